@@ -1,0 +1,293 @@
+"""The compiler: a naive interpreter of tables and image reproduces the integer model, also when preempted anywhere."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from table_interpreter import Interpreter, run_job
+
+from derca_sim.compile import compile_taskset
+from derca_sim.compile.layout import pack_panels, unpack_panels
+from derca_sim.compile.strategies import ALIASES, persist_cost, recompute_cost
+from derca_sim.errors import InputError
+from derca_sim.model.network import random_network
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import TASK_BASE, TASK_STRIDE, Reg, Table, TaskReg
+from derca_sim.model.tables import Strategy, entry_layout, index_layout, layer_layout, task_layout
+from derca_sim.model.taskset import Task, TaskSet
+
+STRATEGIES = ("np", "lw", "recompute", "persist", "flexible")
+
+
+def task_set(platform: Platform, *shapes, seed: int = 1) -> TaskSet:
+    """One task per list of (m, k, n, relu)."""
+    tasks = tuple(
+        Task(f"t{i}", i, random_network(f"n{i}", list(s), seed + i), 1000 * (i + 1), 900 * (i + 1), 10 * i, i == 1, ())
+        for i, s in enumerate(shapes)
+    )
+    return TaskSet("t", Path("t.toml"), platform, 10_000, tasks)
+
+
+def random_platform(rng) -> Platform:
+    while True:
+        rows, cols = (int(rng.choice([2, 3, 4, 6, 8, 12])) for _ in range(2))
+        try:
+            return Platform(
+                array={"rows": rows, "cols": cols},
+                tile={"m": rows * int(rng.integers(1, 4)), "k": int(rng.integers(4, 25)),
+                      "n": cols * int(rng.integers(1, 4))},
+                bus={"data_width": int(rng.choice([32, 64, 128, 256])), "burst_beats": 16},
+                store={"requant_lanes": 1},
+            )
+        except ValidationError:
+            continue
+
+
+def random_shapes(rng, layers: int, longest: int) -> list[tuple[int, int, int, bool]]:
+    m, dims = int(rng.integers(1, longest)), rng.integers(1, longest, layers + 1)
+    out = [(m, int(dims[i]), int(dims[i + 1]), bool(rng.integers(2))) for i in range(layers)]
+    if layers > 1 and rng.integers(3) == 0:  # the last layer with an input of its own
+        out[-1] = (m + 1, *out[-1][1:])
+    return out
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_tables_and_image_reproduce_the_integer_model(seed):
+    """Every job alone, uninterrupted and preempted at every boundary; nothing outside its areas changes."""
+    rng = np.random.default_rng(seed)
+    platform = random_platform(rng)
+    taskset = task_set(platform, random_shapes(rng, 1, 40), random_shapes(rng, 3, 40), seed=seed)
+    print(platform.array, platform.tile, platform.bus)
+    print([[(layer.m, layer.k, layer.n) for layer in t.network.layers] for t in taskset.tasks])
+    for strategy in STRATEGIES:
+        compiled = compile_taskset(taskset, strategy)
+        for everywhere in (False, True):
+            machine = Interpreter(compiled)
+            for task in compiled.tasks:
+                assert not compiled.bit_exact(machine.memory, task.index)
+                n = len(task.regions)
+                ends = run_job(machine, task.index, n, range(n - 1) if everywhere else ())
+                assert [e["final"] for e in ends] == [0] * (n - 1) + [1]
+                assert compiled.bit_exact(machine.memory, task.index), (strategy, everywhere)
+            changed = np.flatnonzero(machine.memory[: compiled.used] != compiled.image)
+            owned = [r for t in compiled.tasks for r in compiled.output_ranges(t.index)]
+            owned += [(t.layers[0].save, platform.bank_bytes) for t in compiled.tasks]
+            assert all(any(a <= x < a + size for a, size in owned) for x in changed)
+            assert not machine.memory[compiled.used :].any()
+
+
+@pytest.mark.parametrize("strategy", ["recompute", "persist", "flexible"])
+def test_preempted_at_each_boundary_alone_by_the_other_task(strategy):
+    """The other job runs in between and is itself preempted once, so that save areas and banks must be separate."""
+    platform = Platform(array={"rows": 4, "cols": 4}, tile={"m": 8, "k": 8, "n": 8}, store={"requant_lanes": 1})
+    shapes = ([(9, 21, 10, False), (9, 10, 3, True)], [(5, 30, 12, False)])
+    compiled = compile_taskset(task_set(platform, *shapes), strategy)
+    regions, other = (len(task.regions) for task in compiled.tasks)
+    for boundary in range(regions - 1):
+        machine = Interpreter(compiled)
+        for region in range(regions):
+            end = machine.run_region(0, region, region == boundary + 1)
+            if region == boundary:
+                machine.preempt(end)
+                run_job(machine, 1, other, {boundary % (other - 1)})
+        assert compiled.bit_exact(machine.memory, 0) and compiled.bit_exact(machine.memory, 1), boundary
+
+
+def test_a_wrong_byte_is_found():
+    compiled = compile_taskset(task_set(Platform(), [(5, 9, 7, False)]))
+    machine = Interpreter(compiled)
+    run_job(machine, 0, 1)
+    assert compiled.bit_exact(machine.memory, 0) and compiled.bit_exact(bytes(machine.memory), 0)
+    (address, length), p = compiled.output_ranges(0)[0], compiled.platform
+    for offset in range(length):
+        machine.memory[address + offset] ^= 1
+        padding = offset // p.a_lanes >= 7 or offset % p.a_lanes >= 5
+        assert compiled.bit_exact(machine.memory, 0) == padding
+        machine.memory[address + offset] ^= 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_panels_round_trip(seed):
+    rng = np.random.default_rng(seed)
+    rows, k, group = (int(x) for x in rng.integers(1, 30, 3))
+    lanes = group + int(rng.integers(0, 5))
+    stride = k * lanes + int(rng.integers(0, 9))
+    matrix = rng.integers(-128, 128, (rows, k)).astype(np.int8)
+    data = pack_panels(matrix, group, lanes, stride)
+    assert len(data) == -(-rows // group) * stride
+    assert np.array_equal(unpack_panels(data, rows, k, group, lanes, stride), matrix)
+    for r in range(rows):
+        for x in range(k):
+            assert data.view(np.int8)[(r // group) * stride + x * lanes + r % group] == matrix[r, x]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_areas_are_aligned_apart_and_in_memory(seed):
+    rng = np.random.default_rng(seed)
+    platform = random_platform(rng)
+    compiled = compile_taskset(task_set(platform, random_shapes(rng, 2, 60), random_shapes(rng, 3, 60)))
+    areas = set()
+    for task in compiled.tasks:
+        areas.add((task.layers[0].save, platform.bank_bytes))
+        areas |= set(compiled.output_ranges(task.index))
+        for at in task.layers:
+            areas.add((at.b_base, -(-at.layer.n // platform.array.cols) * at.b_panel_stride))
+            areas.add((at.bias_base, 4 * at.layer.n))
+            if not at.layer.chained:
+                areas.add((at.a_base, -(-at.layer.m // platform.array.rows) * at.a_panel_stride))
+    assert all(address % 64 == 0 and address >= 64 for address, _ in areas)
+    ordered = sorted(areas)
+    for (address, length), (following, _) in zip(ordered, ordered[1:], strict=False):
+        assert address + length <= following
+    assert sum(ordered[-1]) <= compiled.used <= platform.memory.size
+
+
+def test_tasks_with_one_network_share_weights_only():
+    taskset = task_set(Platform(), [(20, 40, 20, False)])
+    first = taskset.tasks[0]
+    second = Task("again", 1, first.network, 500, 400, 0, False, ())
+    compiled = compile_taskset(TaskSet("t", Path("t.toml"), taskset.platform, 100, (first, second)))
+    a, b = (task.layers[0] for task in compiled.tasks)
+    assert (a.b_base, a.bias_base) == (b.b_base, b.bias_base)
+    assert len({a.a_base, b.a_base, a.c_base, b.c_base, a.save, b.save}) == 6
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_regions_cover_the_job_in_order(strategy):
+    """Structure of the plan: order, flags, and strategies that agree on both sides of a point."""
+    shapes = [(40, 100, 33, False), (40, 33, 5, True), (3, 70, 2, False)]
+    compiled = compile_taskset(task_set(Platform(), shapes), strategy)
+    (task,) = compiled.tasks
+    walked = [(e.layer.index, i) for r in task.regions for e in r.entries for i in range(e.start, e.start + e.count)]
+    assert walked == [(at.index, i) for at in task.layers for i in range(at.iterations)]
+    assert [e.row for e in compiled.entries] == list(range(len(compiled.entries)))
+    for region in task.regions:
+        assert [e.preemptive for e in region.entries] == [False] * (len(region.entries) - 1) + [True]
+    for before, after in zip(task.regions, task.regions[1:], strict=False):
+        last = before.entries[-1]
+        assert before.out_strategy == after.in_strategy
+        complete = (last.start + last.count) % last.layer.k_tiles == 0
+        assert (before.out_strategy == Strategy.LAYER) == complete
+    assert task.regions[0].in_strategy == task.regions[-1].out_strategy == Strategy.LAYER
+    depends = [(e.layer.index, e.start) for e in compiled.entries if e.depends]
+    assert depends == [(1, 0), (2, 0)]
+    inner = {r.out_strategy for r in task.regions}
+    expected = {"np": {0}, "lw": {0}, "recompute": {0, 1}, "persist": {0, 2}, "flexible": {0, 1, 2}}
+    assert inner == expected[strategy]
+    assert len(task.regions) == {"np": 1, "lw": 3}.get(strategy, sum(at.iterations for at in task.layers))
+
+
+def test_flexible_takes_the_cheaper_strategy():
+    compiled = compile_taskset(task_set(Platform(), [(16, 320, 16, False)]), "flexible")
+    p = compiled.platform  # 2 x 2 panels of 32 steps: 128 cycles an iteration; a bank of 2 x 16 words of 4 beats
+    for region in compiled.tasks[0].regions[:-1]:
+        done, layer = region.index + 1, compiled.tasks[0].layers[0]
+        assert recompute_cost(layer, done) == 128 * done
+        assert persist_cost(layer, done) == 2 * p.memory.read_latency + 128
+        assert region.out_strategy == (Strategy.RECOMPUTE if 128 * done <= 192 else Strategy.PERSIST)
+
+
+def test_every_sets_the_interval_within_each_layer():
+    compiled = compile_taskset(task_set(Platform(), [(16, 320, 16, False), (16, 16, 40, False)]), "persist", every=4)
+    assert [(e.layer.index, e.start, e.count) for e in compiled.entries] == [(0, 0, 4), (0, 4, 4), (0, 8, 2), (1, 0, 3)]
+
+
+@pytest.mark.parametrize(("regions", "entries"), [(256, 1024), (20, 1024), (256, 37), (11, 20), (7, 11), (6, 1024)])
+def test_points_are_as_dense_as_the_tables_hold(regions, entries):
+    """Against a linear search: no smaller common interval would fit."""
+    platform = Platform(tables={"regions": regions, "entries": entries})
+    taskset = task_set(platform, [(64, 100, 64, False), (64, 64, 20, False)], [(30, 64, 40, False)])
+    compiled = compile_taskset(taskset)
+    totals = [[at.iterations for at in task.layers] for task in compiled.tasks]
+
+    def counts(common: int) -> list[int]:
+        out = []
+        for layers in totals:
+            j = common
+            while sum(-(-n // j) for n in layers) > regions:
+                j += 1
+            out.append(sum(-(-n // j) for n in layers))
+        return out
+
+    best = next(c for c in (counts(j) for j in range(1, 1000)) if sum(c) <= entries)
+    assert [len(task.regions) for task in compiled.tasks] == best
+
+
+def test_host_writes_load_the_tables():
+    """Replayed on a model of the pointer that advances by word, then by row."""
+    platform = Platform(tables={"regions": 12})
+    compiled = compile_taskset(task_set(platform, [(20, 40, 20, False)] * 2, [(9, 70, 9, True)]))
+    layouts = {Table.LAYER: layer_layout, Table.ENTRY: entry_layout, Table.INDEX: index_layout, Table.TASK: task_layout}
+    tables, registers = {table: {} for table in Table}, {}
+    table = row = word = None
+    for address, value in compiled.host_writes():
+        assert 0 <= value < 1 << 32
+        if address == Reg.TABLE_POINTER:
+            table, row, word = Table(value >> 28), value >> 8 & 0xFFFF, value & 0xFF
+        elif address == Reg.TABLE_DATA:
+            assert value >> max(0, min(32, layouts[table](platform).width - 32 * word)) == 0
+            tables[table][row] = tables[table].get(row, 0) | value << (32 * word)
+            word += 1
+            if word == layouts[table](platform).words:
+                row, word = row + 1, 0
+        else:
+            assert address not in registers
+            registers[address] = value
+    assert tables[Table.LAYER] == dict(enumerate(compiled.layer_rows))
+    assert tables[Table.ENTRY] == dict(enumerate(compiled.entry_rows))
+    assert tables[Table.INDEX] == {task * 16 + region: entry for (task, region), entry in compiled.index_rows.items()}
+    assert tables[Table.TASK] == {task.index: len(task.regions) for task in compiled.tasks}
+    assert registers[Reg.ENABLE_LOW] == 3 and registers[Reg.ENABLE_HIGH] == 0 and Reg.CONTROL not in registers
+    for i, values in enumerate([(1000, 900, 0, 0), (2000, 1800, 10, 1)]):
+        base = TASK_BASE + i * TASK_STRIDE
+        names = (TaskReg.PERIOD, TaskReg.DEADLINE, TaskReg.OFFSET, TaskReg.MODE)
+        assert tuple(registers[base + name] for name in names) == values
+
+
+def test_rows_pack_and_unpack():
+    compiled = compile_taskset(task_set(Platform(), [(20, 40, 20, False)] * 2))
+    for layer, row in zip(compiled.layers, compiled.layer_rows, strict=True):
+        assert layer_layout(compiled.platform).unpack(row) == layer.fields()
+    for entry, row in zip(compiled.entries, compiled.entry_rows, strict=True):
+        assert entry_layout(compiled.platform).unpack(row) == entry.fields()
+
+
+def test_aliases_mean_the_same():
+    taskset = task_set(Platform(), [(20, 140, 20, False)])
+    for alias, name in ALIASES.items():
+        assert compile_taskset(taskset, alias).entry_rows == compile_taskset(taskset, name).entry_rows
+
+
+#: name: (platform sections, strategy, every, texts of one line)
+SHORTAGES = {
+    "memory": ({"memory": {"size": 4096}}, "flexible", None, "platform.memory.size = 4096", "at least"),
+    "layers": ({"tables": {"layers": 2}}, "np", None, "platform.tables.layers = 2", "at least 3"),
+    "entries": ({"tables": {"layers": 3, "entries": 4}}, "persist", 1, "platform.tables.entries = 4", "raise every"),
+    "regions": ({"tables": {"regions": 2}}, "lw", None, "platform.tables.regions = 2", "at least 3"),
+    "regions under every": ({"tables": {"regions": 4}}, "if", 1, "platform.tables.regions = 4", "raise every"),
+}
+
+
+@pytest.mark.parametrize("name", SHORTAGES)
+def test_shortage(name):
+    sections, strategy, every, *texts = SHORTAGES[name]
+    taskset = task_set(Platform(**sections), [(50, 100, 50, False)] * 3)
+    with pytest.raises(InputError) as caught:
+        compile_taskset(taskset, strategy, every)
+    print(*caught.value.problems, sep="\n")
+    assert any(line.startswith("t.toml: ") and all(t in line for t in texts) for line in caught.value.problems)
+
+
+def test_more_index_rows_than_the_pointer_names():
+    platform = Platform(tables={"regions": 4096}, scheduler={"tasks": 64})
+    with pytest.raises(InputError, match=r"platform.tables.regions = 4096: allowed are powers of two up to"):
+        compile_taskset(task_set(platform, *[[(1, 1, 1, False)]] * 17))
+
+
+def test_unknown_strategy_and_interval():
+    taskset = task_set(Platform(), [(1, 1, 1, False)])
+    with pytest.raises(InputError, match=r'strategy = "edf": allowed are np, lw, recompute, ir'):
+        compile_taskset(taskset, "edf")
+    with pytest.raises(InputError, match="every = 0"):
+        compile_taskset(taskset, "if", every=0)

@@ -1,0 +1,96 @@
+"""Figures from hand-made logs: responses, strict misses, preemptions by kind, utilisation."""
+
+import pytest
+
+from derca_sim.events import Event, Kind, number_jobs
+from derca_sim.model.tables import Strategy
+from derca_sim.report.jobs import Span, TaskInfo, rebuild
+from derca_sim.report.metrics import measure
+
+TASKS = [TaskInfo("fast", 100, 50, macs=640), TaskInfo("slow", 400, 400, macs=2000)]
+
+
+def log(*rows):
+    """Events from (cycle, kind, task, region, arg); region and arg may be left out."""
+    return number_jobs([Event(row[0], row[1], row[2], -1, *row[3:]) for row in rows])
+
+
+def test_responses_are_finish_minus_release():
+    events = log(
+        (0, Kind.RELEASE, 0), (30, Kind.FINISH, 0), (100, Kind.RELEASE, 0), (140, Kind.FINISH, 0), (0, Kind.RELEASE, 1),
+    )
+    m = measure(events, TASKS, 200, 64)
+    assert (m.tasks[0].worst_response, m.tasks[0].mean_response) == (40, 35)
+    assert (m.tasks[0].released, m.tasks[0].finished, m.tasks[0].misses) == (2, 2, 0)
+    assert (m.tasks[1].released, m.tasks[1].finished, m.tasks[1].worst_response) == (1, 0, None)
+
+
+@pytest.mark.parametrize(("finish", "horizon", "misses"), [
+    (50, 1000, 0),  # in the cycle of the deadline
+    (51, 1000, 1),  # one later
+    (None, 1000, 1),  # never
+    (None, 50, 1),  # the deadline is the end of the run: strict
+    (None, 49, 0),  # the deadline lies beyond the run
+    (51, 51, 1),  # finish outside of the run
+])
+def test_a_miss_is_judged_strictly(finish, horizon, misses):
+    rows = [(0, Kind.RELEASE, 0)] + ([(finish, Kind.FINISH, 0)] if finish is not None else [])
+    assert measure(log(*rows), TASKS, horizon, 64).deadline_misses == misses
+
+
+def test_overruns_count_as_misses_and_do_not_shift_job_numbers():
+    events = log(
+        (0, Kind.RELEASE, 0), (100, Kind.OVERRUN, 0), (120, Kind.FINISH, 0),
+        (200, Kind.RELEASE, 0), (230, Kind.FINISH, 0),
+    )
+    m = measure(events, TASKS, 300, 64)
+    assert (m.tasks[0].released, m.tasks[0].finished, m.tasks[0].overruns) == (2, 2, 1)
+    assert m.deadline_misses == 2  # the late job and the release that was skipped
+    assert m.tasks[0].worst_response == 120
+
+
+def test_preemptions_are_counted_by_kind_and_task():
+    rows = [(0, Kind.RELEASE, 1)]
+    for cycle, strategy in ((10, Strategy.LAYER), (20, Strategy.PERSIST), (30, Strategy.PERSIST)):
+        rows += [(cycle, Kind.PREEMPT, 1, 3, strategy), (cycle + 5, Kind.RESUME, 1, 3, strategy)]
+    m = measure(log(*rows), TASKS, 300, 64)
+    assert m.preemptions == {"layer": 1, "recompute": 0, "persist": 2}
+    assert m.tasks[1].preemptions == m.preemptions
+    assert m.tasks[0].preemptions == {"layer": 0, "recompute": 0, "persist": 0}
+
+
+def test_utilisation_counts_useful_work_of_finished_jobs():
+    events = log(
+        (0, Kind.RELEASE, 0), (10, Kind.FINISH, 0), (100, Kind.RELEASE, 0), (110, Kind.FINISH, 0), (5, Kind.RELEASE, 1),
+    )
+    assert measure(events, TASKS, 200, 16).pe_utilisation == pytest.approx(2 * 640 / (16 * 200))
+
+
+def test_events_from_the_horizon_on_do_not_count():
+    events = log((0, Kind.RELEASE, 0), (40, Kind.FINISH, 0), (100, Kind.RELEASE, 0))
+    m = measure(events, TASKS, 40, 64)
+    assert (m.tasks[0].released, m.tasks[0].finished) == (1, 0)
+
+
+def test_regions_become_spans_and_an_open_one_ends_at_the_horizon():
+    events = log(
+        (0, Kind.RELEASE, 1), (10, Kind.START, 1, 0), (19, Kind.REGION_END, 1, 0), (20, Kind.START, 1, 1),
+        (20, Kind.REGION_END, 1, 1), (30, Kind.START, 1, 2),
+    )
+    (job,), _ = rebuild(events, TASKS, 100)
+    assert job.spans == [Span(10, 20, 0), Span(20, 21, 1), Span(30, 100, 2, open=True)]
+
+
+def test_a_release_in_the_cycle_of_the_finish_opens_the_next_job():
+    events = log((0, Kind.RELEASE, 0), (100, Kind.RELEASE, 0), (100, Kind.FINISH, 0))
+    jobs, _ = rebuild(events, TASKS, 200)
+    assert [(j.release, j.finish) for j in jobs] == [(0, 100), (100, None)]
+
+
+@pytest.mark.parametrize("rows", [
+    [(5, Kind.FINISH, 0)],
+    [(0, Kind.RELEASE, 0), (5, Kind.REGION_END, 0)],
+])
+def test_a_log_that_contradicts_itself_is_refused(rows):
+    with pytest.raises(ValueError, match="released|without a START"):
+        measure(log(*rows), TASKS, 100, 64)

@@ -1,0 +1,1 @@
+"""The `derca` command: the only package that knows both the models (`derca_sim`) and the hardware (`derca_hw`)."""

@@ -1,0 +1,5 @@
+"""`python -m derca_cli` is `derca`."""
+
+from .main import main
+
+main()

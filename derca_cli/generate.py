@@ -1,0 +1,106 @@
+"""`derca generate`: the hardware and everything a host needs to start it, as files."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_sim.errors import InputError
+
+from .output import JsonOption, output_directory, print_json, show_table, step
+from .report import load_platform
+from .rtl.build import verilog_for
+
+
+def generate(
+    taskset: Annotated[Path | None, typer.Argument(
+        help="Task set TOML; without it only the hardware is written.", show_default=False)] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files.")] = ...,
+    platform: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Platform TOML, when no task set is given.", show_default=False)] = None,
+    strategy: Annotated[str, typer.Option(
+        help="Preemption: np (none), lw (between layers), ir, ip (inside layers, always recompute or persist), "
+             "if (the cheaper of both at every point), or the names in full.")] = "flexible",
+    as_json: JsonOption = False,
+):
+    """Write the Verilog of the hardware, its register map, and for a task set the tables and the memory image.
+
+    \b
+    derca.v            the hardware, top module `derca`
+    platform.json      the resolved configuration and its hash
+    registers.json     the AXI4-Lite register map and the table rows
+    host_writes.txt    AXI4-Lite writes that load all tables and task registers: address and value in hex, one a line
+    memory.bin         initial memory from address 0: weights, biases, inputs
+
+    The last two need a task set. After the writes, 1 written to CONTROL starts the run. All files appear or none.
+
+    [bold]Examples[/bold]
+
+        derca generate -o out/hw
+
+        derca generate sim/tasksets/demo.toml --strategy if -o out/demo_hw
+    """
+    if taskset is not None and platform is not None:
+        raise InputError(f"--platform = {platform}: the task set {taskset} names its platform already; "
+                         "allowed is one of the two; leave out --platform")
+    compiled = None
+    if taskset is not None:
+        from derca_sim.compile import compile_taskset
+        from derca_sim.model.taskset import load_taskset
+
+        with step("compiling the task set"):
+            compiled = compile_taskset(load_taskset(taskset), strategy)
+    target = compiled.platform if compiled else load_platform(platform)
+    with output_directory(output) as folder:
+        with step("generating the hardware"):
+            (folder / "derca.v").write_text(verilog_for(target))
+        _write_json(folder / "platform.json", {**target.model_dump(mode="json"), "config_hash": target.config_hash})
+        _write_json(folder / "registers.json", register_map(target))
+        if compiled:
+            lines = [f"{address:08x} {value:08x}\n" for address, value in compiled.host_writes()]
+            (folder / "host_writes.txt").write_text("".join(lines))
+            (folder / "memory.bin").write_bytes(compiled.image.tobytes())
+        files = {f.name: f.stat().st_size for f in sorted(folder.iterdir())}
+    if as_json:
+        print_json({"platform": target.name, "config_hash": f"{target.config_hash:08x}", "output": str(output),
+                    "files": files})
+    else:
+        show_table(f"Written to {output}", ["file", "bytes"], [list(f) for f in files.items()],
+                   caption=f"platform {target.name}, configuration {target.config_hash:08x}")
+
+
+def _write_json(path: Path, value: dict) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def register_map(platform) -> dict:
+    """The register map and the layouts of the table rows, for hosts in any language.
+
+    Fields of a row stand from the least significant bit up, as `tables.RowLayout` packs them.
+    """
+    from derca_sim.model import registers, tables
+
+    layouts = {
+        registers.Table.LAYER: tables.layer_layout(platform),
+        registers.Table.ENTRY: tables.entry_layout(platform),
+        registers.Table.INDEX: tables.index_layout(platform),
+        registers.Table.TASK: tables.task_layout(platform),
+    }
+    return {
+        "id": registers.ID_VALUE,
+        "version": registers.VERSION_VALUE,
+        "registers": {r.name: r.value for r in registers.Reg},
+        "task_registers": {
+            "base": registers.TASK_BASE, "stride": registers.TASK_STRIDE, "tasks": platform.scheduler.tasks,
+            **{r.name: r.value for r in registers.TaskReg},
+        },
+        "tables": {
+            table.name: {
+                "number": table.value,
+                "words": layout.words,
+                "fields": [{"name": f.name, "width": f.width, "doc": f.doc} for f in layout.fields],
+            }
+            for table, layout in layouts.items()
+        },
+    }

@@ -1,0 +1,1 @@
+"""The generated RTL in a compiled Verilator simulation: build it, run it, read its results."""

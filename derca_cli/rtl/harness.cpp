@@ -1,0 +1,294 @@
+// Runs the generated accelerator: clock, reset, AXI4 memory, AXI4-Lite host, triggers, event log.
+//
+// Usage: harness DIR. Reads DIR/script.txt (one command per line) and DIR/image.bin, writes DIR/events.bin,
+// DIR/finishes.bin, DIR/dumps.bin, DIR/memory.bin, DIR/registers.txt and DIR/stats.txt.
+// Commands, numbers in decimal:
+//   memory BYTES | horizon CYCLES | drain CYCLES | read_latency N | write_latency N | jitter N | stall PERMILLE | seed N | random 0/1
+//   finish KIND               the event kind that ends a job
+//   write ADDRESS VALUE       host write before the start;  start ADDRESS VALUE   the write that starts time
+//   check ADDRESS VALUE       host read before the start that must answer VALUE
+//   after ADDRESS             host read after the run
+//   trigger CYCLE TASK        pulse the task's trigger where now == CYCLE; sorted by cycle
+//   output TASK ADDRESS BYTES a range of the task's results: recorded at each FINISH, then filled with 0xA5
+//   vcd FILE FIRST LAST       waveform between two values of `now` (only when built with tracing)
+// Exit code 0: ran to the horizon. 4: the design broke a rule; the reason is the last line of stderr.
+//
+// One iteration of the loop is one clock cycle: inputs set, settle with the clock low, sample, rising edge.
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sstream>
+
+#include "Vderca.h"
+#include "axi_lite_host.h"
+#include "axi_memory.h"
+#include "verilated.h"
+#if VM_TRACE
+#include "verilated_vcd_c.h"
+#endif
+
+namespace {
+
+struct EventRecord {
+    uint32_t cycle;
+    uint16_t region;
+    uint8_t kind, task, arg, pad[3];
+};
+static_assert(sizeof(EventRecord) == 12, "read back with the same layout");
+
+struct FinishRecord {
+    uint32_t cycle, task, dump, pad;
+};
+
+struct Range {
+    uint64_t address, length;
+};
+
+struct Script {
+    MemoryTiming timing;
+    uint64_t horizon = 0, drain = 256, finish_kind = ~0ull, memory = 0;
+    std::vector<std::pair<uint32_t, uint32_t>> writes, checks;
+    std::vector<uint32_t> after;
+    std::vector<std::pair<uint64_t, unsigned>> triggers;
+    std::map<unsigned, std::vector<Range>> outputs;
+    std::pair<uint32_t, uint32_t> start{0, 0};
+    std::string vcd;
+    uint64_t vcd_first = 0, vcd_last = 0;
+};
+
+Script read_script(const std::string &path) {
+    Script s;
+    std::ifstream in(path);
+    if (!in) throw std::runtime_error("cannot read " + path);
+    std::string line;
+    while (std::getline(in, line)) {
+        std::istringstream words(line);
+        std::string command;
+        uint64_t a = 0, b = 0, c = 0;
+        if (!(words >> command)) continue;
+        if (command == "vcd") {
+            words >> s.vcd >> s.vcd_first >> s.vcd_last;
+            continue;
+        }
+        words >> a >> b >> c;
+        if (command == "horizon") s.horizon = a;
+        else if (command == "drain") s.drain = a;
+        else if (command == "memory") s.memory = a;
+        else if (command == "read_latency") s.timing.read_latency = a;
+        else if (command == "write_latency") s.timing.write_latency = a;
+        else if (command == "jitter") s.timing.jitter = a;
+        else if (command == "stall") s.timing.stall_permille = a;
+        else if (command == "seed") s.timing.seed = a;
+        else if (command == "random") s.timing.random = a;
+        else if (command == "finish") s.finish_kind = a;
+        else if (command == "write") s.writes.push_back({uint32_t(a), uint32_t(b)});
+        else if (command == "start") s.start = {uint32_t(a), uint32_t(b)};
+        else if (command == "check") s.checks.push_back({uint32_t(a), uint32_t(b)});
+        else if (command == "after") s.after.push_back(uint32_t(a));
+        else if (command == "trigger") s.triggers.push_back({a, unsigned(b)});
+        else if (command == "output") s.outputs[unsigned(a)].push_back({b, c});
+        else throw std::runtime_error("unknown command in script: " + line);
+    }
+    return s;
+}
+
+std::vector<uint8_t> read_image(const std::string &path, uint64_t size) {
+    std::ifstream in(path, std::ios::binary);
+    std::vector<uint8_t> bytes(size);
+    in.read(reinterpret_cast<char *>(bytes.data()), std::streamsize(size));
+    if (in.bad() || !in.is_open()) throw std::runtime_error("cannot read " + path);
+    return bytes;
+}
+
+template <class T>
+void write_records(const std::string &path, const T *data, size_t count) {
+    std::ofstream out(path, std::ios::binary);
+    out.write(reinterpret_cast<const char *>(data), std::streamsize(count * sizeof(T)));
+    if (!out) throw std::runtime_error("cannot write " + path);
+}
+
+class Simulation {
+  public:
+    Simulation(std::string dir, Script script)
+        : dir_(std::move(dir)), script_(std::move(script)),
+          memory_(read_image(dir_ + "/image.bin", script_.memory), script_.timing), top_(new Vderca{&context_}) {
+#if VM_TRACE
+        if (!script_.vcd.empty()) {
+            context_.traceEverOn(true);
+            vcd_.reset(new VerilatedVcdC);
+            top_->trace(vcd_.get(), 99);
+            vcd_->open(script_.vcd.c_str());
+            if (!vcd_->isOpen()) throw std::runtime_error("cannot write " + script_.vcd);
+        }
+#endif
+    }
+
+    void run() {
+        reset();
+        for (const auto &check : script_.checks) host_.read(check.first);
+        while (!host_.idle()) cycle();
+        for (const auto &check : script_.checks)
+            if (host_.values[check.first] != check.second)
+                throw std::runtime_error("register at address " + std::to_string(check.first) + " reads " +
+                                         std::to_string(host_.values[check.first]) + ", expected " +
+                                         std::to_string(check.second) + ": the design does not match its platform");
+        for (const auto &write : script_.writes) host_.write(write.first, write.second);
+        host_.write(script_.start.first, script_.start.second);
+        for (uint64_t limit = 20000 + 100 * script_.writes.size(); !top_->running; limit--) {
+            if (!limit) throw std::runtime_error("the design does not run after it was started");
+            cycle();
+        }
+        const auto began = std::chrono::steady_clock::now();
+        const uint64_t first = t_;
+        for (; uint64_t(top_->now) < script_.horizon; cycle())
+            if (t_ - first > script_.horizon + 64) throw std::runtime_error("`now` does not count cycles");
+        seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        cycles_ = t_ - first;
+        counting_ = false;
+        for (uint64_t i = 0; i < script_.drain; i++) cycle();
+        host_.values.clear();
+        for (uint32_t address : script_.after) host_.read(address);
+        while (!host_.idle()) cycle();
+    }
+
+    void write_results() {
+#if VM_TRACE
+        if (vcd_) vcd_->close();
+#endif
+        write_records(dir_ + "/events.bin", events_.data(), events_.size());
+        write_records(dir_ + "/finishes.bin", finishes_.data(), finishes_.size());
+        write_records(dir_ + "/dumps.bin", dumps_.data(), dumps_.size());
+        write_records(dir_ + "/memory.bin", memory_.bytes.data(), memory_.bytes.size());
+        std::ofstream registers(dir_ + "/registers.txt");
+        for (const auto &entry : host_.values) registers << entry.first << ' ' << entry.second << '\n';
+        const BusCounters &c = memory_.counters;
+        std::ofstream stats(dir_ + "/stats.txt");
+        stats << "cycles " << cycles_ << "\nseconds " << seconds_ << "\nread_bursts " << c.read_bursts
+              << "\nread_beats " << c.read_beats << "\nwrite_bursts " << c.write_bursts << "\nwrite_beats "
+              << c.write_beats << "\nread_stalls " << c.read_stalls << "\nwrite_stalls " << c.write_stalls << '\n';
+        if (!registers || !stats) throw std::runtime_error("cannot write the results");
+    }
+
+  private:
+    void reset() {
+        top_->aresetn = 0;
+        top_->trigger = 0;
+        top_->event_ready = 1;
+        for (int i = 0; i < 4; i++) {
+            memory_.drive(*top_, 0);
+            host_.drive(*top_);
+            edge();
+        }
+        top_->aresetn = 1;
+    }
+
+    void edge() {
+        top_->aclk = 0;
+        top_->eval();
+        dump(0);
+        top_->aclk = 1;
+        top_->eval();
+        dump(1);
+        t_++;
+    }
+
+    void cycle() {
+        const bool running = top_->running;
+        const uint64_t now = top_->now;
+        uint64_t pulses = 0;
+        while (running && next_trigger_ < script_.triggers.size() && script_.triggers[next_trigger_].first <= now) {
+            if (script_.triggers[next_trigger_].first == now) pulses |= 1ull << script_.triggers[next_trigger_].second;
+            next_trigger_++;
+        }
+        top_->trigger = pulses;
+        memory_.drive(*top_, t_);
+        host_.drive(*top_);
+        top_->aclk = 0;
+        top_->eval();
+        dump(0);
+        memory_.sample(*top_, t_, running && counting_);
+        host_.sample(*top_);
+        if (top_->event_valid) take_event();
+        top_->aclk = 1;
+        top_->eval();
+        dump(1);
+        t_++;
+    }
+
+    void take_event() {
+        const EventRecord event = {uint32_t(top_->event_cycle), uint16_t(top_->event_region), uint8_t(top_->event_kind),
+                                   uint8_t(top_->event_task), uint8_t(top_->event_arg), {0, 0, 0}};
+        if (event.cycle >= script_.horizon) return;
+        events_.push_back(event);
+        if (event.kind != script_.finish_kind) return;
+        const auto found = script_.outputs.find(event.task);
+        if (found == script_.outputs.end()) return;
+        std::vector<uint8_t> bytes;
+        for (const Range &range : found->second) {
+            const auto begin = memory_.bytes.begin() + long(range.address);
+            bytes.insert(bytes.end(), begin, begin + long(range.length));
+            std::fill(begin, begin + long(range.length), uint8_t(0xA5));
+        }
+        auto &last = last_dump_[event.task];  // a result equal to the task's previous one is stored once
+        if (last.second.empty() || last.second != bytes) {
+            last.first = dump_count_++;
+            dumps_.insert(dumps_.end(), bytes.begin(), bytes.end());
+            last.second.swap(bytes);
+        }
+        finishes_.push_back({event.cycle, event.task, last.first, 0});
+    }
+
+    void dump(int half) {
+#if VM_TRACE
+        const uint64_t now = top_->now;
+        if (vcd_ && now >= script_.vcd_first && now <= script_.vcd_last) vcd_->dump(2 * t_ + uint64_t(half));
+#else
+        (void)half;
+#endif
+    }
+
+    std::string dir_;
+    Script script_;
+    VerilatedContext context_;
+    AxiMemory<Vderca> memory_;
+    AxiLiteHost<Vderca> host_;
+    std::unique_ptr<Vderca> top_;
+#if VM_TRACE
+    std::unique_ptr<VerilatedVcdC> vcd_;
+#endif
+    uint64_t t_ = 0, cycles_ = 0;
+    double seconds_ = 0;
+    bool counting_ = true;
+    size_t next_trigger_ = 0;
+    std::vector<EventRecord> events_;
+    std::vector<FinishRecord> finishes_;
+    std::vector<uint8_t> dumps_;
+    uint32_t dump_count_ = 0;
+    std::map<unsigned, std::pair<uint32_t, std::vector<uint8_t>>> last_dump_;
+};
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        std::cerr << "usage: harness DIR\n";
+        return 2;
+    }
+    try {
+        const std::string dir = argv[1];
+        Simulation simulation(dir, read_script(dir + "/script.txt"));
+        try {
+            simulation.run();
+        } catch (const std::exception &) {
+            simulation.write_results();  // what led to the error
+            throw;
+        }
+        simulation.write_results();
+    } catch (const std::exception &error) {
+        std::cerr << error.what() << '\n';
+        return 4;
+    }
+    return 0;
+}

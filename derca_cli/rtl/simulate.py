@@ -1,0 +1,211 @@
+"""One run of the RTL simulation: host writes and memory image in, events, results and statistics out."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from derca_sim.events import Event, Kind, number_jobs
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import ID_VALUE, Reg
+
+from .build import build, verilog_for
+
+EVENT_DTYPE = np.dtype([
+    ("cycle", "<u4"), ("region", "<u2"), ("kind", "u1"), ("task", "u1"), ("arg", "u1"), ("pad", "u1", 3),
+])
+FINISH_DTYPE = np.dtype([("cycle", "<u4"), ("task", "<u4"), ("dump", "<u4"), ("pad", "<u4")])
+
+#: Cycles the design runs on after the horizon, so that events of the last cycles leave their buffers.
+DRAIN_CYCLES = 1024
+
+
+class RtlError(Exception):
+    """The design broke a protocol rule or did not answer; the message says which and when.
+
+    `events` is the log up to then.
+    """
+
+    def __init__(self, message: str, events: Sequence[Event] = ()):
+        super().__init__(message)
+        self.events = list(events)
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """A memory with random timing: `cycles` bounds the extra delay of a read or write burst, `stall` is the
+    probability (0 .. 0.9) that a ready or a beat is withheld in a cycle, `seed` repeats the run."""
+
+    cycles: int = 0
+    stall: float = 0.0
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Output:
+    """A range of a task's results in memory: recorded when a job of the task finishes, then overwritten with 0xA5."""
+
+    task: int
+    address: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The results of one finished job: `ranges` are (address, bytes) in the order of the task's `Output`s."""
+
+    cycle: int
+    task: int
+    ranges: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True)
+class RtlResult:
+    """What a run left behind.
+
+    `memory` is the memory at the end (uint8), with every output range as it was when its task last finished a job.
+    `bus` counts bursts, beats and stalled cycles from the start to the horizon; `seconds` is the time the simulator
+    took for `cycles` clock cycles; `registers` holds the values read after the run, by address.
+    """
+
+    events: list[Event]
+    finishes: list[Finish]
+    memory: np.ndarray
+    cycles: int
+    seconds: float
+    bus: dict[str, int] = field(default_factory=dict)
+    registers: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def cycles_per_second(self) -> float:
+        """Simulated clock cycles per second of wall time."""
+        return self.cycles / self.seconds if self.seconds else float("inf")
+
+
+def simulate(
+    platform: Platform,
+    host_writes: Sequence[tuple[int, int]],
+    image: np.ndarray,
+    horizon: int,
+    triggers: Iterable[tuple[int, int]] = (),
+    jitter: Jitter | None = None,
+    *,
+    outputs: Sequence[Output] = (),
+    verilog: str | None = None,
+    vcd: tuple[Path, int, int] | None = None,
+    progress=None,
+) -> RtlResult:
+    """Run the platform's RTL from start until `now` is `horizon`.
+
+    Parameters
+    ----------
+    platform
+        The design; its `memory` section sets the timing and size of the simulated memory.
+    host_writes
+        AXI4-Lite writes (byte address, value) before the start.
+    image
+        Initial memory, uint8, at most `platform.memory.size` bytes; the rest is zero.
+    horizon
+        Cycles to run. Only events before it are returned.
+    triggers
+        (cycle, task): external releases.
+    jitter
+        Random memory timing instead of the fixed one.
+    outputs
+        Result ranges to record at every FINISH.
+    verilog
+        Source text instead of the generated one; its registers are then neither checked nor read.
+    vcd
+        Waveform file, first and last cycle.
+    progress
+        Called with one line of text before slow work.
+
+    Raises
+    ------
+    RtlError
+        If the design breaks an AXI rule, does not start or does not answer its host.
+    """
+    memory_size = platform.memory.size
+    if len(image) > memory_size:
+        raise ValueError(f"image of {len(image)} bytes exceeds the memory of {memory_size} bytes")
+    for out in outputs:
+        if out.address < 0 or out.length < 1 or out.address + out.length > memory_size:
+            raise ValueError(f"output range {out} lies outside the memory of {memory_size} bytes")
+    own = verilog is None
+    binary = build(verilog_for(platform, progress) if own else verilog, trace=vcd is not None, progress=progress)
+
+    lines = [
+        f"memory {memory_size}", f"horizon {horizon}", f"drain {DRAIN_CYCLES}", f"finish {int(Kind.FINISH)}",
+        f"read_latency {platform.memory.read_latency}", f"write_latency {platform.memory.write_latency}",
+        f"start {int(Reg.CONTROL)} 1",
+    ]
+    if jitter:
+        lines += [
+            "random 1", f"jitter {jitter.cycles}", f"seed {jitter.seed}", f"stall {round(jitter.stall * 1000)}",
+        ]
+    if own:
+        lines += [f"check {int(Reg.ID)} {ID_VALUE}", f"check {int(Reg.CONFIG_HASH)} {platform.config_hash}"]
+        lines += [f"after {int(reg)}" for reg in (Reg.STATUS, Reg.EVENTS_DROPPED)]
+    lines += [f"write {address} {value}" for address, value in host_writes]
+    lines += [f"trigger {cycle} {task}" for cycle, task in sorted(triggers)]
+    lines += [f"output {out.task} {out.address} {out.length}" for out in outputs]
+    if vcd:
+        lines.append(f"vcd {Path(vcd[0]).resolve()} {vcd[1]} {vcd[2]}")
+
+    if progress:
+        progress(f"running {horizon} cycles of RTL")
+    with tempfile.TemporaryDirectory(prefix="derca-rtl-") as name:
+        place = Path(name)
+        (place / "script.txt").write_text("\n".join(lines) + "\n")
+        (place / "image.bin").write_bytes(np.ascontiguousarray(image, dtype=np.uint8).tobytes())
+        done = subprocess.run([str(binary), str(place)], capture_output=True, text=True)
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or [f"the simulation ended with exit code {done.returncode}"]
+            raise RtlError(lines[-1], _events(place) if (place / "events.bin").exists() else ())
+        return _read(place, outputs)
+
+
+def _events(place: Path) -> list[Event]:
+    records = np.fromfile(place / "events.bin", dtype=EVENT_DTYPE)
+    columns = (records[name].tolist() for name in ("cycle", "kind", "task", "region", "arg"))
+    return number_jobs([
+        Event(cycle, Kind(kind), task, region=region, arg=arg)
+        for cycle, kind, task, region, arg in zip(*columns, strict=True)
+    ])
+
+
+def _read(place: Path, outputs: Sequence[Output]) -> RtlResult:
+    events = _events(place)
+    memory = np.fromfile(place / "memory.bin", dtype=np.uint8)
+    finishes = _finishes(place, outputs)
+    for finish in finishes:
+        for address, data in finish.ranges:
+            memory[address : address + len(data)] = np.frombuffer(data, dtype=np.uint8)
+    stats = dict(line.split() for line in (place / "stats.txt").read_text().splitlines())
+    cycles, seconds = int(stats.pop("cycles")), float(stats.pop("seconds"))
+    registers = dict(map(int, line.split()) for line in (place / "registers.txt").read_text().splitlines())
+    return RtlResult(
+        events, finishes, memory, cycles, seconds, {key: int(value) for key, value in stats.items()}, registers,
+    )
+
+
+def _finishes(place: Path, outputs: Sequence[Output]) -> list[Finish]:
+    """Split the dumps: dump i belongs to the task of the first finish that refers to it."""
+    ranges: dict[int, list[Output]] = {}
+    for out in outputs:
+        ranges.setdefault(out.task, []).append(out)
+    data = (place / "dumps.bin").read_bytes()
+    dumps: list[tuple[tuple[int, bytes], ...]] = []
+    finishes, at = [], 0
+    for cycle, task, index, _ in np.fromfile(place / "finishes.bin", dtype=FINISH_DTYPE).tolist():
+        if index == len(dumps):
+            parts = []
+            for out in ranges[task]:
+                parts.append((out.address, data[at : at + out.length]))
+                at += out.length
+            dumps.append(tuple(parts))
+        finishes.append(Finish(cycle, task, dumps[index]))
+    return finishes

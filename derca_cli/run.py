@@ -1,0 +1,203 @@
+"""`derca run`: a task set on the RTL, judged by its event log and its results."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_sim.errors import InputError
+
+from .output import (
+    CheckFailed,
+    JsonOption,
+    format_cell,
+    output_directory,
+    print_json,
+    show_table,
+    stdout,
+    step,
+    write_bytes,
+)
+
+
+def run(
+    taskset: Annotated[Path, typer.Argument(help="Task set TOML.", show_default=False)],
+    strategy: Annotated[str, typer.Option(
+        help="Preemption: np (none), lw (between layers), ir, ip (inside layers, always recompute or persist), "
+             "if (the cheaper of both at every point), or the names in full.")] = "flexible",
+    every: Annotated[int | None, typer.Option(
+        metavar="N", help="Iterations between preemption points; by default as few as the tables hold.",
+        show_default=False)] = None,
+    pipeline: Annotated[str | None, typer.Option(
+        help="decoupled or lockstep; by default as the platform says.", show_default=False)] = None,
+    horizon: Annotated[int | None, typer.Option(
+        metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="DIR", help="Folder for event log and timeline; by default below out/run/.",
+        show_default=False)] = None,
+    jitter: Annotated[int | None, typer.Option(
+        metavar="N", help="Delay every burst of the memory by 0 to N cycles at random.", show_default=False)] = None,
+    stall: Annotated[float, typer.Option(
+        metavar="P", help="With --jitter: withhold every ready and every beat with this probability, 0 to 0.9.")] = 0.0,
+    seed: Annotated[int, typer.Option(metavar="S", help="With --jitter: the seed, which repeats the run.")] = 1,
+    model: Annotated[bool, typer.Option(
+        "--model/--no-model", help="Compare every event with the golden model.")] = True,
+    vcd: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Also write a waveform of the whole run (slow, large).", show_default=False)] = None,
+    as_json: JsonOption = False,
+):
+    """Simulate the generated RTL with a task set: jobs, responses, preemptions, deadlines, timeline.
+
+    The RTL runs in a compiled Verilator model on a memory with the platform's latencies. Every event is compared with
+    the golden model's (its cycle must be the same) and every result with the integer model's. With --jitter the
+    memory's timing is random: then results are compared, cycles are not.
+
+    [bold]Examples[/bold]
+
+        derca run sim/tasksets/demo.toml
+
+        derca run sim/tasksets/demo.toml --strategy np --json
+
+        derca run sim/tasksets/demo.toml --pipeline lockstep --horizon 100000 -o out/lockstep
+
+        derca run sim/tasksets/demo.toml --jitter 40 --stall 0.2 --seed 7
+
+    [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
+    """
+    from derca_sim.compile import compile_taskset
+    from derca_sim.model.taskset import load_taskset
+    from derca_sim.report.metrics import measure
+
+    from .rtl.build import BuildError
+    from .rtl.simulate import Jitter, RtlError
+    from .system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
+
+    _check_options(pipeline, horizon, jitter, stall, seed)
+    with step("compiling the task set"):
+        tasks = load_taskset(taskset)
+        if pipeline:
+            tasks = replace(tasks, platform=tasks.platform.model_copy(update={"pipeline": pipeline}))
+        compiled = compile_taskset(tasks, strategy, every)
+    platform, cycles = compiled.platform, horizon or tasks.horizon
+    folder = output or Path("out/run") / f"{tasks.name}-{compiled.strategy}-{platform.pipeline}"
+    if vcd:
+        write_bytes(vcd, b"")  # a path that cannot be written is refused before the run
+    noise = None if jitter is None else Jitter(jitter, stall, seed)
+
+    with output_directory(folder) as place:
+        try:
+            with step(f"running {cycles:,} cycles of RTL") as progress:
+                result = run_rtl(
+                    compiled, cycles, noise, progress=progress.update, vcd=(vcd, 0, cycles) if vcd else None,
+                )
+        except (RtlError, BuildError) as e:
+            raise CheckFailed(*str(e).splitlines()) from e
+        with step("comparing results with the integer model"):
+            results = check_results(compiled, result.finishes)
+        error, differences = None, []
+        if model and noise is None:
+            with step("comparing events with the golden model"):
+                error, differences = compare_with_model(compiled, result.events, cycles)
+        infos = task_infos(compiled)
+        metrics = measure(result.events, infos, cycles, platform.array.rows * platform.array.cols)
+        summary = {
+            "taskset": tasks.name, "platform": platform.name, "strategy": compiled.strategy,
+            "pipeline": platform.pipeline, "horizon": cycles,
+            "memory": "fixed latency" if noise is None else asdict(noise),
+            "deadline_misses": metrics.deadline_misses, "preemptions": metrics.preemptions,
+            "bit_exact": results.bit_exact, "jobs_checked": results.checked,
+            "model_cycle_error": None if error is None else "unequal events" if error == float("inf") else int(error),
+            "pe_utilisation": metrics.pe_utilisation, "cycles_per_second": round(result.cycles_per_second),
+            "bus": result.bus, "events": len(result.events),
+            "tasks": [
+                {**asdict(row), **({"accuracy": results.accuracy[i]} if i in results.accuracy else {})}
+                for i, row in enumerate(metrics.tasks)
+            ],
+            "files": {key: str(folder / name) for key, name in FILES.items()},
+        }
+        problems = [*results.differences, *differences, *hardware_complaints(result)]
+        with step("drawing the timeline"):
+            _write_files(place, summary, result.events, infos, platform.clock_mhz)
+    if as_json:
+        print_json(summary)
+    else:
+        _print(summary)
+    if metrics.deadline_misses:
+        problems.insert(0, f"deadlines missed: {metrics.deadline_misses}, overruns and unfinished jobs included")
+    if problems:
+        raise CheckFailed(*problems)
+
+
+#: What a run leaves in its folder.
+FILES = {
+    "events": "events.jsonl", "timeline": "timeline.svg", "timeline_png": "timeline.png", "summary": "summary.json",
+}
+
+
+def _check_options(pipeline: str | None, horizon: int | None, jitter: int | None, stall: float, seed: int) -> None:
+    problems = []
+
+    def require(condition: bool, option: str, value, allowed: str):
+        if not condition:
+            problems.append(f"{option} = {value}: allowed are {allowed}")
+
+    require(pipeline in (None, "decoupled", "lockstep"), "--pipeline", pipeline, "decoupled, lockstep")
+    require(horizon is None or 1 <= horizon < 1 << 31, "--horizon", horizon, "1 .. 2147483647 cycles")
+    require(jitter is None or 0 <= jitter <= 100_000, "--jitter", jitter, "0 .. 100000 cycles")
+    require(0 <= stall <= 0.9, "--stall", stall, "0 .. 0.9")
+    require(not stall or jitter is not None, "--stall", stall, "values other than 0 with --jitter; add --jitter 0")
+    require(1 <= seed < 1 << 32, "--seed", seed, "1 .. 4294967295")
+    if problems:
+        raise InputError(*problems)
+
+
+def _write_files(place: Path, summary: dict, events, infos, clock_mhz: float) -> None:
+    from derca_sim.events import write_log
+    from derca_sim.report.timeline import draw_timeline
+
+    write_log(place / FILES["events"], events)
+    title = f"{summary['taskset']}, {summary['strategy']}, {summary['pipeline']}"
+    for key in ("timeline", "timeline_png"):
+        draw_timeline(place / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
+    (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
+
+
+def _by_kind(preemptions: dict[str, int]) -> str:
+    return "/".join(map(str, preemptions.values()))
+
+
+def _print(s: dict) -> None:
+    with_labels = any("accuracy" in t for t in s["tasks"])
+    columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", "L/R/P"]
+    rows = []
+    for t in s["tasks"]:
+        mean = t["mean_response"]
+        rows.append([
+            t["name"], t["period"], t["deadline"], t["released"], t["finished"], t["worst_response"],
+            None if mean is None else round(mean), t["misses"], _by_kind(t["preemptions"]),
+            *([f"{100 * t['accuracy']:.1f} %" if "accuracy" in t else None] if with_labels else []),
+        ])
+    total = ["total", None, None, sum(t["released"] for t in s["tasks"]), sum(t["finished"] for t in s["tasks"]), None,
+             None, s["deadline_misses"], _by_kind(s["preemptions"]), *([None] if with_labels else [])]
+    show_table(
+        f"{s['taskset']} on {s['platform']}: strategy {s['strategy']}, {s['pipeline']} pipeline, "
+        f"{s['horizon']:,} cycles",
+        [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
+        caption="Periods, deadlines, worst and mean response in cycles. L/R/P: how often jobs were preempted, by kind: "
+                + ", ".join(s["preemptions"]) + ".",
+    )
+    exact = {True: "bit-exact", False: "WRONG", None: "none to compare"}[s["bit_exact"]]
+    error = s["model_cycle_error"]
+    lines = [
+        ("deadlines", f"{s['deadline_misses']} missed" if s["deadline_misses"] else "all met"),
+        ("results", f"{exact} ({s['jobs_checked']} jobs compared with the integer model)"),
+        ("events", f"{s['events']:,}; largest difference from the golden model: "
+                   + ("not compared" if error is None else f"{error} cycles" if isinstance(error, int) else error)),
+        ("array", f"{100 * s['pe_utilisation']:.1f} % of its multiply-accumulates were useful"),
+        ("speed", f"{format_cell(s['cycles_per_second'])} cycles per second"),
+        ("files", s["files"]["timeline"] + ", " + s["files"]["events"]),
+    ]
+    for name, text in lines:
+        stdout().print(f"{name:<10} {text}", markup=False)

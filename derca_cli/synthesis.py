@@ -1,0 +1,116 @@
+"""Running Yosys on the hardware, with progress and a cache."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from . import toolchain
+from .output import CheckFailed
+from .resources import Target, check_log
+
+_PASS = re.compile(r"^([\d.]+)\. (Executing .*)$", re.MULTILINE)
+
+
+def script(target: Target, top: str, keep: list[str]) -> str:
+    """The Yosys script: `keep` are the modules that stay apart; empty for the flattened design."""
+    lines = ["read_rtlil design.il", f"hierarchy -check -top {top}"]
+    lines += [f"setattr -mod -set keep_hierarchy 1 {module}" for module in keep]
+    lines += [f"{target.synthesis} -top {top}", "check", "tee -q -o stat.json stat -json"]
+    return "\n".join(lines) + "\n"
+
+
+def synthesise(rtlil: str, target: Target, top: str = "derca", keep: list[str] | None = None,
+               progress: Callable[[str], None] = lambda detail: None) -> dict:
+    """Synthesise and give what `stat -json` says; answers from `build/report/` when nothing changed.
+
+    Parameters
+    ----------
+    rtlil
+        The design as RTLIL text.
+    progress
+        Called with the pass that Yosys is in, about twice a second.
+
+    Raises
+    ------
+    CheckFailed
+        If Yosys fails or warns of latches, loops or multiple drivers.
+    MissingToolError
+        If Yosys is not installed.
+    """
+    command, text = toolchain.yosys_command(), script(target, top, keep or [])
+    key = hashlib.sha256("\0".join([toolchain.yosys_version(), text, rtlil]).encode()).hexdigest()[:20]
+    folder = toolchain.build_directory("report")
+    done = folder / key
+    with FileLock(folder / f"{key}.lock"):
+        if not done.is_dir():
+            work = Path(tempfile.mkdtemp(dir=folder, prefix=f"{key}."))
+            try:
+                (work / "design.il").write_text(rtlil)
+                (work / "script.ys").write_text(text)
+                _run(command, work, progress)
+                os.replace(work, done)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+        check_log((done / "yosys.log").read_text())
+        return json.loads((done / "stat.json").read_text())
+
+
+def _run(command: list[str], work: Path, progress: Callable[[str], None]) -> None:
+    """Run `script.ys` in `work`; leaves `yosys.log` and `stat.json`."""
+    # The log goes to a file of its own: what Yosys prints on stdout ends where it calls ABC.
+    with open(work / "stdout", "w") as out:
+        process = subprocess.Popen([*command, "-q", "-l", "yosys.log", "-s", "script.ys"], cwd=work,
+                                   stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        while process.poll() is None:
+            time.sleep(0.2)
+            passes = _PASS.findall(_read(work / "yosys.log"))
+            if passes:
+                progress(f"{passes[-1][0]} {passes[-1][1]}")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    log = _read(work / "yosys.log")
+    errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
+    if process.returncode or errors or not (work / "stat.json").is_file():
+        told = errors or (_read(work / "stdout") or log).splitlines()[-3:] or ["failed without a message"]
+        raise CheckFailed(*(f"yosys: {line}" for line in told))
+
+
+def _read(path: Path) -> str:
+    return path.read_text(errors="replace") if path.is_file() else ""
+
+
+def synthesise_all(jobs: list[dict], progress: Callable[[str], None] = lambda detail: None) -> list[dict]:
+    """`synthesise(**job)` for every job at once, each in its own Yosys process; results in the order of the jobs.
+
+    Raises what the first failing job raised.
+    """
+    results: list = [None] * len(jobs)
+
+    def work(i: int) -> None:
+        try:
+            results[i] = synthesise(**jobs[i], progress=progress if i == 0 else lambda detail: None)
+        except Exception as e:
+            results[i] = e
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(jobs))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return results

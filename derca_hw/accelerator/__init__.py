@@ -1,0 +1,1 @@
+"""Accelerator: dataflow control, load, compute and store engines, PE array."""

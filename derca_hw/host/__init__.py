@@ -1,0 +1,1 @@
+"""Host interface: AXI4-Lite registers, event stream, statistics."""

@@ -1,0 +1,1 @@
+"""Kernel management: from (task, region) to metadata entries."""

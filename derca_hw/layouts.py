@@ -1,0 +1,161 @@
+"""Payloads of every stream between blocks, built from the platform. One field per line, with its meaning."""
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data, enum, stream
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import RowLayout, bits_for, entry_layout, layer_layout
+
+REGION_BITS = 16
+#: Bits of a task index in events, whatever the platform.
+EVENT_TASK_BITS = 8
+
+
+class Destination(enum.Enum, shape=2):
+    """Where read data goes."""
+
+    A = 0  #: input slot, A panel
+    B = 1  #: input slot, B panel
+    BIAS = 2  #: input slot, biases
+    BANK = 3  #: output bank, persisted partial sums
+
+
+def struct(layout: RowLayout) -> data.StructLayout:
+    """A table row as an Amaranth layout."""
+    return data.StructLayout({f.name: unsigned(f.width) for f in layout.fields})
+
+
+class Layouts:
+    """All payload layouts of one platform."""
+
+    def __init__(self, p: Platform):
+        address = p.bus.address_width
+        task = bits_for(p.scheduler.tasks - 1)
+        time = p.scheduler.time_width
+        slot = bits_for(p.buffers.slots - 1)
+        bank = bits_for(p.buffers.banks - 1)
+        m_panels = bits_for(p.m_panels)
+        n = bits_for(p.tile.n)
+        k = bits_for(p.tile.k)
+        beats = bits_for(4096)
+
+        self.layer = struct(layer_layout(p))
+        self.entry = struct(entry_layout(p))
+
+        self.event = data.StructLayout({
+            "cycle": 32,  # cycles since start
+            "kind": 4,  # derca_sim.events.Kind
+            "task": EVENT_TASK_BITS,
+            "region": REGION_BITS,
+            "arg": 2,  # strategy, or 1 for a late finish
+        })
+        self.release = data.StructLayout({
+            "task": task,
+            "deadline": time,  # absolute, modulo 2^time_width
+        })
+        self.task_write = data.StructLayout({
+            "task": task,
+            "field": 3,  # word index within the task's block of registers
+            "value": 32,
+        })
+        self.instruction = data.StructLayout({
+            "task": task,
+            "region": REGION_BITS,
+            "switch": 1,  # not the next region of the running job: flush and fetch
+            "preempt": 1,  # the running job has regions left
+            "resume": 1,  # the new job has run before: region is not 0
+        })
+        self.grant = data.StructLayout({
+            "switch": 1,  # drop prefetched slots, the next region is another job's
+            "preempt": 1,  # swap out the running job
+        })
+        self.metadata = data.StructLayout({
+            "layer": self.layer,
+            "entry": self.entry,
+            "task": task,
+            "region": REGION_BITS,
+            "resume": 1,  # first entry after a switch to a job that has run before
+        })
+        self.output = data.StructLayout({
+            "task": task,
+            "final": 1,  # the job's results are complete with this tile
+            "persist": 1,  # raw partial sums instead of requantised outputs
+            "m_panels": m_panels,  # panels in the tile
+            "n": n,  # columns in the tile
+            "c": address,  # where the tile goes
+            "c_panel_stride": address,
+            "multiplier": 32,
+            "shift": 6,
+            "zero_point": 8,
+            "relu": 1,
+        })
+        self.tag = data.StructLayout({
+            "output": self.output,
+            "k": k,  # k steps of the iteration
+            "first": 1,  # first K step: overwrite the bank
+            "last": 1,  # last K step: the output tile is complete
+            "preloaded": 1,  # continues in the bank that was preloaded
+            "save": address,  # where partial sums are persisted
+            "region": REGION_BITS,
+            "region_start": 1,
+            "region_end": 1,
+            "strategy": 2,  # of the preemption point after the region
+        })
+        self.iteration = data.StructLayout({
+            "preload": 1,  # load partial sums into a bank instead of a tile into a slot
+            "a": address,
+            "a_panel_stride": address,
+            "b": address,
+            "b_panel_stride": address,
+            "bias": address,
+            "tag": self.tag,
+        })
+        self.target = data.StructLayout({
+            "destination": Destination,
+            "unit": max(slot, bank),  # slot or bank
+            "panel": bits_for(max(p.m_panels, p.n_panels)),
+        })
+        self.read_request = data.StructLayout({
+            "address": address,
+            "beats": beats,
+            "target": self.target,
+        })
+        self.read_beat = data.StructLayout({
+            "data": p.bus.data_width,
+            "target": self.target,
+            "first": 1,  # first beat of the request
+            "last": 1,  # last beat of the request
+        })
+        self.write_request = data.StructLayout({
+            "address": address,
+            "beats": beats,
+            "end": 1,  # last request of a store command
+        })
+        self.store = data.StructLayout({
+            "bank": bank,
+            "output": self.output,
+        })
+        self.done = data.StructLayout({
+            "task": task,
+            "final": 1,
+            "persist": 1,
+        })
+        self.axi_address = data.StructLayout({
+            "addr": address,
+            "len": 8,  # beats - 1
+        })
+        self.axi_write = data.StructLayout({
+            "data": p.bus.data_width,
+            "last": 1,
+        })
+        self.axi_read = data.StructLayout({
+            "data": p.bus.data_width,
+            "resp": 2,
+            "last": 1,
+        })
+        self.axi_response = data.StructLayout({"resp": 2})
+
+
+def pulse(payload) -> stream.Signature:
+    """A stream whose consumer never stalls."""
+    return stream.Signature(payload, always_ready=True)

@@ -1,0 +1,1 @@
+"""Memory interface: AXI4 read and write managers."""

@@ -1,0 +1,76 @@
+"""Splitting a request into AXI4 bursts."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+
+class BurstSplitter(wiring.Component):
+    """Splits (address, beats) into INCR bursts that never cross 4 KiB nor exceed `bus.burst_beats`.
+
+    One burst per cycle; the first is offered in the cycle after the request is accepted. A new request is accepted
+    in the cycle in which the last burst of the previous one is taken.
+
+    Attributes
+    ----------
+    start : In
+        Request strobe; may only be high while `ready` is.
+    valid, addr, len, first, last : Out
+        The current burst (`len` = beats - 1), whether it is the request's first or last.
+    take : In
+        The burst was accepted.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        super().__init__({
+            "start": In(1),
+            "address": In(p.bus.address_width),
+            "beats": In(bits_for(4096)),
+            "ready": Out(1),
+            "valid": Out(1),
+            "addr": Out(p.bus.address_width),
+            "len": Out(8),
+            "first": Out(1),
+            "last": Out(1),
+            "take": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self._p
+        shift = p.beat_bytes.bit_length() - 1
+        page_beats = 4096 >> shift
+
+        address = Signal(p.bus.address_width)
+        left = Signal.like(self.beats)
+        active = Signal()
+        first = Signal()
+
+        to_page = Signal(range(page_beats + 1))
+        m.d.comb += to_page.eq(page_beats - address[shift:12])
+        limit = Signal(range(page_beats + 1))
+        m.d.comb += limit.eq(Mux(to_page < p.bus.burst_beats, to_page, p.bus.burst_beats))
+        count = Signal(range(p.bus.burst_beats + 1))
+        m.d.comb += [
+            self.last.eq(left <= limit),
+            count.eq(Mux(self.last, left, limit)),
+            self.valid.eq(active),
+            self.addr.eq(address),
+            self.len.eq(count - 1),
+            self.first.eq(first),
+            self.ready.eq(~active | (self.take & self.last)),
+        ]
+        with m.If(self.take):
+            m.d.sync += [
+                address.eq(address + (count << shift)),
+                left.eq(left - count),
+                first.eq(0),
+                active.eq(~self.last),
+            ]
+        with m.If(self.start):
+            m.d.sync += [address.eq(self.address), left.eq(self.beats), first.eq(1), active.eq(1)]
+        return m

@@ -1,0 +1,55 @@
+"""The memory interface: both AXI4 managers behind one component."""
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from derca_sim.model.platform import Platform
+
+from ..layouts import Layouts, pulse
+from .read import ReadManager
+from .write import WriteManager
+
+
+class MemoryInterface(wiring.Component):
+    """Independent read and write managers; latencies as of `ReadManager` and `WriteManager`."""
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        super().__init__({
+            "read_request": In(stream.Signature(lay.read_request)),
+            "read_beat": Out(pulse(lay.read_beat)),
+            "write_request": In(stream.Signature(lay.write_request)),
+            "write_beat": In(stream.Signature(p.bus.data_width)),
+            "stored": Out(1),
+            "room": Out(1),
+            "error": Out(1),
+            "busy": Out(1),
+            "ar": Out(stream.Signature(lay.axi_address)),
+            "r": In(stream.Signature(lay.axi_read)),
+            "aw": Out(stream.Signature(lay.axi_address)),
+            "w": Out(stream.Signature(lay.axi_write)),
+            "b": In(stream.Signature(lay.axi_response)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.read = read = ReadManager(self._p)
+        m.submodules.write = write = WriteManager(self._p)
+        connect(m, flipped(self.read_request), read.request)
+        connect(m, read.beat, flipped(self.read_beat))
+        connect(m, read.ar, flipped(self.ar))
+        connect(m, flipped(self.r), read.r)
+        connect(m, flipped(self.write_request), write.request)
+        connect(m, flipped(self.write_beat), write.beat)
+        connect(m, write.aw, flipped(self.aw))
+        connect(m, write.w, flipped(self.w))
+        connect(m, flipped(self.b), write.b)
+        m.d.comb += [
+            self.stored.eq(write.stored),
+            self.room.eq(write.room),
+            self.error.eq(read.error | write.error),
+            self.busy.eq(read.busy | write.busy),
+        ]
+        return m

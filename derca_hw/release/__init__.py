@@ -1,0 +1,1 @@
+"""Job release: periodic timers, sporadic triggers, overruns."""

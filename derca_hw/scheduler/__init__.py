@@ -1,0 +1,1 @@
+"""Scheduler: picks the job with the earliest absolute deadline."""

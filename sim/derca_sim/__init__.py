@@ -1,0 +1,1 @@
+"""The software half of derca-hw: configuration, compiler, golden model, event log. Never imports Amaranth."""

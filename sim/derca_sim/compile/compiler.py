@@ -1,0 +1,170 @@
+"""From a task set to everything a run needs: plans, table rows, memory image, host writes, expected results."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import InputError
+from ..golden.numerics import run_network
+from ..model.loading import problem
+from ..model.platform import Platform
+from ..model.tables import Strategy
+from ..model.taskset import TaskSet
+from . import image as memory_image
+from . import tables
+from .plan import EntryPlan, LayerPlan, RegionPlan, TaskPlan
+from .strategies import Span, canonical, smallest_interval, spans
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A compiled task set; tasks are named by their index. `used` is the bytes of memory it takes."""
+
+    taskset: TaskSet
+    strategy: str
+    tasks: tuple[TaskPlan, ...]
+    used: int
+
+    @property
+    def platform(self) -> Platform:
+        """The platform it was compiled for."""
+        return self.taskset.platform
+
+    @cached_property
+    def layers(self) -> tuple[LayerPlan, ...]:
+        """All layers in the order of the layer table."""
+        return tuple(layer for task in self.tasks for layer in task.layers)
+
+    @cached_property
+    def entries(self) -> tuple[EntryPlan, ...]:
+        """All entries in the order of the entry table."""
+        return tuple(e for task in self.tasks for region in task.regions for e in region.entries)
+
+    @cached_property
+    def layer_rows(self) -> list[int]:
+        """Packed rows of the layer table."""
+        return [layer.packed() for layer in self.layers]
+
+    @cached_property
+    def entry_rows(self) -> list[int]:
+        """Packed rows of the entry table."""
+        return [entry.packed() for entry in self.entries]
+
+    @cached_property
+    def index_rows(self) -> dict[tuple[int, int], int]:
+        """(task, region) -> row of the region's first entry."""
+        return {(t.index, r.index): r.entries[0].row for t in self.tasks for r in t.regions}
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """uint8 [used]: the memory before the start; what lies beyond is zero."""
+        placed = [(task.layers, task.network) for task in self.tasks]
+        return memory_image.fill(self.platform, placed, self.used)
+
+    def host_writes(self) -> list[tuple[int, int]]:
+        """(byte address, 32-bit value) of the AXI4-Lite writes before the start."""
+        return tables.host_writes(self.platform, self.layer_rows, self.entry_rows, self.index_rows, self.tasks)
+
+    @cached_property
+    def _expected(self) -> dict[int, list[np.ndarray]]:
+        return {}
+
+    def expected_outputs(self, task: int) -> list[np.ndarray]:
+        """The int8 output [m, n] of every layer of a task, from the integer model."""
+        if task not in self._expected:
+            self._expected[task] = run_network(self.tasks[task].network)
+        return self._expected[task]
+
+    def output_ranges(self, task: int) -> list[tuple[int, int]]:
+        """(address, length) in bytes of every layer output of a task, padding included."""
+        return [memory_image.output_range(layer) for layer in self.tasks[task].layers]
+
+    def read_outputs(self, memory: bytes | np.ndarray, task: int) -> list[np.ndarray]:
+        """The int8 output [m, n] of every layer of a task as found in `memory` (from address 0), without padding."""
+        data = memory if isinstance(memory, np.ndarray) else np.frombuffer(memory, np.uint8)
+        return [memory_image.read_output(data, layer) for layer in self.tasks[task].layers]
+
+    def bit_exact(self, memory: bytes | np.ndarray, task: int) -> bool:
+        """Whether `memory` holds exactly the expected outputs of a task."""
+        pairs = zip(self.read_outputs(memory, task), self.expected_outputs(task), strict=True)
+        return all(np.array_equal(found, expected) for found, expected in pairs)
+
+    def useful_macs(self, task: int) -> int:
+        """Multiply-accumulates one job of a task needs."""
+        return self.tasks[task].network.macs
+
+
+def compile_taskset(taskset: TaskSet, strategy: str = "flexible", every: int | None = None) -> Compiled:
+    """Compile a task set.
+
+    Parameters
+    ----------
+    strategy : a name of `strategies.ALIASES`.
+    every : iterations of a layer between preemption points; default: as few as the tables hold, at best 1.
+
+    Raises
+    ------
+    InputError
+        One line for every resource of the platform that does not suffice, and for an unknown strategy.
+    """
+    strategy = canonical(strategy)
+    platform, depths = taskset.platform, taskset.platform.tables
+    if every is not None and every < 1:
+        raise InputError(f"every = {every}: allowed are whole numbers from 1, iterations between preemption points")
+    placed, used = memory_image.place(platform, taskset.tasks)
+    if every is None:
+        intervals = smallest_interval(strategy, placed, depths.regions, depths.entries)
+    else:
+        intervals = [every] * len(placed)
+    parts = [list(spans(strategy, layers, j)) for layers, j in zip(placed, intervals, strict=True)]
+    problems = _problems(taskset, placed, used, parts, every)
+    if problems:
+        raise InputError(*problems)
+    plans, row = [], 0
+    for task, layers, part in zip(taskset.tasks, placed, parts, strict=True):
+        plans.append(TaskPlan(
+            task.index, task.name, task.network, task.period, task.deadline, task.offset, task.sporadic, task.triggers,
+            layers, _regions(part, row),
+        ))
+        row += len(part)
+    return Compiled(taskset, strategy, tuple(plans), used)
+
+
+def _regions(part: Sequence[Span], row: int) -> tuple[RegionPlan, ...]:
+    """Number the entries from table row `row` on and gather them into regions."""
+    regions, entries, before = [], [], Strategy.LAYER
+    for i, span in enumerate(part):
+        entries.append(EntryPlan(
+            span.layer, row + i, span.start, span.count, span.preemptive, i == len(part) - 1,
+            Strategy.LAYER if entries else before, span.strategy,
+        ))
+        if span.preemptive:
+            regions.append(RegionPlan(len(regions), tuple(entries)))
+            entries, before = [], span.strategy
+    return tuple(regions)
+
+
+def _problems(taskset: TaskSet, placed: Sequence[Sequence[LayerPlan]], used: int, parts: Sequence[Sequence[Span]],
+              every: int | None) -> list[str]:
+    """What the platform lacks, one line each."""
+    p, file, out = taskset.platform, taskset.file, []
+
+    def need(key: str, have: int, least: int, why: str):
+        if have < least:
+            out.append(problem(file, f"platform.{key}", have, f"at least {least}, {why}"))
+
+    sparser = "use another strategy" if every is None else "raise every or leave it out"
+    need("memory.size", p.memory.size, used, "the bytes of all weights, inputs, outputs and save areas")
+    need("tables.layers", p.tables.layers, sum(map(len, placed)), "the layers of all tasks")
+    need("tables.entries", p.tables.entries, sum(map(len, parts)), f"the metadata entries of all tasks; or {sparser}")
+    for task, part in zip(taskset.tasks, parts, strict=True):
+        regions = sum(span.preemptive for span in part)
+        need("tables.regions", p.tables.regions, regions, f"the regions of a job of task {task.name}; or {sparser}")
+    rows = tables.index_row(p, len(taskset.tasks) - 1, p.tables.regions - 1) + 1
+    if rows > tables.POINTER_ROWS:
+        most = tables.POINTER_ROWS // len(taskset.tasks)
+        out.append(problem(file, "platform.tables.regions", p.tables.regions, f"powers of two up to {most}, so that "
+                           f"{len(taskset.tasks)} tasks have at most {tables.POINTER_ROWS} index rows"))
+    return out

@@ -1,0 +1,69 @@
+"""The memory image of a task set: placing every area, filling it, and reading results back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..model.network import Network
+from ..model.platform import Platform
+from ..model.taskset import Task
+from .layout import Allocator, a_bytes, b_bytes, bias_bytes, pack_panels, unpack_panels
+from .plan import LayerPlan
+
+#: Outputs hold this byte before the first job, so that one that is never written cannot pass for a result.
+POISON = 0xA5
+
+
+def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPlan, ...]], int]:
+    """Place all areas: the layers of each task, and the bytes of memory used.
+
+    Tasks with the same network share weights and biases and nothing else.
+    """
+    memory, shared, placed, row = Allocator(), {}, [], 0
+    for task in tasks:
+        network = task.network
+        if id(network) not in shared:
+            shared[id(network)] = [
+                (memory.take(b_bytes(platform, layer.k, layer.n)), memory.take(bias_bytes(platform, layer.n)))
+                for layer in network.layers
+            ]
+        save, layers, output = memory.take(platform.bank_bytes), [], 0
+        for i, layer in enumerate(network.layers):
+            a_base = output if layer.chained else memory.take(a_bytes(platform, layer.m, layer.k))
+            output = memory.take(a_bytes(platform, layer.m, layer.n))
+            layers.append(LayerPlan(platform, layer, task.index, i, row, a_base, *shared[id(network)][i], output, save))
+            row += 1
+        placed.append(tuple(layers))
+    return placed, memory.used
+
+
+def fill(platform: Platform, placed: Sequence[tuple[Sequence[LayerPlan], Network]], size: int) -> np.ndarray:
+    """uint8 [size]: weights, biases and inputs in place, outputs poisoned, everything else zero."""
+    image = np.zeros(size, np.uint8)
+
+    def put(address: int, data: np.ndarray):
+        image[address : address + len(data)] = data
+
+    for layers, network in placed:
+        for at, own_input in zip(layers, network.inputs, strict=True):
+            layer = at.layer
+            put(at.b_base, pack_panels(layer.weights.T, platform.array.cols, platform.b_lanes, at.b_panel_stride))
+            put(at.bias_base, layer.bias.astype("<i4").view(np.uint8))
+            if own_input is not None:
+                put(at.a_base, pack_panels(own_input, platform.array.rows, platform.a_lanes, at.a_panel_stride))
+            address, length = output_range(at)
+            image[address : address + length] = POISON
+    return image
+
+
+def output_range(at: LayerPlan) -> tuple[int, int]:
+    """(address, length) in bytes of a layer's output, padding included."""
+    return at.c_base, a_bytes(at.platform, at.layer.m, at.layer.n)
+
+
+def read_output(memory: np.ndarray, at: LayerPlan) -> np.ndarray:
+    """A layer's output int8 [m, n] from uint8 memory, without padding."""
+    address, length = output_range(at)
+    p = at.platform
+    data = memory[address : address + length]
+    return unpack_panels(data, at.layer.m, at.layer.n, p.array.rows, p.a_lanes, at.c_panel_stride)

@@ -1,0 +1,67 @@
+"""Where matrices lie in memory: panels, and the areas they are placed in.
+
+A matrix of `rows` x `k` int8 is cut into panels of `group` rows. A panel holds, for each k, `lanes` bytes: the panel's
+rows at column k, then zeros up to `lanes`. So activations A [m, k] have groups of array rows, weights B [k, n] (as
+their transpose) groups of array columns, and outputs C [m, n] have the layout of the A of the next layer.
+"""
+
+import numpy as np
+
+from ..model.platform import Platform
+
+#: Every area starts at a multiple of this many bytes; the first such block of memory stays unused.
+ALIGNMENT = 64
+
+
+def ceil_div(a: int, b: int) -> int:
+    """a / b rounded up."""
+    return -(-a // b)
+
+
+def pack_panels(matrix: np.ndarray, group: int, lanes: int, stride: int) -> np.ndarray:
+    """uint8 bytes of int8 `matrix` [rows, k] in panels of `group` rows, `stride` bytes apart."""
+    rows, k = matrix.shape
+    panels = ceil_div(rows, group)
+    padded = np.zeros((panels * group, k), np.int8)
+    padded[:rows] = matrix
+    out = np.zeros((panels, stride), np.uint8)
+    cells = np.zeros((panels, k, lanes), np.int8)
+    cells[:, :, :group] = padded.reshape(panels, group, k).transpose(0, 2, 1)
+    out[:, : k * lanes] = cells.reshape(panels, k * lanes).view(np.uint8)
+    return out.reshape(-1)
+
+
+def unpack_panels(data: np.ndarray, rows: int, k: int, group: int, lanes: int, stride: int) -> np.ndarray:
+    """Inverse of `pack_panels`: int8 [rows, k] of uint8 bytes, without the padding."""
+    panels = ceil_div(rows, group)
+    cells = data[: panels * stride].reshape(panels, stride)[:, : k * lanes].reshape(panels, k, lanes)
+    matrix = cells[:, :, :group].transpose(0, 2, 1).reshape(panels * group, k)
+    return np.ascontiguousarray(matrix[:rows]).view(np.int8)
+
+
+def a_bytes(platform: Platform, m: int, k: int) -> int:
+    """Bytes of activations [m, k]."""
+    return ceil_div(m, platform.array.rows) * platform.panel_stride(k, platform.a_lanes)
+
+
+def b_bytes(platform: Platform, k: int, n: int) -> int:
+    """Bytes of weights [k, n]."""
+    return ceil_div(n, platform.array.cols) * platform.panel_stride(k, platform.b_lanes)
+
+
+def bias_bytes(platform: Platform, n: int) -> int:
+    """Bytes of n int32 biases, in whole beats."""
+    return ceil_div(4 * n, platform.beat_bytes) * platform.beat_bytes
+
+
+class Allocator:
+    """Hands out aligned areas one after the other; `used` is the first free byte."""
+
+    def __init__(self):
+        self.used = ALIGNMENT
+
+    def take(self, size: int) -> int:
+        """The address of a new area of `size` bytes."""
+        address = self.used
+        self.used = ceil_div(address + size, ALIGNMENT) * ALIGNMENT
+        return address

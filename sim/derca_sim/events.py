@@ -1,0 +1,100 @@
+"""The event log: what RTL, golden model and simulators write, and every picture and comparison is made from.
+
+An event is (cycle, kind, task, job, region, arg). Cycles count from the start of the run. The hardware's stream has no
+job number: a task has at most one live job, so `number_jobs` derives it from the order of the log.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from enum import IntEnum
+from pathlib import Path
+
+
+class Kind(IntEnum):
+    """Event kinds, and the cycle each one carries."""
+
+    RELEASE = 0  #: the job's release time
+    OVERRUN = 1  #: a release that was skipped because the previous job still lived
+    READY = 2  #: the scheduler begins to insert the job
+    ISSUE = 3  #: the scheduler decides: the instruction is valid in the next cycle
+    PREEMPT = 4  #: the accelerator gives the job up; region = the one just finished, arg = strategy
+    RESUME = 5  #: the entry of the resumed region is handed to the accelerator; arg = strategy
+    START = 6  #: first operand of a region enters the array
+    ITERATION = 7  #: last operand of an iteration enters the array; region as of the iteration
+    REGION_END = 8  #: last operand of a region enters the array
+    SAVED = 9  #: the last byte of persisted partial sums is in memory
+    FINISH = 10  #: the last byte of a job's results is in memory; arg = 1 when late
+    MISS = 11  #: the job was not finished at its deadline; the cycle is that of its FINISH
+
+
+@dataclass(frozen=True, order=True)
+class Event:
+    """One line of the log."""
+
+    cycle: int
+    kind: Kind
+    task: int
+    job: int = -1
+    region: int = 0
+    arg: int = 0
+
+
+def number_jobs(events: Iterable[Event]) -> list[Event]:
+    """Sort by cycle and fill in job numbers: a RELEASE opens the task's next job, everything until the next is its."""
+    jobs: dict[int, int] = {}
+    out = []
+    for e in sorted(events, key=lambda e: (e.cycle, e.kind != Kind.FINISH, e.kind != Kind.MISS, e.kind, e.task)):
+        if e.kind == Kind.RELEASE:
+            jobs[e.task] = jobs.get(e.task, -1) + 1
+        out.append(replace(e, kind=Kind(e.kind), job=jobs.get(e.task, -1)))
+    return out
+
+
+def write_log(path: Path, events: Iterable[Event]) -> None:
+    """Write one JSON object per line."""
+    with open(path, "w") as f:
+        for e in events:
+            f.write(json.dumps({**asdict(e), "kind": Kind(e.kind).name.lower()}) + "\n")
+
+
+def read_log(path: Path) -> list[Event]:
+    """Read what `write_log` wrote."""
+    out = []
+    with open(path) as f:
+        for line in f:
+            d = json.loads(line)
+            out.append(Event(**{**d, "kind": Kind[d["kind"].upper()]}))
+    return out
+
+
+def cycle_error(a: Iterable[Event], b: Iterable[Event]) -> tuple[float, list[str]]:
+    """Largest difference in cycles between the same events of two logs, and the first differences in words.
+
+    Events correspond by (kind, task, job, region, arg) and their order of occurrence. An event that only one log has
+    makes the error infinite.
+    """
+    def keyed(events):
+        seen: dict[tuple, list[int]] = {}
+        for e in sorted(events):
+            seen.setdefault((e.kind, e.task, e.job, e.region, e.arg), []).append(e.cycle)
+        return seen
+
+    ka, kb = keyed(a), keyed(b)
+    worst, rows = 0.0, []
+    for key in ka.keys() | kb.keys():
+        ca, cb = ka.get(key, []), kb.get(key, [])
+        for x, y in zip(ca, cb, strict=False):
+            if x != y:
+                worst = max(worst, abs(x - y))
+                rows.append((min(x, y), f"{_name(key)}: cycle {x} and {y}"))
+        if len(ca) != len(cb):
+            worst = float("inf")
+            extra = (ca if len(ca) > len(cb) else cb)[min(len(ca), len(cb))]
+            rows.append((extra, f"{_name(key)}: {len(ca)} and {len(cb)} times, first surplus at {extra}"))
+    return worst, [text for _, text in sorted(rows)[:20]]
+
+
+def _name(key: tuple) -> str:
+    kind, task, job, region, arg = key
+    return f"{Kind(kind).name.lower()} task {task} job {job} region {region} arg {arg}"

@@ -1,0 +1,196 @@
+"""Networks: lists of int8 GEMM layers with their inputs, read from `.npz` files or drawn at random.
+
+Format of a network file (`numpy.savez`, no pickles), for layers i = 0 .. L-1:
+
+- `weights_i` int8 [k, n]; `bias_i` int32 [n]; k of a layer is n of the one before
+- `multiplier` int64 [L], 0 .. 2^31-1; `shift` int64 [L], 1 .. 62; `zero_point` int64 [L], int8 range; `relu` bool [L]
+- `metadata` JSON text; its key `test_set` names a file beside the network with `images` int8 [count, k] and
+  `labels` int64 [count]
+"""
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from .loading import problem
+
+#: Largest dimension of a layer.
+MAX_DIMENSION = 65535
+#: Allowed requantisation multipliers and shifts, inclusive.
+MULTIPLIER_RANGE, SHIFT_RANGE = (0, (1 << 31) - 1), (1, 62)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One GEMM: int8 A [m, k] times `weights` int8 [k, n] plus `bias` int32 [n], requantised to int8 C [m, n].
+
+    `chained`: A is the output of the layer before; otherwise the network holds an input for this layer.
+    """
+
+    m: int
+    k: int
+    n: int
+    weights: np.ndarray
+    bias: np.ndarray
+    multiplier: int
+    shift: int
+    zero_point: int
+    relu: bool
+    chained: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Layers in order; `inputs[i]` is int8 [m, k], or None where layer i is chained.
+
+    `labels` (int64 [m] or None) are the classes of the rows of the first input.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    inputs: tuple[np.ndarray | None, ...]
+    labels: np.ndarray | None = None
+    metadata: dict = field(default_factory=dict)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates one pass over the network needs."""
+        return sum(layer.m * layer.k * layer.n for layer in self.layers)
+
+
+def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: int) -> Network:
+    """A network of the given (m, k, n, relu) with random weights, biases, requantisation and inputs.
+
+    A layer is chained if its m and k equal the m and n of the layer before. The same seed gives the same network. The
+    scale is chosen so that outputs spread over the int8 range and sometimes saturate.
+    """
+    layers, inputs = [], []
+    for i, (m, k, n, relu) in enumerate(shapes):
+        rng = np.random.default_rng([seed, i])
+        chained = i > 0 and (layers[-1].m, layers[-1].n) == (m, k)
+        spread = 74.0 * 74.0 * np.sqrt(k)  # standard deviation of a sum of k products of uniform int8 values
+        multiplier = int(rng.integers(1 << 30, 1 << 31))
+        shift = int(np.clip(np.round(np.log2(multiplier * spread / 50)), *SHIFT_RANGE))
+        layers.append(Layer(
+            m, k, n, rng.integers(-128, 128, (k, n)).astype(np.int8),
+            rng.integers(-4096, 4097, n).astype(np.int32), multiplier, shift,
+            int(rng.integers(-16, 17)), relu, chained,
+        ))
+        inputs.append(None if chained else rng.integers(-128, 128, (m, k)).astype(np.int8))
+    return Network(name, tuple(layers), tuple(inputs))
+
+
+def save_network(path: Path, layers: list[Layer], metadata: dict) -> None:
+    """Write a network file; the same content gives the same bytes."""
+    arrays = {"metadata": np.array(json.dumps(metadata, sort_keys=True))}
+    for i, layer in enumerate(layers):
+        arrays[f"weights_{i}"], arrays[f"bias_{i}"] = layer.weights, layer.bias
+    for key in ("multiplier", "shift", "zero_point"):
+        arrays[key] = np.array([getattr(layer, key) for layer in layers], np.int64)
+    arrays["relu"] = np.array([layer.relu for layer in layers], bool)
+    np.savez(path, **arrays)
+
+
+def load_network(path: Path, name: str, batch: int, first: int = 0) -> Network:
+    """Read a network file and the `batch` test images from `first` on.
+
+    Raises
+    ------
+    InputError
+        One line for every problem of the file, or for a range of images the test set does not have.
+    """
+    arrays = _read_npz(path)
+    problems: list[str] = []
+
+    def array(key: str, dtype, shape: tuple[int | None, ...], low: int | None = None, high: int | None = None):
+        """The named array, or None and a problem if it is missing or not as allowed."""
+        want = f"{np.dtype(dtype).name} arrays of shape [{', '.join('any' if s is None else str(s) for s in shape)}]"
+        if low is not None:
+            want += f" with values {low} .. {high}"
+        if key not in arrays:
+            problems.append(f"{path}: {key} is missing: allowed are {want}")
+            return None
+        a = arrays[key]
+        fits = len(a.shape) == len(shape) and all(s in (None, d) for s, d in zip(shape, a.shape, strict=True))
+        if a.dtype != dtype or not fits:
+            problems.append(problem(path, key, f"{a.dtype} {list(a.shape)}", want))
+            return None
+        if low is not None and a.size and (a.min() < low or a.max() > high):
+            problems.append(problem(path, key, f"values {a.min()} .. {a.max()}", want))
+            return None
+        return a
+
+    count = 0
+    while f"weights_{count}" in arrays:
+        count += 1
+    if not count:
+        raise InputError(f"{path}: weights_0 is missing: allowed are int8 arrays of shape [k, n], one per layer")
+    known = {"metadata", "multiplier", "shift", "zero_point", "relu"}
+    known |= {f"{key}_{i}" for key in ("weights", "bias") for i in range(count)}
+    for key in sorted(set(arrays) - known):
+        problems.append(f"{path}: {key}: unknown array: allowed are {', '.join(sorted(known))}")
+    multiplier = array("multiplier", np.int64, (count,), *MULTIPLIER_RANGE)
+    shift = array("shift", np.int64, (count,), *SHIFT_RANGE)
+    zero_point = array("zero_point", np.int64, (count,), -128, 127)
+    relu = array("relu", bool, (count,))
+    weights, biases, k = [], [], None
+    for i in range(count):
+        w = array(f"weights_{i}", np.int8, (k, None))
+        if w is not None and not all(1 <= d <= MAX_DIMENSION for d in w.shape):
+            problems.append(problem(path, f"weights_{i}", f"int8 {list(w.shape)}", f"dimensions 1 .. {MAX_DIMENSION}"))
+        k = None if w is None else w.shape[1]
+        weights.append(w)
+        biases.append(array(f"bias_{i}", np.int32, (k,)))
+    metadata = _metadata(path, arrays, problems)
+    if problems:
+        raise InputError(*problems)
+    images, labels = _test_set(path, metadata, weights[0].shape[0], batch, first)
+    layers = tuple(
+        Layer(batch, *weights[i].shape, weights[i], biases[i], int(multiplier[i]), int(shift[i]), int(zero_point[i]),
+              bool(relu[i]), i > 0)
+        for i in range(count)
+    )
+    return Network(name, layers, (images, *[None] * (count - 1)), labels, metadata)
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with open(path, "rb") as file:  # numpy leaves a file it opened itself open when it is malformed
+            data = np.load(file, allow_pickle=False)
+            return {key: data[key] for key in data.files}
+    except OSError as e:
+        why = e.strerror or e
+        raise InputError(f"{path}: cannot be read ({why}): give the path of an existing .npz file") from None
+    except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as e:
+        raise InputError(f"{path}: not a well-formed .npz file ({e}): write it with numpy.savez") from None
+
+
+def _metadata(path: Path, arrays: dict[str, np.ndarray], problems: list[str]) -> dict:
+    try:
+        metadata = json.loads(str(arrays["metadata"]))
+        if isinstance(metadata, dict) and isinstance(metadata.get("test_set"), str):
+            return metadata
+    except (KeyError, ValueError):
+        pass
+    problems.append(f"{path}: metadata is missing or malformed: allowed are JSON objects with the text key test_set")
+    return {}
+
+
+def _test_set(path: Path, metadata: dict, k: int, batch: int, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows first .. first+batch-1 of the test set a network names."""
+    file = Path(path).parent / metadata["test_set"]
+    arrays = _read_npz(file)
+    images, labels = arrays.get("images"), arrays.get("labels")
+    if images is None or images.dtype != np.int8 or images.ndim != 2 or images.shape[1] != k:
+        shape = None if images is None else f"{images.dtype} {list(images.shape)}"
+        raise InputError(problem(file, "images", shape, f"int8 arrays of shape [count, {k}], the inputs of {path}"))
+    if labels is None or labels.dtype != np.int64 or labels.shape != images.shape[:1]:
+        shape = None if labels is None else f"{labels.dtype} {list(labels.shape)}"
+        raise InputError(problem(file, "labels", shape, f"int64 arrays of shape [{len(images)}]"))
+    if first + batch > len(images):
+        raise InputError(problem(file, "first + batch", first + batch, f"at most {len(images)}, the images of the set"))
+    return images[first : first + batch].copy(), labels[first : first + batch].copy()

@@ -1,0 +1,222 @@
+"""The platform: what is built. Every constant of hardware, golden model and compiler derives from it.
+
+A `Platform` is declared intent (what a user writes in TOML); its properties are the resolved widths and sizes.
+"""
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Base of every TOML section: unknown keys are errors, values are immutable once validated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ArrayConfig(Section):
+    """The PE array: `rows` x `cols` int8 multiply-accumulate elements, output stationary."""
+
+    rows: Annotated[int, Field(ge=2, le=32)] = 8
+    cols: Annotated[int, Field(ge=2, le=32)] = 8
+
+
+class TileConfig(Section):
+    """Tile of one iteration, in elements: `m` x `k` of A times `k` x `n` of B."""
+
+    m: Annotated[int, Field(ge=2, le=1024)] = 16
+    k: Annotated[int, Field(ge=4, le=1024)] = 32
+    n: Annotated[int, Field(ge=2, le=1024)] = 16
+
+
+class BufferConfig(Section):
+    """On-chip buffers: `slots` input tiles and `banks` output tiles of int32 partial sums."""
+
+    slots: Annotated[int, Field(ge=2, le=8)] = 2
+    banks: Annotated[int, Field(ge=2, le=8)] = 2
+
+
+class BusConfig(Section):
+    """The AXI4 master: widths in bits, read bursts in flight, longest burst in beats."""
+
+    data_width: Literal[32, 64, 128, 256] = 64
+    address_width: Annotated[int, Field(ge=16, le=40)] = 32
+    outstanding: Literal[2, 4, 8, 16, 32] = 16
+    burst_beats: Literal[4, 8, 16, 32, 64, 128, 256] = 64
+
+
+class MemoryConfig(Section):
+    """The memory the timing model assumes: one beat per cycle and direction, fixed latencies in cycles.
+
+    `read_latency` counts from the accepted AR to its first R beat, `write_latency` from the accepted last W beat to
+    B. `size` is the bytes of the simulated memory.
+    """
+
+    read_latency: Annotated[int, Field(ge=2, le=1024)] = 32
+    write_latency: Annotated[int, Field(ge=1, le=1024)] = 16
+    size: Annotated[int, Field(ge=4096, le=1 << 30)] = 1 << 22
+
+
+class SchedulerConfig(Section):
+    """The on-chip scheduler: `tasks` is N, `time_width` the bits of deadlines, compared modulo 2^time_width."""
+
+    kind: Literal["heap"] = "heap"
+    tasks: Annotated[int, Field(ge=2, le=64)] = 8
+    time_width: Annotated[int, Field(ge=16, le=32)] = 32
+
+
+class TableConfig(Section):
+    """Depths of the kernel manager's tables: layer descriptors, metadata entries, regions per task."""
+
+    layers: Annotated[int, Field(ge=2, le=1024)] = 64
+    entries: Annotated[int, Field(ge=4, le=65536)] = 1024
+    regions: Annotated[int, Field(ge=2, le=4096)] = 256
+
+
+class StoreConfig(Section):
+    """The store engine: `requant_lanes` outputs are requantised per cycle; must divide the array's rows."""
+
+    requant_lanes: Annotated[int, Field(ge=1, le=32)] = 2
+
+
+class TraceConfig(Section):
+    """The event stream: `enabled` builds it, `depth` events are buffered per source."""
+
+    enabled: bool = True
+    depth: Literal[4, 8, 16, 32, 64] = 16
+
+
+def _ceil_div(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+class Platform(Section):
+    """One accelerator with its scheduler and memory interface."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$")] = "derca"
+    clock_mhz: Annotated[float, Field(gt=0, le=2000)] = 50.0
+    pipeline: Literal["decoupled", "lockstep"] = "decoupled"
+    array: ArrayConfig = ArrayConfig()
+    tile: TileConfig = TileConfig()
+    buffers: BufferConfig = BufferConfig()
+    bus: BusConfig = BusConfig()
+    memory: MemoryConfig = MemoryConfig()
+    scheduler: SchedulerConfig = SchedulerConfig()
+    tables: TableConfig = TableConfig()
+    store: StoreConfig = StoreConfig()
+    trace: TraceConfig = TraceConfig()
+
+    @model_validator(mode="after")
+    def _cross_checks(self):
+        problems = []
+
+        def require(condition: bool, key: str, value, allowed: str):
+            if not condition:
+                problems.append(f"{key} = {value}: allowed are {allowed}")
+
+        a, t, bus = self.array, self.tile, self.bus
+        require(t.m % a.rows == 0, "tile.m", t.m, f"multiples of array.rows = {a.rows}")
+        require(t.n % a.cols == 0, "tile.n", t.n, f"multiples of array.cols = {a.cols}")
+        require(
+            t.k * self.a_lanes % self.beat_bytes == 0 and t.k * self.b_lanes % self.beat_bytes == 0,
+            "tile.k", t.k,
+            f"values whose panel slices fill whole {self.beat_bytes}-byte beats "
+            f"(k x {self.a_lanes} and k x {self.b_lanes} bytes)",
+        )
+        require(
+            t.n * self.a_lanes % self.beat_bytes == 0, "tile.n", t.n,
+            f"values whose output rows fill whole {self.beat_bytes}-byte beats (n x {self.a_lanes} bytes)",
+        )
+        require(
+            t.n * 4 % self.beat_bytes == 0, "tile.n", t.n,
+            f"values whose biases fill whole {self.beat_bytes}-byte beats (n x 4 bytes)",
+        )
+        require(
+            bus.data_width <= 32 * a.rows, "bus.data_width", bus.data_width,
+            f"at most 32 x array.rows = {32 * a.rows} bits, so that a beat is never wider than a bank word",
+        )
+        require(
+            a.rows % self.store.requant_lanes == 0, "store.requant_lanes", self.store.requant_lanes,
+            f"divisors of array.rows = {a.rows}",
+        )
+        require(
+            self.beat_bytes % self.store.requant_lanes == 0, "store.requant_lanes", self.store.requant_lanes,
+            f"divisors of the {self.beat_bytes} bytes of a beat",
+        )
+        require(
+            bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
+            f"at most {4096 // self.beat_bytes} beats of {self.beat_bytes} bytes, the 4 KiB limit of AXI4",
+        )
+        require(
+            self.memory.size <= 1 << bus.address_width, "memory.size", self.memory.size,
+            f"at most 2^{bus.address_width}, the range of bus.address_width",
+        )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    # -- resolved sizes ---------------------------------------------------------------------------------------------
+
+    @property
+    def beat_bytes(self) -> int:
+        """Bytes in one AXI beat."""
+        return self.bus.data_width // 8
+
+    def lanes(self, elements: int) -> int:
+        """Bytes one k-slice of a panel of `elements` rows or columns takes: padded to divide or fill beats."""
+        beat = self.beat_bytes
+        if elements >= beat:
+            return _ceil_div(elements, beat) * beat
+        lanes = 1
+        while lanes < elements:
+            lanes *= 2
+        return lanes
+
+    @property
+    def a_lanes(self) -> int:
+        """Bytes per k of an A panel (and per n of a C panel)."""
+        return self.lanes(self.array.rows)
+
+    @property
+    def b_lanes(self) -> int:
+        """Bytes per k of a B panel."""
+        return self.lanes(self.array.cols)
+
+    @property
+    def m_panels(self) -> int:
+        """A panels (groups of `rows` rows) in a full tile."""
+        return self.tile.m // self.array.rows
+
+    @property
+    def n_panels(self) -> int:
+        """B panels (groups of `cols` columns) in a full tile."""
+        return self.tile.n // self.array.cols
+
+    @property
+    def bank_word_beats(self) -> int:
+        """Beats one bank word (rows x int32) takes in memory when persisted."""
+        return _ceil_div(4 * self.array.rows, self.beat_bytes)
+
+    @property
+    def bank_bytes(self) -> int:
+        """Bytes of a task's save area: one full bank."""
+        return self.m_panels * self.tile.n * self.bank_word_beats * self.beat_bytes
+
+    @property
+    def save_panel_stride(self) -> int:
+        """Bytes from one panel to the next in a task's save area."""
+        return self.tile.n * self.bank_word_beats * self.beat_bytes
+
+    def panel_beats(self, k: int, lanes: int) -> int:
+        """Beats of a panel slice of `k` steps."""
+        return _ceil_div(k * lanes, self.beat_bytes)
+
+    def panel_stride(self, k: int, lanes: int) -> int:
+        """Bytes from one panel to the next for a matrix with `k` steps."""
+        return self.panel_beats(k, lanes) * self.beat_bytes
+
+    @property
+    def config_hash(self) -> int:
+        """32-bit identity of the configuration; a host refuses hardware that does not match."""
+        return int.from_bytes(hashlib.sha256(self.model_dump_json().encode()).digest()[:4], "big")

@@ -1,0 +1,222 @@
+"""Task sets: which networks run how often, by when, on which platform.
+
+`load_taskset` reads a TOML file into a `TaskSet` in which everything is resolved and checked; the `*Section` classes
+are the file as the user writes it. Times are clock cycles.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from ..errors import InputError
+from .loading import load_toml, problem, read_toml, show, validate
+from .network import MAX_DIMENSION, Network, load_network, random_network
+from .platform import Platform, Section
+
+#: Longest default horizon in cycles.
+MAX_DEFAULT_HORIZON = 2_000_000
+#: Most a cycle count in a file may be; registers and counters have 32 bits.
+MAX_CYCLES = (1 << 31) - 1
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$")]
+Dimension = Annotated[int, Field(ge=1, le=MAX_DIMENSION)]
+Cycle = Annotated[int, Field(ge=0, le=MAX_CYCLES)]
+Duration = Annotated[int, Field(ge=1, le=MAX_CYCLES)]
+
+
+class LayerSection(Section):
+    """A layer given by its shape alone: A [m, k] times B [k, n]."""
+
+    m: Dimension
+    k: Dimension
+    n: Dimension
+    relu: bool = False
+
+
+class NetworkSection(Section):
+    """A network: either `file` (with `batch` rows of its test set, from `first` on) or `layers` (drawn from `seed`)."""
+
+    name: Name
+    file: str | None = None
+    batch: Dimension | None = None
+    first: Annotated[int, Field(ge=0, le=1 << 30)] | None = None
+    seed: Annotated[int, Field(ge=0, le=(1 << 63) - 1)] | None = None
+    layers: Annotated[tuple[LayerSection, ...], Field(min_length=1)] | None = None
+
+
+class TaskSection(Section):
+    """A task: `network` every `period` cycles from `offset` on, each job within `deadline` (default: the period).
+
+    A `sporadic` task is released by the external trigger only; `period` is then its least separation, and `triggers`
+    are the cycles at which a simulation triggers it.
+    """
+
+    name: Name
+    network: str
+    period: Duration
+    deadline: Duration | None = None
+    offset: Cycle = 0
+    sporadic: bool = False
+    triggers: tuple[Cycle, ...] = ()
+
+
+class TaskSetSection(Section):
+    """A task set file; `platform` is the path of a platform file or a table."""
+
+    name: Name
+    platform: Platform
+    horizon: Duration | None = None
+    network: Annotated[tuple[NetworkSection, ...], Field(min_length=1)]
+    task: Annotated[tuple[TaskSection, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One resolved task; `index` is its place in the file and its number in the hardware."""
+
+    name: str
+    index: int
+    network: Network
+    period: int
+    deadline: int
+    offset: int
+    sporadic: bool
+    triggers: tuple[int, ...]
+
+    @property
+    def inputs(self) -> tuple[np.ndarray | None, ...]:
+        """Per layer the int8 input [m, k], or None where it is the output of the layer before."""
+        return self.network.inputs
+
+
+@dataclass(frozen=True, eq=False)
+class TaskSet:
+    """A checked task set. `file` is where it came from, for messages; `horizon` the cycles to run."""
+
+    name: str
+    file: Path
+    platform: Platform
+    horizon: int
+    tasks: tuple[Task, ...]
+
+
+def load_platform(path: Path) -> Platform:
+    """Read a platform file.
+
+    Raises
+    ------
+    InputError
+        One line for every problem of the file.
+    """
+    return load_toml(path, Platform)
+
+
+def load_taskset(path: Path) -> TaskSet:
+    """Read a task set and everything it names: platform, networks, test images.
+
+    Raises
+    ------
+    InputError
+        One line for every problem of the files.
+    """
+    path = Path(path)
+    data, parts, problems = read_toml(path), {}, []
+    if isinstance(data.get("platform"), str):
+        parts["platform"] = path.parent / data["platform"]
+        try:
+            data["platform"] = read_toml(parts["platform"])
+        except InputError as e:
+            problems += [f"{path}: platform = {show(data['platform'])}: {line}" for line in e.problems]
+            data["platform"] = {}
+    try:
+        section = validate(data, TaskSetSection, path, parts)
+    except InputError as e:
+        raise InputError(*problems, *e.problems) from None
+    problems += _task_problems(section, path) + _network_problems(section, path)
+    networks: dict[str, Network] = {}
+    if not problems:
+        for i, n in enumerate(section.network):
+            try:
+                networks[n.name] = _network(n, path)
+            except InputError as e:
+                problems += [f"{path}: network[{i}] ({n.name}): {line}" for line in e.problems]
+    if problems:
+        raise InputError(*problems)
+    tasks = tuple(
+        Task(t.name, i, networks[t.network], t.period, t.deadline or t.period, t.offset, t.sporadic, t.triggers)
+        for i, t in enumerate(section.task)
+    )
+    return TaskSet(section.name, path, section.platform, section.horizon or _default_horizon(tasks), tasks)
+
+
+def _default_horizon(tasks: tuple[Task, ...]) -> int:
+    hyperperiod = math.lcm(*(t.period for t in tasks))
+    return min(2 * hyperperiod + max(t.offset for t in tasks), MAX_DEFAULT_HORIZON)
+
+
+def _network(n: NetworkSection, path: Path) -> Network:
+    if n.file is not None:
+        return load_network(path.parent / n.file, n.name, n.batch or 1, n.first or 0)
+    return random_network(n.name, [(s.m, s.k, s.n, s.relu) for s in n.layers], n.seed or 0)
+
+
+def _repeated(names: list[str]) -> list[int]:
+    """Indices of names that occurred before."""
+    return [i for i, name in enumerate(names) if name in names[:i]]
+
+
+def _task_problems(s: TaskSetSection, path: Path) -> list[str]:
+    """Checks over tasks, and of tasks against the platform."""
+    out = []
+    names = [n.name for n in s.network]
+    scheduler = s.platform.scheduler
+    span = 1 << (scheduler.time_width - 1)
+    if len(s.task) > scheduler.tasks:
+        out.append(problem(path, "number of tasks", len(s.task), f"1 .. {scheduler.tasks} (platform scheduler.tasks); "
+                           "remove tasks or raise scheduler.tasks"))
+    for i in _repeated([t.name for t in s.task]):
+        out.append(problem(path, f"task[{i}].name", s.task[i].name, "names no other task has"))
+    for i, t in enumerate(s.task):
+        key, deadline = f"task[{i}]", t.deadline or t.period
+        if t.network not in names:
+            out.append(problem(path, f"{key}.network", t.network, f"the networks of the file: {', '.join(names)}"))
+        if deadline > t.period:
+            out.append(problem(path, f"{key}.deadline", deadline, f"1 .. {t.period}, the task's period"))
+        if t.period + deadline >= span:
+            out.append(problem(path, f"{key}.period", t.period, f"periods with period + deadline < {span}, since "
+                               f"deadlines compare modulo 2^{scheduler.time_width} (platform scheduler.time_width)"))
+        if t.triggers and not t.sporadic:
+            out.append(problem(path, f"{key}.triggers", t.triggers, "none unless the task has sporadic = true; set it"))
+        for earlier, later in zip(t.triggers, t.triggers[1:], strict=False):
+            if later - earlier < t.period:
+                out.append(problem(path, f"{key}.triggers", [earlier, later],
+                                   f"ascending cycles at least {t.period} apart, the task's period"))
+    return out
+
+
+def _network_problems(s: TaskSetSection, path: Path) -> list[str]:
+    """Checks of networks that need no file, and of their shapes against the platform."""
+    out = []
+    for i in _repeated([n.name for n in s.network]):
+        out.append(problem(path, f"network[{i}].name", s.network[i].name, "names no other network has"))
+    for i, n in enumerate(s.network):
+        key = f"network[{i}]"
+        if (n.file is None) == (n.layers is None):
+            given = "neither" if n.file is None else "both"
+            out.append(problem(path, f"{key} file, layers", given, "exactly one of file and layers"))
+            continue
+        wrong, kind = (("seed",), "file") if n.file is not None else (("batch", "first"), "layers")
+        for name in wrong:
+            value = getattr(n, name)
+            if value is not None:
+                out.append(problem(path, f"{key}.{name}", value, f"none in a network with {kind}; remove it"))
+        for j, layer in enumerate(n.layers or ()):
+            need = layer.m * layer.k + layer.k * layer.n + layer.m * layer.n
+            if need > s.platform.memory.size:
+                out.append(problem(path, f"{key}.layers[{j}]", f"{layer.m} x {layer.k} x {layer.n}", f"layers whose "
+                                   f"matrices ({need} bytes) fit memory.size = {s.platform.memory.size} bytes"))
+    return out

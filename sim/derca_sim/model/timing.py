@@ -1,0 +1,40 @@
+"""Latencies of the hardware in cycles: declared once, used by the RTL, asserted by tests, read by the golden model."""
+
+from .platform import Platform
+
+
+class SchedulerTiming:
+    """Busy times of the heap scheduler, the same for every content of the heap."""
+
+    def __init__(self, p: Platform):
+        levels = p.scheduler.tasks.bit_length()  # ceil(log2(N + 1)) levels of the heap
+        #: A release is taken and moved up.
+        self.INSERT = levels + 1
+        #: The root is taken and its place filled.
+        self.REMOVE = 2 * levels
+
+
+#: Cycles from a release to its announcement when no other task is announced first.
+ANNOUNCE = 1
+#: Cycles from the announcement to the offer to the scheduler.
+OFFER = 1
+#: Cycles from a decision to the kernel manager's grant or flush.
+GRANT = 2
+
+
+class ComputeTiming:
+    """The compute engine's pipeline."""
+
+    #: Cycles between reading a bank word and being able to read its updated value.
+    UPDATE = 3
+    #: Cycles from the last operands' addresses to the cycle that writes their first column into the bank.
+    DRAIN = 6
+
+
+class StoreTiming:
+    """The store engine's pipeline."""
+
+    #: Cycles from the last read of a tile to the first read of the next.
+    GAP = 5
+    #: Cycles from a read to its W beat: requantised outputs, raw partial sums.
+    REQUANTISED, RAW = 6, 3

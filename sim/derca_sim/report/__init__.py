@@ -1,0 +1,1 @@
+"""What an event log says: jobs, figures per task, and the timeline picture."""

@@ -1,0 +1,114 @@
+"""Jobs rebuilt from an event log: when each was released, ran, was preempted and finished.
+
+Every figure and every picture is made from these, so that they agree.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ..events import Event, Kind
+from ..model.tables import Strategy
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What a report needs to know of a task. `period` and relative `deadline` in cycles, `macs` of one job."""
+
+    name: str
+    period: int
+    deadline: int
+    macs: int = 0
+
+
+@dataclass(frozen=True)
+class Span:
+    """A region in the array: cycles `start` <= c < `end`. `open`: the log ends before the region does."""
+
+    start: int
+    end: int
+    region: int
+    open: bool = False
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A preemption or a resumption: the scheduler's decision in `cycle`; `region` is where the job goes on."""
+
+    cycle: int
+    strategy: Strategy
+    region: int
+
+
+@dataclass
+class Job:
+    """One job; `deadline` is absolute, `finish` is None while it lives. All times in cycles since the start."""
+
+    task: int
+    number: int
+    release: int
+    deadline: int
+    finish: int | None = None
+    spans: list[Span] = field(default_factory=list)
+    preemptions: list[Switch] = field(default_factory=list)
+    resumptions: list[Switch] = field(default_factory=list)
+
+    @property
+    def response(self) -> int | None:
+        """Cycles from release to finish."""
+        return None if self.finish is None else self.finish - self.release
+
+    def missed(self, horizon: int) -> bool:
+        """Whether the deadline was missed, judged strictly: it lies within the horizon and no finish came by it."""
+        return self.deadline <= horizon and (self.finish is None or self.finish > self.deadline)
+
+
+@dataclass(frozen=True)
+class Overrun:
+    """A release that was skipped because the task's previous job still lived."""
+
+    task: int
+    cycle: int
+
+
+def rebuild(events: Iterable[Event], tasks: Sequence[TaskInfo], horizon: int) -> tuple[list[Job], list[Overrun]]:
+    """Jobs in order of release, and overruns, from a log with job numbers.
+
+    Events at or after `horizon` are ignored; a region still in the array then ends there.
+
+    Raises
+    ------
+    ValueError
+        If the log contradicts itself: an event of a job that was not released, or a region that ends unbegun.
+    """
+    jobs: dict[tuple[int, int], Job] = {}
+    overruns: list[Overrun] = []
+    running: dict[tuple[int, int], tuple[int, int]] = {}
+    for e in sorted(events):
+        if e.cycle >= horizon:
+            continue
+        if e.kind == Kind.OVERRUN:
+            overruns.append(Overrun(e.task, e.cycle))
+            continue
+        key = (e.task, e.job)
+        if e.kind == Kind.RELEASE:
+            jobs[key] = Job(e.task, e.job, e.cycle, e.cycle + tasks[e.task].deadline)
+            continue
+        if key not in jobs:
+            raise ValueError(f"{e.kind.name} in cycle {e.cycle} of task {e.task} job {e.job}, which was not released")
+        job = jobs[key]
+        if e.kind == Kind.START:
+            running[key] = (e.cycle, e.region)
+        elif e.kind == Kind.REGION_END:
+            if key not in running:
+                raise ValueError(f"REGION_END in cycle {e.cycle} of task {e.task} job {e.job} without a START")
+            start, region = running.pop(key)
+            job.spans.append(Span(start, e.cycle + 1, region))
+        elif e.kind == Kind.PREEMPT:
+            job.preemptions.append(Switch(e.cycle, Strategy(e.arg), e.region))
+        elif e.kind == Kind.RESUME:
+            job.resumptions.append(Switch(e.cycle, Strategy(e.arg), e.region))
+        elif e.kind == Kind.FINISH:
+            job.finish = e.cycle
+    for key, (start, region) in running.items():
+        jobs[key].spans.append(Span(start, horizon, region, open=True))
+    return sorted(jobs.values(), key=lambda j: (j.release, j.task)), overruns
