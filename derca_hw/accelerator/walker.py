@@ -155,7 +155,9 @@ class Walker(wiring.Component):
                 wait.eq(persist | new.depends),
             ]
             with m.If(recompute):
-                m.d.sync += [entry.k.eq(0), entry.a.eq(new.a_row), entry.b.eq(new.b_col), entry.count.eq(new.count + new.k)]
+                m.d.sync += [
+                    entry.k.eq(0), entry.a.eq(new.a_row), entry.b.eq(new.b_col), entry.count.eq(new.count + new.k),
+                ]
             with m.If(~persist):
                 m.d.sync += entry.in_strategy.eq(Strategy.LAYER)
         with m.If(self.flush):

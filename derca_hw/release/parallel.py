@@ -23,8 +23,9 @@ class JobRelease(wiring.Component):
     announced from the next cycle on, one per cycle, lowest task first: an announcement logs the release and fixes the
     absolute deadline. An announced job is offered to the scheduler in the following cycle (`OFFER_LATENCY` = 2 cycles
     after the release if it is alone), lowest task first. A release whose previous job still lives is an overrun: it
-    is skipped, logged and announced in the same order. A job that finishes in the cycle of the next release does not
-    overrun. Periods must be longer than the number of tasks + 2.
+    is skipped, logged and announced in the same order (a task's release before its overrun). A job that finishes in the
+    cycle of the next release does not overrun. Periods must be longer than twice the number of tasks + 2; triggers of
+    one task closer than that count as one overrun.
 
     Attributes
     ----------
@@ -85,11 +86,12 @@ class JobRelease(wiring.Component):
 
         sporadic = Signal(n)
         live = Signal(n)
-        announce = Signal(n)  # released or overrun, not yet announced
-        overrun = Signal(n)
+        announce = Signal(n)  # released, not yet announced
+        overran = Signal(n)  # overrun, not yet announced
         offer = Signal(n)  # announced, not yet taken by the scheduler
         timers = Array(Signal(time, name=f"timer_{i}") for i in range(n))
         stamps = Array(Signal(STAMP_BITS, name=f"stamp_{i}") for i in range(n))
+        overrun_stamps = Array(Signal(STAMP_BITS, name=f"overrun_stamp_{i}") for i in range(n))
 
         # Host writes
         for port, field in ((period_w, TaskReg.PERIOD), (relative_w, TaskReg.DEADLINE)):
@@ -104,17 +106,18 @@ class JobRelease(wiring.Component):
             m.d.sync += sporadic.bit_select(self.config.p.task, 1).eq(self.config.p.value[0])
 
         # Announcement: one per cycle
-        any_announce, task = self._lowest(m, announce, "announce_task")
+        any_announce, task = self._lowest(m, announce | overran, "announce_task")
+        is_overrun = Signal()
         stamp = Signal(32)
         age = Signal(STAMP_BITS)
         m.d.comb += [
-            age.eq(self.now[:STAMP_BITS] - stamps[task]),
+            is_overrun.eq(~announce.bit_select(task, 1)),
+            age.eq(self.now[:STAMP_BITS] - Mux(is_overrun, overrun_stamps[task], stamps[task])),
             stamp.eq(self.now - age),
             period.addr.eq(task),
             relative.addr.eq(task),
             next_r.addr.eq(task),
         ]
-        is_overrun = overrun.bit_select(task, 1)
         advance = Signal(time)
         m.d.comb += [
             advance.eq(Mux(set_offset, self.config.p.value, next_r.data + period.data)),
@@ -185,17 +188,15 @@ class JobRelease(wiring.Component):
             with m.If(ends):
                 m.d.sync += live[i].eq(0)
             with m.If(any_announce & (task == i)):
-                m.d.sync += announce[i].eq(0)
-                with m.If(~overrun[i]):
-                    m.d.sync += offer[i].eq(1)
+                with m.If(is_overrun):
+                    m.d.sync += overran[i].eq(0)
+                with m.Else():
+                    m.d.sync += [announce[i].eq(0), offer[i].eq(1)]
             with m.If(self.release.valid & self.release.ready & (offered == i)):
                 m.d.sync += offer[i].eq(0)
-            with m.If(hit):
-                m.d.sync += [
-                    announce[i].eq(1),
-                    stamps[i].eq(self.now[:STAMP_BITS]),
-                    overrun[i].eq(live[i] & ~ends),
-                    live[i].eq(1),
-                ]
+            with m.If(hit & live[i] & ~ends):
+                m.d.sync += [overran[i].eq(1), overrun_stamps[i].eq(self.now[:STAMP_BITS])]
+            with m.Elif(hit):
+                m.d.sync += [announce[i].eq(1), stamps[i].eq(self.now[:STAMP_BITS]), live[i].eq(1)]
         return m
 

@@ -18,8 +18,19 @@ class SchedulerTiming:
 ANNOUNCE = 1
 #: Cycles from the announcement to the offer to the scheduler.
 OFFER = 1
-#: Cycles from a decision to the kernel manager's grant or flush.
-GRANT = 2
+
+
+class KernelTiming:
+    """The kernel manager's, and how far the store engine may run ahead of memory."""
+
+    #: Cycles from a decision to the grant.
+    GRANT = 1
+    #: Cycles from a grant that switches jobs to the offer of the first entry: index, entry and layer tables.
+    SWITCH = 3
+    #: Cycles from an entry taken to the offer of the next: entry and layer tables.
+    NEXT = 2
+    #: Store commands that may wait for their responses.
+    COMMANDS = 16
 
 
 class ComputeTiming:

@@ -1,0 +1,34 @@
+"""Small platforms for block tests: each has something that another has not."""
+
+from derca_sim.model.platform import Platform
+
+
+def platform(**sections) -> Platform:
+    """A 4 x 4 platform with short bursts; `sections` replace keys section by section."""
+    base = {
+        "name": "blocks",
+        "array": {"rows": 4, "cols": 4},
+        "tile": {"m": 8, "k": 16, "n": 8},
+        "buffers": {"slots": 2, "banks": 2},
+        "bus": {"data_width": 64, "address_width": 32, "outstanding": 4, "burst_beats": 8},
+        "memory": {"read_latency": 8, "write_latency": 4, "size": 1 << 18},
+        "scheduler": {"tasks": 4, "time_width": 32},
+        "tables": {"layers": 16, "entries": 128, "regions": 64},
+    }
+    for name, section in sections.items():
+        base[name] = {**base[name], **section} if isinstance(section, dict) and name in base else section
+    return Platform.model_validate(base)
+
+
+#: Lanes half a beat wide, two slots: the usual case, small.
+SMALL = platform()
+#: Rows and columns that are no powers of two (padding lanes), wide beats, three slots and banks.
+PADDED = platform(
+    name="padded", array={"rows": 6, "cols": 3}, tile={"m": 12, "k": 16, "n": 12},
+    bus={"data_width": 128}, buffers={"slots": 3, "banks": 3},
+)
+#: Beats narrower than a step of A.
+NARROW = platform(
+    name="narrow", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4}, bus={"data_width": 32},
+    store={"requant_lanes": 1},
+)

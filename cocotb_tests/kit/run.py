@@ -1,0 +1,99 @@
+"""Running cocotb tests of a component from pytest: seeds, parameters, and waves of what failed."""
+
+import json
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from amaranth.lib import wiring
+from cocotb_tools.runner import get_runner
+
+from derca_cli.toolchain import build_directory
+from derca_sim.model.platform import Platform
+
+from .build import TOP, build
+
+#: Environment variable with the parameters of a run, JSON.
+PARAMETERS = "DERCA_TEST_PARAMETERS"
+#: Environment variable that replaces the default seed.
+SEED = "DERCA_TEST_SEED"
+
+
+class SimulationFailed(AssertionError):
+    """A cocotb test failed; the message names the seed and the waveform file."""
+
+
+def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *, platform: Platform | None = None,
+             seed: int = 1, waves_on_failure: bool = True, **parameters) -> None:
+    """Run one cocotb test on a component.
+
+    Parameters
+    ----------
+    factory
+        Makes the component.
+    module, test
+        Module and name of the cocotb test.
+    platform, seed, parameters
+        What the test reads back with `parameters()`; `$DERCA_TEST_SEED` overrides the seed. Values must fit JSON.
+    waves_on_failure
+        Run a failed test again and record a waveform file.
+
+    Raises
+    ------
+    SimulationFailed
+    """
+    seed = int(os.environ.get(SEED, seed))
+    if platform is not None:
+        parameters["platform"] = platform.model_dump_json()
+    print(f"{module}.{test}: seed {seed} ({SEED} sets another)")
+    with tempfile.TemporaryDirectory(prefix="derca-cocotb-") as place:
+        reason = _run(build(factory), Path(place), module, test, seed, parameters, waves=False)
+    if reason is None:
+        return
+    where = ""
+    if waves_on_failure:
+        place = build_directory("waves") / f"{module}-{test}-{seed}"
+        shutil.rmtree(place, ignore_errors=True)
+        _run(build(factory, waves=True), place, module, test, seed, parameters, waves=True)
+        where = f"; waves: {place / 'dump.vcd'}"
+    raise SimulationFailed(f"{module}.{test} failed with seed {seed}: {reason}{where}")
+
+
+def _run(binaries: Path, place: Path, module: str, test: str, seed: int, parameters: dict, waves: bool) -> str | None:
+    """Run a binary in the folder `place`; None when the test passed, else why not."""
+    from cocotb_tools.check_results import get_results
+
+    place.mkdir(parents=True, exist_ok=True)
+    results = place / "results.xml"
+    runner = get_runner("verilator")
+    runner.waves = waves
+    try:
+        runner.test(
+            hdl_toplevel=TOP, hdl_toplevel_lang="verilog", test_module=module, testcase=[test], seed=seed,
+            build_dir=binaries, test_dir=place, results_xml=str(results), waves=waves,
+            extra_env={PARAMETERS: json.dumps(parameters), "COCOTB_ANSI_OUTPUT": "0"},
+        )
+    except (Exception, SystemExit) as e:
+        return str(e) or type(e).__name__
+    ran, failed = get_results(results)
+    if ran != 1 or failed:
+        return f"{ran} tests ran, {failed} failed"
+    return None
+
+
+# -- inside the simulation ----------------------------------------------------------------------------------------------
+
+def parameters() -> dict:
+    """The parameters of this run; `platform` as a `Platform`."""
+    out = json.loads(os.environ[PARAMETERS])
+    if "platform" in out:
+        out["platform"] = Platform.model_validate_json(out["platform"])
+    return out
+
+
+def generator() -> random.Random:
+    """A random generator from the run's seed."""
+    return random.Random(int(os.environ["COCOTB_RANDOM_SEED"]))

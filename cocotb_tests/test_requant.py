@@ -1,0 +1,62 @@
+"""Requantisation against exact integers."""
+
+import cocotb
+from kit.cycles import Cycles
+from kit.payload import signed
+from kit.run import generator, simulate
+
+from derca_hw.accelerator.requant import RequantLane
+
+
+def exact(total: int, multiplier: int, shift: int, zero_point: int, relu: bool) -> int:
+    """round(total * multiplier / 2^shift), half away from zero, + zero point, saturated."""
+    product = total * multiplier
+    magnitude = (2 * abs(product) + (1 << shift)) // (2 << shift)
+    value = (magnitude if product >= 0 else -magnitude) + zero_point
+    return min(127, max(zero_point if relu else -128, value))
+
+
+def sums(random, multiplier: int, shift: int) -> list[int]:
+    """Sums that matter: extremes, everything around halves and around saturation, and random ones."""
+    out = [0, 1, -1, 2**31 - 1, -(2**31)]
+    for step in (-300, -129, -128, -2, -1, 0, 1, 2, 127, 128, 129, 300, random.randint(-150, 150)):
+        if multiplier:
+            near = ((2 * step + 1) << shift) // (2 * multiplier)  # the product is half a step off
+            out += [near - 1, near, near + 1]
+    out += [random.randint(-(2**31), 2**31 - 1) for _ in range(5)]
+    out += [random.randint(-200, 200) for _ in range(5)]
+    return [s for s in out if -(2**31) <= s < 2**31]
+
+
+@cocotb.test()
+async def values_and_latency(dut):
+    random = generator()
+    bench = await Cycles(dut).start()
+    settings = [(0, 1, 0, 0), (1, 62, -128, 0), (2**31 - 1, 62, 127, 1), (2**31 - 1, 1, 0, 0), (1, 1, 0, 0)]
+    settings += [(1 << e, s, random.randint(-128, 127), random.randint(0, 1))
+                 for s in range(1, 63) for e in (0, random.randint(1, 30))]
+    settings += [(random.randint(0, 2**31 - 1), random.randint(1, 62), random.randint(-128, 127),
+                  random.randint(0, 1)) for _ in range(150)]
+    checked = halves = 0
+    for multiplier, shift, zero_point, relu in settings:
+        bench.set(multiplier=multiplier, shift=shift, zero_point=zero_point & 0xFF, relu=relu)
+        stimulus = sums(random, multiplier, shift)
+        for i in range(len(stimulus) + RequantLane.LATENCY):
+            if i < len(stimulus):
+                bench.set(sum=stimulus[i] & 0xFFFFFFFF)
+            await bench.tick()
+            done = i - RequantLane.LATENCY
+            if done >= 0:
+                expected = exact(stimulus[done], multiplier, shift, zero_point, relu)
+                found = signed(bench.get("value"), 8)
+                assert found == expected, (
+                    f"{stimulus[done]} * {multiplier} >> {shift}, zero point {zero_point}, relu {relu}: "
+                    f"{found}, expected {expected}")
+                checked += 1
+                halves += (2 * stimulus[done] * multiplier) % (2 << shift) == 1 << shift
+    assert halves > 100, "too few exact halves were tried"
+    dut._log.info("%d values, %d exact halves", checked, halves)
+
+
+def test_requantisation_is_exact():
+    simulate(RequantLane, __name__, "values_and_latency")

@@ -1,0 +1,55 @@
+"""The golden machine: every event of a run, at its exact cycle, on a memory with fixed latencies.
+
+It shares the configuration, the plan and the declared latencies with the hardware, and nothing else: the hardware
+steps state machines cycle by cycle, the golden machine visits only cycles in which something may begin and computes
+when it will be done.
+"""
+
+from ..compile.compiler import Compiled
+from ..events import Event, Kind, number_jobs
+from ..model.tables import Strategy
+from ..model.timing import KernelTiming
+from .agenda import Agenda
+from .control import ReleaseModel, SchedulerModel
+from .dataflow import DataflowModel
+
+
+def run(compiled: Compiled, horizon: int) -> list[Event]:
+    """All events before cycle `horizon`, numbered and in order."""
+    agenda, log = Agenda(), []
+    tasks = compiled.tasks
+    entries = {
+        t.index: [(e, r.index, e is r.entries[0]) for r in t.regions for e in r.entries] for t in tasks
+    }
+    first_entry = {
+        (t.index, r.index): sum(len(before.entries) for before in t.regions[:r.index]) for t in tasks for r in t.regions
+    }
+    release = ReleaseModel(tasks, agenda, log.append)
+    scheduler = SchedulerModel(compiled.platform, tasks, release, agenda, log.append)
+    finishes: dict[int, list[int]] = {}  # cycle -> tasks
+
+    def stored(task: int, final: bool, persist: bool, cycle: int) -> None:
+        if final:
+            finishes.setdefault(cycle, []).append(task)
+        if persist:
+            log.append(Event(cycle, Kind.SAVED, task, arg=int(Strategy.PERSIST)))
+
+    flow = DataflowModel(compiled.platform, agenda, log.append, scheduler.feedback, stored)
+    grants: dict[int, tuple] = {}  # cycle -> instruction
+    while (cycle := agenda.next()) is not None and cycle < horizon:
+        for task in finishes.pop(cycle, ()):
+            release.finish(task, cycle)
+        release.visit(cycle)
+        instruction = scheduler.visit(cycle)
+        if instruction is not None:
+            grants[cycle + KernelTiming.GRANT] = instruction
+            agenda.at(cycle + KernelTiming.GRANT)
+        flushed = False
+        if cycle in grants:
+            task, region, switch, preempt, resume = grants.pop(cycle)
+            flushed = switch
+            upcoming = entries[task][first_entry[task, region]:] if switch else None
+            flow.grant(cycle, upcoming, preempt, resume)
+        flow.visit(cycle, flushed)
+    return number_jobs(e for e in log if e.cycle < horizon)
+
