@@ -1,7 +1,7 @@
 """From a platform to Verilog or RTLIL."""
 
 from amaranth.back import rtlil as rtlil_backend
-from amaranth.back import verilog as verilog_backend
+from amaranth.back.verilog import find_yosys
 
 from derca_sim.model.platform import Platform
 
@@ -10,10 +10,21 @@ from .top import Derca
 #: Name of the top module.
 TOP = "derca"
 
+#: What Yosys does between RTLIL and Verilog. Amaranth's own script keeps every process, and with them a wire for each
+#: member of each port and structure, used or not. Here processes become registers and multiplexers, so that what
+#: nobody reads can go, and operators shrink to the bits that are read: lint then speaks of the design alone.
+_PASSES = (
+    "proc -norom", "wreduce", "opt_clean -purge", "memory_collect", "opt_clean -purge",
+    "attrmap -remove generator -remove top -remove src -remove full_case -remove parallel_case",
+    "attrmap -modattr -remove generator -remove top -remove src",
+    "write_verilog -norename",
+)
+
 
 def verilog(p: Platform) -> str:
     """The whole system as Verilog-2005, top module `derca`."""
-    return verilog_backend.convert(Derca(p), name=TOP, strip_internal_attrs=True)
+    script = [f"read_rtlil <<end_of_rtlil\n{rtlil_backend.convert(Derca(p), name=TOP, emit_src=False)}\nend_of_rtlil"]
+    return find_yosys(lambda version: True).run(["-q", "-"], "\n".join([*script, *_PASSES]), ignore_warnings=True)
 
 
 def rtlil(p: Platform) -> str:

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import tempfile
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,10 +78,20 @@ def _run(binaries: Path, place: Path, module: str, test: str, seed: int, paramet
             extra_env={PARAMETERS: json.dumps(parameters), "COCOTB_ANSI_OUTPUT": "0"},
         )
     except (Exception, SystemExit) as e:
-        return str(e) or type(e).__name__
+        return _reason(results) or f"the simulator ended with {type(e).__name__} {e}"
     ran, failed = get_results(results)
     if ran != 1 or failed:
-        return f"{ran} tests ran, {failed} failed"
+        return _reason(results) or f"{ran} tests ran, {failed} failed"
+    return None
+
+
+def _reason(results: Path) -> str | None:
+    """The first failure's message in a results file."""
+    if not results.exists():
+        return None
+    for case in ElementTree.parse(results).iter("testcase"):
+        for failure in (*case.iter("failure"), *case.iter("error")):
+            return failure.get("error_msg") or failure.get("message") or failure.text
     return None
 
 

@@ -102,7 +102,7 @@ class HostInterface(wiring.Component):
         run = self.running
         error_seen = Signal()
         pointer_table, pointer_row, pointer_word = Signal(4), Signal(16), Signal(8)
-        trigger = Signal(64)
+        trigger = Signal(n)
         whole = Signal()  # partial writes are ignored
         m.d.comb += [
             whole.eq(write & self.s_axi_wstrb.all()),
@@ -113,12 +113,13 @@ class HostInterface(wiring.Component):
             self.table_word.eq(pointer_word),
             self.table_data.eq(value),
         ]
-        last_word = Signal(8)
+        rows = {
+            TableId.LAYER: layer_layout(p), TableId.ENTRY: entry_layout(p),
+            TableId.INDEX: index_layout(p), TableId.TASK: task_layout(p),
+        }
+        last_word = Signal(range(max(layout.words for layout in rows.values())))
         with m.Switch(pointer_table):
-            for table, layout in (
-                (TableId.LAYER, layer_layout(p)), (TableId.ENTRY, entry_layout(p)),
-                (TableId.INDEX, index_layout(p)), (TableId.TASK, task_layout(p)),
-            ):
+            for table, layout in rows.items():
                 with m.Case(int(table)):
                     m.d.comb += last_word.eq(layout.words - 1)
 

@@ -172,7 +172,7 @@ class HeapScheduler(wiring.Component):
                         m.next = "COMPARE"
 
             with m.State("UP"):
-                parent = Signal(position)
+                parent = Signal(range(n + 1))
                 m.d.comb += [
                     parent.eq(place >> 1),
                     read_low.addr.eq(parent),

@@ -1,0 +1,1 @@
+"""Schedulability of limited-preemptive EDF with priced preemption points, and where to place them."""

@@ -1,0 +1,120 @@
+"""What the analysis knows of a task set: blocks, preemption points with prices, periods and deadlines.
+
+All times are integer cycles. A task is a sequence of blocks that cannot be divided; between two blocks lies a candidate
+preemption point with the prices of each strategy that is possible there. Choosing points (a `Placement`) joins the
+blocks between them into non-preemptive regions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
+
+from ..model.tables import Strategy
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to be preempted at a point, and its price in cycles.
+
+    `swap_out` passes before the preempting job can run; `swap_in` when the preempted job resumes.
+    """
+
+    strategy: Strategy
+    swap_out: int
+    swap_in: int
+
+
+@dataclass(frozen=True)
+class TaskModel:
+    """A sporadic task with minimum inter-arrival `period`, constrained `deadline` and release `jitter`.
+
+    `blocks` are the lengths of the indivisible parts of a job in order, `points[j]` the options at the boundary after
+    block j (len(points) == len(blocks) - 1; an empty tuple where no preemption is possible). Release jitter is the
+    longest time from a release until the scheduler can choose the job.
+
+    Raises
+    ------
+    ValueError
+        Unless every block is positive, every price is not negative and 0 < deadline <= period.
+    """
+
+    name: str
+    period: int
+    deadline: int
+    blocks: tuple[int, ...]
+    points: tuple[tuple[Option, ...], ...]
+    jitter: int = 0
+
+    def __post_init__(self):
+        if not self.blocks or min(self.blocks) <= 0:
+            raise ValueError(f"task {self.name}: blocks must be positive, there must be at least one")
+        if len(self.points) != len(self.blocks) - 1:
+            raise ValueError(f"task {self.name}: {len(self.blocks)} blocks have {len(self.blocks) - 1} points")
+        if not 0 < self.deadline <= self.period:
+            raise ValueError(f"task {self.name}: 0 < deadline = {self.deadline} <= period = {self.period} must hold")
+        if any(min(o.swap_in, o.swap_out) < 0 for at in self.points for o in at) or self.jitter < 0:
+            raise ValueError(f"task {self.name}: prices and jitter must not be negative")
+
+    @cached_property
+    def length(self) -> int:
+        """Cycles of a job that is never preempted."""
+        return sum(self.blocks)
+
+    @cached_property
+    def ends(self) -> tuple[int, ...]:
+        """Cycles from the start of an unpreempted job to the end of each block."""
+        return tuple(accumulate(self.blocks))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A preemption point in use: after block `block`, in the way of `option`."""
+
+    block: int
+    option: Option
+
+
+@dataclass(frozen=True)
+class Region:
+    """A non-preemptive region: blocks `first` .. `last`, `length` cycles without prices, and the points around it."""
+
+    first: int
+    last: int
+    length: int
+    before: Option | None = None
+    after: Option | None = None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The preemption points of a task that are in use, in order of their blocks."""
+
+    chosen: tuple[Chosen, ...] = ()
+
+    def regions(self, task: TaskModel) -> list[Region]:
+        """The non-preemptive regions of a job of `task`, in order."""
+        out, first, start, before = [], 0, 0, None
+        for c in (*self.chosen, None):
+            last = len(task.blocks) - 1 if c is None else c.block
+            after = None if c is None else c.option
+            out.append(Region(first, last, task.ends[last] - start, before, after))
+            first, start, before = last + 1, task.ends[last], after
+        return out
+
+
+@dataclass(frozen=True)
+class System:
+    """Tasks under one scheduler. `release_cost` cycles of the scheduler per release, whoever's it is."""
+
+    tasks: tuple[TaskModel, ...]
+    release_cost: int = 0
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "names", tuple(t.name for t in self.tasks))
+
+
+def by_deadline(tasks: Sequence[TaskModel]) -> list[int]:
+    """Indices of the tasks in order of relative deadline, ties by index."""
+    return sorted(range(len(tasks)), key=lambda i: (tasks[i].deadline, i))
