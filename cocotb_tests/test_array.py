@@ -14,7 +14,7 @@ def lanes(values) -> int:
     return int.from_bytes(np.asarray(values, np.int8).tobytes(), "little")
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=20, timeout_unit="ms")
 async def products(dut):
     """Passes back to back at the least spacing, with bubbles, and of one step; wrapping sums."""
     random = generator()

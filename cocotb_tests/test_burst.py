@@ -34,7 +34,7 @@ def requests(random, beat_bytes: int, longest: int) -> list[tuple[int, int]]:
     return out
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=20, timeout_unit="ms")
 async def splits(dut):
     random = generator()
     p = parameters()["platform"]

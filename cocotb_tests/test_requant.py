@@ -28,7 +28,7 @@ def sums(random, multiplier: int, shift: int) -> list[int]:
     return [s for s in out if -(2**31) <= s < 2**31]
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=20, timeout_unit="ms")
 async def values_and_latency(dut):
     random = generator()
     bench = await Cycles(dut).start()

@@ -25,7 +25,7 @@ def for_tasks(tasks: int):
     return platform(scheduler={"tasks": tasks, "time_width": TIME_WIDTH})
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=20, timeout_unit="ms")
 async def random_decisions(dut):
     """Random jobs, feedback at random times. What may happen in each cycle is fixed by the declared latencies:
     an idle scheduler takes an offered release, else makes a due decision; an insertion keeps it busy for INSERT
@@ -123,7 +123,7 @@ async def random_decisions(dut):
             assert count >= wanted // 2000, f"too few {name}: {counts}"
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=20, timeout_unit="ms")
 async def latency_of_a_decision(dut):
     """Feedback, then the instruction in the next cycle, whichever job is first."""
     p = parameters()["platform"]

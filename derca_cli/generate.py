@@ -28,12 +28,14 @@ def generate(
 
     \b
     derca.v            the hardware, top module `derca`
+    derca.vlt          its lint waivers: verilator --lint-only -Wall derca.vlt derca.v
     platform.json      the resolved configuration and its hash
     registers.json     the AXI4-Lite register map and the table rows
     host_writes.txt    AXI4-Lite writes that load all tables and task registers: address and value in hex, one a line
     memory.bin         initial memory from address 0: weights, biases, inputs
 
-    The last two need a task set. After the writes, 1 written to CONTROL starts the run. All files appear or none.
+    host_writes.txt and memory.bin need a task set. After the writes, 1 written to CONTROL starts the run. All files
+    appear or none.
 
     [bold]Examples[/bold]
 
@@ -44,6 +46,8 @@ def generate(
     if taskset is not None and platform is not None:
         raise InputError(f"--platform = {platform}: the task set {taskset} names its platform already; "
                          "allowed is one of the two; leave out --platform")
+    from derca_hw import LINT_WAIVERS
+
     compiled = None
     if taskset is not None:
         from derca_sim.compile import compile_taskset
@@ -55,6 +59,7 @@ def generate(
     with output_directory(output) as folder:
         with step("generating the hardware"):
             (folder / "derca.v").write_text(verilog_for(target))
+            (folder / "derca.vlt").write_text(LINT_WAIVERS.read_text())
         _write_json(folder / "platform.json", {**target.model_dump(mode="json"), "config_hash": target.config_hash})
         _write_json(folder / "registers.json", register_map(target))
         if compiled:

@@ -65,7 +65,7 @@ TARGETS = {
     ),
     "ultrascale": Target(
         name="ultrascale",
-        synthesis="synth_xilinx -family xcup -noiopad -noclkbuf",
+        synthesis="synth_xilinx -family xcup -flatten -noiopad -noclkbuf",
         weights={
             **_lut(LUT1=1, LUT2=1, LUT3=1, LUT4=1, LUT5=1, LUT6=1, LUT6_2=1, INV=1, SRL16E=1, SRLC16E=1, SRLC32E=1),
             **_lut(RAM32X1S=1, RAM64X1S=1, RAM128X1S=2, RAM256X1S=4, RAM512X1S=8, RAM32X1D=2, RAM64X1D=2),

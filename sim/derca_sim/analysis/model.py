@@ -6,7 +6,7 @@ blocks between them into non-preemptive regions.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
@@ -30,8 +30,9 @@ class TaskModel:
     """A sporadic task with minimum inter-arrival `period`, constrained `deadline` and release `jitter`.
 
     `blocks` are the lengths of the indivisible parts of a job in order, `points[j]` the options at the boundary after
-    block j (len(points) == len(blocks) - 1; an empty tuple where no preemption is possible). Release jitter is the
-    longest time from a release until the scheduler can choose the job.
+    block j (len(points) == len(blocks) - 1; an empty tuple where no preemption is possible). `layer_ends` are the
+    blocks that end a layer, None standing for every block with a `LAYER` option (such an option may also stand at the
+    end of an output tile). Release jitter is the longest time from a release until the scheduler can choose the job.
 
     Raises
     ------
@@ -45,6 +46,7 @@ class TaskModel:
     blocks: tuple[int, ...]
     points: tuple[tuple[Option, ...], ...]
     jitter: int = 0
+    layer_ends: frozenset[int] | None = None
 
     def __post_init__(self):
         if not self.blocks or min(self.blocks) <= 0:
@@ -105,14 +107,15 @@ class Placement:
 
 @dataclass(frozen=True)
 class System:
-    """Tasks under one scheduler. `release_cost` cycles of the scheduler per release, whoever's it is."""
+    """Tasks under one scheduler.
+
+    `release_cost` cycles of the scheduler per release, whoever's it is; `tail` cycles at most from the end of a job's
+    last region until its results are in memory, while other jobs already run.
+    """
 
     tasks: tuple[TaskModel, ...]
     release_cost: int = 0
-    names: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self):
-        object.__setattr__(self, "names", tuple(t.name for t in self.tasks))
+    tail: int = 0
 
 
 def by_deadline(tasks: Sequence[TaskModel]) -> list[int]:

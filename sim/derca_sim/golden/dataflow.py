@@ -48,6 +48,23 @@ class StoreCommand:
     complete_from: int
 
 
+@dataclass(frozen=True)
+class Leftover:
+    """What earlier jobs left behind when a job is started: the first cycles in which things are free again.
+
+    `asked`: the read manager; `read`: the read channel; `slots`: every input slot; `banks`: each output bank; `store`: the store engine;
+    `stored`: everything the job itself had queued is in memory; `compute`: the compute engine.
+    """
+
+    asked: int = 0
+    read: int = 0
+    slots: int = 0
+    banks: tuple[int, ...] = ()
+    store: int = 0
+    stored: int = 0
+    compute: int = 0
+
+
 class DataflowModel:
     """Load, compute and store, decoupled or in lock-step.
 
@@ -92,6 +109,43 @@ class DataflowModel:
         self._write_idle_from = 0
         self._recent: deque[int] = deque(maxlen=KernelTiming.COMMANDS)  # completions of the latest store commands
         self._pending_until: dict[int, float] = {}  # task -> first cycle in which none of its tiles is pending
+
+    def leave(self, left: Leftover, task: int) -> None:
+        """Begin with what earlier jobs left behind; `task` is the one that will be started."""
+        self._read.occupy(left.asked - 1, left.read - 1)
+        for slot in self._slots:
+            slot.free_from = slot.filled_from = left.slots
+        self._banks_free = list(left.banks)
+        self._store_free_from = left.store
+        self._write_idle_from = self._pending_until[task] = left.stored
+        self._drained_from = self._compute_idle_from = self._compute_from = left.compute
+        for visible in (left.asked, left.read, left.slots, *left.banks, left.store, left.stored, left.compute):
+            self._agenda.at(visible)
+
+    def signature(self, cycle: int) -> tuple:
+        """Everything the future depends on, relative to `cycle`: equal signatures behave equally from there on."""
+        def after(time: float) -> float:
+            return max(time - cycle, 0)
+
+        tasks = {it.task for it in self._walk} | {c.iteration.task for c in self._queue}
+        return (
+            tuple((s.loaded and s.loaded.key, after(s.free_from), after(s.filled_from)) for s in self._ring()),
+            tuple(it.key for it in self._walk), after(self._walk_from),
+            len(self._fetch.entries), after(self._fetch.offered_from),
+            self._read.signature(cycle), after(self._load_free_from), after(self._load_idle_from),
+            after(self._granted_from), after(self._done), after(self._drained_from), after(self._compute_idle_from),
+            after(self._compute_from),
+            after(self._previous_pass[0] + max(self._previous_pass[1], ComputeTiming.UPDATE)),
+            tuple(sorted(after(b) for b in self._banks_free)),
+            tuple((c.iteration.key, c.persist, after(c.complete_from)) for c in self._queue),
+            after(self._store_free_from), after(self._write_idle_from), self._write.signature(cycle),
+            tuple(after(r) for r in self._recent if r > cycle),
+            tuple(sorted((t, after(self._pending_until.get(t, 0))) for t in tasks)),
+        )
+
+    def _ring(self) -> list[Slot]:
+        """The slots, the one the load engine fills next first."""
+        return self._slots[self._filling:] + self._slots[:self._filling]
 
     # -- the scheduler's side ---------------------------------------------------------------------------------------
 

@@ -27,6 +27,11 @@ class Iteration:
         return self.layer.coordinates(self.number)
 
     @property
+    def key(self) -> tuple[int, int, bool]:
+        """What it loads and computes, as a value: layer, number, preload."""
+        return self.layer.row, self.number, self.preload
+
+    @property
     def first(self) -> bool:
         """First K step of its output tile."""
         return self._at[2] == 0

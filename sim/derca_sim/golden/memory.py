@@ -49,6 +49,17 @@ class ReadChannel:
         """First cycle in which nothing is in flight, if nothing more is requested."""
         return self._previous.last_beat + 1
 
+    def occupy(self, last_ar: int, last_beat: int) -> None:
+        """Others' requests are still being made until `last_ar`, and as many bursts as possible fly to `last_beat`."""
+        self._beats += [last_beat] * self._p.bus.outstanding
+        self._requests.append((ReadRequest(-1, last_ar, last_beat), len(self._beats)))
+
+    def signature(self, cycle: int) -> tuple:
+        """What later requests depend on, relative to `cycle`."""
+        previous = self._previous
+        flying = tuple(beat - cycle for beat in self._beats[-self._p.bus.outstanding:] if beat >= cycle)
+        return max(previous.last_ar - cycle, 0), max(previous.last_beat - cycle, -1), flying
+
     def request(self, offered: int, address: int, beats: int) -> ReadRequest:
         """Schedule a request offered from cycle `offered` on."""
         p = self._p
@@ -80,6 +91,10 @@ class WriteChannel:
     def __init__(self, p: Platform):
         self._p = p
         self._last_aw = self._last_w = self._last_b = -1
+
+    def signature(self, cycle: int) -> tuple:
+        """What later stores depend on, relative to `cycle`."""
+        return tuple(max(last - cycle, -1) for last in (self._last_aw, self._last_w, self._last_b))
 
     def store(self, panels: list[tuple[int, int, list[int]]]) -> int:
         """Write panels of (cycle of the request, address, cycle each beat is ready); the cycle of the last B."""

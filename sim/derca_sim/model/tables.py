@@ -16,6 +16,11 @@ class Strategy(IntEnum):
     LAYER = 0  #: nothing is on chip: the boundary of a layer or of an output tile
     RECOMPUTE = 1  #: partial sums are dropped; on resume the tile is redone from its first K step
     PERSIST = 2  #: partial sums are stored to memory in the background and loaded back on resume
+    PARK = 3  #: partial sums stay in their bank; only the analysis knows this yet, no hardware offers it
+
+
+#: What the hardware can do.
+HARDWARE_STRATEGIES = (Strategy.LAYER, Strategy.RECOMPUTE, Strategy.PERSIST)
 
 
 @dataclass(frozen=True)

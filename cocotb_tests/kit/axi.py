@@ -1,0 +1,178 @@
+"""AXI memories for tests: a component with flat AXI4 ports, a RAM under random stalls, and monitors."""
+
+import logging
+import random
+import warnings
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+from cocotb.triggers import RisingEdge
+from cocotbext.axi import AxiBus, AxiRam
+
+from derca_hw.layouts import Layouts, pulse
+from derca_hw.memory.interface import MemoryInterface
+from derca_sim.model.platform import Platform
+
+#: What the memory holds where nobody may write.
+GUARD = 0xAA
+
+
+class MemoryBench(wiring.Component):
+    """The memory interface with AXI4 ports named as a bus model expects them."""
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        address, width = p.bus.address_width, p.bus.data_width
+        channels = {}
+        for channel in ("aw", "ar"):
+            channels |= {
+                f"m_axi_{channel}id": Out(1), f"m_axi_{channel}addr": Out(address), f"m_axi_{channel}len": Out(8),
+                f"m_axi_{channel}size": Out(3), f"m_axi_{channel}burst": Out(2), f"m_axi_{channel}valid": Out(1),
+                f"m_axi_{channel}ready": In(1),
+            }
+        super().__init__({
+            "read_request": In(stream.Signature(lay.read_request)),
+            "read_beat": Out(pulse(lay.read_beat)),
+            "write_request": In(stream.Signature(lay.write_request)),
+            "write_beat": In(stream.Signature(width)),
+            "stored": Out(1),
+            "room": Out(1),
+            "error": Out(1),
+            "busy": Out(1),
+            **channels,
+            "m_axi_wdata": Out(width), "m_axi_wstrb": Out(width // 8), "m_axi_wlast": Out(1),
+            "m_axi_wvalid": Out(1), "m_axi_wready": In(1),
+            "m_axi_bid": In(1), "m_axi_bresp": In(2), "m_axi_bvalid": In(1), "m_axi_bready": Out(1),
+            "m_axi_rid": In(1), "m_axi_rdata": In(width), "m_axi_rresp": In(2), "m_axi_rlast": In(1),
+            "m_axi_rvalid": In(1), "m_axi_rready": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = MemoryInterface(self._p)
+        connect(m, flipped(self.read_request), memory.read_request)
+        connect(m, memory.read_beat, flipped(self.read_beat))
+        connect(m, flipped(self.write_request), memory.write_request)
+        connect(m, flipped(self.write_beat), memory.write_beat)
+        size = self._p.beat_bytes.bit_length() - 1
+        for name in ("stored", "room", "error", "busy"):
+            m.d.comb += getattr(self, name).eq(getattr(memory, name))
+        for channel in ("aw", "ar"):
+            source = getattr(memory, channel)
+            m.d.comb += [
+                getattr(self, f"m_axi_{channel}addr").eq(source.p.addr),
+                getattr(self, f"m_axi_{channel}len").eq(source.p.len),
+                getattr(self, f"m_axi_{channel}size").eq(size),
+                getattr(self, f"m_axi_{channel}burst").eq(1),
+                getattr(self, f"m_axi_{channel}valid").eq(source.valid),
+                source.ready.eq(getattr(self, f"m_axi_{channel}ready")),
+            ]
+        m.d.comb += [
+            self.m_axi_wdata.eq(memory.w.p.data),
+            self.m_axi_wstrb.eq(~0),
+            self.m_axi_wlast.eq(memory.w.p.last),
+            self.m_axi_wvalid.eq(memory.w.valid),
+            memory.w.ready.eq(self.m_axi_wready),
+            memory.b.valid.eq(self.m_axi_bvalid),
+            memory.b.p.resp.eq(self.m_axi_bresp),
+            self.m_axi_bready.eq(memory.b.ready),
+            memory.r.valid.eq(self.m_axi_rvalid),
+            memory.r.p.data.eq(self.m_axi_rdata),
+            memory.r.p.resp.eq(self.m_axi_rresp),
+            memory.r.p.last.eq(self.m_axi_rlast),
+            self.m_axi_rready.eq(memory.r.ready),
+        ]
+        return m
+
+
+def quiet() -> None:
+    """Keep the bus models from logging every burst and their use of names that cocotb deprecates."""
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="cocotbext.axi")
+    logging.getLogger("cocotb").setLevel(logging.WARNING)
+
+
+def pauses(rng: random.Random, share: float):
+    """Endless pause flags: stalls and free runs of random lengths, about `share` of the cycles stalled."""
+    while True:
+        stalled = rng.random() < share
+        for _ in range(rng.choice([1, 1, 1, 2, 5, 20])):
+            yield stalled
+
+
+def stall(interface, rng: random.Random, share: float) -> None:
+    """Stall all five channels of an AXI memory independently; `share` 0 lets them run."""
+    channels = (
+        interface.write_if.aw_channel, interface.write_if.w_channel, interface.write_if.b_channel,
+        interface.read_if.ar_channel, interface.read_if.r_channel,
+    )
+    for channel in channels:
+        channel.set_pause_generator(pauses(random.Random(rng.random()), share) if share else None)
+        channel.pause = False
+
+
+def ram(dut, clock, reset, size: int, reset_active_level: bool = True) -> AxiRam:
+    """An AXI RAM of `size` bytes at `m_axi_*`, full of `GUARD`."""
+    quiet()
+    memory = AxiRam(
+        AxiBus.from_prefix(dut, "m_axi"), clock, reset, reset_active_level=reset_active_level, size=size)
+    memory.write(0, bytes([GUARD]) * size)
+    return memory
+
+
+class Watch:
+    """Checks the master's side of the bus in every cycle; run `watch()` as a task.
+
+    Attributes
+    ----------
+    most_reads : int
+        Most read bursts in flight at once.
+    bursts : dict
+        Accepted (address, beats) per channel.
+    """
+
+    def __init__(self, dut, clock, beat_bytes: int, longest: int, outstanding: int):
+        self._dut, self._clock = dut, clock
+        self._beat_bytes, self._longest, self._outstanding = beat_bytes, longest, outstanding
+        self.in_flight = self.most_reads = 0
+        self.bursts: dict[str, list[tuple[int, int]]] = {"aw": [], "ar": []}
+
+    async def watch(self):
+        """Never returns; an assertion fails when a rule of AXI4 or the declared limits are broken."""
+        edge, held = RisingEdge(self._clock), {}
+        signals = {
+            c: {n: getattr(self._dut, f"m_axi_{c}{n}") for n in names}
+            for c, names in {
+                "aw": ("valid", "ready", "addr", "len"), "ar": ("valid", "ready", "addr", "len"),
+                "w": ("valid", "ready", "data", "last"), "r": ("valid", "ready", "last"),
+            }.items()
+        }
+        w_left: list[int] = []
+        while True:
+            await edge
+            now = {c: {n: int(s.value) for n, s in of.items()} for c, of in signals.items()}
+            for c in ("aw", "ar", "w"):
+                if c in held:
+                    assert now[c] == {**held[c], "ready": now[c]["ready"]}, f"{c}: changed while waiting for ready"
+                held.pop(c, None)
+                if now[c]["valid"] and not now[c]["ready"]:
+                    held[c] = now[c]
+            for c in ("aw", "ar"):
+                if now[c]["valid"] and now[c]["ready"]:
+                    address, beats = now[c]["addr"], now[c]["len"] + 1
+                    assert address % self._beat_bytes == 0 and beats <= self._longest
+                    assert address % 4096 + beats * self._beat_bytes <= 4096, f"{c}: crosses 4 KiB"
+                    self.bursts[c].append((address, beats))
+                    if c == "aw":
+                        w_left.append(beats)
+            if now["w"]["valid"] and now["w"]["ready"]:
+                assert w_left, "w: a beat without an address"
+                w_left[0] -= 1
+                assert now["w"]["last"] == (w_left[0] == 0), "w: last is wrong"
+                if w_left[0] == 0:
+                    w_left.pop(0)
+            self.in_flight += now["ar"]["valid"] and now["ar"]["ready"]
+            self.most_reads = max(self.most_reads, self.in_flight)
+            assert self.in_flight <= self._outstanding, "more read bursts in flight than allowed"
+            self.in_flight -= now["r"]["valid"] and now["r"]["ready"] and now["r"]["last"]

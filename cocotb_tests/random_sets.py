@@ -1,0 +1,167 @@
+"""Platforms that between them have every shape of bus, array and buffer, and task sets drawn at random on them.
+
+A seed fixes everything about a case; the platforms are few, so that their simulations are compiled once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from derca_sim.compile import Compiled, compile_taskset
+from derca_sim.errors import InputError
+from derca_sim.model.network import Network, random_network
+from derca_sim.model.platform import Platform
+from derca_sim.model.taskset import Task, TaskSet
+
+PIPELINES = ("decoupled", "lockstep")
+STRATEGIES = ("np", "lw", "recompute", "persist", "flexible")
+#: Longest random run, in cycles.
+MAX_HORIZON = 60_000
+
+_PLATFORMS = {
+    # The demo's: lanes as wide as a beat.
+    "demo": {},
+    # A beat is one k step; three slots and banks, one requantised output per cycle, a short memory.
+    "narrow": {
+        "array": {"rows": 4, "cols": 4}, "tile": {"m": 8, "k": 8, "n": 8}, "buffers": {"slots": 3, "banks": 3},
+        "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16}, "store": {"requant_lanes": 1},
+        "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
+    },
+    # Several k steps in a beat, an array wider than high.
+    "flat": {
+        "array": {"rows": 2, "cols": 4}, "tile": {"m": 4, "k": 8, "n": 8}, "bus": {"data_width": 64, "burst_beats": 4},
+        "memory": {"read_latency": 20, "write_latency": 40, "size": 1 << 19},
+    },
+    # Padding lanes on both sides, nothing a power of two, columns that drain faster than a bank is updated.
+    "padded": {
+        "array": {"rows": 6, "cols": 3}, "tile": {"m": 12, "k": 12, "n": 12}, "buffers": {"slots": 4, "banks": 2},
+        "bus": {"data_width": 128, "outstanding": 2, "burst_beats": 8}, "store": {"requant_lanes": 2},
+        "memory": {"read_latency": 40, "write_latency": 1, "size": 1 << 19},
+    },
+}
+PLATFORM_NAMES = tuple(_PLATFORMS)
+
+
+def random_platform(name: str, pipeline: str) -> Platform:
+    """One of the fixed platforms, in one of the pipelines."""
+    return Platform.model_validate({
+        "memory": {"size": 1 << 19}, **_PLATFORMS[name], "name": f"{name}-{pipeline}", "pipeline": pipeline,
+        "trace": {"depth": 64},
+    })
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a seed stands for: a compiled task set, and how to name it in a message."""
+
+    seed: int
+    compiled: Compiled
+    every: int | None
+
+    @property
+    def horizon(self) -> int:
+        """Cycles to run."""
+        return self.compiled.taskset.horizon
+
+    def __str__(self) -> str:
+        tasks = "; ".join(
+            f"{t.name} {[(x.m, x.k, x.n) for x in t.network.layers]} period {t.period} deadline {t.deadline} "
+            + (f"triggers {list(t.triggers)}" if t.sporadic else f"offset {t.offset}")
+            for t in self.compiled.tasks
+        )
+        return (
+            f"seed {self.seed}: platform {self.compiled.platform.name}, strategy {self.compiled.strategy}, "
+            f"every {self.every}, horizon {self.horizon}: {tasks}"
+        )
+
+
+def random_case(seed: int, platform: str | None = None, pipeline: str | None = None) -> Case:
+    """The task set of a seed, on the named platform and pipeline or on those the seed chooses."""
+    rng = np.random.default_rng([20, seed])
+    drawn = PLATFORM_NAMES[rng.integers(len(PLATFORM_NAMES))], PIPELINES[rng.integers(2)]
+    p = random_platform(platform or drawn[0], pipeline or drawn[1])
+    networks = [_network(rng, p, f"net{i}") for i in range(rng.integers(1, 5))]
+    taskset = _taskset(rng, p, networks, f"random-{seed}")
+    strategy = STRATEGIES[rng.choice(len(STRATEGIES), p=[0.05, 0.1, 0.25, 0.3, 0.3])]
+    every = None if rng.random() < 0.5 else int(rng.integers(1, 6))
+    try:
+        return Case(seed, compile_taskset(taskset, strategy, every), every)
+    except InputError:  # the interval drawn needs more table rows than there are
+        return Case(seed, compile_taskset(taskset, strategy), None)
+
+
+def random_shape(rng: np.random.Generator, p: Platform, iterations: int = 40) -> tuple[int, int, int]:
+    """(m, k, n) of a layer of at most `iterations` tiles: one element, less than, just, or far more than a tile."""
+    while True:
+        shape = tuple(_dimension(rng, t, far) for t, far in ((p.tile.m, 4), (p.tile.k, 14), (p.tile.n, 4)))
+        tiles = np.prod([-(-d // t) for d, t in zip(shape, (p.tile.m, p.tile.k, p.tile.n), strict=True)])
+        if tiles <= iterations:
+            return shape
+
+
+def _dimension(rng: np.random.Generator, tile: int, far: int) -> int:
+    kind = rng.integers(6)
+    if kind == 0:
+        return int(rng.integers(1, 3))
+    if kind == 1:
+        return int(rng.integers(1, tile + 1))
+    if kind == 2:
+        return tile * int(rng.integers(1, 4))
+    if kind == 3:
+        return tile * int(rng.integers(1, 4)) + int(rng.choice([-1, 1]))
+    return int(rng.integers(1, far * tile + 1))
+
+
+def _network(rng: np.random.Generator, p: Platform, name: str) -> Network:
+    shapes = []
+    for _ in range(rng.choice([1, 1, 2, 2, 3, 4])):
+        m, k, n = random_shape(rng, p)
+        if shapes and rng.random() < 0.6:  # chained to the layer before
+            m, k = shapes[-1][0], shapes[-1][2]
+        shapes.append((m, k, n, bool(rng.random() < 0.4)))
+    return random_network(name, shapes, int(rng.integers(1 << 30)))
+
+
+def rough_cycles(p: Platform, network: Network) -> int:
+    """About how long a job takes alone."""
+    total = 0
+    for layer in network.layers:
+        m, k, n = (-(-d // t) for d, t in ((layer.m, p.tile.m), (layer.k, p.tile.k), (layer.n, p.tile.n)))
+        loads = min(layer.m, p.tile.m) * p.a_lanes // p.array.rows + min(layer.n, p.tile.n) * p.b_lanes // p.array.cols
+        beats = loads * min(layer.k, p.tile.k) // p.beat_bytes
+        passes = -(-min(layer.m, p.tile.m) // p.array.rows) * -(-min(layer.n, p.tile.n) // p.array.cols)
+        total += m * n * k * max(beats, passes * min(layer.k, p.tile.k), 8) + 2 * p.memory.read_latency + 60
+    return total
+
+
+def _taskset(rng: np.random.Generator, p: Platform, networks: list[Network], name: str) -> TaskSet:
+    count = int(rng.integers(1, 7))
+    load = float(rng.choice([0.2, 0.5, 0.8, 1.0, 1.3, 2.5]))  # from light to hopeless
+    shares = rng.dirichlet(np.ones(count)) * load
+    drafts = []
+    for share in shares:
+        network = networks[rng.integers(len(networks))]
+        period = int(np.clip(rough_cycles(p, network) / max(share, 0.02), 40, 25_000))
+        deadline = period if rng.random() < 0.3 else int(rng.integers(max(1, period // 10), period + 1))
+        offset = 0 if rng.random() < 0.4 else int(rng.integers(0, period))
+        drafts.append((network, period, deadline, offset, bool(rng.random() < 0.3)))
+    horizon = int(np.clip(4 * max(d[1] for d in drafts), 4_000, MAX_HORIZON))
+    tasks, shared = [], []
+    for i, (network, period, deadline, offset, sporadic) in enumerate(drafts):
+        triggers = _triggers(rng, period, horizon, shared) if sporadic else ()
+        shared += triggers
+        tasks.append(Task(f"t{i}", i, network, period, deadline, 0 if sporadic else offset, sporadic, triggers))
+    return TaskSet(name, Path(f"{name}.toml"), p, horizon, tuple(tasks))
+
+
+def _triggers(rng: np.random.Generator, period: int, horizon: int, shared: list[int]) -> tuple[int, ...]:
+    """Cycles at least a period apart; some are those of the tasks before."""
+    out, cycle = [], int(rng.integers(0, period))
+    while cycle < horizon:
+        same = [c for c in shared if cycle <= c < cycle + period]
+        if same and rng.random() < 0.6:
+            cycle = min(same)
+        out.append(cycle)
+        cycle += period + (0 if rng.random() < 0.3 else int(rng.integers(0, period + 1)))
+    return tuple(out)

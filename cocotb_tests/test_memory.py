@@ -1,0 +1,277 @@
+"""Read and write managers on AXI memories that stall: data, order, limits, completion, errors."""
+
+import cocotb
+import pytest
+from cocotbext.axi import AxiBus, AxiSlave
+from kit.axi import GUARD, MemoryBench, Watch, quiet, ram, stall
+from kit.cycles import Cycles
+from kit.payload import pack, unpack
+from kit.platforms import SMALL, platform
+from kit.run import generator, parameters, simulate
+
+from derca_hw.layouts import Layouts
+from derca_hw.memory.write import WriteManager
+
+SIZE = 1 << 16
+WIDE = platform(name="wide", bus={"data_width": 128, "burst_beats": 16, "outstanding": 2}, array={"rows": 8},
+                tile={"m": 8, "k": 16, "n": 8})
+
+
+def request(random, p, longest: int) -> tuple[int, int]:
+    """(address, beats) inside the memory: often at a page's end, of every length."""
+    beats = random.choice([1, 1, 2, random.randint(1, longest), random.randint(1, 3 * p.bus.burst_beats)])
+    page_beats = 4096 // p.beat_bytes
+    page = random.randrange(SIZE // 4096 - 1) * page_beats
+    near_end = page_beats - beats + random.randint(-2, 2)
+    start = random.choice([random.randrange(page_beats), max(0, near_end)])
+    start = min(page + start, SIZE // p.beat_bytes - beats)
+    return start * p.beat_bytes, beats
+
+
+async def begin(dut, p):
+    bench = await Cycles(dut).start()
+    watch = Watch(dut, dut.clk, p.beat_bytes, p.bus.burst_beats, p.bus.outstanding)
+    cocotb.start_soon(watch.watch())
+    return bench, watch
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def reads(dut):
+    """Every beat of every request, in order, with the request's target, first and last."""
+    random, p = generator(), parameters()["platform"]
+    lay = Layouts(p)
+    memory = ram(dut, dut.clk, dut.rst, SIZE)
+    content = random.randbytes(SIZE)
+    memory.write(0, content)
+    bench, watch = await begin(dut, p)
+    expected, waiting, done, wait = [], None, 0, 0
+    while done < 250 or expected:
+        if done % 50 == 0 and not expected:
+            stall(memory, random, random.choice([0, 0.2, 0.5, 0.8]))
+        if waiting is None and done < 250 and random.random() < 0.7:
+            address, beats = request(random, p, 40)
+            target = {"destination": random.randrange(4), "unit": random.randrange(2), "panel": random.randrange(2)}
+            waiting = {"address": address, "beats": beats, "target": target}
+        bench.set(read_request__valid=int(waiting is not None),
+                  read_request__payload=pack(lay.read_request, **waiting) if waiting else 0)
+        await bench.tick()
+        if waiting and bench.get("read_request__ready"):
+            for i in range(waiting["beats"]):
+                at = waiting["address"] + i * p.beat_bytes
+                expected.append({
+                    "data": int.from_bytes(content[at : at + p.beat_bytes], "little"), "target": waiting["target"],
+                    "first": int(i == 0), "last": int(i == waiting["beats"] - 1),
+                })
+            waiting, done = None, done + 1
+        assert not bench.get("error")
+        if bench.get("read_beat__valid"):
+            found, wait = unpack(lay.read_beat, bench.get("read_beat__payload")), 0
+            assert found == expected.pop(0)
+            assert bench.get("busy")
+        wait += 1
+        assert wait < 5000, "no beat for 5000 cycles"
+    assert watch.most_reads == p.bus.outstanding, "the limit of bursts in flight was never reached"
+    assert memory.read(0, SIZE) == content
+    for _ in range(3):
+        await bench.tick()
+    assert not bench.get("busy")
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def writes(dut):
+    """Commands of several requests: bytes in memory, guards untouched, `stored` only once a command is in memory."""
+    random, p = generator(), parameters()["platform"]
+    lay = Layouts(p)
+    memory = ram(dut, dut.clk, dut.rst, SIZE)
+    bench, _ = await begin(dut, p)
+    model = bytearray([GUARD]) * SIZE
+    commands = 150
+    begun, stored, bad = 0, 0, 0
+    waiting, left = None, 0  # request offered; requests left of the command in work
+    beats: list[int] = []
+    pending: list[list[tuple[int, bytes]]] = []  # what each command not yet stored writes
+    free = list(range(0, SIZE, 2048))  # places no command in flight writes to
+    current: list[tuple[int, bytes]] = []
+    most = wait = 0
+    held = False  # a beat waits for ready
+    while stored < commands:
+        if begun % 30 == 0 and not pending:
+            stall(memory, random, random.choice([0, 0.2, 0.5, 0.8]))
+        if not left and waiting is None and begun < commands and bench.get("room") and len(free) > 4:
+            left = random.randint(1, 4)
+            current = []
+            pending.append(current)
+            begun += 1
+        if left and waiting is None and random.random() < 0.8:
+            place = free.pop(random.randrange(len(free)))
+            most_beats = 2048 // p.beat_bytes
+            count = random.choice([1, 2, random.randint(1, most_beats), random.randint(1, 20)])
+            at = place + random.randint(0, most_beats - count) * p.beat_bytes
+            data = random.randbytes(count * p.beat_bytes)
+            current.append((at, data))
+            waiting = {"address": at, "beats": count, "end": int(left == 1)}
+            left -= 1
+            beats += [int.from_bytes(data[i : i + p.beat_bytes], "little") for i in range(0, len(data), p.beat_bytes)]
+        has_beat = bool(beats) and (held or random.random() < 0.9)
+        offered = beats[0] if has_beat else 0
+        bench.set(write_request__valid=int(waiting is not None),
+                  write_request__payload=pack(lay.write_request, **waiting) if waiting else 0,
+                  write_beat__valid=int(has_beat), write_beat__payload=offered)
+        await bench.tick()
+        held = has_beat and not bench.get("write_beat__ready")
+        if has_beat and not held:
+            beats.pop(0)
+        if waiting and bench.get("write_request__ready"):
+            waiting = None
+        bad += bench.get("error")
+        wait += 1
+        if bench.get("stored"):
+            for at, data in pending.pop(0):
+                model[at : at + len(data)] = data
+                assert memory.read(at, len(data)) == data, "stored, and the bytes are not in memory"
+                free.append(at - at % 2048)
+            stored, wait = stored + 1, 0
+        most = max(most, len(pending))
+        assert wait < 20000, "nothing stored for 20000 cycles"
+    assert memory.read(0, SIZE) == bytes(model), "a byte outside the requests changed"
+    assert most > 4 and not bad
+    for _ in range(3):
+        await bench.tick()
+        assert not bench.get("stored")
+    assert not bench.get("busy") and bench.get("room")
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def latencies(dut):
+    """AR and AW one cycle after the request, the first W beat three, `stored` one after the response."""
+    p = parameters()["platform"]
+    lay = Layouts(p)
+    bench = await Cycles(dut).start(m_axi_arready=1, m_axi_awready=1, m_axi_wready=1)
+    await bench.tick()
+    beats = 2 * p.bus.burst_beats  # two bursts
+    bench.set(read_request__valid=1, read_request__payload=pack(lay.read_request, address=0, beats=beats),
+              write_request__valid=1, write_request__payload=pack(lay.write_request, address=0, beats=beats, end=1),
+              write_beat__valid=1, write_beat__payload=7)
+    seen = {name: [] for name in ("arvalid", "awvalid", "wvalid", "rready")}
+    for cycle in range(beats + 12):
+        await bench.tick()
+        bench.set(read_request__valid=0, write_request__valid=0, write_beat__valid=int(cycle < beats + 2))
+        for name, cycles in seen.items():
+            if bench.get(f"m_axi_{name}"):
+                cycles.append(cycle)
+    assert seen["arvalid"] == [1, 2] and seen["awvalid"] == [1, 2]
+    assert seen["wvalid"] == list(range(3, beats + 3))
+    assert bench.get("busy") and not bench.get("stored")
+    for last in (0, 1):
+        bench.set(m_axi_bvalid=1)
+        await bench.tick()
+        assert bench.get("m_axi_bready") and not bench.get("stored")
+        bench.set(m_axi_bvalid=0)
+        await bench.tick()
+        assert bench.get("stored") == last
+    # A beat is passed on in the cycle in which it arrives, and a burst counts until the cycle after its last one.
+    for i in range(beats):
+        bench.set(m_axi_rvalid=1, m_axi_rdata=i, m_axi_rlast=int(i % p.bus.burst_beats == p.bus.burst_beats - 1))
+        await bench.tick()
+        assert unpack(lay.read_beat, bench.get("read_beat__payload"))["data"] == i and bench.get("read_beat__valid")
+        assert bench.get("busy")
+    bench.set(m_axi_rvalid=0)
+    await bench.tick()
+    assert not bench.get("busy") and not bench.get("read_beat__valid")
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def limits(dut):
+    """Without responses no more read bursts than `outstanding`, and no room after `COMMANDS` commands."""
+    p = parameters()["platform"]
+    lay = Layouts(p)
+    bench = await Cycles(dut).start(m_axi_arready=1, m_axi_awready=1, m_axi_wready=1, read_request__valid=1,
+                                    read_request__payload=pack(lay.read_request, address=0, beats=1))
+    taken = 0
+    for _ in range(100):
+        await bench.tick()
+        taken += bench.get("m_axi_arvalid")
+    assert taken == p.bus.outstanding
+    bench.set(write_beat__valid=1, write_request__payload=pack(lay.write_request, address=0, beats=1, end=1))
+    begun = 0
+    while True:
+        room = bench.get("room")
+        bench.set(write_request__valid=room)
+        await bench.tick()
+        if not room:
+            break
+        begun += bench.fires("write_request")
+        bench.set(write_request__valid=0)
+        await bench.tick()
+        assert begun <= WriteManager.COMMANDS
+    assert begun == WriteManager.COMMANDS
+    for _ in range(10):
+        await bench.tick()
+    assert not bench.get("room")
+    bench.set(m_axi_bvalid=1)
+    await bench.tick()
+    bench.set(m_axi_bvalid=0)
+    await bench.tick()
+    await bench.tick()
+    assert bench.get("room")
+
+
+class Broken:
+    """Memory that fails from `FIRST_BAD` on."""
+
+    FIRST_BAD = 8192
+
+    async def read(self, address, length):
+        if address >= self.FIRST_BAD:
+            raise ValueError("no memory here")
+        return bytes([0x5A]) * length
+
+    async def write(self, address, data):
+        if address >= self.FIRST_BAD:
+            raise ValueError("no memory here")
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def errors(dut):
+    """`error` strobes once for every beat or response other than OKAY, and everything still completes."""
+    p = parameters()["platform"]
+    lay = Layouts(p)
+    quiet()
+    slave = AxiSlave(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, target=Broken())
+    bench = await Cycles(dut).start()
+    stall(slave, generator(), 0)
+    for address, beats, wrong in ((0, 3, 0), (8192, 3, 3), (8192 - p.beat_bytes, 2, 1)):
+        bench.set(read_request__valid=1, read_request__payload=pack(lay.read_request, address=address, beats=beats))
+        await bench.tick()
+        bench.set(read_request__valid=0)
+        got = bad = 0
+        while got < beats or bench.get("busy"):
+            await bench.tick()
+            got += bench.get("read_beat__valid")
+            bad += bench.get("error")
+        assert (got, bad) == (beats, wrong)
+    for address, wrong in ((0, 0), (8192, 1)):
+        bench.set(write_request__valid=1, write_beat__valid=1,
+                  write_request__payload=pack(lay.write_request, address=address, beats=2, end=1))
+        sent = bad = 0
+        while not bench.get("stored"):
+            await bench.tick()
+            bench.set(write_request__valid=0)
+            sent += bench.fires("write_beat")
+            bench.set(write_beat__valid=int(sent < 2))
+            bad += bench.get("error")
+        assert bad == wrong
+        await bench.tick()
+
+
+@pytest.mark.parametrize("test", ["reads", "writes", "latencies", "limits", "errors"])
+@pytest.mark.parametrize("p", [SMALL, WIDE], ids=lambda p: p.name)
+def test_memory_interface(p, test):
+    simulate(lambda: MemoryBench(p), __name__, test, platform=p)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(2, 8))
+@pytest.mark.parametrize("test", ["reads", "writes"])
+def test_memory_interface_under_more_stalls(test, seed):
+    simulate(lambda: MemoryBench(SMALL), __name__, test, platform=SMALL, seed=seed)

@@ -1,0 +1,15 @@
+"""`derca bench`: measurements of the product itself, each against something else in the same run."""
+
+from ..commands import lazy_group
+
+bench = lazy_group(__package__, "simulation")
+
+
+@bench.callback()
+def _bench():
+    """Measure the product against something else, both in the same run.
+
+    [bold]Examples[/bold]
+
+        derca bench simulation --json
+    """

@@ -1,0 +1,87 @@
+"""Who pays for preemptions: three sound ways to charge swap-outs and swap-ins; passing under one is a proof.
+
+`preemptor`: a swap-out is charged to the job whose start causes it; each job starts once, so the dearest swap-out of
+any task with a later deadline is added to its cost. Each point's swap-in is charged to its own task.
+
+`preempted`: both are charged to the task whose point it is. A point of a job is passed once, so the sum over its
+points is enough.
+
+`count`: as `preempted`, but a job of task k is preempted by arrivals with earlier deadlines only, and each arrival can
+preempt it once: at most m_k = sum over D_j < D_k of ceil((D_k - D_j + jitter_j) / T_j) times. So m_k times the dearest
+point is enough, too; the smaller is charged.
+
+Regions, all ways: a region is entered with the decision, so it holds the swap-in of the point before it. The first
+region holds the swap-out of the job it preempts. Under the last two, where the job that arrives does not pay for the
+swap-out it causes, a region also holds the swap-out of the point after it.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+
+from .demand import Charged
+from .model import Placement, TaskModel
+
+
+class Accounting(Enum):
+    """See the module."""
+
+    PREEMPTOR = "preemptor"
+    PREEMPTED = "preempted"
+    COUNT = "count"
+
+
+def most_preemptions(tasks: Sequence[TaskModel], index: int) -> int:
+    """How often a job of `tasks[index]` can be preempted, whatever its points."""
+    task = tasks[index]
+    return sum(
+        -(-(task.deadline - other.deadline + other.jitter) // other.period)
+        for other in tasks if other.deadline < task.deadline
+    )
+
+
+def dearest_swap_outs(tasks: Sequence[TaskModel], placements: Sequence[Placement]) -> list[int]:
+    """Per task, the dearest swap-out that the start of one of its jobs can cause."""
+    own = [max((c.option.swap_out for c in p.chosen), default=0) for p in placements]
+    return [
+        max((own[k] for k, other in enumerate(tasks) if other.deadline > task.deadline), default=0) for task in tasks
+    ]
+
+
+def point_cost(task: TaskModel, placement: Placement, accounting: Accounting, preemptions: int) -> int:
+    """What the points of `placement` add to the cost of a job, without the swap-out its start causes."""
+    swap_in = sum(c.option.swap_in for c in placement.chosen)
+    if accounting is Accounting.PREEMPTOR:
+        return swap_in
+    both = [c.option.swap_in + c.option.swap_out for c in placement.chosen]
+    if accounting is Accounting.PREEMPTED:
+        return sum(both)
+    return min(sum(both), preemptions * max(both, default=0))
+
+
+def charge(tasks: Sequence[TaskModel], placements: Sequence[Placement], accounting: Accounting) -> list[Charged]:
+    """The tasks with every overhead charged, in the order given."""
+    heads = dearest_swap_outs(tasks, placements)
+    self_paid = accounting is not Accounting.PREEMPTOR
+    out = []
+    for i, (task, placement, head) in enumerate(zip(tasks, placements, heads, strict=True)):
+        cost = task.length + point_cost(task, placement, accounting, most_preemptions(tasks, i))
+        if not self_paid:
+            cost += head
+        longest = 0
+        for region in placement.regions(task):
+            length = region.length + (region.before.swap_in if region.before else head)
+            if self_paid and region.after:
+                length += region.after.swap_out
+            longest = max(longest, length)
+        # The first region holds a swap-out that another job pays for: it may exceed the job's own cost, which the
+        # monotonicity of the demand test needs as an upper bound of the region.
+        out.append(Charged(task.name, task.period, task.deadline - task.jitter, max(cost, longest), longest))
+    return out
+
+
+def without_prices(tasks: Sequence[TaskModel], placements: Sequence[Placement]) -> list[Charged]:
+    """The tasks as if preemption cost nothing and releases were seen at once: necessary for any schedule."""
+    return [
+        Charged(t.name, t.period, t.deadline, t.length, max(r.length for r in p.regions(t)))
+        for t, p in zip(tasks, placements, strict=True)
+    ]

@@ -1,0 +1,245 @@
+"""The exact test of limited-preemptive EDF: processor demand plus blocking, at every absolute deadline, by QPA.
+
+A set is schedulable iff U <= 1 and for every absolute deadline t
+
+    h(t) = sum over D_i <= t of (floor((t - D_i) / T_i) + 1) C_i  +  max{q_i - 1 : D_i > t}  <=  t
+
+with D_i shortened by the release jitter. Proof sketch: take the first miss t and the last instant before it without
+pending work of a deadline up to t; between the two runs only what the sum counts, and at most one region begun before,
+by a job whose deadline lies beyond. Conversely, let that region begin one cycle before all others are released. h does
+not decrease: where blocking drops at t = D_i, by at most q_i <= C_i, demand rises by C_i. So quick processor-demand
+analysis may jump from t down to h(t) (Zhang and Burns, 2009), and no hyperperiod is enumerated.
+
+Where the scheduler itself takes time per release, whoever's it is, those cycles are demand of every window: at most
+ceil((t + jitter) / T) releases of each task fall into one of length t. See `Overheads`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+#: Steps after which a search gives up; typical sets need fewer than 20.
+MAX_STEPS = 100_000
+#: "No limit" of a tolerance.
+UNLIMITED = 1 << 62
+
+
+@dataclass(frozen=True)
+class Charged:
+    """A task with every overhead charged: `cost` cycles per job, longest non-preemptive region `region`.
+
+    `deadline` is the relative deadline less the release jitter; if that is not positive the task can never be on time.
+    """
+
+    name: str
+    period: int
+    deadline: int
+    cost: int
+    region: int
+
+
+@dataclass(frozen=True)
+class Overheads:
+    """What every window holds besides jobs: `cost` cycles of the scheduler for each release of anyone, and `tail`.
+
+    `pattern` is (period, jitter) of every task of the system. The tail is the longest time from the end of a job's
+    last region to its results being in memory: a job due at t has to leave the accelerator by t - tail.
+    """
+
+    cost: int = 0
+    pattern: tuple[tuple[int, int], ...] = ()
+    tail: int = 0
+
+    def within(self, t: int) -> int:
+        """Most of it in a window of `t` cycles."""
+        if not self.cost or t <= 0:
+            return self.tail
+        return self.tail + self.cost * sum(-(-(t + jitter) // period) for period, jitter in self.pattern)
+
+    def rate(self) -> Fraction:
+        """Share of time it takes."""
+        return self.cost * sum((Fraction(1, period) for period, _ in self.pattern), Fraction(0))
+
+    def offset(self) -> Fraction:
+        """`within(t)` is at most t * rate() + offset()."""
+        each = sum((1 + Fraction(jitter, period) for period, jitter in self.pattern), Fraction(0))
+        return self.tail + self.cost * each
+
+
+NO_OVERHEADS = Overheads()
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Where a test fails: within `time` cycles `demand` of the named tasks and `blocking` do not fit."""
+
+    time: int
+    demand: int
+    blocking: int
+    tasks: tuple[str, ...]
+    blocked_by: str | None
+
+    def __str__(self) -> str:
+        by = f" and {self.blocking} of blocking by {self.blocked_by}" if self.blocking else ""
+        names = ", ".join(self.tasks[:8]) + (f" and {len(self.tasks) - 8} more" if len(self.tasks) > 8 else "")
+        return f"{self.demand} cycles of demand by {names or 'no task'}{by} within {self.time} cycles"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Result of a test; `passed` is None when it gave up, for the `reason`."""
+
+    passed: bool | None
+    witness: Witness | None = None
+    reason: str = ""
+    steps: int = 0
+
+
+class Demand:
+    """Demand and blocking of one set of charged tasks. Every method is exact in integers."""
+
+    def __init__(self, tasks: Sequence[Charged], overheads: Overheads = NO_OVERHEADS):
+        self.tasks = sorted(tasks, key=lambda t: t.deadline)
+        self.overheads = overheads
+
+    def demand(self, t: int) -> int:
+        """Cycles that must be served within a window of `t`."""
+        total = self.overheads.within(t)
+        for task in self.tasks:
+            if task.deadline > t:
+                break
+            total += ((t - task.deadline) // task.period + 1) * task.cost
+        return total
+
+    def blocking(self, t: int) -> tuple[int, str | None]:
+        """The longest region, less one cycle, of a task with a deadline beyond `t`, and that task."""
+        best, name = 0, None
+        for task in reversed(self.tasks):
+            if task.deadline <= t:
+                break
+            if task.region - 1 > best:
+                best, name = task.region - 1, task.name
+        return best, name
+
+    def load(self, t: int) -> int:
+        """h(t)."""
+        return self.demand(t) + self.blocking(t)[0]
+
+    def utilisation(self) -> Fraction:
+        """Exact, scheduler time included."""
+        return sum((Fraction(task.cost, task.period) for task in self.tasks), self.overheads.rate())
+
+    def overloaded(self) -> int:
+        """-1, 0, 1: utilisation below, equal to, above 1. Exact; fast where it is not close."""
+        rough = sum(task.cost / task.period for task in self.tasks) + float(self.overheads.rate())
+        if abs(rough - 1) > 1e-6:
+            return -1 if rough < 1 else 1
+        exact = self.utilisation()
+        return (exact > 1) - (exact < 1)
+
+    def previous_deadline(self, t: int) -> int | None:
+        """The latest absolute deadline below `t` when all tasks are released together at 0."""
+        best = None
+        for task in self.tasks:
+            if task.deadline >= t:
+                break
+            due = (t - 1 - task.deadline) // task.period * task.period + task.deadline
+            if best is None or due > best:
+                best = due
+        return best
+
+    def horizon(self) -> int | None:
+        """A time from which on no deadline can be the first to be missed, given utilisation <= 1; None if unknown."""
+        longest = max(task.deadline for task in self.tasks)
+        if not (self.overheads.cost or self.overheads.tail) and all(task.deadline == task.period for task in self.tasks):
+            return longest  # from there on demand <= U t <= t, and nothing blocks
+        analytic = None
+        if self.overloaded() < 0:
+            spare = 1 - self.utilisation()
+            extra = sum(
+                (Fraction((task.period - task.deadline) * task.cost, task.period) for task in self.tasks),
+                self.overheads.offset(),
+            )
+            analytic = max(longest, int(extra / spare) + 1)
+        busy = self._busy_period(analytic)
+        return analytic if busy is None else max(longest, busy)
+
+    def _busy_period(self, limit: int | None) -> int | None:
+        """The synchronous busy period without blocking; None if longer than `limit` or not found in time."""
+        jitter = {task.name: task.period - task.deadline for task in self.tasks}  # at least the release jitter
+        w = sum(task.cost for task in self.tasks) + self.overheads.within(1)
+        for _ in range(2000):
+            new = sum(-(-(w + jitter[task.name]) // task.period) * task.cost for task in self.tasks)
+            new += self.overheads.within(w)
+            if new <= w:
+                return w
+            if limit is not None and new > limit:
+                return None
+            w = new
+        return None
+
+    def test(self) -> Answer:
+        """The test for these costs and regions."""
+        if self.overloaded() > 0:
+            return Answer(False, self._overload(), f"utilisation {float(self.utilisation()):.4f} exceeds 1")
+        first = self.tasks[0].deadline
+        if first <= 0:
+            return Answer(False, self.witness(0), f"task {self.tasks[0].name}: release jitter reaches the deadline")
+        horizon = self.horizon()
+        if horizon is None:
+            return Answer(None, reason="utilisation is exactly 1 and the busy period is too long to enumerate")
+        t, steps = self.previous_deadline(horizon + 1), 0
+        while t is not None and t >= first:
+            steps += 1
+            if steps > MAX_STEPS:
+                return Answer(None, reason=f"gave up after {MAX_STEPS} steps of the demand test", steps=steps)
+            h = self.load(t)
+            if h > t:
+                return Answer(False, self.witness(self._failing_deadline(t)), "demand and blocking exceed time", steps)
+            t = h if h < t else self.previous_deadline(t)
+        return Answer(True, steps=steps)
+
+    def _failing_deadline(self, t: int) -> int:
+        """The absolute deadline at or just below `t`, where h(t) > t: h only steps at deadlines."""
+        due = self.previous_deadline(t + 1)
+        return t if due is None or self.load(due) <= due else due
+
+    def witness(self, t: int) -> Witness:
+        """What has to fit into `t`."""
+        blocking, by = self.blocking(t)
+        return Witness(t, self.demand(t), blocking, tuple(x.name for x in self.tasks if x.deadline <= t), by)
+
+    def _overload(self) -> Witness | None:
+        t = max(1, *(task.deadline for task in self.tasks))
+        for _ in range(4000):
+            if self.demand(t) > t:
+                return self.witness(t)
+            t *= 2
+        return None
+
+    def tolerance(self, upto: int) -> tuple[int, bool]:
+        """(Q, exact): the most that may block every window ending at a deadline below `upto`: min of t - demand(t).
+
+        One pass downwards: below t, less slack than the best found so far needs t' < demand(t) + best. If that takes
+        too many steps, what is left is bounded from the utilisation, and Q may be too small (`exact` is False).
+        """
+        best, steps = UNLIMITED, 0
+        t = self.previous_deadline(upto)
+        while t is not None:
+            demand = self.demand(t)
+            best = min(best, t - demand)
+            steps += 1
+            if steps > MAX_STEPS:
+                return min(best, self._least_slack()), False
+            t = self.previous_deadline(min(t, demand + best))
+        return best, True
+
+    def _least_slack(self) -> int:
+        """A lower bound of t - demand(t) at every deadline."""
+        spare = 1 - self.utilisation()
+        extra = sum(
+            (Fraction((task.period - task.deadline) * task.cost, task.period) for task in self.tasks),
+            self.overheads.offset(),
+        )
+        bound = spare * (self.tasks[0].deadline if spare > 0 else self.tasks[-1].deadline) - extra
+        return bound.__floor__()
