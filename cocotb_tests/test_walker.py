@@ -82,7 +82,7 @@ async def walks(dut):
     plans = []
     for strategy in ("recompute", "persist", "flexible", "lw", "np"):
         sets = [task(i, [shape(random, p) for _ in range(random.choice([1, 2]))], random.getrandbits(30))
-                for i in range(3)]
+                for i in range(4)]
         plans += compiled(p, sets, strategy, None if strategy in ("lw", "np") else random.choice([1, 1, 2])).tasks
     bench = await Cycles(dut).start()
     queue: list[tuple[dict, list[dict]]] = []  # (metadata, its iterations) to be taken
@@ -90,10 +90,10 @@ async def walks(dut):
     jobs = steps = flushes = waits = 0
     dense = True
     preloads = recomputes = 0
-    while jobs < 60 or work or queue:
-        if not queue and not work and jobs < 60:
+    while jobs < 500 or work or queue:
+        if not queue and not work and jobs < 500:
             plan = random.choice(plans)
-            first = random.choice([0, random.randrange(len(plan.regions))])
+            first = random.choice([0, random.randrange(len(plan.regions)), len(plan.regions) - 1])
             for region in plan.regions[first:]:
                 for i, entry in enumerate(region.entries):
                     resume = region.index == first > 0 and i == 0
@@ -129,7 +129,7 @@ async def walks(dut):
         if flush:
             flushes += bool(work)
             work, queue = [], []
-    assert steps > 300 and flushes and waits and preloads and recomputes, (steps, flushes, waits, preloads, recomputes)
+    assert steps > 1000 and flushes and waits and preloads and recomputes, (steps, flushes, waits, preloads, recomputes)
     dut._log.info("%d iterations, %d flushes, %d preloads, %d recomputed", steps, flushes, preloads, recomputes)
 
 

@@ -21,7 +21,7 @@ def generate(
         metavar="FILE", help="Platform TOML, when no task set is given.", show_default=False)] = None,
     strategy: Annotated[str, typer.Option(
         help="Preemption: np (none), lw (between layers), ir, ip (inside layers, always recompute or persist), "
-             "if (the cheaper of both at every point), or the names in full.")] = "flexible",
+             "if (the cheaper of both at every point), joint (points and kinds chosen by the analysis).")] = "flexible",
     as_json: JsonOption = False,
 ):
     """Write the Verilog of the hardware, its register map, and for a task set the tables and the memory image.
@@ -50,11 +50,11 @@ def generate(
 
     compiled = None
     if taskset is not None:
-        from derca_sim.compile import compile_taskset
         from derca_sim.model.taskset import load_taskset
+        from derca_sim.planning import compile_any
 
         with step("compiling the task set"):
-            compiled = compile_taskset(load_taskset(taskset), strategy)
+            compiled = compile_any(load_taskset(taskset), strategy)
     target = compiled.platform if compiled else load_platform(platform)
     with output_directory(output) as folder:
         with step("generating the hardware"):
@@ -63,9 +63,7 @@ def generate(
         _write_json(folder / "platform.json", {**target.model_dump(mode="json"), "config_hash": target.config_hash})
         _write_json(folder / "registers.json", register_map(target))
         if compiled:
-            lines = [f"{address:08x} {value:08x}\n" for address, value in compiled.host_writes()]
-            (folder / "host_writes.txt").write_text("".join(lines))
-            (folder / "memory.bin").write_bytes(compiled.image.tobytes())
+            write_tables(folder, compiled)
         files = {f.name: f.stat().st_size for f in sorted(folder.iterdir())}
     if as_json:
         print_json({"platform": target.name, "config_hash": f"{target.config_hash:08x}", "output": str(output),
@@ -73,6 +71,13 @@ def generate(
     else:
         show_table(f"Written to {output}", ["file", "bytes"], [list(f) for f in files.items()],
                    caption=f"platform {target.name}, configuration {target.config_hash:08x}")
+
+
+def write_tables(folder: Path, compiled) -> None:
+    """What a host needs to start a compiled task set: its register writes and the memory image."""
+    lines = [f"{address:08x} {value:08x}\n" for address, value in compiled.host_writes()]
+    (folder / "host_writes.txt").write_text("".join(lines))
+    (folder / "memory.bin").write_bytes(compiled.image.tobytes())
 
 
 def _write_json(path: Path, value: dict) -> None:

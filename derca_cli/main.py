@@ -6,7 +6,7 @@ import traceback
 from .commands import lazy_group
 
 #: Subcommands, in the order of the help: each a module of this package; `bench` is a group.
-COMMANDS = ("run", "generate", "report", "bench")
+COMMANDS = ("run", "analyze", "place", "generate", "report", "bench")
 
 app = lazy_group(__package__, *COMMANDS)
 
@@ -22,6 +22,8 @@ def derca():
         derca run sim/tasksets/demo.toml
 
         derca run sim/tasksets/demo.toml --strategy np
+
+        derca analyze sim/tasksets/demo.toml
 
         derca generate sim/tasksets/demo.toml -o out/hw
 

@@ -66,7 +66,7 @@ def run(
 
     [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
     """
-    from derca_sim.compile import compile_taskset
+    from derca_sim.planning import compile_any
     from derca_sim.model.taskset import load_taskset
     from derca_sim.report.metrics import measure
 
@@ -79,7 +79,7 @@ def run(
         tasks = load_taskset(taskset)
         if pipeline:
             tasks = replace(tasks, platform=tasks.platform.model_copy(update={"pipeline": pipeline}))
-        compiled = compile_taskset(tasks, strategy, every)
+        compiled = compile_any(tasks, strategy, every)
     platform, cycles = compiled.platform, horizon or tasks.horizon
     folder = output or Path("out/run") / f"{tasks.name}-{compiled.strategy}-{platform.pipeline}"
     if vcd:

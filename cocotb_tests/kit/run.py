@@ -50,13 +50,14 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
     if platform is not None:
         parameters["platform"] = platform.model_dump_json()
     print(f"{module}.{test}: seed {seed} ({SEED} sets another)")
+    binaries = build(factory)
     with tempfile.TemporaryDirectory(prefix="derca-cocotb-") as place:
-        reason = _run(build(factory), Path(place), module, test, seed, parameters, waves=False)
+        reason = _run(binaries, Path(place), module, test, seed, parameters, waves=False)
     if reason is None:
         return
     where = ""
     if waves_on_failure:
-        place = build_directory("waves") / f"{module}-{test}-{seed}"
+        place = build_directory("waves") / f"{module}-{test}-{seed}-{binaries.name[:8]}"
         shutil.rmtree(place, ignore_errors=True)
         _run(build(factory, waves=True), place, module, test, seed, parameters, waves=True)
         where = f"; waves: {place / 'dump.vcd'}"

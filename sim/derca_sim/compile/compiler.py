@@ -15,7 +15,7 @@ from ..model.taskset import TaskSet
 from . import image as memory_image
 from . import tables
 from .plan import EntryPlan, LayerPlan, RegionPlan, TaskPlan
-from .strategies import Span, canonical, smallest_interval, spans
+from .strategies import Span, canonical, smallest_interval, spans, spans_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,16 +110,36 @@ def compile_taskset(taskset: TaskSet, strategy: str = "flexible", every: int | N
         One line for every resource of the platform that does not suffice, and for an unknown strategy.
     """
     strategy = canonical(strategy)
-    platform, depths = taskset.platform, taskset.platform.tables
     if every is not None and every < 1:
         raise InputError(f"every = {every}: allowed are whole numbers from 1, iterations between preemption points")
-    placed, used = memory_image.place(platform, taskset.tasks)
+    depths = taskset.platform.tables
+    placed, used = memory_image.place(taskset.platform, taskset.tasks)
     if every is None:
         intervals = smallest_interval(strategy, placed, depths.regions, depths.entries)
     else:
         intervals = [every] * len(placed)
     parts = [list(spans(strategy, layers, j)) for layers, j in zip(placed, intervals, strict=True)]
-    problems = _problems(taskset, placed, used, parts, every)
+    return _build(taskset, strategy, placed, used, parts, "use another strategy" if every is None else "raise every")
+
+
+def compile_points(taskset: TaskSet, strategy: str, points: Sequence[dict[tuple[int, int], Strategy]]) -> Compiled:
+    """Compile a task set with given preemption points, one mapping per task as `strategies.spans_at` takes it.
+
+    `strategy` is the name the result goes by.
+
+    Raises
+    ------
+    InputError
+        One line for every resource of the platform that does not suffice.
+    """
+    placed, used = memory_image.place(taskset.platform, taskset.tasks)
+    parts = [list(spans_at(layers, at)) for layers, at in zip(placed, points, strict=True)]
+    return _build(taskset, strategy, placed, used, parts, "use fewer preemption points")
+
+
+def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]], used: int,
+           parts: Sequence[Sequence[Span]], sparser: str) -> Compiled:
+    problems = _problems(taskset, placed, used, parts, sparser)
     if problems:
         raise InputError(*problems)
     plans, row = [], 0
@@ -147,7 +167,7 @@ def _regions(part: Sequence[Span], row: int) -> tuple[RegionPlan, ...]:
 
 
 def _problems(taskset: TaskSet, placed: Sequence[Sequence[LayerPlan]], used: int, parts: Sequence[Sequence[Span]],
-              every: int | None) -> list[str]:
+              sparser: str) -> list[str]:
     """What the platform lacks, one line each."""
     p, file, out = taskset.platform, taskset.file, []
 
@@ -155,7 +175,6 @@ def _problems(taskset: TaskSet, placed: Sequence[Sequence[LayerPlan]], used: int
         if have < least:
             out.append(problem(file, f"platform.{key}", have, f"at least {least}, {why}"))
 
-    sparser = "use another strategy" if every is None else "raise every or leave it out"
     need("memory.size", p.memory.size, used, "the bytes of all weights, inputs, outputs and save areas")
     need("tables.layers", p.tables.layers, sum(map(len, placed)), "the layers of all tasks")
     need("tables.entries", p.tables.entries, sum(map(len, parts)), f"the metadata entries of all tasks; or {sparser}")

@@ -9,6 +9,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..errors import InputError
 from ..model.tables import COUNT_BITS, Strategy
@@ -62,6 +63,22 @@ def spans(strategy: str, layers: Sequence[LayerPlan], every: int) -> Iterator[Sp
                 point = stop == end and (strategy != "np" or (stop == total and layer is layers[-1]))
                 how = _at(strategy, layer, stop) if point else Strategy.LAYER
                 yield Span(layer, start, stop - start, point, how)
+
+
+def spans_at(layers: Sequence[LayerPlan], points: dict[tuple[int, int], Strategy]) -> Iterator[Span]:
+    """The entries of a job with preemption points just where `points` says: (layer, iterations before) -> strategy.
+
+    A point after a layer's last iteration is given with that layer. The end of the job always is a point.
+    """
+    for layer in layers:
+        total = layer.iterations
+        inside = sorted(i for at, i in points if at == layer.index and 0 < i < total)
+        for begin, end in pairwise([0, *inside, total]):
+            for start in range(begin, end, MAX_COUNT):
+                stop = min(start + MAX_COUNT, end)
+                how = points.get((layer.index, stop)) if stop == end else None
+                ends = stop == total and layer is layers[-1]
+                yield Span(layer, start, stop - start, ends or how is not None, Strategy.LAYER if how is None else how)
 
 
 def smallest_interval(strategy: str, tasks: Sequence[Sequence[LayerPlan]], regions: int, entries: int) -> list[int]:

@@ -1,0 +1,1 @@
+"""Independent answers to compare the schedulability analysis with: slow, simple, and sharing no code with it."""

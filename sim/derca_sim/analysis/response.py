@@ -1,0 +1,91 @@
+"""How close a schedulable set is to its limits: response-time bounds and slack of each task."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .demand import Charged, Demand, Overheads
+from .model import Placement, System
+from .verdict import Verdict, overheads_of
+
+#: Most arrival offsets examined per task; beyond, the deadline is the bound.
+MAX_OFFSETS = 5000
+
+
+def response_bounds(system: System, verdict: Verdict) -> list[int]:
+    """Cycles from release to results in memory, at most, for each task of a schedulable system.
+
+    For every offset `a` of a job from the start of a busy window that can be the worst, the start of the job's last
+    region is the least fixed point of blocking, its own earlier demand, and the others' demand of no later deadlines
+    (George, Rivierre and Spuri, 1996, with limited preemption). Never more than the deadline, which the verdict proves.
+    """
+    overheads = overheads_of(system)
+    charged = list(verdict.charged)
+    busy = _busy_window(charged, overheads, [t.jitter for t in system.tasks])
+    out = []
+    for i, (task, placement) in enumerate(zip(system.tasks, verdict.placements, strict=True)):
+        bound = None if busy is None else _response(system, charged, overheads, i, placement, busy)
+        out.append(task.deadline if bound is None else min(task.deadline, bound + task.jitter))
+    return out
+
+
+def _busy_window(charged: Sequence[Charged], overheads: Overheads, jitters: Sequence[int]) -> int | None:
+    blocking = max(c.region - 1 for c in charged)
+    w = blocking + sum(c.cost for c in charged) + overheads.within(1)
+    for _ in range(2000):
+        new = blocking + overheads.within(w)
+        new += sum(-(-(w + j) // c.period) * c.cost for c, j in zip(charged, jitters, strict=True))
+        if new <= w:
+            return w
+        w = new
+    return None
+
+
+def _response(system: System, charged: Sequence[Charged], overheads: Overheads, i: int, placement: Placement,
+              busy: int) -> int | None:
+    own = charged[i]
+    last = placement.regions(system.tasks[i])[-1].length
+    demand = Demand(charged, overheads)
+    offsets = set()
+    for other in charged:
+        first = other.deadline - own.deadline
+        k = max(0, -(-(0 - first) // other.period))
+        while (a := k * other.period + first) < busy:
+            offsets.add(a)
+            if len(offsets) > MAX_OFFSETS:
+                return None
+            k += 1
+    worst = 0
+    for a in offsets:
+        due = a + own.deadline
+        fixed = demand.blocking(due)[0] + a // own.period * own.cost + own.cost - last
+        others = [
+            (c, (due - c.deadline) // c.period + 1, t.jitter)
+            for k, (c, t) in enumerate(zip(charged, system.tasks, strict=True)) if k != i and c.deadline <= due
+        ]
+        start = fixed
+        while True:
+            new = fixed + overheads.within(start + 1)
+            new += sum(min((start + jitter) // c.period + 1, most) * c.cost for c, most, jitter in others)
+            if new <= start:
+                break
+            start = new
+        worst = max(worst, start + last - a)
+    return worst
+
+
+def slacks(system: System, verdict: Verdict) -> list[int]:
+    """Cycles by which every job of one task alone could be longer, the set still proved by the same charges."""
+    overheads = overheads_of(system)
+    charged = list(verdict.charged)
+    out = []
+    for i, task in enumerate(charged):
+        def fits(extra: int, i=i, task=task) -> bool:
+            longer = replace(task, cost=task.cost + extra)
+            return bool(Demand([*charged[:i], longer, *charged[i + 1:]], overheads).test().passed)
+
+        low, high = 0, task.period
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle - 1)
+        out.append(low)
+    return out
