@@ -12,7 +12,7 @@ from derca_sim.errors import InputError
 from derca_sim.model.taskset import load_taskset
 from derca_sim.planning import Plan, analyse_taskset, describe_point
 
-from .output import CheckFailed, JsonOption, print_json, show_table, step, stdout, write_text
+from .output import CheckFailed, JsonOption, print_json, show_table, stdout, step, write_text
 
 
 def checked_strategy(strategy: str) -> str:
@@ -26,11 +26,13 @@ def analyze(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
     strategy: Annotated[str, typer.Option(help="np, lw, ir, ip, if, or joint: points and strategies chosen together.")]
     = "joint",
-    placed: Annotated[bool, typer.Option("--placed/--all-points", help="Choose points, or use every candidate.")] = True,
+    placed: Annotated[bool, typer.Option(
+        "--placed/--all-points", help="Choose points, or use every candidate.")] = True,
     every: Annotated[int | None, typer.Option(help="Iterations between candidate points.")] = None,
     points: Annotated[bool, typer.Option("--points", help="List every candidate point and why it is dropped.")] = False,
     json: JsonOption = False,
-    output: Annotated[Path | None, typer.Option("-o", help="Write the JSON to this file.")] = None,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="FILE", help="Write the JSON to this file.")] = None,
 ) -> None:
     """Prove that a task set meets its deadlines on its platform, or say what stands in the way.
 
@@ -78,8 +80,8 @@ def summarise(plan: Plan, strategy: str, placed: bool) -> dict:
             "response_bound": bounds[i], "slack": slack[i],
             "candidate_points": sum(1 for at in task.points if at), "points": len(used),
             "chosen": [
-                {"where": describe_point(task, plan.candidates.tasks[i], block), "strategy": option.strategy.name.lower(),
-                 "swap_out": option.swap_out, "swap_in": option.swap_in}
+                {"where": describe_point(task, plan.candidates.tasks[i], block),
+                 "strategy": option.strategy.name.lower(), "swap_out": option.swap_out, "swap_in": option.swap_in}
                 for block, option in used.items()
             ],
         })
@@ -107,9 +109,9 @@ def _show(plan: Plan, summary: dict, points: bool) -> None:
         f"{plan.candidates.taskset.name}: strategy {summary['strategy']}, "
         f"{'placed points' if summary['placed'] else 'every point'}",
         ["task", "period", "deadline", "alone", "charged", "region", "response", "slack", "points"], rows,
-        caption="Cycles. alone: a job without preemption; charged: with every preemption it has to pay for; region: the "
-                "longest that cannot be preempted; response: bound from release to results in memory; slack: what every "
-                "job of the task could take longer.",
+        caption="Cycles. alone: a job without preemption; charged: with every preemption it has to pay for; "
+                "region: the longest that cannot be preempted; response: bound from release to results in memory; "
+                "slack: what every job of the task could take longer.",
     )
     out = stdout()
     for i, task in enumerate(plan.system.tasks):

@@ -11,12 +11,12 @@ from derca_sim.planning import analyse_taskset
 
 from .analyze import checked_strategy, summarise
 from .generate import write_tables
-from .output import CheckFailed, JsonOption, output_directory, print_json, step, stdout
+from .output import CheckFailed, JsonOption, output_directory, print_json, stdout, step
 
 
 def place(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
-    output: Annotated[Path, typer.Option("-o", help="Directory for the tables.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the tables.")],
     strategy: Annotated[str, typer.Option(help="np, lw, ir, ip, if, or joint.")] = "joint",
     every: Annotated[int | None, typer.Option(help="Iterations between candidate points.")] = None,
     json: JsonOption = False,
@@ -25,7 +25,7 @@ def place(
 
     Nothing is written unless the task set is proved schedulable (exit 1 otherwise, with the reason).
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
         derca place sim/tasksets/demo.toml -o out/tables
     """
@@ -45,7 +45,8 @@ def place(
         print_json(summary)
         return
     for task in summary["tasks"]:
-        stdout().print(f"{task['task']}: {task['points']} of {task['candidate_points']} points in use, longest region "
-                       f"{task['longest_region']} cycles, response at most {task['response_bound']} of {task['deadline']}",
-                       markup=False, highlight=False)
+        stdout().print(
+            f"{task['task']}: {task['points']} of {task['candidate_points']} points in use, longest region "
+            f"{task['longest_region']} cycles, response at most {task['response_bound']} of {task['deadline']}",
+            markup=False, highlight=False)
     stdout().print(f"tables     {output}", markup=False, highlight=False)

@@ -66,8 +66,8 @@ def run(
 
     [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
     """
-    from derca_sim.planning import compile_any
     from derca_sim.model.taskset import load_taskset
+    from derca_sim.planning import compile_any
     from derca_sim.report.metrics import measure
 
     from .rtl.build import BuildError

@@ -51,48 +51,44 @@ def misses(tasks: Sequence[Parameters]) -> list[int | None]:
     if sum((Fraction(sum(q), t) for t, _, _, q in tasks), Fraction(0)) > 1:
         return [None]
     end = 2 * lcm(*(t for t, _, _, _ in tasks)) + 2 * max(t for t, _, _, _ in tasks)
-    found = [None] if _run(tasks, 0, [-j for _, _, j, _ in tasks], end) else []
+    found = [None] if _misses_once(tasks, [-j for _, _, j, _ in tasks], [0] * len(tasks), end) else []
     for i, (_, _, _, regions) in enumerate(tasks):
         for k in range(len(regions)):
-            earlier = 1 + sum(regions[:k])
-            first = [earlier - j for _, _, j, _ in tasks]
-            first[i] = 0
-            if _run(tasks, earlier, first, end):
+            together = 1 + sum(regions[:k])  # the blocking job's release is at 0
+            first = [0 if j == i else together - jitter for j, (_, _, jitter, _) in enumerate(tasks)]
+            if _misses_once(tasks, first, [0 if j == i else together for j in range(len(tasks))], end):
                 found.append(i)
                 break
     return found
 
 
-def _run(tasks: Sequence[Parameters], together: int, first: list[int], end: int) -> bool:
+def _misses_once(tasks: Sequence[Parameters], first: list[int], seen: list[int], end: int) -> bool:
     """Whether a job misses when task i is released at first[i] and then each period.
 
-    Jobs are seen at their release, those released before `together` by tasks with first[i] != 0 at `together`. The
-    run ends when nothing is pending at some time after all first deadlines, or at `end`.
+    No job is seen before seen[i], else all at their release. The run ends when nothing is pending at some time after
+    all first deadlines, or at `end`.
     """
     nexts = list(first)
-    held = [f < together and f != 0 or f < 0 for f in first]
     live: dict[int, list[int]] = {}  # task -> [absolute deadline, next region]
     running, now = -1, 0
-    settle = together + max(d for _, d, _, _ in tasks)
+    settled = max(s + d for s, (_, d, _, _) in zip(seen, tasks, strict=True))
     while now < end:
         for i, (period, deadline, _, _) in enumerate(tasks):
-            while (together if held[i] and nexts[i] < together else nexts[i]) <= now:
-                if i in live or nexts[i] + deadline < now:
-                    return True  # its predecessor is late, or it came and went during one region
+            while max(nexts[i], seen[i]) <= now:
+                if i in live:
+                    return True  # its predecessor still lives at or after its own deadline
                 live[i] = [nexts[i] + deadline, 0]
                 nexts[i] += period
-        if any(d < now for d, _ in live.values()):
-            return True
         if not live:
-            if now > settle:
+            if now > settled:
                 return False
-            now = min(together if held[i] and n < together else n for i, n in enumerate(nexts))
+            now = min(max(n, s) for n, s in zip(nexts, seen, strict=True))
             continue
         running = min(live, key=lambda i: (live[i][0], i != running, i))
         job, regions = live[running], tasks[running][3]
         now += regions[job[1]]
         job[1] += 1
-        if now > job[0]:
+        if any(deadline < now for deadline, _ in live.values()):
             return True
         if job[1] == len(regions):
             del live[running]

@@ -7,7 +7,7 @@ from random import Random
 from derca_sim.analysis.model import Chosen, Option, Placement, System, TaskModel
 from derca_sim.model.tables import Strategy
 
-#: Periods whose multiples meet soon; one set in three has arbitrary periods instead.
+#: Periods whose multiples meet soon; some small sets have arbitrary periods instead.
 FRIENDLY = (4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 24, 30, 36, 40)
 #: A point without a price.
 FREE = Option(Strategy.LAYER, 0, 0)
@@ -94,7 +94,7 @@ def random_system(seed: int, **kind) -> tuple[System, list[Placement]]:
 
 def _periods(random: Random, count: int, longest: int) -> list[int]:
     """Periods with a hyperperiod of at most `longest`; sometimes two are equal."""
-    anything = random.random() < 1 / 3
+    anything = count <= 3 and random.random() < 1 / 2
     while True:
         periods = [random.randint(3, 40) if anything else random.choice(FRIENDLY) for _ in range(count)]
         if random.random() < 0.2:

@@ -45,8 +45,8 @@ class ReadManager(wiring.Component):
         p, lay = self._p, self._lay
         m.submodules.split = split = BurstSplitter(p)
         tracked = data.StructLayout({"target": lay.target, "first": 1, "last": 1})
-        # The FIFO holds every burst from AR to its last beat. One more than are in flight: an entry takes a cycle to its
-        # read register, in which a FIFO of just two refuses the next.
+        # The FIFO holds every burst from AR to its last beat. One more than are in flight: an entry takes a cycle to
+        # its read register, in which a FIFO of just two refuses the next.
         m.submodules.tracker = tracker = SyncFIFOBuffered(width=tracked.size, depth=p.bus.outstanding + 1)
         in_flight = Signal(range(p.bus.outstanding + 1))
 

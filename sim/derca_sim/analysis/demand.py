@@ -151,13 +151,14 @@ class Demand:
     def horizon(self) -> int | None:
         """A time from which on no deadline can be the first to be missed, given utilisation <= 1; None if unknown."""
         longest = max(task.deadline for task in self.tasks)
-        if not (self.overheads.cost or self.overheads.tail) and all(task.deadline == task.period for task in self.tasks):
+        free = not (self.overheads.cost or self.overheads.tail)
+        if free and all(task.deadline == task.period for task in self.tasks):
             return longest  # from there on demand <= U t <= t, and nothing blocks
         analytic = None
         if self.overloaded() < 0:
             spare = 1 - self.utilisation()
             extra = sum(
-                (Fraction((task.period - task.deadline) * task.cost, task.period) for task in self.tasks),
+                (Fraction((t.period - t.deadline) * t.cost, t.period) for t in self.tasks),
                 self.overheads.offset(),
             )
             analytic = max(longest, int(extra / spare) + 1)
@@ -238,7 +239,7 @@ class Demand:
         """A lower bound of t - demand(t) at every deadline."""
         spare = 1 - self.utilisation()
         extra = sum(
-            (Fraction((task.period - task.deadline) * task.cost, task.period) for task in self.tasks),
+            (Fraction((t.period - t.deadline) * t.cost, t.period) for t in self.tasks),
             self.overheads.offset(),
         )
         bound = spare * (self.tasks[0].deadline if spare > 0 else self.tasks[-1].deadline) - extra

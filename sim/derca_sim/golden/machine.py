@@ -36,7 +36,8 @@ def run(compiled: Compiled, horizon: int) -> list[Event]:
 
     flow = DataflowModel(compiled.platform, agenda, log.append, scheduler.feedback, stored)
     grants: dict[int, tuple] = {}  # cycle -> instruction
-    while (cycle := agenda.next()) is not None and cycle < horizon:
+    announced = horizon + 2 * len(tasks) + 2  # releases before the horizon are logged when they are announced
+    while (cycle := agenda.next()) is not None and cycle < announced:
         for task in finishes.pop(cycle, ()):
             release.finish(task, cycle)
         release.visit(cycle)

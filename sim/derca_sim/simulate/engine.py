@@ -96,7 +96,7 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
     task = -1  # the running job's task; -1: idle
     region = last = key = base = 0  # of the running job; base: the cycle its work would have begun without any delay
     work: list[int] = full[0]
-    inside = False  # the running job is held up within a region, not at the end of one
+    inside = False  # the running job was held up within a region, not at the end of one
     now = i = swap = 0  # i: next release; swap: cycles of the swap-out that is due
     while True:
         before = now
@@ -146,6 +146,7 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
             last = len(work) - 1
             base = start = now + swap + swap_in[task][region]
             swap = 0
+            inside = False
             if region:
                 base -= work[region - 1]
             if trace:
@@ -153,7 +154,10 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
                 trace.begin(now, start, task, region)
 
         upcoming = seen[i] - base
-        reached = last if upcoming >= work[last] else bisect_left(work, upcoming, region)
+        if inside:  # who was seen meanwhile waits for the end of this region
+            reached = region
+        else:
+            reached = last if upcoming >= work[last] else bisect_left(work, upcoming, region)
         inside = cost > 0 and upcoming < work[reached]
         if trace:
             trace.run(base, work, task, region, reached, inside)

@@ -10,7 +10,7 @@ are double buffered. Times are whole cycles.
   when the store of the output tile before the last is done; stores follow one another.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 
@@ -101,40 +101,53 @@ def lockstep(outputs: int, k: int, load: int, compute: int, store: int, pieces: 
 def decoupled(outputs: int, k: int, load: int, compute: int, store: int, pieces: int = 1) -> LayerProfile:
     """As `lockstep`, for engines that synchronise only through slots and banks.
 
-    Blocks end with each compute; the last one is what the final store takes from there, divided into `pieces`.
+    Blocks end with each compute; the last one is what the final store takes from there. With `pieces` > 1 that one and
+    every wait of the compute engine are divided into so many parts.
     """
     tiles = outputs * k
-    loaded = computed = stored = stored_before = 0
+    loaded = computed = stored = stored_before = first_need = 0
     slot_free = [0, 0]
-    ends, drains = [], []
-    redo_from = [0] * tiles
+    blocks: list[int] = []
+    boundaries: list[Boundary] = []
+
+    def wait(cycles: int) -> None:
+        """The compute engine waits: nothing changes but what is left of the store."""
+        at = boundaries[-1]
+        for part in split(cycles, pieces):
+            blocks.append(part)
+            cycles -= part
+            at = replace(at, draining=max(0, at.draining - part))
+            boundaries.append(at)
+
     for i in range(tiles):
+        before = computed
         loaded = max(loaded, slot_free[i % 2]) + load
-        bank = stored_before if i % k == 0 else 0
-        computed = max(computed, loaded, bank) + compute
-        slot_free[i % 2] = computed
-        ends.append(computed)
-        redo_from[i] = i // k * k
-        drains.append(max(0, stored - computed))
-        if i % k == k - 1:
-            stored_before, stored = stored, max(stored, computed) + store
-    blocks = [end - start for start, end in zip([0, *ends], ends, strict=False)]
-    pace = max(load, compute)
-    boundaries = []
-    for i in range(tiles):
-        count = i - redo_from[i] + 1
-        holds = OnChip.COMPLETE if i % k == k - 1 else OnChip.PARTIAL
+        start = max(computed, loaded, stored_before if i % k == 0 else 0)
+        computed = slot_free[i % 2] = start + compute
+        if i and pieces > 1:
+            wait(start - before)
+            before = start
+        blocks.append(computed - before)
         # Both slots are empty after a preemption: the first load is exposed, then the slower engine sets the pace.
-        redo = load + (count - 1) * pace + compute + max(0, load - compute)
-        boundaries.append(Boundary(holds, redo, load if i < tiles - 1 else 0, drains[i]))
-    rest = split(stored - ends[-1], pieces)
-    remaining = sum(rest)
-    for part in rest:
+        redo = load + i % k * max(load, compute) + compute + max(0, load - compute)
+        reload = load if i < tiles - 1 else 0
+        if i % k < k - 1:
+            boundaries.append(Boundary(OnChip.PARTIAL, redo, reload, max(0, stored - computed)))
+        else:
+            boundaries.append(Boundary(OnChip.COMPLETE, redo, reload, max(0, stored - computed)))
+            stored_before, stored = stored, max(stored, computed) + store
+        if i == k - 1:
+            first_need = computed
+    remaining = stored - computed
+    if pieces > 1:
+        wait(boundaries[-1].draining)
+        remaining = stored - max(stored_before, computed)
+    for part in split(remaining, pieces):
         blocks.append(part)
         remaining -= part
         if remaining:
             boundaries.append(Boundary(OnChip.NOTHING, 0, 0, remaining))
-    return LayerProfile(tuple(blocks), tuple(boundaries), ends[k - 1])
+    return LayerProfile(tuple(blocks), tuple(boundaries), first_need)
 
 
 def split(length: int, pieces: int) -> list[int]:

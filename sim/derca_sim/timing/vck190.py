@@ -171,7 +171,7 @@ class Vck190:
         if at.holds is OnChip.COMPLETE and (better.commit_outputs or self.pipeline == "decoupled"):
             commit = (ahead + max(0, costs.store - drain_window), max(0, at.reload - at.saved))
             if self.pipeline == "decoupled":  # the store is on its way whatever the strategy
-                return tuple(Option(s, *commit) for s in (Strategy.RECOMPUTE, Strategy.PERSIST))
+                return recompute, *(Option(s, *commit) for s in (Strategy.RECOMPUTE, Strategy.PERSIST))
             return recompute, Option(Strategy.PERSIST, *commit)
         hidden = window if better.background_persist else 0
         resume = self.resume + (0 if self.compat.resume_without_input else at.reload)

@@ -1,0 +1,71 @@
+"""Limited-preemptive EDF with prices, cycle by cycle: what the fast simulator must write into its log."""
+
+from collections.abc import Callable, Sequence
+
+from derca_sim.analysis.model import Placement, System
+from derca_sim.events import Kind
+
+#: A line of the log: (cycle, kind, task, region).
+Line = tuple[int, Kind, int, int]
+
+
+def naive_schedule(system: System, placements: Sequence[Placement], releases: Sequence[Sequence[int]],
+                   visible: Sequence[Sequence[int]], actual: Callable[[int, int], Sequence[int]]) -> list[Line]:
+    """Sorted lines for all jobs, drained to the end; arguments as for the simulator."""
+    regions = [p.regions(t) for t, p in zip(system.tasks, placements, strict=True)]
+    when = [dict(zip(map(int, r), map(int, v), strict=True)) for r, v in zip(releases, visible, strict=True)]
+    last = max((v for d in when for v in d.values()), default=0)
+    log: list[Line] = []
+    live: dict[int, dict] = {}
+    running: int | None = None  # between decision and end of its job or preemption
+    hold = swap = work = 0  # cycles still to pass: scheduler, switch, region
+    started = False
+    cycle = 0
+    while live or cycle <= last:
+        if running is not None and swap + work == 0:  # a region ended with the cycle before
+            job = live[running]
+            log.append((cycle - 1, Kind.REGION_END, running, job["region"]))
+            job["region"] += 1
+            if job["region"] == len(regions[running]):
+                late = cycle > job["release"] + system.tasks[running].deadline
+                log += [(cycle, kind, running, 0) for kind in ([Kind.FINISH, Kind.MISS] if late else [Kind.FINISH])]
+                del live[running]
+                running = None
+        for task, times in enumerate(when):
+            if cycle in times:
+                log.append((cycle, Kind.OVERRUN if task in live else Kind.RELEASE, task, 0))
+                if task not in live:
+                    live[task] = {"release": cycle, "seen": times[cycle], "region": 0, "away": True}
+        hold += system.release_cost * sum(job["seen"] == cycle for job in live.values())
+        if hold:
+            hold -= 1
+            cycle += 1
+            continue
+        if swap + work == 0:
+            ready = {t: j["release"] + system.tasks[t].deadline for t, j in live.items() if j["seen"] <= cycle}
+            if ready:
+                best = min(ready.values())
+                chosen = running if ready.get(running) == best else min(t for t in ready if ready[t] == best)
+                job = live[chosen]
+                now = regions[chosen][job["region"]]
+                if running not in (None, chosen):
+                    left = regions[running][live[running]["region"] - 1]
+                    swap += left.after.swap_out
+                    live[running]["away"] = True
+                    log.append((cycle, Kind.PREEMPT, running, live[running]["region"] - 1))
+                if job["away"] and job["region"]:
+                    swap += now.before.swap_in
+                    log.append((cycle, Kind.RESUME, chosen, job["region"]))
+                job["away"] = False
+                running, started = chosen, False
+                work = actual(chosen, job["release"])[job["region"]]
+                log.append((cycle, Kind.ISSUE, chosen, job["region"]))
+        if swap:
+            swap -= 1
+        elif work:
+            if not started:
+                log.append((cycle, Kind.START, running, live[running]["region"]))
+                started = True
+            work -= 1
+        cycle += 1
+    return sorted(log)

@@ -1,0 +1,110 @@
+"""What the analysis promises for our hardware holds in runs: on the golden machine in bulk, on the RTL in a sample."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from random_sets import PIPELINES, PLATFORM_NAMES, random_case
+
+from derca_cli.rtl.simulate import Jitter
+from derca_cli.system import run_rtl
+from derca_sim.analysis.response import response_bounds
+from derca_sim.compile import compile_taskset
+from derca_sim.events import Kind, cycle_error
+from derca_sim.golden.machine import run
+from derca_sim.planning import analyse_taskset
+
+
+def provable(seed: int):
+    """A random task set with its periods and deadlines stretched until the analysis accepts it, and its plan."""
+    case = random_case(seed)
+    taskset = case.compiled.taskset
+    for _ in range(24):
+        plan = analyse_taskset(taskset, "joint", every=case.every)
+        if plan.verdict.schedulable:
+            return taskset, plan
+        taskset = replace(taskset, tasks=tuple(
+            replace(t, period=t.period * 5 // 4 + 40, deadline=t.deadline * 5 // 4 + 40) for t in taskset.tasks))
+    raise AssertionError(f"seed {seed}: not accepted even with periods stretched: {plan.verdict}")
+
+
+def arrivals(taskset, rng):
+    """The same tasks with random offsets, or as sporadic tasks with random extra delays; synchronous now and then."""
+    if rng.random() < 0.2:
+        tasks = [replace(t, offset=0, sporadic=False, triggers=()) for t in taskset.tasks]
+    elif rng.random() < 0.5:
+        tasks = [replace(t, offset=int(rng.integers(t.period)), sporadic=False, triggers=()) for t in taskset.tasks]
+    else:
+        tasks = []
+        for t in taskset.tasks:
+            gaps = t.period + (rng.random(200) < 0.3) * rng.integers(0, t.period, 200)
+            cycles = int(rng.integers(t.period)) + np.concatenate([[0], np.cumsum(gaps)])
+            tasks.append(replace(t, offset=0, sporadic=True, triggers=tuple(int(c) for c in cycles)))
+    horizon = min(60_000, 6 * max(t.period for t in tasks))
+    return replace(taskset, tasks=tuple(tasks), horizon=horizon)
+
+
+def responses(events):
+    """Longest response per task in a log."""
+    released, worst = {}, {}
+    for e in events:
+        if e.kind == Kind.RELEASE:
+            released[e.task, e.job] = e.cycle
+        elif e.kind == Kind.FINISH:
+            worst[e.task] = max(worst.get(e.task, 0), e.cycle - released[e.task, e.job])
+    return worst
+
+
+def check_promise(seed: int, rtl: bool) -> None:
+    rng = np.random.default_rng([30, seed])
+    taskset, plan = provable(seed)
+    bounds = response_bounds(plan.system, plan.verdict)
+    for _ in range(3):
+        arriving = arrivals(taskset, rng)
+        compiled = replace(plan, candidates=replace(plan.candidates, taskset=arriving)).compiled()
+        events = run(compiled, arriving.horizon)
+        if rtl:
+            mine = run_rtl(compiled, arriving.horizon).events
+            assert cycle_error(mine, events) == (0, []), f"seed {seed}"
+        assert not [e for e in events if e.kind in (Kind.MISS, Kind.OVERRUN)], f"seed {seed}: a proved set misses"
+        for task, worst in responses(events).items():
+            assert worst <= bounds[task], f"seed {seed}, task {task}: response {worst} over the bound {bounds[task]}"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_proved_set_misses_on_the_golden_machine(seed):
+    check_promise(seed, rtl=False)
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_no_proved_set_misses_on_the_rtl(seed):
+    check_promise(seed, rtl=True)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(1000, 1300))
+def test_no_proved_set_misses_in_bulk(seed):
+    check_promise(seed, rtl=False)
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+@pytest.mark.parametrize("platform", PLATFORM_NAMES)
+def test_jitter_never_exceeds_the_bound_from_the_largest_latencies(platform, pipeline):
+    """One job at a time on a memory with bounded jitter ends no later than on one with the largest latencies."""
+    for seed in range(3):
+        case = random_case(seed, platform, pipeline)
+        alone = replace(case.compiled.taskset, tasks=tuple(
+            replace(t, period=20_000, deadline=20_000, offset=0, sporadic=False, triggers=())
+            for t in case.compiled.taskset.tasks[:1]), horizon=60_000)
+        extra = 25
+        compiled = compile_taskset(alone, "flexible")
+        memory = alone.platform.memory
+        slow = alone.platform.model_copy(update={"memory": memory.model_copy(update={
+            "read_latency": memory.read_latency + extra, "write_latency": memory.write_latency + extra})})
+        bound = responses(run(compile_taskset(replace(alone, platform=slow), "flexible"), 60_000))
+        best = responses(run(compiled, 60_000))
+        jittered = run_rtl(compiled, 60_000, Jitter(extra, 0.0, seed + 1))
+        mine = responses(jittered.events)
+        assert mine.keys() == bound.keys() != set()
+        for task in mine:
+            assert best[task] <= mine[task] <= bound[task], f"{platform} {pipeline} seed {seed}"

@@ -1,0 +1,140 @@
+"""`derca reproduce`: the reference's experiments again, beside what was published."""
+
+import csv
+import io
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_sim.errors import InputError
+
+from .output import JsonOption, output_directory, print_json, show_table, step
+
+
+class FigureName(StrEnum):
+    """What can be reproduced."""
+
+    fig11a = "fig11a"
+    fig11b = "fig11b"
+    fig11c = "fig11c"
+    fig13 = "fig13"
+    mixed = "mixed"
+    table2 = "table2"
+
+
+class Size(StrEnum):
+    """How many task sets: `small` 11 utilisations x 40, `large` 21 x 100, as the reference has them."""
+
+    small = "small"
+    large = "large"
+
+
+class Engine(StrEnum):
+    """Where a sweep runs."""
+
+    local = "local"
+    dask = "dask"
+
+
+def reproduce(
+    figure: Annotated[FigureName, typer.Argument(metavar="FIG", help="fig11a, fig11b, fig11c, fig13, mixed or table2.")],
+    size: Annotated[Size, typer.Option(help="Number of task sets.")] = Size.small,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes of the local engine.")] = 2,
+    engine: Annotated[Engine, typer.Option(help="Run in processes here, or on a Dask cluster.")] = Engine.local,
+    scheduler: Annotated[str | None, typer.Option(
+        metavar="ADDRESS", help="Scheduler of the cluster, as tcp://host:8786.", show_default=False)] = None,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="DIR", help="Folder of the results; without it out/reproduce/FIG-SIZE.",
+        show_default=False)] = None,
+    as_json: JsonOption = False,
+):
+    """Run an experiment of the reference again: FIG.csv, FIG.png and report.md, beside the published values.
+
+    Figure 11 shows, per strategy: the published curve, what the reference's public software answers where that is
+    known, and our proofs under the paper's rules; then what our analysis and our accelerator add. `mixed` is not in the
+    paper: 2 to 20 tasks of different networks. Finished task sets are kept in DIR/cells.jsonl: an interrupted run goes
+    on where it stopped. The results do not depend on --jobs or --engine.
+
+    [bold]Examples[/bold]
+
+        derca reproduce fig11a
+
+        derca reproduce fig11c --size large --jobs 8 -o out/fig11c
+
+        derca reproduce fig11b --engine dask --scheduler tcp://127.0.0.1:8786
+    """
+    if scheduler is not None and engine is not Engine.dask:
+        raise InputError(f"--scheduler = {scheduler}: is for --engine dask only; add that or remove --scheduler")
+    if output is None:
+        output = Path("out/reproduce") / (figure if figure is FigureName.table2 else f"{figure}-{size}")
+    if output.exists() and not output.is_dir():
+        raise InputError(f"--output = {output}: is a file; give a folder")
+    if figure is FigureName.table2:
+        rows, text, plot, title = _hardware()
+    else:
+        rows, text, plot, title = _experiment(figure.value, size.value, jobs, engine.value, scheduler, output)
+    with output_directory(output) as folder:
+        (folder / f"{figure}.csv").write_text(_csv(rows))
+        (folder / "report.md").write_text(text)
+        with step("drawing"):
+            plot(rows, title, folder / f"{figure}.png")
+    files = [str(output / name) for name in (f"{figure}.csv", f"{figure}.png", "report.md")]
+    if as_json:
+        print_json({"figure": figure.value, "size": size.value, "rows": rows, "files": files})
+        return
+    columns, cells = _summary(figure, rows)
+    show_table(title, columns, cells, caption="written: " + ", ".join(files))
+
+
+def _experiment(name: str, size: str, jobs: int, engine: str, scheduler: str | None, folder: Path):
+    """Rows, report, plot function and title of a sweep."""
+    from derca_sim.experiments import plots, report, sweep
+    from derca_sim.experiments.figures import FIGURES, rows_of
+
+    figure = FIGURES[name]
+    cells = figure.cells(size)
+    with step(f"{name}, {len(cells):,} task sets") as running:
+        results = sweep.run(cells, figure.evaluate, folder / "cells.jsonl", jobs=jobs, engine=engine,
+                            scheduler=scheduler, progress=lambda done, total: running.update(f"{done:,}/{total:,}"))
+    rows = rows_of(figure, cells, results)
+    if name == "fig13":
+        return rows, report.wcet_report(figure, rows), plots.plot_wcet, figure.title
+    if name == "mixed":
+        return rows, report.mixed_report(figure, rows), plots.plot_mixed, figure.title
+    return rows, report.success_report(figure, rows), plots.plot_success, figure.title
+
+
+def _hardware():
+    """Rows, report, plot function and title of the resource table."""
+    from derca_sim.experiments import plots, report
+    from derca_sim.experiments.figures import hardware_rows
+
+    from .report import measure
+    from .resources import TARGETS
+
+    result = measure(TARGETS["ultrascale"], None)
+    rows = hardware_rows(result["rows"])
+    return rows, report.hardware_report(rows, result["caption"]), plots.plot_hardware, "resources beside the published"
+
+
+def _summary(figure: FigureName, rows: list[dict]) -> tuple[list[str], list[list]]:
+    """Columns and cells of the table on the terminal."""
+    if figure in (FigureName.fig13, FigureName.table2):
+        return list(rows[0]), [list(row.values()) for row in rows]
+    names = list(dict.fromkeys(row["series"] for row in rows))
+    rates: dict[tuple, dict] = {}
+    for row in rows:
+        rates.setdefault((row["tasks"], row["total_utilisation"]), {})[row["series"]] = row["success_percent"]
+    return ["tasks, utilisation", *names], [[f"{n}, {u:.3f}", *(f"{group[name]:.0f}" for name in names)]
+                                            for (n, u), group in rates.items()]
+
+
+def _csv(rows: list[dict]) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(json.loads(json.dumps(rows)))
+    return out.getvalue()

@@ -1,0 +1,92 @@
+"""Pictures of the experiments."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure as Canvas
+
+from .series import OUR_SERIES, PAPER_SERIES
+
+#: Colours: ours, published, public software.
+OURS, PUBLISHED, SOFTWARE = "#0b5394", "#cc4125", "#6aa84f"
+
+
+def plot_success(rows: Sequence[dict], title: str, path: Path) -> None:
+    """Figure 11: a panel per strategy of the paper with the three sources, and one with what we add."""
+    names = [n for n in PAPER_SERIES if any(r["series"] == n for r in rows)]
+    canvas, axes = _grid(len(names) + 1)
+    for ax, name in zip(axes, names, strict=False):
+        own = [r for r in rows if r["series"] == name]
+        _line(ax, own, "success_percent", color=OURS, label="ours, paper's rules, proved")
+        _line(ax, own, "published_percent", color=PUBLISHED, marker="o", ms=3, label="published")
+        _line(ax, own, "public_software_percent", color=SOFTWARE, marker="x", ls="none", label="public software")
+        _dress(ax, f"{name}: {PAPER_SERIES[name].label}")
+        ax.legend(fontsize=7)
+    ax = axes[len(names)]
+    _line(ax, [r for r in rows if r["series"] == "if-ppp"], "published_percent", color=PUBLISHED, marker="o", ms=3,
+          label="if-ppp, published")
+    for name, style in zip(OUR_SERIES, ("-", "--", "-.", ":"), strict=True):
+        _line(ax, [r for r in rows if r["series"] == name], "success_percent", color=OURS, ls=style, label=name)
+    _dress(ax, "what we add")
+    ax.legend(fontsize=7)
+    canvas.suptitle(title)
+    canvas.savefig(path, dpi=110)
+
+
+def plot_mixed(rows: Sequence[dict], title: str, path: Path) -> None:
+    """A panel per size of task set."""
+    sizes = sorted({r["tasks"] for r in rows})
+    canvas, axes = _grid(len(sizes))
+    for ax, n in zip(axes, sizes, strict=False):
+        for name in dict.fromkeys(r["series"] for r in rows):
+            _line(ax, [r for r in rows if r["series"] == name and r["tasks"] == n], "success_percent", label=name)
+        _dress(ax, f"{n} tasks")
+        ax.legend(fontsize=7)
+    canvas.suptitle(title)
+    canvas.savefig(path, dpi=110)
+
+
+def plot_wcet(rows: Sequence[dict], title: str, path: Path) -> None:
+    """Figure 13: mean cost of a job over its length alone."""
+    canvas, axes = _grid(1)
+    for name in dict.fromkeys(r["series"] for r in rows):
+        _line(axes[0], [r for r in rows if r["series"] == name], "mean_cost", marker=".", label=name)
+    axes[0].set(title=title, xlabel="total utilisation", ylabel="cost / length alone", yscale="log")
+    axes[0].grid(alpha=0.3)
+    axes[0].legend(fontsize=7)
+    canvas.savefig(path, dpi=110)
+
+
+def plot_hardware(rows: Sequence[dict], title: str, path: Path) -> None:
+    """LUT per module, ours beside the published."""
+    canvas, axes = _grid(1)
+    ax = axes[0]
+    for shift, key, color, label in ((-0.2, "LUT", OURS, "ours"), (0.2, "published_LUT", PUBLISHED, "published")):
+        ax.barh([i + shift for i in range(len(rows))], [r[key] or 0 for r in rows], 0.4, color=color, label=label)
+    ax.set_yticks(range(len(rows)), [r["module"] for r in rows])
+    ax.invert_yaxis()
+    ax.set(title=title, xlabel="LUT", xscale="symlog")
+    ax.legend(fontsize=7)
+    canvas.savefig(path, dpi=110)
+
+
+def _grid(panels: int):
+    columns = min(3, panels)
+    lines = -(-panels // columns)
+    canvas = Canvas(figsize=(max(8, 4.6 * columns), max(5, 3.2 * lines)), layout="constrained")
+    axes = list(canvas.subplots(lines, columns, squeeze=False).flat)
+    for ax in axes[panels:]:
+        ax.set_visible(False)
+    return canvas, axes
+
+
+def _line(ax, rows: Sequence[dict], key: str, **style) -> None:
+    points = sorted((r["total_utilisation"], r[key]) for r in rows if r[key] is not None)
+    if points:
+        ax.plot(*zip(*points, strict=True), **style)
+
+
+def _dress(ax, title: str) -> None:
+    ax.set_title(title, fontsize=9)
+    ax.set(xlabel="total utilisation", ylabel="schedulable, %", ylim=(-4, 104))
+    ax.grid(alpha=0.3)
