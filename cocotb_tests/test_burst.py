@@ -65,6 +65,5 @@ async def splits(dut):
 
 @pytest.mark.parametrize(("width", "longest"), [(64, 8), (32, 256), (256, 16)])
 def test_requests_are_split_as_axi_demands(width, longest):
-    p = platform(bus={"data_width": width, "burst_beats": longest}, tile={"k": 32, "n": 16}, array={"rows": 8},
-                 )
+    p = platform(bus={"data_width": width, "burst_beats": longest}, tile={"k": 32, "n": 16}, array={"rows": 8})
     simulate(lambda: BurstSplitter(p), __name__, "splits", platform=p)

@@ -125,7 +125,7 @@ async def tables(dut):
     layouts = {Table.LAYER: layer_layout(p), Table.ENTRY: entry_layout(p), Table.INDEX: index_layout(p),
                Table.TASK: task_layout(p)}
     for table, layout in layouts.items():
-        row = random.randrange(3)
+        row = random.randrange(2)  # every platform has four rows of every table
         await lite.write(host, Reg.TABLE_POINTER, table << 28 | row << 8)
         expected = []
         for r in range(row, row + 3):

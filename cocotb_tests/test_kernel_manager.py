@@ -37,7 +37,7 @@ async def entries_in_order(dut):
     layers = [random_row(random, layer_layout(p)) for _ in range(p.tables.layers)]
     jobs: list[list[list[int]]] = []  # task -> region -> entry rows
     entries: list[int] = []
-    for task in range(p.scheduler.tasks):
+    for _ in range(p.scheduler.tasks):
         regions = []
         for region in range(last := random.randint(1, 8)):
             rows = []

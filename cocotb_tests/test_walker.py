@@ -76,7 +76,7 @@ def matches(found: dict, expected: dict) -> bool:
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def walks(dut):
-    """Jobs of random shapes, left at random points and resumed at others, one iteration per cycle when nothing waits."""
+    """Jobs of random shapes, left and resumed at random points; one iteration per cycle when nothing waits."""
     random, p = generator(), parameters()["platform"]
     lay = Layouts(p)
     plans = []

@@ -1,17 +1,20 @@
 """`derca reproduce`: the reference's experiments again, beside what was published."""
 
+import contextlib
 import csv
 import io
 import json
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from derca_sim.errors import InputError
 
-from .output import JsonOption, output_directory, print_json, show_table, step
+from .output import JsonOption, output_directory, print_json, show_table, stderr, step
 
 
 class FigureName(StrEnum):
@@ -40,7 +43,8 @@ class Engine(StrEnum):
 
 
 def reproduce(
-    figure: Annotated[FigureName, typer.Argument(metavar="FIG", help="fig11a, fig11b, fig11c, fig13, mixed or table2.")],
+    figure: Annotated[FigureName, typer.Argument(
+        metavar="FIG", help="fig11a, fig11b, fig11c, fig13, mixed or table2.")],
     size: Annotated[Size, typer.Option(help="Number of task sets.")] = Size.small,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes of the local engine.")] = 2,
     engine: Annotated[Engine, typer.Option(help="Run in processes here, or on a Dask cluster.")] = Engine.local,
@@ -96,15 +100,29 @@ def _experiment(name: str, size: str, jobs: int, engine: str, scheduler: str | N
 
     figure = FIGURES[name]
     cells = figure.cells(size)
-    with step(f"{name}, {len(cells):,} task sets") as running:
+    with _bar(f"{name}, {len(cells):,} task sets") as progress:
         results = sweep.run(cells, figure.evaluate, folder / "cells.jsonl", jobs=jobs, engine=engine,
-                            scheduler=scheduler, progress=lambda done, total: running.update(f"{done:,}/{total:,}"))
+                            scheduler=scheduler, identity=sweep.source_digest(), progress=progress)
     rows = rows_of(figure, cells, results)
     if name == "fig13":
         return rows, report.wcet_report(figure, rows), plots.plot_wcet, figure.title
     if name == "mixed":
         return rows, report.mixed_report(figure, rows), plots.plot_mixed, figure.title
     return rows, report.success_report(figure, rows), plots.plot_success, figure.title
+
+
+@contextlib.contextmanager
+def _bar(description: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal, otherwise lines now and then; gives a function of (done, total)."""
+    console = stderr()
+    if not console.is_terminal:
+        with step(description) as running:
+            yield lambda done, total: running.update(f"{done:,}/{total:,}")
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(description, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _hardware():
@@ -124,12 +142,14 @@ def _summary(figure: FigureName, rows: list[dict]) -> tuple[list[str], list[list
     """Columns and cells of the table on the terminal."""
     if figure in (FigureName.fig13, FigureName.table2):
         return list(rows[0]), [list(row.values()) for row in rows]
-    names = list(dict.fromkeys(row["series"] for row in rows))
-    rates: dict[tuple, dict] = {}
+    totals = list(dict.fromkeys(row["total_utilisation"] for row in rows))
+    several = len({row["tasks"] for row in rows}) > 1
+    rates: dict[str, dict[float, float]] = {}
     for row in rows:
-        rates.setdefault((row["tasks"], row["total_utilisation"]), {})[row["series"]] = row["success_percent"]
-    return ["tasks, utilisation", *names], [[f"{n}, {u:.3f}", *(f"{group[name]:.0f}" for name in names)]
-                                            for (n, u), group in rates.items()]
+        name = f"{row['tasks']} tasks: {row['series']}" if several else row["series"]
+        rates.setdefault(name, {})[row["total_utilisation"]] = row["success_percent"]
+    columns = ["schedulable, %", *(f"{100 * u:g}" for u in totals)]
+    return columns, [[name, *(f"{of[u]:.0f}" for u in totals)] for name, of in rates.items()]
 
 
 def _csv(rows: list[dict]) -> str:

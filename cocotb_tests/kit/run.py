@@ -96,7 +96,7 @@ def _reason(results: Path) -> str | None:
     return None
 
 
-# -- inside the simulation ----------------------------------------------------------------------------------------------
+# -- inside the simulation
 
 def parameters() -> dict:
     """The parameters of this run; `platform` as a `Platform`."""

@@ -96,8 +96,9 @@ def _misses_once(tasks: Sequence[Parameters], first: list[int], seen: list[int],
     return False
 
 
-def schedulable_exhaustively(tasks: Sequence[Parameters], *, early: bool = False, states: int = 200_000) -> bool | None:
-    """Whether no reachable state has a late job, cycle by cycle, over everything the environment may do; None = gave up.
+def schedulable_exhaustively(tasks: Sequence[Parameters], *, early: bool = False,
+                             states: int = 200_000) -> bool | None:
+    """Whether no reachable state has a late job, over everything the environment may do; None after too many states.
 
     In each cycle every task whose period has passed may release a job, every job not yet seen may become visible
     within its jitter, and with `early` every region may end after any cycle of its work.

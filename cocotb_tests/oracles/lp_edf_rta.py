@@ -1,7 +1,7 @@
 """Response-time bounds of sporadic tasks under limited-preemptive EDF, after the mechanised analysis.
 
-The theory is abstract response-time analysis (Bozhko and Brandenburg, ECRTS 2020) as instantiated for limited-preemptive
-EDF in Prosa. For a job of task i that is released A cycles into a busy window,
+The theory is abstract response-time analysis (Bozhko and Brandenburg, ECRTS 2020), as instantiated in Prosa for
+limited-preemptive EDF. For a job of task i that is released A cycles into a busy window,
 
     AF(A) = min x: x = block(A) + rbf_i(A + 1) - (last_i - 1) + sum over j of rbf_j(min(x, A + 1 + D_i - D_j))
     R_i   = max over A of AF(A) - A + (last_i - 1)

@@ -19,18 +19,21 @@ def naive_schedule(system: System, placements: Sequence[Placement], releases: Se
     live: dict[int, dict] = {}
     running: int | None = None  # between decision and end of its job or preemption
     hold = swap = work = 0  # cycles still to pass: scheduler, switch, region
-    started = False
+    busy = started = False  # a region is under way; its work has begun
+    draining: dict[int, int] = {}  # task -> cycle of its FINISH
     cycle = 0
     while live or cycle <= last:
-        if running is not None and swap + work == 0:  # a region ended with the cycle before
-            job = live[running]
+        if busy and swap + work == 0:  # a region ended with the cycle before
+            job, busy = live[running], False
             log.append((cycle - 1, Kind.REGION_END, running, job["region"]))
             job["region"] += 1
             if job["region"] == len(regions[running]):
-                late = cycle > job["release"] + system.tasks[running].deadline
-                log += [(cycle, kind, running, 0) for kind in ([Kind.FINISH, Kind.MISS] if late else [Kind.FINISH])]
-                del live[running]
+                draining[running] = cycle + system.tail
                 running = None
+        for task in [t for t, end in draining.items() if end == cycle]:
+            late = cycle > live[task]["release"] + system.tasks[task].deadline
+            log += [(cycle, kind, task, 0) for kind in ([Kind.FINISH, Kind.MISS] if late else [Kind.FINISH])]
+            del live[task], draining[task]
         for task, times in enumerate(when):
             if cycle in times:
                 log.append((cycle, Kind.OVERRUN if task in live else Kind.RELEASE, task, 0))
@@ -41,8 +44,11 @@ def naive_schedule(system: System, placements: Sequence[Placement], releases: Se
             hold -= 1
             cycle += 1
             continue
-        if swap + work == 0:
-            ready = {t: j["release"] + system.tasks[t].deadline for t, j in live.items() if j["seen"] <= cycle}
+        if not busy:
+            ready = {
+                t: j["release"] + system.tasks[t].deadline
+                for t, j in live.items() if j["seen"] <= cycle and t not in draining
+            }
             if ready:
                 best = min(ready.values())
                 chosen = running if ready.get(running) == best else min(t for t in ready if ready[t] == best)
@@ -57,7 +63,7 @@ def naive_schedule(system: System, placements: Sequence[Placement], releases: Se
                     swap += now.before.swap_in
                     log.append((cycle, Kind.RESUME, chosen, job["region"]))
                 job["away"] = False
-                running, started = chosen, False
+                running, busy, started = chosen, True, False
                 work = actual(chosen, job["release"])[job["region"]]
                 log.append((cycle, Kind.ISSUE, chosen, job["region"]))
         if swap:

@@ -6,7 +6,7 @@ Only for the comparison with `data/artifact_verdicts.csv`; nothing in the analys
 2. no time for kernel management and scheduler is charged, and periods are not shortened by it;
 3. demand is looked at below the hyperperiod only, not at it, so a utilisation above 1 can pass;
 4. tasks of equal periods: a later one counts as blocking the deadline they share;
-5. periods: rounded up to milliseconds, then only the first lowered, in steps of 1000 cycles, until the total is reached;
+5. periods: rounded up to milliseconds, then only the first lowered, by steps of 1000 cycles, until the total is met;
 6. a set whose analysis fails passes if one synchronous run until the hyperperiod, its last instant excluded, completes
    no job late; a hyperperiod above 2.3e10 cycles fails. Jobs that never complete are not noticed. The run's scheduler
    takes 2 cycles per feedback, 5 + 2N per release, 6 per issue and 4 + 3N after a last region.

@@ -20,7 +20,7 @@ BATCH = 4
 
 
 def run(cells: Sequence[dict], evaluate: Callable[[dict], dict], log: Path | None = None, *, jobs: int = 1,
-        engine: str = "local", scheduler: str | None = None,
+        engine: str = "local", scheduler: str | None = None, identity: str = "",
         progress: Callable[[int, int], None] = lambda done, total: None) -> list[dict]:
     """The results of `evaluate` for all `cells`, in their order.
 
@@ -30,6 +30,7 @@ def run(cells: Sequence[dict], evaluate: Callable[[dict], dict], log: Path | Non
     evaluate : a function of a module (workers import it) from a cell to a JSON object, that depends on nothing else.
     log : file of finished cells, read and continued if it exists.
     engine : `local` (`jobs` processes; 1 runs in this one) or `dask` (`scheduler` is the address of the cluster).
+    identity : what else the results depend on, such as `source_digest()`: a log of another identity is refused.
     progress : called with the number of finished cells and that of all.
 
     Raises
@@ -40,7 +41,8 @@ def run(cells: Sequence[dict], evaluate: Callable[[dict], dict], log: Path | Non
         If the engine is `dask` and dask.distributed is not installed.
     """
     keys = [_key(cell) for cell in cells]
-    plan = hashlib.sha256("\n".join([f"{evaluate.__module__}.{evaluate.__qualname__}", *keys]).encode()).hexdigest()
+    plan = "\n".join([identity, f"{evaluate.__module__}.{evaluate.__qualname__}", *keys])
+    plan = hashlib.sha256(plan.encode()).hexdigest()
     done = _read(log, plan) if log else {}
     todo = [cell for cell, key in zip(cells, keys, strict=True) if key not in done]
     progress(len(cells) - len(todo), len(cells))
@@ -53,6 +55,15 @@ def run(cells: Sequence[dict], evaluate: Callable[[dict], dict], log: Path | Non
                 write({"cell": key, "result": result})
             progress(len(done), len(cells))
     return [done[key] for key in keys]
+
+
+def source_digest() -> str:
+    """Identity of the sources of this package, on which every result depends."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _key(cell: dict) -> str:
@@ -78,7 +89,8 @@ def _read(log: Path, plan: str) -> dict[str, dict]:
             return {row["cell"]: row["result"] for row in rows}
     except (ValueError, AttributeError, KeyError, TypeError):
         pass
-    raise InputError(f"log = {log}: holds results of another experiment; remove it or choose another folder with -o")
+    raise InputError(f"log = {log}: holds results of another experiment or of another version of the software; "
+                     "remove it or choose another folder with -o")
 
 
 @contextmanager

@@ -4,7 +4,8 @@ The scheduler decides when a region ends or when the accelerator is idle, and se
 earliest absolute deadline wins; with equal ones the running job stays, else the lower task index wins. A job given up
 after a region costs the `swap_out` of that point before anything else runs, a resumed one the `swap_in` of its point;
 the next decision comes at the end of the region that follows. A release while the task's previous job lives is
-skipped (an overrun). A release that becomes visible holds up whatever runs for `System.release_cost` cycles.
+skipped (an overrun). A release that becomes visible holds up whatever runs for `System.release_cost` cycles. A job
+finishes, and lives until, `System.tail` cycles after the end of its last region, while others already run.
 
 Between releases no decision can change anything, so a job runs on to the first end of a region at or after the next
 release in one step; the cost of a simulation is that of releases and preemptions, not of regions.
@@ -53,7 +54,7 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
     Parameters
     ----------
     system
-        The tasks; `release_cost` applies to every release that is not skipped.
+        The tasks; `release_cost` applies to every release that is not skipped, `tail` to every job in full.
     placements
         The preemption points in use, one `Placement` per task.
     releases
@@ -74,7 +75,7 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
     ValueError
         If releases or their visibility contradict the task model, or `actual` gives impossible lengths.
     """
-    n, cost = len(system.tasks), system.release_cost
+    n, cost, tail = len(system.tasks), system.release_cost, system.tail
     regions = [p.regions(t) for t, p in zip(system.tasks, placements, strict=True)]
     full = [list(accumulate(r.length for r in rs)) for rs in regions]  # ends of regions in cycles of the job's work
     swap_in = [[r.before.swap_in if r.before else 0 for r in rs] for rs in regions]
@@ -166,14 +167,15 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
         elif reached < last:
             now, region = base + work[reached], reached + 1
         else:
-            now = finished[task] = base + work[last]
+            now = base + work[last]
+            finish = finished[task] = now + tail
             if due[task] <= horizon:
                 jobs[task] += 1
-                misses[task] += now > due[task]
-                if now - released[task] > worst[task]:
-                    worst[task] = now - released[task]
+                misses[task] += finish > due[task]
+                if finish - released[task] > worst[task]:
+                    worst[task] = finish - released[task]
             if trace:
-                trace.finish(now, task, now > due[task])
+                trace.finish(finish, task, finish > due[task])
             task = -1
     figures = (tuple(x) for x in (jobs, misses, overruns, worst, preemptions))
     return Result(*figures, trace.numbered() if trace else None)

@@ -1,6 +1,7 @@
 """The event log of a simulated schedule.
 
-Work occupies cycles s .. e - 1: START carries s, REGION_END e - 1, FINISH e. ISSUE carries the cycle of the decision.
+Work occupies cycles s .. e - 1: START carries s, REGION_END e - 1, and FINISH e, later by the tail of the system.
+ISSUE carries the cycle of the decision.
 """
 
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ class Trace:
 
     def hold(self, cycle: int, cycles: int) -> None:
         """What runs is held up for `cycles` from `cycle` on; a region whose work has not begun begins later."""
-        if cycle < self._start:
+        if cycle <= self._start:
             self._start += cycles
 
     def run(self, base: int, work: Sequence[int], task: int, region: int, reached: int, inside: bool) -> None:

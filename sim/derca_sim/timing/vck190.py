@@ -2,8 +2,8 @@
 
 Three sets of costs, all in cycles of the programmable logic: `paper` (the published performance model), `measured`
 (the longest times measured on the board) and `artifact` (the configuration of the public software). The published
-model is e = 300 + bytes / bandwidth with 30 B/cycle out and 21 B/cycle to resume; its load of 16,092 cycles follows from
-83 B/cycle, although 84 are printed.
+model is e = 300 + bytes / bandwidth with 30 B/cycle out and 21 B/cycle to resume; its load of 16,092 cycles is
+that of 83 B/cycle, although 84 are printed.
 
 Scheduler times are those of the published heap with N tasks, L = ceil(log2 N).
 """

@@ -1,0 +1,147 @@
+"""Random task sets on the RTL, in a row: `./scripts/campaign --help`; the tests run a part of it."""
+
+import argparse
+import json
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from judged_run import judged_run
+from random_sets import PIPELINES, PLATFORM_NAMES, random_case
+
+from derca_cli.output import write_text
+from derca_cli.rtl.build import BuildError
+from derca_cli.rtl.simulate import Jitter
+from derca_sim.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_MISSING_TOOL, EXIT_OK, InputError, MissingToolError
+from derca_sim.events import Kind
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a seed: `error` in cycles from the golden model, None with jitter; `problems` empty if right."""
+
+    seed: int
+    platform: str
+    strategy: str
+    jobs: int
+    preemptions: int
+    overruns: int
+    misses: int
+    cycles: int
+    error: float | None
+    problems: tuple[str, ...]
+    again: str
+
+    def __str__(self) -> str:
+        return "\n    ".join([f"seed {self.seed} ({self.platform}, {self.strategy}) failed; {self.again}",
+                              *self.problems])
+
+
+def trial(seed: int, platform: str | None = None, pipeline: str | None = None, jitter: bool = False) -> Trial:
+    """Run the task set of a seed (on the platform and pipeline given, or on those it draws) and judge it."""
+    case = random_case(seed, platform, pipeline)
+    noise = Jitter(cycles=1 + seed * 7 % 90, stall=seed * 13 % 60 / 100, seed=1 + seed) if jitter else None
+    judged = judged_run(case.compiled, case.horizon, noise)
+    problems = list(judged.problems)
+    if judged.error is not None and judged.error > 0:
+        problems.insert(0, f"largest difference from the golden model: {judged.error} cycles")
+    if problems:
+        problems.append(str(case))
+    again = f"./scripts/campaign --count 1 --seed {seed}"
+    again += f" --platform {platform}" if platform else ""
+    again += f" --pipeline {pipeline}" if pipeline else ""
+    return Trial(
+        seed, case.compiled.platform.name, case.compiled.strategy, judged.jobs, judged.count(Kind.PREEMPT),
+        judged.count(Kind.OVERRUN), judged.count(Kind.MISS), case.horizon, judged.error, tuple(problems),
+        again + (" --jitter" if jitter else ""),
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./scripts/campaign", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Random task sets on the RTL: every result bit-exact, every event in the golden model's cycle.",
+        epilog="examples:\n  ./scripts/campaign --count 200 --seed 1\n  ./scripts/campaign --count 100 --jitter\n\n"
+               "exit codes: 0 all as they should be, 1 a task set failed, 2 bad input, 3 a tool is missing",
+    )
+
+    def positive(text: str) -> int:
+        value = int(text)
+        if value < 1:
+            raise argparse.ArgumentTypeError(f"{value}: allowed are whole numbers from 1")
+        return value
+
+    parser.add_argument("--count", type=positive, default=200, metavar="N", help="task sets to run (default 200)")
+    parser.add_argument("--seed", type=positive, default=1, metavar="S", help="first seed; the next are S + 1, ...")
+    parser.add_argument("--platform", choices=PLATFORM_NAMES, help="run all on this platform; else the seed chooses")
+    parser.add_argument("--pipeline", choices=PIPELINES, help="run all in this pipeline; else the seed chooses")
+    parser.add_argument("--jitter", action="store_true",
+                        help="memory with random delays and stalls: results are compared, cycles are not")
+    parser.add_argument("--processes", type=positive, default=2, metavar="N", help="runs side by side (default 2)")
+    parser.add_argument("-o", "--output", type=Path, default=Path("out/campaign/summary.json"), metavar="FILE",
+                        help="summary (default out/campaign/summary.json)")
+    parser.add_argument("--json", action="store_true", help="print the summary instead of text")
+    return parser.parse_args()
+
+
+def _summary(trials: list[Trial], seconds: float, jitter: bool) -> dict:
+    by_platform: dict[str, int] = {}
+    for t in trials:
+        by_platform[t.platform] = by_platform.get(t.platform, 0) + 1
+    errors = [t.error for t in trials if t.error is not None]
+    worst = max(errors, default=None)
+    return {
+        "task_sets": len(trials), "failed": sum(bool(t.problems) for t in trials),
+        "memory": "random" if jitter else "fixed latency",
+        "model_cycle_error": "unequal events" if worst == float("inf") else None if worst is None else int(worst),
+        **{key: sum(getattr(t, key) for t in trials)
+           for key in ("jobs", "preemptions", "overruns", "misses", "cycles")},
+        "platforms": dict(sorted(by_platform.items())), "seconds": round(seconds, 1),
+        "failures": [{**asdict(t), "error": "unequal events" if t.error == float("inf") else t.error}
+                     for t in trials if t.problems],
+    }
+
+
+def main() -> int:
+    """The command; returns its exit code."""
+    options = _arguments()
+    started, trials = time.monotonic(), []
+    seeds = range(options.seed, options.seed + options.count)
+    with ProcessPoolExecutor(options.processes) as pool:
+        runs = [pool.submit(trial, s, options.platform, options.pipeline, options.jitter) for s in seeds]
+        for run in as_completed(runs):
+            try:
+                trials.append(run.result())
+            except (InputError, MissingToolError, BuildError) as e:
+                pool.shutdown(cancel_futures=True)
+                print(e, file=sys.stderr)
+                codes = {InputError: EXIT_BAD_INPUT, MissingToolError: EXIT_MISSING_TOOL}
+                return codes.get(type(e), EXIT_FAILED)
+            if trials[-1].problems:
+                print(trials[-1], file=sys.stderr)
+            if len(trials) % max(1, options.count // 20) == 0:
+                print(f"{len(trials)} of {options.count} task sets, {time.monotonic() - started:.0f} s",
+                      file=sys.stderr, flush=True)
+    summary = _summary(sorted(trials, key=lambda t: t.seed), time.monotonic() - started, options.jitter)
+    text = json.dumps(summary, indent=2) + "\n"
+    try:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        write_text(options.output, text)
+    except (InputError, OSError) as e:
+        print(e, file=sys.stderr)
+        return EXIT_BAD_INPUT
+    if options.json:
+        print(text, end="")
+    else:
+        error = summary["model_cycle_error"]
+        print(f"{summary['task_sets']} task sets, {summary['failed']} failed; {summary['jobs']} jobs compared, "
+              f"{summary['preemptions']} preemptions, {summary['overruns']} overruns, {summary['misses']} misses; "
+              f"largest difference from the golden model: {'not compared' if error is None else error}; "
+              f"{options.output}")
+    return EXIT_FAILED if summary["failed"] else EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())
