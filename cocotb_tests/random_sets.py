@@ -145,7 +145,12 @@ def _taskset(rng: np.random.Generator, p: Platform, networks: list[Network], nam
         period = int(np.clip(rough_cycles(p, network) / max(share, 0.02), 40, 25_000))
         deadline = period if rng.random() < 0.3 else int(rng.integers(max(1, period // 10), period + 1))
         offset = 0 if rng.random() < 0.4 else int(rng.integers(0, period))
-        drafts.append((network, period, deadline, offset, bool(rng.random() < 0.3)))
+        sporadic = bool(rng.random() < 0.3)
+        if drafts and rng.random() < 0.25:  # released later than the task before, due in the same cycle
+            _, period, deadline, offset, _ = drafts[-1]
+            delay = int(rng.integers(0, deadline))
+            deadline, offset, sporadic = deadline - delay, offset + delay, False
+        drafts.append((network, period, deadline, offset, sporadic))
     horizon = int(np.clip(4 * max(d[1] for d in drafts), 4_000, MAX_HORIZON))
     tasks, shared = [], []
     for i, (network, period, deadline, offset, sporadic) in enumerate(drafts):

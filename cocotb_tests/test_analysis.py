@@ -58,7 +58,7 @@ def test_verdicts_equal_the_oracles_in_bulk(start):
 @pytest.mark.parametrize(("pricing", "self_paid"), [(CHARGE_PREEMPTOR, False), (CHARGE_PREEMPTED, True)])
 def test_placement_equals_brute_force(pricing, self_paid):
     found = 0
-    for seed in range(400):
+    for seed in range(1500):
         random = Random(f"placing {seed}")
         for t in random_tasks(seed, price=6):
             bound = random.randint(1, t.length + 8)
@@ -69,7 +69,7 @@ def test_placement_equals_brute_force(pricing, self_paid):
                 found += bool(mine[1].chosen)
                 assert mine[0] == theirs[0] == placement_brute.price(mine[1], pricing.charge), f"seed {seed}: {t}"
                 assert placement_brute.longest_region(t, mine[1], swap_out=self_paid) <= bound
-    assert found > 100
+    assert found > 60
 
 
 def test_joint_finds_a_placement_whenever_one_can_be_proved():

@@ -56,6 +56,10 @@ def test_the_sets_cover_what_they_should():
         for c in cases for a in c.compiled.tasks for b in c.compiled.tasks if a.index < b.index
     ]
     assert any(shared) and any(t.sporadic for t in tasks)
+    assert any(
+        a.period == b.period and a.offset < b.offset and a.offset + a.deadline == b.offset + b.deadline
+        for c in cases for a in c.compiled.tasks for b in c.compiled.tasks
+    )  # equal absolute deadlines, released at different times
 
 
 def test_a_difference_is_reported_with_the_command_that_repeats_it(monkeypatch):

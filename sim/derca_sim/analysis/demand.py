@@ -14,6 +14,7 @@ Where the scheduler itself takes time per release, whoever's it is, those cycles
 ceil((t + jitter) / T) releases of each task fall into one of length t. See `Overheads`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -148,36 +149,26 @@ class Demand:
                 best = due
         return best
 
-    def horizon(self) -> int | None:
-        """A time from which on no deadline can be the first to be missed, given utilisation <= 1; None if unknown."""
+    def horizon(self) -> int:
+        """A time from which on no deadline can be the first to be missed, given utilisation <= 1.
+
+        Demand grows by at most the hyperperiod with each hyperperiod; below full utilisation it stays below a line of
+        that slope, which is usually a far earlier bound.
+        """
         longest = max(task.deadline for task in self.tasks)
         free = not (self.overheads.cost or self.overheads.tail)
         if free and all(task.deadline == task.period for task in self.tasks):
             return longest  # from there on demand <= U t <= t, and nothing blocks
-        analytic = None
+        bound = longest + math.lcm(*(task.period for task in self.tasks))
         if self.overloaded() < 0:
-            spare = 1 - self.utilisation()
-            extra = sum(
-                (Fraction((t.period - t.deadline) * t.cost, t.period) for t in self.tasks),
-                self.overheads.offset(),
-            )
-            analytic = max(longest, int(extra / spare) + 1)
-        busy = self._busy_period(analytic)
-        return analytic if busy is None else max(longest, busy)
+            analytic = int(self._constant() / (1 - self.utilisation())) + 1
+            bound = min(bound, max(longest, analytic))
+        return bound
 
-    def _busy_period(self, limit: int | None) -> int | None:
-        """The synchronous busy period without blocking; None if longer than `limit` or not found in time."""
-        jitter = {task.name: task.period - task.deadline for task in self.tasks}  # at least the release jitter
-        w = sum(task.cost for task in self.tasks) + self.overheads.within(1)
-        for _ in range(2000):
-            new = sum(-(-(w + jitter[task.name]) // task.period) * task.cost for task in self.tasks)
-            new += self.overheads.within(w)
-            if new <= w:
-                return w
-            if limit is not None and new > limit:
-                return None
-            w = new
-        return None
+    def _constant(self) -> Fraction:
+        """demand(t) is at most t * utilisation() + this, from every deadline on."""
+        return sum(
+            (Fraction((t.period - t.deadline) * t.cost, t.period) for t in self.tasks), self.overheads.offset())
 
     def test(self) -> Answer:
         """The test for these costs and regions."""
@@ -186,10 +177,7 @@ class Demand:
         first = self.tasks[0].deadline
         if first <= 0:
             return Answer(False, self.witness(0), f"task {self.tasks[0].name}: release jitter reaches the deadline")
-        horizon = self.horizon()
-        if horizon is None:
-            return Answer(None, reason="utilisation is exactly 1 and the busy period is too long to enumerate")
-        t, steps = self.previous_deadline(horizon + 1), 0
+        t, steps = self.previous_deadline(self.horizon() + 1), 0
         while t is not None and t >= first:
             steps += 1
             if steps > MAX_STEPS:
@@ -238,9 +226,5 @@ class Demand:
     def _least_slack(self) -> int:
         """A lower bound of t - demand(t) at every deadline."""
         spare = 1 - self.utilisation()
-        extra = sum(
-            (Fraction((t.period - t.deadline) * t.cost, t.period) for t in self.tasks),
-            self.overheads.offset(),
-        )
-        bound = spare * (self.tasks[0].deadline if spare > 0 else self.tasks[-1].deadline) - extra
-        return bound.__floor__()
+        bound = spare * (self.tasks[0].deadline if spare > 0 else self.tasks[-1].deadline) - self._constant()
+        return math.floor(bound)

@@ -69,7 +69,10 @@ def _response(system: System, charged: Sequence[Charged], overheads: Overheads, 
             if new <= start:
                 break
             start = new
-        worst = max(worst, start + last - a)
+        finish = start + last  # releases interrupt the last region, too
+        while (new := start + last + overheads.within(finish) - overheads.within(start + 1)) > finish:
+            finish = new
+        worst = max(worst, finish - a)
     return worst
 
 
