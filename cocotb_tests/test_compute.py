@@ -253,7 +253,7 @@ async def sums_and_cycles(dut):
             beat = loading[2].pop(0)
         # -- the inputs of the engine ------------------------------------------------------------------------------
         head = contents[next_slot] if full[next_slot] else None
-        barrier = random.random() < 0.95
+        barrier, offered = random.random() < 0.95, min(free, default=None)
         grant = grant_at == now
         payload = 0
         if grant and ended:
@@ -262,8 +262,8 @@ async def sums_and_cycles(dut):
         if reading and checking is None and random.random() < 0.8:
             column = reading[0]
         bench.set(
-            full=int(head is not None), slot=next_slot, barrier=int(barrier), bank_free=int(bool(free)),
-            bank=min(free) if free else 0, preload_bank=preload_bank, grant__valid=int(grant), grant__payload=payload,
+            full=int(head is not None), slot=next_slot, barrier=int(barrier), bank_free=int(offered is not None),
+            bank=offered or 0, preload_bank=preload_bank, grant__valid=int(grant), grant__payload=payload,
             tag=pack(lay.tag, **head.tag) if head else random.getrandbits(30), beat__valid=int(beat is not None),
             beat__payload=beat or 0, store_read=int(column is not None), store_bank=column[1] if column else 0,
             store_address=(column[3] << n_bits | column[4]) if column else 0, now=now,
@@ -288,7 +288,7 @@ async def sums_and_cycles(dut):
         # -- begin ---------------------------------------------------------------------------------------------------
         starts = (head is not None and granted and barrier and swap_at is None
                   and (active is None or (ending and not active[0].tag["region_end"]))
-                  and (bool(free) or not head.tag["first"]))
+                  and (offered is not None or not head.tag["first"]))
         assert bench.get("start") == starts, f"{where}: begins {not starts}, expected {starts}"
         assert bench.get("take_bank") == (starts and head.tag["first"]), where
         # -- swap-out ------------------------------------------------------------------------------------------------
@@ -364,8 +364,8 @@ async def sums_and_cycles(dut):
             counts["back_to_back"] += ending
             started += 1
             if head.tag["first"]:
-                bank_of[head.tile] = min(free)
-                free.remove(bank_of[head.tile])
+                bank_of[head.tile] = offered
+                free.remove(offered)
             accumulate(head)
             last, columns, first = passes.run(now, head)
             active = (head, last, columns)

@@ -6,7 +6,7 @@ import traceback
 from .commands import lazy_group
 
 #: Subcommands, in the order of the help: each a module of this package; `bench` is a group.
-COMMANDS = ("run", "analyze", "place", "generate", "report", "reproduce", "bench")
+COMMANDS = ("run", "simulate", "analyze", "place", "generate", "report", "reproduce", "bench")
 
 app = lazy_group(__package__, *COMMANDS)
 

@@ -1,6 +1,5 @@
 """`derca run`: a task set on the RTL, judged by its event log and its results."""
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -9,17 +8,8 @@ import typer
 
 from derca_sim.errors import InputError
 
-from .output import (
-    CheckFailed,
-    JsonOption,
-    format_cell,
-    output_directory,
-    print_json,
-    show_table,
-    stdout,
-    step,
-    write_bytes,
-)
+from .output import CheckFailed, JsonOption, output_directory, print_json, step, write_bytes
+from .run_output import FILES, show_run, write_files
 
 
 def run(
@@ -119,21 +109,15 @@ def run(
         }
         problems = [*results.differences, *differences, *hardware_complaints(result)]
         with step("drawing the timeline"):
-            _write_files(place, summary, result.events, infos, platform.clock_mhz)
+            write_files(place, summary, result.events, infos, platform.clock_mhz)
     if as_json:
         print_json(summary)
     else:
-        _print(summary)
+        show_run(summary)
     if metrics.deadline_misses:
         problems.insert(0, f"deadlines missed: {metrics.deadline_misses}, overruns and unfinished jobs included")
     if problems:
         raise CheckFailed(*problems)
-
-
-#: What a run leaves in its folder.
-FILES = {
-    "events": "events.jsonl", "timeline": "timeline.svg", "timeline_png": "timeline.png", "summary": "summary.json",
-}
 
 
 def _check_options(pipeline: str | None, horizon: int | None, jitter: int | None, stall: float, seed: int) -> None:
@@ -151,53 +135,3 @@ def _check_options(pipeline: str | None, horizon: int | None, jitter: int | None
     require(1 <= seed < 1 << 32, "--seed", seed, "1 .. 4294967295")
     if problems:
         raise InputError(*problems)
-
-
-def _write_files(place: Path, summary: dict, events, infos, clock_mhz: float) -> None:
-    from derca_sim.events import write_log
-    from derca_sim.report.timeline import draw_timeline
-
-    write_log(place / FILES["events"], events)
-    title = f"{summary['taskset']}, {summary['strategy']}, {summary['pipeline']}"
-    for key in ("timeline", "timeline_png"):
-        draw_timeline(place / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
-    (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
-
-
-def _by_kind(preemptions: dict[str, int]) -> str:
-    return "/".join(map(str, preemptions.values()))
-
-
-def _print(s: dict) -> None:
-    with_labels = any("accuracy" in t for t in s["tasks"])
-    columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", "L/R/P"]
-    rows = []
-    for t in s["tasks"]:
-        mean = t["mean_response"]
-        rows.append([
-            t["name"], t["period"], t["deadline"], t["released"], t["finished"], t["worst_response"],
-            None if mean is None else round(mean), t["misses"], _by_kind(t["preemptions"]),
-            *([f"{100 * t['accuracy']:.1f} %" if "accuracy" in t else None] if with_labels else []),
-        ])
-    total = ["total", None, None, sum(t["released"] for t in s["tasks"]), sum(t["finished"] for t in s["tasks"]), None,
-             None, s["deadline_misses"], _by_kind(s["preemptions"]), *([None] if with_labels else [])]
-    show_table(
-        f"{s['taskset']} on {s['platform']}: strategy {s['strategy']}, {s['pipeline']} pipeline, "
-        f"{s['horizon']:,} cycles",
-        [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
-        caption="Periods, deadlines, worst and mean response in cycles. L/R/P: how often jobs were preempted, by kind: "
-                + ", ".join(s["preemptions"]) + ".",
-    )
-    exact = {True: "bit-exact", False: "WRONG", None: "none to compare"}[s["bit_exact"]]
-    error = s["model_cycle_error"]
-    lines = [
-        ("deadlines", f"{s['deadline_misses']} missed" if s["deadline_misses"] else "all met"),
-        ("results", f"{exact} ({s['jobs_checked']} jobs compared with the integer model)"),
-        ("events", f"{s['events']:,}; largest difference from the golden model: "
-                   + ("not compared" if error is None else f"{error} cycles" if isinstance(error, int) else error)),
-        ("array", f"{100 * s['pe_utilisation']:.1f} % of its multiply-accumulates were useful"),
-        ("speed", f"{format_cell(s['cycles_per_second'])} cycles per second"),
-        ("files", s["files"]["timeline"] + ", " + s["files"]["events"]),
-    ]
-    for name, text in lines:
-        stdout().print(f"{name:<10} {text}", markup=False)

@@ -70,7 +70,23 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False) -> Pa
             (work / "top.v").write_text(
                 verilog.convert(component, name=TOP, ports=ports(component), strip_internal_attrs=True))
             _call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
-            _call(["make", "-s", "-C", "obj", "-f", "Vtop.mk", "-j2", *MAKE_FLAGS], work, env)
+            _make(work / "obj", env, _digest(" ".join((*flags, *MAKE_FLAGS)).encode(), verilator_version().encode()))
             shutil.copy2(work / "obj" / TOP, work / TOP)
             shutil.rmtree(work / "obj")
     return place
+
+
+def _make(obj: Path, env: dict[str, str], key: str) -> None:
+    """Compile what Verilator wrote. Verilator's own library, which takes longest, is compiled once per `key`."""
+    library = build_directory("cocotb") / f"library-{key}"
+    make = ["make", "-s", "-f", "Vtop.mk", "-j2", *MAKE_FLAGS]
+    with FileLock(f"{library}.lock"):
+        if not library.exists():
+            _call(make, obj, env)
+            with _work_dir(library) as work:
+                for path in obj.glob("verilated*.o"):
+                    shutil.copy(path, work)
+            return
+    for path in library.glob("*.o"):
+        shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
+    _call(make, obj, env)

@@ -2,7 +2,7 @@
 
 from ..commands import lazy_group
 
-bench = lazy_group(__package__, "simulation")
+bench = lazy_group(__package__, "simulation", "analysis")
 
 
 @bench.callback()
@@ -12,4 +12,6 @@ def _bench():
     [bold]Examples[/bold]
 
         derca bench simulation --json
+
+        derca bench analysis
     """

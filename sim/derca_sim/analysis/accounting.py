@@ -7,8 +7,10 @@ any task with a later deadline is added to its cost. Each point's swap-in is cha
 points is enough.
 
 `count`: as `preempted`, but a job of task k is preempted by arrivals with earlier deadlines only, and each arrival can
-preempt it once: at most m_k = sum over D_j < D_k of ceil((D_k - D_j + jitter_j) / T_j) times. So m_k times the dearest
-point is enough, too; the smaller is charged.
+preempt it once: at most m_k = sum over D_j - jitter_j < D_k of ceil((D_k - D_j + jitter_j) / T_j) times. So m_k times
+the dearest point is enough, too; the smaller is charged.
+
+A job of task i can preempt one of task k only if D_i - jitter_i < D_k: it may have been released first and seen last.
 
 Regions, all ways: a region is entered with the decision, so it holds the swap-in of the point before it. The first
 region holds the swap-out of the job it preempts. Under the last two, where the job that arrives does not pay for the
@@ -30,12 +32,17 @@ class Accounting(Enum):
     COUNT = "count"
 
 
+def can_preempt(preemptor: TaskModel, preempted: TaskModel) -> bool:
+    """Whether a job of one task can have an earlier deadline than one of the other that was seen before it."""
+    return preemptor.deadline - preemptor.jitter < preempted.deadline
+
+
 def most_preemptions(tasks: Sequence[TaskModel], index: int) -> int:
     """How often a job of `tasks[index]` can be preempted, whatever its points."""
     task = tasks[index]
     return sum(
         -(-(task.deadline - other.deadline + other.jitter) // other.period)
-        for other in tasks if other.deadline < task.deadline
+        for k, other in enumerate(tasks) if k != index and can_preempt(other, task)
     )
 
 
@@ -43,7 +50,8 @@ def dearest_swap_outs(tasks: Sequence[TaskModel], placements: Sequence[Placement
     """Per task, the dearest swap-out that the start of one of its jobs can cause."""
     own = [max((c.option.swap_out for c in p.chosen), default=0) for p in placements]
     return [
-        max((own[k] for k, other in enumerate(tasks) if other.deadline > task.deadline), default=0) for task in tasks
+        max((own[k] for k, other in enumerate(tasks) if k != i and can_preempt(task, other)), default=0)
+        for i, task in enumerate(tasks)
     ]
 
 

@@ -8,10 +8,10 @@ in use) and with it (the cheapest that tolerate the blocking of earlier deadline
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations_with_replacement
+from itertools import chain, combinations_with_replacement
 
 from ..model.tables import Strategy
-from .accounting import Accounting, charge, most_preemptions, point_cost, without_prices
+from .accounting import Accounting, can_preempt, charge, most_preemptions, point_cost, without_prices
 from .demand import UNLIMITED, Answer, Charged, Demand, Overheads, Witness
 from .model import Chosen, Option, Placement, System, TaskModel, by_deadline
 from .placement import CHARGE_PREEMPTED, CHARGE_PREEMPTOR, cheapest, fewest_under_cap
@@ -87,7 +87,19 @@ def analyse(system: System, strategy: str, placed: bool = True,
     tasks = [options_of(t, KINDS[strategy], within_layers=strategy != "lw") for t in system.tasks]
     limited = replace(system, tasks=tuple(tasks))
     if strategy == "joint":
-        return _first_proof(system, _placed(limited, accountings), accountings, _ideal(limited))
+        # With jitter the caps are not exact, so what the other strategies would do is tried, too.
+        own = _placed(limited, accountings)
+        modes = ((s, p) for s in KINDS if s != "joint" for p in (True, False))
+        others = (c for s, p in modes for c in _candidates(system, s, p, accountings))
+        return _first_proof(system, chain(own, others), accountings, _ideal(limited))
+    ideal = _ideal(limited) if placed or strategy == "np" else None
+    return _first_proof(system, _candidates(system, strategy, placed, accountings), accountings, ideal)
+
+
+def _candidates(system: System, strategy: str, placed: bool, accountings: Sequence[Accounting]
+                ) -> Iterator[list[Placement]]:
+    """The placements a strategy other than `joint` tries."""
+    tasks = [options_of(t, KINDS[strategy], within_layers=strategy != "lw") for t in system.tasks]
     if strategy == "if":
         # Two heuristics, each of them tried: everything recomputed, or the cheaper swap-in at each point
         recompute = [options_of(t, KINDS["ir"]) for t in tasks]
@@ -96,15 +108,11 @@ def analyse(system: System, strategy: str, placed: bool = True,
     else:
         variants = [tasks]
 
-    def candidates() -> Iterator[list[Placement]]:
-        for variant in variants:
-            if placed and strategy != "np":
-                yield from _placed(replace(system, tasks=tuple(variant)), accountings)
-            else:
-                yield [_every_point(t, _cheapest_swap_in) for t in variant]
-
-    ideal = _ideal(limited) if placed or strategy == "np" else None
-    return _first_proof(system, candidates(), accountings, ideal)
+    for variant in variants:
+        if placed and strategy != "np":
+            yield from _placed(replace(system, tasks=tuple(variant)), accountings)
+        else:
+            yield [_every_point(t, _cheapest_swap_in) for t in variant]
 
 
 def _ideal(system: System) -> list[Placement]:
@@ -157,12 +165,12 @@ def _levels(system: System) -> list[int]:
 
 
 def _level_choices(system: System) -> Iterator[list[int]]:
-    """Non-increasing caps on swap-outs: element i bounds what tasks after the i-th in deadline order may cause it.
+    """Caps on the swap-outs the start of each task may cause, in order of deadline less jitter: non-increasing.
 
-    A job's start pays for the dearest swap-out of later tasks, a suffix maximum, so these are all that can occur.
+    A job's start pays for the dearest swap-out of the tasks it can preempt: the later its deadline, the fewer.
     """
     levels = _levels(system)
-    n = len(system.tasks)
+    n = len(system.tasks) + any(t.jitter for t in system.tasks)  # without jitter, the last can preempt nobody
     while True:
         count = 1
         for i in range(n - 1):
@@ -171,7 +179,7 @@ def _level_choices(system: System) -> Iterator[list[int]]:
             break
         levels = levels[::2] + ([levels[-1]] if len(levels) % 2 == 0 else [])  # coarser caps stay sound
     for ascending in combinations_with_replacement(levels, n - 1):
-        yield [*reversed(ascending), 0]
+        yield [*reversed(ascending), 0][:len(system.tasks)]
 
 
 def _placed(system: System, accountings: Sequence[Accounting]) -> Iterator[list[Placement]]:
@@ -185,22 +193,24 @@ def _placed(system: System, accountings: Sequence[Accounting]) -> Iterator[list[
 
 def _place_all(system: System, caps: list[int], accounting: Accounting) -> list[Placement] | None:
     """Place in order of deadlines, each task against the tolerance of those before it; None if one cannot be."""
-    order = by_deadline(system.tasks)
+    tasks = system.tasks
+    order = by_deadline(tasks)
+    heads = dict(zip(sorted(order, key=lambda i: tasks[i].deadline - tasks[i].jitter), caps, strict=True))
     overheads = overheads_of(system)
     placements: list[Placement | None] = [None] * len(order)
     charged: list[Charged] = []
     demand = Demand((), overheads)
-    for rank, i in enumerate(order):
-        task = system.tasks[i]
+    for i in order:
+        task = tasks[i]
         longest = UNLIMITED
         if charged:
             longest = demand.tolerance(task.deadline - task.jitter)[0] + 1
             if longest < 1:
                 return None
-        allowed_out = caps[rank - 1] if rank else 0
-        head = caps[rank]
-        preemptions = most_preemptions(system.tasks, i)
-        placement = _place_one(task, longest, head, allowed_out if rank else UNLIMITED, accounting, preemptions)
+        head = heads[i]
+        allowed_out = min((heads[k] for k in order if k != i and can_preempt(tasks[k], task)), default=UNLIMITED)
+        preemptions = most_preemptions(tasks, i)
+        placement = _place_one(task, longest, head, allowed_out, accounting, preemptions)
         if placement is None:
             return None
         placements[i] = placement

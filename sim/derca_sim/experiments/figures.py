@@ -15,7 +15,7 @@ from ..simulate.engine import simulate
 from ..simulate.releases import synchronous
 from ..timing.interface import system
 from . import compat, tasksets
-from .series import ALL_SERIES, OUR_SERIES, PAPER_SERIES, PLAIN, SOFTWARE, Series
+from .series import ALL_SERIES, OUR_SERIES, PAPER_SERIES, PLAIN, SOFTWARE, SOFTWARE_COSTS, Series
 from .workloads import REAL_MODELS
 
 #: Seed of every experiment.
@@ -56,15 +56,16 @@ def _success_cells(workloads: Sequence[str]) -> Callable[[str], list[dict]]:
 def evaluate_pair(cell: dict) -> dict:
     """Verdict of every series on one pair: 1 schedulable, 0 not or not proved; and its real utilisation.
 
-    Periods follow the length of a job on the platform; for the public software's omissions, on its own model. For the
-    paper's strategies `lucky` is true where a set is not proved but one synchronous run misses nothing, which the paper
-    counts as a success, and None where the run would be too long.
+    Periods follow the length of a job on the platform. For the paper's strategies `lucky` is true where a set is not
+    proved but one synchronous run misses nothing, which the paper counts as a success, and None where the run would be
+    too long.
     """
     tasks = tasksets.reference_set(SEED, cell["workload"], cell["total"], cell["index"])
     specs = tasksets.specs(tasks, PLAIN, tasksets.reference_periods)
-    as_software = tasksets.specs(tasks, SOFTWARE, tasksets.reference_periods)
+    # With other costs a job is longer or shorter: periods follow, so that the utilisation is the same
+    own = {model: tasksets.specs(tasks, model, tasksets.reference_periods) for model in (SOFTWARE, SOFTWARE_COSTS)}
     real = sum(PLAIN.execution(s.layers) / s.period for s in specs)
-    verdicts = {name: s.verdict(as_software if s.model is SOFTWARE else specs) for name, s in ALL_SERIES.items()}
+    verdicts = {name: s.verdict(own.get(s.model, specs)) for name, s in ALL_SERIES.items()}
     passed = {name: int(v.schedulable) for name, v in verdicts.items()}
     plain = system(PLAIN, specs)
     lucky = {name: not passed[name] and one_run(plain, verdicts[name].placements) for name in PAPER_SERIES}
@@ -81,8 +82,9 @@ def one_run(tasks: System, placements: Sequence[Placement]) -> bool | None:
 
 
 def _mixed_cells(size: str) -> list[dict]:
-    sets = 50 if size == "large" else 10
-    return [{"tasks": n, "total": u, "index": i} for n in MIXED_SIZES for u in utilisations(size) for i in range(sets)]
+    sets = 50 if size == "large" else 4
+    totals = utilisations(size) if size == "large" else (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+    return [{"tasks": n, "total": u, "index": i} for n in MIXED_SIZES for u in totals for i in range(sets)]
 
 
 def evaluate_mixed(cell: dict) -> dict:

@@ -161,9 +161,10 @@ def wcet_report(figure: Figure, rows: Sequence[dict]) -> str:
                      f"{sum(r['not_placed'] for r in mine)} of {sum(r['sets'] for r in mine)} | "
                      f"{most if known else ''}{_factor(known)} |")
     mean = {n: [r["mean_cost"] for r in rows if r["series"] == n] for n in ("ir", "ip", "if")}
-    lines += ["", "The published values before placement do not follow from the published cycle counts for this network: "
-              "with every point in use these give " + ", ".join(f"{n} {_factor(sum(v) / len(v))}" for n, v in mean.items())
-              + ". Which points or sets they belong to is not known to us."]
+    found = ", ".join(f"{n} {_factor(sum(v) / len(v))}" for n, v in mean.items())
+    note = ("The published values before placement do not follow from the published cycle counts for this network: with "
+            f"every point in use these give {found}. Which points or sets they belong to is not known to us.")
+    lines += ["", note]
     return "\n".join([*lines, ""])
 
 

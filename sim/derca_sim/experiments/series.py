@@ -52,8 +52,9 @@ PAPER_SERIES = {
 OUR_SERIES = {
     "joint": Series("placement and strategy together, on the reference's hardware", PLAIN, "joint", True),
     "improved": Series("joint, with our accelerator's improvements", IMPROVED, "joint", True),
-    "improved-decoupled": Series("joint, with the improvements and decoupled engines", DECOUPLED, "joint", True),
-    "ceiling": Series("if preemption and scheduling took no time", CEILING, "joint", True),
+    "improved-decoupled": Series("joint, with the improvements and decoupled engines, whose jobs can be shorter",
+                                 DECOUPLED, "joint", True),
+    "ceiling": Series("if preemption and scheduling took no time, in lock-step", CEILING, "joint", True),
 }
 #: Where a difference comes from: one cause at a time.
 CAUSES = {

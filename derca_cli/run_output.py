@@ -1,0 +1,67 @@
+"""How a run of a task set is shown and what it leaves behind, on the RTL or in simulation."""
+
+import json
+from pathlib import Path
+
+from .output import format_cell, show_table, stdout
+
+#: What a run leaves in its folder.
+FILES = {
+    "events": "events.jsonl", "timeline": "timeline.svg", "timeline_png": "timeline.png", "summary": "summary.json",
+}
+
+
+def write_files(place: Path, summary: dict, events, infos, clock_mhz: float) -> None:
+    """Write the event log, the timelines and the summary into `place`."""
+    from derca_sim.events import write_log
+    from derca_sim.report.timeline import draw_timeline
+
+    write_log(place / FILES["events"], events)
+    title = f"{summary['taskset']}, {summary['strategy']}, {summary['pipeline']}"
+    for key in ("timeline", "timeline_png"):
+        draw_timeline(place / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
+    (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
+
+
+def _by_kind(preemptions: dict[str, int]) -> str:
+    return "/".join(map(str, preemptions.values()))
+
+
+def show_run(s: dict) -> None:
+    """Print a run: a row per task, then deadlines, and of results, events, array and speed what the run has."""
+    with_labels = any("accuracy" in t for t in s["tasks"])
+    columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", "L/R/P"]
+    rows = []
+    for t in s["tasks"]:
+        mean = t["mean_response"]
+        rows.append([
+            t["name"], t["period"], t["deadline"], t["released"], t["finished"], t["worst_response"],
+            None if mean is None else round(mean), t["misses"], _by_kind(t["preemptions"]),
+            *([f"{100 * t['accuracy']:.1f} %" if "accuracy" in t else None] if with_labels else []),
+        ])
+    total = ["total", None, None, sum(t["released"] for t in s["tasks"]), sum(t["finished"] for t in s["tasks"]), None,
+             None, s["deadline_misses"], _by_kind(s["preemptions"]), *([None] if with_labels else [])]
+    show_table(
+        f"{s['taskset']} on {s['platform']}: strategy {s['strategy']}, {s['pipeline']} pipeline, "
+        f"{s['horizon']:,} cycles",
+        [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
+        caption="Periods, deadlines, worst and mean response in cycles. L/R/P: how often jobs were preempted, by kind: "
+                + ", ".join(s["preemptions"]) + ".",
+    )
+    lines = [("deadlines", f"{s['deadline_misses']} missed" if s["deadline_misses"] else "all met")]
+    if "bit_exact" in s:
+        exact = {True: "bit-exact", False: "WRONG", None: "none to compare"}[s["bit_exact"]]
+        lines.append(("results", f"{exact} ({s['jobs_checked']} jobs compared with the integer model)"))
+    events = f"{s['events']:,}"
+    if "model_cycle_error" in s:
+        error = s["model_cycle_error"]
+        events += "; largest difference from the golden model: " + (
+            "not compared" if error is None else f"{error} cycles" if isinstance(error, int) else error)
+    lines += [
+        ("events", events),
+        ("array", f"{100 * s['pe_utilisation']:.1f} % of its multiply-accumulates were useful"),
+        ("speed", f"{format_cell(s['cycles_per_second'])} cycles per second"),
+        ("files", s["files"]["timeline"] + ", " + s["files"]["events"]),
+    ]
+    for name, text in lines:
+        stdout().print(f"{name:<10} {text}", markup=False)
