@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..output import JsonOption, print_json, show_table, step, stdout, write_text
+from ..output import JsonOption, print_json, show_table, stdout, step, write_text
 
 #: Seconds the reference's public software needs for a verdict, on one core of such a machine: a run of the artifact
 #: DERCA_SW at cd08f0d over 1760 verdicts of two MLP1 tasks.
@@ -63,7 +63,8 @@ def analysis(
     if figure:
         f = result["fig11a_large"]
         stdout().print(f"fig11a large: {f['verdicts']:,} verdicts in {f['seconds']:.1f} s with {f['jobs']} processes, "
-                       f"{f['times_reference']:,.0f} times the reference on as many cores", markup=False, highlight=False)
+                       f"{f['times_reference']:,.0f} times the reference on as many cores",
+                       markup=False, highlight=False)
 
 
 def _tasks(rng: random.Random, count: int):

@@ -7,10 +7,10 @@ blocks between them into non-preemptive regions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate
 
 from ..model.tables import Strategy
+from .memo import by_identity
 
 
 @dataclass(frozen=True)
@@ -49,24 +49,40 @@ class TaskModel:
     layer_ends: frozenset[int] | None = None
 
     def __post_init__(self):
-        if not self.blocks or min(self.blocks) <= 0:
-            raise ValueError(f"task {self.name}: blocks must be positive, there must be at least one")
-        if len(self.points) != len(self.blocks) - 1:
-            raise ValueError(f"task {self.name}: {len(self.blocks)} blocks have {len(self.blocks) - 1} points")
+        problem = _problem(self.blocks, self.points)
+        if problem:
+            raise ValueError(f"task {self.name}: {problem}")
         if not 0 < self.deadline <= self.period:
             raise ValueError(f"task {self.name}: 0 < deadline = {self.deadline} <= period = {self.period} must hold")
-        if any(min(o.swap_in, o.swap_out) < 0 for at in self.points for o in at) or self.jitter < 0:
-            raise ValueError(f"task {self.name}: prices and jitter must not be negative")
+        if self.jitter < 0:
+            raise ValueError(f"task {self.name}: jitter must not be negative")
 
-    @cached_property
+    @property
     def length(self) -> int:
         """Cycles of a job that is never preempted."""
-        return sum(self.blocks)
+        return self.ends[-1]
 
-    @cached_property
+    @property
     def ends(self) -> tuple[int, ...]:
         """Cycles from the start of an unpreempted job to the end of each block."""
-        return tuple(accumulate(self.blocks))
+        return _ends(self.blocks)
+
+
+@by_identity(256)
+def _ends(blocks: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(accumulate(blocks))
+
+
+@by_identity(256)
+def _problem(blocks: tuple[int, ...], points: tuple[tuple[Option, ...], ...]) -> str | None:
+    """What is wrong with the blocks and points of a task, if anything."""
+    if not blocks or min(blocks) <= 0:
+        return "blocks must be positive, there must be at least one"
+    if len(points) != len(blocks) - 1:
+        return f"{len(blocks)} blocks have {len(blocks) - 1} points"
+    if any(min(o.swap_in, o.swap_out) < 0 for at in points for o in at):
+        return "prices must not be negative"
+    return None
 
 
 @dataclass(frozen=True)
@@ -94,15 +110,21 @@ class Placement:
 
     chosen: tuple[Chosen, ...] = ()
 
-    def regions(self, task: TaskModel) -> list[Region]:
+    def regions(self, task: TaskModel) -> tuple[Region, ...]:
         """The non-preemptive regions of a job of `task`, in order."""
-        out, first, start, before = [], 0, 0, None
-        for c in (*self.chosen, None):
-            last = len(task.blocks) - 1 if c is None else c.block
-            after = None if c is None else c.option
-            out.append(Region(first, last, task.ends[last] - start, before, after))
-            first, start, before = last + 1, task.ends[last], after
-        return out
+        return _regions(self.chosen, task.blocks)
+
+
+@by_identity(256)
+def _regions(chosen: tuple[Chosen, ...], blocks: tuple[int, ...]) -> tuple[Region, ...]:
+    ends = _ends(blocks)
+    out, first, start, before = [], 0, 0, None
+    for c in (*chosen, None):
+        last = len(blocks) - 1 if c is None else c.block
+        after = None if c is None else c.option
+        out.append(Region(first, last, ends[last] - start, before, after))
+        first, start, before = last + 1, ends[last], after
+    return tuple(out)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ swap-in), `joint` (points and strategies chosen together). All but `np` exist wi
 in use) and with it (the cheapest that tolerate the blocking of earlier deadlines).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, combinations_with_replacement
 
 from ..model.tables import Strategy
 from .accounting import Accounting, can_preempt, charge, most_preemptions, point_cost, without_prices
 from .demand import UNLIMITED, Answer, Charged, Demand, Overheads, Witness
+from .memo import by_identity
 from .model import Chosen, Option, Placement, System, TaskModel, by_deadline
 from .placement import CHARGE_PREEMPTED, CHARGE_PREEMPTOR, cheapest, fewest_under_cap
 
@@ -59,19 +60,27 @@ def overheads_of(system: System) -> Overheads:
 
 def options_of(task: TaskModel, kinds: frozenset[Strategy], within_layers: bool = True) -> TaskModel:
     """The task with only the options a strategy allows, only at the ends of layers unless `within_layers`."""
-    ends = None if within_layers else task.layer_ends
-    return replace(task, points=tuple(
+    return replace(task, points=_only(task.points, kinds, None if within_layers else task.layer_ends))
+
+
+@by_identity(256)
+def _only(points: tuple, kinds: frozenset[Strategy], ends: frozenset[int] | None) -> tuple:
+    return tuple(
         tuple(o for o in at if o.strategy in kinds) if ends is None or j in ends else ()
-        for j, at in enumerate(task.points)
-    ))
+        for j, at in enumerate(points)
+    )
 
 
-def _every_point(task: TaskModel, pick: Callable[[tuple[Option, ...]], Option]) -> Placement:
-    return Placement(tuple(Chosen(j, pick(at)) for j, at in enumerate(task.points) if at))
+@by_identity(256)
+def _cheapest_everywhere(points: tuple) -> tuple:
+    """Points with only the option of the cheapest swap-in."""
+    return tuple((min(at, key=lambda o: (o.swap_in, o.swap_out)),) if at else () for at in points)
 
 
-def _cheapest_swap_in(at: tuple[Option, ...]) -> Option:
-    return min(at, key=lambda o: (o.swap_in, o.swap_out))
+@by_identity(256)
+def _all_in_use(points: tuple) -> Placement:
+    """Every point, in the way of its cheapest swap-in."""
+    return Placement(tuple(Chosen(j, at[0]) for j, at in enumerate(_cheapest_everywhere(points)) if at))
 
 
 def analyse(system: System, strategy: str, placed: bool = True,
@@ -103,7 +112,7 @@ def _candidates(system: System, strategy: str, placed: bool, accountings: Sequen
     if strategy == "if":
         # Two heuristics, each of them tried: everything recomputed, or the cheaper swap-in at each point
         recompute = [options_of(t, KINDS["ir"]) for t in tasks]
-        inclusive = [replace(t, points=tuple((_cheapest_swap_in(at),) if at else () for at in t.points)) for t in tasks]
+        inclusive = [replace(t, points=_cheapest_everywhere(t.points)) for t in tasks]
         variants = [recompute, inclusive]
     else:
         variants = [tasks]
@@ -112,12 +121,12 @@ def _candidates(system: System, strategy: str, placed: bool, accountings: Sequen
         if placed and strategy != "np":
             yield from _placed(replace(system, tasks=tuple(variant)), accountings)
         else:
-            yield [_every_point(t, _cheapest_swap_in) for t in variant]
+            yield [_all_in_use(t.points) for t in variant]
 
 
 def _ideal(system: System) -> list[Placement]:
     """Every candidate point: with free preemption nothing is better."""
-    return [_every_point(t, _cheapest_swap_in) for t in system.tasks]
+    return [_all_in_use(t.points) for t in system.tasks]
 
 
 def prove(system: System, placements: Sequence[Placement], accountings: Sequence[Accounting] = tuple(Accounting)

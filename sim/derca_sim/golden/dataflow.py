@@ -53,7 +53,7 @@ class Leftover:
     """What earlier jobs left behind when a job is started: the first cycles in which things are free again.
 
     `asked`: the read manager; `read`: the read channel; `slots`: every input slot; `banks`: each output bank;
-    `store`: the store engine; `stored`: everything the job itself had queued is in memory; `compute`: the compute engine.
+    `store`: the store engine; `stored`: what the job itself had queued is in memory; `compute`: the compute engine.
     """
 
     asked: int = 0
