@@ -81,8 +81,9 @@ async def walks(dut):
     lay = Layouts(p)
     plans = []
     for strategy in ("recompute", "persist", "flexible", "lw", "np"):
-        sets = [task(i, [shape(random, p) for _ in range(random.choice([1, 2]))], random.getrandbits(30))
-                for i in range(4)]
+        shapes = [[shape(random, p) for _ in range(random.choice([1, 2]))] for _ in range(4)]
+        shapes[0].append((p.tile.m, 3 * p.tile.k, p.tile.n + 1, False))  # with points inside tiles
+        sets = [task(i, layers, random.getrandbits(30)) for i, layers in enumerate(shapes)]
         plans += compiled(p, sets, strategy, None if strategy in ("lw", "np") else random.choice([1, 1, 2])).tasks
     bench = await Cycles(dut).start()
     queue: list[tuple[dict, list[dict]]] = []  # (metadata, its iterations) to be taken
