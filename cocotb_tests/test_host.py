@@ -137,6 +137,9 @@ async def tables(dut):
     await lite.write(host, Reg.TABLE_POINTER, Table.ENTRY << 28 | 515 << 8 | 1)
     await lite.write(host, Reg.TABLE_DATA, 77)
     assert strobes.take() == [("table", Table.ENTRY, 515, 1, 77)]
+    await lite.write(host, Reg.TABLE_POINTER, Table.TASK << 28 | p.scheduler.tasks << 8)
+    await lite.write(host, Reg.TABLE_DATA, 5)
+    assert strobes.take() == []  # there is no such task
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")

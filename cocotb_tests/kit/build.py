@@ -12,7 +12,7 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 from filelock import FileLock
 
-from derca_cli.rtl.build import _call, _digest, _work_dir
+from derca_cli.rtl.build import call, digest, work_dir
 from derca_cli.toolchain import build_directory, verilator_command, verilator_environment, verilator_version
 
 #: Name of the top module and of the simulation binary.
@@ -53,7 +53,7 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False) -> Pa
     component = factory()
     text = rtlil.convert(component, name=TOP, ports=ports(component), emit_src=False)
     flags = (*VERILATOR_FLAGS, *(("--trace",) if waves else ()))
-    key = _digest(
+    key = digest(
         text.encode(), " ".join((*flags, *MAKE_FLAGS)).encode(), version("amaranth").encode(),
         version("cocotb").encode(), verilator_version().encode(),
     )
@@ -65,12 +65,12 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False) -> Pa
         main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
         libraries = cocotb_tools.config.libs_dir
         link = f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"
-        with _work_dir(place) as work:
+        with work_dir(place) as work:
             component = factory()
             (work / "top.v").write_text(
                 verilog.convert(component, name=TOP, ports=ports(component), strip_internal_attrs=True))
-            _call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
-            _make(work / "obj", env, _digest(" ".join((*flags, *MAKE_FLAGS)).encode(), verilator_version().encode()))
+            call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
+            _make(work / "obj", env, digest(" ".join((*flags, *MAKE_FLAGS)).encode(), verilator_version().encode()))
             shutil.copy2(work / "obj" / TOP, work / TOP)
             shutil.rmtree(work / "obj")
     return place
@@ -82,11 +82,11 @@ def _make(obj: Path, env: dict[str, str], key: str) -> None:
     make = ["make", "-s", "-f", "Vtop.mk", "-j2", *MAKE_FLAGS]
     with FileLock(f"{library}.lock"):
         if not library.exists():
-            _call(make, obj, env)
-            with _work_dir(library) as work:
+            call(make, obj, env)
+            with work_dir(library) as work:
                 for path in obj.glob("verilated*.o"):
                     shutil.copy(path, work)
             return
     for path in library.glob("*.o"):
         shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
-    _call(make, obj, env)
+    call(make, obj, env)

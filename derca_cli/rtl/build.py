@@ -29,11 +29,12 @@ class BuildError(Exception):
     """Verilator or the C++ compiler refused the sources; the message ends with what it printed."""
 
 
-def _digest(*parts: bytes) -> str:
-    digest = hashlib.sha256()
+def digest(*parts: bytes) -> str:
+    """A name for content: different parts have different names."""
+    state = hashlib.sha256()
     for part in parts:
-        digest.update(len(part).to_bytes(8, "little") + part)
-    return digest.hexdigest()[:24]
+        state.update(len(part).to_bytes(8, "little") + part)
+    return state.hexdigest()[:24]
 
 
 def _package_sources(*packages: str) -> bytes:
@@ -57,7 +58,7 @@ def verilog_for(platform: Platform, progress=None) -> str:
     progress
         Called with one line of text before slow work.
     """
-    key = _digest(
+    key = digest(
         _package_sources("derca_hw", "derca_sim.model"), platform.model_dump_json().encode(),
         version("amaranth").encode(),
     )
@@ -100,7 +101,7 @@ def build(verilog: str, *, trace: bool = False, progress=None) -> Path:
     command, env = verilator_command(), verilator_environment()
     flags = (*VERILATOR_FLAGS, *(("--trace-vcd",) if trace else ()))
     sources = [(HARNESS / name).read_bytes() for name in SOURCES]
-    key = _digest(
+    key = digest(
         verilog.encode(), *sources, " ".join((*flags, *MAKE_FLAGS)).encode(), verilator_version().encode(),
         sys.platform.encode(),
     )
@@ -111,20 +112,20 @@ def build(verilog: str, *, trace: bool = False, progress=None) -> Path:
             return binary
         if progress:
             progress("compiling the RTL simulation (once per design)")
-        with _work_dir(place) as work:
+        with work_dir(place) as work:
             for name, content in zip(SOURCES, sources, strict=True):
                 (work / name).write_bytes(content)
             (work / "derca.v").write_text(verilog)
-            _call([*command, *flags, "--Mdir", "obj", "-o", "harness", "derca.v", "harness.cpp", "-CFLAGS", "-I.."],
+            call([*command, *flags, "--Mdir", "obj", "-o", "harness", "derca.v", "harness.cpp", "-CFLAGS", "-I.."],
                   work, env)
-            _call(["make", "-s", "-C", "obj", "-f", "Vderca.mk", "-j2", *MAKE_FLAGS], work, env)
+            call(["make", "-s", "-C", "obj", "-f", "Vderca.mk", "-j2", *MAKE_FLAGS], work, env)
             shutil.copy2(work / "obj" / "harness", work / "harness")
             shutil.rmtree(work / "obj")
     return binary
 
 
 @contextlib.contextmanager
-def _work_dir(place: Path):
+def work_dir(place: Path):
     """A directory beside `place` that becomes `place` when the block succeeds, and vanishes when it does not."""
     work = Path(tempfile.mkdtemp(prefix="tmp-", dir=place.parent))
     try:
@@ -135,7 +136,14 @@ def _work_dir(place: Path):
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _call(command: list[str], cwd: Path, env: dict[str, str]) -> None:
+def call(command: list[str], cwd: Path, env: dict[str, str]) -> None:
+    """Run a tool of the build.
+
+    Raises
+    ------
+    BuildError
+        With the end of what it printed, if it fails.
+    """
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-30:])

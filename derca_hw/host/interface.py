@@ -159,7 +159,7 @@ class HostInterface(wiring.Component):
                 with m.Case(Reg.TABLE_DATA):
                     m.d.comb += [
                         self.table_write.eq(pointer_table != TableId.TASK),
-                        self.regions.valid.eq(pointer_table == TableId.TASK),
+                        self.regions.valid.eq((pointer_table == TableId.TASK) & (pointer_row < n)),
                     ]
                     m.d.sync += pointer_word.eq(pointer_word + 1)
                     with m.If(pointer_word == last_word):

@@ -162,8 +162,8 @@ def wcet_report(figure: Figure, rows: Sequence[dict]) -> str:
                      f"{most if known else ''}{_factor(known)} |")
     mean = {n: [r["mean_cost"] for r in rows if r["series"] == n] for n in ("ir", "ip", "if")}
     found = ", ".join(f"{n} {_factor(sum(v) / len(v))}" for n, v in mean.items())
-    note = ("The published values before placement do not follow from the published cycle counts for this network: with "
-            f"every point in use these give {found}. Which points or sets they belong to is not known to us.")
+    note = ("The published values before placement do not follow from the published cycle counts for this network: "
+            f"with every point in use these give {found}. Which points or sets they belong to is not known to us.")
     lines += ["", note]
     return "\n".join([*lines, ""])
 
