@@ -118,6 +118,7 @@ class DataflowModel:
         self._banks_free = list(left.banks)
         self._store_free_from = left.store
         self._write_idle_from = self._pending_until[task] = left.stored
+        self._recent.extend([left.stored - 1] * KernelTiming.COMMANDS)  # as many stores as may wait for responses do
         self._drained_from = self._compute_idle_from = self._compute_from = left.compute
         for visible in (left.asked, left.read, left.slots, *left.banks, left.store, left.stored, left.compute):
             self._agenda.at(visible)
