@@ -1,6 +1,7 @@
 """What the analysis promises for our hardware holds in runs: on the golden machine in bulk, on the RTL in a sample."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from derca_sim.analysis.response import response_bounds
 from derca_sim.compile import compile_taskset
 from derca_sim.events import Kind, cycle_error
 from derca_sim.golden.machine import run
+from derca_sim.model.network import random_network
+from derca_sim.model.platform import Platform
+from derca_sim.model.taskset import Task, TaskSet
 from derca_sim.planning import analyse_taskset
 
 
@@ -85,6 +89,43 @@ def test_no_proved_set_misses_on_the_rtl(seed):
 @pytest.mark.parametrize("seed", range(1000, 1300))
 def test_no_proved_set_misses_in_bulk(seed):
     check_promise(seed, rtl=False)
+
+
+SMALL = {"array": {"rows": 2, "cols": 2}, "store": {"requant_lanes": 1}}
+#: Platforms on which little remains of what usually hides behind something else, with an urgent and a long task each.
+CORNERS = {
+    "few bursts in flight, slow reads": (
+        {**SMALL, "tile": {"m": 4, "k": 128, "n": 4}, "memory": {"read_latency": 500, "write_latency": 5},
+         "bus": {"data_width": 32, "outstanding": 2, "burst_beats": 4}}, (4, 4, 4), (4, 256, 4)),
+    "lock-step, slow responses": (
+        {**SMALL, "pipeline": "lockstep", "tile": {"m": 4, "k": 8, "n": 4},
+         "bus": {"data_width": 32, "burst_beats": 16}, "memory": {"read_latency": 2, "write_latency": 500}},
+        (4, 8, 4), (4, 8, 32)),
+    "store commands that wait for slow responses": (
+        {**SMALL, "tile": {"m": 4, "k": 8, "n": 4}, "bus": {"data_width": 32, "burst_beats": 16},
+         "memory": {"read_latency": 2, "write_latency": 1000}}, (4, 8, 4), (32, 8, 32)),
+}
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_an_urgent_job_is_never_later_than_its_bound_however_it_is_aimed(name):
+    """The urgent job is released in every cycle of a stretch in which the long one runs."""
+    config, urgent, long = CORNERS[name]
+    platform = Platform.model_validate(config)
+    networks = [random_network(n, [(*shape, False)], 1) for n, shape in (("urgent", urgent), ("long", long))]
+    taskset = TaskSet("aimed", Path("aimed.toml"), platform, 60_000, tuple(
+        Task(n.name, i, n, 100_000, 100_000 - (1 - i) * 40_000, 0, True, ()) for i, n in enumerate(networks)))
+    plan = analyse_taskset(taskset, "if", placed=False)
+    assert plan.verdict.schedulable, plan.verdict
+    bounds = response_bounds(plan.system, plan.verdict)
+    worst = 0
+    for aim in [*range(60), *range(60, 3000, 97)]:
+        tasks = tuple(replace(t, triggers=(aim,) if t.index == 0 else (0,)) for t in taskset.tasks)
+        compiled = replace(plan, candidates=replace(plan.candidates, taskset=replace(taskset, tasks=tasks))).compiled()
+        for task, response in responses(run(compiled, 60_000)).items():
+            assert response <= bounds[task], f"{name}: released at {aim}, task {task}: {response} over {bounds[task]}"
+            worst = max(worst, response if task == 0 else 0)
+    assert worst > plan.system.tasks[0].length / 4  # the aim is not all beside the mark
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)

@@ -1,5 +1,6 @@
 """The compiler: a naive interpreter of tables and image reproduces the integer model, also when preempted anywhere."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from derca_sim.compile import compile_taskset
 from derca_sim.compile.layout import pack_panels, unpack_panels
 from derca_sim.compile.strategies import ALIASES, persist_cost, recompute_cost
 from derca_sim.errors import InputError
+from derca_sim.golden.iteration import Iteration
 from derca_sim.model.network import random_network
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TASK_BASE, TASK_STRIDE, Reg, Table, TaskReg
@@ -291,3 +293,29 @@ def test_unknown_strategy_and_interval():
         compile_taskset(taskset, "edf")
     with pytest.raises(InputError, match="every = 0"):
         compile_taskset(taskset, "if", every=0)
+
+
+def test_no_request_is_longer_than_the_platform_says():
+    """The hardware's beat counters are as wide as the platform's longest request, however large the tile."""
+    for config in (
+        {}, {"tile": {"m": 8, "k": 8, "n": 1024}, "bus": {"data_width": 32}},
+        {"array": {"rows": 32, "cols": 2}, "tile": {"m": 32, "k": 1024, "n": 4}, "bus": {"data_width": 32}},
+    ):
+        p = Platform.model_validate(config)
+        full = (p.tile.m, p.tile.k, p.tile.n, False)
+        layer = compile_taskset(task_set(p, [full]), "np").layers[0]
+        whole = Iteration(layer, 0, 0, 0, True, True, True, Strategy.LAYER)
+        loaded = replace(whole, preload=True)
+        stored = [beats for persist in (False, True) for _, _, beats in whole.write_panels(persist)]
+        beats = [b for it in (whole, loaded) for _, b in it.reads] + stored
+        assert max(beats) == p.largest_request
+
+
+def test_jobs_that_can_get_older_than_half_the_range_of_time_are_refused():
+    """Beyond it the hardware would take a late job for an early one."""
+    config = {"scheduler": {"time_width": 16, "tasks": 2}}
+    short = task_set(Platform.model_validate(config), [(8, 8, 8, False)])
+    compile_taskset(short, "np")
+    long = task_set(Platform.model_validate(config), [(64, 256, 64, False)])
+    with pytest.raises(InputError, match=r"platform\.scheduler\.time_width = 16: .*at least 1[789]"):
+        compile_taskset(long, "np")

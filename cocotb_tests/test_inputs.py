@@ -91,6 +91,9 @@ TASKSET_ERRORS = {
     "float for a whole number": ("period = 1000", "period = 1000.0", "task[0].period = 1000.0", "whole numbers"),
     "number for a truth value": ("relu = true", "relu = 1", "network[0].layers[1].relu = 1", "true or false"),
     "period zero": ("period = 1000", "period = 0", "task[0].period = 0", "1 .. 2147483647"),
+    "period too short to announce all tasks": (PERIOD_2, PERIOD_2.replace("2000", "6"), "task[1].period = 6",
+                                               "at least 7"),
+    "offset beyond the timers": ("offset = 10", "offset = 65536", "task[1].offset = 65536", "0 .. 65535"),
     "negative offset": ("offset = 10", "offset = -1", "task[1].offset = -1", "0 .. 2147483647"),
     "dimension zero": ("k = 5", "k = 0", "network[0].layers[0].k = 0", "1 .. 65535"),
     "dimension too large": ("n = 3", "n = 65536", "network[0].layers[1].n = 65536", "1 .. 65535"),
@@ -140,6 +143,7 @@ PLATFORM_ERRORS = {
     "clock zero": ("clock_mhz = 0.0", "clock_mhz = 0.0", "above 0 .. 2000"),
     "tile no multiple of the array": ("[tile]\nm = 12", "tile.m = 12", "multiples of array.rows = 8"),
     "memory beyond the addresses": ("[bus]\naddress_width = 16", "memory.size = 4194304", "2^16"),
+    "trace too shallow for the tasks": ("[scheduler]\ntasks = 64\n[trace]\ndepth = 8", "trace.depth = 8", "at least"),
     "tile slice no whole beat": ("[bus]\ndata_width = 128\n[tile]\nk = 33", "tile.k = 33", "16-byte beats"),
 }
 

@@ -37,7 +37,7 @@ class Layouts:
         m_panels = bits_for(p.m_panels)
         n = bits_for(p.tile.n)
         k = bits_for(p.tile.k)
-        beats = bits_for(4096)
+        beats = bits_for(p.largest_request)
 
         self.layer = struct(layer_layout(p))
         self.entry = struct(entry_layout(p))

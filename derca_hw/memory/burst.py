@@ -29,7 +29,7 @@ class BurstSplitter(wiring.Component):
         super().__init__({
             "start": In(1),
             "address": In(p.bus.address_width),
-            "beats": In(bits_for(4096)),
+            "beats": In(bits_for(p.largest_request)),
             "ready": Out(1),
             "valid": Out(1),
             "addr": Out(p.bus.address_width),

@@ -3,13 +3,15 @@
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.timing import SchedulerTiming
 
-from ..layouts import REGION_BITS, Layouts, pulse
+from ..layouts import Layouts, pulse
+from .issue import Issuer
+from .order import before, earlier
 
 
 class HeapScheduler(wiring.Component):
@@ -55,15 +57,10 @@ class HeapScheduler(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self._p
-        n, time = p.scheduler.tasks, p.scheduler.time_width
+        n = p.scheduler.tasks
         job = self._lay.release
         timing = self._timing
         position = range(2 * n + 2)
-
-        def before(a, b):
-            """Strictly earlier deadline, or equal deadline and lower task."""
-            difference = (a.deadline - b.deadline)[:time]
-            return difference[-1] | ((difference == 0) & (a.task < b.task))
 
         # Heap memory: the root at 1, children of i at 2i and 2i + 1. Two read ports (copies), one write port.
         m.submodules.low = low = Memory(shape=job, depth=n + 1, init=[])
@@ -74,15 +71,9 @@ class HeapScheduler(wiring.Component):
         for port in writes:
             m.d.comb += [port.addr.eq(write_at), port.data.eq(write_job), port.en.eq(write_en)]
 
-        m.submodules.count = count = Memory(shape=REGION_BITS, depth=n, init=[])
-        m.submodules.progress = progress = Memory(shape=REGION_BITS, depth=n, init=[])
-        count_w, count_r = count.write_port(), count.read_port(domain="comb")
-        m.d.comb += [
-            count_w.addr.eq(self.regions.p.task),
-            count_w.data.eq(self.regions.p.value),
-            count_w.en.eq(self.regions.valid),
-        ]
-        next_w, next_r = progress.write_port(), progress.read_port(domain="comb")
+        m.submodules.issuer = issuer = Issuer(p)
+        connect(m, flipped(self.regions), issuer.regions)
+        connect(m, issuer.instruction, flipped(self.instruction))
 
         size = Signal(range(n + 1))
         root = Signal(job)  # copy of the heap's root, valid while the heap is idle and not empty
@@ -99,27 +90,19 @@ class HeapScheduler(wiring.Component):
         m.d.comb += decide.eq(due | self.feedback)
         with m.If(self.feedback):
             m.d.sync += due.eq(1)
-        with m.If(self.instruction.ready):
-            m.d.sync += self.instruction.valid.eq(0)
 
         preempts = Signal()
         chosen = Signal(job)
         switch = Signal()
-        region = Signal(REGION_BITS)
-        difference = Signal(time)
         m.d.comb += [
-            difference.eq(root.deadline - current.deadline),
-            preempts.eq((size != 0) & difference[-1]),  # strictly earlier: the running job wins ties
+            preempts.eq((size != 0) & earlier(root.deadline, current.deadline)),  # the running job wins ties
             switch.eq(~current_valid | preempts),
             chosen.eq(Mux(switch, root, current)),
-            next_r.addr.eq(chosen.task),
-            count_r.addr.eq(chosen.task),
-            region.eq(next_r.data),
+            issuer.task.eq(chosen.task),
+            issuer.switch.eq(switch),
+            issuer.preempt.eq(switch & current_valid),
             self.event.p.cycle.eq(self.now),
-            next_w.addr.eq(chosen.task),
         ]
-        last_region = Signal()
-        m.d.comb += last_region.eq(region == count_r.data - 1)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -139,26 +122,15 @@ class HeapScheduler(wiring.Component):
                         steps.eq(timing.INSERT - 1),
                     ]
                     m.next = "UP"
-                with m.Elif(decide & self.running & (current_valid | (size != 0)) & ~self.instruction.valid):
+                with m.Elif(decide & self.running & (current_valid | (size != 0)) & issuer.free):
                     m.d.comb += [
                         self.event.valid.eq(1),
                         self.event.p.kind.eq(Kind.ISSUE),
                         self.event.p.task.eq(chosen.task),
-                        self.event.p.region.eq(region),
-                        next_w.data.eq(Mux(last_region, 0, region + 1)),
-                        next_w.en.eq(1),
+                        self.event.p.region.eq(issuer.region),
+                        issuer.fire.eq(1),
                     ]
-                    m.d.sync += [
-                        due.eq(0),
-                        self.instruction.valid.eq(1),
-                        self.instruction.p.task.eq(chosen.task),
-                        self.instruction.p.region.eq(region),
-                        self.instruction.p.switch.eq(switch),
-                        self.instruction.p.preempt.eq(switch & current_valid),
-                        self.instruction.p.resume.eq(switch & (region != 0)),
-                        current.eq(chosen),
-                        current_valid.eq(~last_region),
-                    ]
+                    m.d.sync += [due.eq(0), current.eq(chosen), current_valid.eq(~issuer.last)]
                     with m.If(switch):
                         # The preempted job takes the root's place; without one, the last job of the heap does.
                         m.d.comb += read_low.addr.eq(size)

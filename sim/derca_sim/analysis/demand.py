@@ -43,8 +43,9 @@ class Charged:
 class Overheads:
     """What every window holds besides jobs: `cost` cycles of the scheduler for each release of anyone, and `tail`.
 
-    `pattern` is (period, jitter) of every task of the system. The tail is the longest time from the end of a job's
-    last region to its results being in memory: a job due at t has to leave the accelerator by t - tail.
+    `pattern` is (period, jitter) of every task of the system. The tail is the time from the end of a job's last region
+    to its results being in memory when everything takes longest: a job due at t that leaves the accelerator by t - tail
+    is on time. (One that leaves it earlier may have a longer tail, but not a later end.)
     """
 
     cost: int = 0

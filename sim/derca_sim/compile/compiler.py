@@ -14,7 +14,7 @@ from ..model.tables import Strategy
 from ..model.taskset import TaskSet
 from . import image as memory_image
 from . import tables
-from .plan import EntryPlan, LayerPlan, RegionPlan, TaskPlan
+from .plan import EntryPlan, LayerPlan, RegionPlan, TaskPlan, longest_job
 from .strategies import Span, canonical, smallest_interval, spans, spans_at
 
 
@@ -181,6 +181,11 @@ def _problems(taskset: TaskSet, placed: Sequence[Sequence[LayerPlan]], used: int
     for task, part in zip(taskset.tasks, parts, strict=True):
         regions = sum(span.preemptive for span in part)
         need("tables.regions", p.tables.regions, regions, f"the regions of a job of task {task.name}; or {sparser}")
+    latest = max(t.deadline for t in taskset.tasks) + sum(longest_job(layers) for layers in placed)
+    if latest >= 1 << (p.scheduler.time_width - 1):
+        out.append(problem(file, "platform.scheduler.time_width", p.scheduler.time_width, f"at least "
+                           f"{latest.bit_length() + 1}: jobs can be up to {latest} cycles old in overload, which must "
+                           "be less than half the range of time; or use shorter networks"))
     rows = tables.index_row(p, len(taskset.tasks) - 1, p.tables.regions - 1) + 1
     if rows > tables.POINTER_ROWS:
         most = tables.POINTER_ROWS // len(taskset.tasks)

@@ -4,6 +4,7 @@ The walk of a layer is one iteration per tile of A times tile of B: for each til
 along K (innermost). Iterations of a layer are numbered in this order from 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -109,6 +110,26 @@ class LayerPlan:
     def packed(self) -> int:
         """The row as one integer."""
         return layer_layout(self.platform).pack(**self.fields())
+
+
+def longest_job(layers: Sequence[LayerPlan]) -> int:
+    """Cycles a job cannot exceed once it is not preempted any more: every step of every iteration one by one.
+
+    Under EDF a late job is served before every later release, so nothing is later than the deadlines and one such job
+    of every task. Generous; `timing.hardware` has the exact lengths.
+    """
+    total = 0
+    for layer in layers:
+        p = layer.platform
+        tile, memory = p.tile, p.memory
+        load = p.m_panels * p.panel_beats(tile.k, p.a_lanes) + p.n_panels * p.panel_beats(tile.k, p.b_lanes)
+        requests = p.m_panels + p.n_panels + 1
+        compute = p.m_panels * p.n_panels * (tile.k + p.array.cols + 4)
+        store = p.m_panels * tile.n * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+        burst = memory.read_latency + 8
+        step = load + compute + requests * burst + p.panel_beats(tile.n, 4) + memory.write_latency + 64
+        total += layer.iterations * step + layer.m_tiles * layer.n_tiles * 2 * store
+    return total
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,7 +53,8 @@ class Leftover:
     """What earlier jobs left behind when a job is started: the first cycles in which things are free again.
 
     `asked`: the read manager; `read`: the read channel; `slots`: every input slot; `banks`: each output bank;
-    `store`: the store engine; `stored`: what the job itself had queued is in memory; `compute`: the compute engine.
+    `store`: the store engine; `stored`: what the job itself had queued is in memory; `compute`: the compute engine;
+    `waiting`: as many store commands as may wait for their responses have been answered.
     """
 
     asked: int = 0
@@ -63,6 +64,7 @@ class Leftover:
     store: int = 0
     stored: int = 0
     compute: int = 0
+    waiting: int = 0
 
 
 class DataflowModel:
@@ -118,7 +120,7 @@ class DataflowModel:
         self._banks_free = list(left.banks)
         self._store_free_from = left.store
         self._write_idle_from = self._pending_until[task] = left.stored
-        self._recent.extend([left.stored - 1] * KernelTiming.COMMANDS)  # as many stores as may wait for responses do
+        self._recent.extend([left.waiting - 1] * KernelTiming.COMMANDS)
         self._drained_from = self._compute_idle_from = self._compute_from = left.compute
         for visible in (left.asked, left.read, left.slots, *left.banks, left.store, left.stored, left.compute):
             self._agenda.at(visible)

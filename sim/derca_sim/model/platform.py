@@ -149,6 +149,10 @@ class Platform(Section):
             f"at most {4096 // self.beat_bytes} beats of {self.beat_bytes} bytes, the 4 KiB limit of AXI4",
         )
         require(
+            4 * self.trace.depth >= self.scheduler.tasks, "trace.depth", self.trace.depth,
+            f"at least scheduler.tasks / 4 = {-(-self.scheduler.tasks // 4)}, for all tasks releasing at once",
+        )
+        require(
             self.memory.size <= 1 << bus.address_width, "memory.size", self.memory.size,
             f"at most 2^{bus.address_width}, the range of bus.address_width",
         )
@@ -207,6 +211,15 @@ class Platform(Section):
     def save_panel_stride(self) -> int:
         """Bytes from one panel to the next in a task's save area."""
         return self.tile.n * self.bank_word_beats * self.beat_bytes
+
+    @property
+    def largest_request(self) -> int:
+        """Beats of the longest read or write request of an engine."""
+        t = self.tile
+        return max(
+            self.panel_beats(t.k, self.a_lanes), self.panel_beats(t.k, self.b_lanes),
+            self.panel_beats(t.n, self.a_lanes), self.panel_beats(t.n, 4), t.n * self.bank_word_beats,
+        )
 
     def panel_beats(self, k: int, lanes: int) -> int:
         """Beats of a panel slice of `k` steps."""

@@ -186,6 +186,13 @@ def _task_problems(s: TaskSetSection, path: Path) -> list[str]:
             out.append(problem(path, f"{key}.network", t.network, f"the networks of the file: {', '.join(names)}"))
         if deadline > t.period:
             out.append(problem(path, f"{key}.deadline", deadline, f"1 .. {t.period}, the task's period"))
+        least = 2 * len(s.task) + 3
+        if t.period < least:
+            out.append(problem(path, f"{key}.period", t.period, f"at least {least}, so that {len(s.task)} tasks can be "
+                               "released and overrun at once"))
+        if t.offset >= 2 * span:
+            out.append(problem(path, f"{key}.offset", t.offset, f"0 .. {2 * span - 1}, the range of timers of "
+                               f"{scheduler.time_width} bits (platform scheduler.time_width)"))
         if t.period + deadline >= span:
             out.append(problem(path, f"{key}.period", t.period, f"periods with period + deadline < {span}, since "
                                f"deadlines compare modulo 2^{scheduler.time_width} (platform scheduler.time_width)"))

@@ -27,7 +27,8 @@ class Bounds:
     """The largest pieces of work any task of a set has, in cycles or beats."""
 
     load_beats: int  #: beats of one tile
-    load_requests: int  #: and its requests
+    load_bursts: int  #: and its bursts, wherever it lies between 4 KiB boundaries
+    request_bursts: int  #: bursts of one of its requests
     store: int  #: reads of a bank by the store engine
 
     @staticmethod
@@ -36,9 +37,14 @@ class Bounds:
         layers = [layer for task in tasks for layer in task.layers]
         corners = [it for layer in layers for it in _corners(layer)]
         p = layers[0].platform
+
+        def bursts(beats: int) -> int:
+            return -(-beats // p.bus.burst_beats) + -(-beats * p.beat_bytes // 4096)
+
         return Bounds(
             max(sum(beats for _, beats in it.reads) for it in corners),
-            max(len(it.reads) for it in corners),
+            max(sum(bursts(beats) for _, beats in it.reads) for it in corners),
+            max(bursts(beats) for it in corners for _, beats in it.reads),
             max(it.panels * it.columns for it in corners)
             * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats),
         )
@@ -52,18 +58,29 @@ def _corners(layer: LayerPlan) -> Iterator[Iteration]:
 def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
     """The worst state in which a job can be started by an instruction decided in cycle 0.
 
-    Every slot is being filled with a prefetch that has to run out; the compute engine has just taken its last operands
-    and its sums still drain; every bank waits to be stored, its own task's among them.
+    Every slot is being filled with a prefetch that has to run out. If there can be more bursts than may be in flight,
+    the request in the read manager still needs a round trip for each such number of them. The compute engine has just
+    taken its last operands and its sums still drain; every bank waits to be stored, its own task's among them, one
+    after the other, in lock-step each with its response, otherwise once as many store commands have been answered as
+    may wait for it, if memory is slow enough for that many to wait.
     """
-    granted = KernelTiming.GRANT
-    asked = granted + 1 + -(-bounds.load_beats // p.bus.burst_beats) + bounds.load_requests
-    read = asked + p.memory.read_latency + p.buffers.slots * bounds.load_beats
+    granted, memory = KernelTiming.GRANT, p.memory
+    crowded = p.buffers.slots * bounds.load_bursts > p.bus.outstanding
+    rounds = 1 + (-(-bounds.request_bursts // p.bus.outstanding) if crowded else 0)
+    asked = granted + 1 + bounds.request_bursts
+    read = asked + rounds * (memory.read_latency + 1) + p.buffers.slots * bounds.load_beats
+    if crowded:
+        asked = read
     compute = granted + ComputeTiming.DRAIN + p.array.cols + 1
-    each = bounds.store + StoreTiming.GAP
-    banks = tuple(compute + (i + 1) * each for i in range(p.buffers.banks))
-    beats_left = max(StoreTiming.REQUANTISED, StoreTiming.RAW)
-    stored = banks[-1] + beats_left + p.memory.write_latency + 2
-    return Leftover(asked, read, read + 2, banks, banks[-1], stored, compute)
+    answered = max(StoreTiming.REQUANTISED, StoreTiming.RAW) + memory.write_latency + 2  # after the last read
+    each, first, waiting = bounds.store + StoreTiming.GAP, compute, 0
+    if p.pipeline == "lockstep":
+        each += answered + StoreTiming.GAP
+    elif answered >= (KernelTiming.COMMANDS - 1) * (StoreTiming.GAP + 1):
+        first += answered
+        waiting = first + p.buffers.banks * each + answered
+    banks = tuple(first + (i + 1) * each for i in range(p.buffers.banks))
+    return Leftover(asked, read, read + 2, banks, banks[-1], banks[-1] + answered, compute, waiting)
 
 
 @dataclass
