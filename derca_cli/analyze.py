@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from derca_sim.analysis.response import response_bounds, slacks
-from derca_sim.analysis.verdict import KINDS, NOT_SCHEDULABLE
+from derca_sim.analysis.verdict import KINDS
+from derca_sim.compile.strategies import ALIASES
 from derca_sim.errors import InputError
 from derca_sim.model.taskset import load_taskset
 from derca_sim.planning import Plan, analyse_taskset, describe_point
@@ -16,10 +17,11 @@ from .output import CheckFailed, JsonOption, print_json, show_table, stdout, ste
 
 
 def checked_strategy(strategy: str) -> str:
-    """The strategy if the analysis knows it."""
-    if strategy not in KINDS:
+    """The analysis' name of a strategy; the names in full that `derca run` takes are understood."""
+    short = {full: alias for alias, full in ALIASES.items() if alias in KINDS}.get(strategy, strategy)
+    if short not in KINDS:
         raise InputError(f'--strategy = "{strategy}": allowed are {", ".join(KINDS)}')
-    return strategy
+    return short
 
 
 def analyze(
@@ -40,8 +42,8 @@ def analyze(
     from the worst state other jobs can leave behind. The proof holds for any release offsets, sporadic delays and
     early completions.
 
-    [bold]Verdicts[/bold]  schedulable (proved; exit 0), not schedulable (a legal arrival pattern misses a deadline
-    even if preemption were free; exit 1, with the witness), unknown (no proof either way; exit 1, with the reason).
+    [bold]Verdicts[/bold]  schedulable (proved; exit 0), not schedulable (a legal arrival pattern misses a deadline in
+    a cycle-exact run; exit 1, with that run), unknown (no proof either way; exit 1, with where the proof fails).
 
     [bold]Examples[/bold]
 
@@ -121,8 +123,7 @@ def _show(plan: Plan, summary: dict, points: bool) -> None:
     verdict = plan.verdict
     out.print(f"verdict    {verdict.status}: {verdict.reason}", markup=False, highlight=False, soft_wrap=True)
     if verdict.witness is not None:
-        label = "witness" if verdict.status == NOT_SCHEDULABLE else "where"
-        out.print(f"{label:<10} {verdict.witness}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"{'bound':<10} {verdict.witness}", markup=False, highlight=False, soft_wrap=True)
     out.print(f"load       {summary['utilisation']:.1%} of the time with all charges, "
               f"{summary['utilisation_unpreempted']:.1%} without preemption", markup=False, highlight=False)
 

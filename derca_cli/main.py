@@ -1,5 +1,6 @@
 """The `derca` command."""
 
+import signal
 import sys
 import traceback
 
@@ -41,6 +42,7 @@ EXIT_DEFECT = 70
 
 def main() -> None:
     """Entry point of the `derca` script."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds: nothing half-written, workers end
     try:
         app()
     except KeyboardInterrupt:

@@ -16,7 +16,7 @@ def run(
     taskset: Annotated[Path, typer.Argument(help="Task set TOML.", show_default=False)],
     strategy: Annotated[str, typer.Option(
         help="Preemption: np (none), lw (between layers), ir, ip (inside layers, always recompute or persist), "
-             "if (the cheaper of both at every point), or the names in full.")] = "flexible",
+             "if (the cheaper of both at every point), joint (points and kinds chosen by the analysis).")] = "flexible",
     every: Annotated[int | None, typer.Option(
         metavar="N", help="Iterations between preemption points; by default as few as the tables hold.",
         show_default=False)] = None,

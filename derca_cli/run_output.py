@@ -59,7 +59,7 @@ def show_run(s: dict) -> None:
             "not compared" if error is None else f"{error} cycles" if isinstance(error, int) else error)
     lines += [
         ("events", events),
-        ("array", f"{100 * s['pe_utilisation']:.1f} % of its multiply-accumulates were useful"),
+        ("array", f"{100 * s['pe_utilisation']:.1f} % busy with useful multiply-accumulates"),
         ("speed", f"{format_cell(s['cycles_per_second'])} cycles per second"),
         ("files", s["files"]["timeline"] + ", " + s["files"]["events"]),
     ]

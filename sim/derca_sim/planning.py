@@ -1,17 +1,16 @@
 """From a task set to tables with a proof: candidate points, their prices on our hardware, the analysis, the plan."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .analysis.model import Placement, System, TaskModel
-from .analysis.verdict import Verdict, analyse
+from .analysis.verdict import NOT_SCHEDULABLE, UNKNOWN, Verdict, analyse
 from .compile.compiler import Compiled, compile_points, compile_taskset
 from .compile.plan import TaskPlan
+from .events import Event, Kind
+from .golden.machine import run
 from .model.tables import Strategy
 from .model.taskset import TaskSet
 from .timing.hardware import HardwareTiming
-
-#: Strategies of the compiler and what the analysis calls them.
-ANALYSED_AS = {"np": "np", "lw": "lw", "recompute": "ir", "persist": "ip", "flexible": "if", "joint": "joint"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,51 @@ def analyse_taskset(taskset: TaskSet, strategy: str = "joint", placed: bool = Tr
     """
     candidates = compile_taskset(taskset, "flexible", every)
     system = HardwareTiming(candidates).system()
-    return Plan(candidates, system, analyse(system, strategy, placed))
+    plan = Plan(candidates, system, analyse(system, strategy, placed))
+    if plan.verdict.status != UNKNOWN:
+        return plan
+    miss = find_miss(plan)
+    if miss is None:
+        return plan
+    return replace(plan, verdict=replace(plan.verdict, status=NOT_SCHEDULABLE, reason=miss))
+
+
+def find_miss(plan: Plan) -> str | None:
+    """A run of the golden machine, with the points of the plan, that misses a deadline, in words; None if none does.
+
+    Tried are all tasks released together, and each task together with the others just after its longest region began.
+    """
+    tasks = plan.candidates.taskset.tasks
+    horizon = min(2_000_000, 2 * max(t.period for t in tasks) + max(t.deadline for t in tasks))
+    together = {t.index: 0 for t in tasks}
+    patterns = [("all tasks released together", together)]
+    for task, model, placement in zip(tasks, plan.system.tasks, plan.verdict.placements, strict=True):
+        regions = placement.regions(model)
+        longest = max(range(len(regions)), key=[r.length for r in regions].__getitem__)
+        alone = _run_from(plan, {task.index: 0}, 4 * task.period)
+        began = next((e.cycle for e in alone if e.kind == Kind.ISSUE and e.region == longest), None)
+        if began is not None:
+            others = {t.index: began if t.index != task.index else 0 for t in tasks}
+            name = f"{task.name} released at 0 and the others at {began}, just after its longest region began"
+            patterns.append((name, others))
+    for name, first in patterns:
+        for e in _run_from(plan, first, horizon):
+            if e.kind in (Kind.MISS, Kind.OVERRUN):
+                what = "ends late" if e.kind == Kind.MISS else "is not over at the next release"
+                return f"with {name}, job {e.job} of {tasks[e.task].name} {what}, in cycle {e.cycle} (golden machine)"
+    return None
+
+
+def _run_from(plan: Plan, first: dict[int, int], horizon: int) -> list[Event]:
+    """Events when the tasks of `first` are released there and then each period, and no others."""
+    taskset = plan.candidates.taskset
+    tasks = tuple(
+        replace(t, offset=0, sporadic=True, triggers=tuple(range(first[t.index], horizon, t.period))
+                if t.index in first else ())
+        for t in taskset.tasks
+    )
+    released = replace(plan, candidates=replace(plan.candidates, taskset=replace(taskset, tasks=tasks)))
+    return run(released.compiled(), horizon)
 
 
 def compile_any(taskset: TaskSet, strategy: str = "flexible", every: int | None = None) -> Compiled:

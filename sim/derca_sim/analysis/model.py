@@ -132,12 +132,14 @@ class System:
     """Tasks under one scheduler.
 
     `release_cost` cycles of the scheduler per release, whoever's it is; `tail` cycles at most from the end of a job's
-    last region until its results are in memory, while other jobs already run.
+    last region until its results are in memory, while other jobs already run. `exact`: blocks really can take as long
+    as they say; otherwise they are upper bounds, and demand that does not fit proves nothing.
     """
 
     tasks: tuple[TaskModel, ...]
     release_cost: int = 0
     tail: int = 0
+    exact: bool = True
 
 
 def by_deadline(tasks: Sequence[TaskModel]) -> list[int]:

@@ -37,7 +37,8 @@ class Verdict:
     """The answer for one system and strategy; placements and charged tasks are in the order of the system's tasks.
 
     `status` is SCHEDULABLE (proved, by `accounting`), NOT_SCHEDULABLE (a legal arrival pattern misses a deadline even
-    if preemption were free: `witness`), or UNKNOWN (`reason`; `witness` is where the nearest proof fails).
+    if preemption were free: `witness`; only for systems whose lengths are exact), or UNKNOWN (`reason`; `witness` is
+    where the nearest proof fails).
     """
 
     status: str
@@ -156,12 +157,16 @@ def _first_proof(system: System, candidates: Iterator[list[Placement]], accounti
     if last is None:
         last = ideal, without_prices(system.tasks, ideal), bare
     placements, charged, answer = last
-    if bare.passed is False:
+    if bare.passed is False and system.exact:
         return Verdict(NOT_SCHEDULABLE, f"even if preemption were free: {bare.reason}", tuple(placements),
+                       tuple(charged), None, bare.witness)
+    if bare.passed is False:
+        return Verdict(UNKNOWN, f"no proof: with the bounds of all lengths, {bare.reason}", tuple(placements),
                        tuple(charged), None, bare.witness)
     if bare.passed is None:
         return Verdict(UNKNOWN, bare.reason, tuple(placements), tuple(charged))
-    reason = answer.reason if answer.passed is None else "it would fit if preemption were free; with its prices not"
+    reason = answer.reason if answer.passed is None else (
+        "no proof: jobs alone would fit, with preemption, releases and the way to memory charged they do not")
     return Verdict(UNKNOWN, reason, tuple(placements), tuple(charged), None, answer.witness)
 
 

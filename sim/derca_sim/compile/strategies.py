@@ -32,7 +32,7 @@ def canonical(strategy: str) -> str:
         If there is no such strategy.
     """
     if strategy not in ALIASES:
-        raise InputError(f'strategy = "{strategy}": allowed are {", ".join(ALIASES)}')
+        raise InputError(f'--strategy = "{strategy}": allowed are {", ".join(ALIASES)}, joint')
     return ALIASES[strategy]
 
 

@@ -214,9 +214,10 @@ class Platform(Section):
 
     @property
     def largest_request(self) -> int:
-        """Beats of the longest read or write request of an engine."""
+        """Beats of the longest read or write request the managers take: those of the engines, and at least 4096."""
         t = self.tile
         return max(
+            4096,
             self.panel_beats(t.k, self.a_lanes), self.panel_beats(t.k, self.b_lanes),
             self.panel_beats(t.n, self.a_lanes), self.panel_beats(t.n, 4), t.n * self.bank_word_beats,
         )

@@ -108,7 +108,7 @@ class HardwareTiming:
             model, tail = self._task(task, jitter)
             tasks.append(model)
             tails.append(tail)
-        return System(tuple(tasks), SchedulerTiming(self._p).INSERT + 1, max(tails))
+        return System(tuple(tasks), SchedulerTiming(self._p).INSERT + 1, max(tails), exact=False)
 
     def _task(self, task: TaskPlan, jitter: int) -> tuple[TaskModel, int]:
         whole = self._run(task.regions, False)
