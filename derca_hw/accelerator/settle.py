@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import KernelTiming
 
 
 class StoresPending(wiring.Component):
@@ -34,7 +35,7 @@ class StoresPending(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # Every bank may be queued and every command waiting for its response, all of one task.
-        limit = self._p.buffers.banks + 17
+        limit = self._p.buffers.banks + KernelTiming.COMMANDS + 1
         counts = Array(Signal(range(limit + 1), name=f"pending_{i}") for i in range(self._p.scheduler.tasks))
         for i, count in enumerate(counts):
             up, down = Signal(name=f"up_{i}"), Signal(name=f"down_{i}")

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import bits_for, entry_layout, index_layout, layer_layout
+from derca_sim.model.timing import KernelTiming
 
 from ..layouts import REGION_BITS, Layouts, pulse
 from .tables import Table
@@ -31,9 +32,9 @@ class KernelManager(wiring.Component):
     """
 
     #: Cycles from an instruction that switches to the offer of the first entry.
-    SWITCH_LATENCY = 3
+    SWITCH_LATENCY = KernelTiming.SWITCH
     #: Cycles from an entry taken to the offer of the next.
-    NEXT_LATENCY = 2
+    NEXT_LATENCY = KernelTiming.NEXT
 
     def __init__(self, p: Platform):
         self._p = p

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import KernelTiming
 
 from ..layouts import Layouts
 from .burst import BurstSplitter
@@ -37,7 +38,7 @@ class WriteManager(wiring.Component):
     """
 
     #: Commands that may wait for responses at the same time.
-    COMMANDS = 16
+    COMMANDS = KernelTiming.COMMANDS
 
     def __init__(self, p: Platform):
         self._p = p

@@ -9,6 +9,7 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import ANNOUNCE, OFFER
 
 from ..layouts import Layouts, pulse
 
@@ -40,7 +41,7 @@ class JobRelease(wiring.Component):
     """
 
     #: Cycles from a lone release to the offer to the scheduler.
-    OFFER_LATENCY = 2
+    OFFER_LATENCY = ANNOUNCE + OFFER
 
     def __init__(self, p: Platform):
         self._p = p
