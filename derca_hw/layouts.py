@@ -8,7 +8,9 @@ from derca_sim.model.tables import RowLayout, bits_for, entry_layout, layer_layo
 
 REGION_BITS = 16
 #: Bits of a task index in events, whatever the platform.
-EVENT_TASK_BITS = 8
+EVENT_TASK_BITS = 10
+#: Bits of an event's kind.
+EVENT_KIND_BITS = 5
 
 
 class Destination(enum.Enum, shape=2):
@@ -44,7 +46,7 @@ class Layouts:
 
         self.event = data.StructLayout({
             "cycle": 32,  # cycles since start
-            "kind": 4,  # derca_sim.events.Kind
+            "kind": EVENT_KIND_BITS,  # derca_sim.events.Kind
             "task": EVENT_TASK_BITS,
             "region": REGION_BITS,
             "arg": 2,  # strategy, or 1 for a late finish

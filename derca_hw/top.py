@@ -9,7 +9,7 @@ from derca_sim.model.platform import Platform
 from .accelerator.accelerator import Accelerator
 from .host.interface import LITE_PORTS, HostInterface
 from .kernel.manager import KernelManager
-from .layouts import EVENT_TASK_BITS, REGION_BITS
+from .layouts import EVENT_KIND_BITS, EVENT_TASK_BITS, REGION_BITS
 from .memory.interface import MemoryInterface
 from .release.parallel import JobRelease
 from .scheduler.heap import HeapScheduler
@@ -62,7 +62,7 @@ class Derca(wiring.Component):
             "event_valid": Out(1),
             "event_ready": In(1),
             "event_cycle": Out(32),
-            "event_kind": Out(4),
+            "event_kind": Out(EVENT_KIND_BITS),
             "event_task": Out(EVENT_TASK_BITS),
             "event_region": Out(REGION_BITS),
             "event_arg": Out(2),

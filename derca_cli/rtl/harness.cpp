@@ -33,8 +33,8 @@ namespace {
 
 struct EventRecord {
     uint32_t cycle;
-    uint16_t region;
-    uint8_t kind, task, arg, pad[3];
+    uint16_t region, task;
+    uint8_t kind, arg, pad[2];
 };
 static_assert(sizeof(EventRecord) == 12, "read back with the same layout");
 
@@ -218,8 +218,8 @@ class Simulation {
     }
 
     void take_event() {
-        const EventRecord event = {uint32_t(top_->event_cycle), uint16_t(top_->event_region), uint8_t(top_->event_kind),
-                                   uint8_t(top_->event_task), uint8_t(top_->event_arg), {0, 0, 0}};
+        const EventRecord event = {uint32_t(top_->event_cycle), uint16_t(top_->event_region), uint16_t(top_->event_task),
+                                   uint8_t(top_->event_kind), uint8_t(top_->event_arg), {0, 0}};
         if (event.cycle >= script_.horizon) return;
         events_.push_back(event);
         if (event.kind != script_.finish_kind) return;

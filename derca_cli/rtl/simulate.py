@@ -15,7 +15,7 @@ from derca_sim.model.registers import ID_VALUE, Reg
 from .build import build, verilog_for
 
 EVENT_DTYPE = np.dtype([
-    ("cycle", "<u4"), ("region", "<u2"), ("kind", "u1"), ("task", "u1"), ("arg", "u1"), ("pad", "u1", 3),
+    ("cycle", "<u4"), ("region", "<u2"), ("task", "<u2"), ("kind", "u1"), ("arg", "u1"), ("pad", "u1", 2),
 ])
 FINISH_DTYPE = np.dtype([("cycle", "<u4"), ("task", "<u4"), ("dump", "<u4"), ("pad", "<u4")])
 

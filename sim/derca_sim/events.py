@@ -16,8 +16,8 @@ class Kind(IntEnum):
 
     RELEASE = 0  #: the job's release time
     OVERRUN = 1  #: a release that was skipped because the previous job still lived
-    READY = 2  #: the scheduler begins to insert the job
-    ISSUE = 3  #: the scheduler decides: the instruction is valid in the next cycle
+    READY = 2  #: the scheduler takes the job
+    ISSUE = 3  #: the instruction is valid: one cycle after the decision
     PREEMPT = 4  #: the accelerator gives the job up; region = the one just finished, arg = strategy
     RESUME = 5  #: the entry of the resumed region is handed to the accelerator; arg = strategy
     START = 6  #: first operand of a region enters the array
@@ -25,7 +25,13 @@ class Kind(IntEnum):
     REGION_END = 8  #: last operand of a region enters the array
     SAVED = 9  #: the last byte of persisted partial sums is in memory
     FINISH = 10  #: the last byte of a job's results is in memory; arg = 1 when late
-    MISS = 11  #: the job was not finished at its deadline; the cycle is that of its FINISH
+    MISS = 11  #: the job was not finished at its deadline; the cycle after the deadline
+    ABORT = 12  #: the job was given up for the task's next release
+    EARLY = 13  #: a sporadic trigger came before the minimum inter-arrival time had passed; its release is deferred
+    BUDGET = 14  #: a job (arg 0) or one of its regions (arg 1) has run longer than its budget
+    WATCHDOG = 15  #: feedback is missing: warning (arg 0), safe state (arg 1)
+    FAULT = 16  #: something is broken; region = what (`model.registers.Fault`), task = where
+    COMMIT = 17  #: the task set written to the shadow tables takes over
 
 
 @dataclass(frozen=True, order=True)

@@ -6,13 +6,24 @@ A `Platform` is declared intent (what a user writes in TOML); its properties are
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
     """Base of every TOML section: unknown keys are errors, values are immutable once validated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+#: What orders jobs: absolute deadline, relative deadline, release, absolute deadline minus remaining work.
+Policy = Literal["edf", "deadline_monotonic", "fifo", "least_slack"]
+#: What a release does while the task's previous job lives.
+Overrun = Literal["skip", "abort", "queue"]
+
+
+def _as_tuple(value):
+    """TOML has lists only."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 class ArrayConfig(Section):
@@ -59,19 +70,47 @@ class MemoryConfig(Section):
 
 
 class SchedulerConfig(Section):
-    """The on-chip scheduler: `tasks` is N, `time_width` the bits of deadlines, compared modulo 2^time_width."""
+    """The on-chip scheduler: `tasks` is N, `time_width` the bits of keys, compared modulo 2^time_width.
 
-    kind: Literal["heap"] = "heap"
-    tasks: Annotated[int, Field(ge=2, le=64)] = 8
+    `policies` are generated in; the host selects one of them, the first is the one after reset.
+    """
+
+    kind: Literal["heap", "scan", "tournament"] = "heap"
+    policies: Annotated[tuple[Policy, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = ("edf",)
+    tasks: Annotated[int, Field(ge=2, le=1024)] = 8
     time_width: Annotated[int, Field(ge=16, le=32)] = 32
 
 
+class ReleaseConfig(Section):
+    """Job release: one timer per task (`parallel`), or timers in RAM, visited in turn (`swept`).
+
+    `overrun` policies are generated in and chosen per task: the new release is skipped, aborts the job that still
+    lives, or is queued until it ends. `trace` entries can be replayed from on-chip memory.
+    """
+
+    kind: Literal["parallel", "swept"] = "parallel"
+    overrun: Annotated[tuple[Overrun, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = ("skip",)
+    trace: Annotated[int, Field(ge=0, le=65536)] = 0
+
+
+class SupervisionConfig(Section):
+    """Execution budgets per job and per region, and a watchdog on missing feedback."""
+
+    budgets: bool = False
+    watchdog: bool = True
+
+
 class TableConfig(Section):
-    """Depths of the kernel manager's tables: layer descriptors, metadata entries, regions per task."""
+    """The kernel manager's tables: layer descriptors, metadata entries, regions per task.
+
+    `shadow` doubles them, so that a task set can be written while another runs; `parity` guards every 32-bit word.
+    """
 
     layers: Annotated[int, Field(ge=2, le=1024)] = 64
     entries: Annotated[int, Field(ge=4, le=65536)] = 1024
     regions: Annotated[int, Field(ge=2, le=4096)] = 256
+    shadow: bool = True
+    parity: bool = True
 
 
 class StoreConfig(Section):
@@ -103,6 +142,8 @@ class Platform(Section):
     bus: BusConfig = BusConfig()
     memory: MemoryConfig = MemoryConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
+    release: ReleaseConfig = ReleaseConfig()
+    supervision: SupervisionConfig = SupervisionConfig()
     tables: TableConfig = TableConfig()
     store: StoreConfig = StoreConfig()
     trace: TraceConfig = TraceConfig()
@@ -147,6 +188,19 @@ class Platform(Section):
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
             f"at most {4096 // self.beat_bytes} beats of {self.beat_bytes} bytes, the 4 KiB limit of AXI4",
+        )
+        most = 64  # slots, or timers, that are compared side by side
+        require(
+            self.scheduler.kind != "tournament" or self.scheduler.tasks <= most, "scheduler.tasks",
+            self.scheduler.tasks, f"at most {most} with scheduler.kind = \"tournament\"; scan and heap take more",
+        )
+        require(
+            self.release.kind != "parallel" or self.scheduler.tasks <= most, "scheduler.tasks",
+            self.scheduler.tasks, f"at most {most} with release.kind = \"parallel\"; swept takes more",
+        )
+        require(
+            self.scheduler.kind != "heap" or "abort" not in self.release.overrun, "release.overrun",
+            self.release.overrun, "skip and queue with scheduler.kind = \"heap\"; scan and tournament can abort",
         )
         require(
             4 * self.trace.depth >= self.scheduler.tasks, "trace.depth", self.trace.depth,
