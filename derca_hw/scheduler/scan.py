@@ -17,9 +17,9 @@ class ScanSlots(wiring.Component):
     """One slot per task; the winner is kept up to date in the background. Logic hardly grows with N.
 
     A release is taken every cycle but the one after a decision, written to its slot, read back and compared with the
-    winner: it can be chosen `SchedulerTiming.VISIBLE` = 3 cycles after it was taken. When the winner becomes the running
-    job, every slot is looked at again, one per cycle in which no release is (`REFILL` = N + 3). The running job keeps
-    its slot, which does not take part while it has regions left, so that a preempted job waits again without a write.
+    winner: it can be chosen `SchedulerTiming.VISIBLE` = 3 cycles after it was taken. When the winner becomes the
+    running job, every slot is looked at again, one per cycle in which no release is (`REFILL` = N + 3). The running job
+    keeps its slot, which does not take part while it has regions left: a preempted job waits again without a write.
 
     Members: see `WaitingJobs`.
     """

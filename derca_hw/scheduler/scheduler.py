@@ -85,7 +85,6 @@ class Scheduler(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, lay = self._p, self._lay
-        n = p.scheduler.tasks
         aborts = "abort" in p.release.overrun
         m.submodules.waiting = waiting = WAITING[p.scheduler.kind](p)
         m.submodules.counters = counters = RegionCounters(p)
