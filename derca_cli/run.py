@@ -1,6 +1,6 @@
 """`derca run`: a task set on the RTL, judged by its event log and its results."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +9,7 @@ import typer
 from derca_sim.errors import InputError
 
 from .output import CheckFailed, JsonOption, output_directory, print_json, step, write_bytes
+from .overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform
 from .run_output import FILES, show_run, write_files
 
 
@@ -20,8 +21,9 @@ def run(
     every: Annotated[int | None, typer.Option(
         metavar="N", help="Iterations between preemption points; by default as few as the tables hold.",
         show_default=False)] = None,
-    pipeline: Annotated[str | None, typer.Option(
-        help="decoupled or lockstep; by default as the platform says.", show_default=False)] = None,
+    pipeline: PipelineOption = None,
+    scheduler: SchedulerOption = None,
+    release: ReleaseOption = None,
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
     output: Annotated[Path | None, typer.Option(
@@ -52,6 +54,8 @@ def run(
 
         derca run sim/tasksets/demo.toml --pipeline lockstep --horizon 100000 -o out/lockstep
 
+        derca run sim/tasksets/demo.toml --scheduler scan --release swept
+
         derca run sim/tasksets/demo.toml --jitter 40 --stall 0.2 --seed 7
 
     [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
@@ -64,11 +68,9 @@ def run(
     from .rtl.simulate import Jitter, RtlError
     from .system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
 
-    _check_options(pipeline, horizon, jitter, stall, seed)
+    _check_options(horizon, jitter, stall, seed)
     with step("compiling the task set"):
-        tasks = load_taskset(taskset)
-        if pipeline:
-            tasks = replace(tasks, platform=tasks.platform.model_copy(update={"pipeline": pipeline}))
+        tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
         compiled = compile_any(tasks, strategy, every)
     platform, cycles = compiled.platform, horizon or tasks.horizon
     folder = output or Path("out/run") / f"{tasks.name}-{compiled.strategy}-{platform.pipeline}"
@@ -94,7 +96,8 @@ def run(
         metrics = measure(result.events, infos, cycles, platform.array.rows * platform.array.cols)
         summary = {
             "taskset": tasks.name, "platform": platform.name, "strategy": compiled.strategy,
-            "pipeline": platform.pipeline, "horizon": cycles,
+            "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind, "release": platform.release.kind,
+            "horizon": cycles,
             "memory": "fixed latency" if noise is None else asdict(noise),
             "deadline_misses": metrics.deadline_misses, "preemptions": metrics.preemptions,
             "bit_exact": results.bit_exact, "jobs_checked": results.checked,
@@ -120,14 +123,13 @@ def run(
         raise CheckFailed(*problems)
 
 
-def _check_options(pipeline: str | None, horizon: int | None, jitter: int | None, stall: float, seed: int) -> None:
+def _check_options(horizon: int | None, jitter: int | None, stall: float, seed: int) -> None:
     problems = []
 
     def require(condition: bool, option: str, value, allowed: str):
         if not condition:
             problems.append(f"{option} = {value}: allowed are {allowed}")
 
-    require(pipeline in (None, "decoupled", "lockstep"), "--pipeline", pipeline, "decoupled, lockstep")
     require(horizon is None or 1 <= horizon < 1 << 31, "--horizon", horizon, "1 .. 2147483647 cycles")
     require(jitter is None or 0 <= jitter <= 100_000, "--jitter", jitter, "0 .. 100000 cycles")
     require(0 <= stall <= 0.9, "--stall", stall, "0 .. 0.9")

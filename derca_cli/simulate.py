@@ -11,6 +11,7 @@ import typer
 from derca_sim.errors import InputError
 
 from .output import CheckFailed, JsonOption, output_directory, print_json, show_table, step
+from .overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform
 from .run_output import FILES, show_run, write_files
 
 
@@ -20,6 +21,9 @@ def simulate(
     every: Annotated[int | None, typer.Option(
         metavar="N", help="Iterations between preemption points; by default as few as the tables hold.",
         show_default=False)] = None,
+    pipeline: PipelineOption = None,
+    scheduler: SchedulerOption = None,
+    release: ReleaseOption = None,
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
     runs: Annotated[int, typer.Option(
@@ -56,7 +60,7 @@ def simulate(
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
     with step("compiling the task set"):
-        tasks = load_taskset(taskset)
+        tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
         compiled = compile_any(tasks, strategy, every)
     platform, cycles = compiled.platform, horizon or tasks.horizon
     folder = output or Path("out/simulate") / f"{tasks.name}-{compiled.strategy}-{platform.pipeline}"
@@ -69,7 +73,8 @@ def simulate(
         metrics = measure(events, infos, cycles, platform.array.rows * platform.array.cols)
         summary = {
             "taskset": tasks.name, "platform": platform.name, "strategy": compiled.strategy,
-            "pipeline": platform.pipeline, "horizon": cycles, "deadline_misses": metrics.deadline_misses,
+            "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind,
+            "release": platform.release.kind, "horizon": cycles, "deadline_misses": metrics.deadline_misses,
             "preemptions": metrics.preemptions, "pe_utilisation": metrics.pe_utilisation,
             "cycles_per_second": round(cycles / seconds), "events": len(events),
             "tasks": [asdict(row) for row in metrics.tasks],

@@ -53,7 +53,12 @@ class Layouts:
         })
         self.release = data.StructLayout({
             "task": task,
-            "deadline": time,  # absolute, modulo 2^time_width
+            "key": time,  # what orders jobs, modulo 2^time_width: under EDF the absolute deadline
+            "abort": 1,  # the task's previous job still lives and is to be replaced
+        })
+        self.job = data.StructLayout({
+            "task": task,
+            "key": time,
         })
         self.task_write = data.StructLayout({
             "task": task,
@@ -65,6 +70,7 @@ class Layouts:
             "region": REGION_BITS,
             "switch": 1,  # not the next region of the running job: flush and fetch
             "preempt": 1,  # the running job has regions left
+            "abort": 1,  # the running job is given up: its partial sums are dropped
             "resume": 1,  # the new job has run before: region is not 0
         })
         self.grant = data.StructLayout({

@@ -12,7 +12,7 @@ from .kernel.manager import KernelManager
 from .layouts import EVENT_KIND_BITS, EVENT_TASK_BITS, REGION_BITS
 from .memory.interface import MemoryInterface
 from .release.parallel import JobRelease
-from .scheduler.heap import HeapScheduler
+from .scheduler.scheduler import Scheduler
 
 
 class Derca(wiring.Component):
@@ -77,14 +77,14 @@ class Derca(wiring.Component):
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
 
         m.submodules.job_release = release = JobRelease(p)
-        m.submodules.scheduler = scheduler = HeapScheduler(p)
+        m.submodules.scheduler = scheduler = Scheduler(p)
         m.submodules.kernel_manager = manager = KernelManager(p)
         m.submodules.accelerator = accelerator = Accelerator(p)
         m.submodules.memory_interface = memory = MemoryInterface(p)
         events = [release.release_event, release.finish_event, release.miss_event]
         if p.trace.enabled:
             events += [
-                scheduler.event, accelerator.event, accelerator.iteration_event,
+                scheduler.ready_event, scheduler.issue_event, accelerator.event, accelerator.iteration_event,
                 accelerator.resume_event, accelerator.saved_event,
             ]
         m.submodules.host_interface = host = HostInterface(p, len(events))

@@ -152,7 +152,7 @@ class JobRelease(wiring.Component):
             deadline.addr.eq(offered),
             self.release.valid.eq(any_offer),
             self.release.p.task.eq(offered),
-            self.release.p.deadline.eq(deadline.data),
+            self.release.p.key.eq(deadline.data),
         ]
         m.d.sync += [held.eq(self.release.valid & ~self.release.ready), held_task.eq(offered)]
 

@@ -1,196 +1,166 @@
-"""The scheduler as a binary min-heap of waiting jobs beside a register for the running one."""
+"""Waiting jobs as a binary min-heap beside a register for the winner."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In
 
-from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.timing import SchedulerTiming
 
-from ..layouts import Layouts, pulse
-from .issue import Issuer
-from .order import before, earlier
+from ..layouts import Layouts
+from .order import before
+from .waiting import WaitingJobs
 
 
-class HeapScheduler(wiring.Component):
-    """Earliest deadline first over at most one live job per task; constant operation times.
+class HeapJobs(wiring.Component):
+    """At most one waiting job per task; constant operation times.
 
-    The running job is held apart from the heap of waiting jobs, which makes the tie rule (running job first, then the
-    lower task) a matter of one strict comparison, and lets a preempted job re-enter the heap by replacing its root.
-    With `SchedulerTiming`: inserting a released job keeps the heap busy for `INSERT` cycles, taking its root for
-    `REMOVE`. When idle, a waiting release goes first; otherwise a due decision is made: in the cycle of the feedback
-    at the earliest, its instruction valid in the next cycle (`DECISION_LATENCY` = 1). Deadlines compare modulo
-    2^time_width.
+    The winner stands apart from the heap: a release taken is compared with it and can be chosen in the next cycle; who
+    loses is inserted, which keeps the heap busy for `SchedulerTiming.INSERT` cycles. When the winner becomes the
+    running job, the root of the heap or the job that was preempted takes its place, as soon as the heap is idle and
+    in one cycle; filling the root's place makes it `REMOVE` cycles in all.
 
-    Attributes
-    ----------
-    release : In(stream)
-    feedback : In(1)
-        The running region has ended; the accelerator waits for an instruction.
-    instruction : Out(stream)
-    regions : In(stream, always ready)
-        Host writes: regions in a job of a task.
-    event : Out(stream, always ready)
-        READY and ISSUE.
+    Members: see `WaitingJobs`.
     """
-
-    DECISION_LATENCY = 1
 
     def __init__(self, p: Platform):
         self._p = p
-        lay = Layouts(p)
-        self._lay = lay
-        self._timing = SchedulerTiming(p)
-        super().__init__({
-            "now": In(32),
-            "running": In(1),
-            "release": In(stream.Signature(lay.release)),
-            "feedback": In(1),
-            "instruction": Out(stream.Signature(lay.instruction)),
-            "regions": In(pulse(lay.task_write)),
-            "event": Out(pulse(lay.event)),
-            "idle": Out(1),
-        })
+        self._job = Layouts(p).job
+        super().__init__({"jobs": In(WaitingJobs(p))})
 
     def elaborate(self, platform):
         m = Module()
-        p = self._p
-        n = p.scheduler.tasks
-        job = self._lay.release
-        timing = self._timing
+        n, jobs, job = self._p.scheduler.tasks, self.jobs, self._job
+        timing = SchedulerTiming(self._p)
         position = range(2 * n + 2)
+        word = data.StructLayout({"job": job, "parity": 1})
 
-        # Heap memory: the root at 1, children of i at 2i and 2i + 1. Two read ports (copies), one write port.
-        m.submodules.low = low = Memory(shape=job, depth=n + 1, init=[])
-        m.submodules.high = high = Memory(shape=job, depth=n + 1, init=[])
-        writes = [low.write_port(), high.write_port()]
+        # The root at 1, children of i at 2i and 2i + 1. Two read ports (copies), one write port.
+        m.submodules.low = low = Memory(shape=word, depth=n + 1, init=[])
+        m.submodules.high = high = Memory(shape=word, depth=n + 1, init=[])
         read_low, read_high = low.read_port(domain="comb"), high.read_port(domain="comb")
         write_at, write_job, write_en = Signal(position), Signal(job), Signal()
-        for port in writes:
-            m.d.comb += [port.addr.eq(write_at), port.data.eq(write_job), port.en.eq(write_en)]
-
-        m.submodules.issuer = issuer = Issuer(p)
-        connect(m, flipped(self.regions), issuer.regions)
-        connect(m, issuer.instruction, flipped(self.instruction))
+        for port in (low.write_port(), high.write_port()):
+            m.d.comb += [
+                port.addr.eq(write_at), port.data.job.eq(write_job),
+                port.data.parity.eq(write_job.as_value().xor()), port.en.eq(write_en),
+            ]
+        low_job, high_job = read_low.data.job, read_high.data.job
+        read_low_valid, read_high_valid = Signal(), Signal()
+        m.d.comb += jobs.fault.eq(
+            (read_low_valid & read_low.data.as_value().xor()) | (read_high_valid & read_high.data.as_value().xor()))
 
         size = Signal(range(n + 1))
-        root = Signal(job)  # copy of the heap's root, valid while the heap is idle and not empty
-        current = Signal(job)
-        current_valid = Signal()  # the running job has regions left
-        due = Signal(init=1)  # feedback came (or nothing ever ran): a decision is due
+        best, best_valid = Signal(job), Signal()
+        hole = Signal()  # the winner was taken, and the next is not known yet
+        back, back_valid = Signal(job), Signal()  # the preempted job, on its way back
         carried = Signal(job)  # the job being moved through the heap
         place = Signal(position)
+        placed = Signal()
         steps = Signal(range(max(timing.INSERT, timing.REMOVE) + 1))
         child, child_valid, child_at = Signal(job), Signal(), Signal(position)
-        placed = Signal()
-
-        decide = Signal()
-        m.d.comb += decide.eq(due | self.feedback)
-        with m.If(self.feedback):
-            m.d.sync += due.eq(1)
-
-        preempts = Signal()
-        chosen = Signal(job)
-        switch = Signal()
+        released = Signal(job)
         m.d.comb += [
-            preempts.eq((size != 0) & earlier(root.deadline, current.deadline)),  # the running job wins ties
-            switch.eq(~current_valid | preempts),
-            chosen.eq(Mux(switch, root, current)),
-            issuer.task.eq(chosen.task),
-            issuer.switch.eq(switch),
-            issuer.preempt.eq(switch & current_valid),
-            self.event.p.cycle.eq(self.now),
+            released.task.eq(jobs.release.p.task),
+            released.key.eq(jobs.release.p.key),
+            jobs.best.eq(best),
+            jobs.best_valid.eq(best_valid),
+            jobs.settled.eq(~hole),
+            jobs.empty.eq(~best_valid & ~hole & (size == 0)),
         ]
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.idle.eq(1)
-                with m.If(self.release.valid):
+                with m.If(hole):
+                    returns = Signal()
                     m.d.comb += [
-                        self.release.ready.eq(1),
-                        self.event.valid.eq(1),
-                        self.event.p.kind.eq(Kind.READY),
-                        self.event.p.task.eq(self.release.p.task),
+                        read_low.addr.eq(1),
+                        read_low_valid.eq(size != 0),
+                        read_high.addr.eq(size),
+                        read_high_valid.eq(size != 0),
+                        returns.eq(back_valid & ((size == 0) | before(back, low_job))),
                     ]
                     m.d.sync += [
-                        carried.eq(self.release.p),
-                        size.eq(size + 1),
-                        place.eq(size + 1),
-                        placed.eq(0),
-                        steps.eq(timing.INSERT - 1),
-                    ]
-                    m.next = "UP"
-                with m.Elif(decide & self.running & (current_valid | (size != 0)) & issuer.free):
-                    m.d.comb += [
-                        self.event.valid.eq(1),
-                        self.event.p.kind.eq(Kind.ISSUE),
-                        self.event.p.task.eq(chosen.task),
-                        self.event.p.region.eq(issuer.region),
-                        issuer.fire.eq(1),
-                    ]
-                    m.d.sync += [due.eq(0), current.eq(chosen), current_valid.eq(~issuer.last)]
-                    with m.If(switch):
+                        hole.eq(0),
+                        best.eq(Mux(returns, back, low_job)),
+                        best_valid.eq(back_valid | (size != 0)),
                         # The preempted job takes the root's place; without one, the last job of the heap does.
-                        m.d.comb += read_low.addr.eq(size)
+                        carried.eq(Mux(back_valid, back, high_job)),
+                        placed.eq(returns | (size == 0)),
+                        size.eq(size - (~back_valid & (size != 0))),
+                        place.eq(1),
+                        steps.eq(timing.REMOVE - 2),
+                    ]
+                    m.next = "COMPARE"
+                with m.Else():
+                    m.d.comb += jobs.release.ready.eq(~jobs.take)
+                    with m.If(jobs.release.valid & ~jobs.take):
+                        wins = Signal()
+                        m.d.comb += wins.eq(~best_valid | before(released, best))
+                        with m.If(wins):
+                            m.d.sync += [best.eq(released), best_valid.eq(1)]
                         m.d.sync += [
-                            carried.eq(Mux(current_valid, current, read_low.data)),
-                            size.eq(Mux(current_valid, size, size - 1)),
-                            place.eq(1),
-                            placed.eq(0),
-                            steps.eq(timing.REMOVE - 1),
+                            carried.eq(Mux(wins, best, released)),
+                            placed.eq(~best_valid),
+                            size.eq(size + best_valid),
+                            place.eq(size + 1),
+                            steps.eq(timing.INSERT - 1),
                         ]
-                        m.next = "COMPARE"
+                        m.next = "UP"
 
             with m.State("UP"):
                 parent = Signal(range(n + 1))
                 m.d.comb += [
                     parent.eq(place >> 1),
                     read_low.addr.eq(parent),
+                    read_low_valid.eq(~placed & (place != 1)),
                     write_at.eq(place),
                     write_en.eq(~placed),
                 ]
-                with m.If((place != 1) & before(carried, read_low.data)):
-                    m.d.comb += write_job.eq(read_low.data)
+                with m.If((place != 1) & before(carried, low_job)):
+                    m.d.comb += write_job.eq(low_job)
                     m.d.sync += place.eq(parent)
                 with m.Else():
                     m.d.comb += write_job.eq(carried)
                     m.d.sync += placed.eq(1)
-                    with m.If(~placed & (place == 1)):
-                        m.d.sync += root.eq(carried)
                 m.d.sync += steps.eq(steps - 1)
                 with m.If(steps == 0):
                     m.next = "IDLE"
 
             with m.State("COMPARE"):  # pick the earlier child
-                right = Signal()
+                left, right = Signal(), Signal()
                 m.d.comb += [
                     read_low.addr.eq(place << 1),
                     read_high.addr.eq((place << 1) | 1),
-                    right.eq((((place << 1) | 1) <= size) & before(read_high.data, read_low.data)),
+                    left.eq((place << 1) <= size),
+                    read_low_valid.eq(~placed & left),
+                    read_high_valid.eq(~placed & (((place << 1) | 1) <= size)),
+                    right.eq((((place << 1) | 1) <= size) & before(high_job, low_job)),
                 ]
                 m.d.sync += [
-                    child.eq(Mux(right, read_high.data, read_low.data)),
+                    child.eq(Mux(right, high_job, low_job)),
                     child_at.eq((place << 1) | right),
-                    child_valid.eq((place << 1) <= size),
+                    child_valid.eq(left),
                     steps.eq(steps - 1),
                 ]
                 m.next = "DOWN"
 
             with m.State("DOWN"):  # move it up, or put the carried job here
                 m.d.comb += [write_at.eq(place), write_en.eq(~placed)]
-                with m.If(~placed):
-                    with m.If(child_valid & before(child, carried)):
-                        m.d.comb += write_job.eq(child)
-                        m.d.sync += place.eq(child_at)
-                    with m.Else():
-                        m.d.comb += write_job.eq(carried)
-                        m.d.sync += placed.eq(1)
-                    with m.If(place == 1):
-                        m.d.sync += root.eq(write_job)
+                with m.If(child_valid & before(child, carried)):
+                    m.d.comb += write_job.eq(child)
+                    m.d.sync += place.eq(child_at)
+                with m.Else():
+                    m.d.comb += write_job.eq(carried)
+                    m.d.sync += placed.eq(1)
                 m.d.sync += steps.eq(steps - 1)
                 m.next = "COMPARE"
                 with m.If(steps == 0):
                     m.next = "IDLE"
+
+        with m.If(jobs.take):
+            m.d.sync += [hole.eq(1), best_valid.eq(0), back.eq(jobs.running), back_valid.eq(jobs.put)]
+        with m.If(jobs.clear):
+            m.d.sync += [hole.eq(0), best_valid.eq(0), size.eq(0), placed.eq(1)]
         return m

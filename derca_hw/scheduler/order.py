@@ -1,14 +1,13 @@
-"""The order of jobs: absolute deadline modulo 2^time_width, then the lower task."""
+"""The order of jobs: key modulo 2^time_width, then the lower task. Keys must lie less than half that range apart."""
 
-from amaranth.hdl import Value
+from amaranth.hdl import Cat, Value
 
 
 def earlier(a: Value, b: Value) -> Value:
-    """Whether deadline `a` lies strictly before `b`, for deadlines less than half the range apart."""
+    """Whether key `a` lies strictly before `b`."""
     return (a - b)[:len(a)][-1]
 
 
 def before(a, b) -> Value:
-    """Whether the waiting job `a` comes before `b` (both with `deadline` and `task`)."""
-    difference = (a.deadline - b.deadline)[:len(a.deadline)]
-    return difference[-1] | ((difference == 0) & (a.task < b.task))
+    """Whether the job `a` comes before `b` (both with `key` and `task`): one subtraction, the task below the key."""
+    return earlier(Cat(a.task, a.key), Cat(b.task, b.key))

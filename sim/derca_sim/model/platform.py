@@ -203,8 +203,8 @@ class Platform(Section):
             self.release.overrun, "skip and queue with scheduler.kind = \"heap\"; scan and tournament can abort",
         )
         require(
-            4 * self.trace.depth >= self.scheduler.tasks, "trace.depth", self.trace.depth,
-            f"at least scheduler.tasks / 4 = {-(-self.scheduler.tasks // 4)}, for all tasks releasing at once",
+            4 * self.trace.depth >= min(self.scheduler.tasks, most), "trace.depth", self.trace.depth,
+            f"at least scheduler.tasks / 4 = {-(-self.scheduler.tasks // 4)}, or {most // 4}, for bursts of releases",
         )
         require(
             self.memory.size <= 1 << bus.address_width, "memory.size", self.memory.size,

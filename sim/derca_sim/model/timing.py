@@ -4,14 +4,40 @@ from .platform import Platform
 
 
 class SchedulerTiming:
-    """Busy times of the heap scheduler, the same for every content of the heap."""
+    """The scheduler's, by kind; the same whatever the keys are.
+
+    A release taken in cycle t can be chosen by a decision from t + VISIBLE on. A decision is made in the cycle of the
+    feedback, whatever is released meanwhile, unless the next winner is still being looked for after a switch: after one
+    in cycle c from c + REFILL on. `scan` adds one cycle for each release it takes meanwhile, `heap` what is left of the
+    operation in progress.
+    """
+
+    #: Cycles from the feedback to the instruction.
+    DECISION = 1
 
     def __init__(self, p: Platform):
-        levels = p.scheduler.tasks.bit_length()  # ceil(log2(N + 1)) levels of the heap
-        #: A release is taken and moved up.
-        self.INSERT = levels + 1
-        #: The root is taken and its place filled.
-        self.REMOVE = 2 * levels
+        n = p.scheduler.tasks
+        kind = p.scheduler.kind
+        levels = n.bit_length()  # ceil(log2(N + 1)) levels of the heap
+        tree = (n - 1).bit_length()  # levels of the tournament
+        #: heap: cycles of an insertion, and of refilling the winner's register.
+        self.INSERT, self.REMOVE = levels + 1, 2 * levels + 1
+        busy = max(self.INSERT, self.REMOVE)
+        #: Cycles between two releases taken, in a burst.
+        self.INTERVAL = {"heap": self.INSERT + 1, "scan": 1, "tournament": 1}[kind]
+        #: Cycles from a release taken to the first decision that may choose it.
+        self.VISIBLE = {"heap": 1, "scan": 3, "tournament": tree + 1}[kind]
+        #: Cycles from a decision that switches jobs to the next, when nothing else is in progress.
+        self.REFILL = {"heap": 2, "scan": n + 3, "tournament": max(2, tree + 1)}[kind]
+        #: The same under a burst of releases.
+        self.LONGEST_REFILL = self.REFILL + {"heap": busy, "scan": n, "tournament": 0}[kind]
+        #: The longest time from a release offered to the first decision that may choose it, as the last of N. A
+        #: decision every other cycle closes `scan`, and every switch occupies `heap`.
+        self.VISIBILITY = {
+            "heap": n * (self.INTERVAL + self.REMOVE + 1) + self.VISIBLE,
+            "scan": 2 * n - 1 + self.VISIBLE,
+            "tournament": n - 1 + self.VISIBLE,
+        }[kind]
 
 
 #: Cycles from a release to its announcement when no other task is announced first.

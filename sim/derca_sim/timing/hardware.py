@@ -103,12 +103,12 @@ class HardwareTiming:
     def system(self) -> System:
         """The task set for the analysis. A point follows every region of the plan but the last."""
         tasks, tails = [], []
-        jitter = ANNOUNCE + OFFER + len(self._compiled.tasks) - 1
+        jitter = ANNOUNCE + OFFER + SchedulerTiming(self._p).VISIBILITY
         for task in self._compiled.tasks:
             model, tail = self._task(task, jitter)
             tasks.append(model)
             tails.append(tail)
-        return System(tuple(tasks), SchedulerTiming(self._p).INSERT + 1, max(tails), exact=False)
+        return System(tuple(tasks), 0, max(tails), exact=False)
 
     def _task(self, task: TaskPlan, jitter: int) -> tuple[TaskModel, int]:
         whole = self._run(task.regions, False)

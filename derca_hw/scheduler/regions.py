@@ -1,0 +1,79 @@
+"""The next region of each task's job."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+from ..layouts import REGION_BITS, Layouts, pulse
+
+
+class RegionCounters(wiring.Component):
+    """Counts the regions of every task's job in RAM. `region` and `last` appear one cycle after `read`, and stay.
+
+    Attributes
+    ----------
+    read, task : In
+        Look at a task.
+    region, last : Out
+        Its next region; whether that is the job's last.
+    step, step_task : In
+        The cycle after `read`: the region is issued, count on; after the last from 0 again.
+    reset : In
+        The next region of `step_task` is 0.
+    clear : In
+        All are 0, in N cycles during which `clearing` is high; as after reset.
+    regions : In(stream, always ready)
+        Host writes: regions in a job of a task.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        task = lay.job["task"].shape
+        super().__init__({
+            "read": In(1),
+            "task": In(task),
+            "region": Out(REGION_BITS),
+            "last": Out(1),
+            "step": In(1),
+            "step_task": In(task),
+            "reset": In(1),
+            "clear": In(1),
+            "clearing": Out(1, init=1),
+            "regions": In(pulse(lay.task_write)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        n, width = self._p.scheduler.tasks, bits_for(self._p.tables.regions)
+        m.submodules.count = count = Memory(shape=width, depth=n, init=[])
+        m.submodules.progress = progress = Memory(shape=width, depth=n, init=[])
+        count_w, count_r = count.write_port(), count.read_port()
+        next_w, next_r = progress.write_port(), progress.read_port()
+        following = (next_r.data + 1)[:width]
+        pointer = Signal(bits_for(n - 1))
+        m.d.comb += [
+            count_w.addr.eq(self.regions.p.task),
+            count_w.data.eq(self.regions.p.value),
+            count_w.en.eq(self.regions.valid),
+            count_r.addr.eq(self.task),
+            next_r.addr.eq(self.task),
+            count_r.en.eq(self.read),
+            next_r.en.eq(self.read),
+            self.region.eq(next_r.data),
+            self.last.eq(following == count_r.data),
+            next_w.addr.eq(Mux(self.clearing, pointer, self.step_task)),
+            next_w.data.eq(Mux(self.last | self.reset | self.clearing, 0, following)),
+            next_w.en.eq(self.step | self.reset | self.clearing),
+        ]
+        with m.If(self.clearing):
+            m.d.sync += pointer.eq(pointer + 1)
+            with m.If(pointer == n - 1):
+                m.d.sync += [pointer.eq(0), self.clearing.eq(0)]
+        with m.If(self.clear):
+            m.d.sync += [pointer.eq(0), self.clearing.eq(1)]
+        return m

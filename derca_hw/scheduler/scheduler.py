@@ -1,0 +1,219 @@
+"""The scheduler: who runs next, decided in the cycle of the feedback."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from derca_sim.events import Kind
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import TaskReg
+from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import SchedulerTiming
+
+from ..layouts import Layouts, pulse
+from .heap import HeapJobs
+from .order import earlier
+from .regions import RegionCounters
+from .scan import ScanSlots
+from .tournament import TournamentSlots
+
+#: The sets of waiting jobs by `scheduler.kind`.
+WAITING = {"heap": HeapJobs, "scan": ScanSlots, "tournament": TournamentSlots}
+
+
+class Scheduler(wiring.Component):
+    """The earliest key first over at most one live job per task, preemptive between regions.
+
+    A decision is made in the cycle of the feedback, its instruction is valid in the next (`SchedulerTiming.DECISION` =
+    1), whatever the number of tasks, their keys and pending releases; it waits only while the winner among the waiting
+    jobs is looked for after a switch (`SchedulerTiming.REFILL`), which is over before a region ends that is longer.
+    Without live jobs it is made as soon as one is visible. Order: key modulo 2^time_width, then the running job, then
+    the lower task. The running job is held apart from the set of waiting jobs, so that the winner is known beforehand.
+
+    Attributes
+    ----------
+    now, running : In
+        Time, run state. No decision while not running; when it falls, all jobs are forgotten (in N cycles), and a
+        region that still runs is awaited.
+    release : In(stream)
+        `aborted` answers a taken release with `abort`: its predecessor was given up and replaced; otherwise the
+        predecessor's last region had been issued and the release was not taken over.
+    released, keys : In
+        With `tournament` and parallel release: all releases of the cycle, instead of the stream.
+    feedback : In
+        The running region ends: the accelerator can take an instruction from the next cycle on.
+    instruction : Out(stream)
+    regions : In(stream, always ready)
+        Host writes: regions in a job of a task.
+    config : In(stream, always ready)
+        Host writes to a task's registers (least_slack reads REGION_BUDGET).
+    policy : In
+        Index into `scheduler.policies`.
+    spurious, fault : Out
+        Feedback while no region runs (ignored); a stored job fails its parity, nothing more is issued
+        until `running` falls.
+    ready_event, issue_event : Out(stream, always ready)
+    idle : Out
+        No job lives here.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        self._lay = lay = Layouts(p)
+        n, time = p.scheduler.tasks, p.scheduler.time_width
+        self.timing = SchedulerTiming(p)
+        super().__init__({
+            "now": In(32),
+            "running": In(1),
+            "release": In(stream.Signature(lay.release)),
+            "aborted": Out(1),
+            "released": In(n),
+            "keys": In(data.ArrayLayout(time, n)),
+            "feedback": In(1),
+            "instruction": Out(stream.Signature(lay.instruction)),
+            "regions": In(pulse(lay.task_write)),
+            "config": In(pulse(lay.task_write)),
+            "policy": In(bits_for(len(p.scheduler.policies) - 1)),
+            "spurious": Out(1),
+            "fault": Out(1),
+            "ready_event": Out(pulse(lay.event)),
+            "issue_event": Out(pulse(lay.event)),
+            "idle": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p, lay = self._p, self._lay
+        aborts = "abort" in p.release.overrun
+        m.submodules.waiting = waiting = WAITING[p.scheduler.kind](p)
+        m.submodules.counters = counters = RegionCounters(p)
+        jobs = waiting.jobs
+        connect(m, flipped(self.regions), counters.regions)
+
+        current, current_valid = Signal(lay.job), Signal()
+        outstanding = Signal()  # a region was issued, and its feedback has not come
+        issued = Signal()  # the instruction became valid in this cycle
+        switched, preempted, abandoned = Signal(), Signal(), Signal()
+        broken = Signal()
+        dropped = Signal()  # the running job was aborted; nothing has been issued since
+        was_running, stop = Signal(), Signal()
+        m.d.sync += was_running.eq(self.running)
+        m.d.comb += stop.eq(was_running & ~self.running)
+
+        # -- the decision --------------------------------------------------------------------------------------------
+        fire, switch = Signal(), Signal()
+        out = self.instruction
+        m.d.comb += [
+            switch.eq(~current_valid | (jobs.best_valid & earlier(jobs.best.key, current.key))),
+            fire.eq(
+                (~outstanding | self.feedback) & jobs.settled & (jobs.best_valid | current_valid)
+                & self.running & ~broken & ~out.valid & ~counters.clearing
+            ),
+            jobs.take.eq(fire & switch),
+            jobs.put.eq(current_valid),
+            jobs.running.eq(current),
+            jobs.running_valid.eq(current_valid),
+            counters.read.eq(fire),
+            counters.task.eq(Mux(switch, jobs.best.task, current.task)),
+            self.spurious.eq(self.feedback & ~outstanding),
+            self.fault.eq(jobs.fault),
+            self.idle.eq(jobs.empty & ~current_valid & ~out.valid),
+        ]
+        m.d.sync += [issued.eq(fire), broken.eq(broken | jobs.fault)]
+        with m.If(self.feedback):
+            m.d.sync += outstanding.eq(0)
+        with m.If(out.ready):
+            m.d.sync += out.valid.eq(0)
+        with m.If(fire):
+            m.d.sync += [
+                out.valid.eq(1),
+                outstanding.eq(1),
+                switched.eq(switch),
+                preempted.eq(switch & (current_valid | dropped)),
+                abandoned.eq(dropped),
+                dropped.eq(0),
+                current_valid.eq(1),
+            ]
+            with m.If(switch):
+                m.d.sync += current.eq(jobs.best)
+
+        # -- the instruction, and what it means for the running job ----------------------------------------------------
+        ended = Signal()
+        m.d.comb += [
+            ended.eq(issued & counters.last),
+            jobs.issued.eq(issued),
+            jobs.ended.eq(ended),
+            counters.step.eq(issued),
+            counters.step_task.eq(current.task),
+            out.p.task.eq(current.task),
+            out.p.region.eq(counters.region),
+            out.p.switch.eq(switched),
+            out.p.preempt.eq(preempted),
+            out.p.abort.eq(abandoned),
+            out.p.resume.eq(switched & (counters.region != 0)),
+        ]
+        with m.If(ended):
+            m.d.sync += current_valid.eq(0)
+        if "least_slack" in p.scheduler.policies:
+            self._slack(m, jobs, current, issued, ended, fire)
+
+        # -- releases ------------------------------------------------------------------------------------------------
+        taken = Signal()
+        m.d.comb += [
+            jobs.release.payload.eq(self.release.payload),
+            jobs.release.valid.eq(self.release.valid),
+            self.release.ready.eq(jobs.release.ready),
+            taken.eq(self.release.valid & self.release.ready),
+        ]
+        if p.scheduler.kind == "tournament":
+            m.d.comb += [waiting.released.eq(self.released), waiting.keys.eq(self.keys)]
+        if aborts:
+            # Not in the cycles in which it is decided who runs, and found out whether that was the last region.
+            runs = Signal()
+            m.d.comb += runs.eq(current_valid & (self.release.p.task == current.task))
+            with m.If(self.release.p.abort):
+                with m.If(fire | issued):
+                    m.d.comb += [jobs.release.valid.eq(0), self.release.ready.eq(0)]
+                with m.Else():
+                    m.d.comb += self.aborted.eq(jobs.waits)
+                    with m.If(taken & jobs.waits):
+                        m.d.comb += [counters.step_task.eq(self.release.p.task), counters.reset.eq(1)]
+                        with m.If(runs):
+                            m.d.sync += [current_valid.eq(0), dropped.eq(1)]
+        m.d.comb += [jobs.clear.eq(stop), counters.clear.eq(stop)]
+        with m.If(stop):
+            m.d.sync += [current_valid.eq(0), broken.eq(0), dropped.eq(0)]
+
+        # -- events ----------------------------------------------------------------------------------------------------
+        ready, issue = self.ready_event, self.issue_event
+        m.d.comb += [
+            ready.valid.eq(taken & (~self.release.p.abort | jobs.waits)),
+            ready.p.cycle.eq(self.now),
+            ready.p.kind.eq(Kind.READY),
+            ready.p.task.eq(self.release.p.task),
+            issue.valid.eq(issued),
+            issue.p.cycle.eq(self.now),
+            issue.p.kind.eq(Kind.ISSUE),
+            issue.p.task.eq(current.task),
+            issue.p.region.eq(counters.region),
+        ]
+        return m
+
+    def _slack(self, m, jobs, current, issued, ended, fire):
+        """A region issued is work done: the running job's key moves by the region's budget."""
+        p = self._p
+        m.submodules.work = work = Memory(shape=p.scheduler.time_width, depth=p.scheduler.tasks, init=[])
+        write, read = work.write_port(), work.read_port()
+        selected = Signal()
+        m.d.comb += [
+            write.addr.eq(self.config.p.task),
+            write.data.eq(self.config.p.value),
+            write.en.eq(self.config.valid & (self.config.p.field == TaskReg.REGION_BUDGET >> 2)),
+            read.addr.eq(Mux(jobs.take, jobs.best.task, current.task)),
+            read.en.eq(fire),
+            selected.eq(self.policy == p.scheduler.policies.index("least_slack")),
+            jobs.rekey.eq(current.key + Mux(selected, read.data, 0)),
+        ]
+        with m.If(issued):
+            m.d.sync += current.key.eq(jobs.rekey)

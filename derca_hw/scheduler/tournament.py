@@ -1,0 +1,129 @@
+"""Waiting jobs as task slots in registers under a tree of comparators."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.timing import SchedulerTiming
+
+from ..layouts import Layouts
+from .order import earlier
+from .waiting import WaitingJobs
+
+
+class TournamentSlots(wiring.Component):
+    """One slot per task, and a tree with a register per level. Area grows with N.
+
+    Every release of a cycle is absorbed in that cycle: with `release.kind = "parallel"` all of `released` with their
+    `keys`, otherwise one from the stream. A slot's change reaches the root ceil(log2 N) cycles after it
+    (`SchedulerTiming.VISIBLE`, `REFILL`). The running job keeps its slot, which does not take part while it has regions
+    left. Liveness is stored twice, keys with parity: a slot that wins with a wrong parity is a fault.
+
+    Members: see `WaitingJobs`, and with parallel release `released` and `keys`.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        self._job = lay.job
+        n, time = p.scheduler.tasks, p.scheduler.time_width
+        super().__init__({
+            "jobs": In(WaitingJobs(p)),
+            "released": In(n),
+            "keys": In(data.ArrayLayout(time, n)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p, jobs = self._p, self.jobs
+        n, time = p.scheduler.tasks, p.scheduler.time_width
+        parallel = p.release.kind == "parallel"
+        rekeys = "least_slack" in p.scheduler.policies
+
+        # -- slots -------------------------------------------------------------------------------------------------
+        live, live_copy, parity = Signal(n), Signal(n), Signal(n)
+        keys = [Signal(time, name=f"key_{i}") for i in range(n)]
+        taken = Signal()
+        m.d.comb += [
+            jobs.release.ready.eq(~jobs.issued if rekeys else 1),
+            jobs.waits.eq(live.bit_select(jobs.release.p.task, 1)),
+            taken.eq(jobs.release.valid & jobs.release.ready & (~jobs.release.p.abort | jobs.waits)),
+        ]
+        key = Signal(time)
+        m.d.comb += key.eq(jobs.release.p.key)
+        if rekeys:
+            with m.If(jobs.issued):
+                m.d.comb += key.eq(jobs.rekey)
+        for i in range(n):
+            runs = Signal(name=f"runs_{i}")
+            load = Signal(name=f"load_{i}")
+            m.d.comb += runs.eq(jobs.running.task == i)
+            sources = [] if parallel else [taken & (jobs.release.p.task == i)]
+            m.d.comb += load.eq(Cat(*sources).any())
+            if rekeys:
+                sources.append(jobs.issued & runs)
+            with m.If(Cat(*sources).any() if sources else 0):
+                m.d.sync += [keys[i].eq(key), parity[i].eq(key.xor())]
+            if parallel:
+                with m.If(self.released[i]):
+                    m.d.comb += load.eq(1)
+                    m.d.sync += [keys[i].eq(self.keys[i]), parity[i].eq(self.keys[i].xor())]
+            with m.If(jobs.ended & runs):
+                m.d.sync += [live[i].eq(0), live_copy[i].eq(0)]
+            with m.If(load):
+                m.d.sync += [live[i].eq(1), live_copy[i].eq(1)]
+        with m.If(jobs.clear):
+            m.d.sync += [live.eq(0), live_copy.eq(0)]
+
+        # -- tree --------------------------------------------------------------------------------------------------
+        node_layout = data.StructLayout({"valid": 1, "parity": 1, "key": time, "task": self._job["task"].shape})
+        nodes = []
+        for i in range(n):
+            leaf = Signal(node_layout, name=f"leaf_{i}")
+            m.d.comb += [
+                leaf.valid.eq(live[i] & ~(jobs.running_valid & (jobs.running.task == i))),
+                leaf.parity.eq(parity[i]),
+                leaf.key.eq(keys[i]),
+                leaf.task.eq(i),
+            ]
+            nodes.append(leaf)
+        level = 0
+        while len(nodes) > 1:
+            following = []
+            for i in range(0, len(nodes), 2):
+                node = Signal(node_layout, name=f"level_{level}_{i // 2}")
+                if i + 1 == len(nodes):
+                    m.d.sync += node.eq(nodes[i])
+                else:
+                    left, right = nodes[i], nodes[i + 1]
+                    second = Signal(name=f"second_{level}_{i // 2}")
+                    m.d.comb += second.eq(right.valid & (~left.valid | earlier(right.key, left.key)))
+                    m.d.sync += [
+                        node.valid.eq(left.valid | right.valid),
+                        node.parity.eq(Mux(second, right.parity, left.parity)),
+                        node.key.eq(Mux(second, right.key, left.key)),
+                        node.task.eq(Mux(second, right.task, left.task)),
+                    ]
+                following.append(node)
+            nodes, level = following, level + 1
+        root = nodes[0]
+
+        # -- settling ----------------------------------------------------------------------------------------------
+        refill = SchedulerTiming(p).REFILL
+        left_cycles = Signal(range(refill + 1))
+        replaced = taken & jobs.release.p.abort
+        with m.If(jobs.take | jobs.clear | replaced):
+            m.d.sync += left_cycles.eq(refill - 1)
+        with m.Elif(left_cycles != 0):
+            m.d.sync += left_cycles.eq(left_cycles - 1)
+        m.d.comb += [
+            jobs.settled.eq(left_cycles == 0),
+            jobs.best.task.eq(root.task),
+            jobs.best.key.eq(root.key),
+            jobs.best_valid.eq(root.valid),
+            jobs.empty.eq(~live.any()),
+            jobs.fault.eq((root.valid & (root.key.xor() ^ root.parity)) | (live != live_copy)),
+        ]
+        return m
+
