@@ -60,9 +60,9 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
 
     Every slot is being filled with a prefetch that has to run out. If there can be more bursts than may be in flight,
     the request in the read manager still needs a round trip for each such number of them. The compute engine takes its
-    last operands `ComputeTiming.AHEAD` cycles after the decision and their sums drain; every bank waits to be stored, its own task's among them, one
-    after the other, in lock-step each with its response, otherwise once as many store commands have been answered as
-    may wait for it, if memory is slow enough for that many to wait.
+    last operands `ComputeTiming.AHEAD` cycles after the decision and their sums drain; every bank waits to be stored,
+    its own task's among them, one after the other, in lock-step each with its response, otherwise once as many store
+    commands have been answered as may wait for it, if memory is slow enough for that many to wait.
     """
     granted, memory = KernelTiming.GRANT, p.memory
     ended = ComputeTiming.AHEAD
