@@ -73,7 +73,7 @@ class DataflowModel:
     Parameters
     ----------
     log : where events go.
-    feedback : called with the first cycle in which the scheduler sees that a region has ended.
+    feedback : called with the first cycle in which the scheduler sees that a region ends.
     stored : called with (task, final, persist, cycle) when a tile will be in memory.
     """
 
@@ -153,9 +153,12 @@ class DataflowModel:
     # -- the scheduler's side ---------------------------------------------------------------------------------------
 
     def grant(self, cycle: int, switch: Iterable[tuple[EntryPlan, int, bool]] | None, preempt: bool, resume: bool):
-        """An instruction reaches the accelerator; `switch` holds the other job's entries from its region on."""
-        self._granted_from = cycle + 1
-        self._agenda.at(cycle + 1)
+        """An instruction reaches the accelerator; `switch` holds the other job's entries from its region on.
+
+        The next region of the same job may begin at once.
+        """
+        self._granted_from = cycle if switch is None else cycle + 1
+        self._agenda.at(self._granted_from)
         if switch is None:
             return
         if preempt:
@@ -265,11 +268,11 @@ class DataflowModel:
         if it.first and not self._take_bank(cycle):
             return
         last, columns = self._previous_pass
-        done = cycle
-        for width in it.pass_columns:
-            done = max(done + it.steps, last + max(columns, ComputeTiming.UPDATE))
-            last, columns = done, width
-        self._previous_pass = last, columns
+        done, earliest = cycle, max(cycle + ComputeTiming.SHORTEST, last + max(columns, ComputeTiming.UPDATE))
+        for columns in it.pass_columns:
+            done = max(done + it.steps, earliest)
+            earliest = done + max(columns, ComputeTiming.UPDATE)
+        self._previous_pass = done, columns
         self._done = done
         self._drained_from = self._compute_idle_from = done + ComputeTiming.DRAIN + columns
         self._current = it
@@ -282,7 +285,7 @@ class DataflowModel:
             self._store(it, False, self._drained_from)
         if it.region_end:
             self._granted_from = NEVER
-            self._feedback(done + 1)
+            self._feedback(done - ComputeTiming.AHEAD)
         for visible in (cycle + 1, done, done + 1, self._drained_from):
             if visible > cycle:
                 self._agenda.at(visible)

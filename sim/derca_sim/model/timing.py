@@ -66,6 +66,11 @@ class ComputeTiming:
     UPDATE = 3
     #: Cycles from the last operands' addresses to the cycle that writes their first column into the bank.
     DRAIN = 6
+    #: Cycles by which feedback precedes a region's last operands: as many as decision and grant take.
+    AHEAD = 1
+    #: Cycles from the start of an iteration to the last operands of its first pass at least: the feedback is a
+    #: register, decided the cycle before, and what an iteration is stands in a register the cycle after its start.
+    SHORTEST = AHEAD + 2
 
 
 class StoreTiming:
