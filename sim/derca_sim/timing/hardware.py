@@ -163,12 +163,14 @@ class HardwareTiming:
         flow.leave(self._left, task)
         entries = [(e, r.index, e is r.entries[0]) for r in regions for e in r.entries]
         grant = KernelTiming.GRANT
+        refilled = SchedulerTiming(self._p).LONGEST_REFILL  # after the switch in cycle 0
         agenda.at(grant)
         while (cycle := agenda.next()) is not None:
             if cycle == grant:
                 flow.grant(cycle, None if out.decisions else entries, False, resume and not out.decisions)
             flow.visit(cycle, cycle == grant and not out.decisions)
-            if pending and pending[0] == cycle:
+            due = max(pending[0], refilled) if pending else -1
+            if due == cycle:
                 pending.pop()
                 out.decisions.append(cycle)
                 out.signatures.append(flow.signature(cycle))
@@ -179,5 +181,5 @@ class HardwareTiming:
                 if done < len(regions):
                     agenda.at(grant)
             elif pending:
-                agenda.at(pending[0])
+                agenda.at(due)
         return out
