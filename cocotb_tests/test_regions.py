@@ -123,7 +123,7 @@ def test_fifty_regions_cost_nothing_and_leave_the_array_no_idle_cycle(p, tmp_pat
 def ragged(p) -> list[Network]:
     """Edge tiles in all three dimensions, the last K step 1 or 2 long, several layers; hardly any work per load."""
     t = p.tile
-    shapes = [(t.m + 1, 5 * t.k + 1, 3 * t.n - 1, True), (t.m + 1, 3 * t.n - 1, 2, False), (3, 2, 2 * t.n + 1, False)]
+    shapes = [(t.m + 1, 8 * t.k + 1, 3 * t.n - 1, True), (t.m + 1, 3 * t.n - 1, 2, False), (3, 2, 2 * t.n + 1, False)]
     return [random_network("ragged", shapes, 2), random_network("thin", [(1, 6 * t.k + 2, 10 * t.n, False)], 3)]
 
 
