@@ -10,8 +10,9 @@ from ..events import Event, Kind, number_jobs
 from ..model.tables import Strategy
 from ..model.timing import KernelTiming
 from .agenda import Agenda
-from .control import ReleaseModel, SchedulerModel
+from .control import SchedulerModel
 from .dataflow import DataflowModel
+from .release import ReleaseModel
 
 
 def run(compiled: Compiled, horizon: int) -> list[Event]:
