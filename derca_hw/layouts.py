@@ -53,7 +53,8 @@ class Layouts:
         })
         self.release = data.StructLayout({
             "task": task,
-            "deadline": time,  # absolute, modulo 2^time_width
+            "key": time,  # what orders jobs under the policy, modulo 2^time_width; for EDF the absolute deadline
+            "abort": 1,  # the task's previous job still lives: replace it if its last region was not issued
         })
         self.task_write = data.StructLayout({
             "task": task,

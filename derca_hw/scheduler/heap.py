@@ -95,7 +95,7 @@ class HeapScheduler(wiring.Component):
         chosen = Signal(job)
         switch = Signal()
         m.d.comb += [
-            preempts.eq((size != 0) & earlier(root.deadline, current.deadline)),  # the running job wins ties
+            preempts.eq((size != 0) & earlier(root.key, current.key)),  # the running job wins ties
             switch.eq(~current_valid | preempts),
             chosen.eq(Mux(switch, root, current)),
             issuer.task.eq(chosen.task),

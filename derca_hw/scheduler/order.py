@@ -9,6 +9,6 @@ def earlier(a: Value, b: Value) -> Value:
 
 
 def before(a, b) -> Value:
-    """Whether the waiting job `a` comes before `b` (both with `deadline` and `task`)."""
-    difference = (a.deadline - b.deadline)[:len(a.deadline)]
+    """Whether the waiting job `a` comes before `b` (both with `key` and `task`)."""
+    difference = (a.key - b.key)[:len(a.key)]
     return difference[-1] | ((difference == 0) & (a.task < b.task))

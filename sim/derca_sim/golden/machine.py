@@ -12,7 +12,7 @@ from ..model.timing import KernelTiming
 from .agenda import Agenda
 from .control import SchedulerModel
 from .dataflow import DataflowModel
-from .release import ReleaseModel
+from .release import release_model
 
 
 def run(compiled: Compiled, horizon: int) -> list[Event]:
@@ -25,7 +25,7 @@ def run(compiled: Compiled, horizon: int) -> list[Event]:
     first_entry = {
         (t.index, r.index): sum(len(before.entries) for before in t.regions[:r.index]) for t in tasks for r in t.regions
     }
-    release = ReleaseModel(tasks, agenda, log.append)
+    release = release_model(compiled.platform, tasks, agenda, log.append)
     scheduler = SchedulerModel(compiled.platform, tasks, release, agenda, log.append)
     finishes: dict[int, list[int]] = {}  # cycle -> tasks
 
@@ -37,7 +37,7 @@ def run(compiled: Compiled, horizon: int) -> list[Event]:
 
     flow = DataflowModel(compiled.platform, agenda, log.append, scheduler.feedback, stored)
     grants: dict[int, tuple] = {}  # cycle -> instruction
-    announced = horizon + 2 * len(tasks) + 2  # releases before the horizon are logged when they are announced
+    announced = horizon + release.late_announcements  # releases before the horizon are logged when they are announced
     while (cycle := agenda.next()) is not None and cycle < announced:
         for task in finishes.pop(cycle, ()):
             release.finish(task, cycle)
