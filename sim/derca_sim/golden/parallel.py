@@ -11,7 +11,7 @@ from .keys import key
 
 
 class ParallelRelease:
-    """Announcements take turns, lowest task first; of one task its release, then its overrun, then an early trigger.
+    """Announcements take turns, lowest task first, a task's release before its overrun; early triggers come last.
 
     With the tournament, jobs reach the scheduler in the cycle of their release (`released`); else one by one, once
     they are announced (`offer`, `take`). While the timers start nothing is announced.
@@ -60,7 +60,7 @@ class ParallelRelease:
         for task in list(self._deadlines):
             self._miss(task, cycle)
         if self._pending and cycle >= self._announcing:
-            task, kind = min(self._pending, key=lambda k: (k[0], (Kind.RELEASE, Kind.OVERRUN, Kind.EARLY).index(k[1])))
+            task, kind = min(self._pending, key=lambda k: (k[1] == Kind.EARLY, *k))
             self._log(Event(self._pending.pop((task, kind)), kind, task))
             if kind == Kind.RELEASE:
                 if self._at_once:
@@ -69,6 +69,9 @@ class ParallelRelease:
                     self._offers[task] = cycle + OFFER
             self._agenda.at(cycle + 1)
         self._released = []
+        if self._at_once and cycle < self._announcing and cycle in self._triggers:  # taken when all timers run
+            self._triggers.setdefault(self._announcing, []).extend(self._triggers.pop(cycle))
+            self._agenda.at(self._announcing)
         triggered = self._triggers.pop(cycle, ())
         for index, plan in self._tasks.items():
             if plan.sporadic:
