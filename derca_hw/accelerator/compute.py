@@ -263,6 +263,8 @@ class ComputeEngine(wiring.Component):
             m.d.sync += granted.eq(1)
         with m.If(preempt):
             m.d.sync += swap.eq(tag.strategy)
+            with m.If(self.grant.p.abort & (tag.strategy != Strategy.LAYER)):
+                m.d.sync += swap.eq(Strategy.RECOMPUTE)  # nothing of it is kept
         swap_now = Signal()
         m.d.comb += [
             swap_now.eq((swap != Strategy.LAYER) & drained),
@@ -293,7 +295,7 @@ class ComputeEngine(wiring.Component):
         # -- events ----------------------------------------------------------------------------------------------
         event, iteration = self.event, self.iteration_event
         m.d.comb += [
-            event.valid.eq(preempt | (start & self.tag.region_start)),
+            event.valid.eq((preempt & ~self.grant.p.abort) | (start & self.tag.region_start)),
             event.p.cycle.eq(self.now),
             event.p.kind.eq(Mux(preempt, Kind.PREEMPT, Kind.START)),
             event.p.task.eq(Mux(preempt, output.task, self.tag.output.task)),

@@ -152,7 +152,8 @@ class DataflowModel:
 
     # -- the scheduler's side ---------------------------------------------------------------------------------------
 
-    def grant(self, cycle: int, switch: Iterable[tuple[EntryPlan, int, bool]] | None, preempt: bool, resume: bool):
+    def grant(self, cycle: int, switch: Iterable[tuple[EntryPlan, int, bool]] | None, preempt: bool, resume: bool,
+              abort: bool = False):
         """An instruction reaches the accelerator; `switch` holds the other job's entries from its region on.
 
         The next region of the same job may begin at once.
@@ -163,9 +164,10 @@ class DataflowModel:
             return
         if preempt:
             gone = self._current
-            self._log(Event(cycle, Kind.PREEMPT, gone.task, region=gone.region, arg=int(gone.strategy)))
+            if not abort:
+                self._log(Event(cycle, Kind.PREEMPT, gone.task, region=gone.region, arg=int(gone.strategy)))
             if gone.strategy != Strategy.LAYER:
-                self._swap = gone.strategy
+                self._swap = Strategy.RECOMPUTE if abort else gone.strategy
                 self._swap_at = max(cycle + 1, self._drained_from)
                 self._compute_from = self._compute_idle_from = self._swap_at + 1
                 self._agenda.at(self._swap_at)
