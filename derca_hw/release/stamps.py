@@ -9,7 +9,6 @@ from derca_sim.model.tables import bits_for
 
 from .datapath import TIME_BITS, table
 
-
 #: Up to as many tasks the marks stand beside the stamps, in distributed memory; beyond, in a memory of their own, so
 #: that the stamps fit block memory, whose outputs are all registered alike.
 SMALL = 64

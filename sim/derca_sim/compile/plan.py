@@ -214,3 +214,14 @@ class TaskPlan:
     regions: tuple[RegionPlan, ...]
     overrun: Overrun = "skip"
     slack: int = 0
+
+
+def one_per_cycle(triggers: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """Triggers by task, at most one of all tasks per cycle: later ones of a cycle move on, lowest task first."""
+    out: list[list[int]] = [[] for _ in triggers]
+    free = 0
+    for cycle, task in sorted((cycle, task) for task, cycles in enumerate(triggers) for cycle in cycles):
+        free = max(free, cycle)
+        out[task].append(free)
+        free += 1
+    return [tuple(cycles) for cycles in out]

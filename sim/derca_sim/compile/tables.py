@@ -45,7 +45,8 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
     for task in tasks:
         base = TASK_BASE + task.index * TASK_STRIDE
         writes += [(base + TaskReg.PERIOD, task.period), (base + TaskReg.DEADLINE, task.deadline),
-                   (base + TaskReg.OFFSET, task.offset), (base + TaskReg.MODE, mode(task)), (base + TaskReg.SLACK, task.slack & 0xFFFFFFFF)]
+                   (base + TaskReg.OFFSET, task.offset), (base + TaskReg.MODE, mode(task)),
+                   (base + TaskReg.SLACK, task.slack & 0xFFFFFFFF)]
     enable = sum(1 << task.index for task in tasks)
     writes += [(int(Reg.ENABLE_LOW), enable & 0xFFFFFFFF), (int(Reg.ENABLE_HIGH), enable >> 32)]
     return writes

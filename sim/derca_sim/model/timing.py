@@ -77,7 +77,8 @@ class SweptTiming:
         policies = p.scheduler.policies
         kept = p.release.overrun != ("skip",)
         #: Steps of a release: event, deadline, one for each key that needs one, next release.
-        self.STEPS = 3 + ("least_slack" in policies) + ("deadline_monotonic" in policies) + ("fifo" in policies and kept)
+        self.STEPS = 3 + ("least_slack" in policies) + ("deadline_monotonic" in policies)
+        self.STEPS += "fifo" in policies and kept
         self.RELEASE = self.DECIDE + self.STEPS
         most = self.VISIT + self.TURN + self.JUDGE + self.TRIGGER + self.RELEASE
         if kept:  # one release is skipped or kept, and another begins
@@ -86,6 +87,13 @@ class SweptTiming:
         self.LAP = p.scheduler.tasks * most
         #: Cycles of a lap in which nothing happens.
         self.QUIET_LAP = p.scheduler.tasks * self.VISIT
+
+
+def longest_lap(p: Platform) -> int:
+    """Cycles of a lap of the swept job release in which every release also waits for the one before to be taken."""
+    timing, heap = SweptTiming(p), SchedulerTiming(p)
+    wait = heap.INSERT + heap.REMOVE + 2 if p.scheduler.kind == "heap" else 4
+    return timing.LAP + p.scheduler.tasks * wait
 
 
 class KernelTiming:
