@@ -1,13 +1,15 @@
 """The top level: wires the blocks, names the ports so that vendor tools infer AXI interfaces."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal
+from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.registers import Fault, TaskReg, register_map
 
 from .accelerator.accelerator import Accelerator
-from .host.interface import LITE_PORTS, HostInterface
+from .host.interface import HostInterface
+from .host.lite import lite_ports
 from .kernel.manager import KernelManager
 from .layouts import EVENT_KIND_BITS, EVENT_TASK_BITS, REGION_BITS
 from .memory.interface import MemoryInterface
@@ -24,6 +26,7 @@ class Derca(wiring.Component):
 
     def __init__(self, p: Platform):
         self._p = p
+        self._lite = lite_ports(register_map(p).address_bits)
         address, width = p.bus.address_width, p.bus.data_width
         super().__init__({
             "aclk": In(1),
@@ -57,7 +60,7 @@ class Derca(wiring.Component):
             "m_axi_rlast": In(1),
             "m_axi_rvalid": In(1),
             "m_axi_rready": Out(1),
-            **LITE_PORTS,
+            **self._lite,
             "trigger": In(p.scheduler.tasks),
             "event_valid": Out(1),
             "event_ready": In(1),
@@ -81,7 +84,7 @@ class Derca(wiring.Component):
         m.submodules.kernel_manager = manager = KernelManager(p)
         m.submodules.accelerator = accelerator = Accelerator(p)
         m.submodules.memory_interface = memory = MemoryInterface(p)
-        events = [release.release_event, release.finish_event, release.miss_event]
+        events = [release.finish_event, release.release_event, release.miss_event]  # in this order: see EventCollector
         if p.trace.enabled:
             events += [
                 scheduler.event, accelerator.event, accelerator.iteration_event,
@@ -90,7 +93,7 @@ class Derca(wiring.Component):
         m.submodules.host_interface = host = HostInterface(p, len(events))
 
         # -- host ------------------------------------------------------------------------------------------------
-        for name, member in LITE_PORTS.items():
+        for name, member in self._lite.items():
             ours, its = getattr(self, name), getattr(host, name)
             if member.flow == In:
                 m.d.comb += its.eq(ours)
@@ -100,6 +103,10 @@ class Derca(wiring.Component):
             connect(m, source, getattr(host, f"source_{i}"))
         connect(m, host.task_write, release.config)
         connect(m, host.regions, scheduler.regions)
+        enable = Signal(p.scheduler.tasks)
+        mode = host.task_write
+        with m.If(mode.valid & (mode.p.field == TaskReg.MODE >> 2)):
+            m.d.sync += enable.bit_select(mode.p.task, 1).eq(mode.p.value[1])
         event = host.event.p
         m.d.comb += [
             self.event_valid.eq(host.event.valid),
@@ -111,13 +118,12 @@ class Derca(wiring.Component):
             self.event_arg.eq(event.arg),
             self.now.eq(host.now),
             self.running.eq(host.running),
-            host.trigger_in.eq(self.trigger),
             host.idle.eq(accelerator.idle & scheduler.idle),
-            host.error.eq(memory.error),
+            host.faults[Fault.BUS_ERROR].eq(memory.error),
             release.now.eq(host.now),
             release.running.eq(host.running),
-            release.enable.eq(host.enable),
-            release.trigger.eq(host.trigger),
+            release.enable.eq(enable),
+            release.trigger.eq(self.trigger | host.trigger_valid << host.trigger_task),
             scheduler.now.eq(host.now),
             scheduler.running.eq(host.running),
             accelerator.now.eq(host.now),
