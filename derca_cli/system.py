@@ -12,6 +12,7 @@ from derca_sim.report.jobs import TaskInfo
 
 from .rtl.simulate import Finish, Jitter, Output, RtlResult, simulate
 
+
 def task_infos(compiled: Compiled) -> list[TaskInfo]:
     """The tasks as reports know them."""
     return [TaskInfo(t.name, t.period, t.deadline, compiled.useful_macs(t.index)) for t in compiled.tasks]

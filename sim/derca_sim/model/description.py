@@ -111,7 +111,8 @@ class Register:
         """
         unknown = sorted(set(values) - {f.name for f in self.fields})
         if unknown:
-            raise ValueError(f"{self.name}: no field {', '.join(unknown)}; it has {', '.join(f.name for f in self.fields)}")
+            names = ", ".join(f.name for f in self.fields)
+            raise ValueError(f"{self.name}: no field {', '.join(unknown)}; it has {names}")
         return sum(self[name].put(int(value)) for name, value in values.items())
 
     def unpack(self, value: int) -> dict[str, int]:
@@ -141,8 +142,10 @@ class RegisterMap:
     def __post_init__(self):
         _check([*self.registers], self.tasks.base)
         _check([*self.tasks.registers], self.tasks.stride)
-        if self.tasks.stride & (self.tasks.stride - 1) or self.tasks.base % (self.tasks.stride * self.tasks.count):
-            raise ValueError(f"{self.tasks.name}: the stride must be a power of two that the aligned base allows")
+        room = self.tasks.stride << (self.tasks.count - 1).bit_length()
+        if self.tasks.stride & (self.tasks.stride - 1) or self.tasks.base % room:
+            raise ValueError(f"{self.tasks.name}: stride {self.tasks.stride:#x} must be a power of two, and base "
+                             f"{self.tasks.base:#x} a multiple of {room:#x}, the room of the array")
 
     @property
     def address_bits(self) -> int:

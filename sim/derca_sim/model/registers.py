@@ -181,7 +181,8 @@ def _global_registers(p: Platform) -> tuple[Register, ...]:
         Register(Reg.CONFIG_HASH.name, Reg.CONFIG_HASH, read, "identity of the platform the hardware was built from",
                  reset=p.config_hash),
         Register(Reg.CONTROL.name, Reg.CONTROL, both, "run, lock and commit", tuple(control)),
-        Register(Reg.STATUS.name, Reg.STATUS, read, "state of the accelerator", tuple(status)),
+        Register(Reg.STATUS.name, Reg.STATUS, read, "state of the accelerator", tuple(status),
+                 reset=0b10),
         Register(Reg.NOW.name, Reg.NOW, read, "cycles since the start of the run, modulo 2^32"),
         Register(Reg.POLICY.name, Reg.POLICY, both, "what orders jobs", (Field(
             "policy", 0, bits_for(len(p.scheduler.policies) - 1), "scheduling key", tuple(
@@ -193,7 +194,7 @@ def _global_registers(p: Platform) -> tuple[Register, ...]:
                  "the first stopping fault, as long as its bit stands in FAULTS", (
                      Field("where", 0, ROW_BITS, "row of the table, or task"),
                      Field("kind", 24, 4, "bit number in FAULTS"))),
-        Register(Reg.EVENTS_DROPPED.name, Reg.EVENTS_DROPPED, read, "events of this run lost because a buffer was full"),
+        Register(Reg.EVENTS_DROPPED.name, Reg.EVENTS_DROPPED, read, "events of this run that a full buffer lost"),
         Register(Reg.TABLE_POINTER.name, Reg.TABLE_POINTER, write, "word that TABLE_DATA writes", (
             Field("word", 0, WORD_NUMBER_BITS, "32-bit word of the row, least significant first"),
             Field("row", WORD_NUMBER_BITS, ROW_BITS, "row of the table"),
