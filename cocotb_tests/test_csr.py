@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import cocotb
 import pytest
 from cocotb.task import bridge
+from cocotb.triggers import RisingEdge
 from kit import host as lite
 from kit.run import generator, parameters, simulate
 from test_host import PLATFORMS, SMALL, begin
@@ -313,14 +314,23 @@ def test_the_serial_transport_notices_what_the_line_does(answer, text):
 async def simulated(dut):
     """The same driver on the RTL: opens, loads, starts, locks, is refused; and not with another platform."""
     random, p = generator(), parameters()["platform"]
-    host, _, strobes, _ = await begin(dut, p, random)
+    host, bench, strobes, _ = await begin(dut, p, random)
     transport = lite.Simulated(host)
+
+    async def take_over():
+        while True:
+            await RisingEdge(dut.clk)
+            bench.set(commit_done=int(dut.commit.value))
+
+    cocotb.start_soon(take_over())
 
     def session():
         driver = Driver.open(transport, p)
         driver.load([(driver.registers.address("PERIOD", task), 100 + task) for task in range(p.scheduler.tasks)])
         driver.start()
         driver.trigger(1)
+        driver.load([(driver.registers.address("OFFSET", 0), 7)])
+        driver.commit()
         driver.lock()
         status = driver.fields("STATUS")
         assert status["running"] and status["locked"]
@@ -337,7 +347,10 @@ async def simulated(dut):
             Driver.open(transport, other)
 
     await bridge(session)()
-    assert strobes.take() == [("task_write", t, 0, 100 + t) for t in range(p.scheduler.tasks)] + [("trigger", 1)]
+    assert strobes.take() == [
+        *(("task_write", t, 0, 100 + t) for t in range(p.scheduler.tasks)), ("commit",), ("trigger", 1),
+        ("task_write", 0, 2, 7), ("commit",),
+    ]
 
 
 def test_the_driver_on_the_rtl():

@@ -232,27 +232,32 @@ async def guards(dut):
         await lite.write(host, registers.address("TRIGGER"), 0)  # never guarded
 
     page = 0
-    await attempt(True, True)
-    assert bench.get("write_page") == page
-    assert not await lite.try_write(host, control.offset, 0b100), "commit while stopped"
-    await run(host, bench, registers)
-    await attempt(False, shadow)
-    assert bench.get("write_page") == (page ^ 1 if shadow else 0)
-    if shadow:
+
+    async def commit(run: int):
+        nonlocal page
         strobes.take()
-        await lite.write(host, control.offset, 0b101)
+        await lite.write(host, control.offset, 0b100 | run)
+        if not shadow:  # the platform has no such bit: it is ignored
+            assert ("commit",) not in strobes.take()
+            return
         assert strobes.take() == [("commit",)]
         assert await lite.read(host, registers.address("STATUS")) & registers["STATUS"]["commit_pending"].mask
-        await attempt(False, False)
+        await attempt(not run, False)
         bench.set(page=(page := page ^ 1), commit_done=1)
         await bench.tick()
         bench.set(commit_done=0)
         await bench.tick()
         assert bench.get("write_page") == page ^ 1
-        await attempt(False, True)
-    else:
-        await lite.write(host, control.offset, 0b101)  # the platform has no such bit: it is ignored
-        assert ("commit",) not in strobes.take()
+        assert not await lite.read(host, registers.address("STATUS")) & registers["STATUS"]["commit_pending"].mask
+
+    await attempt(True, True)
+    assert bench.get("write_page") == (page ^ 1 if shadow else 0)
+    await commit(0)
+    await attempt(True, True)
+    await run(host, bench, registers)
+    await attempt(False, shadow)
+    await commit(1)
+    await attempt(False, shadow)
     await lite.write(host, control.offset, 0b011)
     await attempt(False, False)
     await lite.write(host, control.offset, 0b001)  # does not unlock

@@ -15,7 +15,7 @@ from kit.workload import compiled, shape, task
 from derca_hw.top import Derca
 from derca_sim.compile.image import POISON
 from derca_sim.events import Event, Kind, number_jobs
-from derca_sim.model.registers import Reg, register_map
+from derca_sim.model.registers import Reg, register_map, start_value
 from derca_sim.model.tables import Strategy
 
 LOCKSTEP = platform(name="lockstep", pipeline="lockstep")
@@ -57,7 +57,7 @@ async def tasks_under_stalls(dut):
     stall(memory, random, 0)
     for address, value in job_set.host_writes():
         await lite.write(host, address, value)
-    await lite.write(host, Reg.CONTROL, 1)
+    await lite.write(host, Reg.CONTROL, start_value(p))
 
     events: list[Event] = []
     jobs = [0] * len(job_set.tasks)

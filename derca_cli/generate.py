@@ -44,8 +44,8 @@ def generate(
     host_writes.txt    AXI4-Lite writes that load all tables and task registers: address and value in hex, one a line
     memory.bin         initial memory from address 0: weights, biases, inputs
 
-    host_writes.txt and memory.bin need a task set. After the writes, 1 written to CONTROL starts the run. All files
-    appear or none.
+    host_writes.txt and memory.bin need a task set. After the writes, 5 written to CONTROL (1 without tables.shadow)
+    starts the run. All files appear or none.
 
     [bold]Examples[/bold]
 

@@ -103,6 +103,7 @@ class Derca(wiring.Component):
             connect(m, source, getattr(host, f"source_{i}"))
         connect(m, host.task_write, release.config)
         connect(m, host.regions, scheduler.regions)
+        m.d.sync += host.commit_done.eq(host.commit)  # one page of everything: nothing has to wait
         enable = Signal(p.scheduler.tasks)
         mode = host.task_write
         with m.If(mode.valid & (mode.p.field == TaskReg.MODE >> 2)):

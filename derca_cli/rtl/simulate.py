@@ -10,7 +10,7 @@ import numpy as np
 
 from derca_sim.events import Event, Kind, number_jobs
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import Reg, identity
+from derca_sim.model.registers import Reg, identity, start_value
 
 from .build import build, verilog_for
 
@@ -140,7 +140,7 @@ def simulate(
     lines = [
         f"memory {memory_size}", f"horizon {horizon}", f"drain {DRAIN_CYCLES}", f"finish {int(Kind.FINISH)}",
         f"read_latency {platform.memory.read_latency}", f"write_latency {platform.memory.write_latency}",
-        f"start {int(Reg.CONTROL)} 1",
+        f"start {int(Reg.CONTROL)} {start_value(platform)}",
     ]
     if jitter:
         lines += [

@@ -39,7 +39,7 @@ class HostInterface(wiring.Component):
     trace_write : Out
         A word of the trace was written: `table_row`, `table_word`, `table_data`.
     write_page : Out
-        Page that all of these go to: the one in use while stopped, the other during a run.
+        Page that all of these go to: the one that is not in use.
     page, commit_done : In
         Page in use; the other one has just taken over.
     commit : Out
@@ -121,7 +121,7 @@ class HostInterface(wiring.Component):
         shadow = p.tables.shadow
         m.d.comb += [
             self.start.eq(events.cleared & active),
-            self.write_page.eq(self.page ^ active if shadow else 0),
+            self.write_page.eq(~self.page if shadow else 0),
         ]
         m.d.sync += self.now.eq(self.now + self.running)
         with m.If(self.start):
@@ -156,7 +156,7 @@ class HostInterface(wiring.Component):
         in_globals, in_tasks, task, word = self._split(m, lite.write_word)
         complete = Signal()
         m.d.comb += complete.eq(lite.write & lite.write_whole)
-        allowed = self._values_allowed(m, value, active, locked)
+        allowed = self._values_allowed(m, value, locked)
         written: dict[str, Signal] = {}
         done, blocked = [], []
         for registers, selected in ((self._map.registers, in_globals), (array.registers, in_tasks)):
@@ -172,10 +172,8 @@ class HostInterface(wiring.Component):
                 done.append(strobe)
                 blocked.append(hit & guards[r.guard])
         refused = Signal()
-        commit_locked = hit_commit = Const(0, 1)
-        if p.tables.shadow:
-            hit_commit = value[self._map["CONTROL"]["commit"].low]
-            commit_locked = in_globals & (word == self._map["CONTROL"].offset >> 2) & hit_commit & locked
+        control = self._map["CONTROL"]
+        commit_locked = in_globals & (word == control.offset >> 2) & ~allowed.get("CONTROL", Const(1, 1))
         m.d.comb += [
             lite.write_okay.eq(Cat(done).any()),
             refused.eq(complete & (Cat(blocked).any() | commit_locked)),
@@ -211,7 +209,7 @@ class HostInterface(wiring.Component):
         ]
         return globals_, tasks, task, address[:stride]
 
-    def _values_allowed(self, m, value, active, locked):
+    def _values_allowed(self, m, value, locked):
         """What registers demand of the value written, by name."""
         p = self._p
         out = {
@@ -220,7 +218,7 @@ class HostInterface(wiring.Component):
             "TABLE_DATA": self._pointer_valid(m),
         }
         if p.tables.shadow:
-            out["CONTROL"] = ~value[self._map["CONTROL"]["commit"].low] | (active & ~locked)
+            out["CONTROL"] = ~(value[self._map["CONTROL"]["commit"].low] & locked)
         if p.release.trace:
             out["TRACE_LENGTH"] = value <= p.release.trace
         return out

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from ..model.platform import Platform
-from ..model.registers import FAULT_DOCS, STOPPING, Fault, identity, register_map
+from ..model.registers import FAULT_DOCS, STOPPING, Fault, identity, register_map, start_value
 from .transport import AccessRefused, Transport
 
 
@@ -25,6 +25,7 @@ class Driver:
         self._transport = transport
         self.platform = platform
         self.registers = register_map(platform)
+        self._loaded = False
 
     @classmethod
     def open(cls, transport: Transport, platform: Platform) -> "Driver":
@@ -82,12 +83,14 @@ class Driver:
 
     def load(self, writes: Iterable[tuple[int, int]]) -> None:
         """Perform writes (address, value), such as a compiled task set's."""
+        self._loaded = True
         for address, value in writes:
             self._transport.write(address, value)
 
     def start(self, timeout: float = 1.0) -> None:
-        """Start a run and wait until time passes."""
-        self.write("CONTROL", self.registers["CONTROL"].pack(run=1))
+        """Start a run and wait until time passes; what was loaded since the last start or commit takes over."""
+        self.write("CONTROL", start_value(self.platform) if self._loaded else self.registers["CONTROL"].pack(run=1))
+        self._loaded = False
         self.wait(lambda status: status["running"], "running", timeout)
 
     def stop(self) -> None:
@@ -100,8 +103,10 @@ class Driver:
         self.write("CONTROL", self.fields("CONTROL")["run"] << control["run"].low | control.pack(lock=1))
 
     def commit(self, timeout: float = 1.0) -> None:
-        """Let the task set written during the run take over, and wait until it has."""
-        self.write("CONTROL", self.registers["CONTROL"].pack(run=1, commit=1))
+        """Let the task set that was loaded take over, and wait until it has."""
+        control = self.registers["CONTROL"]
+        self.write("CONTROL", control.pack(run=self.fields("CONTROL")["run"], commit=1))
+        self._loaded = False
         self.wait(lambda status: not status["commit_pending"], "not commit_pending", timeout)
 
     def trigger(self, task: int) -> None:

@@ -21,7 +21,7 @@ class Guard(StrEnum):
 
     NONE = "always writable"
     STOPPED = "writable while stopped, until locked"  #: takes effect at once
-    #: The set that runs is not touched: with shadow tables, writes during a run go to the page that is not in use.
+    #: The set that runs is not touched: with shadow tables, writes go to the page that is not in use.
     SHADOW = "writable until locked, except while a commit is pending; without shadow tables only while stopped"
 
 

@@ -152,6 +152,11 @@ def identity(p: Platform) -> tuple[Register, ...]:
     return tuple(registers[name.name] for name in (Reg.ID, Reg.VERSION, Reg.CONFIG_HASH))
 
 
+def start_value(p: Platform) -> int:
+    """What to write to CONTROL so that everything written before takes over and a run starts."""
+    return register_map(p)["CONTROL"].pack(run=1, **({"commit": 1} if p.tables.shadow else {}))
+
+
 def _global_registers(p: Platform) -> tuple[Register, ...]:
     read, write, both = Access.READ, Access.WRITE, Access.READ_WRITE
     shadow, watchdog, trace = p.tables.shadow, p.supervision.watchdog, p.release.trace
@@ -167,9 +172,9 @@ def _global_registers(p: Platform) -> tuple[Register, ...]:
         Field("safe", 3, 1, "stopped by a fault: nothing is issued any more"),
     ]
     if shadow:
-        control.append(Field("commit", 2, 1, "1 during a run asks for the other page of tables and task parameters to "
-                                             "take over at the next idle point; refused while stopped or locked; "
-                                             "reads 0"))
+        control.append(Field("commit", 2, 1, "1 lets the page of tables and task parameters that was written take "
+                                             "over: at once when idle, else at the next idle point; refused when "
+                                             "locked; reads 0"))
         status += [Field("commit_pending", 4, 1, "a commit waits for an idle point"),
                    Field("page", 5, 1, "page of tables and task parameters in use")]
     tables = table_layouts(p)
