@@ -5,9 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.registers import Fault, TaskReg, register_map
 
 from .accelerator.accelerator import Accelerator
-from .host.interface import LITE_PORTS, HostInterface
+from .host.interface import HostInterface
+from .host.lite import lite_ports
 from .kernel.manager import KernelManager
 from .layouts import EVENT_KIND_BITS, EVENT_TASK_BITS, REGION_BITS
 from .memory.interface import MemoryInterface
@@ -25,6 +27,7 @@ class Derca(wiring.Component):
 
     def __init__(self, p: Platform):
         self._p = p
+        self._lite = lite_ports(register_map(p).address_bits)
         address, width = p.bus.address_width, p.bus.data_width
         super().__init__({
             "aclk": In(1),
@@ -58,7 +61,7 @@ class Derca(wiring.Component):
             "m_axi_rlast": In(1),
             "m_axi_rvalid": In(1),
             "m_axi_rready": Out(1),
-            **LITE_PORTS,
+            **self._lite,
             "trigger": In(p.scheduler.tasks),
             "event_valid": Out(1),
             "event_ready": In(1),
@@ -82,7 +85,11 @@ class Derca(wiring.Component):
         m.submodules.kernel_manager = manager = KernelManager(p)
         m.submodules.accelerator = accelerator = Accelerator(p)
         m.submodules.memory_interface = memory = MemoryInterface(p)
+<<<<<<< HEAD
         events = release.sources()
+=======
+        events = [release.finish_event, release.release_event, release.miss_event]  # in this order: see EventCollector
+>>>>>>> csr
         if p.trace.enabled:
             events += [
                 scheduler.ready_event, scheduler.issue_event, accelerator.event, accelerator.iteration_event,
@@ -91,7 +98,7 @@ class Derca(wiring.Component):
         m.submodules.host_interface = host = HostInterface(p, len(events))
 
         # -- host ------------------------------------------------------------------------------------------------
-        for name, member in LITE_PORTS.items():
+        for name, member in self._lite.items():
             ours, its = getattr(self, name), getattr(host, name)
             if member.flow == In:
                 m.d.comb += its.eq(ours)
@@ -101,6 +108,11 @@ class Derca(wiring.Component):
             connect(m, source, getattr(host, f"source_{i}"))
         connect(m, host.task_write, release.config)
         connect(m, host.regions, scheduler.regions)
+        m.d.sync += host.commit_done.eq(host.commit)  # one page of everything: nothing has to wait
+        enable = Signal(p.scheduler.tasks)
+        mode = host.task_write
+        with m.If(mode.valid & (mode.p.field == TaskReg.MODE >> 2)):
+            m.d.sync += enable.bit_select(mode.p.task, 1).eq(mode.p.value[1])
         event = host.event.p
         m.d.comb += [
             self.event_valid.eq(host.event.valid),
@@ -112,11 +124,15 @@ class Derca(wiring.Component):
             self.event_arg.eq(event.arg),
             self.now.eq(host.now),
             self.running.eq(host.running),
-            host.trigger_in.eq(self.trigger),
             host.idle.eq(accelerator.idle & scheduler.idle),
-            host.error.eq(memory.error),
+            host.faults[Fault.BUS_ERROR].eq(memory.error),
             release.now.eq(host.now),
             release.running.eq(host.running),
+<<<<<<< HEAD
+=======
+            release.enable.eq(enable),
+            release.trigger.eq(self.trigger | host.trigger_valid << host.trigger_task),
+>>>>>>> csr
             scheduler.now.eq(host.now),
             scheduler.running.eq(host.running),
             accelerator.now.eq(host.now),
