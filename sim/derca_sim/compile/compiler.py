@@ -157,7 +157,7 @@ def _regions(part: Sequence[Span], row: int) -> tuple[RegionPlan, ...]:
     regions, entries, before = [], [], Strategy.LAYER
     for i, span in enumerate(part):
         entries.append(EntryPlan(
-            span.layer, row + i, span.start, span.count, span.preemptive, i == len(part) - 1,
+            span.layer, part[min(i + 1, len(part) - 1)].layer, row + i, span.start, span.count, span.preemptive, i == len(part) - 1,
             Strategy.LAYER if entries else before, span.strategy,
         ))
         if span.preemptive:

@@ -25,10 +25,13 @@ class KernelTiming:
 
     #: Cycles from a decision to the grant.
     GRANT = 1
-    #: Cycles from a grant that switches jobs to the offer of the first entry: index, entry and layer tables.
-    SWITCH = 3
-    #: Cycles from an entry taken to the offer of the next: entry and layer tables.
+    #: Cycles from a grant that switches jobs to the offer of the first entry: index table, its row in registers, entry
+    #: and layer tables at once, their parity.
+    SWITCH = 4
+    #: Cycles from an entry taken to the offer of the next: entry and layer tables at once, their parity.
     NEXT = 2
+    #: Cycles from a grant that switches jobs to the report that its row of the index table is damaged.
+    INDEX_FAULT = 2
     #: Store commands that may wait for their responses.
     COMMANDS = 16
 
