@@ -56,3 +56,5 @@ class TaskReg(IntEnum):
     FINISHES = 0x14  #: read: jobs finished
     MISSES = 0x18  #: read: jobs that finished after their deadline
     OVERRUNS = 0x1C  #: read: releases skipped because the previous job still lived
+    JOB_BUDGET = 0x18  #: write: cycles a job may execute, 0: any
+    REGION_BUDGET = 0x1C  #: write: cycles a region may execute, 0: any

@@ -36,6 +36,17 @@ class KernelTiming:
     COMMANDS = 16
 
 
+class MonitorTiming:
+    """Supervision looks at instruction and feedback as they were some cycles ago, when the budgets have been read."""
+
+    #: Cycles from the cycle in which a budget or a limit is exceeded to its event; two of one kind come one by one.
+    EVENT = 3
+    #: Cycles from the cycle in which the watchdog's limit is exceeded to the safe state.
+    SAFE = 3
+    #: Shortest region whose time is accounted: from the instruction to the feedback, both included.
+    SHORTEST = 2
+
+
 class ComputeTiming:
     """The compute engine's pipeline."""
 
