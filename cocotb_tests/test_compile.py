@@ -1,6 +1,7 @@
 """The compiler: a naive interpreter of tables and image reproduces the integer model, also when preempted anywhere."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -238,7 +239,12 @@ def test_host_writes_load_the_tables():
             registers[address] = value
     assert tables[Table.LAYER] == dict(enumerate(compiled.layer_rows))
     assert tables[Table.ENTRY] == dict(enumerate(compiled.entry_rows))
-    assert tables[Table.INDEX] == {task * 16 + region: entry for (task, region), entry in compiled.index_rows.items()}
+    assert tables[Table.INDEX] == {
+        task * 16 + region: index_layout(platform).pack(entry=entry, layer=compiled.entries[entry].layer.row)
+        for (task, region), entry in compiled.index_rows.items()
+    }
+    for entry, after in pairwise(compiled.entries):
+        assert entry.final or entry.fields()["next_layer"] == after.layer.row
     assert tables[Table.TASK] == {task.index: len(task.regions) for task in compiled.tasks}
     assert Reg.CONTROL not in registers
     tasks = register_map(platform).tasks

@@ -91,7 +91,7 @@ class ParallelRelease(wiring.Component):
     def sources(self):
         """Streams of events."""
         ready = [self.ready_event] if self._at_once else []
-        return [self.release_event, self.finish_event, self.miss_event, *ready]
+        return [self.finish_event, self.release_event, self.miss_event, *ready]  # in this order: see EventCollector
 
     def _lowest(self, m, vector, name):
         """(any, index) of the lowest set bit of `vector`."""

@@ -159,8 +159,9 @@ def _regions(part: Sequence[Span], row: int) -> tuple[RegionPlan, ...]:
     """Number the entries from table row `row` on and gather them into regions."""
     regions, entries, before = [], [], Strategy.LAYER
     for i, span in enumerate(part):
+        after = part[min(i + 1, len(part) - 1)]
         entries.append(EntryPlan(
-            span.layer, row + i, span.start, span.count, span.preemptive, i == len(part) - 1,
+            span.layer, after.layer, row + i, span.start, span.count, span.preemptive, i == len(part) - 1,
             Strategy.LAYER if entries else before, span.strategy,
         ))
         if span.preemptive:

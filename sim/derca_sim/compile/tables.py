@@ -35,7 +35,10 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
     writes = table_writes(platform, Table.LAYER, 0, layer_layout(platform), layer_rows)
     writes += table_writes(platform, Table.ENTRY, 0, entry_layout(platform), entry_rows)
     for task in tasks:
-        rows = [index.pack(entry=index_rows[task.index, region.index]) for region in task.regions]
+        rows = [
+            index.pack(entry=index_rows[task.index, region.index], layer=region.entries[0].layer.row)
+            for region in task.regions
+        ]
         writes += table_writes(platform, Table.INDEX, index_row(platform, task.index, 0), index, rows)
     writes += table_writes(
         platform, Table.TASK, 0, task_row, [task_row.pack(regions=len(task.regions)) for task in tasks])

@@ -85,8 +85,7 @@ class Fault(IntEnum):
     BUS_ERROR = 7
     LOCKED_WRITE = 8
     EVENTS_LOST = 9
-    DEADLINE_WINDOW = 10
-    TRIGGER_LOST = 11
+    TRIGGER_LOST = 10
 
 
 #: Faults after which no further region starts: the first one is kept in `Reg.FAULT_WHERE`.
@@ -103,7 +102,6 @@ FAULT_DOCS = {
     Fault.BUS_ERROR: "the memory answered with an error",
     Fault.LOCKED_WRITE: "the host wrote what is locked or in use",
     Fault.EVENTS_LOST: "a buffer of events was full",
-    Fault.DEADLINE_WINDOW: "a key lies outside the modular window",
     Fault.TRIGGER_LOST: "a trigger came while the task's previous one still waited",
 }
 
@@ -255,6 +253,7 @@ def _task_registers(p: Platform) -> tuple[Register, ...]:
     if "least_slack" in p.scheduler.policies:
         registers.append(parameter(TaskReg.SLACK, "relative deadline minus the work of a job, in cycles"))
     if p.supervision.budgets:
-        registers += [parameter(TaskReg.JOB_BUDGET, "cycles a job may run; 0: any", 32),
-                      parameter(TaskReg.REGION_BUDGET, "cycles a region may run; 0: any", 32)]
+        registers.append(parameter(TaskReg.JOB_BUDGET, "cycles a job may run; 0: any", 32))
+    if p.supervision.budgets or "least_slack" in p.scheduler.policies:
+        registers.append(parameter(TaskReg.REGION_BUDGET, "cycles a region may run; 0: any", 32))
     return tuple(sorted(registers, key=lambda r: r.offset))

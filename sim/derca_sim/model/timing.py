@@ -101,12 +101,26 @@ class KernelTiming:
 
     #: Cycles from a decision to the grant.
     GRANT = 1
-    #: Cycles from a grant that switches jobs to the offer of the first entry: index, entry and layer tables.
-    SWITCH = 3
-    #: Cycles from an entry taken to the offer of the next: entry and layer tables.
+    #: Cycles from a grant that switches jobs to the offer of the first entry: index table, its row in registers, entry
+    #: and layer tables at once, their parity.
+    SWITCH = 4
+    #: Cycles from an entry taken to the offer of the next: entry and layer tables at once, their parity.
     NEXT = 2
+    #: Cycles from a grant that switches jobs to the report that its row of the index table is damaged.
+    INDEX_FAULT = 2
     #: Store commands that may wait for their responses.
     COMMANDS = 16
+
+
+class MonitorTiming:
+    """Supervision looks at instruction and feedback as they were some cycles ago, when the budgets have been read."""
+
+    #: Cycles from the cycle in which a budget or a limit is exceeded to its event; two of one kind come one by one.
+    EVENT = 3
+    #: Cycles from the cycle in which the watchdog's limit is exceeded to the safe state.
+    SAFE = 3
+    #: Shortest region whose time is accounted: from the instruction to the feedback, both included.
+    SHORTEST = 2
 
 
 class ComputeTiming:
