@@ -26,8 +26,9 @@ class ParallelRelease(wiring.Component):
     very cycle (`released`, `keys`), and the announcement adds READY. A release whose previous job still lives is an
     overrun: it is skipped. A job that finishes in the cycle of the next release does not overrun. A trigger sooner than
     a period after the last release (EARLY) is deferred until the period has passed; later ones count into it, and one
-    in the very cycle of the deferred release is early for the next; of two that wait to be announced, one EARLY tells. A MISS is noticed in the cycle after the deadline,
-    at the earliest when the release is announced, and told one per cycle on `miss_event`.
+    in the very cycle of the deferred release is early for the next; of two that wait to be announced,
+    one EARLY tells. A MISS is noticed in the cycle after the deadline, at the earliest when the release is announced,
+    and told one per cycle on `miss_event`.
 
     No job may end before its release has been announced, at most as many cycles after it as there are tasks.
 
