@@ -25,8 +25,8 @@ from .supervision.supervision import Supervision
 class Derca(wiring.Component):
     """Job release, scheduler, kernel manager, accelerator, memory interface and host interface.
 
-    One clock `aclk`, synchronous active-low reset `aresetn`; AXI4 master `m_axi_*`, AXI4-Lite slave `s_axi_*`, the event
-    stream `event_*`. Sporadic jobs are triggered by one `trigger` bit per task with parallel job release, by
+    One clock `aclk`, synchronous active-low reset `aresetn`; AXI4 master `m_axi_*`, AXI4-Lite slave `s_axi_*`, the
+    event stream `event_*`. Sporadic jobs are triggered by one `trigger` bit per task with parallel job release, by
     `trigger_valid` and `trigger_task`, one per cycle, with the swept one.
     """
 
@@ -133,7 +133,7 @@ class Derca(wiring.Component):
             idle.eq(accelerator.idle & scheduler.idle),
             host.idle.eq(idle),
             supervision.idle.eq(idle & release.idle),
-            release.arm.eq(supervision.arm),
+            release.arm.eq(supervision.arm & host.running),  # a commit while stopped starts no timers
             release.hold.eq(supervision.hold),
             manager.start.eq(supervision.arm),
             supervision.broken.eq(manager.stopped | scheduler.fault),
