@@ -6,6 +6,7 @@ from .analysis.model import Placement, System, TaskModel
 from .analysis.verdict import NOT_SCHEDULABLE, UNKNOWN, Verdict, analyse
 from .compile.compiler import Compiled, compile_points, compile_taskset
 from .compile.plan import TaskPlan
+from .errors import InputError
 from .events import Event, Kind
 from .golden.machine import run
 from .model.tables import Strategy
@@ -50,6 +51,10 @@ def analyse_taskset(taskset: TaskSet, strategy: str = "joint", placed: bool = Tr
     placed : choose among the candidate points; otherwise all of them are in use.
     every : iterations between candidate points; default: as few as the platform's tables hold.
     """
+    policy = taskset.platform.scheduler.policies[0]
+    if policy != "edf":
+        raise InputError(f"platform.scheduler.policies[0] = {policy}: allowed is edf, the policy the analysis is for; "
+                         "other policies can be run (derca run, derca simulate)")
     candidates = compile_taskset(taskset, "flexible", every)
     system = HardwareTiming(candidates).system()
     plan = Plan(candidates, system, analyse(system, strategy, placed))

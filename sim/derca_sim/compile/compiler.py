@@ -149,7 +149,7 @@ def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]
     for task, layers, part, cycles in zip(taskset.tasks, placed, parts, triggers, strict=True):
         plans.append(TaskPlan(
             task.index, task.name, task.network, task.period, task.deadline, task.offset, task.sporadic, cycles,
-            layers, _regions(part, row), task.overrun,
+            layers, _regions(part, row), task.overrun, task.job_budget, task.region_budget, task.work,
         ))
         row += len(part)
     return Compiled(taskset, strategy, tuple(plans), used)

@@ -199,10 +199,7 @@ class RegionPlan:
 
 @dataclass(frozen=True, eq=False)
 class TaskPlan:
-    """A task ready to run. Times are cycles; `triggers` are the simulated triggers of a sporadic task.
-
-    `slack` is the relative deadline minus the work of a job.
-    """
+    """A task ready to run. Times are cycles; `triggers` are the simulated triggers of a sporadic task."""
 
     index: int
     name: str
@@ -215,7 +212,14 @@ class TaskPlan:
     layers: tuple[LayerPlan, ...]
     regions: tuple[RegionPlan, ...]
     overrun: Overrun = "skip"
-    slack: int = 0
+    job_budget: int = 0
+    region_budget: int = 0
+    work: int = 0
+
+    @property
+    def slack(self) -> int:
+        """The relative deadline minus the work of a job."""
+        return self.deadline - self.work
 
 
 def one_per_cycle(triggers: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:

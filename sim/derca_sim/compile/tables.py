@@ -47,6 +47,10 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
         values = {"PERIOD": task.period, "DEADLINE": task.deadline, "OFFSET": task.offset, "MODE": mode}
         if "least_slack" in platform.scheduler.policies:
             values["SLACK"] = task.slack & ((1 << platform.scheduler.time_width) - 1)
+        if platform.supervision.budgets:
+            values["JOB_BUDGET"] = task.job_budget
+        if platform.supervision.budgets or "least_slack" in platform.scheduler.policies:
+            values["REGION_BUDGET"] = task.region_budget
         writes += [(registers.address(name, task.index), value) for name, value in values.items()]
     unused = set(range(platform.scheduler.tasks)) - {task.index for task in tasks}
     writes += [(registers.address("MODE", task), 0) for task in sorted(unused)]

@@ -13,6 +13,7 @@ from .agenda import Agenda
 from .dataflow import DataflowModel
 from .release import release_model
 from .scheduler import SchedulerModel
+from .supervision import BudgetModel
 
 
 def run(compiled: Compiled, horizon: int) -> list[Event]:
@@ -37,7 +38,15 @@ def run(compiled: Compiled, horizon: int) -> list[Event]:
         if persist:
             log.append(Event(cycle, Kind.SAVED, task, arg=int(Strategy.PERSIST)))
 
-    flow = DataflowModel(compiled.platform, agenda, log.append, scheduler.feedback, stored)
+    budgets = BudgetModel({t.index: t.job_budget for t in tasks}, {t.index: t.region_budget for t in tasks}, log.append)
+    supervised = compiled.platform.supervision.budgets
+
+    def feedback(cycle: int) -> None:
+        scheduler.feedback(cycle)
+        if supervised:
+            budgets.feedback(cycle)
+
+    flow = DataflowModel(compiled.platform, agenda, log.append, feedback, stored)
     grants: dict[int, tuple] = {}  # cycle -> instruction
     announced = horizon + release.late_announcements  # releases before the horizon are logged when they are announced
     while (cycle := agenda.next()) is not None and cycle < announced:
@@ -52,6 +61,8 @@ def run(compiled: Compiled, horizon: int) -> list[Event]:
         if cycle in grants:
             task, region, switch, preempt, resume, abort = grants.pop(cycle)
             flushed = switch
+            if supervised:
+                budgets.instruction(cycle, task, region)
             upcoming = entries[task][first_entry[task, region]:] if switch else None
             flow.grant(cycle, upcoming, preempt, resume, abort)
         flow.visit(cycle, flushed)

@@ -39,6 +39,9 @@ class SchedulerModel:
         self._decide_from = 0
         self._idle_from = 0  # of the heap
         self._scan = (0, -1)  # first and last cycle in which a scan reads slots
+        self._least_slack = p.scheduler.policies[0] == "least_slack"
+        self._rekeys = "least_slack" in p.scheduler.policies
+        self._work = {t.index: t.region_budget for t in tasks}
         self._issued = -1  # the cycle after the latest decision
         self._dropped = False  # the running job was aborted, and nothing has been issued since
         self._at_once = self._kind == "tournament" and p.release.kind == "parallel"
@@ -114,6 +117,8 @@ class SchedulerModel:
             self._running = (task, first[0])
             self._refill(cycle)
         task = self._running[0]
+        if self._least_slack:  # a region issued is work done
+            self._running = (task, self._running[1] + self._work[task])
         region = self._progress[task]
         last = region == self._regions[task] - 1
         self._progress[task] = 0 if last else region + 1
@@ -122,7 +127,7 @@ class SchedulerModel:
         self._due_from = None
         self._log(Event(cycle + self._timing.DECISION, Kind.ISSUE, task, region=region))
         self._issued = cycle + 1
-        if self._kind == "scan":
+        if self._kind == "scan" or self._kind == "tournament" and self._rekeys:
             self._closed = cycle + 1
         self._agenda.at(cycle + 1)
         return Instruction(task, region, switch, waits or abort, switch and region != 0, abort)

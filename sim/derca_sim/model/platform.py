@@ -199,6 +199,10 @@ class Platform(Section):
             self.scheduler.tasks, f"at most {most} with release.kind = \"parallel\"; swept takes more",
         )
         require(
+            self.release.kind != "parallel" or self.release.overrun == ("skip",), "release.overrun",
+            self.release.overrun, "skip with release.kind = \"parallel\"; swept can queue and abort",
+        )
+        require(
             self.scheduler.kind != "heap" or "abort" not in self.release.overrun, "release.overrun",
             self.release.overrun, "skip and queue with scheduler.kind = \"heap\"; scan and tournament can abort",
         )

@@ -54,6 +54,8 @@ class TaskSection(Section):
 
     A `sporadic` task is released by the external trigger only; `period` is then its least separation, and `triggers`
     are the cycles at which a simulation triggers it. `overrun` is what a release does while the previous job lives.
+    A job that executes longer than `job_budget` cycles, or a region longer than `region_budget`, is reported (0: not);
+    `work` is the execution time that least_slack counts with, `region_budget` what it takes a region for.
     """
 
     name: Name
@@ -64,6 +66,9 @@ class TaskSection(Section):
     sporadic: bool = False
     triggers: tuple[Cycle, ...] = ()
     overrun: Overrun = "skip"
+    job_budget: Cycle = 0
+    region_budget: Cycle = 0
+    work: Cycle = 0
 
 
 class TaskSetSection(Section):
@@ -89,6 +94,9 @@ class Task:
     sporadic: bool
     triggers: tuple[int, ...]
     overrun: Overrun = "skip"
+    job_budget: int = 0
+    region_budget: int = 0
+    work: int = 0
 
     @property
     def inputs(self) -> tuple[np.ndarray | None, ...]:
@@ -151,7 +159,7 @@ def load_taskset(path: Path) -> TaskSet:
         raise InputError(*problems)
     tasks = tuple(
         Task(t.name, i, networks[t.network], t.period, t.deadline or t.period, t.offset, t.sporadic, t.triggers,
-             t.overrun)
+             t.overrun, t.job_budget, t.region_budget, t.work)
         for i, t in enumerate(section.task)
     )
     return TaskSet(section.name, path, section.platform, section.horizon or _default_horizon(tasks), tasks)
@@ -190,6 +198,13 @@ def _task_problems(s: TaskSetSection, path: Path) -> list[str]:
             out.append(problem(path, f"{key}.network", t.network, f"the networks of the file: {', '.join(names)}"))
         if deadline > t.period:
             out.append(problem(path, f"{key}.deadline", deadline, f"1 .. {t.period}, the task's period"))
+        if (t.job_budget or t.region_budget) and not s.platform.supervision.budgets and not (
+                t.region_budget and "least_slack" in scheduler.policies):
+            out.append(problem(path, f"{key}.job_budget, .region_budget", (t.job_budget, t.region_budget),
+                               "0 unless platform supervision.budgets is true"))
+        if scheduler.policies[0] == "least_slack" and not (t.work and t.region_budget):
+            out.append(problem(path, f"{key}.work, .region_budget", (t.work, t.region_budget), "values from 1 with "
+                               "platform scheduler.policies[0] = least_slack, which orders jobs by remaining work"))
         if s.platform.release.kind == "swept":
             least, why = longest_lap(s.platform), "the longest lap of the job release (platform release.kind = swept)"
         else:

@@ -96,6 +96,16 @@ def longest_lap(p: Platform) -> int:
     return timing.LAP + p.scheduler.tasks * wait
 
 
+def release_latency(p: Platform) -> int:
+    """The longest time from a release to its offer to the scheduler, until which other releases do not delay it.
+
+    That of the first one of a run, for which the timers have to be started.
+    """
+    if p.release.kind == "swept":
+        return SweptTiming.ARM * p.scheduler.tasks + SweptTiming.NOTICE + longest_lap(p)
+    return p.scheduler.tasks + 1 + ANNOUNCE + OFFER
+
+
 class KernelTiming:
     """The kernel manager's, and how far the store engine may run ahead of memory."""
 

@@ -19,7 +19,7 @@ from ..golden.dataflow import DataflowModel, Leftover
 from ..golden.iteration import Iteration
 from ..model.platform import Platform
 from ..model.tables import Strategy
-from ..model.timing import ANNOUNCE, OFFER, ComputeTiming, KernelTiming, SchedulerTiming, StoreTiming
+from ..model.timing import ComputeTiming, KernelTiming, SchedulerTiming, StoreTiming, release_latency
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class HardwareTiming:
     def system(self) -> System:
         """The task set for the analysis. A point follows every region of the plan but the last."""
         tasks, tails = [], []
-        jitter = ANNOUNCE + OFFER + SchedulerTiming(self._p).VISIBILITY
+        jitter = release_latency(self._p) + SchedulerTiming(self._p).VISIBILITY
         for task in self._compiled.tasks:
             model, tail = self._task(task, jitter)
             tasks.append(model)
