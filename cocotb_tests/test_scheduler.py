@@ -1,7 +1,7 @@
 """All schedulers against an EDF oracle and the declared timings, in every cycle of random runs; generated mutants.
 
-The oracle, the rules of timing and the random environment are C++ (`decisions/`); one run covers ties, wraps, keys at the
-edge of the modular window, bursts, releases in the cycles of decision and issue, aborts, stops and spurious feedback.
+The oracle, the rules of timing and the random environment are C++ (`decisions/`). One run covers ties, wraps, keys at
+the edge of the modular window, bursts, releases in the cycles of decision and issue, aborts, stops, spurious feedback.
 """
 
 import pytest
@@ -56,13 +56,13 @@ def test_many_decisions_are_those_of_the_oracle(case):
     check(case, 1_000_000)
 
 
-@pytest.mark.parametrize("case", [Case("tournament", 16), Case("scan", 16), Case("heap", 3)], ids=str)
+@pytest.mark.parametrize("case", [Case("tournament", 16), Case("scan", 16), Case("heap", 16)], ids=str)
 def test_declared_latencies_are_reached(case):
     """The driver fails when one is exceeded. `tournament` is exact; the others allow for what cannot coincide."""
     found = decide(case, 1, 300_000)
-    slack = {"tournament": 0, "scan": 6, "heap": found["declared visibility"] // 3}[case.kind]
-    assert found["longest visibility"] >= found["declared visibility"] - slack, found
-    assert found["longest refill"] >= found["declared refill"] - {"tournament": 0, "scan": 4, "heap": 2}[case.kind], found
+    for name, slack in (("visibility", {"tournament": 0, "scan": 6, "heap": found["declared visibility"] // 4}),
+                        ("refill", {"tournament": 0, "scan": 8, "heap": 4})):
+        assert found[f"longest {name}"] >= found[f"declared {name}"] - slack[case.kind], found
 
 
 @pytest.mark.parametrize("case", SHORT, ids=str)

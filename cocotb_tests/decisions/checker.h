@@ -93,6 +93,7 @@ class Checker {
             broken = fault_allowed = false;
             counts.stops++;
         }
+        if (last_search_ >= cleared_) counts.longest_refill = std::max(counts.longest_refill, rules.decide_from() - last_search_);
         if (taken || fires || stop || !oracle.jobs.empty() || valid) busy_ = t;
         was_running_ = in.running;
         t++;
@@ -132,10 +133,7 @@ class Checker {
         last_decided = next.task;
         ended_ = next.last ? next.task : -1;
         rules.decided(t, next.switched);
-        if (next.switched) {
-            last_search_ = t;
-            counts.longest_refill = std::max(counts.longest_refill, rules.decide_from() - t);
-        }
+        if (next.switched) last_search_ = t;
         counts.decisions++;
         counts.switches += next.switched;
         counts.preemptions += next.preempt;

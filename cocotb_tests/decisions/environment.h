@@ -115,7 +115,7 @@ class Environment {
     }
 
     bool free(int64_t task) {
-        if (checker_.oracle.live(task)) return false;
+        if (checker_.oracle.live(task) || checker_.regions[task] == 0) return false;  // 0: not written yet
         for (const Pending &pending : queue_)
             if (pending.task == task) return false;
         return true;
