@@ -50,6 +50,15 @@ void put(VlWide<W> &port, int64_t at, uint64_t value) {
     }
 }
 
+template <class T>
+void put_mask(T &port, uint64_t value) {
+    port = T(value);
+}
+template <std::size_t W>
+void put_mask(VlWide<W> &port, uint64_t value) {
+    port[0] = uint32_t(value), port[1] = uint32_t(value >> 32);
+}
+
 class Device {
   public:
     explicit Device(int64_t mutant = 0) : top_(new Vtop{&context_}) {
@@ -74,7 +83,7 @@ class Device {
         d.config_valid = in.config.valid, d.config_task = in.config.task;
         d.config_field = in.config.field, d.config_value = in.config.value;
         if (PARALLEL) {
-            d.released = in.released;
+            put_mask(d.released, in.released);
             for (int64_t i = 0; i < TASKS; i++)
                 if (in.released >> i & 1) put(d.keys, i * TIME_WIDTH, uint64_t(in.keys[i]));
         }

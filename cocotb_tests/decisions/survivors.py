@@ -30,7 +30,7 @@ READ = {
     ("scan-4", 84, "$dff", "D", 0): _ABORT,
     ("scan-4", 37, "$and", "A", 0): "while clearing nothing is fresh and nothing scans: redundant",
     ("tournament-4", 13, "$dff", "Q", 16): "the key's top bit, inverted at the root for every job: differences stay",
-    ("tournament-4", 71, "$or", "Y", 0): "`waits` matters to aborts only, and none are generated in this case",
+    ("tournament-4", 71, "$shift", "Y", 0): "`waits` matters to aborts only, and none are generated in this case",
     ("tournament-4", 73, "$mux", "Y", 1): "the task in a node of tasks 0 and 1 has no higher bit",
     ("tournament-4", 108, "$mux", "Y", 6): _REGIONS,
     ("tournament-4", 114, "$dff", "Q", 0): _ABORT,
