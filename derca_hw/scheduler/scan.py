@@ -117,5 +117,6 @@ class ScanSlots(wiring.Component):
             jobs.fault.eq(read_valid & Cat(read.data.key, read.data.live, read.data.parity).xor()),
         ]
         with m.If(jobs.clear):
-            m.d.sync += [clearing.eq(1), scanning.eq(0), pointer.eq(0), begin.eq(0), fresh.eq(0), best_valid.eq(0)]
+            m.d.sync += [clearing.eq(1), scanning.eq(0), pointer.eq(0), begin.eq(0), fresh.eq(0), read_valid.eq(0),
+                         best_valid.eq(0)]
         return m

@@ -18,7 +18,7 @@ class TournamentSlots(wiring.Component):
     Every release of a cycle is absorbed in that cycle: with `release.kind = "parallel"` all of `released` with their
     `keys`, otherwise one from the stream. A slot's change reaches the root ceil(log2 N) cycles after it
     (`SchedulerTiming.VISIBLE`, `REFILL`). The running job keeps its slot, which does not take part while it has regions
-    left. Liveness is stored twice, keys with parity: a slot that wins with a wrong parity is a fault.
+    left. Liveness is stored twice, keys with parity: every slot is checked in every cycle, before the tree sees it.
 
     Members: see `WaitingJobs`, and with parallel release `released` and `keys`.
     """
@@ -42,7 +42,9 @@ class TournamentSlots(wiring.Component):
         rekeys = "least_slack" in p.scheduler.policies
 
         # -- slots -------------------------------------------------------------------------------------------------
-        live, live_copy, parity = Signal(n), Signal(n), Signal(n)
+        live = Signal(n)
+        empty = Signal(n, init=-1)  # the inverse, stored apart: synthesis would merge two equal registers
+        parity = Signal(n)
         keys = [Signal(time, name=f"key_{i}") for i in range(n)]
         taken = Signal()
         m.d.comb += [
@@ -70,20 +72,19 @@ class TournamentSlots(wiring.Component):
                     m.d.comb += load.eq(1)
                     m.d.sync += [keys[i].eq(self.keys[i]), parity[i].eq(self.keys[i].xor())]
             with m.If(jobs.ended & runs):
-                m.d.sync += [live[i].eq(0), live_copy[i].eq(0)]
+                m.d.sync += [live[i].eq(0), empty[i].eq(1)]
             with m.If(load):
-                m.d.sync += [live[i].eq(1), live_copy[i].eq(1)]
+                m.d.sync += [live[i].eq(1), empty[i].eq(0)]
         with m.If(jobs.clear):
-            m.d.sync += [live.eq(0), live_copy.eq(0)]
+            m.d.sync += [live.eq(0), empty.eq(~0)]
 
         # -- tree --------------------------------------------------------------------------------------------------
-        node_layout = data.StructLayout({"valid": 1, "parity": 1, "key": time, "task": self._job["task"].shape})
+        node_layout = data.StructLayout({"valid": 1, "key": time, "task": self._job["task"].shape})
         nodes = []
         for i in range(n):
             leaf = Signal(node_layout, name=f"leaf_{i}")
             m.d.comb += [
                 leaf.valid.eq(live[i] & ~(jobs.running_valid & (jobs.running.task == i))),
-                leaf.parity.eq(parity[i]),
                 leaf.key.eq(keys[i]),
                 leaf.task.eq(i),
             ]
@@ -101,7 +102,6 @@ class TournamentSlots(wiring.Component):
                     m.d.comb += second.eq(right.valid & (~left.valid | earlier(right.key, left.key)))
                     m.d.sync += [
                         node.valid.eq(left.valid | right.valid),
-                        node.parity.eq(Mux(second, right.parity, left.parity)),
                         node.key.eq(Mux(second, right.key, left.key)),
                         node.task.eq(Mux(second, right.task, left.task)),
                     ]
@@ -123,7 +123,8 @@ class TournamentSlots(wiring.Component):
             jobs.best.key.eq(root.key),
             jobs.best_valid.eq(root.valid),
             jobs.empty.eq(~live.any()),
-            jobs.fault.eq((root.valid & (root.key.xor() ^ root.parity)) | (live != live_copy)),
+            jobs.fault.eq(Cat(*(live[i] & (keys[i].xor() ^ parity[i]) for i in range(n))).any()
+                          | ~(live ^ empty).all()),
         ]
         return m
 

@@ -32,11 +32,12 @@ class SchedulerTiming:
         #: The same under a burst of releases.
         self.LONGEST_REFILL = self.REFILL + {"heap": busy, "scan": n, "tournament": 0}[kind]
         #: The longest time from a release offered to the first decision that may choose it, as the last of N. A
-        #: decision every other cycle closes `scan`, and every switch occupies `heap`.
+        #: decision every other cycle closes `scan` (and `tournament` with least_slack), and every switch occupies
+        #: `heap`: each release may preempt, and end at once, which makes two.
         self.VISIBILITY = {
-            "heap": n * (self.INTERVAL + self.REMOVE + 1) + self.VISIBLE,
+            "heap": n * (self.INTERVAL + 2 * (self.REMOVE + 1)) + self.VISIBLE,
             "scan": 2 * n - 1 + self.VISIBLE,
-            "tournament": n - 1 + self.VISIBLE,
+            "tournament": (2 * n if "least_slack" in p.scheduler.policies else n) - 1 + self.VISIBLE,
         }[kind]
 
 
