@@ -1,0 +1,5 @@
+"""Invariants of `heap`."""
+
+
+def invariants(proof, inside, lay) -> None:
+    """None yet."""

@@ -1,0 +1,5 @@
+"""Invariants of `scan`."""
+
+
+def invariants(proof, inside, lay) -> None:
+    """None yet."""

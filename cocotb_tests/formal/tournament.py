@@ -1,0 +1,5 @@
+"""Invariants of `tournament`."""
+
+
+def invariants(proof, inside, lay) -> None:
+    """None yet."""
