@@ -1,15 +1,12 @@
 """Invariants of the scheduler's core: the running job, the instruction, the counters of regions."""
 
-from derca_hw.layouts import Layouts
-
 from .opened import Opened
 from .properties import every, iff, implies
 
 
-def invariants(proof, core: Opened, lay: Layouts) -> None:
+def invariants(proof, core: Opened, counters: Opened) -> None:
     """The core's registers are those of the specification, but for what the cycle after a decision still has to do."""
     s, n = proof.machine, proof.machine.n
-    counters = Opened(core.counters)
     current = core.current
     count, progress = counters.words("count"), counters.words("progress")
     shown, of = counters.next_r.data, counters.count_r.data

@@ -15,6 +15,11 @@ from .properties import every, some
 from .settle import Settle
 
 
+def regions_at_start(p: Platform) -> list[int]:
+    """Regions of each task where a proof starts with cleared tables: 1 to `tables.regions`."""
+    return [1 + i % p.tables.regions for i in range(p.scheduler.tasks)]
+
+
 class EdfMachine:
     """What a scheduler must do in each cycle.
 
@@ -30,6 +35,8 @@ class EdfMachine:
         (enable, task, value): the host writes the number of regions.
     base
         No live key lies before it, nor half the range behind it.
+    cleared
+        Start as after the N cycles of clearing, with the numbers of regions written.
 
     Attributes
     ----------
@@ -39,7 +46,8 @@ class EdfMachine:
     valid, issued, out_* : the instruction; `issued` in its first cycle
     """
 
-    def __init__(self, p: Platform, m: Module, *, running, feedback, ready, arrive, arriving, count_write, base):
+    def __init__(self, p: Platform, m: Module, *, running, feedback, ready, arrive, arriving, count_write, base,
+                 cleared: bool = False):
         n, width = p.scheduler.tasks, p.scheduler.time_width
         timing = self.timing = SchedulerTiming(p)
         task = bits_for(n - 1)
@@ -52,14 +60,15 @@ class EdfMachine:
         self.key = [register(f"key_{i}", width) for i in range(n)]
         self.age = [register(f"age_{i}", range(timing.VISIBLE + 1)) for i in range(n)]
         self.region = [register(f"region_{i}", bits_for(p.tables.regions)) for i in range(n)]
-        self.count = [register(f"count_{i}", bits_for(p.tables.regions)) for i in range(n)]
+        self.count = [register(f"count_{i}", bits_for(p.tables.regions), init=regions_at_start(p)[i] if cleared else 0)
+                      for i in range(n)]
         self.current, self.current_valid = register("current", task), register("current_valid")
         self.outstanding, self.valid, self.issued = register("outstanding"), register("valid"), register("issued")
         self.ended = register("ended")  # the decision before this cycle was for a job's last region
         self.out_task, self.out_region = register("out_task", task), register("out_region", REGION_BITS)
         self.out_switch, self.out_preempt, self.out_resume = (register(f"out_{k}") for k in ("switch", "preempt", "resume"))
         self.was_running = register("was_running")
-        self.clear_left = register("clear_left", range(n + 1), init=n)
+        self.clear_left = register("clear_left", range(n + 1), init=0 if cleared else n)
 
         stop = Signal(name="spec_stop")
         self.stop, self.clearing = stop, Signal(name="spec_clearing")

@@ -10,7 +10,7 @@ def depth(p) -> int:
     return 2
 
 
-def invariants(proof, waiting, lay) -> None:
+def invariants(proof, waiting) -> None:
     """Slots in RAM, the word read, the jobs compared so far, and the way of those not yet."""
     m, s, n, timing = proof.m, proof.machine, proof.machine.n, proof.machine.timing
     best, candidate = waiting.best, waiting.candidate

@@ -9,7 +9,7 @@ from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SchedulerTiming
 
 from . import core, heap, scan, tournament
-from .edf import EdfMachine
+from .edf import EdfMachine, regions_at_start
 from .opened import Opened
 from .properties import Properties, every, iff, implies, some
 
@@ -35,11 +35,13 @@ class SchedulerProof(Properties):
     p : Platform
     inductive : bool
         State the invariants over inner registers, too.
+    cleared : bool
+        Start as after the N cycles of clearing, for bounded proofs of many tasks.
     factory
         Makes the scheduler; planted bugs replace it.
     """
 
-    def __init__(self, p: Platform, *, inductive: bool = False, factory=Scheduler):
+    def __init__(self, p: Platform, *, inductive: bool = False, cleared: bool = False, factory=Scheduler):
         super().__init__()
         m, n, width = self.m, p.scheduler.tasks, p.scheduler.time_width
         self.p = p
@@ -47,8 +49,13 @@ class SchedulerProof(Properties):
         task_bits, count_bits = bits_for(n - 1), bits_for(p.tables.regions)
         parallel = p.scheduler.kind == "tournament" and p.release.kind == "parallel"
         dut = factory(p)
-        opened = Opened(dut) if inductive else None
-        waiting = Opened(opened.waiting) if inductive else None
+        opened = Opened(dut)
+        waiting, counters = Opened(opened.waiting), Opened(opened.counters)
+        if cleared:
+            opened.counters.clearing._init = 0
+            counters.count.init = regions_at_start(p)
+            if p.scheduler.kind == "scan":
+                waiting.clearing._init = 0
         m.submodules.dut = dut
 
         # -- the environment -----------------------------------------------------------------------------------------
@@ -77,7 +84,7 @@ class SchedulerProof(Properties):
         self.arrive = arrive
         machine = self.machine = EdfMachine(
             p, m, running=running, feedback=feedback, ready=ready, arrive=arrive, arriving=arriving,
-            count_write=(writes, write_task, write_value), base=base)
+            count_write=(writes, write_task, write_value), base=base, cleared=cleared)
 
         def in_window(key):
             return ~(key - base)[:width][-1]
@@ -167,8 +174,8 @@ class SchedulerProof(Properties):
 
         self._covers(out, feedback, some(arrive), offered if p.scheduler.kind == "heap" else some(arrive))
         if inductive:
-            core.invariants(self, opened, lay)
-            INVARIANTS[p.scheduler.kind](self, waiting, lay)
+            core.invariants(self, opened, counters)
+            INVARIANTS[p.scheduler.kind](self, waiting)
 
     def _covers(self, out, feedback, taken, offered):
         machine, new = self.machine, self.new

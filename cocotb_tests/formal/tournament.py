@@ -9,7 +9,7 @@ def depth(p) -> int:
     return (p.scheduler.tasks - 1).bit_length() + 2
 
 
-def invariants(proof, waiting, lay) -> None:
+def invariants(proof, waiting) -> None:
     """Slots, and the counter of settling."""
     s, n, timing = proof.machine, proof.machine.n, proof.machine.timing
     for i in range(n):
