@@ -1,6 +1,7 @@
 """The specification of every scheduler: the earliest key first, preemptive between regions.
 
-It is a machine of plain registers: for each task whether a job lives, its key, how long ago it was taken, its next region.
+It is a machine of plain registers: for each task whether a job lives, its key, how long ago it was taken, and its next
+region.
 Keys are compared as integers above a moving base, so that it says nothing of how hardware compares modulo 2^width.
 """
 
@@ -46,8 +47,20 @@ class EdfMachine:
     valid, issued, out_* : the instruction; `issued` in its first cycle
     """
 
-    def __init__(self, p: Platform, m: Module, *, running, feedback, ready, arrive, arriving, count_write, base,
-                 cleared: bool = False):
+    def __init__(
+        self,
+        p: Platform,
+        m: Module,
+        *,
+        running,
+        feedback,
+        ready,
+        arrive,
+        arriving,
+        count_write,
+        base,
+        cleared: bool = False,
+    ):
         n, width = p.scheduler.tasks, p.scheduler.time_width
         timing = self.timing = SchedulerTiming(p)
         task = bits_for(n - 1)
@@ -60,13 +73,17 @@ class EdfMachine:
         self.key = [register(f"key_{i}", width) for i in range(n)]
         self.age = [register(f"age_{i}", range(timing.VISIBLE + 1)) for i in range(n)]
         self.region = [register(f"region_{i}", bits_for(p.tables.regions)) for i in range(n)]
-        self.count = [register(f"count_{i}", bits_for(p.tables.regions), init=regions_at_start(p)[i] if cleared else 0)
-                      for i in range(n)]
+        self.count = [
+            register(f"count_{i}", bits_for(p.tables.regions), init=regions_at_start(p)[i] if cleared else 0)
+            for i in range(n)
+        ]
         self.current, self.current_valid = register("current", task), register("current_valid")
         self.outstanding, self.valid, self.issued = register("outstanding"), register("valid"), register("issued")
         self.ended = register("ended")  # the decision before this cycle was for a job's last region
         self.out_task, self.out_region = register("out_task", task), register("out_region", REGION_BITS)
-        self.out_switch, self.out_preempt, self.out_resume = (register(f"out_{k}") for k in ("switch", "preempt", "resume"))
+        self.out_switch, self.out_preempt, self.out_resume = (
+            register(f"out_{k}") for k in ("switch", "preempt", "resume")
+        )
         self.was_running = register("was_running")
         self.clear_left = register("clear_left", range(n + 1), init=0 if cleared else n)
 
@@ -75,7 +92,7 @@ class EdfMachine:
         m.d.sync += self.was_running.eq(running)
         m.d.comb += [stop.eq(self.was_running & ~running), self.clearing.eq(self.clear_left != 0)]
 
-        # -- who is first -------------------------------------------------------------------------------------------
+        # -- who is first ---------------------------------------------------------------------
         def rank(i):
             """Keys above the base, then tasks: integers, all different."""
             return Cat(Const(i, task), (self.key[i] - base)[:width])
@@ -103,18 +120,26 @@ class EdfMachine:
             with m.If(self.switch & self.first[i]):
                 m.d.comb += self.choice.eq(i)
 
-        # -- when ------------------------------------------------------------------------------------------------------
+        # -- when ---------------------------------------------------------------------
         self.taken = some(arrive)
         settle = self.settle = Settle(
-            p, m, switch=self.fire & self.switch, taken=self.taken, issued=self.issued, stop=stop, clearing=self.clearing)
+            p,
+            m,
+            switch=self.fire & self.switch,
+            taken=self.taken,
+            issued=self.issued,
+            stop=stop,
+            clearing=self.clearing,
+        )
         self.possible = Signal(name="spec_possible")
         m.d.comb += [
             self.possible.eq(some(self.visible) | self.current_valid),
-            self.fire.eq((~self.outstanding | feedback) & settle.settled & self.possible & running
-                         & ~self.valid & ~self.clearing),
+            self.fire.eq(
+                (~self.outstanding | feedback) & settle.settled & self.possible & running & ~self.valid & ~self.clearing
+            ),
         ]
 
-        # -- what then ---------------------------------------------------------------------------------------------------
+        # -- what then ---------------------------------------------------------------------
         region, last = Signal.like(self.region[0]), Signal(name="spec_last")
         m.d.sync += [self.issued.eq(self.fire), self.ended.eq(self.fire & last)]
         for i in range(n):
@@ -136,9 +161,15 @@ class EdfMachine:
             m.d.sync += self.valid.eq(0)
         with m.If(self.fire):
             m.d.sync += [
-                self.valid.eq(1), self.outstanding.eq(1), self.current.eq(self.choice), self.current_valid.eq(~last),
-                self.out_task.eq(self.choice), self.out_region.eq(region), self.out_switch.eq(self.switch),
-                self.out_preempt.eq(self.switch & self.current_valid), self.out_resume.eq(self.switch & (region != 0)),
+                self.valid.eq(1),
+                self.outstanding.eq(1),
+                self.current.eq(self.choice),
+                self.current_valid.eq(~last),
+                self.out_task.eq(self.choice),
+                self.out_region.eq(region),
+                self.out_switch.eq(self.switch),
+                self.out_preempt.eq(self.switch & self.current_valid),
+                self.out_resume.eq(self.switch & (region != 0)),
             ]
         with m.If(self.clearing):
             m.d.sync += self.clear_left.eq(self.clear_left - 1)

@@ -45,36 +45,64 @@ def invariants(proof, waiting) -> None:
         r = Signal(len(s.ranks[0]), name=f"proof_rank_{i}")
         m.d.comb += r.eq(rank(at[i]))
         ranks.append(r)
-    best_rank, back_rank = Signal(len(s.ranks[0]), name="proof_best_rank"), Signal(len(s.ranks[0]), name="proof_back_rank")
+    best_rank, back_rank = (
+        Signal(len(s.ranks[0]), name="proof_best_rank"),
+        Signal(len(s.ranks[0]), name="proof_back_rank"),
+    )
     m.d.comb += [best_rank.eq(rank(best)), back_rank.eq(rank(back))]
 
-    proof.always("heap: the two copies agree, with parity", every(
-        [(words[i].as_value() == copies[i].as_value()) & ~words[i].as_value().xor() for i in range(1, n + 1)]))
-    proof.always("heap: sizes", every([
-        size <= n, implies(best_valid, ~hole), implies(size != 0, best_valid | hole),
-        # The last job of the heap became the winner: what moves is nobody's.
-        implies(moving, (place >= 1) & ((place <= size) | ((place == 1) & (size == 0)))),
-    ]))
+    proof.always(
+        "heap: the two copies agree, with parity",
+        every([(words[i].as_value() == copies[i].as_value()) & ~words[i].as_value().xor() for i in range(1, n + 1)]),
+    )
+    proof.always(
+        "heap: sizes",
+        every(
+            [
+                size <= n,
+                implies(best_valid, ~hole),
+                implies(size != 0, best_valid | hole),
+                # The last job of the heap became the winner: what moves is nobody's.
+                implies(moving, (place >= 1) & ((place <= size) | ((place == 1) & (size == 0)))),
+            ]
+        ),
+    )
     proof.always("heap: at most N jobs", size + best_valid + (hole & back_valid) <= n)
     for t in range(n):
-        places = [best_valid & (best.task == t), hole & back_valid & (back.task == t),
-                  *(used[i] & (at[i].task == t) for i in range(1, n + 1))]
-        proof.always(f"heap: the job of task {t} is in one place", sum(place_.any() for place_ in places) == s.waiting[t])
-    proof.always("heap: keys", every([
-        implies(best_valid, (best.task < n) & (best.key == s.at(s.key, best.task))),
-        implies(hole & back_valid, (back.task < n) & (back.key == s.at(s.key, back.task))),
-        *(implies(used[i], (at[i].task < n) & (at[i].key == s.at(s.key, at[i].task))) for i in range(1, n + 1)),
-    ]))
-    proof.always("heap: the winner is first", every([
-        implies(best_valid & used[i], best_rank < ranks[i]) for i in range(1, n + 1)]))
+        places = [
+            best_valid & (best.task == t),
+            hole & back_valid & (back.task == t),
+            *(used[i] & (at[i].task == t) for i in range(1, n + 1)),
+        ]
+        proof.always(
+            f"heap: the job of task {t} is in one place", sum(place_.any() for place_ in places) == s.waiting[t]
+        )
+    proof.always(
+        "heap: keys",
+        every(
+            [
+                implies(best_valid, (best.task < n) & (best.key == s.at(s.key, best.task))),
+                implies(hole & back_valid, (back.task < n) & (back.key == s.at(s.key, back.task))),
+                *(implies(used[i], (at[i].task < n) & (at[i].key == s.at(s.key, at[i].task))) for i in range(1, n + 1)),
+            ]
+        ),
+    )
+    proof.always(
+        "heap: the winner is first",
+        every([implies(best_valid & used[i], best_rank < ranks[i]) for i in range(1, n + 1)]),
+    )
     for i in range(2, n + 1):
         parent = i >> 1
         broken_up = moving & up & (place == i)  # the moved job may come before its parent
         broken_down = moving & (compare | down) & (place == parent)  # or after its children
-        proof.always(f"heap: {i} after {parent}", implies(used[i] & ~broken_up & ~broken_down, ranks[parent] < ranks[i]))
+        proof.always(
+            f"heap: {i} after {parent}", implies(used[i] & ~broken_up & ~broken_down, ranks[parent] < ranks[i])
+        )
         if i >= 4:
             grand = parent >> 1
-            proof.always(f"heap: {i} after {grand}", implies(used[i] & moving & (place == parent), ranks[grand] < ranks[i]))
+            proof.always(
+                f"heap: {i} after {grand}", implies(used[i] & moving & (place == parent), ranks[grand] < ranks[i])
+            )
     # An operation ends in time: how far the moved job has come follows from the steps left.
     depths = []
     for i in range(1, n + 1):
@@ -84,20 +112,60 @@ def invariants(proof, waiting) -> None:
         depths.append(implies(moving & compare & (place == i), steps == done + 1))
         depths.append(implies(moving & down & (place == i), steps == done))
     proof.always("heap: an operation ends in time", every(depths))
-    proof.always("heap: the child found", implies(down & moving, every([
-        iff(waiting.child_valid, (place << 1) <= size),
-        *(implies((place == i) & used[2 * i], every([
-            (waiting.child_at == 2 * i) | (waiting.child_at == 2 * i + 1),
-            *(implies(waiting.child_at == c, (waiting.child.as_value() == at[c].as_value()) & used[c]
-                      & every([implies(used[other], ranks[c] <= ranks[other]) for other in (2 * i, 2 * i + 1) if other <= n]))
-              for c in (2 * i, 2 * i + 1) if c <= n),
-            waiting.child_at <= size,
-        ])) for i in range(1, n + 1) if 2 * i <= n),
-    ])))
-    proof.always("heap: timing", every([
-        iff(hole, s.settle.wanting), iff(idle, s.settle.busy == 0), implies(~idle, steps + 1 == s.settle.busy),
-        s.settle.busy <= max(timing.INTERVAL, timing.REMOVE) - 1, implies(compare, steps[0]), implies(down, ~steps[0]),
-        implies(up, steps <= timing.INSERT - 1), implies(compare | down, steps <= timing.REMOVE - 2),
-        implies(hole, s.settle.busy + proof.quiet <= max(timing.INSERT, timing.REMOVE) + 1),
-        implies(hole & ~s.clearing, s.settle.busy + proof.since <= max(timing.INSERT, timing.REMOVE)),
-    ]))
+    proof.always(
+        "heap: the child found",
+        implies(
+            down & moving,
+            every(
+                [
+                    iff(waiting.child_valid, (place << 1) <= size),
+                    *(
+                        implies(
+                            (place == i) & used[2 * i],
+                            every(
+                                [
+                                    (waiting.child_at == 2 * i) | (waiting.child_at == 2 * i + 1),
+                                    *(
+                                        implies(
+                                            waiting.child_at == c,
+                                            (waiting.child.as_value() == at[c].as_value())
+                                            & used[c]
+                                            & every(
+                                                [
+                                                    implies(used[other], ranks[c] <= ranks[other])
+                                                    for other in (2 * i, 2 * i + 1)
+                                                    if other <= n
+                                                ]
+                                            ),
+                                        )
+                                        for c in (2 * i, 2 * i + 1)
+                                        if c <= n
+                                    ),
+                                    waiting.child_at <= size,
+                                ]
+                            ),
+                        )
+                        for i in range(1, n + 1)
+                        if 2 * i <= n
+                    ),
+                ]
+            ),
+        ),
+    )
+    proof.always(
+        "heap: timing",
+        every(
+            [
+                iff(hole, s.settle.wanting),
+                iff(idle, s.settle.busy == 0),
+                implies(~idle, steps + 1 == s.settle.busy),
+                s.settle.busy <= max(timing.INTERVAL, timing.REMOVE) - 1,
+                implies(compare, steps[0]),
+                implies(down, ~steps[0]),
+                implies(up, steps <= timing.INSERT - 1),
+                implies(compare | down, steps <= timing.REMOVE - 2),
+                implies(hole, s.settle.busy + proof.quiet <= max(timing.INSERT, timing.REMOVE) + 1),
+                implies(hole & ~s.clearing, s.settle.busy + proof.since <= max(timing.INSERT, timing.REMOVE)),
+            ]
+        ),
+    )

@@ -1,7 +1,6 @@
 """The rules of an AXI4-Lite slave, stated over its port names alone."""
 
 from amaranth.hdl import Cat, Signal, Value
-
 from amaranth.lib.wiring import In
 
 from .properties import Properties, every, implies
@@ -34,12 +33,21 @@ class LiteSlaveProof(Properties):
             return Cat(port(n) for n in names if hasattr(component, f"s_axi_{n}"))
 
         for channel, payload in (("aw", ("awaddr", "awprot")), ("w", ("wdata", "wstrb")), ("ar", ("araddr", "arprot"))):
-            keeps_its_word(self, channel, port(f"{channel}valid"), port(f"{channel}ready"), optional(*payload), given=True)
+            keeps_its_word(
+                self, channel, port(f"{channel}valid"), port(f"{channel}ready"), optional(*payload), given=True
+            )
         for channel, payload in (("b", ("bresp",)), ("r", ("rdata", "rresp"))):
-            keeps_its_word(self, f"{channel}: valid holds, payload is stable", port(f"{channel}valid"),
-                           port(f"{channel}ready"), optional(*payload))
+            keeps_its_word(
+                self,
+                f"{channel}: valid holds, payload is stable",
+                port(f"{channel}valid"),
+                port(f"{channel}ready"),
+                optional(*payload),
+            )
             self.sometimes(f"{channel}: a response is taken", port(f"{channel}valid") & port(f"{channel}ready"))
-            self.sometimes(f"{channel}: a response waits", self.before(port(f"{channel}valid") & ~port(f"{channel}ready")))
+            self.sometimes(
+                f"{channel}: a response waits", self.before(port(f"{channel}valid") & ~port(f"{channel}ready"))
+            )
 
         def happens(channel):
             return port(f"{channel}valid") & port(f"{channel}ready")
@@ -69,5 +77,7 @@ class LiteSlaveProof(Properties):
             with m.Else():
                 m.d.sync += count.eq(0)
             self.always(f"{response}: answered in time", count <= answers)
-        self.always("responses are OKAY, SLVERR or DECERR, never EXOKAY", every([
-            implies(port("bvalid"), port("bresp") != 1), implies(port("rvalid"), port("rresp") != 1)]))
+        self.always(
+            "responses are OKAY, SLVERR or DECERR, never EXOKAY",
+            every([implies(port("bvalid"), port("bresp") != 1), implies(port("rvalid"), port("rresp") != 1)]),
+        )

@@ -17,8 +17,12 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     parser.add_argument("--limit", type=float, default=900, help="seconds for each answer (default 900)")
     arguments = parser.parse_args()
-    chosen = [p for p in PROOFS.values() if (p.quick or not arguments.quick)
-              and (not arguments.names or any(p.name.startswith(name) for name in arguments.names))]
+    chosen = [
+        p
+        for p in PROOFS.values()
+        if (p.quick or not arguments.quick)
+        and (not arguments.names or any(p.name.startswith(name) for name in arguments.names))
+    ]
     if not chosen:
         print(f"no proof begins with {' or '.join(arguments.names)}; --list prints all names", file=sys.stderr)
         return 2
@@ -36,8 +40,16 @@ def main() -> int:
         failures += not answer.holds
         seconds = f"{time.monotonic() - begun:.1f}"
         print(f"{proof.name}: {result} ({seconds} s)", file=sys.stderr, flush=True)
-        table.add_row(proof.name, proof.properties, str(proof.tasks), str(proof.width), proof.method,
-                      str(proof.depth), seconds, result)
+        table.add_row(
+            proof.name,
+            proof.properties,
+            str(proof.tasks),
+            str(proof.width),
+            proof.method,
+            str(proof.depth),
+            seconds,
+            result,
+        )
     console.print(table)
     console.print(f"{len(chosen)} proofs, {failures} failed, {time.monotonic() - started:.0f} s")
     return 1 if failures else 0

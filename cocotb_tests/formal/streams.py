@@ -1,6 +1,6 @@
 """The rules of streams and of AXI, stated once over whatever ports have them."""
 
-from amaranth.hdl import Value
+from amaranth.hdl import Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In
 
@@ -37,8 +37,11 @@ class StreamProof(Properties):
         super().__init__()
         self.dut = component
         self.m.submodules.dut = component
-        streams = [(path, member) for path, member in component.signature.members.items()
-                   if member.is_signature and isinstance(member.signature, stream.Signature)]
+        streams = [
+            (path, member)
+            for path, member in component.signature.members.items()
+            if member.is_signature and isinstance(member.signature, stream.Signature)
+        ]
         for path, member in component.signature.members.items():
             if member.is_port and member.flow == In:
                 self.drive(path, getattr(component, path))
@@ -74,9 +77,27 @@ def memory_proof(component, p) -> StreamProof:
     for channel in ("ar", "aw"):
         if hasattr(component, channel):
             port = getattr(component, channel)
-            stays_in_page(proof, f"{channel}: no burst crosses 4 KiB", port.valid, port.p.addr, port.p.len, p.beat_bytes)
-            proof.always(f"{channel}: no burst exceeds burst_beats",
-                         implies(port.valid, port.p.len < p.bus.burst_beats))
+            stays_in_page(
+                proof, f"{channel}: no burst crosses 4 KiB", port.valid, port.p.addr, port.p.len, p.beat_bytes
+            )
+            proof.always(
+                f"{channel}: no burst exceeds burst_beats", implies(port.valid, port.p.len < p.bus.burst_beats)
+            )
+    return proof
+
+
+def release_proof(component, n: int) -> StreamProof:
+    """The release unit: jobs finish only after the scheduler took them."""
+    proof = StreamProof(component)
+    release, finish = component.release, component.finish
+    for i in range(n):
+        runs = Signal(name=f"runs_{i}")  # taken by the scheduler, not finished
+        with proof.m.If(finish.valid & finish.p.final & (finish.p.task == i)):
+            proof.m.d.sync += runs.eq(0)
+        with proof.m.If(release.valid & release.ready & (release.p.task == i)):
+            proof.m.d.sync += runs.eq(1)
+        proof.given(implies(finish.valid & (finish.p.task == i), runs))
+    proof.given(implies(finish.valid, finish.p.task < n))
     return proof
 
 
@@ -88,12 +109,13 @@ def splitter_proof(component, p) -> Properties:
     shift = p.beat_bytes.bit_length() - 1
     beats, address = proof.free("beats", len(component.beats)), proof.free("address", len(component.address))
     proof.m.d.comb += [
-        component.start.eq(start & component.ready), component.take.eq(take & component.valid),
-        component.beats.eq(beats), component.address.eq(address),
+        component.start.eq(start & component.ready),
+        component.take.eq(take & component.valid),
+        component.beats.eq(beats),
+        component.address.eq(address),
     ]
     proof.given(every([beats != 0, address[:shift] == 0, beats <= p.largest_request]))
-    keeps_its_word(proof, "a burst not taken stays", component.valid, take,
-                   component.addr[:] if not isinstance(component.addr, Value) else component.addr)
+    keeps_its_word(proof, "a burst not taken stays", component.valid, take, component.addr)
     stays_in_page(proof, "no burst crosses 4 KiB", component.valid, component.addr, component.len, p.beat_bytes)
     proof.always("no burst exceeds burst_beats", implies(component.valid, component.len < p.bus.burst_beats))
     proof.sometimes("a request of several bursts ends", component.valid & component.last & ~component.first)

@@ -14,13 +14,25 @@ def invariants(proof, waiting) -> None:
     s, n, timing = proof.machine, proof.machine.n, proof.machine.timing
     for i in range(n):
         lives = s.live[i] | (s.issued & s.ended & (s.out_task == i))
-        proof.always(f"slot {i}", every([
-            iff(waiting.live[i], lives), waiting.live_copy[i] == waiting.live[i],
-            implies(s.live[i], waiting.keys[i] == s.key[i]),
-            waiting.parity[i] == waiting.keys[i].xor(),
-        ]))
+        proof.always(
+            f"slot {i}",
+            every(
+                [
+                    iff(waiting.live[i], lives),
+                    waiting.live_copy[i] == waiting.live[i],
+                    implies(s.live[i], waiting.keys[i] == s.key[i]),
+                    waiting.parity[i] == waiting.keys[i].xor(),
+                ]
+            ),
+        )
     left = s.settle.left
-    proof.always("settling", every([
-        waiting.left_cycles == left, left <= timing.REFILL - 1,
-        (left == 0) | (left + proof.since <= timing.REFILL - 1) | s.clearing,
-    ]))
+    proof.always(
+        "settling",
+        every(
+            [
+                waiting.left_cycles == left,
+                left <= timing.REFILL - 1,
+                (left == 0) | (left + proof.since <= timing.REFILL - 1) | s.clearing,
+            ]
+        ),
+    )
