@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -56,20 +57,21 @@ def _tool(name: str) -> str:
 
 def _run(command: list[str], folder: Path, limit: float | None) -> tuple[int, str]:
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=env,
-            timeout=limit,
-            text=True,
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-    except subprocess.TimeoutExpired as late:
-        return -1, (late.stdout or b"").decode() + f"\nno answer within {limit} s"
-    return done.returncode, done.stdout
+    # A session of its own: whoever stops it stops the solver with it.
+    with subprocess.Popen(
+        command, cwd=folder, env=env, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=limit)
+            return process.returncode, output
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+            return -1, f"{output}\nno answer within {limit} s"
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 class Design:
