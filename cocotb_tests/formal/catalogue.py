@@ -1,0 +1,153 @@
+"""All proofs: what is proved, of what size, how, how deep."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from kit.platforms import platform
+
+from derca_hw.host.interface import HostInterface
+from derca_hw.memory.burst import BurstSplitter
+from derca_hw.memory.interface import MemoryInterface
+from derca_hw.release.parallel import JobRelease
+
+from . import heap, scan, tournament
+from .lite import LiteSlaveProof
+from .order import order_proof
+from .planted import BUGS, planted
+from .properties import Properties
+from .prover import Answer, Design
+from .scheduler import SchedulerProof, small
+from .streams import memory_proof, release_proof, splitter_proof
+
+#: The platform of the interfaces' proofs.
+INTERFACES = platform(tables={"regions": 4}, scheduler={"tasks": 2, "time_width": 16})
+#: The numbered properties that a proof of a scheduler states; 9 is `order`, 11 the invariants, 10 is of other blocks.
+SCHEDULER = "1-7, 12-15"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One question, and how it is asked.
+
+    `method` is induction (with its base), bounded, covers (every one is reached) or planted (a counterexample is
+    found).
+    """
+
+    name: str
+    properties: str
+    tasks: int | str
+    width: int | str
+    method: str
+    depth: int
+    build: Callable[[], Properties]
+    quick: bool = False
+
+    def run(self, limit: float | None = None) -> Answer:
+        """Ask; the answer `holds` when it is the wanted one."""
+        design = Design(self.build(), self.name.replace(" ", "_").replace("/", "_"))
+        if self.method == "induction":
+            base = design.bounded(self.depth + 2, limit)
+            if not base.holds:
+                return base
+            step = design.inductive(self.depth, limit)
+            step.seconds += base.seconds
+            return step
+        if self.method == "covers":
+            return design.reached(self.depth, limit)
+        answer = design.bounded(self.depth, limit)
+        if self.method == "planted":
+            answer.holds = not answer.holds and bool(answer.failed)
+        return answer
+
+
+def _bug(bug):
+    with planted(bug) as scheduler:
+        return SchedulerProof(small(bug.kind, bug.tasks, 4), factory=scheduler)
+
+
+def _proofs():
+    def scheduler(kind, n, width, *, release="swept", **options):
+        return partial(SchedulerProof, small(kind, n, width, release=release), **options)
+
+    yield Proof("order", "9", "-", 8, "induction", 1, partial(order_proof, 8), quick=True)
+    yield Proof("order 32", "9", "-", 32, "bounded", 1, partial(order_proof, 32))
+    for n in (2, 3, 4):
+        for kind, width, depth in (
+            ("tournament", 8 if n < 4 else 6, tournament.depth),
+            ("scan", 8 if n < 4 else 5, scan.depth),
+            ("heap", 5 if n < 3 else 4, heap.depth),
+        ):
+            if kind == "heap" and n > 2:
+                continue  # Yices finds no answer in minutes: bounded, below
+            cycles = depth(small(kind, n, width))
+            yield Proof(
+                f"{kind} {n}",
+                SCHEDULER + ", 11",
+                n,
+                width,
+                "induction",
+                cycles,
+                scheduler(kind, n, width, inductive=True),
+                quick=n == 2,
+            )
+        yield Proof(
+            f"tournament {n} parallel",
+            SCHEDULER + ", 11",
+            n,
+            6,
+            "induction",
+            tournament.depth(small("tournament", n, 6)),
+            scheduler("tournament", n, 6, release="parallel", inductive=True),
+            quick=n == 2,
+        )
+    yield Proof("heap 2 bounded", SCHEDULER, 2, 4, "bounded", 12, scheduler("heap", 2, 4))
+    yield Proof("heap 3 bounded", SCHEDULER, 3, 5, "bounded", 22, scheduler("heap", 3, 5, cleared=True))
+    yield Proof("heap 4 bounded", SCHEDULER, 4, 5, "bounded", 20, scheduler("heap", 4, 5, cleared=True))
+    yield Proof(
+        "tournament 16", SCHEDULER, 16, 5, "bounded", 14, scheduler("tournament", 16, 5, inductive=True, cleared=True)
+    )
+    yield Proof("scan 16", SCHEDULER, 16, 5, "bounded", 26, scheduler("scan", 16, 5, inductive=True, cleared=True))
+    for kind, depth in (("tournament", 24), ("scan", 24)):
+        yield Proof(f"{kind} covers", "reached", 2, 4, "covers", depth, scheduler(kind, 2, 4), quick=True)
+    yield Proof("heap covers", "reached", 2, 4, "covers", 24, scheduler("heap", 2, 4))
+    for i, (what, bug) in enumerate(BUGS.items()):
+        yield Proof(f"bug: {what}", "refuted", bug.tasks, 4, "planted", 16, partial(_bug, bug), quick=i in (0, 3, 4, 8))
+    p = INTERFACES
+    yield Proof(
+        "host interface", "AXI4-Lite", "-", "-", "bounded", 16, lambda: LiteSlaveProof(HostInterface(p, 2)), quick=True
+    )
+    yield Proof(
+        "host interface covers",
+        "reached",
+        "-",
+        "-",
+        "covers",
+        8,
+        lambda: LiteSlaveProof(HostInterface(p, 2)),
+        quick=True,
+    )
+    yield Proof(
+        "bursts", "4 KiB, stable", "-", "-", "induction", 2, lambda: splitter_proof(BurstSplitter(p), p), quick=True
+    )
+    yield Proof(
+        "memory interface", "AXI4, streams", "-", "-", "bounded", 20, lambda: memory_proof(MemoryInterface(p), p)
+    )
+    yield Proof(
+        "memory interface, short",
+        "AXI4, streams",
+        "-",
+        "-",
+        "bounded",
+        8,
+        lambda: memory_proof(MemoryInterface(p), p),
+        quick=True,
+    )
+    yield Proof("parallel release", "streams", 2, 16, "bounded", 10, lambda: release_proof(JobRelease(p), 2))
+    yield Proof(
+        "memory interface covers", "reached", "-", "-", "covers", 12, lambda: memory_proof(MemoryInterface(p), p)
+    )
+
+
+#: Every proof by name.
+PROOFS = {proof.name: proof for proof in _proofs()}

@@ -1,0 +1,97 @@
+"""Bugs planted on purpose: a proof that accepts one of them proves nothing."""
+
+import importlib
+import itertools
+import shutil
+import sys
+import tempfile
+import types
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import derca_hw.scheduler
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A text of a scheduler's source, and what it is replaced with."""
+
+    kind: str
+    file: str
+    old: str
+    new: str
+    tasks: int = 2
+
+
+#: By what goes wrong.
+BUGS = {
+    "the running job loses ties": Bug(
+        "scan", "scheduler.py", "earlier(jobs.best.key, current.key)", "~earlier(current.key, jobs.best.key)"
+    ),
+    "the higher task wins ties in the tree": Bug(
+        "tournament", "tournament.py", "earlier(right.key, left.key)", "~earlier(left.key, right.key)", 3
+    ),
+    "the first taken wins ties in the heap": Bug(
+        "heap", "order.py", "earlier(Cat(a.task, a.key), Cat(b.task, b.key))", "earlier(a.key, b.key)"
+    ),
+    "keys compare without wrapping": Bug("tournament", "order.py", "(a - b)[:len(a)][-1]", "a < b"),
+    "resume without a switch": Bug(
+        "tournament", "scheduler.py", "switched & (counters.region != 0)", "counters.region != 0"
+    ),
+    "preempt tells nothing of the running job": Bug(
+        "scan", "scheduler.py", "preempted.eq(switch & (current_valid | dropped))", "preempted.eq(switch)"
+    ),
+    "the first slot is not scanned": Bug(
+        "scan", "scan.py", "m.d.sync += [scanning.eq(1), pointer.eq(0)]", "m.d.sync += [scanning.eq(1), pointer.eq(1)]"
+    ),
+    "a scan is over before its last slot": Bug("scan", "scan.py", "begin | scanning | scanned))", "begin | scanning))"),
+    "a release in the cycle of an instruction is lost": Bug(
+        "tournament", "tournament.py", "load.eq(Cat(*sources).any())", "load.eq(Cat(*sources).any() & ~jobs.issued)"
+    ),
+    "a release and the end of the running job write one slot": Bug(
+        "scan", "scan.py", "jobs.release.ready.eq(~clearing & ~jobs.issued)", "jobs.release.ready.eq(~clearing)"
+    ),
+    "the loser is not inserted": Bug("heap", "heap.py", "placed.eq(~best_valid),", "placed.eq(1),"),
+    "the winner's place is not refilled": Bug(
+        "heap", "heap.py", "best_valid.eq(back_valid | (size != 0))", "best_valid.eq(back_valid)"
+    ),
+    "a job has one region too few": Bug(
+        "heap", "regions.py", "following == count_r.data", "following + 1 == count_r.data"
+    ),
+    "jobs outlive a stop": Bug("tournament", "tournament.py", "m.d.sync += [live.eq(0), live_copy.eq(0)]", "pass"),
+    "an instruction without a feedback": Bug(
+        "tournament", "scheduler.py", "(~outstanding | self.feedback) & jobs.settled", "jobs.settled"
+    ),
+}
+
+_serial = itertools.count()
+
+
+@contextmanager
+def planted(bug: Bug):
+    """The scheduler's class with the bug in it.
+
+    Raises
+    ------
+    ValueError
+        The text does not stand exactly once in the source: the bug must follow the source.
+    """
+    name = f"derca_hw.planted_{next(_serial)}"
+    with tempfile.TemporaryDirectory() as folder:
+        for source in Path(derca_hw.scheduler.__file__).parent.glob("*.py"):
+            shutil.copy(source, folder)
+        path = Path(folder, bug.file)
+        text = path.read_text()
+        if text.count(bug.old) != 1:
+            raise ValueError(
+                f"{bug.old!r} stands {text.count(bug.old)} times in {bug.file}, must be once: mend planted.BUGS"
+            )
+        path.write_text(text.replace(bug.old, bug.new))
+        package = sys.modules[name] = types.ModuleType(name)
+        package.__path__ = [folder]
+        try:
+            yield importlib.import_module(f"{name}.scheduler").Scheduler
+        finally:
+            for module in [m for m in sys.modules if m.split(".")[:2] == name.split(".")]:
+                del sys.modules[module]

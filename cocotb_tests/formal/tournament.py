@@ -1,0 +1,38 @@
+"""Invariants of the tournament: its slots are the specification's jobs; what is in the tree follows by induction over
+as many cycles as it has levels."""
+
+from .properties import every, iff, implies
+
+
+def depth(p) -> int:
+    """Cycles of the induction: the tree's levels, a slot and the instruction."""
+    return (p.scheduler.tasks - 1).bit_length() + 2
+
+
+def invariants(proof, waiting) -> None:
+    """Slots, and the counter of settling."""
+    s, n, timing = proof.machine, proof.machine.n, proof.machine.timing
+    for i in range(n):
+        lives = s.live[i] | (s.issued & s.ended & (s.out_task == i))
+        proof.always(
+            f"slot {i}",
+            every(
+                [
+                    iff(waiting.live[i], lives),
+                    waiting.live_copy[i] == waiting.live[i],
+                    implies(s.live[i], waiting.keys[i] == s.key[i]),
+                    waiting.parity[i] == waiting.keys[i].xor(),
+                ]
+            ),
+        )
+    left = s.settle.left
+    proof.always(
+        "settling",
+        every(
+            [
+                waiting.left_cycles == left,
+                left <= timing.REFILL - 1,
+                (left == 0) | (left + proof.since <= timing.REFILL - 1) | s.clearing,
+            ]
+        ),
+    )
