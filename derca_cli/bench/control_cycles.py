@@ -201,15 +201,12 @@ class _Bench:
                                   f"within {horizon} cycles after its release")
             if chosen > at:  # otherwise it could have been chosen before, but nobody asked
                 self.visibility = max(self.visibility, chosen)
-        # With all jobs waiting: two decisions after a quiet time, and all of them as fast as can be.
-        for fastest in (False, True):
-            await self._released(jobs, quiet_cycles, lambda cycle, valid: False)
-            run = await self._burst([], 8 * self.gap, lambda cycle, valid, fastest=fastest: cycle == 0 or (
-                valid and (fastest or cycle == self.timing.DECISION)))
-            decided = [cycle for cycle, _ in run.issued]
-            if not fastest:
-                self.refill = max(self.refill, decided[1] - decided[0])
-            self._gaps(run, dict.fromkeys(range(self.n), -horizon))
+        # The same after a quiet time, with all jobs waiting; the first two decisions have nothing else in progress.
+        await self._released(jobs, quiet_cycles, lambda cycle, valid: False)
+        run = await self._burst([], 8 * self.gap, lambda cycle, valid: cycle == 0 or valid)
+        first, second = run.issued[0][0], run.issued[1][0]
+        self.refill = max(self.refill, second - first)
+        self._gaps(run, dict.fromkeys(range(self.n), -horizon))
 
     def _gaps(self, run: _Run, waiting_since: dict[int, int]) -> None:
         """Decision to decision, where a job that could be chosen was left: otherwise the second waits for a release."""

@@ -49,10 +49,10 @@ def unit(kind: str, name: str, tasks: int, argument):
         target = TARGETS[argument]
         return weigh(flat_cells(synthesise(fmax.bare_rtlil(block.build(tasks)), target, top="block")), target)
     if kind == "netlist":
-        fmax.netlist(fmax.wrapped_rtlil(block.build(tasks)))
+        fmax.netlist(fmax.wrapped_rtlil(block.build(tasks), block.held))
         return None
     if kind == "route":
-        return fmax.route(fmax.netlist(fmax.wrapped_rtlil(block.build(tasks))), *argument)
+        return fmax.route(fmax.netlist(fmax.wrapped_rtlil(block.build(tasks), block.held)), *argument)
     return _cycles(block, tasks)
 
 
