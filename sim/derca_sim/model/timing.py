@@ -35,7 +35,7 @@ class SchedulerTiming:
         #: decision every other cycle closes `scan`, and every switch occupies `heap`.
         self.VISIBILITY = {
             "heap": n * (self.INTERVAL + self.REMOVE + 1) + self.VISIBLE,
-            "scan": 2 * n - 1 + self.VISIBLE,
+            "scan": n - 2 + self.VISIBLE + self.REFILL,
             "tournament": n - 1 + self.VISIBLE,
         }[kind]
 
