@@ -200,7 +200,7 @@ class Passes:
         for left in range(step.tile.n, 0, -self._cols):
             columns = min(left, self._cols)
             for _ in range(step.tile.m_panels):
-                fire = max(begin + step.tag["k"] - 1, self._last + self._spacing)
+                fire = max(begin + step.tag["k"] - 1, self._last + self._spacing, start + ComputeTiming.SHORTEST)
                 self._last, self._spacing = fire, max(columns, ComputeTiming.UPDATE)
                 begin, first = fire + 1, fire if first is None else first
         return fire, columns, first
@@ -228,8 +228,9 @@ async def sums_and_cycles(dut):
     active: tuple[Step, int, int] | None = None  # (step, last operands, columns of the last pass)
     granted, feedback_at, grant_at, swap_at = False, None, 3, None
     done = started = compared = 0
-    counts = dict.fromkeys(("drops", "persists", "preloads", "back_to_back", "layer_preempts"), 0)
-    ended: Step | None = None  # the step whose region end waits for its grant
+    names = ("drops", "persists", "preloads", "back_to_back", "regions_back_to_back", "layer_preempts")
+    counts = dict.fromkeys(names, 0)
+    ended: Step | None = None  # the step that ends the latest region, from its feedback on
     writes: set[int] = set()
     checking = None
     while done < total or reading or store_queue or swap_at:
@@ -284,10 +285,13 @@ async def sums_and_cycles(dut):
                 completes[last + ComputeTiming.DRAIN + columns - 1] = step.tile
         assert bench.get("feedback") == (feedback_at == now), f"{where}: feedback, expected at {feedback_at}"
         if feedback_at == now:
-            grant_at, feedback_at = now + random.choice([0, 1, 2, 5, 30]) + 1, None
+            grant_at, feedback_at = now + random.choice([0, 0, 0, 1, 2, 5, 30]) + ComputeTiming.AHEAD, None
+            granted, ended = False, active[0]
+            drained_at = active[1] + ComputeTiming.DRAIN + active[2]
         # -- begin ---------------------------------------------------------------------------------------------------
-        starts = (head is not None and granted and barrier and swap_at is None
-                  and (active is None or (ending and not active[0].tag["region_end"]))
+        follows = grant and not (ended and ended.switch)
+        starts = (head is not None and (granted or follows) and barrier and swap_at is None
+                  and (active is None or ending)
                   and (offered is not None or not head.tag["first"]))
         assert bench.get("start") == starts, f"{where}: begins {not starts}, expected {starts}"
         assert bench.get("take_bank") == (starts and head.tag["first"]), where
@@ -349,9 +353,6 @@ async def sums_and_cycles(dut):
             done += 1
             index = contents.index(step)
             contents[index], full[index] = None, False
-            if step.tag["region_end"]:
-                granted, feedback_at, ended = False, now + 1, step
-                drained_at = last + ComputeTiming.DRAIN + columns
             active = None
         if grant:
             granted = True
@@ -362,6 +363,7 @@ async def sums_and_cycles(dut):
                     counts["layer_preempts"] += 1
         if starts:
             counts["back_to_back"] += ending
+            counts["regions_back_to_back"] += ending and grant
             started += 1
             if head.tag["first"]:
                 bank_of[head.tile] = offered
@@ -369,6 +371,8 @@ async def sums_and_cycles(dut):
             accumulate(head)
             last, columns, first = passes.run(now, head)
             active = (head, last, columns)
+            if head.tag["region_end"]:
+                feedback_at = last - ComputeTiming.AHEAD
             writes |= {first + ComputeTiming.DRAIN, last + ComputeTiming.DRAIN}
             full[next_slot] = False  # in use: its content stays until the release
             next_slot = (next_slot + 1) % slots

@@ -76,6 +76,7 @@ class Layouts:
         self.grant = data.StructLayout({
             "switch": 1,  # drop prefetched slots, the next region is another job's
             "preempt": 1,  # swap out the running job
+            "abort": 1,  # or rather give it up: nothing of it is kept
         })
         self.metadata = data.StructLayout({
             "layer": self.layer,

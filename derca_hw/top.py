@@ -1,6 +1,6 @@
 """The top level: wires the blocks, names the ports so that vendor tools infer AXI interfaces."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal
+from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -11,7 +11,8 @@ from .host.interface import LITE_PORTS, HostInterface
 from .kernel.manager import KernelManager
 from .layouts import EVENT_KIND_BITS, EVENT_TASK_BITS, REGION_BITS
 from .memory.interface import MemoryInterface
-from .release.parallel import JobRelease
+from .release.parallel import ParallelRelease
+from .release.swept import SweptRelease
 from .scheduler.scheduler import Scheduler
 
 
@@ -76,12 +77,12 @@ class Derca(wiring.Component):
         m.domains.sync = ClockDomain()
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
 
-        m.submodules.job_release = release = JobRelease(p)
+        m.submodules.job_release = release = (SweptRelease if p.release.kind == "swept" else ParallelRelease)(p)
         m.submodules.scheduler = scheduler = Scheduler(p)
         m.submodules.kernel_manager = manager = KernelManager(p)
         m.submodules.accelerator = accelerator = Accelerator(p)
         m.submodules.memory_interface = memory = MemoryInterface(p)
-        events = [release.release_event, release.finish_event, release.miss_event]
+        events = release.sources()
         if p.trace.enabled:
             events += [
                 scheduler.ready_event, scheduler.issue_event, accelerator.event, accelerator.iteration_event,
@@ -116,8 +117,6 @@ class Derca(wiring.Component):
             host.error.eq(memory.error),
             release.now.eq(host.now),
             release.running.eq(host.running),
-            release.enable.eq(host.enable),
-            release.trigger.eq(host.trigger),
             scheduler.now.eq(host.now),
             scheduler.running.eq(host.running),
             accelerator.now.eq(host.now),
@@ -128,8 +127,22 @@ class Derca(wiring.Component):
             manager.write_data.eq(host.table_data),
         ]
 
+        ran = Signal()  # the timers start in the first cycle of a run
+        m.d.sync += ran.eq(host.running)
+        m.d.comb += release.arm.eq(host.running & ~ran)
+        if p.release.kind == "swept":
+            for i in reversed(range(p.scheduler.tasks)):
+                with m.If(host.trigger[i]):
+                    m.d.comb += [release.trigger_valid.eq(1), release.trigger_task.eq(i)]
+        else:
+            m.d.comb += release.trigger.eq(host.trigger)
+
         # -- control: release -> scheduler -> kernel manager -> accelerator, and back ---------------------------
-        connect(m, release.release, scheduler.release)
+        if p.scheduler.kind == "tournament" and p.release.kind == "parallel":
+            m.d.comb += [scheduler.released.eq(release.released), scheduler.keys.eq(release.keys)]
+        else:
+            connect(m, release.release, scheduler.release)
+            m.d.comb += release.aborted.eq(scheduler.aborted)
         connect(m, scheduler.instruction, manager.instruction)
         connect(m, manager.grant, accelerator.grant)
         connect(m, manager.entries, accelerator.entries)

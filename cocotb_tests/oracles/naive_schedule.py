@@ -31,8 +31,8 @@ def naive_schedule(system: System, placements: Sequence[Placement], releases: Se
                 draining[running] = cycle + system.tail
                 running = None
         for task in [t for t, end in draining.items() if end == cycle]:
-            late = cycle > live[task]["release"] + system.tasks[task].deadline
-            log += [(cycle, kind, task, 0) for kind in ([Kind.FINISH, Kind.MISS] if late else [Kind.FINISH])]
+            deadline = live[task]["release"] + system.tasks[task].deadline
+            log += [(cycle, Kind.FINISH, task, 0)] + [(deadline + 1, Kind.MISS, task, 0)] * (cycle > deadline)
             del live[task], draining[task]
         for task, times in enumerate(when):
             if cycle in times:

@@ -43,7 +43,7 @@ def _package_sources(*packages: str) -> bytes:
     for package in packages:
         module = __import__(package, fromlist=["__file__"])
         root = Path(module.__file__).parent
-        for path in sorted(root.rglob("*.py")):
+        for path in sorted(root.glob("*.py") if package == "derca_sim" else root.rglob("*.py")):
             out.append(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     return b"\0".join(out)
 
@@ -59,7 +59,7 @@ def verilog_for(platform: Platform, progress=None) -> str:
         Called with one line of text before slow work.
     """
     key = digest(
-        _package_sources("derca_hw", "derca_sim.model"), platform.model_dump_json().encode(),
+        _package_sources("derca_hw", "derca_sim.model", "derca_sim"), platform.model_dump_json().encode(),
         version("amaranth").encode(),
     )
     path = build_directory("verilog") / f"{key}.v"

@@ -29,7 +29,7 @@ class Accelerator(wiring.Component):
     ----------
     entries, grant : from the kernel manager
     feedback : Out
-        A region has ended and the compute engine waits for a grant.
+        A region is about to end: `ComputeTiming.AHEAD` cycles before its last operands.
     done : Out(stream, always ready)
         A tile, or a job's last, is in memory.
     read_request, read_beat, write_request, write_beat, stored, room, memory_busy : the memory interface

@@ -17,13 +17,16 @@ class ComputeEngine(wiring.Component):
     """Works off full slots, one k step per cycle; one pass per (N panel, M panel), M innermost.
 
     An iteration begun in cycle t presents its first operands in t + 1; the next one begins in the cycle of its last
-    operands, so the array never idles between iterations that are ready. The last operands of two passes are at least
+    operands, so the array never idles between iterations that are ready. The last operands of the first pass come
+    `ComputeTiming.SHORTEST` cycles after the start at the earliest, those of two passes are at least
     max(columns of the first, `ComputeTiming.UPDATE`) cycles apart. Columns reach the bank `ComputeTiming.DRAIN` cycles
     after the last operands; a complete tile is released to the store engine one cycle after its last column.
 
-    After the last operands of a region the engine strobes `feedback` in the next cycle and waits for `grant`; it may
-    begin the next region in the cycle after the grant. When the grant preempts, partial sums are dropped or queued
-    for the store engine once they have drained; until then nothing begins.
+    The engine strobes `feedback` `ComputeTiming.AHEAD` cycles before the last operands of a region, and nothing begins
+    after these without a grant, which may come in their cycle. The next region begins in the cycle of a grant that
+    does not switch, so regions of one job follow each other like iterations of one region; another job's begins in
+    the cycle after the grant at the earliest. When the grant preempts, partial sums are dropped or queued for the
+    store engine once they have drained; until then nothing begins.
 
     Attributes
     ----------
@@ -135,6 +138,8 @@ class ComputeEngine(wiring.Component):
         ]
         with m.If(spacing != 0):
             m.d.sync += spacing.eq(spacing - 1)
+        with m.If(self.start & (spacing <= self._timing.SHORTEST)):
+            m.d.sync += spacing.eq(self._timing.SHORTEST)
         with m.If(issue):
             m.d.sync += k.eq(k + 1)
         with m.If(fire):
@@ -150,11 +155,11 @@ class ComputeEngine(wiring.Component):
 
         # -- begin and end of iterations ---------------------------------------------------------------------------
         swap = Signal(Strategy)  # what remains to be done with the preempted job's partial sums
+        follows = Signal()  # the same job's next region is being granted
         start = self.start
         m.d.comb += [
             start.eq(
-                self.full & granted & self.barrier & (swap == Strategy.LAYER)
-                & (~active | (done & ~tag.region_end))
+                self.full & (granted | follows) & self.barrier & (swap == Strategy.LAYER) & (~active | done)
                 & (self.bank_free | ~self.tag.first)
             ),
             self.take_bank.eq(start & self.tag.first),
@@ -237,15 +242,29 @@ class ComputeEngine(wiring.Component):
             Cat(*(s.valid for s in stages)).any() | drain.valid | read_back.valid | written.valid))
 
         # -- regions -------------------------------------------------------------------------------------------------
-        m.d.sync += self.feedback.eq(done & tag.region_end)
-        with m.If(done & tag.region_end):
-            m.d.sync += granted.eq(0)
+        # The last pass fires when both its k steps and the spacing have run out. Its end comes nearer by one cycle in
+        # every cycle, so it is exactly `before` away once.
+        before = 1 + self._timing.AHEAD
+        late, near, ending = Signal(), Signal(), Signal()
+        m.d.comb += [
+            near.eq(k + 1 + before == tag.k),
+            late.eq(k + 1 + before >= tag.k),
+            ending.eq(Mux(spacing == 1 + before, late, near & (spacing <= before))),
+        ]
+        m.d.sync += self.feedback.eq(active & tag.region_end & last_m & last_n & ending)
         preempt = Signal()
-        m.d.comb += preempt.eq(self.grant.valid & self.grant.p.switch & self.grant.p.preempt)
+        m.d.comb += [
+            follows.eq(self.grant.valid & ~self.grant.p.switch),
+            preempt.eq(self.grant.valid & self.grant.p.switch & self.grant.p.preempt),
+        ]
+        with m.If(self.feedback):
+            m.d.sync += granted.eq(0)
         with m.If(self.grant.valid):
             m.d.sync += granted.eq(1)
         with m.If(preempt):
             m.d.sync += swap.eq(tag.strategy)
+            with m.If(self.grant.p.abort & (tag.strategy != Strategy.LAYER)):
+                m.d.sync += swap.eq(Strategy.RECOMPUTE)  # nothing of it is kept
         swap_now = Signal()
         m.d.comb += [
             swap_now.eq((swap != Strategy.LAYER) & drained),
@@ -276,7 +295,7 @@ class ComputeEngine(wiring.Component):
         # -- events ----------------------------------------------------------------------------------------------
         event, iteration = self.event, self.iteration_event
         m.d.comb += [
-            event.valid.eq(preempt | (start & self.tag.region_start)),
+            event.valid.eq((preempt & ~self.grant.p.abort) | (start & self.tag.region_start)),
             event.p.cycle.eq(self.now),
             event.p.kind.eq(Mux(preempt, Kind.PREEMPT, Kind.START)),
             event.p.task.eq(Mux(preempt, output.task, self.tag.output.task)),

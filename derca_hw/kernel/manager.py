@@ -73,6 +73,7 @@ class KernelManager(wiring.Component):
             self.grant.valid.eq(instruction.valid),
             self.grant.p.switch.eq(instruction.p.switch),
             self.grant.p.preempt.eq(instruction.p.preempt),
+            self.grant.p.abort.eq(instruction.p.abort),
             switch.eq(instruction.valid & instruction.p.switch),
         ]
 

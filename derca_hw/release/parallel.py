@@ -1,7 +1,7 @@
 """Job release with one timer comparator per task."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -13,31 +13,42 @@ from derca_sim.model.timing import ANNOUNCE, OFFER
 
 from ..layouts import Layouts, pulse
 
-#: Time stamps of releases are kept to this many bits until the release is announced.
+#: Time stamps are kept to this many bits until the event is announced.
 STAMP_BITS = 8
 
 
-class JobRelease(wiring.Component):
-    """Releases jobs: periodic ones by timer, sporadic ones by `trigger`.
+class ParallelRelease(wiring.Component):
+    """Releases jobs: periodic ones by timer, sporadic ones by `trigger`, each in its exact cycle.
 
-    A job of task i is released in the cycle in which `now` equals its timer (or its trigger is high). Releases are
-    announced from the next cycle on, one per cycle, lowest task first: an announcement logs the release and fixes the
-    absolute deadline. An announced job is offered to the scheduler in the following cycle (`OFFER_LATENCY` = 2 cycles
-    after the release if it is alone), lowest task first. A release whose previous job still lives is an overrun: it
-    is skipped, logged and announced in the same order (a task's release before its overrun). A job that finishes in the
-    cycle of the next release does not overrun. Periods must be longer than twice the number of tasks + 2; triggers of
-    one task closer than that count as one overrun.
+    Events are announced one per cycle from the next cycle on, releases and overruns before early triggers, lowest task
+    first. An announced job is offered to the scheduler in the following cycle (`OFFER_LATENCY` = 2 cycles after the
+    release if it is alone), lowest task first; with the tournament all jobs of a cycle go to the scheduler in that
+    very cycle (`released`, `keys`), and the announcement adds READY. A release whose previous job still lives is an
+    overrun: it is skipped. A job that finishes in the cycle of the next release does not overrun. A trigger sooner than
+    a period after the last release (EARLY) is deferred until the period has passed; later ones count into it, and one
+    in the very cycle of the deferred release is early for the next. A MISS is noticed in the cycle after the deadline,
+    at the earliest when the release is announced, and told one per cycle on `miss_event`.
+
+    After `arm` timers start one per cycle; nothing is announced before all run, and the tournament sees no sporadic
+    release before that. Periods must be longer than twice the number of tasks + 2, and `now` counts every cycle.
 
     Attributes
     ----------
-    now, running, enable, trigger : In
-        Time, run state, tasks that release jobs, external triggers.
+    now, running, arm, hold, page, write_page, policy : In
+        As in `SweptRelease`.
+    trigger : In
+        One bit per task.
     config : In(stream, always ready)
         Writes of the host: task, field (a `TaskReg` word index), value.
     release : Out(stream)
+    aborted : In(1)
+        Unused: this unit skips overruns.
+    released, keys : Out
+        With the tournament.
     finish : In(stream, always ready)
         A completed store command; `final` ends the task's job.
-    release_event, finish_event, miss_event : Out(stream, always ready)
+    release_event, finish_event, miss_event, ready_event : Out(stream, always ready)
+    idle : Out(1)
     """
 
     #: Cycles from a lone release to the offer to the scheduler.
@@ -49,18 +60,36 @@ class JobRelease(wiring.Component):
         self._time = p.scheduler.time_width
         self._n = p.scheduler.tasks
         self._task = bits_for(self._n - 1)
+        self._at_once = p.scheduler.kind == "tournament"
         super().__init__({
             "now": In(32),
             "running": In(1),
-            "enable": In(self._n),
+            "arm": In(1),
+            "hold": In(1),
+            "page": In(1),
+            "write_page": In(1),
+            "policy": In(bits_for(len(p.scheduler.policies) - 1)),
             "trigger": In(self._n),
             "config": In(pulse(lay.task_write)),
-            "release": Out(stream.Signature(lay.release)),
             "finish": In(pulse(lay.done)),
             "release_event": Out(pulse(lay.event)),
             "finish_event": Out(pulse(lay.event)),
             "miss_event": Out(pulse(lay.event)),
+            "idle": Out(1),
+            **({
+                "released": Out(self._n),
+                "keys": Out(data.ArrayLayout(self._time, self._n)),
+                "ready_event": Out(pulse(lay.event)),
+            } if self._at_once else {
+                "release": Out(stream.Signature(lay.release)),
+                "aborted": In(1),
+            }),
         })
+
+    def sources(self):
+        """Streams of events."""
+        ready = [self.ready_event] if self._at_once else []
+        return [self.release_event, self.finish_event, self.miss_event, *ready]
 
     def _lowest(self, m, vector, name):
         """(any, index) of the lowest set bit of `vector`."""
@@ -72,132 +101,227 @@ class JobRelease(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        n, time = self._n, self._time
+        n, time, policies = self._n, self._time, self._p.scheduler.policies
+        shadow = self._p.tables.shadow
+        config = self.config
+        now = self.now[:time]
 
-        def table(name, width):
-            m.submodules[name] = memory = Memory(shape=width, depth=n, init=[])
+        def table(name, width, depth=n):
+            m.submodules[name] = memory = Memory(shape=width, depth=depth, init=[])
             return memory.write_port(), memory.read_port(domain="comb")
 
-        period_w, period = table("period", time)
-        relative_w, relative = table("relative", time)
-        next_w, next_r = table("next", time)
-        deadline_w, deadline = table("deadline", time)
-        m.submodules.late = late_memory = Memory(shape=time, depth=n, init=[])
-        late_w, late = late_memory.write_port(), late_memory.read_port(domain="comb")
-
-        sporadic = Signal(n)
-        live = Signal(n)
-        announce = Signal(n)  # released, not yet announced
-        overran = Signal(n)  # overrun, not yet announced
-        offer = Signal(n)  # announced, not yet taken by the scheduler
-        timers = Array(Signal(time, name=f"timer_{i}") for i in range(n))
-        stamps = Array(Signal(STAMP_BITS, name=f"stamp_{i}") for i in range(n))
-        overrun_stamps = Array(Signal(STAMP_BITS, name=f"overrun_stamp_{i}") for i in range(n))
-
-        # Host writes
-        for port, field in ((period_w, TaskReg.PERIOD), (relative_w, TaskReg.DEADLINE)):
+        # -- parameters, one or two pages -------------------------------------------------------------------------
+        looked_up = Signal(self._task)  # whose parameters are read: the task that is announced, or armed
+        parameters = {}
+        for name, field in (("period", TaskReg.PERIOD), ("relative", TaskReg.DEADLINE), ("offset", TaskReg.OFFSET),
+                            ("slack", TaskReg.SLACK)):
+            if name == "slack" and "least_slack" not in policies:
+                continue
+            write, read = table(name, time, (1 << self._task) * (1 + shadow))
             m.d.comb += [
-                port.addr.eq(self.config.p.task),
-                port.data.eq(self.config.p.value),
-                port.en.eq(self.config.valid & (self.config.p.field == field >> 2)),
+                write.addr.eq(Cat(config.p.task, self.write_page) if shadow else config.p.task),
+                write.data.eq(config.p.value),
+                write.en.eq(config.valid & (config.p.field == field >> 2)),
+                read.addr.eq(Cat(looked_up, self.page) if shadow else looked_up),
             ]
-        set_offset = Signal()
-        m.d.comb += set_offset.eq(self.config.valid & (self.config.p.field == TaskReg.OFFSET >> 2))
-        with m.If(self.config.valid & (self.config.p.field == TaskReg.MODE >> 2)):
-            m.d.sync += sporadic.bit_select(self.config.p.task, 1).eq(self.config.p.value[0])
+            parameters[name] = read.data
+        modes = [Signal(2 * n, name=f"mode_{page}") for page in range(1 + shadow)]
+        for page, mode in enumerate(modes):
+            mine = self.write_page == page if shadow else 1
+            with m.If(config.valid & (config.p.field == TaskReg.MODE >> 2) & mine):
+                m.d.sync += mode.word_select(config.p.task, 2).eq(config.p.value[:2])
+        mode = Mux(self.page, modes[1], modes[0]) if shadow else modes[0]
 
-        # Announcement: one per cycle
-        any_announce, task = self._lowest(m, announce | overran, "announce_task")
-        is_overrun = Signal()
-        stamp = Signal(32)
-        age = Signal(STAMP_BITS)
+        live, announce, overran, early, owed, ripe, watch, missed, offer = (
+            Signal(n, name=name)
+            for name in ("live", "announce", "overran", "early", "owed", "ripe", "watch", "missed", "offer"))
+        timers, miss_times = (
+            Array(Signal(time, name=f"{name}_{i}") for i in range(n)) for name in ("timer", "miss_time"))
+        stamps, overrun_stamps, early_stamps, miss_stamps, ready_stamps = (
+            Array(Signal(STAMP_BITS, name=f"{name}_stamp_{i}") for i in range(n))
+            for name in ("release", "overrun", "early", "miss", "ready"))
+
+        def when(stamp):
+            """The cycle of a stamp, in full."""
+            age = Signal(STAMP_BITS)
+            m.d.comb += age.eq(self.now[:STAMP_BITS] - stamp)
+            return (self.now - age)[:32]
+
+        # -- start: one timer per cycle ------------------------------------------------------------------------------
+        arming, armed = Signal(), Signal(self._task)
+        epoch = Signal(time)
+        first, past = Signal(time), Signal()
+        with m.If(self.arm):
+            m.d.sync += [arming.eq(1), armed.eq(0), epoch.eq(now)]
+        with m.Elif(arming):
+            m.d.sync += [armed.eq(armed + 1), arming.eq(armed != n - 1)]
+        starting = self.arm | arming
         m.d.comb += [
-            is_overrun.eq(~announce.bit_select(task, 1)),
-            age.eq(self.now[:STAMP_BITS] - Mux(is_overrun, overrun_stamps[task], stamps[task])),
-            stamp.eq(self.now - age),
-            period.addr.eq(task),
-            relative.addr.eq(task),
-            next_r.addr.eq(task),
+            first.eq(epoch + parameters["offset"]),
+            past.eq(parameters["offset"] <= armed + 1),  # not later than this cycle
+        ]
+
+        # -- announcement: one per cycle -----------------------------------------------------------------------------
+        urgent = (announce | overran).any()
+        waiting = Signal(n)
+        m.d.comb += waiting.eq(Mux(urgent, announce | overran, early))
+        some, task = self._lowest(m, waiting, "announce_task")
+        announces, is_release, is_overrun = Signal(), Signal(), Signal()
+        stamp = Signal(32)
+        m.d.comb += [
+            announces.eq(some & ~starting),
+            looked_up.eq(Mux(arming, armed, task)),
+            is_release.eq(announces & announce.bit_select(task, 1)),
+            is_overrun.eq(announces & urgent & ~is_release),
+            stamp.eq(when(Mux(is_release, stamps[task], Mux(is_overrun, overrun_stamps[task], early_stamps[task])))),
         ]
         advance = Signal(time)
+        m.d.comb += advance.eq(Mux(arming, first, stamp[:time] + parameters["period"]))
+        relative, slack = parameters["relative"], parameters.get("slack", 0)
+        key = Signal(time)
+        with m.Switch(self.policy):
+            for i, policy in enumerate(policies):
+                with m.Case(i):
+                    m.d.comb += key.eq({
+                        "edf": stamp[:time] + relative, "fifo": stamp[:time], "deadline_monotonic": relative,
+                        "least_slack": stamp[:time] + slack,
+                    }[policy])
+        key_w, key_r = table("key", time)
+        late_w, late = table("late", time)
+        due = Signal(time)
+        already = Signal()  # the deadline has passed before the release could be announced
         m.d.comb += [
-            advance.eq(Mux(set_offset, self.config.p.value, next_r.data + period.data)),
-            next_w.addr.eq(Mux(set_offset, self.config.p.task, task)),
-            next_w.data.eq(advance),
-            next_w.en.eq(set_offset | any_announce),
+            due.eq(stamp[:time] + relative),
+            already.eq((due - now)[:time][-1]),
+            key_w.addr.eq(task), key_w.data.eq(key), key_w.en.eq(is_release),
+            late_w.addr.eq(task), late_w.data.eq(due), late_w.en.eq(is_release),
         ]
-        for i in range(n):
-            with m.If(next_w.en & (next_w.addr == i)):
-                m.d.sync += timers[i].eq(advance)
-        for port in (deadline_w, late_w):
-            m.d.comb += [
-                port.addr.eq(task),
-                port.data.eq(stamp[:time] + relative.data),
-                port.en.eq(any_announce & ~is_overrun),
-            ]
         event = self.release_event
         m.d.comb += [
-            event.valid.eq(any_announce),
-            event.p.cycle.eq(stamp),
-            event.p.kind.eq(Mux(is_overrun, Kind.OVERRUN, Kind.RELEASE)),
-            event.p.task.eq(task),
+            event.valid.eq(announces), event.p.cycle.eq(stamp), event.p.task.eq(task),
+            event.p.kind.eq(Mux(is_release, Kind.RELEASE, Mux(is_overrun, Kind.OVERRUN, Kind.EARLY))),
         ]
 
-        # Offer to the scheduler. The task is latched so that the payload is stable until it is taken.
-        any_offer, lowest_offer = self._lowest(m, offer, "lowest_offer")
-        held, held_task = Signal(), Signal(self._task)
-        offered = Signal(self._task)
-        m.d.comb += [
-            offered.eq(Mux(held, held_task, lowest_offer)),
-            deadline.addr.eq(offered),
-            self.release.valid.eq(any_offer),
-            self.release.p.task.eq(offered),
-            self.release.p.key.eq(deadline.data),
-        ]
-        m.d.sync += [held.eq(self.release.valid & ~self.release.ready), held_task.eq(offered)]
-
-        # Finish
-        finished = Signal()
-        is_late = Signal()
-        slack = Signal(time)
+        # -- finish --------------------------------------------------------------------------------------------------
+        finished, is_late = Signal(), Signal()
         m.d.comb += [
             finished.eq(self.finish.valid & self.finish.p.final),
             late.addr.eq(self.finish.p.task),
-            slack.eq(late.data - self.now[:time]),
-            is_late.eq(slack[-1]),
+            is_late.eq((late.data - now)[:time][-1]),
+            self.finish_event.valid.eq(finished), self.finish_event.p.cycle.eq(self.now),
+            self.finish_event.p.kind.eq(Kind.FINISH), self.finish_event.p.task.eq(self.finish.p.task),
+            self.finish_event.p.arg.eq(is_late),
         ]
-        for out, valid, kind in (
-            (self.finish_event, finished, Kind.FINISH), (self.miss_event, finished & is_late, Kind.MISS),
-        ):
+
+        # -- misses: one told per cycle ------------------------------------------------------------------------------
+        any_miss, misser = self._lowest(m, missed, "misser")
+        event = self.miss_event
+        m.d.comb += [
+            event.valid.eq(any_miss), event.p.cycle.eq(when(miss_stamps[misser])), event.p.kind.eq(Kind.MISS),
+            event.p.task.eq(misser), event.p.arg.eq(1),
+        ]
+
+        # -- to the scheduler ------------------------------------------------------------------------------------------
+        taken, offered = Signal(), Signal(self._task)
+        if self._at_once:
+            event = self.ready_event
             m.d.comb += [
-                out.valid.eq(valid),
-                out.p.cycle.eq(self.now),
-                out.p.kind.eq(kind),
-                out.p.task.eq(self.finish.p.task),
-                out.p.arg.eq(is_late),
+                event.valid.eq(is_release), event.p.cycle.eq(when(ready_stamps[task])), event.p.kind.eq(Kind.READY),
+                event.p.task.eq(task),
             ]
+            m.d.comb += self.idle.eq(~live.any())
+        else:  # the task is latched so that the payload is stable until it is taken
+            any_offer, lowest = self._lowest(m, offer, "lowest_offer")
+            held, held_task = Signal(), Signal(self._task)
+            m.d.comb += [
+                offered.eq(Mux(held, held_task, lowest)), key_r.addr.eq(offered),
+                self.release.valid.eq(any_offer), self.release.p.task.eq(offered), self.release.p.key.eq(key_r.data),
+                taken.eq(self.release.valid & self.release.ready),
+                self.idle.eq(~live.any()),
+            ]
+            m.d.sync += [held.eq(self.release.valid & ~self.release.ready), held_task.eq(offered)]
+        retained = Signal(n)  # with the tournament: triggers that come while timers start
+        addends = [Signal(time, name=f"addend_{i}") for i in range(n)] if self._at_once else []
+        timeless = Signal()  # the policy's key does not count from the release
+        if self._at_once:
+            addend = Signal(time)
+            with m.Switch(self.policy):
+                for i, policy in enumerate(policies):
+                    with m.Case(i):
+                        m.d.comb += [
+                            timeless.eq(policy == "deadline_monotonic"),
+                            addend.eq({"fifo": 0, "least_slack": slack}.get(policy, relative)),
+                        ]
 
         for i in range(n):
-            hit = Signal(name=f"hit_{i}")
-            ends = Signal(name=f"ends_{i}")
-            due = Signal(name=f"due_{i}")
+            sporadic, enabled = mode[2 * i], mode[2 * i + 1]
+            starts, fires, is_ripe, hit, ends, triggered = (
+                Signal(name=f"{name}_{i}") for name in ("starts", "fires", "is_ripe", "hit", "ends", "triggered"))
+            begins = Signal(time, name=f"begins_{i}")
             m.d.comb += [
-                due.eq(Mux(sporadic[i], self.trigger[i], timers[i] == self.now[:time])),
-                hit.eq(self.running & self.enable[i] & due),
+                starts.eq(arming & (armed == i)),
+                fires.eq(~starting & (timers[i] == now) | starts & past
+                         | arming & (armed > i) & (timers[i] == now)),
+                is_ripe.eq(ripe[i] | self.arm | fires),
+                triggered.eq(self.trigger[i] & enabled & sporadic & self.running),
+                begins.eq(Mux(starts & ~sporadic, first, now)),
                 ends.eq(finished & (self.finish.p.task == i)),
+                hit.eq(self.running & ~self.hold & enabled & Mux(sporadic, is_ripe & (owed[i] | triggered), fires)),
             ]
+            with m.If(self.arm):
+                m.d.sync += [ripe[i].eq(1), owed[i].eq(0)]
+            with m.If(sporadic & fires & ~starts):
+                m.d.sync += ripe[i].eq(1)
+            if self._at_once:
+                with m.If(starting & self.trigger[i]):
+                    m.d.sync += retained[i].eq(1)
+                with m.Elif(~starting):
+                    m.d.sync += retained[i].eq(0)
+                m.d.comb += triggered.eq(
+                    (self.trigger[i] | retained[i]) & enabled & sporadic & self.running & ~starting)
+                with m.If(starts):
+                    m.d.sync += addends[i].eq(addend)
+                base = Mux(timeless, 0, begins)
+                m.d.comb += [
+                    self.released[i].eq(hit & (~live[i] | ends)),
+                    self.keys[i].eq(base + Mux(starts, addend, addends[i])),
+                ]
+            with m.If(starts | (is_release | is_overrun) & (task == i)):
+                m.d.sync += timers[i].eq(advance)
+            # A trigger that does not release, or comes with the deferred release, is early.
+            with m.If(triggered & (owed[i] | ~is_ripe)):
+                m.d.sync += [owed[i].eq(1), early[i].eq(1), early_stamps[i].eq(self.now[:STAMP_BITS])]
+            with m.Else():
+                with m.If(hit & sporadic):
+                    m.d.sync += owed[i].eq(0)
+                with m.If(announces & ~is_release & ~is_overrun & (task == i)):
+                    m.d.sync += early[i].eq(0)
+            with m.If(hit & sporadic):
+                m.d.sync += ripe[i].eq(0)
             with m.If(ends):
-                m.d.sync += live[i].eq(0)
-            with m.If(any_announce & (task == i)):
-                with m.If(is_overrun):
-                    m.d.sync += overran[i].eq(0)
-                with m.Else():
-                    m.d.sync += [announce[i].eq(0), offer[i].eq(1)]
-            with m.If(self.release.valid & self.release.ready & (offered == i)):
+                m.d.sync += [live[i].eq(0), watch[i].eq(0)]
+            with m.If(is_release & (task == i)):
+                m.d.sync += [
+                    announce[i].eq(0), offer[i].eq(not self._at_once), watch[i].eq(~already & ~ends),
+                    miss_times[i].eq(due + 1),
+                ]
+            with m.If(is_overrun & (task == i)):
+                m.d.sync += overran[i].eq(0)
+            with m.If(any_miss & (misser == i)):
+                m.d.sync += missed[i].eq(0)
+            with m.If(is_release & (task == i) & already):
+                m.d.sync += [missed[i].eq(1), miss_stamps[i].eq(due + 1)]
+            with m.Elif(watch[i] & (miss_times[i] == now)):
+                m.d.sync += [missed[i].eq(1), watch[i].eq(0), miss_stamps[i].eq(now)]
+            with m.If(taken & (offered == i)):
                 m.d.sync += offer[i].eq(0)
             with m.If(hit & live[i] & ~ends):
-                m.d.sync += [overran[i].eq(1), overrun_stamps[i].eq(self.now[:STAMP_BITS])]
+                m.d.sync += [overran[i].eq(1), overrun_stamps[i].eq(begins)]
             with m.Elif(hit):
-                m.d.sync += [announce[i].eq(1), stamps[i].eq(self.now[:STAMP_BITS]), live[i].eq(1)]
+                m.d.sync += [
+                    announce[i].eq(1), stamps[i].eq(begins), live[i].eq(1), ready_stamps[i].eq(self.now[:STAMP_BITS]),
+                ]
+            with m.If(~self.running):
+                m.d.sync += [live[i].eq(0), announce[i].eq(0), overran[i].eq(0), early[i].eq(0), watch[i].eq(0),
+                             missed[i].eq(0), offer[i].eq(0), owed[i].eq(0), retained[i].eq(0)]
         return m
-

@@ -106,7 +106,7 @@ class ScanSlots(wiring.Component):
         ]
         with m.If(wins):
             m.d.sync += [best.eq(candidate), best_valid.eq(1)]
-        with m.If(rescan | clearing):
+        with m.If(rescan | begin | clearing):  # what was read before a job was replaced is not compared any more
             m.d.sync += best_valid.eq(0)
 
         scanned = Signal()  # the last slot's word is being compared

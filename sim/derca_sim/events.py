@@ -14,8 +14,8 @@ from pathlib import Path
 class Kind(IntEnum):
     """Event kinds, and the cycle each one carries."""
 
-    RELEASE = 0  #: the job's release time
-    OVERRUN = 1  #: a release that was skipped because the previous job still lived
+    RELEASE = 0  #: the job's release time; arg = 1: a kept release becomes a job, its time is that of the OVERRUN
+    OVERRUN = 1  #: a release while the previous job still lived: skipped (arg = 0) or kept (arg = 1)
     READY = 2  #: the scheduler takes the job
     ISSUE = 3  #: the instruction is valid: one cycle after the decision
     PREEMPT = 4  #: the accelerator gives the job up; region = the one just finished, arg = strategy
@@ -46,15 +46,43 @@ class Event:
     arg: int = 0
 
 
+#: What comes first within a cycle: what ends a job, before what begins the next.
+_RANK = {Kind.FINISH: 0, Kind.MISS: 1, Kind.ABORT: 2}
+_ACCELERATOR = (Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGION_END, Kind.SAVED)
+
+
 def number_jobs(events: Iterable[Event]) -> list[Event]:
-    """Sort by cycle and fill in job numbers: a RELEASE opens the task's next job, everything until the next is its."""
+    """Sort by cycle and fill in job numbers: a RELEASE opens the task's next job, everything until the next is its.
+
+    With two exceptions. A job misses once, so a second MISS is that of the release that is kept meanwhile; it is left
+    out if the log ends before that becomes a job. What the accelerator reports after an ABORT is the old job's until
+    the new one's first region starts.
+    """
     jobs: dict[int, int] = {}
+    missed: set[tuple[int, int]] = set()
+    kept: set[int] = set()
+    left: dict[int, int] = {}  # task -> its aborted job
     out = []
-    for e in sorted(events, key=lambda e: (e.cycle, e.kind != Kind.FINISH, e.kind != Kind.MISS, e.kind, e.task)):
+    for e in sorted(events, key=lambda e: (e.cycle, _RANK.get(e.kind, len(_RANK)), e.kind, e.task)):
+        job = jobs.get(e.task, -1)
         if e.kind == Kind.RELEASE:
-            jobs[e.task] = jobs.get(e.task, -1) + 1
-        out.append(replace(e, kind=Kind(e.kind), job=jobs.get(e.task, -1)))
-    return out
+            job += 1
+            jobs[e.task] = job
+            kept.discard(e.task)
+        elif e.kind == Kind.OVERRUN and e.arg:
+            kept.add(e.task)
+        elif e.kind == Kind.MISS:
+            job += (e.task, job) in missed and e.task in kept
+            missed.add((e.task, job))
+        elif e.kind == Kind.ABORT:
+            left[e.task] = job
+        elif e.task in left and e.kind in _ACCELERATOR:
+            if e.kind == Kind.START and e.region == 0:
+                del left[e.task]
+            else:
+                job = left[e.task]
+        out.append(replace(e, kind=Kind(e.kind), job=job))
+    return [e for e in out if e.job <= jobs.get(e.task, -1)]
 
 
 def write_log(path: Path, events: Iterable[Event]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..model.network import Layer, Network
-from ..model.platform import Platform
+from ..model.platform import Overrun, Platform
 from ..model.tables import Strategy, entry_layout, layer_layout
 from .layout import ceil_div
 
@@ -197,7 +197,10 @@ class RegionPlan:
 
 @dataclass(frozen=True, eq=False)
 class TaskPlan:
-    """A task ready to run. Times are cycles; `triggers` are the simulated releases of a sporadic task."""
+    """A task ready to run. Times are cycles; `triggers` are the simulated triggers of a sporadic task.
+
+    `slack` is the relative deadline minus the work of a job.
+    """
 
     index: int
     name: str
@@ -209,3 +212,5 @@ class TaskPlan:
     triggers: tuple[int, ...]
     layers: tuple[LayerPlan, ...]
     regions: tuple[RegionPlan, ...]
+    overrun: Overrun = "skip"
+    slack: int = 0

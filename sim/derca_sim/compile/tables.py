@@ -23,6 +23,15 @@ def _load(table: Table, first_row: int, layout: RowLayout, rows: Iterable[int]) 
     return writes
 
 
+#: Codes of overrun policies in `TaskReg.MODE`, bits 3..2.
+OVERRUN_CODES = {"skip": 0, "queue": 1, "abort": 2}
+
+
+def mode(task: TaskPlan) -> int:
+    """`TaskReg.MODE` of a task that is enabled."""
+    return int(task.sporadic) | 1 << 1 | OVERRUN_CODES[task.overrun] << 2
+
+
 def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Sequence[int],
                 index_rows: dict[tuple[int, int], int], tasks: Sequence[TaskPlan]) -> list[tuple[int, int]]:
     """(byte address, 32-bit value) of every AXI4-Lite write before the start: tables, task registers, enables."""
@@ -36,7 +45,7 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
     for task in tasks:
         base = TASK_BASE + task.index * TASK_STRIDE
         writes += [(base + TaskReg.PERIOD, task.period), (base + TaskReg.DEADLINE, task.deadline),
-                   (base + TaskReg.OFFSET, task.offset), (base + TaskReg.MODE, int(task.sporadic))]
+                   (base + TaskReg.OFFSET, task.offset), (base + TaskReg.MODE, mode(task)), (base + TaskReg.SLACK, task.slack & 0xFFFFFFFF)]
     enable = sum(1 << task.index for task in tasks)
     writes += [(int(Reg.ENABLE_LOW), enable & 0xFFFFFFFF), (int(Reg.ENABLE_HIGH), enable >> 32)]
     return writes

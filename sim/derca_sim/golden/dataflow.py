@@ -73,7 +73,7 @@ class DataflowModel:
     Parameters
     ----------
     log : where events go.
-    feedback : called with the first cycle in which the scheduler sees that a region has ended.
+    feedback : called with the first cycle in which the scheduler sees that a region ends.
     stored : called with (task, final, persist, cycle) when a tile will be in memory.
     """
 
@@ -152,17 +152,22 @@ class DataflowModel:
 
     # -- the scheduler's side ---------------------------------------------------------------------------------------
 
-    def grant(self, cycle: int, switch: Iterable[tuple[EntryPlan, int, bool]] | None, preempt: bool, resume: bool):
-        """An instruction reaches the accelerator; `switch` holds the other job's entries from its region on."""
-        self._granted_from = cycle + 1
-        self._agenda.at(cycle + 1)
+    def grant(self, cycle: int, switch: Iterable[tuple[EntryPlan, int, bool]] | None, preempt: bool, resume: bool,
+              abort: bool = False):
+        """An instruction reaches the accelerator; `switch` holds the other job's entries from its region on.
+
+        The next region of the same job may begin at once.
+        """
+        self._granted_from = cycle if switch is None else cycle + 1
+        self._agenda.at(self._granted_from)
         if switch is None:
             return
         if preempt:
             gone = self._current
-            self._log(Event(cycle, Kind.PREEMPT, gone.task, region=gone.region, arg=int(gone.strategy)))
+            if not abort:
+                self._log(Event(cycle, Kind.PREEMPT, gone.task, region=gone.region, arg=int(gone.strategy)))
             if gone.strategy != Strategy.LAYER:
-                self._swap = gone.strategy
+                self._swap = Strategy.RECOMPUTE if abort else gone.strategy
                 self._swap_at = max(cycle + 1, self._drained_from)
                 self._compute_from = self._compute_idle_from = self._swap_at + 1
                 self._agenda.at(self._swap_at)
@@ -265,11 +270,11 @@ class DataflowModel:
         if it.first and not self._take_bank(cycle):
             return
         last, columns = self._previous_pass
-        done = cycle
-        for width in it.pass_columns:
-            done = max(done + it.steps, last + max(columns, ComputeTiming.UPDATE))
-            last, columns = done, width
-        self._previous_pass = last, columns
+        done, earliest = cycle, max(cycle + ComputeTiming.SHORTEST, last + max(columns, ComputeTiming.UPDATE))
+        for columns in it.pass_columns:
+            done = max(done + it.steps, earliest)
+            earliest = done + max(columns, ComputeTiming.UPDATE)
+        self._previous_pass = done, columns
         self._done = done
         self._drained_from = self._compute_idle_from = done + ComputeTiming.DRAIN + columns
         self._current = it
@@ -282,7 +287,7 @@ class DataflowModel:
             self._store(it, False, self._drained_from)
         if it.region_end:
             self._granted_from = NEVER
-            self._feedback(done + 1)
+            self._feedback(done - ComputeTiming.AHEAD)
         for visible in (cycle + 1, done, done + 1, self._drained_from):
             if visible > cycle:
                 self._agenda.at(visible)

@@ -10,8 +10,8 @@ from ..events import Event, Kind, number_jobs
 from ..model.tables import Strategy
 from ..model.timing import KernelTiming
 from .agenda import Agenda
-from .control import ReleaseModel
 from .dataflow import DataflowModel
+from .release import release_model
 from .scheduler import SchedulerModel
 
 
@@ -25,7 +25,7 @@ def run(compiled: Compiled, horizon: int) -> list[Event]:
     first_entry = {
         (t.index, r.index): sum(len(before.entries) for before in t.regions[:r.index]) for t in tasks for r in t.regions
     }
-    release = ReleaseModel(tasks, agenda, log.append)
+    release = release_model(compiled.platform, tasks, agenda, log.append)
     scheduler = SchedulerModel(compiled.platform, tasks, release, agenda, log.append)
     finishes: dict[int, list[int]] = {}  # cycle -> tasks
 
@@ -37,7 +37,7 @@ def run(compiled: Compiled, horizon: int) -> list[Event]:
 
     flow = DataflowModel(compiled.platform, agenda, log.append, scheduler.feedback, stored)
     grants: dict[int, tuple] = {}  # cycle -> instruction
-    announced = horizon + 2 * len(tasks) + 2  # releases before the horizon are logged when they are announced
+    announced = horizon + release.late_announcements  # releases before the horizon are logged when they are announced
     while (cycle := agenda.next()) is not None and cycle < announced:
         for task in finishes.pop(cycle, ()):
             release.finish(task, cycle)
@@ -48,10 +48,10 @@ def run(compiled: Compiled, horizon: int) -> list[Event]:
             agenda.at(cycle + KernelTiming.GRANT)
         flushed = False
         if cycle in grants:
-            task, region, switch, preempt, resume = grants.pop(cycle)
+            task, region, switch, preempt, resume, abort = grants.pop(cycle)
             flushed = switch
             upcoming = entries[task][first_entry[task, region]:] if switch else None
-            flow.grant(cycle, upcoming, preempt, resume)
+            flow.grant(cycle, upcoming, preempt, resume, abort)
         flow.visit(cycle, flushed)
     return number_jobs(e for e in log if e.cycle < horizon)
 

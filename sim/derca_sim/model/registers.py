@@ -51,7 +51,8 @@ class TaskReg(IntEnum):
     PERIOD = 0x00  #: write: cycles between releases
     DEADLINE = 0x04  #: write: relative deadline in cycles
     OFFSET = 0x08  #: write: cycle of the first release
-    MODE = 0x0C  #: write bit 0: sporadic, released by trigger only
+    MODE = 0x0C  #: write bit 0: sporadic, bit 1: enabled, bits 3..2: overrun policy (0 skip, 1 queue, 2 abort)
+    SLACK = 0x10  #: write: relative deadline minus the work of a job
     RELEASES = 0x10  #: read: jobs released
     FINISHES = 0x14  #: read: jobs finished
     MISSES = 0x18  #: read: jobs that finished after their deadline

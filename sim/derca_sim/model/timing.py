@@ -46,6 +46,48 @@ ANNOUNCE = 1
 OFFER = 1
 
 
+class SweptTiming:
+    """The job release unit that visits one task after the other.
+
+    A visit in which nothing is to be done takes `VISIT` cycles. Otherwise steps are added: those of `JUDGE` when a job
+    has ended or become late, of `TRIGGER` for a sporadic trigger, of `RELEASE` for a release.
+    """
+
+    #: Cycles of a visit in which nothing is to be done.
+    VISIT = 2
+    #: Cycles to turn to what is to be done, and back when nothing is released.
+    TURN, CLOSE = 1, 1
+    #: Cycles to report the end of a job and its lateness.
+    JUDGE = 3
+    #: Cycles to judge a trigger.
+    TRIGGER = 3
+    #: Cycles to find out whether the previous job lives, and whether the last offer has been taken.
+    DECIDE = 2
+    #: Cycles from the acceptance of a release that aborts the previous job to the last of its steps.
+    ABORT = 4
+    #: Cycles from a release time, a deadline, a trigger or the end of a job to the last check of a visit that sees it.
+    #: One number for all, so that an end in the cycle of a release or a deadline is always seen with it.
+    NOTICE = 3
+    #: Cycles per task until its timer runs, after the timers are started.
+    ARM = 8
+    #: Cycles per task to forget an earlier run, while stopped.
+    CLEAR = 2
+
+    def __init__(self, p: Platform):
+        policies = p.scheduler.policies
+        kept = p.release.overrun != ("skip",)
+        #: Steps of a release: event, deadline, one for each key that needs one, next release.
+        self.STEPS = 3 + ("least_slack" in policies) + ("deadline_monotonic" in policies) + ("fifo" in policies and kept)
+        self.RELEASE = self.DECIDE + self.STEPS
+        most = self.VISIT + self.TURN + self.JUDGE + self.TRIGGER + self.RELEASE
+        if kept:  # one release is skipped or kept, and another begins
+            most += 1 + self.STEPS
+        #: Cycles of a lap in which everything happens to every task and the scheduler takes every release at once.
+        self.LAP = p.scheduler.tasks * most
+        #: Cycles of a lap in which nothing happens.
+        self.QUIET_LAP = p.scheduler.tasks * self.VISIT
+
+
 class KernelTiming:
     """The kernel manager's, and how far the store engine may run ahead of memory."""
 
@@ -66,6 +108,11 @@ class ComputeTiming:
     UPDATE = 3
     #: Cycles from the last operands' addresses to the cycle that writes their first column into the bank.
     DRAIN = 6
+    #: Cycles by which feedback precedes a region's last operands: as many as decision and grant take.
+    AHEAD = 1
+    #: Cycles from the start of an iteration to the last operands of its first pass at least: the feedback is a
+    #: register, decided the cycle before, and what an iteration is stands in a register the cycle after its start.
+    SHORTEST = AHEAD + 2
 
 
 class StoreTiming:

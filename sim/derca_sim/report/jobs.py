@@ -82,7 +82,7 @@ def rebuild(events: Iterable[Event], tasks: Sequence[TaskInfo], horizon: int) ->
     """
     jobs: dict[tuple[int, int], Job] = {}
     overruns: list[Overrun] = []
-    running: dict[tuple[int, int], tuple[int, int]] = {}
+    running: dict[tuple[int, int, int], int] = {}  # the next region may begin in the cycle in which one ends
     for e in sorted(events):
         if e.cycle >= horizon:
             continue
@@ -97,18 +97,17 @@ def rebuild(events: Iterable[Event], tasks: Sequence[TaskInfo], horizon: int) ->
             raise ValueError(f"{e.kind.name} in cycle {e.cycle} of task {e.task} job {e.job}, which was not released")
         job = jobs[key]
         if e.kind == Kind.START:
-            running[key] = (e.cycle, e.region)
+            running[*key, e.region] = e.cycle
         elif e.kind == Kind.REGION_END:
-            if key not in running:
+            if (*key, e.region) not in running:
                 raise ValueError(f"REGION_END in cycle {e.cycle} of task {e.task} job {e.job} without a START")
-            start, region = running.pop(key)
-            job.spans.append(Span(start, e.cycle + 1, region))
+            job.spans.append(Span(running.pop((*key, e.region)), e.cycle + 1, e.region))
         elif e.kind == Kind.PREEMPT:
             job.preemptions.append(Switch(e.cycle, Strategy(e.arg), e.region))
         elif e.kind == Kind.RESUME:
             job.resumptions.append(Switch(e.cycle, Strategy(e.arg), e.region))
         elif e.kind == Kind.FINISH:
             job.finish = e.cycle
-    for key, (start, region) in running.items():
-        jobs[key].spans.append(Span(start, horizon, region, open=True))
+    for (*key, region), start in running.items():
+        jobs[tuple(key)].spans.append(Span(start, horizon, region, open=True))
     return sorted(jobs.values(), key=lambda j: (j.release, j.task)), overruns

@@ -175,7 +175,7 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
                 if finish - released[task] > worst[task]:
                     worst[task] = finish - released[task]
             if trace:
-                trace.finish(finish, task, finish > due[task])
+                trace.finish(finish, task, due[task])
             task = -1
     figures = (tuple(x) for x in (jobs, misses, overruns, worst, preemptions))
     return Result(*figures, trace.numbered() if trace else None)

@@ -58,11 +58,12 @@ class Trace:
         if region:
             self._log(cycle, Kind.RESUME, task, region, int(self._regions[task][region].before.strategy))
 
-    def finish(self, cycle: int, task: int, late: bool) -> None:
-        """The job has ended."""
+    def finish(self, cycle: int, task: int, deadline: int) -> None:
+        """The job, due by cycle `deadline`, has ended."""
+        late = cycle > deadline
         self._log(cycle, Kind.FINISH, task, 0, int(late))
         if late:
-            self._log(cycle, Kind.MISS, task, 0, 1)
+            self._log(deadline + 1, Kind.MISS, task, 0, 1)
 
     def _log(self, cycle: int, kind: Kind, task: int, region: int = 0, arg: int = 0) -> None:
         self._events.append(Event(cycle, kind, task, region=region, arg=arg))

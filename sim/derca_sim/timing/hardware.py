@@ -59,19 +59,20 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
     """The worst state in which a job can be started by an instruction decided in cycle 0.
 
     Every slot is being filled with a prefetch that has to run out. If there can be more bursts than may be in flight,
-    the request in the read manager still needs a round trip for each such number of them. The compute engine has just
-    taken its last operands and its sums still drain; every bank waits to be stored, its own task's among them, one
-    after the other, in lock-step each with its response, otherwise once as many store commands have been answered as
-    may wait for it, if memory is slow enough for that many to wait.
+    the request in the read manager still needs a round trip for each such number of them. The compute engine takes its
+    last operands `ComputeTiming.AHEAD` cycles after the decision and their sums drain; every bank waits to be stored,
+    its own task's among them, one after the other, in lock-step each with its response, otherwise once as many store
+    commands have been answered as may wait for it, if memory is slow enough for that many to wait.
     """
     granted, memory = KernelTiming.GRANT, p.memory
+    ended = ComputeTiming.AHEAD
     crowded = p.buffers.slots * bounds.load_bursts > p.bus.outstanding
     rounds = 1 + (-(-bounds.request_bursts // p.bus.outstanding) if crowded else 0)
     asked = granted + 1 + bounds.request_bursts
     read = asked + rounds * (memory.read_latency + 1) + p.buffers.slots * bounds.load_beats
     if crowded:
         asked = read
-    compute = granted + ComputeTiming.DRAIN + p.array.cols + 1
+    compute = max(granted + 1, ended + ComputeTiming.DRAIN + p.array.cols) + 1  # swapped out
     answered = max(StoreTiming.REQUANTISED, StoreTiming.RAW) + memory.write_latency + 2  # after the last read
     each, first, waiting = bounds.store + StoreTiming.GAP, compute, 0
     if p.pipeline == "lockstep":
@@ -162,12 +163,14 @@ class HardwareTiming:
         flow.leave(self._left, task)
         entries = [(e, r.index, e is r.entries[0]) for r in regions for e in r.entries]
         grant = KernelTiming.GRANT
+        refilled = SchedulerTiming(self._p).LONGEST_REFILL  # after the switch in cycle 0
         agenda.at(grant)
         while (cycle := agenda.next()) is not None:
             if cycle == grant:
                 flow.grant(cycle, None if out.decisions else entries, False, resume and not out.decisions)
             flow.visit(cycle, cycle == grant and not out.decisions)
-            if pending and pending[0] == cycle:
+            due = max(pending[0], refilled) if pending else -1
+            if due == cycle:
                 pending.pop()
                 out.decisions.append(cycle)
                 out.signatures.append(flow.signature(cycle))
@@ -178,5 +181,5 @@ class HardwareTiming:
                 if done < len(regions):
                     agenda.at(grant)
             elif pending:
-                agenda.at(pending[0])
+                agenda.at(due)
         return out

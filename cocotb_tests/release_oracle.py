@@ -1,0 +1,100 @@
+"""What a job release unit must report, whatever it is built like: the rules of release, cycle by cycle.
+
+Times are unbounded. `Rules` is told what happened (ends, triggers, answers of the scheduler) and says which events that
+makes; it knows nothing of visits, announcements or offers.
+"""
+
+from dataclasses import dataclass, field
+
+from derca_sim.events import Kind
+
+#: An event: (cycle, kind, task, arg).
+Line = tuple[int, Kind, int, int]
+
+
+@dataclass
+class Rule:
+    """A task and its parameters."""
+
+    period: int
+    deadline: int
+    offset: int
+    sporadic: bool = False
+    enabled: bool = True
+    overrun: str = "skip"
+    slack: int = 0
+    next: int = 0
+    live: bool = False
+    due: int = 0
+    missed: bool = False
+    owed: bool = False
+    kept: int | None = None
+
+
+@dataclass
+class Rules:
+    """Steps through cycles; `lines` is what must have been reported."""
+
+    tasks: list[Rule]
+    epoch: int
+    lines: list[Line] = field(default_factory=list)
+
+    def __post_init__(self):
+        for task in self.tasks:
+            task.next = self.epoch + task.offset
+
+    def step(self, cycle: int, ends: set[int], triggers: set[int], aborted: set[int]) -> None:
+        """One cycle: jobs that end, triggers that come, jobs that the scheduler gives up."""
+        for i, task in enumerate(self.tasks):
+            if not task.enabled:
+                continue
+            say = self._speaker(cycle, i)
+            if task.live and cycle > task.due:
+                self._miss(i, task)
+            if i in ends:
+                say(Kind.FINISH, int(cycle > task.due))
+                task.live = False
+                if task.kept is not None:
+                    self._promote(cycle, i, task)
+            triggered = i in triggers and task.sporadic
+            owed, early = task.owed, cycle < task.next
+            if cycle == task.next if not task.sporadic else owed and not early:
+                self._release(cycle, i, task)
+                task.owed, task.next = False, cycle + task.period
+                if triggered:
+                    say(Kind.EARLY)
+                    task.owed = True
+            elif triggered and early:
+                say(Kind.EARLY)
+                task.owed = True
+            elif triggered:
+                self._release(cycle, i, task)
+                task.next = cycle + task.period
+            if i in aborted:
+                say(Kind.ABORT)
+                self._promote(cycle, i, task)
+
+    def _speaker(self, cycle: int, task: int):
+        return lambda kind, arg=0: self.lines.append((cycle, kind, task, arg))
+
+    def _miss(self, i: int, task: Rule) -> None:
+        if not task.missed:
+            task.missed = True
+            self.lines.append((task.due + 1, Kind.MISS, i, 1))
+
+    def _release(self, cycle: int, i: int, task: Rule) -> None:
+        if not task.live:
+            self.lines.append((cycle, Kind.RELEASE, i, 0))
+            task.live, task.missed, task.due = True, False, cycle + task.deadline
+            return
+        keeps = task.kept is None and task.overrun != "skip"
+        self.lines.append((cycle, Kind.OVERRUN, i, int(keeps)))
+        if keeps:
+            task.kept = cycle
+
+    def _promote(self, cycle: int, i: int, task: Rule) -> None:
+        self.lines.append((cycle, Kind.RELEASE, i, 1))
+        task.live, task.missed, task.due = True, False, task.kept + task.deadline
+        task.kept = None
+        if cycle > task.due:
+            self._miss(i, task)

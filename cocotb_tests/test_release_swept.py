@@ -1,0 +1,181 @@
+"""The swept job release: against the rules of release, and cycle by cycle against its golden model."""
+
+import cocotb
+import pytest
+from kit.cycles import Cycles
+from kit.payload import pack, unpack
+from kit.platforms import platform
+from kit.run import generator, parameters, simulate
+from release_oracle import Rule, Rules
+
+from derca_hw.layouts import Layouts
+from derca_hw.release.swept import SweptRelease
+from derca_sim.compile.plan import TaskPlan
+from derca_sim.events import Kind
+from derca_sim.golden.agenda import Agenda
+from derca_sim.golden.swept import SweptRelease as GoldenRelease
+from derca_sim.model.registers import TaskReg
+from derca_sim.model.timing import SweptTiming
+
+CODES = {"skip": 0, "queue": 1, "abort": 2}
+
+
+def plan(index: int, task: Rule) -> TaskPlan:
+    """A task without work."""
+    return TaskPlan(index, f"t{index}", None, task.period, task.deadline, task.offset, task.sporadic, (), (), (),
+                    task.overrun, task.slack)
+
+
+async def configure(bench, lay, tasks: list[Rule], page: int = 0):
+    """Write the registers of every task."""
+    bench.set(write_page=page)
+    for i, task in enumerate(tasks):
+        mode = int(task.sporadic) | task.enabled << 1 | CODES[task.overrun] << 2
+        for field, value in ((TaskReg.PERIOD, task.period), (TaskReg.DEADLINE, task.deadline),
+                             (TaskReg.OFFSET, task.offset), (TaskReg.MODE, mode), (TaskReg.SLACK, task.slack)):
+            word = pack(lay.task_write, task=i, field=field >> 2, value=value & 0xFFFFFFFF)
+            bench.set(config__valid=1, config__payload=word)
+            await bench.tick()
+    bench.set(config__valid=0)
+
+
+def random_tasks(random, p, lap: int, deferrals: bool) -> list[Rule]:
+    """Tasks whose periods are near the longest lap, many of them equal."""
+    n = p.scheduler.tasks
+    common = lap + random.randint(1, 20)
+    out = []
+    for i in range(n):
+        period = random.choice([common, common, 2 * common, random.randint(lap, 3 * lap)])
+        if i % 3 == 2 and deferrals:
+            period *= 3  # sporadic: long enough for several triggers
+        out.append(Rule(
+            period, random.choice([period, random.randint(1, period)]),
+            random.choice([0, 0, 10, random.randint(0, 2 * lap)]), sporadic=i % 3 == 2,
+            enabled=random.random() < 0.9 or i < 3, overrun=random.choice(p.release.overrun),
+            slack=random.randint(0, 50),
+        ))
+    return out
+
+
+@cocotb.test(timeout_time=200, timeout_unit="ms")
+async def rules(dut):
+    """Random tasks: every event as the rules say, every offer in the cycle and with the key the model says."""
+    random, options = generator(), parameters()
+    p, cycles, start, policy = options["platform"], options["cycles"], options["start"], options["policy"]
+    n, lay, timing = p.scheduler.tasks, Layouts(p), SweptTiming(p)
+    mask = (1 << p.scheduler.time_width) - 1
+    bench = await Cycles(dut).start(policy=policy)
+    for _ in range(timing.CLEAR * n):
+        await bench.tick()
+    lap = timing.LAP + int(3 * n / options["ready"])
+    tasks = random_tasks(random, p, lap, not options["bursts"])
+    await configure(bench, lay, tasks)
+    spec, expected, seen = Rules(tasks, start), [], []
+    plans = tuple(plan(i, t) for i, t in enumerate(tasks) if t.enabled)
+    model = GoldenRelease(p, plans, Agenda(), expected.append, policy, start)
+    accepted: set[int] = set()  # jobs the scheduler has taken
+    last_trigger = dict.fromkeys(range(n), -lap)
+    counts = dict.fromkeys(("waited", "at the release", "at the deadline"), 0)
+    sporadic = [i for i, t in enumerate(tasks) if t.sporadic and t.enabled]
+    spacing = 0 if options["bursts"] else lap
+    quiet = start + cycles - 6 * lap  # from here on the scheduler takes everything and nothing is triggered
+    for now in range(start, start + cycles):
+        due = {i for i, t in enumerate(tasks) if t.next == now}
+        finish = None
+        if accepted and random.random() < options["ends"] / n:
+            hot = [i for i in accepted if i in due or now == tasks[i].due]
+            finish = random.choice(hot or sorted(accepted))
+        hot = [i for i in accepted if i in due or now == tasks[i].due]
+        if finish is None and hot and random.random() < 0.3:
+            finish = random.choice(hot)
+        final = finish is not None and random.random() < 0.8
+        trigger = None
+        if sporadic and now < quiet and random.random() < 0.03:
+            trigger = random.choice(sporadic)
+            if now - last_trigger[trigger] <= spacing:
+                trigger = None
+        ready = random.random() < options["ready"] or now > quiet
+        answer = random.random() < 0.5
+        if trigger is not None:
+            last_trigger[trigger] = now
+        payload = pack(lay.done, task=finish, final=int(final), persist=int(not final)) if finish is not None else 0
+        # -- the model, then the design
+        if final:
+            model.finish(finish, now)
+            counts["at the release"] += finish in due
+            counts["at the deadline"] += now == tasks[finish].due
+        if trigger is not None:
+            model._triggers.setdefault(now, []).append(trigger)
+        model.visit(now)
+        offered = model.offer(now)
+        abort = offered is not None and model.abort
+        # only a job the scheduler has may be aborted; which of them it still has is the test's choice
+        aborted = ready and abort and answer and offered in accepted and not (final and finish == offered)
+        bench.set(now=now & 0xFFFFFFFF, running=1, arm=int(now == start), release__ready=int(ready),
+                  aborted=int(aborted), trigger_valid=int(trigger is not None), trigger_task=trigger or 0,
+                  finish__valid=int(finish is not None), finish__payload=payload)
+        await bench.tick()
+        where = f"cycle {now - start} (now {now:#x})"
+        assert bench.get("release__valid") == (offered is not None), f"{where}: offer {offered}"
+        if offered is not None:
+            found = unpack(lay.release, bench.get("release__payload"))
+            counts["waited"] += not ready
+            if ready:
+                value = model.take(aborted)
+                want = {"task": offered, "key": value & mask, "abort": int(abort)}
+                assert found == want, f"{where}: {found}, expected {want}"
+                if not abort or aborted:
+                    accepted.add(offered)
+            else:
+                assert (found["task"], found["abort"]) == (offered, int(abort)), where
+        if final:
+            accepted.discard(finish)
+        spec.step(now, {finish} if final else set(), {trigger} if trigger is not None else set(),
+                  {offered} if aborted else set())
+        for name in ("event", "early_event"):
+            if bench.get(f"{name}__valid"):
+                e = unpack(lay.event, bench.get(f"{name}__payload"))
+                seen.append(((e["cycle"] - start) % (1 << 32) + start, Kind(e["kind"]), e["task"], e["arg"]))
+    end = start + cycles - 3 * lap
+    wanted = sorted((e.cycle, e.kind, e.task, e.arg) for e in expected if e.cycle < end)
+    found = sorted(e for e in seen if e[0] < end)
+    _same("the golden model", found, wanted, start)
+    if not options["bursts"]:
+        _same("the rules", found, sorted(e for e in spec.lines if e[0] < end), start)
+    for kind in (Kind.RELEASE, Kind.OVERRUN, Kind.FINISH, Kind.MISS, Kind.ABORT, Kind.EARLY):
+        counts[kind.name] = sum(e[1] == kind for e in found)
+    dut._log.info("%s", counts)
+    if options["complete"]:
+        needed = {"waited", "at the release", "at the deadline", "RELEASE", "OVERRUN", "FINISH", "MISS", "EARLY"}
+        needed |= {"ABORT"} if "abort" in p.release.overrun else set()
+        missing = sorted(k for k in needed if not counts[k])
+        assert not missing, f"never happened: {missing}"
+
+
+def _same(who, found, wanted, start):
+    """Two sorted logs."""
+    for a, b in zip([*found, None], [*wanted, None], strict=False):
+        if a != b:
+            def show(e):
+                return e and (e[0] - start, Kind(e[1]).name, *e[2:])
+            task = (a or b)[2] if b is None or a is None or a < b else b[2]
+            both = [[show(e) for e in log if e[2] == task and abs(e[0] - (a or b)[0]) < 700] for log in (found, wanted)]
+            raise AssertionError(f"first difference: found {show(a)}, {who}: {show(b)}\nfound {both[0]}\n{who} {both[1]}")
+
+
+def run(test="rules", tasks=5, seed=1, overrun=("skip",), policies=("edf",), time_width=32, **options):
+    p = platform(scheduler={"tasks": tasks, "time_width": time_width, "policies": policies, "kind": "scan"},
+                 release={"kind": "swept", "overrun": overrun}, trace={"depth": 64})
+    if tasks > 256:
+        p = p.model_copy(update={"trace": p.trace.model_copy(update={"depth": 64})})
+    defaults = {"cycles": 20000, "start": 0, "ready": 0.5, "ends": 0.05, "policy": 0, "bursts": False, "complete": False}
+    simulate(lambda: SweptRelease(p), __name__, test, platform=p, seed=seed, **{**defaults, **options})
+
+
+@pytest.mark.parametrize(("tasks", "start", "ready", "overrun", "seed"), [
+    (5, 0, 0.5, ("skip",), 1), (5, (1 << 32) - 9000, 0.1, ("skip",), 2), (2, 77, 0.9, ("skip", "queue"), 3),
+    (3, 0, 0.3, ("queue",), 4), (3, (1 << 31) - 9000, 0.5, ("abort",), 5),
+    (16, 0, 0.2, ("skip", "abort", "queue"), 6),
+])
+def test_rules_of_release(tasks, start, ready, overrun, seed):
+    run("rules", tasks, seed, overrun, start=start, ready=ready, complete=tasks in (5, 16))

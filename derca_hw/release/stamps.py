@@ -1,0 +1,81 @@
+"""When something happened to a task: one time stamp per task, and a mark that changes with each."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+from .datapath import TIME_BITS, table
+
+
+#: Up to as many tasks the marks stand beside the stamps, in distributed memory; beyond, in a memory of their own, so
+#: that the stamps fit block memory, whose outputs are all registered alike.
+SMALL = 64
+
+
+class Stamps(wiring.Component):
+    """Takes one event per cycle; its stamp can be read 2 cycles later.
+
+    An event of a task is pending while the task's `mark` differs from what was last written as `seen`. With `repeats`,
+    an event that finds one pending changes nothing and is given out as `merged`, one cycle later.
+
+    Attributes
+    ----------
+    valid, task : In
+        Something happens to a task in this cycle, `now`.
+    at : In
+        Whose `stamp` and `mark` are read, in the same cycle. `news`: an event of the cycle before, which `mark` does
+        not tell yet.
+    seen : In
+        The mark of `task` up to which events have been dealt with, in the same cycle.
+    merged, merged_task, merged_stamp : Out
+    """
+
+    def __init__(self, p: Platform, repeats: bool = False):
+        self._n = p.scheduler.tasks
+        self._repeats = repeats
+        task = bits_for(self._n - 1)
+        super().__init__({
+            "now": In(TIME_BITS),
+            "valid": In(1),
+            "task": In(task),
+            "at": In(task),
+            "stamp": Out(TIME_BITS),
+            "mark": Out(1),
+            "news": Out(1),
+            "seen": In(1),
+            "merged": Out(1),
+            "merged_task": Out(task),
+            "merged_stamp": Out(TIME_BITS),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        together = self._n <= SMALL
+        stamps_w, stamps = table(m, "stamps", TIME_BITS + together, self._n)
+        marks_w, marks = (stamps_w, stamps) if together else table(m, "marks", 1, self._n)
+        write = Signal()
+        valid, task, stamp, last = Signal(), Signal.like(self.task), Signal(TIME_BITS), Signal()
+        m.d.sync += [valid.eq(self.valid), task.eq(self.task), stamp.eq(self.now), last.eq(self.seen)]
+        pending = Signal()
+        if self._repeats:
+            copy_w, copy = table(m, "copy", 1, self._n)
+            mark, again = Signal(), Signal()
+            m.d.comb += [
+                copy.addr.eq(self.task), copy_w.addr.eq(task), copy_w.data.eq(~last), copy_w.en.eq(write),
+                pending.eq(again | (mark ^ last)),
+            ]
+            # The memory does not yet show what is written in this cycle.
+            m.d.sync += [mark.eq(copy.data), again.eq(valid & (task == self.task))]
+        m.d.comb += [
+            write.eq(valid & ~pending),
+            stamps.addr.eq(self.at), self.stamp.eq(stamps.data), self.mark.eq(marks.data[-1]),
+            stamps_w.addr.eq(task), stamps_w.data.eq(Cat(stamp, ~last)), stamps_w.en.eq(write),
+            self.news.eq(write & (task == self.at)),
+            self.merged.eq(valid & pending), self.merged_task.eq(task), self.merged_stamp.eq(stamp),
+        ]
+        if not together:
+            m.d.comb += [marks.addr.eq(self.at), marks_w.addr.eq(task), marks_w.data.eq(~last), marks_w.en.eq(write)]
+        return m
