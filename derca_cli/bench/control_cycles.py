@@ -41,18 +41,6 @@ def scheduler_cycles(p: Platform, seed: int = 1) -> dict:
     }
 
 
-def exceeded(cycles: dict) -> list[str]:
-    """What was measured beyond its declared constant, one line each."""
-    problems = []
-    decision = cycles["decision"]
-    if not decision["min"] == decision["max"] == decision["declared"]:
-        problems.append(f"decision = {decision['min']} .. {decision['max']} cycles, declared {decision['declared']}")
-    problems += [f"{name} = {cycles[name]['measured']} cycles, declared {cycles[name]['declared']}"
-                 for name in ("visible", "visibility", "refill", "longest_refill")
-                 if cycles[name]["measured"] > cycles[name]["declared"]]
-    return problems
-
-
 @dataclass
 class _Run:
     """What happened from a burst on; cycles count from its first offer."""
@@ -222,7 +210,3 @@ class _Bench:
         await self._empty()
         await self._burst([(0, 0)], self.gap)
         return await self._burst(jobs, cycles, feedback, until)
-
-
-#: What measures the blocks of each group.
-MEASUREMENTS = {"scheduler": scheduler_cycles}
