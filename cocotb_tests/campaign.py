@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from judged_run import judged_run
-from random_sets import PIPELINES, PLATFORM_NAMES, random_case
+from random_sets import PIPELINES, PLATFORM_NAMES, RELEASES, SCHEDULERS, random_case
 
 from derca_cli.output import write_text
 from derca_cli.rtl.build import BuildError
@@ -39,9 +39,10 @@ class Trial:
                               *self.problems])
 
 
-def trial(seed: int, platform: str | None = None, pipeline: str | None = None, jitter: bool = False) -> Trial:
+def trial(seed: int, platform: str | None = None, pipeline: str | None = None, jitter: bool = False,
+          scheduler: str | None = None, release: str | None = None) -> Trial:
     """Run the task set of a seed (on the platform and pipeline given, or on those it draws) and judge it."""
-    case = random_case(seed, platform, pipeline)
+    case = random_case(seed, platform, pipeline, scheduler, release)
     noise = Jitter(cycles=1 + seed * 7 % 90, stall=seed * 13 % 60 / 100, seed=1 + seed) if jitter else None
     judged = judged_run(case.compiled, case.horizon, noise)
     problems = list(judged.problems)
@@ -51,7 +52,8 @@ def trial(seed: int, platform: str | None = None, pipeline: str | None = None, j
         problems.append(str(case))
     again = f"./scripts/campaign --count 1 --seed {seed}"
     again += f" --platform {platform}" if platform else ""
-    again += f" --pipeline {pipeline}" if pipeline else ""
+    for name, value in (("pipeline", pipeline), ("scheduler", scheduler), ("release", release)):
+        again += f" --{name} {value}" if value else ""
     return Trial(
         seed, case.compiled.platform.name, case.compiled.strategy, judged.jobs, judged.count(Kind.PREEMPT),
         judged.count(Kind.OVERRUN), judged.count(Kind.MISS), case.horizon, judged.error, tuple(problems),
@@ -77,6 +79,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=positive, default=1, metavar="S", help="first seed; the next are S + 1, ...")
     parser.add_argument("--platform", choices=PLATFORM_NAMES, help="run all on this platform; else the seed chooses")
     parser.add_argument("--pipeline", choices=PIPELINES, help="run all in this pipeline; else the seed chooses")
+    parser.add_argument("--scheduler", choices=SCHEDULERS, help="run all with this scheduler; else by platform")
+    parser.add_argument("--release", choices=RELEASES, help="run all with this job release; else by platform")
     parser.add_argument("--jitter", action="store_true",
                         help="memory with random delays and stalls: results are compared, cycles are not")
     parser.add_argument("--processes", type=positive, default=2, metavar="N", help="runs side by side (default 2)")
@@ -110,7 +114,8 @@ def main() -> int:
     started, trials = time.monotonic(), []
     seeds = range(options.seed, options.seed + options.count)
     with ProcessPoolExecutor(options.processes) as pool:
-        runs = [pool.submit(trial, s, options.platform, options.pipeline, options.jitter) for s in seeds]
+        runs = [pool.submit(trial, s, options.platform, options.pipeline, options.jitter,
+                            options.scheduler, options.release) for s in seeds]
         for run in as_completed(runs):
             try:
                 trials.append(run.result())

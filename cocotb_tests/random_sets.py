@@ -15,6 +15,11 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.taskset import Task, TaskSet
 
 PIPELINES = ("decoupled", "lockstep")
+SCHEDULERS = ("heap", "scan", "tournament")
+RELEASES = ("parallel", "swept")
+#: The control planes of the eight combinations of platform and pipeline.
+CONTROLS = (("scan", "swept"), ("tournament", "parallel"), ("heap", "swept"), ("scan", "parallel"),
+            ("tournament", "swept"), ("heap", "parallel"))
 STRATEGIES = ("np", "lw", "recompute", "persist", "flexible")
 #: Longest random run, in cycles.
 MAX_HORIZON = 60_000
@@ -43,11 +48,15 @@ _PLATFORMS = {
 PLATFORM_NAMES = tuple(_PLATFORMS)
 
 
-def random_platform(name: str, pipeline: str) -> Platform:
-    """One of the fixed platforms, in one of the pipelines."""
+def random_platform(name: str, pipeline: str, scheduler: str | None = None, release: str | None = None) -> Platform:
+    """One of the fixed platforms, in one of the pipelines, each with a control plane of its own unless one is named."""
+    number = 2 * PLATFORM_NAMES.index(name) + PIPELINES.index(pipeline)
+    drawn = CONTROLS[number % len(CONTROLS)]
+    base = {"memory": {"size": 1 << 19}, **_PLATFORMS[name]}
     return Platform.model_validate({
-        "memory": {"size": 1 << 19}, **_PLATFORMS[name], "name": f"{name}-{pipeline}", "pipeline": pipeline,
-        "trace": {"depth": 64},
+        **base, "name": f"{name}-{pipeline}", "pipeline": pipeline, "trace": {"depth": 64},
+        "scheduler": {**base.get("scheduler", {}), "kind": scheduler or drawn[0]},
+        "release": {"kind": release or drawn[1]},
     })
 
 
@@ -76,11 +85,12 @@ class Case:
         )
 
 
-def random_case(seed: int, platform: str | None = None, pipeline: str | None = None) -> Case:
+def random_case(seed: int, platform: str | None = None, pipeline: str | None = None,
+                scheduler: str | None = None, release: str | None = None) -> Case:
     """The task set of a seed, on the named platform and pipeline or on those the seed chooses."""
     rng = np.random.default_rng([20, seed])
     drawn = PLATFORM_NAMES[rng.integers(len(PLATFORM_NAMES))], PIPELINES[rng.integers(2)]
-    p = random_platform(platform or drawn[0], pipeline or drawn[1])
+    p = random_platform(platform or drawn[0], pipeline or drawn[1], scheduler, release)
     networks = [_network(rng, p, f"net{i}") for i in range(rng.integers(1, 5))]
     taskset = _taskset(rng, p, networks, f"random-{seed}")
     strategy = STRATEGIES[rng.choice(len(STRATEGIES), p=[0.05, 0.1, 0.25, 0.3, 0.3])]

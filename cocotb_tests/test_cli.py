@@ -197,7 +197,8 @@ def test_report_prints_a_table_and_how_to_make_it_again(toy_hardware, tmp_path):
 def test_generate_without_a_task_set_writes_the_hardware(toy_hardware, tmp_path):
     result = derca("generate", "-o", tmp_path / "hw", "--json")
     assert result.exit_code == 0, result.stderr
-    assert set(json.loads(result.stdout)["files"]) == {"derca.v", "derca.vlt", "platform.json", "registers.json"}
+    assert set(json.loads(result.stdout)["files"]) == {
+        "derca.v", "derca.vlt", "derca.h", "derca.svd", "platform.json", "registers.json", "registers.md"}
     registers = json.loads((tmp_path / "hw" / "registers.json").read_text())
     assert registers["registers"]["CONTROL"] == 0x0C
     assert registers["tables"]["ENTRY"]["words"] * 32 >= sum(f["width"] for f in registers["tables"]["ENTRY"]["fields"])
@@ -220,7 +221,7 @@ def test_generate_leaves_nothing_when_it_fails_late(toy_hardware, tmp_path, monk
     def fail(platform):
         raise InputError("too late")
 
-    monkeypatch.setattr(generate_module, "register_map", fail)
+    monkeypatch.setattr(generate_module, "register_json", fail)
     folder = tmp_path / "out" / "hw"
     assert derca("generate", "-o", folder).exit_code == 2
     assert not folder.exists()
@@ -231,7 +232,7 @@ def test_generate_keeps_the_old_files_when_it_fails(toy_hardware, tmp_path, monk
     folder = tmp_path / "hw"
     folder.mkdir()
     (folder / "derca.v").write_text("old")
-    monkeypatch.setattr(generate_module, "register_map", lambda platform: 1 / 0)
+    monkeypatch.setattr(generate_module, "register_json", lambda platform: 1 / 0)
     assert derca("generate", "-o", folder).exit_code != 0
     assert {p.name: p.read_text() for p in folder.iterdir()} == {"derca.v": "old"}
 

@@ -1,6 +1,7 @@
 """The compiler: a naive interpreter of tables and image reproduces the integer model, also when preempted anywhere."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from derca_sim.errors import InputError
 from derca_sim.golden.iteration import Iteration
 from derca_sim.model.network import random_network
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import TASK_BASE, TASK_STRIDE, Reg, Table, TaskReg
+from derca_sim.model.registers import Reg, Table, TaskReg, register_map
 from derca_sim.model.tables import Strategy, entry_layout, index_layout, layer_layout, task_layout
 from derca_sim.model.taskset import Task, TaskSet
 
@@ -221,12 +222,12 @@ def test_host_writes_load_the_tables():
     platform = Platform(tables={"regions": 12})
     compiled = compile_taskset(task_set(platform, [(20, 40, 20, False)] * 2, [(9, 70, 9, True)]))
     layouts = {Table.LAYER: layer_layout, Table.ENTRY: entry_layout, Table.INDEX: index_layout, Table.TASK: task_layout}
-    tables, registers = {table: {} for table in Table}, {}
+    tables, registers = {table: {} for table in layouts}, {}
     table = row = word = None
     for address, value in compiled.host_writes():
         assert 0 <= value < 1 << 32
         if address == Reg.TABLE_POINTER:
-            table, row, word = Table(value >> 28), value >> 8 & 0xFFFF, value & 0xFF
+            table, row, word = Table(value >> 28), value >> 8 & 0xFFFFF, value & 0xFF
         elif address == Reg.TABLE_DATA:
             assert value >> max(0, min(32, layouts[table](platform).width - 32 * word)) == 0
             tables[table][row] = tables[table].get(row, 0) | value << (32 * word)
@@ -238,11 +239,19 @@ def test_host_writes_load_the_tables():
             registers[address] = value
     assert tables[Table.LAYER] == dict(enumerate(compiled.layer_rows))
     assert tables[Table.ENTRY] == dict(enumerate(compiled.entry_rows))
-    assert tables[Table.INDEX] == {task * 16 + region: entry for (task, region), entry in compiled.index_rows.items()}
+    assert tables[Table.INDEX] == {
+        task * 16 + region: index_layout(platform).pack(entry=entry, layer=compiled.entries[entry].layer.row)
+        for (task, region), entry in compiled.index_rows.items()
+    }
+    for entry, after in pairwise(compiled.entries):
+        assert entry.final or entry.fields()["next_layer"] == after.layer.row
     assert tables[Table.TASK] == {task.index: len(task.regions) for task in compiled.tasks}
-    assert registers[Reg.ENABLE_LOW] == 3 and registers[Reg.ENABLE_HIGH] == 0 and Reg.CONTROL not in registers
-    for i, values in enumerate([(1000, 900, 0, 0), (2000, 1800, 10, 1)]):
-        base = TASK_BASE + i * TASK_STRIDE
+    assert Reg.CONTROL not in registers
+    tasks = register_map(platform).tasks
+    assert [registers[tasks.base + i * tasks.stride + TaskReg.MODE] for i in range(2, 8)] == [0] * 6  # disabled
+    assert len(registers) == 2 * 4 + 6
+    for i, values in enumerate([(1000, 900, 0, 0b10), (2000, 1800, 10, 0b11)]):
+        base = tasks.base + i * tasks.stride
         names = (TaskReg.PERIOD, TaskReg.DEADLINE, TaskReg.OFFSET, TaskReg.MODE)
         assert tuple(registers[base + name] for name in names) == values
 
@@ -282,9 +291,9 @@ def test_shortage(name):
 
 
 def test_more_index_rows_than_the_pointer_names():
-    platform = Platform(tables={"regions": 4096}, scheduler={"tasks": 64})
+    platform = Platform(tables={"regions": 4096}, scheduler={"tasks": 300}, release={"kind": "swept"})
     with pytest.raises(InputError, match=r"platform.tables.regions = 4096: allowed are powers of two up to"):
-        compile_taskset(task_set(platform, *[[(1, 1, 1, False)]] * 17))
+        compile_taskset(task_set(platform, *[[(1, 1, 1, False)]] * 257))
 
 
 def test_unknown_strategy_and_interval():

@@ -1,54 +1,55 @@
-"""The host interface through an AXI4-Lite master under stalls: every register, table words, time, statistics."""
+"""The host interface through an AXI4-Lite master under stalls: every register of the map, tables, time, guards."""
 
 import cocotb
 import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 from kit import host as lite
 from kit.cycles import Cycles
-from kit.payload import pack, unpack
+from kit.payload import unpack
 from kit.platforms import SMALL, platform
 from kit.run import generator, parameters, simulate
 
-from derca_hw.host.events import COUNTED
 from derca_hw.host.interface import HostInterface
 from derca_hw.layouts import Layouts
-from derca_sim.events import Kind
-from derca_sim.model.registers import (
-    ID_VALUE,
-    TASK_BASE,
-    TASK_STRIDE,
-    VERSION_VALUE,
-    Reg,
-    Table,
-    TaskReg,
-)
-from derca_sim.model.tables import entry_layout, index_layout, layer_layout, task_layout
+from derca_sim.model.description import Access
+from derca_sim.model.registers import Fault, Table, register_map, table_layouts
 
-SOURCES = 2
-MANY = platform(name="many", scheduler={"tasks": 40})
+SOURCES = 3
+#: Every optional register, a number of tasks that is no power of two.
+FULL = platform(
+    name="full", scheduler={"kind": "scan", "tasks": 40, "policies": ["edf", "fifo", "least_slack"]},
+    supervision={"budgets": True}, release={"trace": 12},
+)
+#: None of them.
+BARE = platform(name="bare", scheduler={"tasks": 3}, supervision={"watchdog": False}, tables={"shadow": False},
+                trace={"enabled": False})
+PLATFORMS = [SMALL, FULL, BARE]
 
 
 class Strobes:
     """Records what the interface hands to other blocks: (kind, values) in order."""
 
     def __init__(self, dut, p):
-        self._dut, self._lay = dut, Layouts(p)
+        self._dut, self._lay, self._trace = dut, Layouts(p), p.release.trace
         self.log: list[tuple] = []
 
     async def watch(self):
         dut, edge = self._dut, RisingEdge(self._dut.clk)
         while True:
             await edge
-            if int(dut.table_write.value):
-                self.log.append(("table", *(int(getattr(dut, f"table{n}").value)
-                                            for n in ("", "_row", "_word", "_data"))))
+            for name in ("table", "trace"):
+                if int(getattr(dut, f"{name}_write").value):
+                    self.log.append((name, *([int(dut.table.value)] if name == "table" else []), *(
+                        int(getattr(dut, f"table_{n}").value) for n in ("row", "word", "data"))))
             for name in ("task_write", "regions"):
                 if int(getattr(dut, f"{name}__valid").value):
                     fields = unpack(self._lay.task_write, int(getattr(dut, f"{name}__payload").value))
                     self.log.append((name, fields["task"], *([fields["field"]] if name == "task_write" else []),
                                      fields["value"]))
-            if int(dut.trigger.value):
-                self.log.append(("trigger", int(dut.trigger.value)))
+            if int(dut.trigger_valid.value):
+                self.log.append(("trigger", int(dut.trigger_task.value)))
+            if int(dut.commit.value):
+                self.log.append(("commit",))
 
     def take(self) -> list[tuple]:
         """What was recorded since the last call."""
@@ -58,141 +59,252 @@ class Strobes:
 
 async def begin(dut, p, random):
     host = lite.master(dut, dut.clk, dut.rst)
-    bench = await Cycles(dut).start()
+    bench = await Cycles(dut).start(idle=1, event__ready=1)
     lite.stall(host, random, 0.4)
     strobes = Strobes(dut, p)
     cocotb.start_soon(strobes.watch())
-    return host, bench, strobes
+    return host, bench, strobes, register_map(p)
+
+
+async def run(host, bench, registers) -> None:
+    """Start a run and wait until time passes."""
+    await lite.write(host, registers.address("CONTROL"), 1)
+    while not bench.get("running"):
+        await bench.tick()
+
+
+def words(registers, random) -> set[int]:
+    """Addresses to try: all near the registers, the edges of the map, and some between."""
+    task = registers.tasks
+    near = {*range(0, 0x80, 4), *range(task.base, task.base + 2 * task.stride, 4)}
+    end = task.base + task.stride * task.count
+    edges = {task.base - 4, end - task.stride, end - 4, end, (1 << registers.address_bits) - 4}
+    some = {random.randrange(0, 1 << registers.address_bits, 4) for _ in range(30)}
+    return {a for a in near | edges | some if a < 1 << registers.address_bits}
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
-async def registers(dut):
+async def described(dut):
+    """Every address answers as the description says: reset values, read-only, write-only, not there."""
     random, p = generator(), parameters()["platform"]
-    n = p.scheduler.tasks
-    host, bench, strobes = await begin(dut, p, random)
-    assert await lite.read(host, Reg.ID) == ID_VALUE
-    assert await lite.read(host, Reg.VERSION) == VERSION_VALUE
-    assert await lite.read(host, Reg.CONFIG_HASH) == p.config_hash
-    for address in (0x034, 0x800, 0xFFC, TASK_BASE + n * TASK_STRIDE, TASK_BASE + TaskReg.PERIOD):
-        assert await lite.read(host, address) == 0, hex(address)
-        if address != TASK_BASE:
-            await lite.write(host, address if address < TASK_BASE else TASK_BASE + n * TASK_STRIDE, 0xFFFFFFFF)
+    host, bench, strobes, registers = await begin(dut, p, random)
+    task = registers.tasks
+    known = {r.offset: (r, None) for r in registers.registers}
+    known |= {task.base + t * task.stride + r.offset: (r, t) for t in range(task.count) for r in task.registers}
+    addresses = sorted(words(registers, random))
+    random.shuffle(addresses)
+    for address in addresses:
+        register, _ = known.get(address, (None, None))
+        okay, value = await lite.try_read(host, address)
+        assert okay == (register is not None and register.readable), f"read of {address:#x}, {register}"
+        if okay:
+            assert value == register.reset, register.name
     assert strobes.take() == []
-    low, high = random.getrandbits(32), random.getrandbits(32)
-    await lite.write(host, Reg.ENABLE_LOW, low)
-    await lite.write(host, Reg.ENABLE_HIGH, high)
-    assert (await lite.read(host, Reg.ENABLE_LOW), await lite.read(host, Reg.ENABLE_HIGH)) == (low, high)
-    assert bench.get("enable") == (high << 32 | low) & (1 << n) - 1
-    # A write of less than 32 bits is answered and ignored.
-    for size, offset in ((1, 0), (2, 2), (3, 1)):
-        await host.write(Reg.ENABLE_LOW + offset, bytes(size))
-    assert await lite.read(host, Reg.ENABLE_LOW) == low
-    # Triggers strobe for one cycle and join those from outside.
-    bits = random.getrandbits(n) | 1
-    await lite.write(host, Reg.TRIGGER_LOW, bits)
-    if n > 32:
-        await lite.write(host, Reg.TRIGGER_HIGH, bits >> 32 | 1)
-        expected = [("trigger", bits & 0xFFFFFFFF), ("trigger", (bits >> 32 | 1) << 32)]
-    else:
-        expected = [("trigger", bits & 0xFFFFFFFF)]
-    assert strobes.take() == expected
-    bench.set(trigger_in=2)
-    await bench.tick()
-    bench.set(trigger_in=0)
-    await bench.tick()
-    assert strobes.take() == [("trigger", 2)]
-    # Registers of tasks
-    for _ in range(40):
-        task, field, value = random.randrange(n), random.choice(list(TaskReg)[:4]), random.getrandbits(32)
-        await lite.write(host, TASK_BASE + task * TASK_STRIDE + field, value)
-        assert strobes.take() == [("task_write", task, field >> 2, value)]
-    # Status
-    for idle in (0, 1):
-        bench.set(idle=idle)
-        assert await lite.read(host, Reg.STATUS) == 2 * idle
-    bench.set(error=1)
-    await bench.tick()
-    bench.set(error=0)
-    assert await lite.read(host, Reg.STATUS) == 2 | 4
-    assert await lite.read(host, Reg.EVENTS_DROPPED) == 0
+    for address in addresses:
+        register, number = known.get(address, (None, None))
+        if register is not None and register.name in ("CONTROL", "TABLE_DATA"):
+            continue  # below, and in `tables`
+        for data in (random.randbytes(3), random.randbytes(2)):
+            assert not await lite.try_write(host, address, data), f"{len(data)} bytes to {address:#x}"
+        assert strobes.take() == [], f"a part of {address:#x} was written"
+        value, limit = random.getrandbits(32), {
+            "TRIGGER": p.scheduler.tasks, "POLICY": len(p.scheduler.policies), "TRACE_LENGTH": p.release.trace + 1,
+        }.get(register.name if register else None)
+        if limit is not None:
+            for wrong in (limit, 1 << 31, value | limit):
+                assert not await lite.try_write(host, address, wrong), f"{register.name} = {wrong}"
+            assert strobes.take() == []
+            value = random.randrange(limit)
+        okay = await lite.try_write(host, address, value)
+        assert okay == (register is not None and register.writable), f"write to {address:#x}, {register}"
+        if not okay:
+            assert strobes.take() == []
+        elif number is not None:
+            assert strobes.take() == [("task_write", number, register.offset >> 2, value)]
+        elif register.name == "TRIGGER":
+            assert strobes.take() == [("trigger", value)]
+        elif register.access == Access.READ_WRITE:
+            assert await lite.read(host, address) == value == bench.get(register.name.lower()), register.name
+    assert await lite.read(host, registers.address("FAULTS")) == 0
+    bench.set(idle=0, safe=1, page=1)
+    expected = {"idle": 0, "safe": 1} | ({"page": 1} if p.tables.shadow else {})
+    assert await lite.read(host, registers.address("STATUS")) == registers["STATUS"].pack(**expected)
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def tables(dut):
-    """The pointer advances over the words of a row and then to the next row, for every table."""
+    """The pointer advances over the words of a row and then to the next row; what no table has is refused."""
     random, p = generator(), parameters()["platform"]
-    host, _, strobes = await begin(dut, p, random)
-    layouts = {Table.LAYER: layer_layout(p), Table.ENTRY: entry_layout(p), Table.INDEX: index_layout(p),
-               Table.TASK: task_layout(p)}
-    for table, layout in layouts.items():
-        row = random.randrange(2)  # every platform has four rows of every table
-        await lite.write(host, Reg.TABLE_POINTER, table << 28 | row << 8)
+    host, _, strobes, registers = await begin(dut, p, random)
+    pointer, data = registers["TABLE_POINTER"], registers.address("TABLE_DATA")
+
+    def strobe(table, row, word, value):
+        if table == Table.TASK:
+            return ("regions", row, value)
+        return ("trace", row, word, value) if table == Table.TRACE else ("table", table, row, word, value)
+
+    layouts = table_layouts(p)
+    assert (Table.TRACE in layouts) == bool(p.release.trace)
+    for table, (layout, rows) in layouts.items():
+        first = rows - 3
+        await lite.write(host, pointer.offset, pointer.pack(table=table, row=first))
         expected = []
-        for r in range(row, row + 3):
+        for r in range(first, rows):
             for word in range(layout.words):
                 value = random.getrandbits(32)
-                await lite.write(host, Reg.TABLE_DATA, value)
-                expected.append(("regions", r, value) if table == Table.TASK else ("table", table, r, word, value))
+                await lite.write(host, data, value)
+                expected.append(strobe(table, r, word, value))
         assert strobes.take() == expected, table.name
-    await lite.write(host, Reg.TABLE_POINTER, Table.ENTRY << 28 | 515 << 8 | 1)
-    await lite.write(host, Reg.TABLE_DATA, 77)
-    assert strobes.take() == [("table", Table.ENTRY, 515, 1, 77)]
-    await lite.write(host, Reg.TABLE_POINTER, Table.TASK << 28 | p.scheduler.tasks << 8)
-    await lite.write(host, Reg.TABLE_DATA, 5)
-    assert strobes.take() == []  # there is no such task
+        assert not await lite.try_write(host, data, 1), f"{table.name}: beyond the last row"
+        for row, word in ((rows, 0), (1 << 19, 0), (0, layout.words), (0, 255)):
+            await lite.write(host, pointer.offset, pointer.pack(table=table, row=row, word=word))
+            assert not await lite.try_write(host, data, 1), f"{table.name}: row {row}, word {word}"
+        word = layout.words - 1
+        await lite.write(host, pointer.offset, pointer.pack(table=table, row=1, word=word))
+        await lite.write(host, data, 77)
+        assert strobes.take() == [strobe(table, 1, word, 77)]
+    for number in set(range(16)) - set(layouts):
+        await lite.write(host, pointer.offset, pointer.pack(table=number))
+        assert not await lite.try_write(host, data, 1), f"table {number}"
+    assert strobes.take() == []
+    assert await lite.read(host, registers.address("FAULTS")) == 0  # none of this was locked
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def time(dut):
-    """`now` is 0 in the first cycle of a run and counts each cycle; starting again starts at 0."""
+    """`now` is 0 in the first cycle of a run, the one after `start`, and counts each; starting again starts at 0."""
     random, p = generator(), parameters()["platform"]
-    host, bench, _ = await begin(dut, p, random)
+    host, bench, _, registers = await begin(dut, p, random)
+    control, status, now = (registers.address(name) for name in ("CONTROL", "STATUS", "NOW"))
     for _ in range(2):
-        assert await lite.read(host, Reg.CONTROL) == 0 and bench.get("running") == 0
-        start = cocotb.start_soon(lite.write(host, Reg.CONTROL, 1))
+        assert await lite.read(host, control) == 0 and bench.get("running") == 0
+        await lite.write(host, control, 1)
+        assert await lite.read(host, control) == 1
+        starts = 0
         while not bench.get("running"):
+            starts = bench.get("start")
             await bench.tick()
-        first = bench.cycle
-        assert bench.get("now") == 0
-        await start
+        assert starts and bench.get("now") == 0 and not bench.get("start")
         await ClockCycles(dut.clk, 30)
-        before = await lite.read(host, Reg.NOW)
+        before = await lite.read(host, now)
         await bench.tick()
         for _ in range(5):
-            now = bench.get("now")
+            cycle = bench.get("now")
             await bench.tick()
-            assert bench.get("now") == now + 1
-        assert 30 <= before < bench.get("now") and first >= 0
-        await lite.write(host, Reg.CONTROL, 1)  # already running: time goes on
-        assert await lite.read(host, Reg.NOW) > before
-        assert await lite.read(host, Reg.STATUS) & 1
-        await lite.write(host, Reg.CONTROL, 0)
-        stopped = await lite.read(host, Reg.NOW)
-        assert await lite.read(host, Reg.NOW) == stopped
-        await bench.tick()
+            assert bench.get("now") == cycle + 1
+        assert 30 <= before < bench.get("now")
+        await lite.write(host, control, 1)  # already running: time goes on
+        assert await lite.read(host, now) > before
+        assert await lite.read(host, status) & 1
+        await lite.write(host, control, 0)
+        stopped = await lite.read(host, now)
+        assert await lite.read(host, now) == stopped
+        # A start that is taken back before the statistics are cleared never runs.
+        await lite.write(host, control, 1)
+        await lite.write(host, control, 0)
+        for _ in range(8 * (p.scheduler.tasks + 40)):
+            await bench.tick()
+            assert not bench.get("running") and not bench.get("start")
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
-async def statistics(dut):
+async def guards(dut):
+    """What may be written stopped, running, with a commit pending, and locked; which page it goes to."""
     random, p = generator(), parameters()["platform"]
-    n, lay = p.scheduler.tasks, Layouts(p)
-    host, bench, _ = await begin(dut, p, random)
-    bench.set(event__ready=1)
-    counts = {(t, k): 0 for t in range(n) for k in COUNTED}
-    for i in range(200):
-        task, kind = random.randrange(n), random.choice(list(Kind))
-        source = i % SOURCES
-        bench.set(**{f"source_{source}__valid": 1, f"source_{source}__payload": pack(lay.event, task=task, kind=kind)})
+    host, bench, strobes, registers = await begin(dut, p, random)
+    shadow, n = p.tables.shadow, p.scheduler.tasks
+    control, faults, pointer = registers["CONTROL"], registers.address("FAULTS"), registers["TABLE_POINTER"]
+    stored = [r.name for r in registers.registers if r.access == Access.READ_WRITE and r.name != "CONTROL"]
+
+    async def attempt(may_store: bool, may_shadow: bool):
+        await lite.write(host, pointer.offset, pointer.pack(table=random.randrange(4), row=1))
+        strobes.take()
+        tries = [(registers.address(name), may_store) for name in stored]
+        tries.append((registers.address("TABLE_DATA"), may_shadow))
+        tries.append((registers.address("DEADLINE", random.randrange(n)), may_shadow))
+        for address, may in tries:
+            before = await lite.try_read(host, address)
+            assert await lite.try_write(host, address, 0) == may, f"{address:#x}"
+            assert bool(strobes.take()) == (may and (address >= registers.tasks.base or not before[0]))
+            assert await lite.read(host, faults) == (0 if may else 1 << Fault.LOCKED_WRITE)
+            await lite.write(host, faults, 1 << Fault.LOCKED_WRITE)
+            assert await lite.read(host, faults) == 0
+        await lite.write(host, registers.address("TRIGGER"), 0)  # never guarded
+
+    page = 0
+
+    async def commit(run: int):
+        nonlocal page
+        strobes.take()
+        await lite.write(host, control.offset, 0b100 | run)
+        if not shadow:  # the platform has no such bit: it is ignored
+            assert ("commit",) not in strobes.take()
+            return
+        assert strobes.take() == [("commit",)]
+        assert await lite.read(host, registers.address("STATUS")) & registers["STATUS"]["commit_pending"].mask
+        await attempt(not run, False)
+        bench.set(page=(page := page ^ 1), commit_done=1)
         await bench.tick()
-        bench.set(**{f"source_{source}__valid": 0})
-        if kind in COUNTED:
-            counts[task, kind] += 1
-    await ClockCycles(dut.clk, 10)
-    for (task, kind), count in counts.items():
-        assert await lite.read(host, TASK_BASE + task * TASK_STRIDE + COUNTED[kind]) == count, (task, kind.name)
+        bench.set(commit_done=0)
+        await bench.tick()
+        assert bench.get("write_page") == page ^ 1
+        assert not await lite.read(host, registers.address("STATUS")) & registers["STATUS"]["commit_pending"].mask
+
+    await attempt(True, True)
+    assert bench.get("write_page") == (page ^ 1 if shadow else 0)
+    await commit(0)
+    await attempt(True, True)
+    await run(host, bench, registers)
+    await attempt(False, shadow)
+    await commit(1)
+    await attempt(False, shadow)
+    await lite.write(host, control.offset, 0b011)
+    await attempt(False, False)
+    await lite.write(host, control.offset, 0b001)  # does not unlock
+    await attempt(False, False)
+    if shadow:
+        assert not await lite.try_write(host, control.offset, 0b101), "commit while locked"
+        assert await lite.read(host, faults) == 1 << Fault.LOCKED_WRITE
+        await lite.write(host, faults, 0xFFFFFFFF)
+    await lite.write(host, control.offset, 0)  # stopping stays possible
+    assert await lite.read(host, control.offset) == 0b010
+    await attempt(False, False)
+    bench.set(rst=1)
+    await bench.tick()
+    bench.set(rst=0)
+    await bench.tick()
+    assert await lite.read(host, control.offset) == 0
+    bench.set(page=0)
+    await attempt(True, True)
 
 
-@pytest.mark.parametrize("test", ["registers", "tables", "time", "statistics"])
-@pytest.mark.parametrize("p", [SMALL, MANY], ids=lambda p: p.name)
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def order(dut):
+    """Address before data, data before address, reads beside writes, many at once: each is answered once and right."""
+    random, p = generator(), parameters()["platform"]
+    host, _, strobes, registers = await begin(dut, p, random)
+    n, task = p.scheduler.tasks, registers.tasks
+    expected, answers = [], []
+    for _ in range(60):
+        lite.stall(host, random, random.choice([0, 0.2, 0.8]))
+        number, value = random.randrange(n), random.getrandbits(32)
+        answers.append((True, cocotb.start_soon(
+            lite.try_write(host, registers.address("PERIOD", number), value))))
+        expected.append(("task_write", number, 0, value))
+        answers.append(((True, registers["ID"].reset), cocotb.start_soon(lite.try_read(host, 0))))
+        answers.append((False, cocotb.start_soon(lite.try_write(host, registers.address("ID"), value))))
+        answers.append(((True, 0), cocotb.start_soon(
+            lite.try_read(host, registers.address("WORST_RESPONSE", number)))))
+        if random.random() < 0.3:
+            for want, answer in answers:
+                assert await answer == want
+            answers.clear()
+    for want, answer in answers:
+        assert await answer == want
+    assert strobes.take() == expected and task.count == n
+
+
+@pytest.mark.parametrize("test", ["described", "tables", "time", "guards", "order"])
+@pytest.mark.parametrize("p", PLATFORMS, ids=lambda p: p.name)
 def test_host_interface(p, test):
     simulate(lambda: HostInterface(p, SOURCES), __name__, test, platform=p)

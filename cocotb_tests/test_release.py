@@ -1,6 +1,4 @@
-"""Job release against a model of its rules, cycle by cycle: timers, triggers, overruns, finishes, wraps."""
-
-from dataclasses import dataclass
+"""The parallel job release against the rules of release and, cycle by cycle, against its golden model."""
 
 import cocotb
 import pytest
@@ -8,131 +6,105 @@ from kit.cycles import Cycles
 from kit.payload import pack, unpack
 from kit.platforms import platform
 from kit.run import generator, parameters, simulate
+from release_oracle import Rule, Rules
+from test_release_swept import compare, configure, plan
 
 from derca_hw.layouts import Layouts
-from derca_hw.release.parallel import JobRelease
+from derca_hw.release.parallel import ParallelRelease
 from derca_sim.events import Kind
-from derca_sim.model.registers import TaskReg
+from derca_sim.golden.agenda import Agenda
+from derca_sim.golden.parallel import ParallelRelease as GoldenRelease
 from derca_sim.model.timing import ANNOUNCE, OFFER
-
-
-@dataclass
-class Task:
-    """What the model knows of a task; times are absolute and unbounded."""
-
-    period: int
-    deadline: int
-    offset: int
-    sporadic: bool
-    enabled: bool
-    live: bool = False
-    late_at: int = 0  #: absolute deadline of the live job
-
-
-async def configure(bench, lay, tasks: list[Task], start: int):
-    """Write the registers of every task."""
-    for i, task in enumerate(tasks):
-        for field, value in ((TaskReg.PERIOD, task.period), (TaskReg.DEADLINE, task.deadline),
-                             (TaskReg.OFFSET, start + task.offset), (TaskReg.MODE, int(task.sporadic))):
-            word = pack(lay.task_write, task=i, field=field >> 2, value=value & 0xFFFFFFFF)
-            bench.set(config__valid=1, config__payload=word)
-            await bench.tick()
-    bench.set(config__valid=0, enable=sum(t.enabled << i for i, t in enumerate(tasks)))
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def rules(dut):
-    """Every event, offer, deadline and late flag of random tasks. `now` starts where the run wants it, so that
-    time wraps (modulo 2^time_width and modulo 2^32) inside the run."""
+    """Every event as the rules say, every offer or simultaneous release in the cycle and with the key of the model.
+    `now` starts where the run wants it, so that time wraps (modulo 2^time_width and modulo 2^32) inside the run."""
     random, options = generator(), parameters()
-    p, cycles, start = options["platform"], options["cycles"], options["start"]
-    n, lay = p.scheduler.tasks, Layouts(p)
-    mask = (1 << p.scheduler.time_width) - 1
-    bench = await Cycles(dut).start()
-    tasks = []
-    common = random.randint(2 * n + 5, 60)
+    p, cycles, start, policy = options["platform"], options["cycles"], options["start"], options["policy"]
+    n, lay, width = p.scheduler.tasks, Layouts(p), p.scheduler.time_width
+    at_once = p.scheduler.kind == "tournament"
+    mask = (1 << width) - 1
+    bench = await Cycles(dut).start(policy=policy)
+    tasks, common = [], random.randint(2 * n + 5, 60 + 2 * n)
     for i in range(n):
-        period = random.choice([common, common, 2 * common, random.randint(2 * n + 5, 200)])
-        tasks.append(Task(period, random.randint(1, period), random.choice([0, 0, 10, random.randint(0, 150)]),
-                          sporadic=i % 4 == 3, enabled=random.random() < 0.9 or i == 0))
-    await configure(bench, lay, tasks, start)
-
-    announce: dict[tuple[int, bool], int] = {}  # (task, overrun) -> its cycle; a later overrun replaces an earlier
-    offers: dict[int, int] = {}  # task -> absolute deadline
-    held: int | None = None
-    running_jobs: list[int] = []
-    counts = dict.fromkeys(("released", "overrun", "late", "met", "together", "at_the_finish", "waited"), 0)
-    now = start
-    for step in range(cycles):
-        # -- inputs ----------------------------------------------------------------------------------------------
-        due = {i for i, t in enumerate(tasks) if not t.sporadic and now >= start + t.offset
-               and (now - start - t.offset) % t.period == 0}
-        trigger = {i for i in range(n) if random.random() < 0.03}
+        period = random.choice([common, common, 2 * common, random.randint(2 * n + 5, 200 + 2 * n)])
+        sporadic = i % 4 == 3 or n == 2 and i == 1
+        tasks.append(Rule(period, random.choice([period, random.randint(1, period)]),
+                          0 if sporadic else random.choice([0, 0, 10, random.randint(0, 150)]), sporadic,
+                          random.random() < 0.9 or i in (0, 3), slack=random.randint(0, 50)))
+    await configure(bench, lay, tasks)
+    spec, expected, seen = Rules(tasks, start), [], []
+    plans = tuple(plan(i, t) for i, t in enumerate(tasks) if t.enabled)
+    model = GoldenRelease(p, plans, Agenda(), expected.append, policy, start)
+    accepted: set[int] = set()
+    triggered_at = dict.fromkeys(range(n), start - 5 * n)
+    counts = dict.fromkeys(("waited", "at the release", "at the deadline", "together"), 0)
+    for now in range(start, start + cycles):
+        due = {i for i, t in enumerate(tasks) if t.next == now}
+        hot = [i for i in accepted if i in due or now == tasks[i].due]
         finish = None
-        if running_jobs and random.random() < 0.2:
-            hot = [i for i in running_jobs if i in due]  # a job that finishes as its next one is released
-            finish = random.choice(hot or running_jobs)
+        if accepted and random.random() < (0.5 if hot else 0.04):
+            finish = random.choice(hot or sorted(accepted))
         final = finish is not None and random.random() < 0.8
+        triggers = {i for i, t in enumerate(tasks) if t.enabled and t.sporadic and random.random() < 0.01}
+        triggers = {i for i in triggers if now - triggered_at[i] > 4 * n}  # else one EARLY may stand for two
+        if at_once and now <= start + n:
+            triggers = set()
+        triggered_at.update(dict.fromkeys(triggers, now))
         ready = random.random() < 0.6
         payload = pack(lay.done, task=finish, final=int(final), persist=int(not final)) if finish is not None else 0
-        bench.set(now=now & 0xFFFFFFFF, running=1, trigger=sum(1 << i for i in trigger), release__ready=int(ready),
-                  finish__valid=int(finish is not None), finish__payload=payload)
-        await bench.tick()
-        where = f"cycle {step} (now {now:#x})"
-
-        # -- announcement: one per cycle, lowest task first, its release before its overrun
-        event = None
-        announced = None
-        if announce:
-            announced, overrun = min(announce)
-            cycle = announce.pop((announced, overrun))
-            kind = Kind.OVERRUN if overrun else Kind.RELEASE
-            event = {"cycle": cycle & 0xFFFFFFFF, "kind": kind, "task": announced, "region": 0, "arg": 0}
-        assert bench.get("release_event__valid") == (event is not None), f"{where}: expected {event}"
-        if event:
-            found = unpack(lay.event, bench.get("release_event__payload"))
-            assert found == event, f"{where}: {found}, expected {event}"
-
-        # -- offer: stable until taken -----------------------------------------------------------------------------
-        offered = held if held is not None else min(offers) if offers else None
-        assert bench.get("release__valid") == (offered is not None), where
-        held = None
-        if offered is not None:
-            found = unpack(lay.release, bench.get("release__payload"))
-            assert found == {"task": offered, "deadline": offers[offered] & mask}, f"{where}: {found}"
-            if ready:
-                del offers[offered]
-                running_jobs.append(offered)
-            else:
-                held = offered
-                counts["waited"] += 1
-        if event and event["kind"] == Kind.RELEASE:
-            offers[announced] = cycle + tasks[announced].deadline
-            tasks[announced].late_at = cycle + tasks[announced].deadline
-
-        # -- finish --------------------------------------------------------------------------------------------------
-        late = final and now > tasks[finish].late_at
-        for name, valid, kind in (("finish_event", final, Kind.FINISH), ("miss_event", late, Kind.MISS)):
-            assert bench.get(f"{name}__valid") == valid, f"{where}: {name}"
-            if valid:
-                found = unpack(lay.event, bench.get(f"{name}__payload"))
-                assert found == {"cycle": now & 0xFFFFFFFF, "kind": kind, "task": finish, "region": 0,
-                                 "arg": int(late)}, where
         if final:
-            running_jobs.remove(finish)
-            tasks[finish].live = False
-            counts["late" if late else "met"] += 1
-
-        # -- releases ------------------------------------------------------------------------------------------------
-        released = sorted(i for i in range(n) if tasks[i].enabled and (i in trigger if tasks[i].sporadic else i in due))
-        counts["together"] += len(released) > 1
-        for i in released:
-            overrun = tasks[i].live
-            announce[i, overrun] = now
-            tasks[i].live = True
-            counts["overrun" if overrun else "released"] += 1
-            counts["at_the_finish"] += final and finish == i
-        now += 1
+            model.finish(finish, now)
+            counts["at the release"] += finish in due
+            counts["at the deadline"] += now == tasks[finish].due
+        if triggers:
+            model._triggers[now] = sorted(triggers)
+        model.visit(now)
+        bench.set(now=now & 0xFFFFFFFF, running=1, arm=int(now == start), finish__payload=payload,
+                  trigger=sum(1 << i for i in triggers), finish__valid=int(finish is not None))
+        if not at_once:
+            bench.set(release__ready=int(ready))
+        await bench.tick()
+        where = f"cycle {now - start} (now {now:#x})"
+        if final:
+            accepted.discard(finish)
+        if at_once:
+            wanted = dict(model.released())
+            assert bench.get("released") == sum(1 << i for i in wanted), f"{where}: expected {wanted}"
+            for i, value in wanted.items():
+                assert bench.get("keys") >> i * width & mask == value & mask, f"{where}: key of task {i}"
+            counts["together"] += len(wanted) > 1
+            counts["waited"] = 1
+        else:
+            offered = model.offer(now)
+            assert bench.get("release__valid") == (offered is not None), f"{where}: offer {offered}"
+            if offered is not None and ready:
+                found = unpack(lay.release, bench.get("release__payload"))
+                assert found == {"task": offered, "key": model.take() & mask, "abort": 0}, f"{where}: {found}"
+                accepted.add(offered)
+            counts["waited"] += offered is not None and not ready
+            counts["together"] += len(due) > 1
+        spec.step(now, {finish} if final else set(), triggers, set())
+        for name in ("release_event", "miss_event", "finish_event"):
+            if bench.get(f"{name}__valid"):
+                e = unpack(lay.event, bench.get(f"{name}__payload"))
+                seen.append(((e["cycle"] - start) % (1 << 32) + start, Kind(e["kind"]), e["task"], e["arg"]))
+                if at_once and e["kind"] == Kind.RELEASE:
+                    accepted.add(e["task"])  # no job ends before it is announced
+        if at_once and bench.get("ready_event__valid"):
+            e = unpack(lay.event, bench.get("ready_event__payload"))
+            seen.append(((e["cycle"] - start) % (1 << 32) + start, Kind(e["kind"]), e["task"], e["arg"]))
+    end = start + cycles - 4 * n - 4
+    found = sorted(e for e in seen if e[0] < end)
+    modelled = sorted((e.cycle, e.kind, e.task, e.arg) for e in expected if e.cycle < end)
+    compare("the golden model", found, modelled, start)
+    compare("the rules", [e for e in found if e[1] != Kind.READY], sorted(e for e in spec.lines if e[0] < end), start)
+    kinds = [Kind.RELEASE, Kind.OVERRUN, Kind.FINISH, Kind.MISS]
+    kinds += [Kind.EARLY] if any(t.sporadic for t in tasks) else []
+    for kind in kinds:
+        counts[kind.name] = sum(e[1] == kind for e in found)
     dut._log.info("%s", counts)
     if cycles >= 2000:
         assert all(counts.values()), f"something never happened: {counts}"
@@ -143,18 +115,18 @@ async def latency_of_a_lone_release(dut):
     """Announced `ANNOUNCE` cycles after the release, offered `OFFER` after that, with its absolute deadline."""
     p = parameters()["platform"]
     lay = Layouts(p)
-    assert JobRelease.OFFER_LATENCY == ANNOUNCE + OFFER
+    assert ParallelRelease.OFFER_LATENCY == ANNOUNCE + OFFER
     bench = await Cycles(dut).start()
-    await configure(bench, lay, [Task(1000, 700, 20, False, True)], 0)
+    await configure(bench, lay, [Rule(1000, 700, 20)])
     seen = {}
     for now in range(40):
-        bench.set(now=now, running=1)
+        bench.set(now=now, running=1, arm=int(now == 0))
         await bench.tick()
         for name in ("release_event__valid", "release__valid"):
             if bench.get(name):
                 seen.setdefault(name, now)
     assert seen == {"release_event__valid": 20 + ANNOUNCE, "release__valid": 20 + ANNOUNCE + OFFER}
-    assert unpack(lay.release, bench.get("release__payload")) == {"task": 0, "deadline": 720}
+    assert unpack(lay.release, bench.get("release__payload")) == {"task": 0, "key": 720, "abort": 0}
     assert bench.get("release__valid"), "withdrawn"
 
 
@@ -163,28 +135,39 @@ async def only_while_running_and_enabled(dut):
     p = parameters()["platform"]
     lay = Layouts(p)
     bench = await Cycles(dut).start()
-    tasks = [Task(10, 10, 5, False, True), Task(10, 10, 5, False, False), Task(10, 10, 5, True, True)]
-    await configure(bench, lay, tasks, 0)
+    tasks = [Rule(20, 10, 5), Rule(20, 10, 5, enabled=False), Rule(20, 10, 0, sporadic=True)]
+    await configure(bench, lay, tasks)
     for running in (0, 1):
         kinds = []
         for now in range(9):
-            bench.set(now=now, running=running)
+            bench.set(now=now, running=running, arm=running & (now == 0))
             await bench.tick()
             if bench.get("release_event__valid"):
                 kinds.append(unpack(lay.event, bench.get("release_event__payload"))["task"])
         assert kinds == ([0] if running else [])
 
 
-def run(test: str, tasks: int = 5, time_width: int = 16, seed: int = 1, **options):
-    p = platform(scheduler={"tasks": tasks, "time_width": time_width})
-    simulate(lambda: JobRelease(p), __name__, test, platform=p, seed=seed, **options)
+def run(test: str, tasks: int = 5, time_width: int = 16, seed: int = 1, kind="heap", policies=("edf",), **options):
+    p = platform(scheduler={"tasks": tasks, "time_width": time_width, "kind": kind, "policies": policies},
+                 tables={"shadow": seed % 2 == 0})
+    simulate(lambda: ParallelRelease(p), __name__, test, platform=p, seed=seed, **{"policy": 0, **options})
 
 
-@pytest.mark.parametrize(("tasks", "time_width", "start", "seed"), [
-    (5, 16, 0, 1), (5, 16, 0x1_0000 - 700, 2), (5, 16, (1 << 32) - 3000, 3), (2, 20, 0x7F0, 4), (8, 32, 0, 5),
+@pytest.mark.parametrize(("tasks", "time_width", "start", "kind", "seed"), [
+    (5, 16, 0, "heap", 1), (5, 16, 0x1_0000 - 700, "heap", 2), (5, 16, (1 << 32) - 3000, "tournament", 3),
+    (2, 20, 0x7F0, "heap", 4), (16, 32, 0, "heap", 5), (16, 32, 0, "tournament", 6),
 ])
-def test_rules_of_release(tasks, time_width, start, seed):
-    run("rules", tasks, time_width, seed, cycles=5000 if tasks > 2 else 1500, start=start)
+def test_rules_of_release(tasks, time_width, start, kind, seed):
+    run("rules", tasks, time_width, seed, kind, cycles=5000 if tasks > 2 else 1500, start=start)
+
+
+ALL = ("deadline_monotonic", "least_slack", "fifo", "edf")
+
+
+@pytest.mark.parametrize("kind", ["heap", "tournament"])
+@pytest.mark.parametrize("policy", range(4))
+def test_the_key_of_each_policy(kind, policy):
+    run("rules", 5, 32, 7 + policy, kind, ALL, cycles=1900, start=0, policy=policy)
 
 
 @pytest.mark.full

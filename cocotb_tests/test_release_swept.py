@@ -139,9 +139,9 @@ async def rules(dut):
     end = start + cycles - 3 * lap
     wanted = sorted((e.cycle, e.kind, e.task, e.arg) for e in expected if e.cycle < end)
     found = sorted(e for e in seen if e[0] < end)
-    _same("the golden model", found, wanted, start)
+    compare("the golden model", found, wanted, start)
     if not options["bursts"]:
-        _same("the rules", found, sorted(e for e in spec.lines if e[0] < end), start)
+        compare("the rules", found, sorted(e for e in spec.lines if e[0] < end), start)
     for kind in (Kind.RELEASE, Kind.OVERRUN, Kind.FINISH, Kind.MISS, Kind.ABORT, Kind.EARLY):
         counts[kind.name] = sum(e[1] == kind for e in found)
     dut._log.info("%s", counts)
@@ -152,7 +152,7 @@ async def rules(dut):
         assert not missing, f"never happened: {missing}"
 
 
-def _same(who, found, wanted, start):
+def compare(who, found, wanted, start):
     """Two sorted logs."""
     for a, b in zip([*found, None], [*wanted, None], strict=False):
         if a != b:
@@ -160,15 +160,15 @@ def _same(who, found, wanted, start):
                 return e and (e[0] - start, Kind(e[1]).name, *e[2:])
             task = (a or b)[2] if b is None or a is None or a < b else b[2]
             both = [[show(e) for e in log if e[2] == task and abs(e[0] - (a or b)[0]) < 700] for log in (found, wanted)]
-            raise AssertionError(f"first difference: found {show(a)}, {who}: {show(b)}\nfound {both[0]}\n{who} {both[1]}")
+            raise AssertionError(
+                f"first difference: found {show(a)}, {who}: {show(b)}\nfound {both[0]}\n{who} {both[1]}")
 
 
 def run(test="rules", tasks=5, seed=1, overrun=("skip",), policies=("edf",), time_width=32, **options):
     p = platform(scheduler={"tasks": tasks, "time_width": time_width, "policies": policies, "kind": "scan"},
                  release={"kind": "swept", "overrun": overrun}, trace={"depth": 64})
-    if tasks > 256:
-        p = p.model_copy(update={"trace": p.trace.model_copy(update={"depth": 64})})
-    defaults = {"cycles": 20000, "start": 0, "ready": 0.5, "ends": 0.05, "policy": 0, "bursts": False, "complete": False}
+    defaults = {"cycles": 20000, "start": 0, "ready": 0.5, "ends": 0.05, "policy": 0, "bursts": False}
+    defaults["complete"] = False
     simulate(lambda: SweptRelease(p), __name__, test, platform=p, seed=seed, **{**defaults, **options})
 
 
@@ -179,3 +179,24 @@ def run(test="rules", tasks=5, seed=1, overrun=("skip",), policies=("edf",), tim
 ])
 def test_rules_of_release(tasks, start, ready, overrun, seed):
     run("rules", tasks, seed, overrun, start=start, ready=ready, complete=tasks in (5, 16))
+
+
+def test_releases_of_256_tasks_at_once():
+    run("rules", 256, 7, ("skip", "queue"), cycles=60_000, ready=0.9, ends=0.2)
+
+
+def test_triggers_in_rapid_succession():
+    """A trigger that comes before the one before has been looked at: the model says what becomes of it."""
+    run("rules", 3, 8, ("skip",), bursts=True, ends=0.3)
+
+
+@pytest.mark.parametrize("policy", range(4))
+def test_the_key_of_each_policy(policy):
+    run("rules", 3, 9 + policy, ("queue", "abort"), ("fifo", "least_slack", "edf", "deadline_monotonic"), 24,
+        cycles=6000, policy=policy)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(20, 30))
+def test_rules_of_release_at_length(seed):
+    run("rules", 2 + seed % 7, seed, ("skip", "queue", "abort"), cycles=200_000, start=seed << 27)

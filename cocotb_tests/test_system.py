@@ -131,9 +131,9 @@ def test_lost_events_and_bus_errors_are_complaints():
     def result(**registers):
         return RtlResult([], [], np.zeros(1, np.uint8), 1, 1.0, {}, {int(Reg[k]): v for k, v in registers.items()})
 
-    assert hardware_complaints(result(STATUS=3, EVENTS_DROPPED=0)) == []
-    assert "dropped 2 events" in hardware_complaints(result(STATUS=3, EVENTS_DROPPED=2))[0]
-    assert "error response" in hardware_complaints(result(STATUS=7, EVENTS_DROPPED=0))[0]
+    assert hardware_complaints(result(FAULTS=0, EVENTS_DROPPED=0)) == []
+    assert "dropped 2 events" in hardware_complaints(result(FAULTS=0, EVENTS_DROPPED=2))[0]
+    assert "BUS_ERROR: the memory" in hardware_complaints(result(FAULTS=1 << 7, EVENTS_DROPPED=0))[0]
 
 
 @pytest.fixture

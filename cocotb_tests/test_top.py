@@ -15,7 +15,7 @@ from kit.workload import compiled, shape, task
 from derca_hw.top import Derca
 from derca_sim.compile.image import POISON
 from derca_sim.events import Event, Kind, number_jobs
-from derca_sim.model.registers import Reg
+from derca_sim.model.registers import Reg, register_map, start_value
 from derca_sim.model.tables import Strategy
 
 LOCKSTEP = platform(name="lockstep", pipeline="lockstep")
@@ -39,6 +39,7 @@ async def tasks_under_stalls(dut):
     """Every job's results are checked as it finishes, then poisoned; nothing else in memory may change."""
     random, options = generator(), parameters()
     p = options["platform"]
+    registers = register_map(p)
     job_set = compiled(p, random_tasks(random, p), options["strategy"])
     dut.trigger.value = 0
     dut.event_ready.value = 1
@@ -56,7 +57,7 @@ async def tasks_under_stalls(dut):
     stall(memory, random, 0)
     for address, value in job_set.host_writes():
         await lite.write(host, address, value)
-    await lite.write(host, Reg.CONTROL, 1)
+    await lite.write(host, Reg.CONTROL, start_value(p))
 
     events: list[Event] = []
     jobs = [0] * len(job_set.tasks)
@@ -64,7 +65,8 @@ async def tasks_under_stalls(dut):
     cycle = 0
     while cycle < running_until or not int(await lite.read(host, Reg.STATUS)) & 2:
         if cycle >= running_until:
-            await lite.write(host, Reg.ENABLE_LOW, 0)
+            for index in range(p.scheduler.tasks):
+                await lite.write(host, registers.address("MODE", index), 0)
         for _ in range(500):
             await edge
             cycle += 1
@@ -84,7 +86,7 @@ async def tasks_under_stalls(dut):
                     memory.write(address, bytes([POISON]) * length)
         assert cycle < 20 * running_until, "the accelerator never becomes idle"
     assert await lite.read(host, Reg.EVENTS_DROPPED) == 0
-    assert not await lite.read(host, Reg.STATUS) & 4
+    assert await lite.read(host, Reg.FAULTS) == 0
     assert min(jobs) > 0, f"jobs finished: {jobs}"
     used = job_set.used
     assert memory.read(used, p.memory.size - used) == bytes([GUARD]) * (p.memory.size - used)

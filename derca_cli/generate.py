@@ -6,11 +6,18 @@ from typing import Annotated
 
 import typer
 
+from derca_sim.csr.header import header
+from derca_sim.csr.markdown import markdown
+from derca_sim.csr.svd import svd
 from derca_sim.errors import InputError
+from derca_sim.model.registers import ID_VALUE, VERSION_VALUE, register_map, table_layouts
 
 from .output import JsonOption, output_directory, print_json, show_table, step
 from .report import load_platform
 from .rtl.build import verilog_for
+
+#: Name of the top module, and of the files for hosts.
+TOP = "derca"
 
 
 def generate(
@@ -31,11 +38,14 @@ def generate(
     derca.vlt          its lint waivers: verilator --lint-only -Wall derca.vlt derca.v
     platform.json      the resolved configuration and its hash
     registers.json     the AXI4-Lite register map and the table rows
+    registers.md       the same to read
+    derca.h            the same for C, with a check that the hardware matches
+    derca.svd          the same for debuggers (CMSIS-SVD)
     host_writes.txt    AXI4-Lite writes that load all tables and task registers: address and value in hex, one a line
     memory.bin         initial memory from address 0: weights, biases, inputs
 
-    host_writes.txt and memory.bin need a task set. After the writes, 1 written to CONTROL starts the run. All files
-    appear or none.
+    host_writes.txt and memory.bin need a task set. After the writes, 5 written to CONTROL (1 without tables.shadow)
+    starts the run. All files appear or none.
 
     [bold]Examples[/bold]
 
@@ -61,7 +71,10 @@ def generate(
             (folder / "derca.v").write_text(verilog_for(target))
             (folder / "derca.vlt").write_text(LINT_WAIVERS.read_text())
         _write_json(folder / "platform.json", {**target.model_dump(mode="json"), "config_hash": target.config_hash})
-        _write_json(folder / "registers.json", register_map(target))
+        _write_json(folder / "registers.json", register_json(target))
+        (folder / "registers.md").write_text(markdown(target))
+        (folder / f"{TOP}.h").write_text(header(target, TOP))
+        (folder / f"{TOP}.svd").write_text(svd(target, TOP))
         if compiled:
             write_tables(folder, compiled)
         files = {f.name: f.stat().st_size for f in sorted(folder.iterdir())}
@@ -84,33 +97,32 @@ def _write_json(path: Path, value: dict) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")
 
 
-def register_map(platform) -> dict:
+def register_json(platform) -> dict:
     """The register map and the layouts of the table rows, for hosts in any language.
 
     Fields of a row stand from the least significant bit up, as `tables.RowLayout` packs them.
     """
-    from derca_sim.model import registers, tables
-
-    layouts = {
-        registers.Table.LAYER: tables.layer_layout(platform),
-        registers.Table.ENTRY: tables.entry_layout(platform),
-        registers.Table.INDEX: tables.index_layout(platform),
-        registers.Table.TASK: tables.task_layout(platform),
-    }
+    described = register_map(platform)
+    array = described.tasks
     return {
-        "id": registers.ID_VALUE,
-        "version": registers.VERSION_VALUE,
-        "registers": {r.name: r.value for r in registers.Reg},
+        "id": ID_VALUE,
+        "version": VERSION_VALUE,
+        "registers": {r.name: r.offset for r in described.registers},
         "task_registers": {
-            "base": registers.TASK_BASE, "stride": registers.TASK_STRIDE, "tasks": platform.scheduler.tasks,
-            **{r.name: r.value for r in registers.TaskReg},
+            "base": array.base, "stride": array.stride, "tasks": array.count,
+            **{r.name: r.offset for r in array.registers},
+        },
+        "fields": {
+            r.name: {f.name: {"low": f.low, "width": f.width} for f in r.fields}
+            for r in (*described.registers, *array.registers) if r.fields
         },
         "tables": {
             table.name: {
                 "number": table.value,
+                "rows": rows,
                 "words": layout.words,
                 "fields": [{"name": f.name, "width": f.width, "doc": f.doc} for f in layout.fields],
             }
-            for table, layout in layouts.items()
+            for table, (layout, rows) in table_layouts(platform).items()
         },
     }

@@ -7,13 +7,10 @@ import numpy as np
 from derca_sim.compile import Compiled
 from derca_sim.errors import InputError
 from derca_sim.events import Event, cycle_error
-from derca_sim.model.registers import Reg
+from derca_sim.model.registers import FAULT_DOCS, Fault, Reg
 from derca_sim.report.jobs import TaskInfo
 
 from .rtl.simulate import Finish, Jitter, Output, RtlResult, simulate
-
-#: Bit of the STATUS register: the memory answered with an error.
-STATUS_BUS_ERROR = 1 << 2
 
 
 def task_infos(compiled: Compiled) -> list[TaskInfo]:
@@ -111,6 +108,6 @@ def hardware_complaints(result: RtlResult) -> list[str]:
     dropped = result.registers.get(int(Reg.EVENTS_DROPPED), 0)
     if dropped:
         out.append(f"the hardware dropped {dropped} events because a buffer was full; raise platform.trace.depth")
-    if result.registers.get(int(Reg.STATUS), 0) & STATUS_BUS_ERROR:
-        out.append("the hardware saw an error response of the memory")
+    faults = result.registers.get(int(Reg.FAULTS), 0)
+    out += [f"the hardware reports {fault.name}: {FAULT_DOCS[fault]}" for fault in Fault if faults >> fault & 1]
     return out

@@ -1,30 +1,38 @@
 """The top level: wires the blocks, names the ports so that vendor tools infer AXI interfaces."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.registers import Fault, register_map
+from derca_sim.model.tables import bits_for
 
 from .accelerator.accelerator import Accelerator
-from .host.interface import LITE_PORTS, HostInterface
+from .host.interface import HostInterface
+from .host.lite import lite_ports
 from .kernel.manager import KernelManager
 from .layouts import EVENT_KIND_BITS, EVENT_TASK_BITS, REGION_BITS
 from .memory.interface import MemoryInterface
 from .release.parallel import ParallelRelease
+from .release.replay import TraceReplay
 from .release.swept import SweptRelease
+from .release.triggers import TriggerMerge
 from .scheduler.scheduler import Scheduler
+from .supervision.supervision import Supervision
 
 
 class Derca(wiring.Component):
     """Job release, scheduler, kernel manager, accelerator, memory interface and host interface.
 
-    One clock `aclk`, synchronous active-low reset `aresetn`; AXI4 master `m_axi_*`, AXI4-Lite slave `s_axi_*`, one
-    `trigger` bit per task for sporadic jobs, the event stream `event_*`.
+    One clock `aclk`, synchronous active-low reset `aresetn`; AXI4 master `m_axi_*`, AXI4-Lite slave `s_axi_*`, the
+    event stream `event_*`. Sporadic jobs are triggered by one `trigger` bit per task with parallel job release, by
+    `trigger_valid` and `trigger_task`, one per cycle, with the swept one.
     """
 
     def __init__(self, p: Platform):
         self._p = p
+        self._lite = lite_ports(register_map(p).address_bits)
         address, width = p.bus.address_width, p.bus.data_width
         super().__init__({
             "aclk": In(1),
@@ -58,8 +66,9 @@ class Derca(wiring.Component):
             "m_axi_rlast": In(1),
             "m_axi_rvalid": In(1),
             "m_axi_rready": Out(1),
-            **LITE_PORTS,
-            "trigger": In(p.scheduler.tasks),
+            **self._lite,
+            **({"trigger_valid": In(1), "trigger_task": In(bits_for(p.scheduler.tasks - 1))}
+               if p.release.kind == "swept" else {"trigger": In(p.scheduler.tasks)}),
             "event_valid": Out(1),
             "event_ready": In(1),
             "event_cycle": Out(32),
@@ -77,68 +86,79 @@ class Derca(wiring.Component):
         m.domains.sync = ClockDomain()
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
 
-        m.submodules.job_release = release = (SweptRelease if p.release.kind == "swept" else ParallelRelease)(p)
+        swept = p.release.kind == "swept"
+        m.submodules.job_release = release = (SweptRelease if swept else ParallelRelease)(p)
         m.submodules.scheduler = scheduler = Scheduler(p)
         m.submodules.kernel_manager = manager = KernelManager(p)
         m.submodules.accelerator = accelerator = Accelerator(p)
         m.submodules.memory_interface = memory = MemoryInterface(p)
-        events = release.sources()
+        m.submodules.supervision = supervision = Supervision(p)
+        events = [*release.sources(), *supervision.sources()]
         if p.trace.enabled:
             events += [
                 scheduler.ready_event, scheduler.issue_event, accelerator.event, accelerator.iteration_event,
                 accelerator.resume_event, accelerator.saved_event,
             ]
         m.submodules.host_interface = host = HostInterface(p, len(events))
+        self._connect_host(m, host, events)
+        self._connect_triggers(m, host, release)
 
-        # -- host ------------------------------------------------------------------------------------------------
-        for name, member in LITE_PORTS.items():
-            ours, its = getattr(self, name), getattr(host, name)
-            if member.flow == In:
-                m.d.comb += its.eq(ours)
-            else:
-                m.d.comb += ours.eq(its)
-        for i, source in enumerate(events):
-            connect(m, source, getattr(host, f"source_{i}"))
-        connect(m, host.task_write, release.config)
+        # -- host: what it writes, and which page of it is in use -----------------------------------------------------
         connect(m, host.regions, scheduler.regions)
-        event = host.event.p
+        for block in (release, scheduler, supervision):
+            m.d.comb += [block.config.valid.eq(host.task_write.valid), block.config.payload.eq(host.task_write.payload)]
+        for block in (release, scheduler, manager):
+            m.d.comb += [block.page.eq(supervision.page), block.write_page.eq(supervision.write_page)]
         m.d.comb += [
-            self.event_valid.eq(host.event.valid),
-            host.event.ready.eq(self.event_ready),
-            self.event_cycle.eq(event.cycle),
-            self.event_kind.eq(event.kind),
-            self.event_task.eq(event.task),
-            self.event_region.eq(event.region),
-            self.event_arg.eq(event.arg),
-            self.now.eq(host.now),
-            self.running.eq(host.running),
-            host.trigger_in.eq(self.trigger),
-            host.idle.eq(accelerator.idle & scheduler.idle),
-            host.error.eq(memory.error),
-            release.now.eq(host.now),
-            release.running.eq(host.running),
-            scheduler.now.eq(host.now),
-            scheduler.running.eq(host.running),
-            accelerator.now.eq(host.now),
             manager.write.eq(host.table_write),
             manager.write_table.eq(host.table),
             manager.write_row.eq(host.table_row),
             manager.write_word.eq(host.table_word),
             manager.write_data.eq(host.table_data),
+            release.policy.eq(host.policy),
+            scheduler.policy.eq(host.policy),
+            host.page.eq(supervision.page),
+            host.commit_done.eq(supervision.commit_done),
+            supervision.commit.eq(host.commit),
+            supervision.start.eq(host.start),
         ]
 
-        ran = Signal()  # the timers start in the first cycle of a run
-        m.d.sync += ran.eq(host.running)
-        m.d.comb += release.arm.eq(host.running & ~ran)
-        if p.release.kind == "swept":
-            for i in reversed(range(p.scheduler.tasks)):
-                with m.If(host.trigger[i]):
-                    m.d.comb += [release.trigger_valid.eq(1), release.trigger_task.eq(i)]
-        else:
-            m.d.comb += release.trigger.eq(host.trigger)
+        # -- time, run state, faults ---------------------------------------------------------------------------------
+        for block in (release, scheduler, accelerator, supervision):
+            m.d.comb += block.now.eq(host.now)
+        for block in (release, scheduler):
+            m.d.comb += block.running.eq(host.running)
+        idle = Signal()
+        m.d.comb += [
+            idle.eq(accelerator.idle & scheduler.idle),
+            host.idle.eq(idle),
+            supervision.idle.eq(idle & release.idle),
+            release.arm.eq(supervision.arm & host.running),  # a commit while stopped starts no timers
+            release.hold.eq(supervision.hold),
+            manager.start.eq(supervision.arm),
+            supervision.broken.eq(manager.stopped | scheduler.fault),
+            scheduler.halt.eq(supervision.safe),
+            host.safe.eq(supervision.safe),
+            host.faults[Fault.INDEX_PARITY].eq(manager.index_fault),
+            host.faults[Fault.ENTRY_PARITY].eq(manager.entry_fault),
+            host.faults[Fault.LAYER_PARITY].eq(manager.layer_fault),
+            host.faults[Fault.SLOT_PARITY].eq(scheduler.fault),
+            host.faults[Fault.SPURIOUS_FEEDBACK].eq(scheduler.spurious),
+            host.faults[Fault.BUS_ERROR].eq(memory.error),
+            host.fault_where.eq(Mux(scheduler.fault, scheduler.instruction.p.task, manager.fault_row)),
+        ]
+        if p.supervision.watchdog:
+            m.d.comb += [
+                supervision.warn.eq(host.watchdog_warn),
+                supervision.limit.eq(host.watchdog_limit),
+                host.faults[Fault.WATCHDOG_WARNING].eq(supervision.warning),
+                host.faults[Fault.WATCHDOG].eq(supervision.expired),
+            ]
+            with m.If(supervision.expired):
+                m.d.comb += host.fault_where.eq(scheduler.instruction.p.task)
 
         # -- control: release -> scheduler -> kernel manager -> accelerator, and back ---------------------------
-        if p.scheduler.kind == "tournament" and p.release.kind == "parallel":
+        if p.scheduler.kind == "tournament" and not swept:
             m.d.comb += [scheduler.released.eq(release.released), scheduler.keys.eq(release.keys)]
         else:
             connect(m, release.release, scheduler.release)
@@ -147,7 +167,12 @@ class Derca(wiring.Component):
         connect(m, manager.grant, accelerator.grant)
         connect(m, manager.entries, accelerator.entries)
         connect(m, accelerator.done, release.finish)
-        m.d.comb += scheduler.feedback.eq(accelerator.feedback)
+        m.d.comb += [
+            scheduler.feedback.eq(accelerator.feedback),
+            supervision.feedback.eq(accelerator.feedback),
+            supervision.instruction.valid.eq(scheduler.instruction.valid),
+            supervision.instruction.payload.eq(scheduler.instruction.payload),
+        ]
 
         # -- memory ----------------------------------------------------------------------------------------------
         connect(m, accelerator.read_request, memory.read_request)
@@ -188,4 +213,57 @@ class Derca(wiring.Component):
         ]
         return m
 
+    def _connect_host(self, m, host, events):
+        """Registers' port, event stream, time."""
+        for name, member in self._lite.items():
+            ours, its = getattr(self, name), getattr(host, name)
+            if member.flow == In:
+                m.d.comb += its.eq(ours)
+            else:
+                m.d.comb += ours.eq(its)
+        for i, source in enumerate(events):
+            connect(m, source, getattr(host, f"source_{i}"))
+        event = host.event.p
+        m.d.comb += [
+            self.event_valid.eq(host.event.valid),
+            host.event.ready.eq(self.event_ready),
+            self.event_cycle.eq(event.cycle),
+            self.event_kind.eq(event.kind),
+            self.event_task.eq(event.task),
+            self.event_region.eq(event.region),
+            self.event_arg.eq(event.arg),
+            self.now.eq(host.now),
+            self.running.eq(host.running),
+        ]
 
+    def _connect_triggers(self, m, host, release):
+        """Ports, the host's register and the recorded trace trigger sporadic tasks."""
+        p = self._p
+        sources = [(host.trigger_valid, host.trigger_task)]
+        if p.release.trace:
+            m.submodules.trace_replay = replay = TraceReplay(p)
+            m.d.comb += [
+                replay.now.eq(host.now),
+                replay.running.eq(host.running),
+                replay.arm.eq(release.arm),
+                replay.write.eq(host.trace_write),
+                replay.write_row.eq(host.table_row),
+                replay.write_word.eq(host.table_word),
+                replay.write_data.eq(host.table_data),
+                replay.length.eq(host.trace_length),
+            ]
+            sources.insert(0, (replay.trigger_valid, replay.trigger_task))
+        if p.release.kind == "swept":
+            m.submodules.trigger_merge = merge = TriggerMerge(p, 1 + len(sources))
+            for i, (valid, task) in enumerate([(self.trigger_valid, self.trigger_task), *sources]):
+                m.d.comb += [getattr(merge, f"valid_{i}").eq(valid), getattr(merge, f"task_{i}").eq(task)]
+            m.d.comb += [
+                release.trigger_valid.eq(merge.valid),
+                release.trigger_task.eq(merge.task),
+                host.faults[Fault.TRIGGER_LOST].eq(merge.lost),
+            ]
+        else:
+            triggers = self.trigger
+            for valid, task in sources:
+                triggers = triggers | (valid << task)
+            m.d.comb += release.trigger.eq(triggers)

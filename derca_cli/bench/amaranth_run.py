@@ -16,7 +16,7 @@ from derca_hw.top import Derca
 from derca_sim.compile import Compiled
 from derca_sim.events import Event, Kind, number_jobs
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import Reg
+from derca_sim.model.registers import Reg, start_value
 
 #: Half a clock period in seconds; any value does.
 _HALF = 1e-8
@@ -132,7 +132,7 @@ def amaranth_run(compiled: Compiled, horizon: int, progress=lambda detail: None)
     """
     dut = Derca(compiled.platform)
     memory = _Memory(compiled.platform, compiled.image)
-    host = _Host([*compiled.host_writes(), (int(Reg.CONTROL), 1)])
+    host = _Host([*compiled.host_writes(), (int(Reg.CONTROL), start_value(compiled.platform))])
     triggers: dict[int, int] = {}
     for task in compiled.tasks:
         for cycle in task.triggers if task.sporadic else ():

@@ -109,6 +109,18 @@ void write_records(const std::string &path, const T *data, size_t count) {
     if (!out) throw std::runtime_error("cannot write " + path);
 }
 
+// One bit per task, or, where the design takes one trigger per cycle, the task (the last argument chooses).
+template <class Top>
+auto trigger(Top &top, uint64_t pulses, int) -> decltype(top.trigger_valid, void()) {
+    if (pulses & (pulses - 1)) throw std::runtime_error("two triggers in one cycle, but the design takes one");
+    top.trigger_valid = pulses != 0;
+    top.trigger_task = pulses ? unsigned(__builtin_ctzll(pulses)) : 0;
+}
+template <class Top>
+auto trigger(Top &top, uint64_t pulses, long) -> decltype(top.trigger, void()) {
+    top.trigger = pulses;
+}
+
 class Simulation {
   public:
     Simulation(std::string dir, Script script)
@@ -174,7 +186,7 @@ class Simulation {
   private:
     void reset() {
         top_->aresetn = 0;
-        top_->trigger = 0;
+        trigger(*top_, 0, 0);
         top_->event_ready = 1;
         for (int i = 0; i < 4; i++) {
             memory_.drive(*top_, 0);
@@ -202,7 +214,7 @@ class Simulation {
             if (script_.triggers[next_trigger_].first == now) pulses |= 1ull << script_.triggers[next_trigger_].second;
             next_trigger_++;
         }
-        top_->trigger = pulses;
+        trigger(*top_, pulses, 0);
         memory_.drive(*top_, t_);
         host_.drive(*top_);
         top_->aclk = 0;

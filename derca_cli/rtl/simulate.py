@@ -10,7 +10,8 @@ import numpy as np
 
 from derca_sim.events import Event, Kind, number_jobs
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import ID_VALUE, Reg
+from derca_sim.model.registers import Reg, identity, start_value
+from derca_sim.model.timing import longest_lap
 
 from .build import build, verilog_for
 
@@ -19,8 +20,11 @@ EVENT_DTYPE = np.dtype([
 ])
 FINISH_DTYPE = np.dtype([("cycle", "<u4"), ("task", "<u4"), ("dump", "<u4"), ("pad", "<u4")])
 
-#: Cycles the design runs on after the horizon, so that events of the last cycles leave their buffers.
-DRAIN_CYCLES = 1024
+
+def drain_cycles(p: Platform) -> int:
+    """Cycles the design runs on after the horizon, so that events of the last cycles leave their buffers."""
+    return 1024 + (2 * longest_lap(p) if p.release.kind == "swept" else 0)
+
 
 
 class RtlError(Exception):
@@ -138,17 +142,17 @@ def simulate(
     binary = build(verilog_for(platform, progress) if own else verilog, trace=vcd is not None, progress=progress)
 
     lines = [
-        f"memory {memory_size}", f"horizon {horizon}", f"drain {DRAIN_CYCLES}", f"finish {int(Kind.FINISH)}",
+        f"memory {memory_size}", f"horizon {horizon}", f"drain {drain_cycles(platform)}", f"finish {int(Kind.FINISH)}",
         f"read_latency {platform.memory.read_latency}", f"write_latency {platform.memory.write_latency}",
-        f"start {int(Reg.CONTROL)} 1",
+        f"start {int(Reg.CONTROL)} {start_value(platform)}",
     ]
     if jitter:
         lines += [
             "random 1", f"jitter {jitter.cycles}", f"seed {jitter.seed}", f"stall {round(jitter.stall * 1000)}",
         ]
     if own:
-        lines += [f"check {int(Reg.ID)} {ID_VALUE}", f"check {int(Reg.CONFIG_HASH)} {platform.config_hash}"]
-        lines += [f"after {int(reg)}" for reg in (Reg.STATUS, Reg.EVENTS_DROPPED)]
+        lines += [f"check {r.offset} {r.reset}" for r in identity(platform)]
+        lines += [f"after {int(reg)}" for reg in (Reg.STATUS, Reg.FAULTS, Reg.EVENTS_DROPPED)]
     lines += [f"write {address} {value}" for address, value in host_writes]
     lines += [f"trigger {cycle} {task}" for cycle, task in sorted(triggers)]
     lines += [f"output {out.task} {out.address} {out.length}" for out in outputs]

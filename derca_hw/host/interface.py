@@ -1,77 +1,92 @@
-"""The host interface: AXI4-Lite registers, time, table loading, the event stream."""
+"""The host interface: the registers of the register map, time, table loading, faults, the event stream."""
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from derca_sim.events import Kind
+from derca_sim.model.description import Access, Guard, Register
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import ADDRESS_BITS, ID_VALUE, TASK_BASE, TASK_STRIDE, VERSION_VALUE, Reg, TaskReg
+from derca_sim.model.registers import ROW_BITS, STOPPING, WORD_NUMBER_BITS, Fault, register_map, table_layouts
 from derca_sim.model.registers import Table as TableId
-from derca_sim.model.tables import bits_for, entry_layout, index_layout, layer_layout, task_layout
+from derca_sim.model.tables import bits_for
 
 from ..layouts import Layouts, pulse
 from .events import EventCollector
-
-#: The AXI4-Lite slave port.
-LITE_PORTS = {
-    "s_axi_awaddr": In(ADDRESS_BITS),
-    "s_axi_awvalid": In(1),
-    "s_axi_awready": Out(1),
-    "s_axi_wdata": In(32),
-    "s_axi_wstrb": In(4),
-    "s_axi_wvalid": In(1),
-    "s_axi_wready": Out(1),
-    "s_axi_bresp": Out(2),
-    "s_axi_bvalid": Out(1),
-    "s_axi_bready": In(1),
-    "s_axi_araddr": In(ADDRESS_BITS),
-    "s_axi_arvalid": In(1),
-    "s_axi_arready": Out(1),
-    "s_axi_rdata": Out(32),
-    "s_axi_rresp": Out(2),
-    "s_axi_rvalid": Out(1),
-    "s_axi_rready": In(1),
-}
+from .lite import LiteSlave, lite_ports
 
 
 class HostInterface(wiring.Component):
-    """AXI4-Lite slave for the register map in `derca_sim.model.registers`; one access at a time.
+    """AXI4-Lite slave with the registers that `register_map` describes; one access at a time.
 
     A write takes effect in the cycle in which address and data are both accepted; read data follow the accepted
-    address by one cycle. `now` is 0 in the first cycle of a run and counts every cycle of it.
+    address by one cycle. What the map does not have, or refuses at the time, is answered with SLVERR and changes
+    nothing. `start` comes when the statistics are cleared: `Statistics.CLEAR` cycles per task, rounded up to a power
+    of two, after the write. `now` is 0 in the first cycle of a run, the one after `start`, and counts every cycle of
+    it. A fault shows in FAULTS and as an event from the next cycle on; faults that stand already are not events again.
 
     Attributes
     ----------
     s_axi_* : the AXI4-Lite channels
+    now, running, start : Out
+        Time, whether it passes, and the cycle before it begins to.
     task_write : Out(stream, always ready)
-        A register of a task's block was written.
+        A parameter of a task was written; `field` is the word index of its `TaskReg`.
     regions : Out(stream, always ready)
         A row of the task table was written.
-    table_* : Out
+    table_write, table, table_row, table_word, table_data : Out
         A word of one of the kernel manager's tables was written.
+    trace_write : Out
+        A word of the trace was written: `table_row`, `table_word`, `table_data`.
+    write_page : Out
+        Page that all of these go to: the one that is not in use.
+    page, commit_done : In
+        Page in use; the other one has just taken over.
+    commit : Out
+        The host asks for that (for one cycle); until it is done nothing of the other page can be written.
+    trigger_valid, trigger_task : Out
+        The host releases a sporadic task.
+    policy, watchdog_warn, watchdog_limit, trace_length : Out
+        Registers of these names; absent if the platform does not have them.
+    idle, safe : In
+        For STATUS.
+    faults, fault_where : In
+        A strobe per `Fault`; row or task of the one that stops.
     """
 
     def __init__(self, p: Platform, sources: int):
         self._p = p
         self._sources = sources
+        self._map = register_map(p)
+        #: Registers that are nothing but storage, and the ports that show them.
+        self._stored = {
+            r.name: r for r in self._map.registers if r.access == Access.READ_WRITE and r.guard == Guard.STOPPED
+        }
         lay = Layouts(p)
-        n = p.scheduler.tasks
         super().__init__({
-            **LITE_PORTS,
+            **lite_ports(self._map.address_bits),
             "now": Out(32),
             "running": Out(1),
-            "enable": Out(n),
-            "trigger_in": In(n),
-            "trigger": Out(n),
+            "start": Out(1),
             "task_write": Out(pulse(lay.task_write)),
             "regions": Out(pulse(lay.task_write)),
             "table_write": Out(1),
+            "trace_write": Out(1),
             "table": Out(2),
-            "table_row": Out(16),
-            "table_word": Out(8),
+            "table_row": Out(ROW_BITS),
+            "table_word": Out(WORD_NUMBER_BITS),
             "table_data": Out(32),
+            "write_page": Out(1),
+            "page": In(1),
+            "commit": Out(1),
+            "commit_done": In(1),
+            "trigger_valid": Out(1),
+            "trigger_task": Out(bits_for(p.scheduler.tasks - 1)),
+            **{name.lower(): Out(_width(r)) for name, r in self._stored.items()},
             "idle": In(1),
-            "error": In(1),
+            "safe": In(1),
+            "faults": In(len(Fault)),
+            "fault_where": In(ROW_BITS),
             **{f"source_{i}": In(pulse(lay.event)) for i in range(sources)},
             "event": Out(stream.Signature(lay.event)),
         })
@@ -79,121 +94,247 @@ class HostInterface(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self._p
-        n = p.scheduler.tasks
         m.submodules.events = events = EventCollector(p, self._sources)
         for i in range(self._sources):
             connect(m, flipped(getattr(self, f"source_{i}")), getattr(events, f"source_{i}"))
         connect(m, events.event, flipped(self.event))
+        m.submodules.lite = lite = LiteSlave(self._map.address_bits)
+        for name, member in lite_ports(self._map.address_bits).items():
+            ours, its = getattr(self, name), getattr(lite, name)
+            m.d.comb += its.eq(ours) if member.flow == In else ours.eq(its)
 
-        # -- writes ------------------------------------------------------------------------------------------------
-        write = Signal()
-        address, value = self.s_axi_awaddr, self.s_axi_wdata
-        m.d.comb += [
-            write.eq(self.s_axi_awvalid & self.s_axi_wvalid & ~self.s_axi_bvalid),
-            self.s_axi_awready.eq(write),
-            self.s_axi_wready.eq(write),
-        ]
-        with m.If(write):
-            m.d.sync += self.s_axi_bvalid.eq(1)
-        with m.Elif(self.s_axi_bready):
-            m.d.sync += self.s_axi_bvalid.eq(0)
+        active, locked, pending = Signal(), Signal(), Signal()  # the host wants a run; a commit waits
+        written, refused = self._writes(m, lite, active, locked, pending)
+        faults = self._faults(m, lite, written["FAULTS"], refused, events)
+        self._reads(m, lite, events, {
+            "CONTROL": {"run": active, "lock": locked},
+            "STATUS": {"running": self.running, "idle": self.idle, "locked": locked, "safe": self.safe,
+                       "commit_pending": pending, "page": self.page},
+            "NOW": self.now,
+            "EVENTS_DROPPED": events.dropped,
+            **{name: getattr(self, name.lower()) for name in self._stored},
+            **faults,
+        })
 
-        enable = Signal(64)
-        run = self.running
-        error_seen = Signal()
-        pointer_table, pointer_row, pointer_word = Signal(4), Signal(16), Signal(8)
-        trigger = Signal(n)
-        whole = Signal()  # partial writes are ignored
+        # -- run, lock, commit ---------------------------------------------------------------------------------------
+        value, control = lite.write_data, self._map["CONTROL"]
+        shadow = p.tables.shadow
         m.d.comb += [
-            whole.eq(write & self.s_axi_wstrb.all()),
-            self.enable.eq(enable),
-            self.trigger.eq(trigger | self.trigger_in),
-            self.table.eq(pointer_table),
-            self.table_row.eq(pointer_row),
-            self.table_word.eq(pointer_word),
-            self.table_data.eq(value),
+            self.start.eq(events.cleared & active),
+            self.write_page.eq(~self.page if shadow else 0),
         ]
-        rows = {
-            TableId.LAYER: layer_layout(p), TableId.ENTRY: entry_layout(p),
-            TableId.INDEX: index_layout(p), TableId.TASK: task_layout(p),
-        }
-        last_word = Signal(range(max(layout.words for layout in rows.values())))
-        with m.Switch(pointer_table):
-            for table, layout in rows.items():
-                with m.Case(int(table)):
-                    m.d.comb += last_word.eq(layout.words - 1)
-
-        m.d.sync += self.now.eq(self.now + run)
-        with m.If(self.error):
-            m.d.sync += error_seen.eq(1)
-        in_task_block = Signal()
-        task_bits = bits_for(n - 1)
-        stride_bits = TASK_STRIDE.bit_length() - 1
-        m.d.comb += in_task_block.eq(address[12] == TASK_BASE >> 12)
-        for out in (self.task_write, self.regions):
-            m.d.comb += out.p.value.eq(value)
-        m.d.comb += [
-            self.task_write.p.task.eq(address[stride_bits:stride_bits + task_bits]),
-            self.task_write.p.field.eq(address[2:5]),
-            self.task_write.valid.eq(whole & in_task_block & (address[stride_bits:12] < n)),
-            self.regions.p.task.eq(pointer_row),
-        ]
-        with m.If(whole & ~in_task_block):
-            with m.Switch(address[:12]):
-                with m.Case(Reg.CONTROL):
-                    m.d.sync += run.eq(value[0])
-                    with m.If(value[0] & ~run):
-                        m.d.sync += self.now.eq(0)
-                with m.Case(Reg.ENABLE_LOW):
-                    m.d.sync += enable[:32].eq(value)
-                with m.Case(Reg.ENABLE_HIGH):
-                    m.d.sync += enable[32:].eq(value)
-                with m.Case(Reg.TRIGGER_LOW):
-                    m.d.comb += trigger[:32].eq(value)
-                with m.Case(Reg.TRIGGER_HIGH):
-                    m.d.comb += trigger[32:].eq(value)
-                with m.Case(Reg.TABLE_POINTER):
-                    m.d.sync += [
-                        pointer_word.eq(value[:8]), pointer_row.eq(value[8:24]), pointer_table.eq(value[28:]),
-                    ]
-                with m.Case(Reg.TABLE_DATA):
-                    m.d.comb += [
-                        self.table_write.eq(pointer_table != TableId.TASK),
-                        self.regions.valid.eq((pointer_table == TableId.TASK) & (pointer_row < n)),
-                    ]
-                    m.d.sync += pointer_word.eq(pointer_word + 1)
-                    with m.If(pointer_word == last_word):
-                        m.d.sync += [pointer_word.eq(0), pointer_row.eq(pointer_row + 1)]
-
-        # -- reads ---------------------------------------------------------------------------------------------------
-        read = Signal()
-        where = self.s_axi_araddr
-        m.d.comb += [
-            read.eq(self.s_axi_arvalid & ~self.s_axi_rvalid),
-            self.s_axi_arready.eq(read),
-            events.stat_task.eq(where[stride_bits:stride_bits + task_bits]),
-            events.stat_kind.eq(where[2:4]),
-        ]
-        with m.If(read):
-            m.d.sync += [self.s_axi_rvalid.eq(1), self.s_axi_rdata.eq(0)]
-            with m.If(where[12] == TASK_BASE >> 12):
-                with m.If((where[2:5] >= TaskReg.RELEASES >> 2) & (where[stride_bits:12] < n)):
-                    m.d.sync += self.s_axi_rdata.eq(events.stat)
-            with m.Else():
-                with m.Switch(where[:12]):
-                    for register, content in (
-                        (Reg.ID, Const(ID_VALUE, 32)),
-                        (Reg.VERSION, Const(VERSION_VALUE, 32)),
-                        (Reg.CONFIG_HASH, Const(p.config_hash, 32)),
-                        (Reg.CONTROL, run),
-                        (Reg.STATUS, Cat(run, self.idle, error_seen)),
-                        (Reg.NOW, self.now),
-                        (Reg.ENABLE_LOW, enable[:32]),
-                        (Reg.ENABLE_HIGH, enable[32:]),
-                        (Reg.EVENTS_DROPPED, events.dropped),
-                    ):
-                        with m.Case(register):
-                            m.d.sync += self.s_axi_rdata.eq(content)
-        with m.Elif(self.s_axi_rready):
-            m.d.sync += self.s_axi_rvalid.eq(0)
+        m.d.sync += self.now.eq(self.now + self.running)
+        with m.If(self.start):
+            m.d.sync += [self.now.eq(0), self.running.eq(1)]
+        with m.If(self.commit_done):
+            m.d.sync += pending.eq(0)
+        with m.If(written["CONTROL"]):
+            run = value[control["run"].low]
+            m.d.sync += [active.eq(run), locked.eq(locked | value[control["lock"].low])]
+            m.d.comb += events.clear.eq(run & ~active)
+            with m.If(~run):
+                m.d.sync += self.running.eq(0)
+            if shadow:
+                m.d.comb += self.commit.eq(value[control["commit"].low])
+                with m.If(self.commit):
+                    m.d.sync += pending.eq(1)
         return m
+
+    # -- writes ------------------------------------------------------------------------------------------------------
+
+    def _writes(self, m, lite, active, locked, pending):
+        """Decode writes by the register map: a strobe per register, and one for a write that a guard refused."""
+        p, value = self._p, lite.write_data
+        array = self._map.tasks
+        task_bits = bits_for(p.scheduler.tasks - 1)
+        running_page = active & ~Const(p.tables.shadow, 1)
+        guards = {
+            Guard.NONE: Const(0, 1),
+            Guard.STOPPED: locked | active,
+            Guard.SHADOW: locked | pending | running_page,
+        }
+        in_globals, in_tasks, task, word = self._split(m, lite.write_word)
+        complete = Signal()
+        m.d.comb += complete.eq(lite.write & lite.write_whole)
+        allowed = self._values_allowed(m, value, locked)
+        written: dict[str, Signal] = {}
+        done, blocked = [], []
+        for registers, selected in ((self._map.registers, in_globals), (array.registers, in_tasks)):
+            for r in registers:
+                if not r.writable:
+                    continue
+                hit = Signal(name=f"write_{r.name.lower()}")
+                strobe = written[r.name] = Signal(name=f"written_{r.name.lower()}")
+                m.d.comb += [
+                    hit.eq(selected & (word == r.offset >> 2)),
+                    strobe.eq(complete & hit & ~guards[r.guard] & allowed.get(r.name, 1)),
+                ]
+                done.append(strobe)
+                blocked.append(hit & guards[r.guard])
+        refused = Signal()
+        control = self._map["CONTROL"]
+        commit_locked = in_globals & (word == control.offset >> 2) & ~allowed.get("CONTROL", Const(1, 1))
+        m.d.comb += [
+            lite.write_okay.eq(Cat(done).any()),
+            refused.eq(complete & (Cat(blocked).any() | commit_locked)),
+        ]
+        for name in self._stored:
+            with m.If(written[name]):
+                m.d.sync += getattr(self, name.lower()).eq(value)
+        parameters = [written[r.name] for r in array.registers if r.writable]
+        m.d.comb += [
+            self.task_write.valid.eq(Cat(parameters).any()),
+            self.task_write.p.task.eq(task),
+            self.task_write.p.field.eq(word),
+            self.task_write.p.value.eq(value),
+            self.trigger_valid.eq(written["TRIGGER"]),
+            self.trigger_task.eq(value[:task_bits]),
+        ]
+        self._tables(m, value, written)
+        return written, refused
+
+    def _split(self, m, address):
+        """Word address -> (in the global registers, in the array, task, word within the block)."""
+        array = self._map.tasks
+        stride = (array.stride - 1).bit_length() - 2
+        number = (array.count - 1).bit_length()
+        base = array.base // 4
+        if max(r.offset for r in self._map.registers) >= array.stride:
+            raise ValueError("the global registers take more room than one element of the array")
+        globals_, tasks = Signal(), Signal()
+        task = address[stride:stride + number]
+        m.d.comb += [
+            globals_.eq(address[stride:] == 0),
+            tasks.eq((address[stride + number:] == base >> (stride + number)) & (task < array.count)),
+        ]
+        return globals_, tasks, task, address[:stride]
+
+    def _values_allowed(self, m, value, locked):
+        """What registers demand of the value written, by name."""
+        p = self._p
+        out = {
+            "TRIGGER": value < p.scheduler.tasks,
+            "POLICY": value < len(p.scheduler.policies),
+            "TABLE_DATA": self._pointer_valid(m),
+        }
+        if p.tables.shadow:
+            out["CONTROL"] = ~(value[self._map["CONTROL"]["commit"].low] & locked)
+        if p.release.trace:
+            out["TRACE_LENGTH"] = value <= p.release.trace
+        return out
+
+    # -- tables ------------------------------------------------------------------------------------------------------
+
+    def _pointer_valid(self, m):
+        """The pointer, and whether it points at a word that exists."""
+        self._table = Signal(4)
+        layouts = table_layouts(self._p)
+        self._last_word = Signal(range(max(layout.words for layout, _ in layouts.values())))
+        valid = Signal()
+        with m.Switch(self._table):
+            for table, (layout, rows) in layouts.items():
+                with m.Case(int(table)):
+                    m.d.comb += [
+                        self._last_word.eq(layout.words - 1),
+                        valid.eq((self.table_row < rows) & (self.table_word < layout.words)),
+                    ]
+        return valid
+
+    def _tables(self, m, value, written):
+        pointer = self._map["TABLE_POINTER"]
+        with m.If(written["TABLE_POINTER"]):
+            for name, signal in (("table", self._table), ("row", self.table_row), ("word", self.table_word)):
+                field = pointer[name]
+                m.d.sync += signal.eq(value[field.low:field.high + 1])
+        with m.If(written["TABLE_DATA"]):
+            m.d.sync += self.table_word.eq(self.table_word + 1)
+            with m.If(self.table_word == self._last_word):
+                m.d.sync += [self.table_word.eq(0), self.table_row.eq(self.table_row + 1)]
+        data = written["TABLE_DATA"]
+        m.d.comb += [
+            self.table.eq(self._table),
+            self.table_data.eq(value),
+            self.table_write.eq(data & (self._table < TableId.TASK)),
+            self.trace_write.eq(data & (self._table == TableId.TRACE)),
+            self.regions.valid.eq(data & (self._table == TableId.TASK)),
+            self.regions.p.task.eq(self.table_row),
+            self.regions.p.value.eq(value),
+        ]
+
+    # -- faults ------------------------------------------------------------------------------------------------------
+
+    def _faults(self, m, lite, clear, refused, events):
+        """Keep faults, report each as an event when it first shows, remember where the first stopping one was."""
+        standing, unreported, strobes = Signal(len(Fault)), Signal(len(Fault)), Signal(len(Fault))
+        number, where, kind = Signal(4), Signal(ROW_BITS), Signal(4)
+        stopping = sum(1 << fault for fault in STOPPING)
+        taken = Signal(len(Fault))
+        event = events.fault
+        m.d.comb += [
+            strobes.eq(self.faults | refused << Fault.LOCKED_WRITE | events.lost << Fault.EVENTS_LOST),
+            event.valid.eq(unreported.any()),
+            event.p.kind.eq(Kind.FAULT),
+            event.p.cycle.eq(self.now),
+            event.p.region.eq(number),
+            event.p.task.eq(Mux((stopping >> number)[0], where, 0)),
+            taken.eq((event.valid & event.ready) << number),
+        ]
+        first, stops = Signal(4), strobes & stopping
+        for fault in reversed(Fault):
+            with m.If(unreported[fault]):
+                m.d.comb += number.eq(fault)
+            if fault in STOPPING:
+                with m.If(strobes[fault]):
+                    m.d.comb += first.eq(fault)
+        m.d.sync += [
+            standing.eq(standing & ~Mux(clear, lite.write_data, 0) | strobes),
+            unreported.eq(unreported & ~taken | strobes & ~standing),
+        ]
+        with m.If(stops.any() & ~(standing & stopping).any()):
+            m.d.sync += [where.eq(self.fault_where), kind.eq(first)]
+        return {"FAULTS": standing, "FAULT_WHERE": {"where": where, "kind": kind}}
+
+    # -- reads -------------------------------------------------------------------------------------------------------
+
+    def _reads(self, m, lite, events, contents):
+        in_globals, in_tasks, task, word = self._split(m, lite.read_word)
+        with m.If(in_globals):
+            with m.Switch(word):
+                for r in self._map.registers:
+                    if r.readable:
+                        with m.Case(r.offset >> 2):
+                            content = contents[r.name] if r.name in contents else Const(r.reset, 32)
+                            m.d.comb += [
+                                lite.read_data.eq(_place(r, content) if isinstance(content, dict) else content),
+                                lite.read_okay.eq(1),
+                            ]
+            m.d.comb += lite.read_done.eq(1)
+        statistic = Signal()
+        readable = [r for r in self._map.tasks.registers if r.readable]
+        first = min(r.offset for r in readable) >> 2
+        m.d.comb += [
+            statistic.eq(in_tasks & Cat(word == r.offset >> 2 for r in readable).any()),
+            events.read.eq(lite.read & statistic),
+            events.read_task.eq(task),
+            events.read_word.eq(word - first),
+        ]
+        with m.If(~in_globals):
+            m.d.comb += [
+                lite.read_done.eq(~statistic | events.read_done),
+                lite.read_data.eq(events.read_data),
+                lite.read_okay.eq(statistic),
+            ]
+
+
+def _width(register: Register) -> int:
+    """Bits that the register stores."""
+    return max((f.high for f in register.fields), default=register.width - 1) + 1
+
+
+def _place(register: Register, contents: dict):
+    """Contents of the fields at their bits; fields without content read 0."""
+    parts, at = [], 0
+    for field in sorted(register.fields, key=lambda f: f.low):
+        parts += [Const(0, field.low - at), contents.get(field.name, Const(0, field.width))[:field.width]]
+        at = field.high + 1
+    return Cat(parts)

@@ -5,21 +5,26 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.registers import ROW_BITS
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import bits_for, entry_layout, index_layout, layer_layout
 from derca_sim.model.timing import KernelTiming
 
-from ..layouts import REGION_BITS, Layouts, pulse
+from ..layouts import REGION_BITS, Layouts, pulse, struct
 from .tables import Table
 
 
 class KernelManager(wiring.Component):
     """Executes instructions: grants the next region, or flushes and fetches another job's first entry.
 
-    An instruction in cycle t is a grant in t (combinational). If it switches jobs, the first entry is offered in
-    t + 3 (index, entry, layer tables: one cycle each). Entries follow each other in the entry table, so after each one
-    taken the next is offered 2 cycles later, across region boundaries, until the job's final entry: the accelerator
-    prefetches a region before it is granted.
+    An instruction in cycle t is a grant in t (combinational). If it switches jobs, the first entry is offered in t + 4
+    (`KernelTiming.SWITCH`): the row of the index table, registers, the rows of the entry and layer tables, their
+    parity. Entries follow each other in the entry table and name the layer of the next, so after each one taken the
+    next is offered 2 cycles later (`KernelTiming.NEXT`), across region boundaries, until the job's final entry: the
+    accelerator prefetches a region before it is granted.
+
+    A row that fails its parity (`tables.parity`) is reported once, when its entry would have been offered, or in t + 2
+    (`KernelTiming.INDEX_FAULT`) for the index table; from then on there are neither entries nor grants until `start`.
 
     Attributes
     ----------
@@ -27,8 +32,18 @@ class KernelManager(wiring.Component):
     grant : Out(stream, always ready)
     entries : Out(stream)
         Withdrawn when a switch is granted.
-    host : In
-        Table writes: `write` strobe, `table`, `row`, `word`, `data`.
+    start : In
+        A run begins: a manager that has stopped works again, entries still on offer are withdrawn.
+    page : In
+        The half of the tables that is read; changes only while there are no jobs. Unused without `tables.shadow`.
+    write, write_page, write_table, write_row, write_word, write_data : In
+        Table writes of the host.
+    index_fault, entry_fault, layer_fault : Out
+        Strobes, one at a time: a row of this table is damaged.
+    fault_row : Out
+        That row, while a fault is reported.
+    stopped : Out
+        After a fault.
     """
 
     #: Cycles from an instruction that switches to the offer of the first entry.
@@ -43,45 +58,57 @@ class KernelManager(wiring.Component):
             "instruction": In(stream.Signature(lay.instruction)),
             "grant": Out(pulse(lay.grant)),
             "entries": Out(stream.Signature(lay.metadata)),
+            "start": In(1),
+            "page": In(1),
             "write": In(1),
-            "write_table": In(2),
-            "write_row": In(16),
+            "write_page": In(1),
+            "write_table": In(len(TableId).bit_length()),
+            "write_row": In(ROW_BITS),
             "write_word": In(8),
             "write_data": In(32),
+            "index_fault": Out(1),
+            "entry_fault": Out(1),
+            "layer_fault": Out(1),
+            "fault_row": Out(ROW_BITS),
+            "stopped": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         p, lay = self._p, self._lay
         region_bits = bits_for(p.tables.regions - 1)
-        depth = p.scheduler.tasks << region_bits
-        m.submodules.index = index = Table(index_layout(p), depth)
-        m.submodules.entry = entry = Table(entry_layout(p), p.tables.entries)
-        m.submodules.layer = layer = Table(layer_layout(p), p.tables.layers)
+        options = {"pages": 1 + p.tables.shadow, "parity": p.tables.parity}
+        m.submodules.index = index = Table(index_layout(p), p.scheduler.tasks << region_bits, **options)
+        m.submodules.entry = entry = Table(entry_layout(p), p.tables.entries, **options)
+        m.submodules.layer = layer = Table(layer_layout(p), p.tables.layers, **options)
         for table, number in ((index, TableId.INDEX), (entry, TableId.ENTRY), (layer, TableId.LAYER)):
             m.d.comb += [
                 table.write.eq(self.write & (self.write_table == number)),
+                table.write_page.eq(self.write_page),
                 table.write_row.eq(self.write_row),
                 table.write_word.eq(self.write_word),
                 table.write_data.eq(self.write_data),
+                table.page.eq(self.page),
             ]
 
-        instruction = self.instruction
+        instruction, grant = self.instruction, self.grant
         switch = Signal()
         m.d.comb += [
             instruction.ready.eq(1),
-            self.grant.valid.eq(instruction.valid),
-            self.grant.p.switch.eq(instruction.p.switch),
-            self.grant.p.preempt.eq(instruction.p.preempt),
-            self.grant.p.abort.eq(instruction.p.abort),
-            switch.eq(instruction.valid & instruction.p.switch),
+            grant.valid.eq(instruction.valid & ~self.stopped),
+            *(grant.p[name].eq(instruction.p[name]) for name, _ in lay.grant),
+            switch.eq(grant.valid & instruction.p.switch),
         ]
 
-        row = data.View(lay.entry, entry.row)
+        first, row = data.View(struct(index_layout(p)), index.row), data.View(lay.entry, entry.row)
         task = Signal.like(instruction.p.task)
         region = Signal(REGION_BITS)
         resume = Signal()
-        pointer = Signal(bits_for(p.tables.entries - 1))  # the entry being offered
+        # The rows that are read next, and those that are on offer. RAMs are slow: they get their addresses from
+        # registers, and what they answer goes to registers, but for what is handed out.
+        next_entry, next_layer = Signal.like(first.entry), Signal.like(first.layer)
+        entry_at, layer_at = Signal.like(first.entry), Signal.like(first.layer)
+        ends_region, ends_job = Signal(), Signal()
         out = self.entries
         m.d.comb += [
             out.p.layer.eq(layer.row),
@@ -91,37 +118,58 @@ class KernelManager(wiring.Component):
             out.p.resume.eq(resume),
             index.address.eq(Cat(instruction.p.region[:region_bits], instruction.p.task)),
             index.read.eq(switch),
-            layer.address.eq(row.layer),
+            entry.address.eq(next_entry),
+            layer.address.eq(next_layer),
+            layer.read.eq(entry.read),
         ]
-        def on_switch():
+        with m.If(entry.read):
+            m.d.sync += [entry_at.eq(next_entry), layer_at.eq(next_layer), next_entry.eq(next_entry + 1)]
+
+        def interrupts():
             with m.If(switch):
                 m.next = "INDEX"
+            with m.If(self.start):
+                m.next = "NONE"
 
         with m.FSM():
             with m.State("NONE"):
-                on_switch()
+                interrupts()
             with m.State("INDEX"):
-                m.d.comb += [entry.address.eq(index.row), entry.read.eq(1)]
-                m.d.sync += pointer.eq(index.row)
-                m.next = "ENTRY"
-                on_switch()
-            with m.State("ENTRY"):
-                m.d.comb += layer.read.eq(1)
+                m.d.sync += [next_entry.eq(first.entry), next_layer.eq(first.layer)]
+                m.next = "READ"
+                interrupts()
+            with m.State("READ"):
+                m.d.comb += entry.read.eq(1)
+                m.next = "ROWS"
+                interrupts()
+                with m.If(index.damaged):
+                    m.d.comb += [self.index_fault.eq(1), self.fault_row.eq(Cat(region[:region_bits], task))]
+                    m.next = "STOPPED"
+            with m.State("ROWS"):
+                m.d.sync += [
+                    next_layer.eq(row.next_layer), ends_region.eq(row.preemptive), ends_job.eq(row.final),
+                ]
                 m.next = "OFFER"
-                on_switch()
+                interrupts()
             with m.State("OFFER"):
-                m.d.comb += out.valid.eq(~switch)
-                with m.If(out.valid & out.ready):
-                    m.d.comb += [entry.address.eq(pointer + 1), entry.read.eq(1)]
-                    m.d.sync += [
-                        pointer.eq(pointer + 1),
-                        region.eq(region + row.preemptive),
-                        resume.eq(0),
-                    ]
-                    m.next = "ENTRY"
-                    with m.If(row.final):
+                damaged = Signal()
+                m.d.comb += [damaged.eq(entry.damaged | layer.damaged), out.valid.eq(~switch & ~damaged)]
+                with m.If(out.ready):  # a damaged row is not taken, but nothing follows it either
+                    m.d.comb += entry.read.eq(1)
+                    m.d.sync += [region.eq(region + ends_region), resume.eq(0)]
+                    m.next = "ROWS"
+                    with m.If(ends_job):
                         m.next = "NONE"
-                on_switch()
+                interrupts()
+                with m.If(entry.damaged):
+                    m.d.comb += [self.entry_fault.eq(1), self.fault_row.eq(entry_at)]
+                    m.next = "STOPPED"
+                with m.Elif(layer.damaged):
+                    m.d.comb += [self.layer_fault.eq(1), self.fault_row.eq(layer_at)]
+                    m.next = "STOPPED"
+            with m.State("STOPPED"):
+                m.d.comb += self.stopped.eq(1)
+                interrupts()
         with m.If(switch):
             m.d.sync += [
                 task.eq(instruction.p.task), region.eq(instruction.p.region), resume.eq(instruction.p.resume),

@@ -1,51 +1,96 @@
 """A table in on-chip RAM: the host writes 32-bit words, the kernel manager reads whole rows."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from derca_sim.model.registers import ROW_BITS
 from derca_sim.model.tables import RowLayout, bits_for
+
+#: Bits whose parity is taken in the first cycle of a check: one LUT6 each.
+GROUP = 4
+#: Tables up to this depth get RAMs as wide as a word; deeper ones are cut into columns of this many bits, so that one
+#: RAM is as deep as the table and no multiplexer follows.
+SHALLOW, RAM_BITS = 2048, 1 << 14
+#: Block RAM always: rows are wide and few, a LUT per bit would cost more than all logic. Nobody reads a row while it
+#: is written, so what such a read returns is left to the RAM.
+RAM = {"ram_style": "block", "no_rw_check": 1}
 
 
 class Table(wiring.Component):
     """`depth` rows of a layout. A row appears one cycle after its address with `read` high, and stays.
 
+    With `parity` a bit is stored beside every word, so that the word has an even number of ones; `damaged` tells of the
+    present row whether a word has an odd number, one cycle after the row appeared (two after the read).
+
     Attributes
     ----------
     write, write_row, write_word, write_data : In
-        Host write of one 32-bit word of a row.
-    read, address : In
+        Host write of one 32-bit word of a row; rows and words beyond the table change nothing.
+    write_page : In
+        Page of the write; with `pages` = 1 unused, like `page`.
+    read, page, address : In
     row : Out
+    damaged : Out
+        Always 0 without `parity`.
     """
 
-    def __init__(self, layout: RowLayout, depth: int, init: tuple[int, ...] = ()):
+    def __init__(self, layout: RowLayout, depth: int, *, pages: int = 1, parity: bool = False):
         self._layout = layout
         self._depth = depth
-        self._init = init
+        self._pages = pages
+        self._parity = parity
         super().__init__({
             "write": In(1),
-            "write_row": In(16),
+            "write_page": In(1),
+            "write_row": In(ROW_BITS),
             "write_word": In(8),
             "write_data": In(32),
             "read": In(1),
+            "page": In(1),
             "address": In(bits_for(depth - 1)),
             "row": Out(layout.width),
+            "damaged": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
+        bits = len(self.address)
+        depth = self._depth + (self._pages - 1 << bits)
+        paged = self._pages > 1
+        within = Signal()
+        beyond = self.write_row[bits:].any() if self._depth == 1 << bits else self.write_row >= self._depth
+        m.d.comb += within.eq(self.write & ~beyond)
+        odd = []
         words = self._layout.words
-        m.submodules.memory = memory = Memory(shape=32 * words, depth=self._depth, init=self._init)
-        write = memory.write_port(granularity=32)
-        read = memory.read_port()
-        m.d.comb += [
-            write.addr.eq(self.write_row),
-            write.data.eq(self.write_data.replicate(words)),
-            read.addr.eq(self.address),
-            read.en.eq(self.read),
-            self.row.eq(read.data),
-        ]
-        for word in range(words):
-            m.d.comb += write.en[word].eq(self.write & (self.write_word == word))
+        for number in range(words):
+            used = min(32, self._layout.width - 32 * number)
+            data = self.write_data[:used]
+            stored = Cat(data, data.xor()) if self._parity else data
+            write_en = Signal(name=f"write_{number}")
+            m.d.comb += write_en.eq(within & (self.write_word == number))
+            word = Signal(len(stored), name=f"row_{number}", reset_less=True)
+            width = len(stored) if depth <= SHALLOW else max(1, RAM_BITS >> bits_for(depth - 1))
+            for low in range(0, len(stored), width):
+                part = slice(low, low + width)
+                m.submodules[f"word_{number}_{low}"] = memory = Memory(
+                    shape=len(stored[part]), depth=depth, init=[], attrs=RAM)
+                write, read = memory.write_port(), memory.read_port(domain="comb")
+                m.d.comb += [
+                    write.addr.eq(Cat(self.write_row[:bits], self.write_page & paged)),
+                    write.data.eq(stored[part]),
+                    write.en.eq(write_en),
+                    read.addr.eq(Cat(self.address, self.page & paged)),
+                ]
+                with m.If(self.read):  # a register of the RAM
+                    m.d.sync += word[part].eq(read.data)
+            m.d.comb += self.row[32 * number:32 * number + used].eq(word)
+            if self._parity:
+                # A single word is stored again as it is: what comes out of a deep RAM is late.
+                size = GROUP if words > 1 else 1
+                groups = Signal(-(-len(word) // size), name=f"groups_{number}", reset_less=True)
+                m.d.sync += groups.eq(Cat(word[i:i + size].xor() for i in range(0, len(word), size)))
+                odd.append(groups.xor())
+        m.d.comb += self.damaged.eq(Cat(odd).any())
         return m

@@ -26,8 +26,11 @@ class ParallelRelease(wiring.Component):
     very cycle (`released`, `keys`), and the announcement adds READY. A release whose previous job still lives is an
     overrun: it is skipped. A job that finishes in the cycle of the next release does not overrun. A trigger sooner than
     a period after the last release (EARLY) is deferred until the period has passed; later ones count into it, and one
-    in the very cycle of the deferred release is early for the next. A MISS is noticed in the cycle after the deadline,
-    at the earliest when the release is announced, and told one per cycle on `miss_event`.
+    in the very cycle of the deferred release is early for the next; of two that wait to be announced,
+    one EARLY tells. A MISS is noticed in the cycle after the deadline, at the earliest when the release is announced,
+    and told one per cycle on `miss_event`.
+
+    No job may end before its release has been announced, at most as many cycles after it as there are tasks.
 
     After `arm` timers start one per cycle; nothing is announced before all run, and the tournament sees no sporadic
     release before that. Periods must be longer than twice the number of tasks + 2, and `now` counts every cycle.
@@ -89,7 +92,7 @@ class ParallelRelease(wiring.Component):
     def sources(self):
         """Streams of events."""
         ready = [self.ready_event] if self._at_once else []
-        return [self.release_event, self.finish_event, self.miss_event, *ready]
+        return [self.finish_event, self.release_event, self.miss_event, *ready]  # in this order: see EventCollector
 
     def _lowest(self, m, vector, name):
         """(any, index) of the lowest set bit of `vector`."""

@@ -9,7 +9,6 @@ from derca_sim.model.tables import bits_for
 
 from .datapath import TIME_BITS, table
 
-
 #: Up to as many tasks the marks stand beside the stamps, in distributed memory; beyond, in a memory of their own, so
 #: that the stamps fit block memory, whose outputs are all registered alike.
 SMALL = 64
@@ -68,7 +67,7 @@ class Stamps(wiring.Component):
                 pending.eq(again | (mark ^ last)),
             ]
             # The memory does not yet show what is written in this cycle.
-            m.d.sync += [mark.eq(copy.data), again.eq(valid & (task == self.task))]
+            m.d.sync += [mark.eq(copy.data), again.eq(write & (task == self.task))]
         m.d.comb += [
             write.eq(valid & ~pending),
             stamps.addr.eq(self.at), self.stamp.eq(stamps.data), self.mark.eq(marks.data[-1]),

@@ -9,7 +9,6 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
-from derca_sim.model.timing import SweptTiming
 
 from ..layouts import Layouts, pulse
 from .datapath import Datapath, State, table
@@ -126,7 +125,8 @@ class SweptRelease(wiring.Component):
             triggers.now.eq(self.now), triggers.valid.eq(self.trigger_valid & self.running),
             triggers.task.eq(self.trigger_task), triggers.at.eq(at),
             path.now.eq(self.now), path.at.eq(at), path.task.eq(task), path.page.eq(self.page),
-            path.write_page.eq(self.write_page), path.config.eq(self.config.p), path.config_valid.eq(self.config.valid),
+            path.write_page.eq(self.write_page), path.config.eq(self.config.p),
+            path.config_valid.eq(self.config.valid),
             path.done.eq(ends.stamp), path.trigger.eq(triggers.stamp),
             mode_w.addr.eq(Cat(self.config.p.task, self.write_page) if shadow else self.config.p.task),
             mode_w.data.eq(self.config.p.value),
@@ -141,8 +141,10 @@ class SweptRelease(wiring.Component):
         mode, read, seen = Signal(4), Signal(State(keeps)), Signal(2)
         marks, news = Signal(2), Signal(2)
         with m.If(load):
-            m.d.sync += [news.eq(Cat(ends.news, triggers.news)), mode.eq(mode_r.data), read.eq(flags_r.data), seen.eq(seen_r.data),
-                         marks.eq(Cat(ends.mark, triggers.mark))]
+            m.d.sync += [
+                mode.eq(mode_r.data), read.eq(flags_r.data), seen.eq(seen_r.data),
+                marks.eq(Cat(ends.mark, triggers.mark)), news.eq(Cat(ends.news, triggers.news)),
+            ]
         sporadic, enabled, overrun = mode[0], mode[1], mode[2:4]
         state = Signal(State(keeps))
         ended, triggered, used = Signal(), Signal(), Signal()
@@ -171,7 +173,7 @@ class SweptRelease(wiring.Component):
         m.d.sync += lives.eq(lives + born - died)
         m.d.comb += self.idle.eq((lives == 0) & ~valid)
 
-        # -- events: the result of a step is the cycle of its event ------------------------------------------------------
+        # -- events: the result of a step is the cycle of its event --------------------
         event = self.event
         m.d.comb += [event.p.task.eq(task), event.p.cycle.eq(result)]
 

@@ -1,6 +1,6 @@
 """The next region of each task's job."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -28,6 +28,8 @@ class RegionCounters(wiring.Component):
         All are 0, in N cycles during which `clearing` is high; as after reset.
     regions : In(stream, always ready)
         Host writes: regions in a job of a task.
+    page, write_page : In
+        Page of the numbers of regions that is in use; the one the host writes. The same without `tables.shadow`.
     """
 
     def __init__(self, p: Platform):
@@ -45,22 +47,25 @@ class RegionCounters(wiring.Component):
             "clear": In(1),
             "clearing": Out(1, init=1),
             "regions": In(pulse(lay.task_write)),
+            "page": In(1),
+            "write_page": In(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         n, width = self._p.scheduler.tasks, bits_for(self._p.tables.regions)
-        m.submodules.count = count = Memory(shape=width, depth=n, init=[])
+        shadow, task_bits = self._p.tables.shadow, len(self.task)
+        m.submodules.count = count = Memory(shape=width, depth=(1 + shadow) << task_bits, init=[])
         m.submodules.progress = progress = Memory(shape=width, depth=n, init=[])
         count_w, count_r = count.write_port(), count.read_port()
         next_w, next_r = progress.write_port(), progress.read_port()
         following = (next_r.data + 1)[:width]
         pointer = Signal(bits_for(n - 1))
         m.d.comb += [
-            count_w.addr.eq(self.regions.p.task),
+            count_w.addr.eq(Cat(self.regions.p.task, self.write_page)),
             count_w.data.eq(self.regions.p.value),
             count_w.en.eq(self.regions.valid),
-            count_r.addr.eq(self.task),
+            count_r.addr.eq(Cat(self.task, self.page)),
             next_r.addr.eq(self.task),
             count_r.en.eq(self.read),
             next_r.en.eq(self.read),

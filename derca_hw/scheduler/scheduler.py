@@ -1,6 +1,6 @@
 """The scheduler: who runs next, decided in the cycle of the feedback."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -41,6 +41,8 @@ class Scheduler(wiring.Component):
         predecessor's last region had been issued and the release was not taken over.
     released, keys : In
         With `tournament` and parallel release: all releases of the cycle, instead of the stream.
+    halt : In
+        No decision, and no more until `running` falls: the safe state.
     feedback : In
         The running region ends: the accelerator can take an instruction from the next cycle on.
     instruction : Out(stream)
@@ -48,6 +50,8 @@ class Scheduler(wiring.Component):
         Host writes: regions in a job of a task.
     config : In(stream, always ready)
         Host writes to a task's registers (least_slack reads REGION_BUDGET).
+    page, write_page : In
+        Page of what the host writes that is in use; the one it writes.
     policy : In
         Index into `scheduler.policies`.
     spurious, fault : Out
@@ -70,10 +74,13 @@ class Scheduler(wiring.Component):
             "aborted": Out(1),
             "released": In(n),
             "keys": In(data.ArrayLayout(time, n)),
+            "halt": In(1),
             "feedback": In(1),
             "instruction": Out(stream.Signature(lay.instruction)),
             "regions": In(pulse(lay.task_write)),
             "config": In(pulse(lay.task_write)),
+            "page": In(1),
+            "write_page": In(1),
             "policy": In(bits_for(len(p.scheduler.policies) - 1)),
             "spurious": Out(1),
             "fault": Out(1),
@@ -108,19 +115,21 @@ class Scheduler(wiring.Component):
             switch.eq(~current_valid | (jobs.best_valid & earlier(jobs.best.key, current.key))),
             fire.eq(
                 (~outstanding | self.feedback) & jobs.settled & (jobs.best_valid | current_valid)
-                & self.running & ~broken & ~out.valid & ~counters.clearing
+                & self.running & ~broken & ~self.halt & ~jobs.fault & ~out.valid & ~counters.clearing
             ),
             jobs.take.eq(fire & switch),
             jobs.put.eq(current_valid),
             jobs.running.eq(current),
             jobs.running_valid.eq(current_valid),
             counters.read.eq(fire),
+            counters.page.eq(self.page),
+            counters.write_page.eq(self.write_page),
             counters.task.eq(Mux(switch, jobs.best.task, current.task)),
             self.spurious.eq(self.feedback & ~outstanding),
             self.fault.eq(jobs.fault),
             self.idle.eq(jobs.empty & ~current_valid & ~out.valid),
         ]
-        m.d.sync += [issued.eq(fire), broken.eq(broken | jobs.fault)]
+        m.d.sync += [issued.eq(fire), broken.eq(broken | jobs.fault | self.halt)]
         with m.If(self.feedback):
             m.d.sync += outstanding.eq(0)
         with m.If(out.ready):
@@ -203,14 +212,15 @@ class Scheduler(wiring.Component):
     def _slack(self, m, jobs, current, issued, ended, fire):
         """A region issued is work done: the running job's key moves by the region's budget."""
         p = self._p
-        m.submodules.work = work = Memory(shape=p.scheduler.time_width, depth=p.scheduler.tasks, init=[])
+        m.submodules.work = work = Memory(
+            shape=p.scheduler.time_width, depth=(1 + p.tables.shadow) << len(current.task), init=[])
         write, read = work.write_port(), work.read_port()
         selected = Signal()
         m.d.comb += [
-            write.addr.eq(self.config.p.task),
+            write.addr.eq(Cat(self.config.p.task, self.write_page)),
             write.data.eq(self.config.p.value),
             write.en.eq(self.config.valid & (self.config.p.field == TaskReg.REGION_BUDGET >> 2)),
-            read.addr.eq(Mux(jobs.take, jobs.best.task, current.task)),
+            read.addr.eq(Cat(Mux(jobs.take, jobs.best.task, current.task), self.page)),
             read.en.eq(fire),
             selected.eq(self.policy == p.scheduler.policies.index("least_slack")),
             jobs.rekey.eq(current.key + Mux(selected, read.data, 0)),

@@ -14,7 +14,7 @@ from ..model.tables import Strategy
 from ..model.taskset import TaskSet
 from . import image as memory_image
 from . import tables
-from .plan import EntryPlan, LayerPlan, RegionPlan, TaskPlan, longest_job
+from .plan import EntryPlan, LayerPlan, RegionPlan, TaskPlan, longest_job, one_per_cycle
 from .strategies import Span, canonical, smallest_interval, spans, spans_at
 
 
@@ -143,10 +143,13 @@ def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]
     if problems:
         raise InputError(*problems)
     plans, row = [], 0
-    for task, layers, part in zip(taskset.tasks, placed, parts, strict=True):
+    triggers = [task.triggers for task in taskset.tasks]
+    if taskset.platform.release.kind == "swept":
+        triggers = one_per_cycle(triggers)
+    for task, layers, part, cycles in zip(taskset.tasks, placed, parts, triggers, strict=True):
         plans.append(TaskPlan(
-            task.index, task.name, task.network, task.period, task.deadline, task.offset, task.sporadic, task.triggers,
-            layers, _regions(part, row),
+            task.index, task.name, task.network, task.period, task.deadline, task.offset, task.sporadic, cycles,
+            layers, _regions(part, row), task.overrun,
         ))
         row += len(part)
     return Compiled(taskset, strategy, tuple(plans), used)
@@ -156,8 +159,9 @@ def _regions(part: Sequence[Span], row: int) -> tuple[RegionPlan, ...]:
     """Number the entries from table row `row` on and gather them into regions."""
     regions, entries, before = [], [], Strategy.LAYER
     for i, span in enumerate(part):
+        after = part[min(i + 1, len(part) - 1)]
         entries.append(EntryPlan(
-            span.layer, row + i, span.start, span.count, span.preemptive, i == len(part) - 1,
+            span.layer, after.layer, row + i, span.start, span.count, span.preemptive, i == len(part) - 1,
             Strategy.LAYER if entries else before, span.strategy,
         ))
         if span.preemptive:

@@ -137,10 +137,12 @@ class EntryPlan:
     """Consecutive iterations `start` .. `start + count - 1` of one layer: row `row` of the entry table.
 
     `preemptive`: a region ends after the entry; `out_strategy` is then the strategy of that preemption point, and
-    `in_strategy` that of the point before the region if the entry is its first (else LAYER, unused).
+    `in_strategy` that of the point before the region if the entry is its first (else LAYER, unused). `next_layer` is
+    the layer of the job's next entry (of this one, if it is the final one): hardware looks both rows up at once.
     """
 
     layer: LayerPlan
+    next_layer: LayerPlan
     row: int
     start: int
     count: int
@@ -162,7 +164,7 @@ class EntryPlan:
         b_col = at.b_base + n * p.n_panels * at.b_panel_stride
         c_row = at.c_base + m * p.m_panels * at.c_panel_stride
         return {
-            "layer": at.row, "count": self.count,
+            "layer": at.row, "next_layer": self.next_layer.row, "count": self.count,
             "preemptive": int(self.preemptive), "final": int(self.final), "depends": int(self.depends),
             "out_strategy": int(self.out_strategy), "in_strategy": int(self.in_strategy),
             "m": m, "n": n, "k": k,
@@ -214,3 +216,14 @@ class TaskPlan:
     regions: tuple[RegionPlan, ...]
     overrun: Overrun = "skip"
     slack: int = 0
+
+
+def one_per_cycle(triggers: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """Triggers by task, at most one of all tasks per cycle: later ones of a cycle move on, lowest task first."""
+    out: list[list[int]] = [[] for _ in triggers]
+    free = 0
+    for cycle, task in sorted((cycle, task) for task, cycles in enumerate(triggers) for cycle in cycles):
+        free = max(free, cycle)
+        out[task].append(free)
+        free += 1
+    return [tuple(cycles) for cycles in out]

@@ -18,6 +18,8 @@ from .scheduler import SchedulerModel
 def run(compiled: Compiled, horizon: int) -> list[Event]:
     """All events before cycle `horizon`, numbered and in order."""
     agenda, log = Agenda(), []
+    if compiled.platform.tables.shadow:  # the start commits what was written before
+        log.append(Event(0, Kind.COMMIT, 0))
     tasks = compiled.tasks
     entries = {
         t.index: [(e, r.index, e is r.entries[0]) for r in t.regions for e in r.entries] for t in tasks

@@ -203,8 +203,9 @@ class Platform(Section):
             self.release.overrun, "skip and queue with scheduler.kind = \"heap\"; scan and tournament can abort",
         )
         require(
-            4 * self.trace.depth >= min(self.scheduler.tasks, most), "trace.depth", self.trace.depth,
-            f"at least scheduler.tasks / 4 = {-(-self.scheduler.tasks // 4)}, or {most // 4}, for bursts of releases",
+            self.release.kind != "parallel" or 4 * self.trace.depth >= self.scheduler.tasks, "trace.depth",
+            self.trace.depth, f"at least scheduler.tasks / 4 = {-(-self.scheduler.tasks // 4)} with release.kind = "
+                              "\"parallel\", for all tasks releasing at once",
         )
         require(
             self.memory.size <= 1 << bus.address_width, "memory.size", self.memory.size,

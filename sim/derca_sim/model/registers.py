@@ -1,59 +1,259 @@
-"""The AXI4-Lite register map: addresses and bits, shared by the RTL, the host drivers and the documentation.
+"""The AXI4-Lite registers: one description, from which RTL, documentation, C header, SVD and driver are made.
 
-All registers are 32 bits. Byte addresses; unmapped reads answer 0, unmapped writes are ignored.
+`register_map` describes the registers of a platform; offsets are the same on every platform, what a platform does not
+have is left out of its map. An access outside the map is answered with SLVERR.
 """
 
 from enum import IntEnum
 
+from .description import Access, Array, Choice, Field, Guard, Register, RegisterMap
+from .platform import Overrun, Platform
+from .tables import Field as Column
+from .tables import RowLayout, bits_for, entry_layout, index_layout, layer_layout, task_layout
+
 #: `ID` reads as "DRCA".
 ID_VALUE = 0x44524341
 #: Interface version: major in the upper half, minor in the lower.
-VERSION_VALUE = 0x0001_0000
+VERSION_VALUE = 0x0002_0000
 
-#: Address bits the block decodes.
-ADDRESS_BITS = 13
+#: First byte of the per-task array, and its stride.
+TASK_BASE, TASK_STRIDE = 0x10000, 0x40
+
+#: Bits of a row number in `Reg.TABLE_POINTER`, and of a word number.
+ROW_BITS, WORD_NUMBER_BITS = 20, 8
 
 
 class Reg(IntEnum):
-    """Global registers."""
+    """Offsets of the global registers; `register_map` says what they are."""
 
-    ID = 0x000  #: read: `ID_VALUE`
-    VERSION = 0x004  #: read: `VERSION_VALUE`
-    CONFIG_HASH = 0x008  #: read: `Platform.config_hash`
-    CONTROL = 0x00C  #: write/read bit 0: run. Rising starts time at 0 and arms every enabled task
-    STATUS = 0x010  #: read bit 0: running, bit 1: every engine idle, bit 2: a bus error was seen
-    NOW = 0x014  #: read: cycles since start
-    ENABLE_LOW = 0x018  #: write/read: tasks 0..31 that release jobs
-    ENABLE_HIGH = 0x01C  #: write/read: tasks 32..63
-    TRIGGER_LOW = 0x020  #: write: bit i releases a job of sporadic task i now
-    TRIGGER_HIGH = 0x024  #: write: tasks 32..63
-    EVENTS_DROPPED = 0x028  #: read: events lost because a buffer was full
-    TABLE_POINTER = 0x02C  #: write: bits 31..28 table (`Table`), 23..8 row, 7..0 word
-    TABLE_DATA = 0x030  #: write: one word of the row; the pointer advances to the next word, then the next row
+    ID = 0x000
+    VERSION = 0x004
+    CONFIG_HASH = 0x008
+    CONTROL = 0x00C
+    STATUS = 0x010
+    NOW = 0x014
+    POLICY = 0x018
+    FAULTS = 0x01C
+    FAULT_WHERE = 0x020
+    WATCHDOG_WARN = 0x024
+    WATCHDOG_LIMIT = 0x028
+    EVENTS_DROPPED = 0x02C
+    TABLE_POINTER = 0x030
+    TABLE_DATA = 0x034
+    TRIGGER = 0x038
+    TRACE_LENGTH = 0x03C
+
+
+class TaskReg(IntEnum):
+    """Offsets within a task's block, at `TASK_BASE + task * TASK_STRIDE`."""
+
+    PERIOD = 0x00
+    DEADLINE = 0x04
+    OFFSET = 0x08
+    MODE = 0x0C
+    SLACK = 0x10
+    JOB_BUDGET = 0x14
+    REGION_BUDGET = 0x18
+    RELEASES = 0x20
+    FINISHES = 0x24
+    MISSES = 0x28
+    OVERRUNS = 0x2C
+    PREEMPTIONS = 0x30
+    WORST_RESPONSE = 0x34
 
 
 class Table(IntEnum):
-    """Tables behind `TABLE_POINTER`; row layouts are in `tables`."""
+    """Tables behind `Reg.TABLE_POINTER`; row layouts are in `tables`."""
 
     LAYER = 0
     ENTRY = 1
     INDEX = 2  #: row = task * tables.regions rounded up to a power of two + region
     TASK = 3
+    TRACE = 4  #: triggers to replay
 
 
-#: First byte of the per-task block, and its stride.
-TASK_BASE, TASK_STRIDE = 0x1000, 0x20
+class Fault(IntEnum):
+    """Bits of `Reg.FAULTS`; `FAULT_DOCS` says what they mean."""
+
+    INDEX_PARITY = 0
+    ENTRY_PARITY = 1
+    LAYER_PARITY = 2
+    SLOT_PARITY = 3
+    SPURIOUS_FEEDBACK = 4
+    WATCHDOG_WARNING = 5
+    WATCHDOG = 6
+    BUS_ERROR = 7
+    LOCKED_WRITE = 8
+    EVENTS_LOST = 9
+    TRIGGER_LOST = 10
 
 
-class TaskReg(IntEnum):
-    """Per-task registers, at `TASK_BASE + task * TASK_STRIDE`."""
+#: Faults after which no further region starts: the first one is kept in `Reg.FAULT_WHERE`.
+STOPPING = (Fault.INDEX_PARITY, Fault.ENTRY_PARITY, Fault.LAYER_PARITY, Fault.SLOT_PARITY, Fault.WATCHDOG)
 
-    PERIOD = 0x00  #: write: cycles between releases
-    DEADLINE = 0x04  #: write: relative deadline in cycles
-    OFFSET = 0x08  #: write: cycle of the first release
-    MODE = 0x0C  #: write bit 0: sporadic, bit 1: enabled, bits 3..2: overrun policy (0 skip, 1 queue, 2 abort)
-    SLACK = 0x10  #: write: relative deadline minus the work of a job
-    RELEASES = 0x10  #: read: jobs released
-    FINISHES = 0x14  #: read: jobs finished
-    MISSES = 0x18  #: read: jobs that finished after their deadline
-    OVERRUNS = 0x1C  #: read: releases skipped because the previous job still lived
+FAULT_DOCS = {
+    Fault.INDEX_PARITY: "a row of the index table is damaged; stops",
+    Fault.ENTRY_PARITY: "a row of the entry table is damaged; stops",
+    Fault.LAYER_PARITY: "a row of the layer table is damaged; stops",
+    Fault.SLOT_PARITY: "a task's slot in the scheduler is damaged; stops",
+    Fault.SPURIOUS_FEEDBACK: "feedback came while no region was running",
+    Fault.WATCHDOG_WARNING: "feedback is missing for longer than WATCHDOG_WARN",
+    Fault.WATCHDOG: "feedback is missing for longer than WATCHDOG_LIMIT; stops",
+    Fault.BUS_ERROR: "the memory answered with an error",
+    Fault.LOCKED_WRITE: "the host wrote what is locked or in use",
+    Fault.EVENTS_LOST: "a buffer of events was full",
+    Fault.TRIGGER_LOST: "a trigger came while the task's previous one still waited",
+}
+
+#: Value of the overrun field of `TaskReg.MODE`.
+OVERRUN: dict[Overrun, int] = {"skip": 0, "queue": 1, "abort": 2}
+_OVERRUN_DOCS = {
+    "skip": "the new release is dropped", "queue": "the new release waits for the job to end",
+    "abort": "the job that lives is given up",
+}
+_POLICY_DOCS = {
+    "edf": "absolute deadline", "deadline_monotonic": "relative deadline", "fifo": "release time",
+    "least_slack": "absolute deadline minus the work of the job",
+}
+
+
+def trace_layout() -> RowLayout:
+    """Row of the trace: one trigger to replay, in ascending order of cycles."""
+    return RowLayout((Column("cycle", 32, "cycles since start"), Column("task", 32, "task to trigger")))
+
+
+def table_layouts(p: Platform) -> dict[Table, tuple[RowLayout, int]]:
+    """Row layout and number of rows of every table of the platform."""
+    tables = {
+        Table.LAYER: (layer_layout(p), p.tables.layers),
+        Table.ENTRY: (entry_layout(p), p.tables.entries),
+        Table.INDEX: (index_layout(p), p.scheduler.tasks << (p.tables.regions - 1).bit_length()),
+        Table.TASK: (task_layout(p), p.scheduler.tasks),
+    }
+    if p.release.trace:
+        tables[Table.TRACE] = (trace_layout(), p.release.trace)
+    return tables
+
+
+def register_map(p: Platform) -> RegisterMap:
+    """Every register of the platform."""
+    return RegisterMap(_global_registers(p), Array(
+        "TASK", TASK_BASE, TASK_STRIDE, p.scheduler.tasks,
+        "Parameters and statistics of one task. Statistics count the events of the present run, or of the last one.",
+        _task_registers(p),
+    ))
+
+
+def identity(p: Platform) -> tuple[Register, ...]:
+    """The registers by which hardware is known, with the values that hardware built for the platform has."""
+    registers = register_map(p)
+    return tuple(registers[name.name] for name in (Reg.ID, Reg.VERSION, Reg.CONFIG_HASH))
+
+
+def start_value(p: Platform) -> int:
+    """What to write to CONTROL so that everything written before takes over and a run starts."""
+    return register_map(p)["CONTROL"].pack(run=1, **({"commit": 1} if p.tables.shadow else {}))
+
+
+def _global_registers(p: Platform) -> tuple[Register, ...]:
+    read, write, both = Access.READ, Access.WRITE, Access.READ_WRITE
+    shadow, watchdog, trace = p.tables.shadow, p.supervision.watchdog, p.release.trace
+    control = [
+        Field("run", 0, 1, "1 starts: statistics are cleared, then time starts at 0 and every enabled task is armed; "
+                           "0 stops"),
+        Field("lock", 1, 1, "1 refuses every further change of the configuration until reset; 0 changes nothing"),
+    ]
+    status = [
+        Field("running", 0, 1, "time passes"),
+        Field("idle", 1, 1, "no job waits or runs and nothing is on its way to memory"),
+        Field("locked", 2, 1, "the configuration cannot be changed until reset"),
+        Field("safe", 3, 1, "stopped by a fault: nothing is issued any more"),
+    ]
+    if shadow:
+        control.append(Field("commit", 2, 1, "1 lets the page of tables and task parameters that was written take "
+                                             "over: at once when idle, else at the next idle point; refused when "
+                                             "locked; reads 0"))
+        status += [Field("commit_pending", 4, 1, "a commit waits for an idle point"),
+                   Field("page", 5, 1, "page of tables and task parameters in use")]
+    tables = table_layouts(p)
+    registers = [
+        Register(Reg.ID.name, Reg.ID, read, 'identity: "DRCA"', reset=ID_VALUE),
+        Register(Reg.VERSION.name, Reg.VERSION, read, "version of this interface", (
+            Field("minor", 0, 16, "grows with additions"), Field("major", 16, 16, "grows when hosts must change"),
+        ), reset=VERSION_VALUE),
+        Register(Reg.CONFIG_HASH.name, Reg.CONFIG_HASH, read, "identity of the platform the hardware was built from",
+                 reset=p.config_hash),
+        Register(Reg.CONTROL.name, Reg.CONTROL, both, "run, lock and commit", tuple(control)),
+        Register(Reg.STATUS.name, Reg.STATUS, read, "state of the accelerator", tuple(status),
+                 reset=0b10),
+        Register(Reg.NOW.name, Reg.NOW, read, "cycles since the start of the run, modulo 2^32"),
+        Register(Reg.POLICY.name, Reg.POLICY, both, "what orders jobs", (Field(
+            "policy", 0, bits_for(len(p.scheduler.policies) - 1), "scheduling key", tuple(
+                Choice(name, i, _POLICY_DOCS[name]) for i, name in enumerate(p.scheduler.policies)),
+        ),), guard=Guard.STOPPED),
+        Register(Reg.FAULTS.name, Reg.FAULTS, Access.CLEAR, "faults since they were last cleared", tuple(
+            Field(fault.name.lower(), fault, 1, FAULT_DOCS[fault]) for fault in Fault)),
+        Register(Reg.FAULT_WHERE.name, Reg.FAULT_WHERE, read,
+                 "the first stopping fault, as long as its bit stands in FAULTS", (
+                     Field("where", 0, ROW_BITS, "row of the table, or task"),
+                     Field("kind", 24, 4, "bit number in FAULTS"))),
+        Register(Reg.EVENTS_DROPPED.name, Reg.EVENTS_DROPPED, read, "events of this run that a full buffer lost"),
+        Register(Reg.TABLE_POINTER.name, Reg.TABLE_POINTER, write, "word that TABLE_DATA writes", (
+            Field("word", 0, WORD_NUMBER_BITS, "32-bit word of the row, least significant first"),
+            Field("row", WORD_NUMBER_BITS, ROW_BITS, "row of the table"),
+            Field("table", 28, 4, "table", tuple(
+                Choice(t.name.lower(), t, f"{layout.words} words a row, {rows} rows")
+                for t, (layout, rows) in tables.items())),
+        )),
+        Register(Reg.TABLE_DATA.name, Reg.TABLE_DATA, write,
+                 "writes the word; the pointer advances to the next word, then to the next row", guard=Guard.SHADOW),
+        Register(Reg.TRIGGER.name, Reg.TRIGGER, write, "number of a sporadic task to release now",
+                 (Field("task", 0, bits_for(p.scheduler.tasks - 1), "task"),)),
+    ]
+    if watchdog:
+        registers += [
+            Register(Reg.WATCHDOG_WARN.name, Reg.WATCHDOG_WARN, both,
+                     "cycles without feedback before a warning; 0: never", guard=Guard.STOPPED),
+            Register(Reg.WATCHDOG_LIMIT.name, Reg.WATCHDOG_LIMIT, both,
+                     "cycles without feedback before the safe state; 0: never", guard=Guard.STOPPED),
+        ]
+    if trace:
+        registers.append(Register(Reg.TRACE_LENGTH.name, Reg.TRACE_LENGTH, both, "rows of the trace to replay",
+                                  (Field("rows", 0, bits_for(trace), f"0 to {trace}"),), guard=Guard.STOPPED))
+    return tuple(sorted(registers, key=lambda r: r.offset))
+
+
+def _task_registers(p: Platform) -> tuple[Register, ...]:
+    time = p.scheduler.time_width
+
+    def parameter(register: TaskReg, doc: str, width: int = time, fields: tuple[Field, ...] = ()) -> Register:
+        return Register(register.name, register, Access.WRITE, doc, fields, width, guard=Guard.SHADOW)
+
+    def count(register: TaskReg, doc: str) -> Register:
+        return Register(register.name, register, Access.READ, doc)
+
+    registers = [
+        parameter(TaskReg.PERIOD, "cycles between releases; of a sporadic task the least"),
+        parameter(TaskReg.DEADLINE, "relative deadline in cycles"),
+        parameter(TaskReg.OFFSET, "cycles from the start to the first release"),
+        parameter(TaskReg.MODE, "how the task releases jobs", fields=(
+            Field("sporadic", 0, 1, "released by trigger only"),
+            Field("enabled", 1, 1, "releases jobs"),
+            Field("overrun", 2, 2, "what a release does while the task's previous job lives", tuple(
+                Choice(name, OVERRUN[name], _OVERRUN_DOCS[name]) for name in p.release.overrun)),
+        )),
+        count(TaskReg.RELEASES, "jobs released"),
+        count(TaskReg.FINISHES, "jobs finished"),
+        count(TaskReg.MISSES, "jobs that were not finished at their deadline"),
+        count(TaskReg.OVERRUNS, "releases while the previous job still lived"),
+        count(TaskReg.WORST_RESPONSE, "longest time from release to finish in cycles"),
+    ]
+    if p.trace.enabled:
+        registers.append(count(TaskReg.PREEMPTIONS, "times a job was preempted"))
+    if "least_slack" in p.scheduler.policies:
+        registers.append(parameter(TaskReg.SLACK, "relative deadline minus the work of a job, in cycles"))
+    if p.supervision.budgets:
+        registers.append(parameter(TaskReg.JOB_BUDGET, "cycles a job may run; 0: any", 32))
+    if p.supervision.budgets or "least_slack" in p.scheduler.policies:
+        registers.append(parameter(TaskReg.REGION_BUDGET, "cycles a region may run; 0: any", 32))
+    return tuple(sorted(registers, key=lambda r: r.offset))

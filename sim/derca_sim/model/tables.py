@@ -122,6 +122,7 @@ def entry_layout(p: Platform) -> RowLayout:
     addr = p.bus.address_width
     return RowLayout((
         Field("layer", bits_for(p.tables.layers - 1), "row of the layer table"),
+        Field("next_layer", bits_for(p.tables.layers - 1), "row of the layer table for the job's next entry"),
         Field("count", COUNT_BITS, "iterations in this entry"),
         Field("preemptive", 1, "a region ends after this entry: feedback is sent"),
         Field("final", 1, "the job ends after this entry"),
@@ -143,7 +144,10 @@ def entry_layout(p: Platform) -> RowLayout:
 
 def index_layout(p: Platform) -> RowLayout:
     """Index table row, addressed by (task, region)."""
-    return RowLayout((Field("entry", bits_for(p.tables.entries - 1), "first entry of the region"),))
+    return RowLayout((
+        Field("entry", bits_for(p.tables.entries - 1), "first entry of the region"),
+        Field("layer", bits_for(p.tables.layers - 1), "that entry's row of the layer table"),
+    ))
 
 
 def task_layout(p: Platform) -> RowLayout:

@@ -15,7 +15,8 @@ from pydantic import Field
 from ..errors import InputError
 from .loading import load_toml, problem, read_toml, show, validate
 from .network import MAX_DIMENSION, Network, load_network, random_network
-from .platform import Platform, Section
+from .platform import Overrun, Platform, Section
+from .timing import longest_lap
 
 #: Longest default horizon in cycles.
 MAX_DEFAULT_HORIZON = 2_000_000
@@ -52,7 +53,7 @@ class TaskSection(Section):
     """A task: `network` every `period` cycles from `offset` on, each job within `deadline` (default: the period).
 
     A `sporadic` task is released by the external trigger only; `period` is then its least separation, and `triggers`
-    are the cycles at which a simulation triggers it.
+    are the cycles at which a simulation triggers it. `overrun` is what a release does while the previous job lives.
     """
 
     name: Name
@@ -62,6 +63,7 @@ class TaskSection(Section):
     offset: Cycle = 0
     sporadic: bool = False
     triggers: tuple[Cycle, ...] = ()
+    overrun: Overrun = "skip"
 
 
 class TaskSetSection(Section):
@@ -86,6 +88,7 @@ class Task:
     offset: int
     sporadic: bool
     triggers: tuple[int, ...]
+    overrun: Overrun = "skip"
 
     @property
     def inputs(self) -> tuple[np.ndarray | None, ...]:
@@ -147,7 +150,8 @@ def load_taskset(path: Path) -> TaskSet:
     if problems:
         raise InputError(*problems)
     tasks = tuple(
-        Task(t.name, i, networks[t.network], t.period, t.deadline or t.period, t.offset, t.sporadic, t.triggers)
+        Task(t.name, i, networks[t.network], t.period, t.deadline or t.period, t.offset, t.sporadic, t.triggers,
+             t.overrun)
         for i, t in enumerate(section.task)
     )
     return TaskSet(section.name, path, section.platform, section.horizon or _default_horizon(tasks), tasks)
@@ -186,22 +190,29 @@ def _task_problems(s: TaskSetSection, path: Path) -> list[str]:
             out.append(problem(path, f"{key}.network", t.network, f"the networks of the file: {', '.join(names)}"))
         if deadline > t.period:
             out.append(problem(path, f"{key}.deadline", deadline, f"1 .. {t.period}, the task's period"))
-        least = 2 * len(s.task) + 3
+        if s.platform.release.kind == "swept":
+            least, why = longest_lap(s.platform), "the longest lap of the job release (platform release.kind = swept)"
+        else:
+            least, why = 2 * len(s.task) + 3, f"so that {len(s.task)} tasks can be released and overrun at once"
         if t.period < least:
-            out.append(problem(path, f"{key}.period", t.period, f"at least {least}, so that {len(s.task)} tasks can be "
-                               "released and overrun at once"))
+            out.append(problem(path, f"{key}.period", t.period, f"at least {least}, {why}"))
         if t.offset >= 2 * span:
             out.append(problem(path, f"{key}.offset", t.offset, f"0 .. {2 * span - 1}, the range of timers of "
                                f"{scheduler.time_width} bits (platform scheduler.time_width)"))
         if t.period + deadline >= span:
             out.append(problem(path, f"{key}.period", t.period, f"periods with period + deadline < {span}, since "
                                f"deadlines compare modulo 2^{scheduler.time_width} (platform scheduler.time_width)"))
+        kinds = s.platform.release.overrun
+        if t.overrun not in kinds:
+            out.append(problem(path, f"{key}.overrun", t.overrun, f"those generated in: {', '.join(kinds)} (platform "
+                               "release.overrun); add it there"))
+        if t.sporadic and t.offset:
+            out.append(problem(path, f"{key}.offset", t.offset, "0 with sporadic = true: triggers say when; remove it"))
         if t.triggers and not t.sporadic:
             out.append(problem(path, f"{key}.triggers", t.triggers, "none unless the task has sporadic = true; set it"))
         for earlier, later in zip(t.triggers, t.triggers[1:], strict=False):
-            if later - earlier < t.period:
-                out.append(problem(path, f"{key}.triggers", [earlier, later],
-                                   f"ascending cycles at least {t.period} apart, the task's period"))
+            if later <= earlier:
+                out.append(problem(path, f"{key}.triggers", [earlier, later], "ascending cycles"))
     return out
 
 

@@ -77,7 +77,8 @@ class SweptTiming:
         policies = p.scheduler.policies
         kept = p.release.overrun != ("skip",)
         #: Steps of a release: event, deadline, one for each key that needs one, next release.
-        self.STEPS = 3 + ("least_slack" in policies) + ("deadline_monotonic" in policies) + ("fifo" in policies and kept)
+        self.STEPS = 3 + ("least_slack" in policies) + ("deadline_monotonic" in policies)
+        self.STEPS += "fifo" in policies and kept
         self.RELEASE = self.DECIDE + self.STEPS
         most = self.VISIT + self.TURN + self.JUDGE + self.TRIGGER + self.RELEASE
         if kept:  # one release is skipped or kept, and another begins
@@ -88,17 +89,38 @@ class SweptTiming:
         self.QUIET_LAP = p.scheduler.tasks * self.VISIT
 
 
+def longest_lap(p: Platform) -> int:
+    """Cycles of a lap of the swept job release in which every release also waits for the one before to be taken."""
+    timing, heap = SweptTiming(p), SchedulerTiming(p)
+    wait = heap.INSERT + heap.REMOVE + 2 if p.scheduler.kind == "heap" else 4
+    return timing.LAP + p.scheduler.tasks * wait
+
+
 class KernelTiming:
     """The kernel manager's, and how far the store engine may run ahead of memory."""
 
     #: Cycles from a decision to the grant.
     GRANT = 1
-    #: Cycles from a grant that switches jobs to the offer of the first entry: index, entry and layer tables.
-    SWITCH = 3
-    #: Cycles from an entry taken to the offer of the next: entry and layer tables.
+    #: Cycles from a grant that switches jobs to the offer of the first entry: index table, its row in registers, entry
+    #: and layer tables at once, their parity.
+    SWITCH = 4
+    #: Cycles from an entry taken to the offer of the next: entry and layer tables at once, their parity.
     NEXT = 2
+    #: Cycles from a grant that switches jobs to the report that its row of the index table is damaged.
+    INDEX_FAULT = 2
     #: Store commands that may wait for their responses.
     COMMANDS = 16
+
+
+class MonitorTiming:
+    """Supervision looks at instruction and feedback as they were some cycles ago, when the budgets have been read."""
+
+    #: Cycles from the cycle in which a budget or a limit is exceeded to its event; two of one kind come one by one.
+    EVENT = 3
+    #: Cycles from the cycle in which the watchdog's limit is exceeded to the safe state.
+    SAFE = 3
+    #: Shortest region whose time is accounted: from the instruction to the feedback, both included.
+    SHORTEST = 2
 
 
 class ComputeTiming:

@@ -70,6 +70,11 @@ class Overrun:
     cycle: int
 
 
+#: Events a job is rebuilt from.
+_OF_JOBS = frozenset((Kind.RELEASE, Kind.READY, Kind.ISSUE, Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION,
+                      Kind.REGION_END, Kind.SAVED, Kind.FINISH, Kind.MISS, Kind.ABORT))
+
+
 def rebuild(events: Iterable[Event], tasks: Sequence[TaskInfo], horizon: int) -> tuple[list[Job], list[Overrun]]:
     """Jobs in order of release, and overruns, from a log with job numbers.
 
@@ -88,6 +93,8 @@ def rebuild(events: Iterable[Event], tasks: Sequence[TaskInfo], horizon: int) ->
             continue
         if e.kind == Kind.OVERRUN:
             overruns.append(Overrun(e.task, e.cycle))
+            continue
+        if e.kind not in _OF_JOBS:
             continue
         key = (e.task, e.job)
         if e.kind == Kind.RELEASE:

@@ -1,0 +1,188 @@
+"""The event stream and what the host interface makes of it: order, losses, statistics, faults."""
+
+import cocotb
+import pytest
+from cocotb.triggers import ClockCycles
+from kit import host as lite
+from kit.payload import pack, unpack
+from kit.run import generator, parameters, simulate
+from test_host import BARE, FULL, SMALL, SOURCES, begin, run
+
+from derca_hw.host.interface import HostInterface
+from derca_hw.layouts import Layouts
+from derca_sim.events import Kind
+from derca_sim.model.registers import STOPPING, Fault
+
+FINISH, RELEASE, OTHER = range(3)  # sources
+COUNTS = {"RELEASES": Kind.RELEASE, "FINISHES": Kind.FINISH, "MISSES": Kind.MISS, "OVERRUNS": Kind.OVERRUN,
+          "PREEMPTIONS": Kind.PREEMPT}
+
+
+class Sources:
+    """Sends one event per source and cycle."""
+
+    def __init__(self, bench, lay):
+        self._bench, self._lay = bench, lay
+
+    async def send(self, *events: tuple[int, dict]) -> None:
+        """(source, fields) of the events of one cycle."""
+        values = {f"source_{i}__valid": 0 for i in range(SOURCES)}
+        for source, fields in events:
+            values |= {f"source_{source}__valid": 1, f"source_{source}__payload": pack(self._lay.event, **fields)}
+        self._bench.set(**values)
+        await self._bench.tick()
+        self._bench.set(**{f"source_{i}__valid": 0 for i in range(SOURCES)})
+
+
+class Reader:
+    """Takes what the stream offers."""
+
+    def __init__(self, bench, lay):
+        self._bench, self._lay, self.events = bench, lay, []
+
+    async def watch(self):
+        edge = cocotb.triggers.RisingEdge(self._bench.dut.clk)
+        while True:
+            await edge
+            if self._bench.fires("event"):
+                self.events.append(unpack(self._lay.event, self._bench.get("event__payload")))
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def statistics(dut):
+    """Counts and longest responses of random lives of jobs, in two runs; the second starts from 0."""
+    random, p = generator(), parameters()["platform"]
+    n, lay = p.scheduler.tasks, Layouts(p)
+    host, bench, _, registers = await begin(dut, p, random)
+    sources, reader = Sources(bench, lay), Reader(bench, lay)
+    cocotb.start_soon(reader.watch())
+    names = [r.name for r in registers.tasks.registers if r.readable]
+    for _ in range(2):
+        await run(host, bench, registers)
+        expected = {(task, name): 0 for task in range(n) for name in names}
+        live: dict[int, int] = {}
+        sent, reader.events = 0, []
+        busy = random.sample(range(n), min(n, 4))
+        for _ in range(500):
+            now, cycle_events = bench.get("now") + 1, []
+            used = set()
+
+            def event(source, kind, task, cycle, events=cycle_events):
+                events.append((source, {"kind": kind, "task": task, "cycle": cycle}))
+
+            task = random.choice(busy)
+            if task in live and random.random() < 0.4:
+                event(FINISH, Kind.FINISH, task, now)
+                worst = expected[task, "WORST_RESPONSE"]
+                expected[task, "WORST_RESPONSE"] = max(worst, now - live.pop(task))
+                expected[task, "FINISHES"] += 1
+                used.add(task)
+            task = random.choice(busy)
+            if task not in live and (task not in used or random.random() < 0.5):
+                released = max(0, now - random.randrange(5000))  # announced late
+                event(RELEASE, Kind.RELEASE, task, released)
+                live[task] = released
+                expected[task, "RELEASES"] += 1
+            elif random.random() < 0.2:
+                event(RELEASE, Kind.OVERRUN, task, now)
+                expected[task, "OVERRUNS"] += 1
+            if random.random() < 0.3:
+                kind = random.choice([Kind.MISS, Kind.PREEMPT, Kind.START, Kind.ITERATION])
+                event(OTHER, kind, random.choice(busy), now)
+                for name, counted in COUNTS.items():
+                    if counted == kind and name in names:
+                        expected[cycle_events[-1][1]["task"], name] += 1
+            sent += len(cycle_events)
+            await sources.send(*cycle_events)
+            for _ in range(random.choice([0, 1, 2, 8])):
+                await bench.tick()
+            if random.random() < 0.02:
+                await lite.read(host, registers.address("MISSES", random.randrange(n)))
+        await ClockCycles(dut.clk, 40)
+        for (task, name), value in expected.items():
+            assert await lite.read(host, registers.address(name, task)) == value, (task, name)
+        assert len(reader.events) == sent and await lite.read(host, registers.address("EVENTS_DROPPED")) == 0
+        await lite.write(host, registers.address("CONTROL"), 0)
+        for task in live:  # ends after the run: not counted in the next
+            await sources.send((FINISH, {"kind": Kind.FINISH, "task": task}))
+        await ClockCycles(dut.clk, 40)
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def bursts(dut):
+    """As many events at once as the buffers hold: none is lost, each source keeps its order; one more is counted."""
+    random, p = generator(), parameters()["platform"]
+    n, lay = p.scheduler.tasks, Layouts(p)
+    host, bench, _, registers = await begin(dut, p, random)
+    sources, reader = Sources(bench, lay), Reader(bench, lay)
+    cocotb.start_soon(reader.watch())
+    sent = {i: [] for i in range(SOURCES)}
+    kinds = {FINISH: [Kind.FINISH], RELEASE: [Kind.RELEASE, Kind.OVERRUN], OTHER: [Kind.START, Kind.ISSUE, Kind.MISS]}
+    for _ in range(p.trace.depth):
+        events = [(i, {"kind": random.choice(kinds[i]), "task": random.randrange(n), "cycle": random.getrandbits(32),
+                       "region": random.randrange(p.tables.regions), "arg": random.randrange(3)})
+                  for i in range(SOURCES)]
+        for i, fields in events:
+            sent[i].append({**fields, "kind": int(fields["kind"])})
+        await sources.send(*events)
+    await ClockCycles(dut.clk, 5 * p.trace.depth)
+    for i in range(SOURCES):
+        assert [e for e in reader.events if e["kind"] in kinds[i]] == sent[i], f"source {i}"
+    dropped, faults = registers.address("EVENTS_DROPPED"), registers.address("FAULTS")
+    assert await lite.read(host, dropped) == 0 and await lite.read(host, faults) == 0
+    # Nobody reads: the output fills up, then events are lost, and counted to the last.
+    reader.events = []
+    bench.set(event__ready=0)
+    for _ in range(100):
+        await sources.send((OTHER, {"kind": Kind.START}))
+    await ClockCycles(dut.clk, 10)
+    lost = await lite.read(host, dropped)
+    assert await lite.read(host, faults) == 1 << Fault.EVENTS_LOST
+    bench.set(event__ready=1)
+    await ClockCycles(dut.clk, 60)
+    starts = [e for e in reader.events if e["kind"] == Kind.START]
+    assert lost > 50 and len(starts) + lost in (100, 101)  # the event of the fault itself may be lost, too
+    await run(host, bench, registers)
+    assert await lite.read(host, dropped) == 0  # a run counts its own
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def faults(dut):
+    """Strobes stick until cleared, each shows as an event once, the first stopping fault keeps its place."""
+    random, p = generator(), parameters()["platform"]
+    lay = Layouts(p)
+    host, bench, _, registers = await begin(dut, p, random)
+    reader = Reader(bench, lay)
+    cocotb.start_soon(reader.watch())
+    faults, where = registers.address("FAULTS"), registers["FAULT_WHERE"]
+    standing, first = 0, None
+    for _ in range(60):
+        strobes, place = 0, random.getrandbits(20)
+        for fault in random.sample(range(len(Fault)), random.choice([1, 1, 2, 4])):
+            strobes |= 1 << fault
+        stops = [f for f in Fault if strobes >> f & 1 and f in STOPPING]
+        if stops and not any(standing >> f & 1 for f in STOPPING):
+            first = {"where": place, "kind": stops[0]}
+        reader.events = []
+        bench.set(faults=strobes, fault_where=place)
+        await bench.tick()
+        bench.set(faults=0, fault_where=random.getrandbits(20))
+        await ClockCycles(dut.clk, 20)
+        shown = [Fault(e["region"]) for e in reader.events]
+        assert all(e["kind"] == Kind.FAULT for e in reader.events)
+        assert shown == [f for f in Fault if (strobes & ~standing) >> f & 1]
+        standing |= strobes
+        assert await lite.read(host, faults) == standing
+        if first:
+            assert where.unpack(await lite.read(host, where.offset)) == first
+        if random.random() < 0.4:
+            clear = random.getrandbits(len(Fault))
+            await lite.write(host, faults, clear)
+            standing &= ~clear
+            assert await lite.read(host, faults) == standing
+
+
+@pytest.mark.parametrize("test", ["statistics", "bursts", "faults"])
+@pytest.mark.parametrize("p", [SMALL, FULL, BARE], ids=lambda p: p.name)
+def test_host_events(p, test):
+    simulate(lambda: HostInterface(p, SOURCES), __name__, test, platform=p)

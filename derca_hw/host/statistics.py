@@ -1,0 +1,146 @@
+"""Statistics per task, in RAM: counts of events, and the longest response time."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.events import Kind
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import TaskReg
+from derca_sim.model.tables import bits_for
+
+#: Kinds that are counted, and the task register that shows the count.
+COUNTED = {
+    Kind.RELEASE: TaskReg.RELEASES,
+    Kind.FINISH: TaskReg.FINISHES,
+    Kind.MISS: TaskReg.MISSES,
+    Kind.OVERRUN: TaskReg.OVERRUNS,
+    Kind.PREEMPT: TaskReg.PREEMPTIONS,
+}
+#: First statistics register of a task's block; all of them fit in `WORDS` words from there.
+FIRST, WORDS = TaskReg.RELEASES >> 2, 6
+
+
+class Statistics(wiring.Component):
+    """Counts one event per cycle; 2 cycles for a finish and for an event like the one before it.
+
+    The counts stand in one RAM, the release times of live jobs in another: an event reads in the cycle in which it is
+    taken and writes one cycle later. A finish then reads the longest response in that cycle and writes it, if it was
+    exceeded, one later. A finish whose release was not seen counts but has no response. Clearing takes `CLEAR`
+    cycles for every task.
+
+    Attributes
+    ----------
+    valid, kind, task, cycle : In
+        An event; keep it as long as `stall`.
+    stall : Out
+        The event is not taken in this cycle.
+    read, read_task, read_word : In
+        Word `read_word`, counted from `FIRST`, of a task is asked for; keep it until `read_done`.
+    read_done, read_data : Out
+    clear : In
+        Begin to set all statistics to 0; events are not counted meanwhile.
+    clearing, cleared : Out
+        Clearing, in its last cycle.
+    """
+
+    #: Cycles per task, rounded up to a power of two, that clearing takes.
+    CLEAR = WORDS
+
+    def __init__(self, p: Platform):
+        self._tasks = p.scheduler.tasks
+        task = self._task_bits = bits_for(p.scheduler.tasks - 1)
+        super().__init__({
+            "valid": In(1),
+            "kind": In(5),
+            "task": In(task),
+            "cycle": In(32),
+            "stall": Out(1),
+            "read": In(1),
+            "read_task": In(task),
+            "read_word": In(3),
+            "read_done": Out(1),
+            "read_data": Out(32),
+            "clear": In(1),
+            "clearing": Out(1),
+            "cleared": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = self._task_bits
+        m.submodules.counts = counts = Memory(shape=32, depth=WORDS << bits, init=[])
+        m.submodules.released = released = Memory(shape=33, depth=1 << bits, init=[])  # cycle, and whether it is known
+        count_r, count_w = counts.read_port(), counts.write_port()
+        release_r, release_w = released.read_port(), released.write_port()
+
+        # -- an event is taken ------------------------------------------------------------------------------------
+        word, counted, is_finish, is_release = Signal(3), Signal(), Signal(), Signal()
+        with m.Switch(self.kind):
+            for kind, register in COUNTED.items():
+                with m.Case(int(kind)):
+                    m.d.comb += [word.eq((register >> 2) - FIRST), counted.eq(self.valid)]
+        address = Cat(self.task, word)
+        step = Signal()  # an event was taken one cycle ago
+        step_address = Signal(len(address))
+        step_finish = Signal()
+        step_cycle = Signal(32)
+        take = Signal()
+        m.d.comb += [
+            is_finish.eq(self.kind == Kind.FINISH),
+            is_release.eq(self.kind == Kind.RELEASE),
+            self.stall.eq(step & (step_finish | (counted & (step_address == address)))),
+            take.eq(counted & ~self.stall),
+        ]
+        m.d.sync += [
+            step.eq(take & ~self.clear & ~self.clearing),
+            step_address.eq(address),
+            step_finish.eq(is_finish),
+            step_cycle.eq(self.cycle),
+        ]
+
+        # -- a finish: the response time, compared one cycle later --------------------------------------------------
+        exceeds = Signal()
+        compare = Signal()  # a finish was taken two cycles ago and its release is known
+        response = Signal(32)
+        worst = Cat(step_address[:bits], Const((TaskReg.WORST_RESPONSE >> 2) - FIRST, 3))
+        worst_address = Signal(len(address))
+        m.d.comb += exceeds.eq(compare & (response > count_r.data))
+        m.d.sync += [
+            compare.eq(step & step_finish & release_r.data[32]),
+            response.eq(step_cycle - release_r.data[:32]),
+            worst_address.eq(worst),
+        ]
+
+        # -- reading: events come first ----------------------------------------------------------------------------
+        reading = Signal()
+        m.d.comb += [
+            self.read_data.eq(count_r.data),
+            self.read_done.eq(reading),
+            count_r.addr.eq(Cat(self.read_task, self.read_word)),
+            release_r.addr.eq(self.task),
+        ]
+        with m.If(step & step_finish):
+            m.d.comb += count_r.addr.eq(worst)
+        with m.Elif(counted):
+            m.d.comb += count_r.addr.eq(address)
+        m.d.sync += reading.eq(self.read & ~reading & ~counted & ~step & ~compare & ~self.clearing)
+
+        # -- writing ---------------------------------------------------------------------------------------------
+        pointer = Signal(len(address))
+        m.d.comb += [
+            self.cleared.eq(self.clearing & (pointer == (WORDS << bits) - 1)),
+            count_w.en.eq(step | exceeds | self.clearing),
+            count_w.addr.eq(Mux(self.clearing, pointer, Mux(compare, worst_address, step_address))),
+            count_w.data.eq(Mux(self.clearing, 0, Mux(compare, response, count_r.data)) + step),
+            release_w.en.eq((take & is_release) | (step & step_finish) | self.clearing),
+            release_w.addr.eq(Mux(self.clearing, pointer, Mux(step & step_finish, step_address, self.task))),
+            release_w.data.eq(Cat(self.cycle, is_release & ~self.clearing & ~(step & step_finish))),
+        ]
+        m.d.sync += pointer.eq(Mux(self.clearing & ~self.clear, pointer + 1, 0))
+        with m.If(self.clear):
+            m.d.sync += self.clearing.eq(1)
+        with m.Elif(self.cleared):
+            m.d.sync += self.clearing.eq(0)
+        return m

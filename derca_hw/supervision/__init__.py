@@ -1,0 +1,1 @@
+"""Supervision: which task set runs, execution budgets, watchdog."""

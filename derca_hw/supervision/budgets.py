@@ -1,0 +1,110 @@
+"""Execution time of jobs in RAM, and the budgets it is compared with."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import TaskReg
+from derca_sim.model.tables import bits_for
+
+from ..layouts import Layouts, pulse
+
+#: Read and written at different places at a time: block RAM without further logic.
+RAM = {"ram_style": "block", "no_rw_check": 1}
+
+
+class Budgets(wiring.Component):
+    """The executed time of the running job, kept in RAM while another runs, and the budgets of its task.
+
+    `load` names the task whose region begins: two cycles later `executed` is the job's time before that cycle, and the
+    budgets are there. One job after the other; a region lasts at least 2 cycles.
+
+    Attributes
+    ----------
+    config : In(stream, always ready)
+        Writes of the host to JOB_BUDGET and REGION_BUDGET: 0 is none.
+    page, write_page : In
+        Pages of the budgets that are read and written.
+    load, task, switch, resume : In
+        A region of this task begins; it is not the one after the last; of a job that has run before.
+    active : In
+        The region runs: `executed` counts this cycle.
+    end : In
+        This is its last cycle: the time is kept.
+    executed, job_budget, region_budget : Out
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        super().__init__({
+            "config": In(pulse(lay.task_write)),
+            "page": In(1),
+            "write_page": In(1),
+            "load": In(1),
+            "task": In(bits_for(p.scheduler.tasks - 1)),
+            "switch": In(1),
+            "resume": In(1),
+            "active": In(1),
+            "end": In(1),
+            "executed": Out(32),
+            "job_budget": Out(32),
+            "region_budget": Out(32),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        n, shadow = self._p.scheduler.tasks, self._p.tables.shadow
+        stride = len(self.task)
+
+        def memory(name: str, depth: int):
+            """Write port, address, and the register of the answer."""
+            m.submodules[name] = ram = Memory(shape=32, depth=depth, init=[], attrs=RAM)
+            write, read = ram.write_port(), ram.read_port(domain="comb")
+            answer = Signal(32, name=f"{name}_answer", reset_less=True)
+            m.d.sync += answer.eq(read.data)
+            return write, read.addr, answer
+
+        loading, fresh, resumed = Signal(), Signal(), Signal()
+        m.d.sync += [
+            loading.eq(self.load),
+            fresh.eq(self.load & self.switch & ~self.resume),
+            resumed.eq(self.load & self.switch & self.resume),
+        ]
+        pages = (1 << stride) if shadow else 0
+        for field, budget in ((TaskReg.JOB_BUDGET, self.job_budget), (TaskReg.REGION_BUDGET, self.region_budget)):
+            write, address, answer = memory(field.name.lower(), pages + n)
+            m.d.comb += [
+                write.addr.eq(Cat(self.config.p.task, self.write_page & shadow)),
+                write.data.eq(self.config.p.value),
+                write.en.eq(self.config.valid & (self.config.p.field == field >> 2)),
+                address.eq(Cat(self.task, self.page & shadow)),
+            ]
+            held = Signal(32, name=f"{field.name.lower()}_held", reset_less=True)
+            m.d.comb += budget.eq(held)
+            with m.If(loading):
+                m.d.sync += held.eq(answer)
+
+        write, address, answer = memory("time", n)
+        after = Signal(32)
+        running = Signal.like(self.task)
+        m.d.comb += [
+            after.eq(self.executed + self.active),
+            write.addr.eq(running),
+            write.data.eq(after),
+            write.en.eq(self.end),
+            address.eq(self.task),
+        ]
+        executed = Signal(32, reset_less=True)
+        m.d.comb += self.executed.eq(executed)
+        m.d.sync += executed.eq(Mux(resumed, answer, after))
+        with m.If(fresh):
+            m.d.sync += executed.eq(0)
+        task = Signal.like(self.task)
+        with m.If(self.load):
+            m.d.sync += task.eq(self.task)
+        with m.If(loading):
+            m.d.sync += running.eq(task)
+        return m

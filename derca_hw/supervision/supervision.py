@@ -1,0 +1,108 @@
+"""Supervision: which task set runs, what takes too long, and the safe state."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from derca_sim.events import Kind
+from derca_sim.model.platform import Platform
+
+from ..layouts import Layouts, pulse
+from .commit import CommitControl
+from .monitor import Monitor
+
+
+class Supervision(wiring.Component):
+    """`CommitControl` and `Monitor`, and the safe state: entered in the cycle in which something is `broken` or the
+    watchdog expires, left when a run starts.
+
+    Attributes
+    ----------
+    now : In
+    start, commit : In
+        The host starts a run; asks that what it has written takes over.
+    idle : In
+        No job lives, nothing is loaded, computed or stored.
+    config, page, write_page, hold, arm, commit_done : see the parts
+    broken : In
+        A table or a slot fails its parity.
+    safe : Out
+        Nothing more may be issued.
+    instruction, feedback : what the scheduler gives and gets
+    warn, limit, warning, expired : the watchdog's, if there is one
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        self._monitor = Monitor(p)
+        self._watchdog = p.supervision.watchdog
+        super().__init__({
+            "now": In(32),
+            "start": In(1),
+            "commit": In(1),
+            "idle": In(1),
+            "config": In(pulse(lay.task_write)),
+            "page": Out(1),
+            "write_page": Out(1),
+            "hold": Out(1),
+            "arm": Out(1),
+            "commit_done": Out(1),
+            "broken": In(1),
+            "safe": Out(1),
+            "instruction": In(pulse(lay.instruction)),
+            "feedback": In(1),
+            "commit_event": Out(pulse(lay.event)),
+            **({"budget_event": Out(pulse(lay.event))} if p.supervision.budgets else {}),
+            **({"warn": In(32), "limit": In(32), "warning": Out(1), "expired": Out(1),
+                "watchdog_event": Out(pulse(lay.event))} if self._watchdog else {}),
+        })
+
+    def sources(self):
+        """Streams of events."""
+        return [getattr(self, name) for name in ("commit_event", "budget_event", "watchdog_event")
+                if name in self.signature.members]
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.commit_control = control = CommitControl(self._p)
+        m.submodules.monitor = monitor = self._monitor
+        for name in ("release_idle", "scheduler_idle", "accelerator_idle"):
+            m.d.comb += getattr(control, name).eq(self.idle)
+        safe = Signal()
+        m.d.comb += [
+            control.commit.eq(self.commit),
+            control.start.eq(self.start),
+            self.page.eq(control.page),
+            self.write_page.eq(control.write_page),
+            self.hold.eq(control.hold),
+            self.arm.eq(control.arm),
+            self.commit_done.eq(control.done),
+            self.commit_event.valid.eq(control.done),
+            self.commit_event.p.cycle.eq(self.now),
+            self.commit_event.p.kind.eq(Kind.COMMIT),
+            self.safe.eq(safe | self.broken),
+            monitor.now.eq(self.now),
+            monitor.start.eq(self.start),
+            monitor.feedback.eq(self.feedback),
+            monitor.instruction.valid.eq(self.instruction.valid),
+            monitor.instruction.payload.eq(self.instruction.payload),
+        ]
+        if self._p.supervision.budgets:
+            connect(m, flipped(self.config), monitor.config)
+            connect(m, monitor.budget_event, flipped(self.budget_event))
+            m.d.comb += [monitor.page.eq(control.page), monitor.write_page.eq(control.write_page)]
+        if self._watchdog:
+            connect(m, monitor.watchdog_event, flipped(self.watchdog_event))
+            m.d.comb += [
+                monitor.warn.eq(self.warn),
+                monitor.limit.eq(self.limit),
+                self.warning.eq(monitor.warning),
+                self.expired.eq(monitor.expired),
+                self.safe.eq(safe | self.broken | monitor.safe),
+            ]
+        with m.If(self.safe):
+            m.d.sync += safe.eq(1)
+        with m.If(self.start):
+            m.d.sync += safe.eq(0)
+        return m
