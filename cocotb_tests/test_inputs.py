@@ -111,8 +111,6 @@ TASKSET_ERRORS = {
     "too many tasks": ("offset = 10", "[[task]]\nname = 'three'\nnetwork = 'a'\nperiod = 5", "number of tasks = 3",
                        "1 .. 2"),
     "triggers of a periodic task": ("offset = 10", "triggers = [5]", "task[1].triggers = [5]", "sporadic = true"),
-    "triggers too close": ("offset = 10", "sporadic = true\ntriggers = [5, 2004]", "task[1].triggers = [5, 2004]",
-                           "at least 2000 apart"),
     "neither file nor layers": ("layers = [{ m = 4, k = 5, n = 6 }, { m = 4, k = 6, n = 3, relu = true }]", "",
                                 "network[0] file, layers", "exactly one"),
     "both file and layers": ("seed = 1", "file = 'x.npz'", "network[0] file, layers", "exactly one"),

@@ -120,7 +120,7 @@ def test_synthesis_of_a_hierarchy_adds_up(build_folder):
 def test_the_second_synthesis_is_answered_from_the_cache(build_folder, monkeypatch):
     design, target = toy_rtlil(), TARGETS["ecp5"]
     first = synthesis.synthesise(design, target)
-    monkeypatch.setattr(synthesis, "_run", lambda *a: pytest.fail("the cache was not used"))
+    monkeypatch.setattr(synthesis, "run_yosys", lambda *a: pytest.fail("the cache was not used"))
     assert synthesis.synthesise(design, target) == first
 
 

@@ -35,11 +35,12 @@ class OutOfContext(Elaboratable):
     """A component between registers, with four ports `clk`, `rst`, `i`, `o`.
 
     Inputs are the bits of one shift register, outputs are registered and folded to one bit by stages of XOR with
-    registers after each, so that nothing of the component is optimised away and no path of the wrapper is long.
+    registers after each, so that nothing of the component is optimised away and no path of the wrapper is long. Inputs
+    named in `held` stay 0.
     """
 
-    def __init__(self, component: wiring.Component):
-        self.component = component
+    def __init__(self, component: wiring.Component, held: tuple[str, ...] = ()):
+        self.component, self.held = component, held
         self.clk, self.rst, self.i, self.o = Signal(), Signal(), Signal(), Signal()
 
     def elaborate(self, platform):
@@ -47,7 +48,8 @@ class OutOfContext(Elaboratable):
         m.domains.sync = domain = ClockDomain()
         m.submodules.block = block = self.component
         ports = _ports(block)
-        inputs = [value for value, direction in ports.values() if direction is PortDirection.Input]
+        inputs = [value for name, (value, direction) in ports.items()
+                  if direction is PortDirection.Input and name not in self.held]
         outputs = [value for value, direction in ports.values() if direction is PortDirection.Output]
         driven = Cat(*inputs)
         chain = Signal(len(driven) + 1, reset_less=True)  # the last bit is the block's reset
@@ -93,9 +95,9 @@ class Routed:
     path: dict
 
 
-def wrapped_rtlil(component: wiring.Component) -> str:
-    """RTLIL of the component in its wrapper; the top module is `top`."""
-    top = OutOfContext(component)
+def wrapped_rtlil(component: wiring.Component, held: tuple[str, ...] = ()) -> str:
+    """RTLIL of the component in its wrapper, the inputs in `held` at 0; the top module is `top`."""
+    top = OutOfContext(component, held)
     return rtlil.convert(top, name="top", ports=[top.clk, top.rst, top.i, top.o], emit_src=False)
 
 

@@ -10,7 +10,7 @@ from derca_sim.errors import InputError
 
 from ..output import CheckFailed, JsonOption, print_json, show_table, step, write_text
 from .control_blocks import BLOCKS
-from .control_goals import GOAL_MHZ, anchors, goals, totals
+from .control_goals import GOAL_MHZ, anchors, exceeded, goals, totals
 
 TASKS = (4, 16, 64, 256, 1024)
 #: Clock rate that nextpnr is asked for, in MHz. It tries no harder than it is asked, and not as well when asked for the
@@ -53,7 +53,6 @@ def control(
     points = selected(tasks, kind, quick)
     runs = seeds or (1 if quick else 5)
     from .. import toolchain
-    from .control_cycles import exceeded
     from .control_measure import measure
 
     with step("preparing the tools"):
@@ -73,7 +72,7 @@ def control(
         _show(result)
     missed = [f"goal missed: {g['goal']}: {g['measured']}, goal {g['limit']}"
               for g in result["goals"] if g["met"] is False]
-    beyond = [f"{b['block']}, N = {b['tasks']}: {problem}" for b in blocks if b["cycles"]
+    beyond = [f"{b['block']}, N = {b['tasks']}: {problem}" for b in blocks
               for problem in exceeded(b["cycles"])]
     if missed or beyond:
         raise CheckFailed(*missed, *beyond)
@@ -127,6 +126,13 @@ def _command(tasks, kinds, seeds, quick) -> str:
     return " ".join(parts)
 
 
+#: Cycles of job release and kernel management, in words.
+_CYCLES = {
+    "lone": "release to its offer, alone", "burst": "release of all tasks to the last offer",
+    "switch": "instruction to the first entry", "next": "entry taken to the next",
+}
+
+
 def _show(r: dict) -> None:
     """The tables."""
     reference, how = r["reference"], r["method"]
@@ -154,6 +160,12 @@ def _show(r: dict) -> None:
                     f"{reference['cycles']['decision_worst_branches']} from feedback to instruction at worst (sum of "
                     f"its branches; its formula says {reference['cycles']['decision_formula']}), "
                     f"{reference['cycles']['release_burst']} to absorb {reference['tasks']} releases.")
+    others = [[f"{names[b['group']]}, {b['block']}" if b["group"] == "release" else names["kernel"], b["tasks"],
+               _CYCLES[key], found["measured"], found["declared"]]
+              for b in r["blocks"] if b["group"] != "scheduler"
+              for key, found in b["cycles"].items() if key in _CYCLES]
+    if others:
+        show_table("Cycles of the other blocks, at most", ["block", "N", "from .. to", "measured", "declared"], others)
     if r["control_planes"]:
         theirs = reference["total"]
         show_table(

@@ -23,6 +23,8 @@ class Block:
         What its platform says in `scheduler.kind` and `release.kind`.
     most
         Tasks it can be built for.
+    held
+        Inputs that this kind does not use.
     """
 
     group: str
@@ -30,6 +32,7 @@ class Block:
     scheduler: str = "scan"
     release: str = "swept"
     most: int = 1024
+    held: tuple[str, ...] = ()
 
     def platform(self, tasks: int) -> Platform:
         """The platform it is measured on: 32-bit keys, default tables, as many index rows for every N."""
@@ -46,10 +49,12 @@ class Block:
         return getattr(importlib.import_module(f"derca_hw.{module}"), name)(self.platform(tasks))
 
 
+_ALL_AT_ONCE = ("released", "keys")
+
 #: By name, in the order of the tables.
 BLOCKS = {
-    "heap": Block("scheduler", "scheduler.scheduler:Scheduler", scheduler="heap"),
-    "scan": Block("scheduler", "scheduler.scheduler:Scheduler"),
+    "heap": Block("scheduler", "scheduler.scheduler:Scheduler", scheduler="heap", held=_ALL_AT_ONCE),
+    "scan": Block("scheduler", "scheduler.scheduler:Scheduler", held=_ALL_AT_ONCE),
     "tournament": Block("scheduler", "scheduler.scheduler:Scheduler", scheduler="tournament", release="parallel",
                         most=64),
     "parallel": Block("release", "release.parallel:ParallelRelease", release="parallel", most=64),

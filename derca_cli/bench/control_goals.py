@@ -66,3 +66,14 @@ def goals(blocks: list[dict], planes: list[dict]) -> list[dict]:
             goal(f"{block}, N = {tasks}, cycles from feedback to instruction", "always 1",
                  f"{decision['min']} .. {decision['max']}", decision["min"] == decision["max"] == 1)
     return out
+
+
+def exceeded(cycles: dict) -> list[str]:
+    """What was measured beyond its declared constant, one line each."""
+    problems = []
+    for name, found in cycles.items():
+        if name == "decision" and not found["min"] == found["max"] == found["declared"]:
+            problems.append(f"decision = {found['min']} .. {found['max']} cycles, declared {found['declared']}")
+        elif name not in ("decision", "seed", "absorb") and found["measured"] > found["declared"]:
+            problems.append(f"{name} = {found['measured']} cycles, declared {found['declared']}")
+    return problems

@@ -10,10 +10,16 @@ from pathlib import Path
 from .. import fmax
 from ..resources import TARGETS, flat_cells, weigh
 from ..synthesis import cached, synthesise
-from . import control_cycles
+from . import control_cycles, control_release_cycles
 from .control_blocks import BLOCKS
 
 PROCESSES = 2
+#: What measures the cycles of the blocks of each group.
+MEASUREMENTS = {
+    "scheduler": control_cycles.scheduler_cycles,
+    "release": control_release_cycles.release_cycles,
+    "kernel": control_release_cycles.kernel_cycles,
+}
 
 
 def measure(points: list[tuple[str, int]], seeds: int, mhz: float, processes: int = PROCESSES,
@@ -49,26 +55,24 @@ def unit(kind: str, name: str, tasks: int, argument):
         target = TARGETS[argument]
         return weigh(flat_cells(synthesise(fmax.bare_rtlil(block.build(tasks)), target, top="block")), target)
     if kind == "netlist":
-        fmax.netlist(fmax.wrapped_rtlil(block.build(tasks)))
+        fmax.netlist(fmax.wrapped_rtlil(block.build(tasks), block.held))
         return None
     if kind == "route":
-        return fmax.route(fmax.netlist(fmax.wrapped_rtlil(block.build(tasks))), *argument)
+        return fmax.route(fmax.netlist(fmax.wrapped_rtlil(block.build(tasks), block.held)), *argument)
     return _cycles(block, tasks)
 
 
 def _cycles(block, tasks: int) -> dict:
     """The cycles of a block, from `build/bench/` when neither it nor the measurement changed."""
-    measurement = control_cycles.MEASUREMENTS.get(block.group)
-    if measurement is None:
-        return {}
+    measurement = MEASUREMENTS[block.group]
 
     def fill(work: Path) -> None:
         (work / "cycles.json").write_text(json.dumps(measurement(block.platform(tasks))))
 
     from derca_sim.model import timing
 
-    inputs = [importlib.metadata.version("amaranth"), Path(control_cycles.__file__).read_text(),
-              Path(timing.__file__).read_text(), block.platform(tasks).model_dump_json(),
+    sources = [Path(module.__file__).read_text() for module in (control_cycles, control_release_cycles, timing)]
+    inputs = [importlib.metadata.version("amaranth"), *sources, block.platform(tasks).model_dump_json(),
               fmax.bare_rtlil(block.build(tasks))]
     return json.loads((cached("bench", inputs, fill) / "cycles.json").read_text())
 

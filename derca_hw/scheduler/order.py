@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Value
 
 
 def earlier(a: Value, b: Value) -> Value:
-    """Whether key `a` lies strictly before `b`."""
-    return (a - b)[:len(a)][-1]
+    """Whether key `a` lies strictly before `b`: the top bit of a - b, without the bits of the difference."""
+    return a[-1] ^ b[-1] ^ (a[:-1] < b[:-1])
 
 
 def before(a, b) -> Value:

@@ -18,8 +18,8 @@ class RegionCounters(wiring.Component):
     ----------
     read, task : In
         Look at a task.
-    region, last : Out
-        Its next region; whether that is the job's last.
+    region, begun, last : Out
+        Its next region; whether that is not the job's first; whether it is its last.
     step, step_task : In
         The cycle after `read`: the region is issued, count on; after the last from 0 again.
     reset : In
@@ -40,6 +40,7 @@ class RegionCounters(wiring.Component):
             "read": In(1),
             "task": In(task),
             "region": Out(REGION_BITS),
+            "begun": Out(1),
             "last": Out(1),
             "step": In(1),
             "step_task": In(task),
@@ -70,6 +71,7 @@ class RegionCounters(wiring.Component):
             count_r.en.eq(self.read),
             next_r.en.eq(self.read),
             self.region.eq(next_r.data),
+            self.begun.eq(next_r.data != 0),
             self.last.eq(following == count_r.data),
             next_w.addr.eq(Mux(self.clearing, pointer, self.step_task)),
             next_w.data.eq(Mux(self.last | self.reset | self.clearing, 0, following)),

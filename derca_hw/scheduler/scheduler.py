@@ -160,7 +160,7 @@ class Scheduler(wiring.Component):
             out.p.switch.eq(switched),
             out.p.preempt.eq(preempted),
             out.p.abort.eq(abandoned),
-            out.p.resume.eq(switched & (counters.region != 0)),
+            out.p.resume.eq(switched & counters.begun),
         ]
         with m.If(ended):
             m.d.sync += current_valid.eq(0)

@@ -31,12 +31,13 @@ class SchedulerTiming:
         self.REFILL = {"heap": 2, "scan": n + 3, "tournament": max(2, tree + 1)}[kind]
         #: The same under a burst of releases.
         self.LONGEST_REFILL = self.REFILL + {"heap": busy, "scan": n, "tournament": 0}[kind]
-        #: The longest time from a release offered to the first decision that may choose it, as the last of N. A
-        #: decision every other cycle closes `scan` (and `tournament` with least_slack), and every switch occupies
+        #: The longest time from a release offered to the first decision that may choose it, as the last of N. A switch
+        #: just before one is seen keeps `scan` searching (which takes longer than the other releases and the closed
+        #: cycles), a decision every other cycle closes `tournament` with least_slack, and every switch occupies
         #: `heap`: each release may preempt, and end at once, which makes two.
         self.VISIBILITY = {
             "heap": n * (self.INTERVAL + 2 * (self.REMOVE + 1)) + self.VISIBLE,
-            "scan": 2 * n - 1 + self.VISIBLE,
+            "scan": n - 2 + self.VISIBLE + self.REFILL,
             "tournament": (2 * n if "least_slack" in p.scheduler.policies else n) - 1 + self.VISIBLE,
         }[kind]
 
