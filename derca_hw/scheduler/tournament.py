@@ -18,7 +18,7 @@ class TournamentSlots(wiring.Component):
     Every release of a cycle is absorbed in that cycle: with `release.kind = "parallel"` all of `released` with their
     `keys`, otherwise one from the stream. A slot's change reaches the root ceil(log2 N) cycles after it
     (`SchedulerTiming.VISIBLE`, `REFILL`). The running job keeps its slot, which does not take part while it has regions
-    left. Liveness is stored twice, keys with parity: a slot that wins with a wrong parity is a fault.
+    left. Liveness is stored twice, once inverted, keys with parity: a slot that wins with a wrong parity is a fault.
 
     Members: see `WaitingJobs`, and with parallel release `released` and `keys`.
     """
@@ -42,7 +42,8 @@ class TournamentSlots(wiring.Component):
         rekeys = "least_slack" in p.scheduler.policies
 
         # -- slots -------------------------------------------------------------------------------------------------
-        live, live_copy, parity = Signal(n), Signal(n), Signal(n)
+        live, parity = Signal(n), Signal(n)
+        dead = Signal(n, init=-1)  # not a copy of `live`, which synthesis would find to be the same and remove
         keys = [Signal(time, name=f"key_{i}") for i in range(n)]
         taken = Signal()
         m.d.comb += [
@@ -70,11 +71,11 @@ class TournamentSlots(wiring.Component):
                     m.d.comb += load.eq(1)
                     m.d.sync += [keys[i].eq(self.keys[i]), parity[i].eq(self.keys[i].xor())]
             with m.If(jobs.ended & runs):
-                m.d.sync += [live[i].eq(0), live_copy[i].eq(0)]
+                m.d.sync += [live[i].eq(0), dead[i].eq(1)]
             with m.If(load):
-                m.d.sync += [live[i].eq(1), live_copy[i].eq(1)]
+                m.d.sync += [live[i].eq(1), dead[i].eq(0)]
         with m.If(jobs.clear):
-            m.d.sync += [live.eq(0), live_copy.eq(0)]
+            m.d.sync += [live.eq(0), dead.eq(-1)]
 
         # -- tree --------------------------------------------------------------------------------------------------
         node_layout = data.StructLayout({"valid": 1, "parity": 1, "key": time, "task": self._job["task"].shape})
@@ -123,7 +124,11 @@ class TournamentSlots(wiring.Component):
             jobs.best.key.eq(root.key),
             jobs.best_valid.eq(root.valid),
             jobs.empty.eq(~live.any()),
-            jobs.fault.eq((root.valid & (root.key.xor() ^ root.parity)) | (live != live_copy)),
+            jobs.fault_task.eq(root.task),
+            jobs.fault.eq((root.valid & (root.key.xor() ^ root.parity)) | ~(live ^ dead).all()),
         ]
+        for i in range(n):
+            with m.If(live[i] == dead[i]):
+                m.d.comb += jobs.fault_task.eq(i)
         return m
 
