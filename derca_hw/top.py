@@ -136,16 +136,16 @@ class Derca(wiring.Component):
             release.arm.eq(supervision.arm & host.running),  # a commit while stopped starts no timers
             release.hold.eq(supervision.hold),
             manager.start.eq(supervision.arm),
-            supervision.broken.eq(manager.stopped | scheduler.fault),
+            supervision.broken.eq(manager.stopped | scheduler.fault | accelerator.premature),
             scheduler.halt.eq(supervision.safe),
             host.safe.eq(supervision.safe),
             host.faults[Fault.INDEX_PARITY].eq(manager.index_fault),
             host.faults[Fault.ENTRY_PARITY].eq(manager.entry_fault),
             host.faults[Fault.LAYER_PARITY].eq(manager.layer_fault),
             host.faults[Fault.SLOT_PARITY].eq(scheduler.fault),
-            host.faults[Fault.SPURIOUS_FEEDBACK].eq(scheduler.spurious),
+            host.faults[Fault.SPURIOUS_FEEDBACK].eq(scheduler.spurious | accelerator.premature),
             host.faults[Fault.BUS_ERROR].eq(memory.error),
-            host.fault_where.eq(Mux(scheduler.fault, scheduler.instruction.p.task, manager.fault_row)),
+            host.fault_where.eq(Mux(scheduler.fault, scheduler.fault_task, manager.fault_row)),
         ]
         if p.supervision.watchdog:
             m.d.comb += [

@@ -30,6 +30,8 @@ class Accelerator(wiring.Component):
     entries, grant : from the kernel manager
     feedback : Out
         A region is about to end: `ComputeTiming.AHEAD` cycles before its last operands.
+    premature : Out
+        A region was granted before the last one had ended: feedback came that this accelerator did not mean.
     done : Out(stream, always ready)
         A tile, or a job's last, is in memory.
     read_request, read_beat, write_request, write_beat, stored, room, memory_busy : the memory interface
@@ -44,6 +46,7 @@ class Accelerator(wiring.Component):
             "entries": In(stream.Signature(lay.metadata)),
             "grant": In(pulse(lay.grant)),
             "feedback": Out(1),
+            "premature": Out(1),
             "done": Out(pulse(lay.done)),
             "read_request": Out(stream.Signature(lay.read_request)),
             "read_beat": In(pulse(lay.read_beat)),
@@ -133,6 +136,7 @@ class Accelerator(wiring.Component):
             compute.grant.valid.eq(self.grant.valid),
             compute.grant.payload.eq(self.grant.payload),
             self.feedback.eq(compute.feedback),
+            self.premature.eq(compute.premature),
             compute.full.eq(owner.full),
             compute.tag.eq(owner.next_tag),
             compute.slot.eq(owner.next),

@@ -30,6 +30,8 @@ class ComputeEngine(wiring.Component):
 
     Attributes
     ----------
+    premature : Out
+        Strobe: in the cycle before, a region was granted although the last one granted had not ended.
     full, tag, slot, bias_set : In
         The oldest slot; `start` claims it.
     release, release_slot : Out
@@ -53,6 +55,7 @@ class ComputeEngine(wiring.Component):
             "barrier": In(1),
             "grant": In(pulse(lay.grant)),
             "feedback": Out(1),
+            "premature": Out(1),
             "full": In(1),
             "tag": In(lay.tag),
             "slot": In(slot),
@@ -257,6 +260,14 @@ class ComputeEngine(wiring.Component):
             follows.eq(self.grant.valid & ~self.grant.p.switch),
             preempt.eq(self.grant.valid & self.grant.p.switch & self.grant.p.preempt),
         ]
+        owed = Signal()  # a region was granted, and its last operands have not entered the array
+        ends = Signal()
+        m.d.comb += ends.eq(done & tag.region_end)
+        with m.If(ends):
+            m.d.sync += owed.eq(0)
+        with m.If(self.grant.valid):
+            m.d.sync += owed.eq(1)
+        m.d.sync += self.premature.eq(self.grant.valid & owed & ~ends)
         with m.If(self.feedback):
             m.d.sync += granted.eq(0)
         with m.If(self.grant.valid):

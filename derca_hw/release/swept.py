@@ -62,7 +62,7 @@ class SweptRelease(wiring.Component):
         A completed store command; `final` ends the task's job.
     event, early_event : Out(stream, always ready)
     idle : Out(1)
-        No job lives and none waits to be offered.
+        No job lives, none waits to be offered, and `arm` may come in the next cycle: in one of the cycles of a visit.
     """
 
     def __init__(self, p: Platform):
@@ -171,7 +171,8 @@ class SweptRelease(wiring.Component):
         lives = Signal(range(n + 1))
         born, died = Signal(), Signal()
         m.d.sync += lives.eq(lives + born - died)
-        m.d.comb += self.idle.eq((lives == 0) & ~valid)
+        listens = Signal()  # timers can be started in the next cycle
+        m.d.comb += self.idle.eq((lives == 0) & ~valid & listens)
 
         # -- events: the result of a step is the cycle of its event --------------------
         event = self.event
@@ -214,14 +215,14 @@ class SweptRelease(wiring.Component):
 
         with m.FSM(init="FORGET READ"):
             with m.State("FORGET READ"):
-                m.d.comb += load.eq(1)
+                m.d.comb += [load.eq(1), listens.eq(1)]
                 m.d.sync += lives.eq(0)
                 m.next = "FORGET"
                 with m.If(self.arm):
                     m.d.sync += task.eq(0)
                     m.next = "ARM 0"
             with m.State("FORGET"):
-                m.d.comb += [flags_w.en.eq(1), seen_w.en.eq(1), seen_w.data.eq(marks)]
+                m.d.comb += [flags_w.en.eq(1), seen_w.en.eq(1), seen_w.data.eq(marks), listens.eq(1)]
                 m.d.sync += [task.eq(following), lives.eq(0)]
                 m.next = "FORGET READ"
                 with m.If(self.arm):
@@ -262,7 +263,7 @@ class SweptRelease(wiring.Component):
             with m.State("CHECK LATE"):
                 path.subtract(m, 0)  # now > late
                 path.ask(m, path.NEXT, None)
-                m.d.comb += path.hold.eq(1)
+                m.d.comb += [path.hold.eq(1), listens.eq(1)]
                 m.d.sync += [
                     late.eq(negative), state.eq(read), ended.eq(marks[0] ^ seen[0] | news[0]),
                     triggered.eq(marks[1] ^ seen[1] | news[1]),

@@ -48,8 +48,13 @@ class HeapJobs(wiring.Component):
             ]
         low_job, high_job = read_low.data.job, read_high.data.job
         read_low_valid, read_high_valid = Signal(), Signal()
-        m.d.comb += jobs.fault.eq(
-            (read_low_valid & read_low.data.as_value().xor()) | (read_high_valid & read_high.data.as_value().xor()))
+        low_fault, high_fault = Signal(), Signal()
+        m.d.comb += [
+            low_fault.eq(read_low_valid & read_low.data.as_value().xor()),
+            high_fault.eq(read_high_valid & read_high.data.as_value().xor()),
+            jobs.fault.eq(low_fault | high_fault),
+            jobs.fault_task.eq(Mux(low_fault, low_job.task, high_job.task)),
+        ]
 
         size = Signal(range(n + 1))
         best, best_valid = Signal(job), Signal()

@@ -114,6 +114,7 @@ class ScanSlots(wiring.Component):
         m.d.comb += [
             jobs.settled.eq(~(clearing | begin | scanning | scanned)),
             jobs.empty.eq(jobs.settled & ~best_valid & ~fresh & ~read_valid),
+            jobs.fault_task.eq(candidate.task),
             jobs.fault.eq(read_valid & Cat(read.data.key, read.data.live, read.data.parity).xor()),
         ]
         with m.If(jobs.clear):

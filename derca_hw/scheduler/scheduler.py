@@ -54,9 +54,9 @@ class Scheduler(wiring.Component):
         Page of what the host writes that is in use; the one it writes.
     policy : In
         Index into `scheduler.policies`.
-    spurious, fault : Out
+    spurious, fault, fault_task : Out
         Feedback while no region runs (ignored); a stored job fails its parity, nothing more is issued
-        until `running` falls.
+        until `running` falls; whose job.
     ready_event, issue_event : Out(stream, always ready)
     idle : Out
         No job lives here.
@@ -84,6 +84,7 @@ class Scheduler(wiring.Component):
             "policy": In(bits_for(len(p.scheduler.policies) - 1)),
             "spurious": Out(1),
             "fault": Out(1),
+            "fault_task": Out(bits_for(n - 1)),
             "ready_event": Out(pulse(lay.event)),
             "issue_event": Out(pulse(lay.event)),
             "idle": Out(1),
@@ -127,6 +128,7 @@ class Scheduler(wiring.Component):
             counters.task.eq(Mux(switch, jobs.best.task, current.task)),
             self.spurious.eq(self.feedback & ~outstanding),
             self.fault.eq(jobs.fault),
+            self.fault_task.eq(jobs.fault_task),
             self.idle.eq(jobs.empty & ~current_valid & ~out.valid),
         ]
         m.d.sync += [issued.eq(fire), broken.eq(broken | jobs.fault | self.halt)]
@@ -191,8 +193,10 @@ class Scheduler(wiring.Component):
                         with m.If(runs):
                             m.d.sync += [current_valid.eq(0), dropped.eq(1)]
         m.d.comb += [jobs.clear.eq(stop), counters.clear.eq(stop)]
-        with m.If(stop):
-            m.d.sync += [current_valid.eq(0), broken.eq(0), dropped.eq(0)]
+        with m.If(stop):  # what the accelerator still holds of a job is given up by the next instruction
+            m.d.sync += [current_valid.eq(0), dropped.eq(current_valid | dropped)]
+        with m.If(~self.running):  # and not in its last cycle only: the safe state lasts until the next run
+            m.d.sync += broken.eq(0)
 
         # -- events ----------------------------------------------------------------------------------------------------
         ready, issue = self.ready_event, self.issue_event

@@ -117,14 +117,18 @@ class TournamentSlots(wiring.Component):
             m.d.sync += left_cycles.eq(refill - 1)
         with m.Elif(left_cycles != 0):
             m.d.sync += left_cycles.eq(left_cycles - 1)
+        wrong = Signal(n)
         m.d.comb += [
             jobs.settled.eq(left_cycles == 0),
             jobs.best.task.eq(root.task),
             jobs.best.key.eq(root.key),
             jobs.best_valid.eq(root.valid),
             jobs.empty.eq(~live.any()),
-            jobs.fault.eq(Cat(*(live[i] & (keys[i].xor() ^ parity[i]) for i in range(n))).any()
-                          | ~(live ^ empty).all()),
+            jobs.fault.eq(wrong.any()),
         ]
+        for i in range(n):
+            m.d.comb += wrong[i].eq((live[i] & (keys[i].xor() ^ parity[i])) | (live[i] == empty[i]))
+            with m.If(wrong[i]):
+                m.d.comb += jobs.fault_task.eq(i)
         return m
 

@@ -34,8 +34,8 @@ class WaitingJobs(wiring.Signature):
         With `issued`: the running job's new key (only where the policy least_slack is generated).
     clear : In
         Forget every job.
-    fault : Out
-        A stored job fails its parity.
+    fault, fault_task : Out
+        A stored job fails its parity; whose, as far as the slot still tells.
     empty : Out
         Nothing waits; meaningful while no job runs.
     """
@@ -57,5 +57,6 @@ class WaitingJobs(wiring.Signature):
             "rekey": In(p.scheduler.time_width),
             "clear": In(1),
             "fault": Out(1),
+            "fault_task": Out(lay.job["task"].shape),
             "empty": Out(1),
         })
