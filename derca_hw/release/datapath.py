@@ -20,7 +20,6 @@ PARAMETERS = (TaskReg.PERIOD, TaskReg.DEADLINE, TaskReg.OFFSET, TaskReg.SLACK)
 #: Words of a distributed memory that need no selection behind it.
 DISTRIBUTED = 64
 
-
 def State(keeps: bool) -> data.StructLayout:
     """What the unit remembers of a task between visits."""
     return data.StructLayout({
@@ -32,9 +31,15 @@ def State(keeps: bool) -> data.StructLayout:
     })
 
 
+def ram_style(depth: int) -> dict:
+    """Attributes of a memory: shallow ones never become block RAM; what it answers comes late, and sums follow."""
+    return {"ram_style": "distributed"} if depth <= DISTRIBUTED else {}
+
+
 def table(m, name, shape, depth):
     """Write port and read port of a memory; the user registers what is read."""
-    m.submodules[name] = memory = Memory(shape=shape, depth=1 << bits_for(depth - 1), init=[])
+    size = 1 << bits_for(depth - 1)
+    m.submodules[name] = memory = Memory(shape=shape, depth=size, init=[], attrs=ram_style(size))
     return memory.write_port(), memory.read_port(domain="comb")
 
 
