@@ -246,10 +246,9 @@ class SweptRelease(wiring.Component):
                 path.put(m, path.NEXT)
                 m.next = "ARM 4"
             with m.State("ARM 4"):
-                path.ask(m, path.NEXT, "armed")
+                path.ask(m, path.NEXT, "armed", minus=True, carry=True)
                 m.next = "ARM 5"
             with m.State("ARM 5"):
-                path.subtract(m, 0)
                 path.put(m, path.NEXT)
                 m.next = "ARM 6"
             with m.State("ARM 6"):
@@ -260,22 +259,20 @@ class SweptRelease(wiring.Component):
                 with m.If(task == n - 1):
                     m.next = "START"
             with m.State("START"):
-                path.ask(m, path.LATE, "now")
+                path.ask(m, path.LATE, "now", minus=True, carry=True)
                 m.d.comb += load.eq(1)
                 m.next = "CHECK LATE"
             with m.State("CHECK LATE"):
-                path.subtract(m, 0)  # now > late
-                path.ask(m, path.NEXT, None)
+                path.ask(m, path.NEXT, None, minus=True, carry=True)  # the same now > next
                 m.d.comb += path.hold.eq(1)
-                m.d.sync += [
+                m.d.sync += [  # now > late
                     at.eq(following), late.eq(negative), state.eq(read), ended.eq(marks[0] ^ seen[0] | news[0]),
                     triggered.eq(marks[1] ^ seen[1] | news[1]),
                     used.eq(0), gone.eq(0), queued_job.eq(0),
                 ]
                 m.next = "CHECK DUE"
             with m.State("CHECK DUE"):
-                path.subtract(m, 0)  # the same now > next
-                path.ask(m, path.LATE, "now")
+                path.ask(m, path.LATE, "now", minus=True, carry=True)
                 m.d.sync += due.eq(negative)
                 m.d.comb += flags_w.data.seen.eq(seen ^ Cat(ended, triggered & ~trigger))  # nobody's are forgotten
                 act = Signal()
@@ -294,30 +291,28 @@ class SweptRelease(wiring.Component):
                 stopped()
 
             def release_or_close():
-                path.ask(m, path.NEXT, "done")
+                path.ask(m, path.NEXT, "done", minus=True, carry=True)  # done > next
                 m.next = "LIVED"
 
             def judged():
                 with m.If(trigger):
-                    path.ask(m, path.NEXT, "trigger")
+                    path.ask(m, path.NEXT, "trigger", minus=True)  # trigger >= next
                     m.next = "TRIGGER"
                 with m.Else():
                     release_or_close()
 
             with m.State("TURN"):
                 with m.If(judge):
-                    path.ask(m, path.LATE, "done")
+                    path.ask(m, path.LATE, "done", minus=True, carry=True)  # done > late
                     m.next = "JUDGE"
                 with m.Else():
                     judged()
             with m.State("JUDGE"):
-                path.subtract(m, 0)
                 with m.If(ended):
                     m.d.sync += late.eq(negative)
-                path.ask(m, path.LATE, None)
+                path.ask(m, path.LATE, None, carry=True)
                 m.next = "MISS"
             with m.State("MISS"):
-                m.d.comb += path.carry.eq(1)
                 with m.If(late & ~state.missed):
                     log(Kind.MISS, 1)
                     m.d.sync += state.missed.eq(1)
@@ -330,7 +325,6 @@ class SweptRelease(wiring.Component):
                     m.d.sync += [state.live.eq(0), gone.eq(1)]
                 judged()
             with m.State("TRIGGER"):
-                path.subtract(m, 1)  # trigger >= next
                 m.d.sync += early.eq(~state.open & ~negative)
                 path.ask(m, None, "trigger")
                 m.next = "TRIGGERED"
@@ -345,7 +339,6 @@ class SweptRelease(wiring.Component):
             with m.State("TRIGGER END"):
                 release_or_close()
             with m.State("LIVED"):
-                path.subtract(m, 0)  # done > next
                 m.d.sync += lived.eq(state.live | gone & negative)
                 if keeps:
                     m.d.sync += queued_job.eq(gone & state.queued & ~(wants & negative))
@@ -402,7 +395,7 @@ class SweptRelease(wiring.Component):
                     path.put(m, path.NEXT)
                 fresh = Signal(State(keeps))
                 m.d.comb += [fresh.eq(state), flags_w.data.seen.eq(dealt)]
-                path.ask(m, path.LATE, "now")
+                path.ask(m, path.LATE, "now", minus=True, carry=True)
                 with m.If(releases):
                     m.d.comb += [fresh.live.eq(1), fresh.missed.eq(0)]
                 if keeps:
@@ -424,7 +417,7 @@ class SweptRelease(wiring.Component):
                         m.next = "ANSWER"
             with m.State("CLOSE"):
                 m.d.comb += flags_w.data.seen.eq(dealt)
-                path.ask(m, path.LATE, "now")
+                path.ask(m, path.LATE, "now", minus=True, carry=True)
                 follow(state)
             if aborts:
                 with m.State("ANSWER"):
@@ -441,10 +434,9 @@ class SweptRelease(wiring.Component):
                     m.next = "REPLACE"
                 with m.State("REPLACE"):
                     log(Kind.RELEASE, 1)
-                    path.ask(m, path.LATE, None)
+                    path.ask(m, path.LATE, None, carry=True)
                     m.next = "LEFT"
                 with m.State("LEFT"):  # the old job's deadline lies before the release that ended it
-                    m.d.comb += path.carry.eq(1)
                     with m.If(~state.missed):
                         log(Kind.MISS, 1)
                     m.d.sync += [state.missed.eq(0), state.queued.eq(0)]
