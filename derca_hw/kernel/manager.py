@@ -37,7 +37,7 @@ class KernelManager(wiring.Component):
     page : In
         The half of the tables that is read; changes only while there are no jobs. Unused without `tables.shadow`.
     write, write_page, write_table, write_row, write_word, write_data : In
-        Table writes of the host.
+        Table writes of the host; each is done one cycle later.
     index_fault, entry_fault, layer_fault : Out
         Strobes, one at a time: a row of this table is damaged.
     fault_row : Out
