@@ -37,7 +37,7 @@ class KernelManager(wiring.Component):
     page : In
         The half of the tables that is read; changes only while there are no jobs. Unused without `tables.shadow`.
     write, write_page, write_table, write_row, write_word, write_data : In
-        Table writes of the host.
+        Table writes of the host; each is done one cycle later.
     index_fault, entry_fault, layer_fault : Out
         Strobes, one at a time: a row of this table is damaged.
     fault_row : Out
@@ -125,10 +125,17 @@ class KernelManager(wiring.Component):
         with m.If(entry.read):
             m.d.sync += [entry_at.eq(next_entry), layer_at.eq(next_layer), next_entry.eq(next_entry + 1)]
 
+        # The states READ and OFFER as bits of their own: reading goes to every RAM, with as little before it as can be.
+        reading, offering = Signal(), Signal()
+        m.d.comb += entry.read.eq(reading | offering & out.ready)
+        m.d.sync += reading.eq(0)
+
         def interrupts():
             with m.If(switch):
+                m.d.sync += [reading.eq(0), offering.eq(0)]
                 m.next = "INDEX"
             with m.If(self.start):
+                m.d.sync += [reading.eq(0), offering.eq(0)]
                 m.next = "NONE"
 
         with m.FSM():
@@ -136,10 +143,10 @@ class KernelManager(wiring.Component):
                 interrupts()
             with m.State("INDEX"):
                 m.d.sync += [next_entry.eq(first.entry), next_layer.eq(first.layer)]
+                m.d.sync += reading.eq(1)
                 m.next = "READ"
                 interrupts()
             with m.State("READ"):
-                m.d.comb += entry.read.eq(1)
                 m.next = "ROWS"
                 interrupts()
                 with m.If(index.damaged):
@@ -149,23 +156,25 @@ class KernelManager(wiring.Component):
                 m.d.sync += [
                     next_layer.eq(row.next_layer), ends_region.eq(row.preemptive), ends_job.eq(row.final),
                 ]
+                m.d.sync += offering.eq(1)
                 m.next = "OFFER"
                 interrupts()
             with m.State("OFFER"):
                 damaged = Signal()
                 m.d.comb += [damaged.eq(entry.damaged | layer.damaged), out.valid.eq(~switch & ~damaged)]
                 with m.If(out.ready):  # a damaged row is not taken, but nothing follows it either
-                    m.d.comb += entry.read.eq(1)
-                    m.d.sync += [region.eq(region + ends_region), resume.eq(0)]
+                    m.d.sync += [region.eq(region + ends_region), resume.eq(0), offering.eq(0)]
                     m.next = "ROWS"
                     with m.If(ends_job):
                         m.next = "NONE"
                 interrupts()
                 with m.If(entry.damaged):
                     m.d.comb += [self.entry_fault.eq(1), self.fault_row.eq(entry_at)]
+                    m.d.sync += offering.eq(0)
                     m.next = "STOPPED"
                 with m.Elif(layer.damaged):
                     m.d.comb += [self.layer_fault.eq(1), self.fault_row.eq(layer_at)]
+                    m.d.sync += offering.eq(0)
                     m.next = "STOPPED"
             with m.State("STOPPED"):
                 m.d.comb += self.stopped.eq(1)

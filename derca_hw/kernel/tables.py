@@ -27,7 +27,7 @@ class Table(wiring.Component):
     Attributes
     ----------
     write, write_row, write_word, write_data : In
-        Host write of one 32-bit word of a row; rows and words beyond the table change nothing.
+        Host write of one 32-bit word of a row, done one cycle later; rows and words beyond the table change nothing.
     write_page : In
         Page of the write; with `pages` = 1 unused, like `page`.
     read, page, address : In
@@ -62,14 +62,17 @@ class Table(wiring.Component):
         within = Signal()
         beyond = self.write_row[bits:].any() if self._depth == 1 << bits else self.write_row >= self._depth
         m.d.comb += within.eq(self.write & ~beyond)
+        # To every RAM: from registers, decoded before.
+        row, data_in, into = Signal(bits), Signal(32), Signal()
+        m.d.sync += [row.eq(self.write_row[:bits]), data_in.eq(self.write_data), into.eq(self.write_page & paged)]
         odd = []
         words = self._layout.words
         for number in range(words):
             used = min(32, self._layout.width - 32 * number)
-            data = self.write_data[:used]
+            data = data_in[:used]
             stored = Cat(data, data.xor()) if self._parity else data
             write_en = Signal(name=f"write_{number}")
-            m.d.comb += write_en.eq(within & (self.write_word == number))
+            m.d.sync += write_en.eq(within & (self.write_word == number))
             word = Signal(len(stored), name=f"row_{number}", reset_less=True)
             width = len(stored) if depth <= SHALLOW else max(1, RAM_BITS >> bits_for(depth - 1))
             for low in range(0, len(stored), width):
@@ -78,7 +81,7 @@ class Table(wiring.Component):
                     shape=len(stored[part]), depth=depth, init=[], attrs=RAM)
                 write, read = memory.write_port(), memory.read_port(domain="comb")
                 m.d.comb += [
-                    write.addr.eq(Cat(self.write_row[:bits], self.write_page & paged)),
+                    write.addr.eq(Cat(row, into)),
                     write.data.eq(stored[part]),
                     write.en.eq(write_en),
                     read.addr.eq(Cat(self.address, self.page & paged)),

@@ -20,7 +20,6 @@ PARAMETERS = (TaskReg.PERIOD, TaskReg.DEADLINE, TaskReg.OFFSET, TaskReg.SLACK)
 #: Words of a distributed memory that need no selection behind it.
 DISTRIBUTED = 64
 
-
 def State(keeps: bool) -> data.StructLayout:
     """What the unit remembers of a task between visits."""
     return data.StructLayout({
@@ -32,9 +31,15 @@ def State(keeps: bool) -> data.StructLayout:
     })
 
 
+def ram_style(depth: int) -> dict:
+    """Attributes of a memory: shallow ones never become block RAM; what it answers comes late, and sums follow."""
+    return {"ram_style": "distributed"} if depth <= DISTRIBUTED else {}
+
+
 def table(m, name, shape, depth):
     """Write port and read port of a memory; the user registers what is read."""
-    m.submodules[name] = memory = Memory(shape=shape, depth=1 << bits_for(depth - 1), init=[])
+    size = 1 << bits_for(depth - 1)
+    m.submodules[name] = memory = Memory(shape=shape, depth=size, init=[], attrs=ram_style(size))
     return memory.write_port(), memory.read_port(domain="comb")
 
 
@@ -79,19 +84,17 @@ class Datapath(wiring.Component):
             "negative": Out(1),
         })
 
-    def ask(self, m, field, operand):
-        """The operands of the next cycle."""
-        m.d.comb += [self.use.eq(field is not None), self.field.eq(field or 0)]
+    def ask(self, m, field, operand, *, minus=False, carry=False):
+        """The operands of the next cycle; with `minus` the result is their difference less 1, `carry` adds 1."""
+        m.d.comb += [
+            self.use.eq(field is not None), self.field.eq(field or 0), self.minus.eq(minus), self.carry.eq(carry),
+        ]
         for name in ("now", "done", "trigger", "armed"):
             m.d.comb += getattr(self, f"use_{name}").eq(operand == name)
         m.d.comb += [
             self.use_parameter.eq(isinstance(operand, TaskReg)),
             self.parameter.eq(PARAMETERS.index(operand) if isinstance(operand, TaskReg) else 0),
         ]
-
-    def subtract(self, m, less):
-        """This cycle's result is the difference, minus 1 if `less`."""
-        m.d.comb += [self.minus.eq(1), self.carry.eq(1 - less)]
 
     def put(self, m, field):
         """Write this cycle's result as a time of `task`."""
@@ -149,8 +152,10 @@ class Datapath(wiring.Component):
                 m.d.sync += held.eq(Mux(use, value, 0))
             right |= held
         total = Signal(TIME_BITS + 1)
+        minus, carry = Signal(), Signal()
+        m.d.sync += [minus.eq(self.minus), carry.eq(self.carry)]
         m.d.comb += [
-            total.eq(Cat(1, left) + Cat(self.carry, right ^ self.minus.replicate(TIME_BITS))),
+            total.eq(Cat(1, left) + Cat(carry, right ^ minus.replicate(TIME_BITS))),
             self.result.eq(total[1:]),
             self.negative.eq(total[-1]),
         ]

@@ -1,7 +1,7 @@
 """Job release whose timers stand in memory and are visited in turn: logic does not grow with the number of tasks."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,7 @@ from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
 from ..layouts import Layouts, pulse
-from .datapath import Datapath, State, table
+from .datapath import Datapath, State, ram_style, table
 from .stamps import Stamps
 
 #: Codes of `TaskReg.MODE`, bits 3..2.
@@ -100,22 +100,21 @@ class SweptRelease(wiring.Component):
         policies = p.scheduler.policies
 
         # -- who is visited ----------------------------------------------------------------------------------------
+        # `at` is whose memories are read: `task`, but in the last step of a visit, and wherever it may turn out to be
+        # the last, the next one already. It is a register, so that no late result selects an address.
         task, following, at = (Signal(self._task, name=name) for name in ("task", "following", "at"))
-        advance = Signal()  # the next task's memories are read already
-        m.d.comb += [
-            following.eq(Mux(task == n - 1, 0, task + 1)),
-            at.eq(Mux(advance, following, task)),
-        ]
+        m.d.comb += following.eq(Mux(at == n - 1, 0, at + 1))
 
         # -- what is known of it: parameters, times, flags, and whether its job has ended or a trigger has come --------
         m.submodules.datapath = path = Datapath(p)
         shadow = p.tables.shadow
         mode_w, mode_r = table(m, "mode", 4 if keeps else 2, n * (1 + shadow))
-        flags_w, flags_r = table(m, "flags", State(keeps), n)
-        # Marks of the ends and triggers that have been dealt with; read for the visit and for either side.
-        m.submodules.seen = seen_memory = Memory(shape=2, depth=1 << self._task, init=[])
+        # Beside the flags: marks of the ends and triggers that have been dealt with; again for either side.
+        flags_w, flags_r = table(m, "flags", data.StructLayout({"state": State(keeps), "seen": 2}), n)
+        m.submodules.seen = seen_memory = Memory(
+            shape=2, depth=1 << self._task, init=[], attrs=ram_style(1 << self._task))
         seen_w = seen_memory.write_port()
-        seen_r, seen_end, seen_trigger = (seen_memory.read_port(domain="comb") for _ in range(3))
+        seen_end, seen_trigger = (seen_memory.read_port(domain="comb") for _ in range(2))
         m.submodules.ends = ends = Stamps(p)
         m.submodules.triggers = triggers = Stamps(p, repeats=True)
         final = Signal()
@@ -132,7 +131,8 @@ class SweptRelease(wiring.Component):
             mode_w.data.eq(self.config.p.value),
             mode_w.en.eq(self.config.valid & (self.config.p.field == TaskReg.MODE >> 2)),
             mode_r.addr.eq(Cat(at, self.page) if shadow else at),
-            flags_r.addr.eq(at), flags_w.addr.eq(task), seen_r.addr.eq(at), seen_w.addr.eq(task),
+            flags_r.addr.eq(at), flags_w.addr.eq(task),
+            seen_w.addr.eq(task), seen_w.data.eq(flags_w.data.seen), seen_w.en.eq(flags_w.en),
         ]
         for side, port, bit in ((ends, seen_end, 0), (triggers, seen_trigger, 1)):
             m.d.comb += [port.addr.eq(side.task), side.seen.eq(port.data[bit])]
@@ -142,7 +142,7 @@ class SweptRelease(wiring.Component):
         marks, news = Signal(2), Signal(2)
         with m.If(load):
             m.d.sync += [
-                mode.eq(mode_r.data), read.eq(flags_r.data), seen.eq(seen_r.data),
+                mode.eq(mode_r.data), read.eq(flags_r.data.state), seen.eq(flags_r.data.seen),
                 marks.eq(Cat(ends.mark, triggers.mark)), news.eq(Cat(ends.news, triggers.news)),
             ]
         sporadic, enabled, overrun = mode[0], mode[1], mode[2:4]
@@ -202,11 +202,13 @@ class SweptRelease(wiring.Component):
             offers.eq(releases | keep & aborts & (overrun == ABORT) & ~gone),
         ]
 
+        def restart(following):
+            m.d.sync += [task.eq(following), at.eq(following)]
+
         def follow(fresh):
             """The visit ends: write the flags, go on to the next task, whose deadline has been asked for."""
-            path.ask(m, path.LATE, "now")
-            m.d.comb += [advance.eq(1), load.eq(1), flags_w.en.eq(1), seen_w.en.eq(1), flags_w.data.eq(fresh)]
-            m.d.sync += task.eq(following)
+            m.d.comb += [load.eq(1), flags_w.en.eq(1), flags_w.data.state.eq(fresh)]
+            m.d.sync += task.eq(at)
             m.next = "CHECK LATE"
 
         def stopped():
@@ -219,21 +221,23 @@ class SweptRelease(wiring.Component):
                 m.d.sync += lives.eq(0)
                 m.next = "FORGET"
                 with m.If(self.arm):
-                    m.d.sync += task.eq(0)
+                    restart(0)
                     m.next = "ARM 0"
             with m.State("FORGET"):
-                m.d.comb += [flags_w.en.eq(1), seen_w.en.eq(1), seen_w.data.eq(marks), listens.eq(1)]
-                m.d.sync += [task.eq(following), lives.eq(0)]
+                m.d.comb += [flags_w.en.eq(1), flags_w.data.seen.eq(marks), listens.eq(1)]
+                m.d.sync += lives.eq(0)
+                restart(following)
                 m.next = "FORGET READ"
                 with m.If(self.arm):
-                    m.d.sync += task.eq(0)
+                    restart(0)
                     m.next = "ARM 0"
             # NEXT = offset + now - the cycles since `arm`
             with m.State("ARM 0"):
                 path.ask(m, None, "now")
-                m.d.comb += flags_w.en.eq(1)
+                m.d.comb += load.eq(1)
                 m.next = "ARM 1"
             with m.State("ARM 1"):
+                m.d.comb += [flags_w.en.eq(1), flags_w.data.seen.eq(seen)]
                 path.put(m, path.NEXT)
                 m.next = "ARM 2"
             with m.State("ARM 2"):
@@ -243,76 +247,73 @@ class SweptRelease(wiring.Component):
                 path.put(m, path.NEXT)
                 m.next = "ARM 4"
             with m.State("ARM 4"):
-                path.ask(m, path.NEXT, "armed")
+                path.ask(m, path.NEXT, "armed", minus=True, carry=True)
                 m.next = "ARM 5"
             with m.State("ARM 5"):
-                path.subtract(m, 0)
                 path.put(m, path.NEXT)
                 m.next = "ARM 6"
             with m.State("ARM 6"):
                 m.next = "ARM 7"
             with m.State("ARM 7"):
-                m.d.sync += task.eq(following)
+                restart(following)
                 m.next = "ARM 0"
                 with m.If(task == n - 1):
                     m.next = "START"
             with m.State("START"):
-                path.ask(m, path.LATE, "now")
+                path.ask(m, path.LATE, "now", minus=True, carry=True)
                 m.d.comb += load.eq(1)
                 m.next = "CHECK LATE"
             with m.State("CHECK LATE"):
-                path.subtract(m, 0)  # now > late
-                path.ask(m, path.NEXT, None)
+                path.ask(m, path.NEXT, None, minus=True, carry=True)  # the same now > next
                 m.d.comb += [path.hold.eq(1), listens.eq(1)]
-                m.d.sync += [
-                    late.eq(negative), state.eq(read), ended.eq(marks[0] ^ seen[0] | news[0]),
+                m.d.sync += [  # now > late
+                    at.eq(following), late.eq(negative), state.eq(read), ended.eq(marks[0] ^ seen[0] | news[0]),
                     triggered.eq(marks[1] ^ seen[1] | news[1]),
                     used.eq(0), gone.eq(0), queued_job.eq(0),
                 ]
                 m.next = "CHECK DUE"
             with m.State("CHECK DUE"):
-                path.subtract(m, 0)  # the same now > next
+                path.ask(m, path.LATE, "now", minus=True, carry=True)
                 m.d.sync += due.eq(negative)
-                m.d.comb += seen_w.data.eq(seen ^ Cat(ended, triggered & ~trigger))  # nobody's are forgotten
+                m.d.comb += flags_w.data.seen.eq(seen ^ Cat(ended, triggered & ~trigger))  # nobody's are forgotten
                 act = Signal()
                 m.d.comb += act.eq(
                     judge | trigger | enabled & ~self.hold & negative & (~sporadic | state.owed))
                 with m.If(act):
+                    m.d.sync += at.eq(task)
                     m.next = "TURN"
                 with m.Else():
                     fresh = Signal(State(keeps))
                     m.d.comb += [fresh.eq(state), fresh.open.eq(state.open | negative)]
                     follow(fresh)
                 with m.If(self.arm):
-                    m.d.sync += task.eq(0)
+                    restart(0)
                     m.next = "ARM 0"
                 stopped()
 
             def release_or_close():
-                path.ask(m, path.NEXT, "done")
+                path.ask(m, path.NEXT, "done", minus=True, carry=True)  # done > next
                 m.next = "LIVED"
 
             def judged():
                 with m.If(trigger):
-                    path.ask(m, path.NEXT, "trigger")
+                    path.ask(m, path.NEXT, "trigger", minus=True)  # trigger >= next
                     m.next = "TRIGGER"
                 with m.Else():
                     release_or_close()
 
             with m.State("TURN"):
                 with m.If(judge):
-                    path.ask(m, path.LATE, "done")
+                    path.ask(m, path.LATE, "done", minus=True, carry=True)  # done > late
                     m.next = "JUDGE"
                 with m.Else():
                     judged()
             with m.State("JUDGE"):
-                path.subtract(m, 0)
                 with m.If(ended):
                     m.d.sync += late.eq(negative)
-                path.ask(m, path.LATE, None)
+                path.ask(m, path.LATE, None, carry=True)
                 m.next = "MISS"
             with m.State("MISS"):
-                m.d.comb += path.carry.eq(1)
                 with m.If(late & ~state.missed):
                     log(Kind.MISS, 1)
                     m.d.sync += state.missed.eq(1)
@@ -325,7 +326,6 @@ class SweptRelease(wiring.Component):
                     m.d.sync += [state.live.eq(0), gone.eq(1)]
                 judged()
             with m.State("TRIGGER"):
-                path.subtract(m, 1)  # trigger >= next
                 m.d.sync += early.eq(~state.open & ~negative)
                 path.ask(m, None, "trigger")
                 m.next = "TRIGGERED"
@@ -340,7 +340,6 @@ class SweptRelease(wiring.Component):
             with m.State("TRIGGER END"):
                 release_or_close()
             with m.State("LIVED"):
-                path.subtract(m, 0)  # done > next
                 m.d.sync += lived.eq(state.live | gone & negative)
                 if keeps:
                     m.d.sync += queued_job.eq(gone & state.queued & ~(wants & negative))
@@ -351,6 +350,7 @@ class SweptRelease(wiring.Component):
                 with m.Else():
                     path.ask(m, path.NEXT, None)
                 with m.If(~wants & ~queued_job):
+                    m.d.sync += at.eq(following)
                     m.next = "CLOSE"
                 with m.Elif(~(offers & valid)):
                     m.next = "RELEASE"
@@ -388,12 +388,15 @@ class SweptRelease(wiring.Component):
                     if keeps and field:
                         with m.If(queued_job):
                             path.ask(m, path.KEPT, operand)
+                    if then == "NEXT":
+                        m.d.sync += at.eq(following)
                     m.next = then
             with m.State("NEXT"):
                 with m.If(~queued_job):
                     path.put(m, path.NEXT)
                 fresh = Signal(State(keeps))
-                m.d.comb += [fresh.eq(state), seen_w.data.eq(dealt)]
+                m.d.comb += [fresh.eq(state), flags_w.data.seen.eq(dealt)]
+                path.ask(m, path.LATE, "now", minus=True, carry=True)
                 with m.If(releases):
                     m.d.comb += [fresh.live.eq(1), fresh.missed.eq(0)]
                 if keeps:
@@ -405,23 +408,26 @@ class SweptRelease(wiring.Component):
                 follow(fresh)
                 if keeps:
                     with m.If(gone & ~queued_job & fresh.queued):  # its turn came within this visit
-                        m.d.comb += [advance.eq(0), load.eq(0)]
-                        m.d.sync += [task.eq(task), state.eq(fresh), queued_job.eq(1), due.eq(0)]
+                        m.d.comb += load.eq(0)
+                        m.d.sync += [task.eq(task), at.eq(task), state.eq(fresh), queued_job.eq(1), due.eq(0)]
                         m.next = "DECIDE"
                 if aborts:
                     with m.If(offers & keep):  # stay with the task until the scheduler has answered
-                        m.d.comb += [advance.eq(0), load.eq(0)]
-                        m.d.sync += [task.eq(task), state.eq(fresh)]
+                        m.d.comb += load.eq(0)
+                        m.d.sync += [task.eq(task), at.eq(task), state.eq(fresh)]
                         m.next = "ANSWER"
             with m.State("CLOSE"):
-                m.d.comb += seen_w.data.eq(dealt)
+                m.d.comb += flags_w.data.seen.eq(dealt)
+                path.ask(m, path.LATE, "now", minus=True, carry=True)
                 follow(state)
             if aborts:
                 with m.State("ANSWER"):
                     path.ask(m, None, "now")
                     with m.If(self.release.ready):
+                        m.d.sync += at.eq(following)
                         m.next = "CLOSE"
                         with m.If(self.aborted):
+                            m.d.sync += at.eq(task)
                             m.next = "ABORT"
                 with m.State("ABORT"):
                     log(Kind.ABORT)
@@ -429,10 +435,9 @@ class SweptRelease(wiring.Component):
                     m.next = "REPLACE"
                 with m.State("REPLACE"):
                     log(Kind.RELEASE, 1)
-                    path.ask(m, path.LATE, None)
+                    path.ask(m, path.LATE, None, carry=True)
                     m.next = "LEFT"
                 with m.State("LEFT"):  # the old job's deadline lies before the release that ended it
-                    m.d.comb += path.carry.eq(1)
                     with m.If(~state.missed):
                         log(Kind.MISS, 1)
                     m.d.sync += [state.missed.eq(0), state.queued.eq(0)]
@@ -440,5 +445,6 @@ class SweptRelease(wiring.Component):
                     m.next = "REPLACED"
                 with m.State("REPLACED"):
                     path.put(m, path.LATE)
+                    m.d.sync += at.eq(following)
                     m.next = "CLOSE"
         return m
