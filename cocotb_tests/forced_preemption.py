@@ -18,7 +18,7 @@ from derca_sim.events import Event, Kind
 from derca_sim.model.network import Network
 from derca_sim.model.platform import Platform
 from derca_sim.model.taskset import Task, TaskSet
-from derca_sim.model.timing import ANNOUNCE, OFFER, ComputeTiming
+from derca_sim.model.timing import ANNOUNCE, OFFER, ComputeTiming, SchedulerTiming
 
 Step = tuple[int, int, int]
 
@@ -96,10 +96,11 @@ def force(compiled: Compiled, scenarios: Sequence[Sequence[Step]], seed: int) ->
                 issue, end = (
                     min(c for c in by_region[task, region, kind] if c > begin) for kind in (Kind.ISSUE, Kind.REGION_END)
                 )
-                # Announced and offered, a release wins if it is ready after the region was issued and no later than
-                # in the cycle of the feedback. A task that has preempted before must have finished, else its release is
-                # an overrun.
-                first, last = (c - ANNOUNCE - OFFER for c in (issue + 1, end - ComputeTiming.AHEAD))
+                # Announced, offered and seen, a release wins if it can be chosen after the region was decided on and no
+                # later than in the cycle of the feedback. A task that has preempted before must have finished, else its
+                # release is an overrun.
+                visible = ANNOUNCE + OFFER + SchedulerTiming(compiled.platform).VISIBLE
+                first, last = (c - visible for c in (issue, end - ComputeTiming.AHEAD))
                 before = [c for (_, _, b), c in zip(steps, at[number], strict=False) if b == by]
                 if before:
                     first = max(first, min(c for c in finishes[by] if c > before[-1]))

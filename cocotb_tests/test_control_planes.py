@@ -1,4 +1,4 @@
-"""The demo on every scheduler and job release: the same jobs in the same order, the golden model's cycles, same bytes."""
+"""The demo on every scheduler and job release: the same order of jobs, the golden model's cycles, the same bytes."""
 
 from pathlib import Path
 

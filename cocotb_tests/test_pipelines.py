@@ -37,14 +37,14 @@ def finishes(platform, shape_lists):
 
 
 def both(name, shape_lists):
-    return [finishes(random_platform(name, pipeline), shape_lists) for pipeline in PIPELINES]
+    return [finishes(random_platform(name, pipeline, "scan", "parallel"), shape_lists) for pipeline in PIPELINES]
 
 
 @pytest.mark.parametrize("name", PLATFORM_NAMES)
 @pytest.mark.parametrize("seed", [1, *(pytest.param(s, marks=pytest.mark.full) for s in range(2, 12))])
 def test_decoupled_is_never_slower_than_lockstep(name, seed):
     rng = np.random.default_rng(seed)
-    p = random_platform(name, "decoupled")
+    p = random_platform(name, "decoupled", "scan", "parallel")
     for _ in range(5):
         shapes = [[random_shape(rng, p) for _ in range(rng.integers(1, 4))] for _ in range(8)]
         lockstep, decoupled = both(name, shapes)

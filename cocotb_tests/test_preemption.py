@@ -14,6 +14,8 @@ from derca_sim.events import Kind
 from derca_sim.model.network import random_network
 from derca_sim.model.tables import Strategy
 
+#: Triggers are placed to the cycle, which takes a job release that sees them at once.
+CONTROL = ("scan", "parallel")
 INSIDE = ("recompute", "persist", "flexible")
 
 
@@ -70,7 +72,7 @@ def both(compiled):
 
 def run(platform, strategy, every, seed):
     """All scenarios for every choice of victim, preemptor and second preemptor; kinds of preemption seen."""
-    p = random_platform(*platform)
+    p = random_platform(*platform, *CONTROL)
     nets, seen = networks(p), set()
     order = list(nets)
     for names in permutations(nets, 3):
@@ -125,7 +127,7 @@ def test_every_pair_of_boundaries(name, pipeline, strategy, seed):
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
 def test_without_points_nothing_is_preempted(pipeline):
-    p = random_platform("narrow", pipeline)
+    p = random_platform("narrow", pipeline, *CONTROL)
     compiled = compile_tasks(p, list(networks(p).values())[:3], "np")
     assert [len(boundaries(compiled, t)) for t in range(3)] == [0, 0, 0]
     forced = force(compiled, [[(0, 0, 1)], [(0, 0, 2)]], 1)  # released while the victim's only region runs
@@ -134,7 +136,7 @@ def test_without_points_nothing_is_preempted(pipeline):
 
 
 def test_a_preemption_elsewhere_is_noticed():
-    p = random_platform("narrow", "decoupled")
+    p = random_platform("narrow", "decoupled", *CONTROL)
     compiled = compile_tasks(p, list(networks(p).values())[:3], "persist")
     forced = force(compiled, [[(0, 2, 1)], [(0, 4, 2)]], 1)
     assert not forced.misplaced([[(0, 2, 1)], [(0, 4, 2)]])

@@ -33,7 +33,7 @@ class Checker {
         const bool stop = was_running_ && !in.running;
         const bool issued = decided;
         const bool due = !outstanding || in.feedback;
-        const bool possible = due && in.running && !broken && !valid && oracle.choice(t);
+        const bool possible = due && in.running && !broken && !out.fault && !valid && oracle.choice(t);
         const bool fires = possible && rules.settled(t);
         if (possible && t >= last_search_ + LONGEST_REFILL && t >= cleared_ && !fires)
             throw Mismatch{"a decision is late although the last switch is LONGEST_REFILL back"};
@@ -84,7 +84,7 @@ class Checker {
             for (int64_t task = 0; task < TASKS; task++)
                 if (in.released >> task & 1) release(task, in.keys[task], false, fires, issued), taken = joined = true;
         decided = fires;
-        broken |= out.fault;
+        broken = in.running && (broken || out.fault);
         counts.spurious += in.feedback && out.spurious;
         if (stop) {
             oracle.forget();
