@@ -10,7 +10,6 @@ from kit.platforms import platform
 from random_sets import PIPELINES, PLATFORM_NAMES, random_platform, random_shape, rough_cycles
 
 from derca_cli.system import run_rtl
-from derca_hw.scheduler.heap import HeapScheduler
 from derca_sim.compile import Compiled
 from derca_sim.compile.compiler import compile_points
 from derca_sim.compile.image import place
@@ -18,7 +17,7 @@ from derca_sim.events import Event, Kind
 from derca_sim.model.network import Network, random_network
 from derca_sim.model.tables import Strategy
 from derca_sim.model.taskset import Task, TaskSet
-from derca_sim.model.timing import ComputeTiming, KernelTiming
+from derca_sim.model.timing import ComputeTiming, KernelTiming, SchedulerTiming
 
 TABLES = {"regions": 256, "entries": 256}
 #: Platforms on which loading a full tile takes less time than computing it.
@@ -101,7 +100,7 @@ def _samples(lines: Iterator[str], clock_in: list[str], clock: str, signal_in: l
 
 def test_latencies_leave_no_room_for_a_bubble():
     """Feedback comes early enough for its grant, which reads nothing, to be there with the last operands."""
-    assert ComputeTiming.AHEAD == KernelTiming.GRANT == HeapScheduler.DECISION_LATENCY == 1
+    assert ComputeTiming.AHEAD == KernelTiming.GRANT == SchedulerTiming.DECISION == 1
     assert ComputeTiming.SHORTEST <= ComputeTiming.UPDATE  # else it would slow down a stream of short passes
 
 

@@ -9,7 +9,7 @@ from kit.platforms import platform
 from derca_hw.host.interface import HostInterface
 from derca_hw.memory.burst import BurstSplitter
 from derca_hw.memory.interface import MemoryInterface
-from derca_hw.release.parallel import JobRelease
+from derca_hw.release.parallel import ParallelRelease
 
 from . import heap, scan, tournament
 from .lite import LiteSlaveProof
@@ -115,7 +115,7 @@ def _proofs():
         yield Proof(f"bug: {what}", "refuted", bug.tasks, 4, "planted", 16, partial(_bug, bug), quick=i in (0, 3, 4, 8))
     p = INTERFACES
     yield Proof(
-        "host interface", "AXI4-Lite", "-", "-", "bounded", 16, lambda: LiteSlaveProof(HostInterface(p, 2)), quick=True
+        "host interface", "AXI4-Lite", "-", "-", "bounded", 16, lambda: LiteSlaveProof(HostInterface(p, 2), answers=8), quick=True
     )
     yield Proof(
         "host interface covers",
@@ -124,7 +124,7 @@ def _proofs():
         "-",
         "covers",
         8,
-        lambda: LiteSlaveProof(HostInterface(p, 2)),
+        lambda: LiteSlaveProof(HostInterface(p, 2), answers=8),
         quick=True,
     )
     yield Proof(
@@ -143,7 +143,7 @@ def _proofs():
         lambda: memory_proof(MemoryInterface(p), p),
         quick=True,
     )
-    yield Proof("parallel release", "streams", 2, 16, "bounded", 10, lambda: release_proof(JobRelease(p), 2))
+    yield Proof("parallel release", "streams", 2, 16, "bounded", 10, lambda: release_proof(ParallelRelease(p), 2))
     yield Proof(
         "memory interface covers", "reached", "-", "-", "covers", 12, lambda: memory_proof(MemoryInterface(p), p)
     )

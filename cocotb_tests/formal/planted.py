@@ -35,9 +35,9 @@ BUGS = {
     "the first taken wins ties in the heap": Bug(
         "heap", "order.py", "earlier(Cat(a.task, a.key), Cat(b.task, b.key))", "earlier(a.key, b.key)"
     ),
-    "keys compare without wrapping": Bug("tournament", "order.py", "(a - b)[:len(a)][-1]", "a < b"),
+    "keys compare without wrapping": Bug("tournament", "order.py", "a[-1] ^ b[-1] ^ (a[:-1] < b[:-1])", "a < b"),
     "resume without a switch": Bug(
-        "tournament", "scheduler.py", "switched & (counters.region != 0)", "counters.region != 0"
+        "tournament", "scheduler.py", "switched & counters.begun", "counters.begun"
     ),
     "preempt tells nothing of the running job": Bug(
         "scan", "scheduler.py", "preempted.eq(switch & (current_valid | dropped))", "preempted.eq(switch)"
@@ -59,7 +59,7 @@ BUGS = {
     "a job has one region too few": Bug(
         "heap", "regions.py", "following == count_r.data", "following + 1 == count_r.data"
     ),
-    "jobs outlive a stop": Bug("tournament", "tournament.py", "m.d.sync += [live.eq(0), live_copy.eq(0)]", "pass"),
+    "jobs outlive a stop": Bug("tournament", "tournament.py", "m.d.sync += [live.eq(0), empty.eq(~0)]", "pass"),
     "an instruction without a feedback": Bug(
         "tournament", "scheduler.py", "(~outstanding | self.feedback) & jobs.settled", "jobs.settled"
     ),

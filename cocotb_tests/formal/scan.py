@@ -48,7 +48,7 @@ def invariants(proof, waiting) -> None:
     seen = Signal(n, name="proof_seen")
     with m.If(waiting.wins | waiting.takes_part):
         m.d.sync += seen.bit_select(candidate.task, 1).eq(1)
-    with m.If(waiting.rescan | s.clearing | s.stop):
+    with m.If(waiting.rescan | waiting.begin | s.clearing | s.stop):
         m.d.sync += seen.eq(0)
     proof.always(
         "scan: the winner is the first of those compared",

@@ -19,7 +19,7 @@ def invariants(proof, waiting) -> None:
             every(
                 [
                     iff(waiting.live[i], lives),
-                    waiting.live_copy[i] == waiting.live[i],
+                    waiting.empty[i] != waiting.live[i],
                     implies(s.live[i], waiting.keys[i] == s.key[i]),
                     waiting.parity[i] == waiting.keys[i].xor(),
                 ]
