@@ -115,7 +115,8 @@ def _proofs():
         yield Proof(f"bug: {what}", "refuted", bug.tasks, 4, "planted", 16, partial(_bug, bug), quick=i in (0, 3, 4, 8))
     p = INTERFACES
     yield Proof(
-        "host interface", "AXI4-Lite", "-", "-", "bounded", 16, lambda: LiteSlaveProof(HostInterface(p, 2), answers=8), quick=True
+        "host interface", "AXI4-Lite", "-", "-", "bounded", 16,
+        lambda: LiteSlaveProof(HostInterface(p, 2), reads_wait=True), quick=True,
     )
     yield Proof(
         "host interface covers",
@@ -124,7 +125,7 @@ def _proofs():
         "-",
         "covers",
         8,
-        lambda: LiteSlaveProof(HostInterface(p, 2), answers=8),
+        lambda: LiteSlaveProof(HostInterface(p, 2), reads_wait=True),
         quick=True,
     )
     yield Proof(

@@ -14,7 +14,7 @@ from .monitor import Monitor
 
 class Supervision(wiring.Component):
     """`CommitControl` and `Monitor`, and the safe state: entered in the cycle in which something is `broken` or the
-    watchdog expires, left when a run starts.
+    watchdog expires. It ends when a run starts, but a region that was stopped within needs a reset.
 
     Attributes
     ----------
