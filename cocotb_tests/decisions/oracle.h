@@ -45,8 +45,8 @@ class Oracle {
 
     void forget() {
         jobs.clear();
+        abandoned_ |= running_ >= 0;
         running_ = -1;
-        abandoned_ = false;
     }
 
     bool choice(int64_t cycle) const {

@@ -34,15 +34,18 @@ def invariants(proof, core: Opened, counters: Opened) -> None:
                 [
                     core.switched == s.out_switch,
                     core.preempted == s.out_preempt,
-                    ~core.abandoned,
+
                     s.current == s.out_task,
+                    core.abandoned == s.out_abort,
                     shown == s.out_region,
                     s.out_resume == (s.out_switch & (s.out_region != 0)),
                 ]
             ),
         ),
     )
-    proof.always("core: nothing was aborted", ~core.dropped)
+    proof.always("core: a job given up", every([
+        core.dropped == s.dropped, implies(s.dropped, ~s.current_valid), implies(s.out_abort, s.out_switch),
+    ]))
     proof.always("counters: the last region", implies(s.issued, every([s.ended == (shown + 1 == of), s.valid])))
     for i in range(n):
         stepping = s.issued & (s.out_task == i)

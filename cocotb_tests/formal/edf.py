@@ -84,6 +84,8 @@ class EdfMachine:
         self.out_switch, self.out_preempt, self.out_resume = (
             register(f"out_{k}") for k in ("switch", "preempt", "resume")
         )
+        self.out_abort = register("out_abort")
+        self.dropped = register("dropped")  # a stop gave the running job up, and nothing was decided since
         self.was_running = register("was_running")
         self.clear_left = register("clear_left", range(n + 1), init=0 if cleared else n)
 
@@ -168,13 +170,16 @@ class EdfMachine:
                 self.out_task.eq(self.choice),
                 self.out_region.eq(region),
                 self.out_switch.eq(self.switch),
-                self.out_preempt.eq(self.switch & self.current_valid),
+                self.out_preempt.eq(self.switch & (self.current_valid | self.dropped)),
+                self.out_abort.eq(self.dropped),
+                self.dropped.eq(0),
                 self.out_resume.eq(self.switch & (region != 0)),
             ]
         with m.If(self.clearing):
             m.d.sync += self.clear_left.eq(self.clear_left - 1)
         with m.If(stop):
-            m.d.sync += [self.current_valid.eq(0), self.clear_left.eq(n)]
+            m.d.sync += [self.current_valid.eq(0), self.dropped.eq(self.current_valid | self.dropped)]
+            m.d.sync += self.clear_left.eq(n)
 
     def at(self, values: list, task) -> Value:
         """The value of `task`."""

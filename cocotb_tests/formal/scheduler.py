@@ -201,9 +201,9 @@ class SchedulerProof(Properties):
                 new,
                 (
                     (out.p.switch == switches)
-                    & (out.p.preempt == (switches & unfinished))
+                    & implies(~machine.out_abort, out.p.preempt == (switches & unfinished))
                     & (out.p.resume == (switches & (out.p.region != 0)))
-                    & ~out.p.abort
+                    & (out.p.abort == machine.out_abort)
                 ),
             ),
         )

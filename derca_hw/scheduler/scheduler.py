@@ -193,8 +193,8 @@ class Scheduler(wiring.Component):
                         with m.If(runs):
                             m.d.sync += [current_valid.eq(0), dropped.eq(1)]
         m.d.comb += [jobs.clear.eq(stop), counters.clear.eq(stop)]
-        with m.If(stop):
-            m.d.sync += [current_valid.eq(0), dropped.eq(0)]
+        with m.If(stop):  # what the accelerator still holds of a job is given up by the next instruction
+            m.d.sync += [current_valid.eq(0), dropped.eq((current_valid & ~ended) | dropped)]
         with m.If(~self.running):  # and not in its last cycle only: the safe state lasts until the next run
             m.d.sync += broken.eq(0)
 
