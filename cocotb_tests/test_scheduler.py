@@ -9,8 +9,6 @@ from decisions.bench import Case
 from decisions.mutants import campaign
 from decisions.run import decide
 
-from derca_sim.model.registers import TaskReg
-
 ABORT, SLACK = ("skip", "abort"), ("edf", "least_slack", "fifo")
 QUICK = [
     Case("heap", 3), Case("heap", 16),
@@ -26,8 +24,7 @@ FULL = [
     *(Case("tournament", n, release="parallel") for n in (2, 5, 64)),
     *(Case(kind, 5, time_width=32) for kind in ("heap", "scan", "tournament")),
 ]
-budgets = pytest.mark.skipif(not hasattr(TaskReg, "REGION_BUDGET"), reason="the registers have no region budget yet")
-SHORT = [*QUICK, *(pytest.param(case, marks=budgets) for case in REKEYED)]
+SHORT = [*QUICK, *REKEYED]
 
 
 def check(case: Case, decisions: int) -> None:

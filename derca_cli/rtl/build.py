@@ -37,14 +37,13 @@ def digest(*parts: bytes) -> str:
     return state.hexdigest()[:24]
 
 
-def _package_sources(*packages: str) -> bytes:
-    """All Python sources of the named packages in one string: a change of any of them changes the hardware's key."""
+def _sources(*names: str) -> bytes:
+    """Python sources of the named packages and modules in one string: a change of any changes the hardware's key."""
     out = []
-    for package in packages:
-        module = __import__(package, fromlist=["__file__"])
-        root = Path(module.__file__).parent
-        for path in sorted(root.glob("*.py") if package == "derca_sim" else root.rglob("*.py")):
-            out.append(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    for name in names:
+        file = Path(__import__(name, fromlist=["__file__"]).__file__)
+        for path in sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]:
+            out.append(str(path.relative_to(file.parent)).encode() + b"\0" + path.read_bytes())
     return b"\0".join(out)
 
 
@@ -59,7 +58,7 @@ def verilog_for(platform: Platform, progress=None) -> str:
         Called with one line of text before slow work.
     """
     key = digest(
-        _package_sources("derca_hw", "derca_sim.model", "derca_sim"), platform.model_dump_json().encode(),
+        _sources("derca_hw", "derca_sim.model", "derca_sim.events"), platform.model_dump_json().encode(),
         version("amaranth").encode(),
     )
     path = build_directory("verilog") / f"{key}.v"

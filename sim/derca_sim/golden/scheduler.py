@@ -35,12 +35,10 @@ class SchedulerModel:
         self._agenda = agenda
         self._log = log
         self._accept_from = 0
-        self._closed: int | None = None  # a cycle in which no release is taken
         self._decide_from = 0
         self._idle_from = 0  # of the heap
         self._scan = (0, -1)  # first and last cycle in which a scan reads slots
         self._least_slack = p.scheduler.policies[0] == "least_slack"
-        self._rekeys = "least_slack" in p.scheduler.policies
         self._work = {t.index: t.region_budget for t in tasks}
         self._issued = -1  # the cycle after the latest decision
         self._dropped = False  # the running job was aborted, and nothing has been issued since
@@ -62,9 +60,11 @@ class SchedulerModel:
             self._join(cycle, task, key)
         task = self._release.offer(cycle)
         if task is not None:
-            closed = cycle == self._closed or self._kind == "heap" and instruction is not None and instruction.switch
+            closed = self._kind == "heap" and instruction is not None and instruction.switch
+            if self._timing.CLOSED or self._release.abort:
+                closed |= cycle == self._issued
             if self._release.abort:
-                closed |= instruction is not None or cycle == self._issued
+                closed |= instruction is not None
             if cycle >= self._accept_from and not closed:
                 self._take(cycle, task)
             else:
@@ -127,8 +127,6 @@ class SchedulerModel:
         self._due_from = None
         self._log(Event(cycle + self._timing.DECISION, Kind.ISSUE, task, region=region))
         self._issued = cycle + 1
-        if self._kind == "scan" or self._kind == "tournament" and self._rekeys:
-            self._closed = cycle + 1
         self._agenda.at(cycle + 1)
         return Instruction(task, region, switch, waits or abort, switch and region != 0, abort)
 

@@ -20,6 +20,9 @@ class SchedulerTiming:
         kind = p.scheduler.kind
         levels = n.bit_length()  # ceil(log2(N + 1)) levels of the heap
         tree = (n - 1).bit_length()  # levels of the tournament
+        rekeys = "least_slack" in p.scheduler.policies
+        #: Whether no release is taken in the cycle of an instruction, in which a waiting job's key may change.
+        self.CLOSED = kind == "scan" or (kind == "tournament" and rekeys)
         #: heap: cycles of an insertion, and of refilling the winner's register.
         self.INSERT, self.REMOVE = levels + 1, 2 * levels + 1
         busy = max(self.INSERT, self.REMOVE)
@@ -38,7 +41,7 @@ class SchedulerTiming:
         self.VISIBILITY = {
             "heap": n * (self.INTERVAL + 2 * (self.REMOVE + 1)) + self.VISIBLE,
             "scan": n - 2 + self.VISIBLE + self.REFILL,
-            "tournament": (2 * n if "least_slack" in p.scheduler.policies else n) - 1 + self.VISIBLE,
+            "tournament": (2 * n if rekeys else n) - 1 + self.VISIBLE,
         }[kind]
 
 
