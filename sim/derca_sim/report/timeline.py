@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..events import Event
-from ..model.tables import HARDWARE_STRATEGIES, Strategy
+from ..model.tables import Strategy
 from .jobs import Job, Overrun, TaskInfo, rebuild
 
 #: Colours of tasks, in order of their index; they repeat after the last.
@@ -266,7 +266,7 @@ def _legend(figure) -> None:
         (mark("v", MISS_COLOUR, "-", lw=2.2, ms=6), "deadline missed, late until"),
         (mark("x", MISS_COLOUR, mew=2, ms=6), "release skipped (overrun)"),
     ]
-    for strategy in HARDWARE_STRATEGIES:
+    for strategy in Strategy:
         letter = mark(f"${STRATEGY_LETTERS[strategy]}$", STRATEGY_COLOURS[strategy], ms=7)
         handles.append((letter, f"preempted: {strategy.name.lower()}"))
     handles.append((mark(">", "white", mec=STRATEGY_COLOURS[Strategy.RECOMPUTE], mew=1.2, ms=6), "resumed"))
