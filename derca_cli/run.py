@@ -19,7 +19,7 @@ def run(
         help="Preemption: np (none), lw (between layers), ir, ip (inside layers, always recompute or persist), "
              "if (the cheaper of both at every point), joint (points and kinds chosen by the analysis).")] = "flexible",
     every: Annotated[int | None, typer.Option(
-        metavar="N", help="Iterations between preemption points; by default as few as the tables hold.",
+        metavar="N", help="Slices of a layer between preemption points; by default as few as the tables hold.",
         show_default=False)] = None,
     pipeline: PipelineOption = None,
     scheduler: SchedulerOption = None,
