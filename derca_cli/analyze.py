@@ -26,8 +26,8 @@ def checked_strategy(strategy: str) -> str:
 
 def analyze(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
-    strategy: Annotated[str, typer.Option(help="np, lw, ir, ip, if, or joint: points and strategies chosen together.")]
-    = "joint",
+    strategy: Annotated[str, typer.Option(
+        help="np, lw, ir, ip, park, if, or joint: points and strategies chosen together.")] = "joint",
     placed: Annotated[bool, typer.Option(
         "--placed/--all-points", help="Choose points, or use every candidate.")] = True,
     every: Annotated[int | None, typer.Option(help="Slices of a layer between candidate points.")] = None,

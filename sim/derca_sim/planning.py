@@ -55,7 +55,7 @@ def analyse_taskset(taskset: TaskSet, strategy: str = "joint", placed: bool = Tr
     if policy != "edf":
         raise InputError(f"platform.scheduler.policies[0] = {policy}: allowed is edf, the policy the analysis is for; "
                          "other policies can be run (derca run, derca simulate)")
-    candidates = compile_taskset(taskset, "flexible", every)
+    candidates = compile_taskset(taskset, "park" if strategy == "park" else "flexible", every)
     system = HardwareTiming(candidates).system()
     plan = Plan(candidates, system, analyse(system, strategy, placed))
     if plan.verdict.status != UNKNOWN:

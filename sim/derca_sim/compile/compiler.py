@@ -145,7 +145,7 @@ def compile_points(taskset: TaskSet, strategy: str, chosen: Sequence[dict[tuple[
 
 def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]], used: int,
            where: Sequence[Sequence[Point]], sparser: str) -> Compiled:
-    problems = _problems(taskset, placed, used, where, sparser)
+    problems = _problems(taskset, strategy, placed, used, where, sparser)
     if problems:
         raise InputError(*problems)
     plans, row = [], 0
@@ -173,8 +173,8 @@ def _longest_region(layers: Sequence[LayerPlan], points: Sequence[Point]) -> int
     return max(longest, sum(layer.slices for layer in layers) - done + again)
 
 
-def _problems(taskset: TaskSet, placed: Sequence[Sequence[LayerPlan]], used: int, where: Sequence[Sequence[Point]],
-              sparser: str) -> list[str]:
+def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]], used: int,
+              where: Sequence[Sequence[Point]], sparser: str) -> list[str]:
     """What the platform lacks, one line each."""
     p, file, out = taskset.platform, taskset.file, []
 
@@ -191,10 +191,10 @@ def _problems(taskset: TaskSet, placed: Sequence[Sequence[LayerPlan]], used: int
              f"the regions of a job of task {task.name}; or {sparser}")
         longest = _longest_region(layers, points)
         if max(longest, *(layer.iterations for layer in layers)) > MAX_COUNT:
-            out.append(f"{file}: a region of task {task.name} has {longest} slices: allowed are at most {MAX_COUNT}, and "
-                       "as many iterations of a layer; use larger tiles or more preemption points")
-    if any(point.strategy == Strategy.PARK for points in where for point in points):
-        need("buffers.spare", p.buffers.spare, 1, "a bank for the sums of preempted jobs, with strategy park")
+            out.append(f"{file}: task {task.name} has a region of {longest} slices: allowed are at most {MAX_COUNT}, "
+                       "and as many iterations of a layer; use larger tiles or more preemption points")
+    if strategy == "park" or any(point.strategy == Strategy.PARK for points in where for point in points):
+        need("buffers.spare", p.buffers.spare, 1, "banks that hold the sums of preempted jobs, for strategy park")
     latest = max(t.deadline for t in taskset.tasks) + sum(longest_job(layers) for layers in placed)
     if latest >= 1 << (p.scheduler.time_width - 1):
         out.append(problem(file, "platform.scheduler.time_width", p.scheduler.time_width, f"at least "
