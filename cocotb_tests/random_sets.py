@@ -31,8 +31,9 @@ _PLATFORMS = {
     "demo": {},
     # A beat is one k step; three slots and banks, one of them spare, one requantised output per cycle, a short memory.
     "narrow": {
-        "array": {"rows": 4, "cols": 4}, "tile": {"m": 8, "k": 8, "n": 8}, "buffers": {"slots": 3, "banks": 3, "spare": 1},
-        "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16}, "store": {"requant_lanes": 1},
+        "array": {"rows": 4, "cols": 4}, "tile": {"m": 8, "k": 8, "n": 8},
+        "buffers": {"slots": 3, "banks": 3, "spare": 1}, "store": {"requant_lanes": 1},
+        "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
         "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
     },
     # Several k steps in a beat, an array wider than high, two spare banks.
@@ -100,13 +101,13 @@ def random_case(seed: int, platform: str | None = None, pipeline: str | None = N
     strategy = STRATEGIES[rng.choice(len(STRATEGIES), p=chances)]
     every = None if rng.random() < 0.4 else int(rng.integers(1, 6)) * int(rng.choice([1, 1, 3, 8]))  # slices
     try:
-        return Case(seed, _compile(rng, taskset, strategy, every), every)
+        return Case(seed, compile_drawn(rng, taskset, strategy, every), every)
     except InputError:  # the interval drawn needs more table rows than there are
-        return Case(seed, _compile(rng, taskset, strategy, None), None)
+        return Case(seed, compile_drawn(rng, taskset, strategy, None), None)
 
 
-def _compile(rng: np.random.Generator, taskset: TaskSet, strategy: str, every: int | None) -> Compiled:
-    """Under a strategy of the compiler, or `mixed`: each point drops, persists or parks sums, or is left out."""
+def compile_drawn(rng: np.random.Generator, taskset: TaskSet, strategy: str, every: int | None) -> Compiled:
+    """Under one of `STRATEGIES`; `mixed`: each point drops, persists or parks sums, or is left out."""
     if strategy != "mixed":
         return compile_taskset(taskset, strategy, every)
     inside = [Strategy.RECOMPUTE, Strategy.PERSIST, *[Strategy.PARK] * (taskset.platform.buffers.spare > 0)]
