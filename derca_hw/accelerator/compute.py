@@ -186,7 +186,7 @@ class ComputeEngine(wiring.Component):
                 m.d.sync += held.eq(self.preload_bank)
 
         # -- array ---------------------------------------------------------------------------------------------------
-        m.submodules.array = array = PEArray(rows, cols)
+        m.submodules.array = array = PEArray(rows, cols, 8 * p.array.element_bytes)
         operands = Signal(2)  # valid, last: one cycle after the addresses
         m.d.sync += operands.eq(Cat(issue, fire))
         m.d.comb += [

@@ -160,5 +160,7 @@ class StoreTiming:
 
     #: Cycles from the last read of a tile to the first read of the next.
     GAP = 5
+    #: Cycles from a sum to its requantised output.
+    REQUANT = 9
     #: Cycles from a read to its W beat: requantised outputs, raw partial sums.
-    REQUANTISED, RAW = 6, 3
+    REQUANTISED, RAW = REQUANT + 2, 3
