@@ -26,8 +26,8 @@ STRATEGIES = ("np", "lw", "recompute", "persist", "flexible")
 def task_set(platform: Platform, *shapes, seed: int = 1) -> TaskSet:
     """One task per list of (m, k, n, relu)."""
     tasks = tuple(
-        Task(f"t{i}", i, random_network(f"n{i}", list(s), seed + i, platform.array.dtype), 1000 * (i + 1), 900 * (i + 1), 10 * i,
-             i == 1, ())
+        Task(f"t{i}", i, random_network(f"n{i}", list(s), seed + i, platform.array.dtype), 1000 * (i + 1),
+             900 * (i + 1), 10 * i, i == 1, ())
         for i, s in enumerate(shapes)
     )
     return TaskSet("t", Path("t.toml"), platform, 10_000, tasks)

@@ -176,8 +176,7 @@ async def latencies(dut):
     while the barrier is closed."""
     p = parameters()["platform"]
     lay = Layouts(p)
-    # The last value of a tile has left the lanes when the parameters of the next tile reach their late stages
-    assert StoreTiming.GAP + RequantLane.LATE >= RequantLane.LATENCY
+    assert RequantLane.LATENCY + 2 == StoreTiming.REQUANTISED
     bench = await Cycles(dut).start(request__ready=1, beat__ready=1)
     for persist in (0, 1):
         columns = max(1, p.beat_bytes // p.a_lanes)  # one beat of requantised outputs

@@ -12,8 +12,8 @@ from .multiplier import MultiplierRow
 class RequantLane(wiring.Component):
     """round(sum * multiplier / 2^shift) + zero point, saturated to `width` bits; one value per cycle, `LATENCY` cycles.
 
-    Rounds half away from zero: magnitude and sign go separate ways, so that half an output step is a carry. For a sum
-    in cycle t the multiplier is used in t + 1, the other parameters from t + `LATE` on.
+    Rounds half away from zero: magnitude and sign go separate ways, so that half an output step is a carry. The
+    parameters are used in different stages and must be stable while values pass.
 
     Parameters
     ----------
@@ -33,9 +33,8 @@ class RequantLane(wiring.Component):
     value : Out(signed(width))
     """
 
-    #: Sum, operands and products of the multipliers, two additions, two shifts, zero point, saturation.
+    #: Sum, operands and products of the multipliers, two additions, two shifts, zero point with saturation.
     LATENCY = StoreTiming.REQUANT
-    LATE = 4
 
     def __init__(self, width: int = 8):
         self._width = width
@@ -90,22 +89,15 @@ class RequantLane(wiring.Component):
         # Sign, zero point and rounding in one addition, whose lowest bit makes the carry
         negative = Signal(self.LATENCY - 2)
         m.d.sync += negative.eq(Cat(total < 0, negative))
-        sign = negative[-2]
-        term = Signal(signed(width + 2))
-        offset, outside = Signal(signed(width + 3)), Signal()
-        m.d.comb += term.eq(Cat(kept[1:] ^ sign.replicate(width), sign, sign))
-        m.d.sync += [
-            offset.eq(Cat(1, self.zero_point, self.zero_point[-1].replicate(2)).as_signed()
-                      + Cat(kept[0] ^ sign, term).as_signed()),
-            outside.eq(above),
-        ]
-
-        # Saturation
-        result = offset[1:]
-        with m.If(negative[-1] & self.relu):
+        sign = negative[-1]
+        offset = Signal(width + 3)
+        m.d.comb += offset.eq(Cat(1, self.zero_point, self.zero_point[-1].replicate(2))
+                              + Cat(kept ^ sign.replicate(width + 1), sign, sign))
+        result, high = offset[1:width + 1], offset[width:]
+        with m.If(sign & self.relu):
             m.d.sync += self.value.eq(self.zero_point)
-        with m.Elif(outside | (result[width - 1:].any() & ~result[width - 1:].all())):
-            m.d.sync += self.value.eq(Mux(negative[-1], -1 << (width - 1), (1 << (width - 1)) - 1))
+        with m.Elif(above | (high.any() & ~high.all())):
+            m.d.sync += self.value.eq(Mux(sign, -1 << (width - 1), (1 << (width - 1)) - 1))
         with m.Else():
-            m.d.sync += self.value.eq(result[:width])
+            m.d.sync += self.value.eq(result)
         return m

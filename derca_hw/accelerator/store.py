@@ -158,21 +158,15 @@ class StoreEngine(wiring.Component):
         for before, after in zip(steps, steps[1:], strict=False):
             m.d.sync += after.eq(before)
 
-        # The lanes use these when the next tile may be in work already
-        late_layout = data.StructLayout({
-            "shift": output.shift.shape(), "zero_point": output.zero_point.shape(), "relu": 1})
-        late = Signal(late_layout)
-        with m.If(steps[RequantLane.LATE - 1].valid):
-            m.d.sync += [late[name].eq(output[name]) for name in late_layout.members]
         values = []
         for i in range(lanes):
             m.submodules[f"requant_{i}"] = lane = RequantLane(8 * p.array.element_bytes)
             m.d.comb += [
                 lane.sum.eq(self.word.word_select(picked, 32 * lanes).word_select(i, 32)),
                 lane.multiplier.eq(output.multiplier),
-                lane.shift.eq(late.shift),
-                lane.zero_point.eq(late.zero_point),
-                lane.relu.eq(late.relu),
+                lane.shift.eq(output.shift),
+                lane.zero_point.eq(output.zero_point),
+                lane.relu.eq(output.relu),
             ]
             values.append(lane.value)
 

@@ -158,9 +158,10 @@ class ComputeTiming:
 class StoreTiming:
     """The store engine's pipeline."""
 
-    #: Cycles from the last read of a tile to the first read of the next.
-    GAP = 5
     #: Cycles from a sum to its requantised output.
-    REQUANT = 9
+    REQUANT = 8
     #: Cycles from a read to its W beat: requantised outputs, raw partial sums.
     REQUANTISED, RAW = REQUANT + 2, 3
+    #: Cycles from the last read of a tile to the first read of the next: until the last output has been requantised
+    #: with the parameters of its tile. So no raw sums overtake outputs either.
+    GAP = REQUANT + 1
