@@ -48,6 +48,12 @@ _PLATFORMS = {
         "bus": {"data_width": 128, "outstanding": 2, "burst_beats": 8}, "store": {"requant_lanes": 2},
         "memory": {"read_latency": 40, "write_latency": 1, "size": 1 << 19},
     },
+    # int16, an odd number of rows and columns.
+    "words": {
+        "array": {"rows": 3, "cols": 5, "dtype": "int16"}, "tile": {"m": 9, "k": 8, "n": 10},
+        "bus": {"data_width": 64, "outstanding": 8, "burst_beats": 16}, "store": {"requant_lanes": 1},
+        "memory": {"read_latency": 12, "write_latency": 6, "size": 1 << 19},
+    },
 }
 PLATFORM_NAMES = tuple(_PLATFORMS)
 
@@ -148,7 +154,7 @@ def _network(rng: np.random.Generator, p: Platform, name: str) -> Network:
         if shapes and rng.random() < 0.6:  # chained to the layer before
             m, k = shapes[-1][0], shapes[-1][2]
         shapes.append((m, k, n, bool(rng.random() < 0.4)))
-    return random_network(name, shapes, int(rng.integers(1 << 30)))
+    return random_network(name, shapes, int(rng.integers(1 << 30)), p.array.dtype)
 
 
 def rough_cycles(p: Platform, network: Network) -> int:

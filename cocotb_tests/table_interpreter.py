@@ -33,6 +33,7 @@ class Interpreter:
         self.walk: dict | None = None
         self.task = 0
         self.tiles: dict[int, list[int]] = {}  # task -> output tiles completed in each layer of its job
+        self.size = {"int8": 1, "int16": 2}[self.p.array.dtype]
 
     def run_region(self, task: int, region: int, resumed: bool) -> dict:
         """Run one region to its end and return its row of the index table."""
@@ -97,9 +98,9 @@ class Interpreter:
 
     def panel(self, address: int, steps: int, lanes: int, group: int) -> np.ndarray:
         """int32 [steps, group] from memory."""
-        data = self.memory[address : address + steps * lanes].view(np.int8)
+        data = self.memory[address : address + steps * lanes]
         assert len(data) == steps * lanes
-        return data.reshape(steps, lanes)[:, :group].astype(np.int32)
+        return data.reshape(steps, lanes).view(f"<i{self.size}")[:, :group].astype(np.int32)
 
     def slice(self):
         """One pair of panels, then step the state as counters would."""
@@ -152,15 +153,19 @@ class Interpreter:
 
     def store(self, layer: dict, s: dict, m_panels: int, columns: int):
         """Requantise with Python integers and write whole beats; padding becomes garbage."""
-        p, zero = self.p, (layer["zero_point"] ^ 0x80) - 0x80
+        p, size = self.p, self.size
+        most = 1 << (8 * size - 1)
+        zero = (layer["zero_point"] ^ most) - most
         for i in range(m_panels):
             out = np.full(p.panel_beats(columns, p.a_lanes) * p.beat_bytes, GARBAGE, np.uint8)
             for c in range(columns):
                 for r in range(p.array.rows):
                     product = int(self.bank[i, c, r]) * layer["multiplier"]
                     value = (abs(product) + (1 << (layer["shift"] - 1))) >> layer["shift"]
-                    value = max(-128, min(127, (value if product >= 0 else -value) + zero))
-                    out[c * p.a_lanes + r] = (max(value, zero) if layer["relu"] else value) & 0xFF
+                    value = max(-most, min(most - 1, (value if product >= 0 else -value) + zero))
+                    value = max(value, zero) if layer["relu"] else value
+                    place = c * p.a_lanes + r * size
+                    out[place : place + size] = list(value.to_bytes(size, "little", signed=True))
             address = s["c"] + i * layer["c_panel_stride"]
             assert address % p.beat_bytes == 0
             self.memory[address : address + len(out)] = out

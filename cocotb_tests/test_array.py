@@ -5,20 +5,27 @@ import numpy as np
 import pytest
 from kit.cycles import Cycles
 from kit.run import generator, parameters, simulate
+from test_multiplier import BLOCK
 
+from derca_cli import fmax
+from derca_cli.resources import TARGETS, flat_cells, weigh
+from derca_cli.synthesis import synthesise
 from derca_hw.accelerator.array import PEArray
+from derca_hw.family import Family
 
 
-def lanes(values) -> int:
-    """int8 values in one word, element 0 in the low byte."""
-    return int.from_bytes(np.asarray(values, np.int8).tobytes(), "little")
+def lanes(values, width: int) -> int:
+    """Signed values in one word, element 0 in the low bits."""
+    return sum((value & ((1 << width) - 1)) << (width * i) for i, value in enumerate(values))
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def products(dut):
     """Passes back to back at the least spacing, with bubbles, and of one step; wrapping sums."""
     random = generator()
-    rows, cols = parameters()["rows"], parameters()["cols"]
+    rows, cols, width = (parameters()[name] for name in ("rows", "cols", "width"))
+    least = -1 << (width - 1)
+    passes_in_all = max(100, 2000 // cols)
     bench = await Cycles(dut).start()
     expected: dict[int, tuple[bool, list[int] | None]] = {}  # cycle -> (captured, column or None)
     total = np.zeros((rows, cols), np.int64)
@@ -26,26 +33,27 @@ async def products(dut):
     cycle, since_last = 0, cols
     columns = cols  # that must drain before the next capture
     left, calm, extreme = 1, 0, False
-    while passes < 400 or cycle < max(expected):
+    while passes < passes_in_all or cycle < max(expected):
         since_last += 1
-        valid = passes < 400 and calm == 0 and (random.random() < 0.85)
+        valid = passes < passes_in_all and calm == 0 and (random.random() < 0.85)
         last = False
         if valid:
             last = left <= 1 and since_last >= columns
-            draw = (lambda n: [-128] * n) if extreme else (lambda n: [random.randint(-128, 127) for _ in range(n)])
+            draw = ((lambda n: [least] * n) if extreme
+                    else (lambda n: [random.randint(least, -1 - least) for _ in range(n)]))
             a, b = draw(rows), draw(cols)
             total += np.outer(a, b)
             left -= 1
-            bench.set(a=lanes(a), b=lanes(b))
+            bench.set(a=lanes(a, width), b=lanes(b, width))
         else:  # what stands at the operands of an empty cycle must not matter
-            bench.set(a=random.getrandbits(8 * rows), b=random.getrandbits(8 * cols))
+            bench.set(a=random.getrandbits(width * rows), b=random.getrandbits(width * cols))
             calm = max(0, calm - 1)
         # `last` without `valid` must not capture
         bench.set(valid=int(valid), last=int(last) if valid else random.randint(0, 1))
         if last:
             # The next pass may end after as many cycles as columns are needed: only those are checked.
             columns = random.choice([1, cols, cols, random.randint(1, cols)])
-            for j in range(cols if passes == 399 else columns):
+            for j in range(cols if passes == passes_in_all - 1 else columns):
                 word = [int(x) & 0xFFFFFFFF for x in total[:, j]]
                 expected[cycle + PEArray.LATENCY + j] = (j == 0, word)
             total[:] = 0
@@ -64,12 +72,28 @@ async def products(dut):
         cycle += 1
 
 
-@pytest.mark.parametrize(("rows", "cols"), [(2, 2), (3, 5)])
-def test_products_are_exact_and_on_time(rows, cols):
-    simulate(lambda: PEArray(rows, cols), __name__, "products", rows=rows, cols=cols)
+def run(rows: int, cols: int, width: int) -> None:
+    simulate(lambda: PEArray(rows, cols, width), __name__, "products", rows=rows, cols=cols, width=width)
+
+
+@pytest.mark.parametrize(("rows", "cols", "width"), [(2, 2, 8), (5, 7, 8), (3, 5, 16)])
+def test_products_are_exact_and_on_time(rows, cols, width):
+    run(rows, cols, width)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("rows", "cols"), [(8, 8), (16, 4), (2, 12)])
-def test_products_of_larger_arrays(rows, cols):
-    simulate(lambda: PEArray(rows, cols), __name__, "products", rows=rows, cols=cols)
+@pytest.mark.parametrize("width", [8, 16])
+@pytest.mark.parametrize(("rows", "cols"), [(8, 8), (2, 32), (32, 2), (12, 13), (32, 32)])
+def test_products_of_larger_arrays(rows, cols, width):
+    run(rows, cols, width)
+
+
+@pytest.mark.parametrize("family", BLOCK, ids=lambda f: f.value)
+@pytest.mark.parametrize("width", [8, 16])
+def test_netlists_hold_a_block_per_element(family, width):
+    rows, cols = 3, 4
+    netlist = synthesise(fmax.bare_rtlil(PEArray(rows, cols, width), family), TARGETS[family.value], top="block")
+    found = weigh(flat_cells(netlist), TARGETS[family.value])
+    assert found["DSP"] == rows * cols / (2 if (family, width) == (Family.ICE40, 8) else 1)
+    # Accumulator and shadow per element, operands per row and column, last and captured: none of them twice
+    assert found["REG"] == 64 * rows * cols + width * (rows + cols) + PEArray.LATENCY

@@ -25,7 +25,8 @@ STRATEGIES = ("np", "lw", "recompute", "persist", "park", "flexible")
 def task_set(platform: Platform, *shapes, seed: int = 1) -> TaskSet:
     """One task per list of (m, k, n, relu)."""
     tasks = tuple(
-        Task(f"t{i}", i, random_network(f"n{i}", list(s), seed + i), 1000 * (i + 1), 900 * (i + 1), 10 * i, i == 1, ())
+        Task(f"t{i}", i, random_network(f"n{i}", list(s), seed + i, platform.array.dtype), 1000 * (i + 1),
+             900 * (i + 1), 10 * i, i == 1, ())
         for i, s in enumerate(shapes)
     )
     return TaskSet("t", Path("t.toml"), platform, 10_000, tasks)
@@ -36,7 +37,7 @@ def random_platform(rng) -> Platform:
         rows, cols = (int(rng.choice([2, 3, 4, 6, 8, 12])) for _ in range(2))
         try:
             return Platform(
-                array={"rows": rows, "cols": cols},
+                array={"rows": rows, "cols": cols, "dtype": str(rng.choice(["int8", "int16"]))},
                 tile={"m": rows * int(rng.integers(1, 4)), "k": int(rng.integers(4, 25)),
                       "n": cols * int(rng.integers(1, 4))},
                 bus={"data_width": int(rng.choice([32, 64, 128, 256])), "burst_beats": 16},
@@ -114,19 +115,22 @@ def test_a_wrong_byte_is_found():
         machine.memory[address + offset] ^= 1
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
 @pytest.mark.parametrize("seed", range(20))
-def test_panels_round_trip(seed):
+def test_panels_round_trip(seed, dtype):
+    size, limit = np.dtype(dtype).itemsize, np.iinfo(dtype).max + 1
     rng = np.random.default_rng(seed)
     rows, k, group = (int(x) for x in rng.integers(1, 30, 3))
-    lanes = group + int(rng.integers(0, 5))
+    lanes = size * (group + int(rng.integers(0, 5)))
     stride = k * lanes + int(rng.integers(0, 9))
-    matrix = rng.integers(-128, 128, (rows, k)).astype(np.int8)
+    matrix = rng.integers(-limit, limit, (rows, k)).astype(dtype)
     data = pack_panels(matrix, group, lanes, stride)
     assert len(data) == -(-rows // group) * stride
-    assert np.array_equal(unpack_panels(data, rows, k, group, lanes, stride), matrix)
+    assert np.array_equal(unpack_panels(data, rows, k, group, lanes, stride, dtype), matrix)
     for r in range(rows):
         for x in range(k):
-            assert data.view(np.int8)[(r // group) * stride + x * lanes + r % group] == matrix[r, x]
+            place = (r // group) * stride + x * lanes + size * (r % group)
+            assert int.from_bytes(data[place : place + size].tobytes(), "little", signed=True) == matrix[r, x]
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -43,15 +43,21 @@ def test_batch_is_cut_from_the_test_set(networks):
     assert np.array_equal(run_network(part)[-1], run_network(whole)[-1][100:120])
 
 
-def test_save_and_load_give_the_same_network(tmp_path):
-    network = random_network("x", [(5, 7, 4, True), (5, 4, 3, False)], 9)
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_save_and_load_give_the_same_network(tmp_path, dtype):
+    network = random_network("x", [(5, 7, 4, True), (5, 4, 3, False)], 9, dtype)
     np.savez(tmp_path / "set.npz", images=network.inputs[0], labels=np.arange(5))
     save_network(tmp_path / "x.npz", list(network.layers), {"test_set": "set.npz"})
-    loaded = load_network(tmp_path / "x.npz", "x", 5)
+    loaded = load_network(tmp_path / "x.npz", "x", 5, dtype=dtype)
     for found, expected in zip(run_network(loaded), run_network(network), strict=True):
         assert np.array_equal(found, expected)
     save_network(tmp_path / "y.npz", list(network.layers), {"test_set": "set.npz"})
     assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "y.npz").read_bytes()
+
+
+def test_a_network_of_the_other_type_is_refused(networks):
+    with pytest.raises(InputError, match=r'weights_0 = "int8 \[64, 32\]": allowed are int16 arrays'):
+        load_network(networks / "digits_small.npz", "x", 1, dtype="int16")
 
 
 def remove(key):

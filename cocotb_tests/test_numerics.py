@@ -9,12 +9,12 @@ from derca_sim.golden.numerics import gemm, partial_sums, requantise, run_networ
 from derca_sim.model.network import Layer, random_network
 
 
-def oracle(acc: int, multiplier: int, shift: int, zero_point: int, relu: bool) -> int:
+def oracle(acc: int, multiplier: int, shift: int, zero_point: int, relu: bool, width: int = 8) -> int:
     """The definition, in exact rationals."""
     scaled = Fraction(acc * multiplier, 1 << shift)
     magnitude = int(abs(scaled) + Fraction(1, 2))  # truncation after adding a half: half away from zero
     value = (magnitude if scaled >= 0 else -magnitude) + zero_point
-    value = max(-128, min(127, value))
+    value = max(-1 << (width - 1), min((1 << (width - 1)) - 1, value))
     return max(value, zero_point) if relu else value
 
 
@@ -64,17 +64,19 @@ def test_requantise_random():
         assert one(acc, multiplier, shift, zero_point, relu) == expected, (acc, multiplier, shift, zero_point, relu)
 
 
-def test_gemm_matches_python_integers():
+@pytest.mark.parametrize("width", [8, 16])
+def test_gemm_matches_python_integers(width):
     rng = np.random.default_rng(5)
     for case in range(30):
         m, k, n = (int(d) for d in rng.integers(1, 12, 3))
-        network = random_network("x", [(m, k, n, bool(case % 2))], case)
+        network = random_network("x", [(m, k, n, bool(case % 2))], case, f"int{width}")
         layer, a = network.layers[0], network.inputs[0]
         found = gemm(a, layer)
+        assert found.dtype == a.dtype == layer.weights.dtype == f"int{width}"
         for i in range(m):
             for j in range(n):
                 acc = wrap(sum(int(a[i, x]) * int(layer.weights[x, j]) for x in range(k)) + int(layer.bias[j]))
-                assert found[i, j] == oracle(acc, layer.multiplier, layer.shift, layer.zero_point, layer.relu)
+                assert found[i, j] == oracle(acc, layer.multiplier, layer.shift, layer.zero_point, layer.relu, width)
 
 
 @pytest.mark.parametrize("bias", [(1 << 31) - 1, -(1 << 31)])
@@ -87,6 +89,12 @@ def test_accumulation_wraps(bias):
     layer = Layer(1, 3, 1, b, np.array([bias], np.int32), 1, 24, 0, False, False)
     assert gemm(a, layer)[0, 0] == oracle(wrap(bias + sign * 3 * 127 * 127), 1, 24, 0, False)
     assert np.sign(gemm(a, layer)[0, 0]) == -sign
+
+
+def test_accumulation_of_int16_wraps():
+    least = -(1 << 15)
+    a, b = np.full((1, 5), least, np.int16), np.full((5, 1), least, np.int16)
+    assert partial_sums(a, b)[0, 0] == wrap(5 * least * least)
 
 
 def test_partial_sums_may_be_split_anywhere():

@@ -3,8 +3,8 @@
 import cocotb
 import pytest
 from kit.cycles import Cycles
-from kit.payload import pack, unpack
-from kit.platforms import NARROW, PADDED, SMALL
+from kit.payload import pack, signed, unpack
+from kit.platforms import NARROW, PADDED, SMALL, WORDS
 from kit.run import generator, parameters, simulate
 
 from derca_hw.accelerator.requant import RequantLane
@@ -14,13 +14,14 @@ from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import StoreTiming
 
 
-def quantised(total: int, tile: dict) -> int:
-    """The output byte of a sum."""
-    zero = tile["zero_point"] - 256 * (tile["zero_point"] > 127)
+def quantised(total: int, tile: dict, size: int) -> bytes:
+    """The output of a sum, `size` bytes."""
+    most = 1 << (8 * size - 1)
+    zero = signed(tile["zero_point"], 8 * size)
     product = total * tile["multiplier"]
     value = (2 * abs(product) + (1 << tile["shift"])) // (2 << tile["shift"])
     value = (value if product >= 0 else -value) + zero
-    return min(127, max(zero if tile["relu"] else -128, value)) & 0xFF
+    return min(most - 1, max(zero if tile["relu"] else -most, value)).to_bytes(size, "little", signed=True)
 
 
 def beats(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
@@ -34,7 +35,7 @@ def beats(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
                 word = b"".join((s & 0xFFFFFFFF).to_bytes(4, "little") for s in sums)
                 lanes = p.bank_word_beats * p.beat_bytes
             else:
-                word, lanes = bytes(quantised(s, tile) for s in sums), p.a_lanes
+                word, lanes = b"".join(quantised(s, tile, p.array.element_bytes) for s in sums), p.a_lanes
             data += word.ljust(lanes, b"\0")
             care += (b"\xff" * len(word)).ljust(lanes, b"\0")
         size = p.beat_bytes
@@ -53,7 +54,7 @@ def random_tile(random, p, m_panels: int, n: int, persist: bool) -> tuple[dict, 
         "task": random.randrange(p.scheduler.tasks), "final": random.getrandbits(1) & (not persist),
         "persist": int(persist), "m_panels": m_panels, "n": n, "c": random.randrange(1 << 20) * p.beat_bytes,
         "c_panel_stride": random.randrange(1 << 10) * p.beat_bytes, "multiplier": random.getrandbits(31),
-        "shift": 31 if small else random.randint(1, 62), "zero_point": random.getrandbits(8),
+        "shift": 31 if small else random.randint(1, 62), "zero_point": random.getrandbits(8 * p.array.element_bytes),
         "relu": random.getrandbits(1),
     }
     bank = {(i, j): [random.randrange(-reach, reach) for _ in range(p.array.rows)]
@@ -217,11 +218,11 @@ async def latencies(dut):
 
 
 @pytest.mark.parametrize("stalls", [False, True], ids=["free", "stalled"])
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS], ids=lambda p: p.name)
 def test_tiles(p, stalls):
     simulate(lambda: StoreEngine(p), __name__, "tiles", platform=p, stalls=stalls)
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS], ids=lambda p: p.name)
 def test_latencies(p):
     simulate(lambda: StoreEngine(p), __name__, "latencies", platform=p)

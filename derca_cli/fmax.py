@@ -20,6 +20,8 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
+from derca_hw.family import Family
+
 from . import toolchain
 from .output import CheckFailed
 from .resources import TARGETS, check_log
@@ -81,9 +83,9 @@ def _ports(component: wiring.Component) -> dict:
     return ports
 
 
-def bare_rtlil(component: wiring.Component) -> str:
-    """RTLIL of the component alone; the top module is `block`."""
-    return rtlil.convert(component, name="block", ports=_ports(component), emit_src=False)
+def bare_rtlil(component: wiring.Component, family: Family) -> str:
+    """RTLIL of the component alone for a device family; the top module is `block`."""
+    return rtlil.convert(component, platform=family, name="block", ports=_ports(component), emit_src=False)
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,9 @@ class Routed:
 
 
 def wrapped_rtlil(component: wiring.Component, held: tuple[str, ...] = ()) -> str:
-    """RTLIL of the component in its wrapper, the inputs in `held` at 0; the top module is `top`."""
+    """RTLIL for ECP5 of the component in its wrapper, the inputs in `held` at 0; the top module is `top`."""
     top = OutOfContext(component, held)
-    return rtlil.convert(top, name="top", ports=[top.clk, top.rst, top.i, top.o], emit_src=False)
+    return rtlil.convert(top, platform=Family.ECP5, name="top", ports=[top.clk, top.rst, top.i, top.o], emit_src=False)
 
 
 def netlist(design: str, progress: Callable[[str], None] = lambda detail: None) -> Path:
@@ -110,8 +112,7 @@ def netlist(design: str, progress: Callable[[str], None] = lambda detail: None) 
         As `synthesis.synthesise`.
     """
     command = toolchain.yosys_command()
-    text = "\n".join(["read_rtlil design.il", "hierarchy -check -top top",
-                      f"{TARGETS['ecp5'].synthesis} -top top -json netlist.json", "check",
+    text = "\n".join(["read_rtlil design.il", f"{TARGETS['ecp5'].synthesis} -top top -json netlist.json", "check",
                       "tee -q -o stat.json stat -json", ""])
 
     def fill(work: Path) -> None:

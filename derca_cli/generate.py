@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from derca_hw.family import Family
 from derca_sim.csr.header import header
 from derca_sim.csr.markdown import markdown
 from derca_sim.csr.svd import svd
@@ -26,6 +27,9 @@ def generate(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files.")] = ...,
     platform: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Platform TOML, when no task set is given.", show_default=False)] = None,
+    target: Annotated[Family, typer.Option(
+        help="Device family whose DSP blocks to use; portable Verilog leaves the choice to the synthesis tool. "
+             "Behaviour is the same.")] = Family.PORTABLE,
     strategy: Annotated[str, typer.Option(
         help="Preemption: np (none), lw (between layers), ir, ip, park (inside layers, always recompute, persist or "
              "park), if (the cheapest of them at every point), joint (points and kinds chosen by the analysis)."
@@ -52,7 +56,7 @@ def generate(
 
         derca generate -o out/hw
 
-        derca generate sim/tasksets/demo.toml --strategy if -o out/demo_hw
+        derca generate sim/tasksets/demo.toml --strategy if --target ecp5 -o out/demo_hw
     """
     if taskset is not None and platform is not None:
         raise InputError(f"--platform = {platform}: the task set {taskset} names its platform already; "
@@ -66,25 +70,25 @@ def generate(
 
         with step("compiling the task set"):
             compiled = compile_any(load_taskset(taskset), strategy)
-    target = compiled.platform if compiled else load_platform(platform)
+    system = compiled.platform if compiled else load_platform(platform)
     with output_directory(output) as folder:
         with step("generating the hardware"):
-            (folder / "derca.v").write_text(verilog_for(target))
+            (folder / "derca.v").write_text(verilog_for(system, family=target))
             (folder / "derca.vlt").write_text(LINT_WAIVERS.read_text())
-        _write_json(folder / "platform.json", {**target.model_dump(mode="json"), "config_hash": target.config_hash})
-        _write_json(folder / "registers.json", register_json(target))
-        (folder / "registers.md").write_text(markdown(target))
-        (folder / f"{TOP}.h").write_text(header(target, TOP))
-        (folder / f"{TOP}.svd").write_text(svd(target, TOP))
+        _write_json(folder / "platform.json", {**system.model_dump(mode="json"), "config_hash": system.config_hash})
+        _write_json(folder / "registers.json", register_json(system))
+        (folder / "registers.md").write_text(markdown(system))
+        (folder / f"{TOP}.h").write_text(header(system, TOP))
+        (folder / f"{TOP}.svd").write_text(svd(system, TOP))
         if compiled:
             write_tables(folder, compiled)
         files = {f.name: f.stat().st_size for f in sorted(folder.iterdir())}
     if as_json:
-        print_json({"platform": target.name, "config_hash": f"{target.config_hash:08x}", "output": str(output),
+        print_json({"platform": system.name, "config_hash": f"{system.config_hash:08x}", "output": str(output),
                     "files": files})
     else:
         show_table(f"Written to {output}", ["file", "bytes"], [list(f) for f in files.items()],
-                   caption=f"platform {target.name}, configuration {target.config_hash:08x}")
+                   caption=f"platform {system.name}, configuration {system.config_hash:08x}")
 
 
 def write_tables(folder: Path, compiled) -> None:

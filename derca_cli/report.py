@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from derca_hw.family import Family
 from derca_sim.errors import InputError
 
 from . import toolchain
@@ -19,6 +20,7 @@ class TargetName(StrEnum):
     """Device families of `--target`."""
 
     ecp5 = "ecp5"
+    ice40 = "ice40"
     ultrascale = "ultrascale"
 
 
@@ -72,7 +74,7 @@ def measure(target: Target, platform_file: Path | None) -> dict:
     from derca_hw.generate import rtlil
 
     with step("generating the hardware"):
-        design = rtlil(platform)
+        design = rtlil(platform, Family(target.name))
     blocks = blocks_of(design)
     with step("preparing Yosys"):
         version = toolchain.yosys_version()

@@ -63,6 +63,18 @@ TARGETS = {
         caption="Lattice ECP5. LUT in LUT4 (carry cell 2, 16 x 4 distributed RAM 6), BRAM in 18 Kbit blocks, "
                 "DSP in 18 x 18 multipliers",
     ),
+    "ice40": Target(
+        name="ice40",
+        synthesis="synth_ice40 -dsp",
+        weights={
+            **_lut(SB_LUT4=1),
+            **_free("SB_CARRY", "$scopeinfo"),
+            **{f"SB_DFF{kind}": {"REG": 1} for kind in ("", "E", "SR", "SS", "ESR", "ESS", "R", "S", "ER", "ES")},
+            "SB_RAM40_4K": {"BRAM": 1},
+            "SB_MAC16": {"DSP": 1},
+        },
+        caption="Lattice iCE40 UltraPlus. LUT in LUT4 (carry free), BRAM in 4 Kbit blocks, DSP in SB_MAC16 blocks",
+    ),
     "ultrascale": Target(
         name="ultrascale",
         synthesis="synth_xilinx -family xcup -flatten -noiopad -noclkbuf",
@@ -77,7 +89,7 @@ TARGETS = {
             "DSP48E2": {"DSP": 1},
         },
         caption="AMD UltraScale+ (xcup), the LUT6 family nearest to Versal that Yosys knows. LUT in LUT6 without "
-                "pairing of LUT5, BRAM in 36 Kbit blocks, DSP in DSP48E2 (registers are not packed into them)",
+                "pairing of LUT5, BRAM in 36 Kbit blocks, DSP in DSP48E2",
     ),
 }
 

@@ -23,7 +23,7 @@ _PASS = re.compile(r"^([\d.]+)\. (Executing .*)$", re.MULTILINE)
 
 def script(target: Target, top: str, keep: list[str]) -> str:
     """The Yosys script: `keep` are the modules that stay apart; empty for the flattened design."""
-    lines = ["read_rtlil design.il", f"hierarchy -check -top {top}"]
+    lines = ["read_rtlil design.il"]  # the target's command checks the hierarchy, when it knows its primitives
     lines += [f"setattr -mod -set keep_hierarchy 1 {module}" for module in keep]
     lines += [f"{target.synthesis} -top {top}", "check", "tee -q -o stat.json stat -json"]
     return "\n".join(lines) + "\n"

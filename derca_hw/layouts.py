@@ -119,7 +119,7 @@ class Layouts:
             "c_panel_stride": address,
             "multiplier": 32,
             "shift": 6,
-            "zero_point": 8,
+            "zero_point": 8 * p.array.element_bytes,
             "relu": 1,
         })
         self.tag = data.StructLayout({

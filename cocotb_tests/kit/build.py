@@ -35,7 +35,7 @@ def ports(component: wiring.Component) -> dict:
     return out
 
 
-def build(factory: Callable[[], wiring.Component], *, waves: bool = False) -> Path:
+def build(factory: Callable[[], wiring.Component], *, waves: bool = False, models: str = "") -> Path:
     """Compile a component for cocotb; return the folder with the binary `TOP`.
 
     Parameters
@@ -44,6 +44,8 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False) -> Pa
         Makes a fresh component.
     waves
         Build waveform output (VCD) in.
+    models
+        Verilog of the primitives that the component instantiates.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False) -> Pa
     text = rtlil.convert(component, name=TOP, ports=ports(component), emit_src=False)
     flags = (*VERILATOR_FLAGS, *(("--trace",) if waves else ()))
     key = digest(
-        text.encode(), " ".join((*flags, *MAKE_FLAGS)).encode(), version("amaranth").encode(),
+        text.encode(), models.encode(), " ".join((*flags, *MAKE_FLAGS)).encode(), version("amaranth").encode(),
         version("cocotb").encode(), verilator_version().encode(),
     )
     place = build_directory("cocotb") / key
@@ -68,7 +70,7 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False) -> Pa
         with work_dir(place) as work:
             component = factory()
             (work / "top.v").write_text(
-                verilog.convert(component, name=TOP, ports=ports(component), strip_internal_attrs=True))
+                verilog.convert(component, name=TOP, ports=ports(component), strip_internal_attrs=True) + models)
             call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
             _make(work / "obj", env, digest(" ".join((*flags, *MAKE_FLAGS)).encode(), verilator_version().encode()))
             shutil.copy2(work / "obj" / TOP, work / TOP)

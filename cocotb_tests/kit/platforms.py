@@ -27,6 +27,11 @@ PADDED = platform(
     name="padded", array={"rows": 6, "cols": 3}, tile={"m": 12, "k": 16, "n": 12},
     bus={"data_width": 128}, buffers={"slots": 3, "banks": 3},
 )
+#: int16, an odd number of rows and columns, padding lanes.
+WORDS = platform(
+    name="words", array={"rows": 3, "cols": 5, "dtype": "int16"}, tile={"m": 9, "k": 8, "n": 10},
+    store={"requant_lanes": 1},
+)
 #: Beats narrower than a step of A.
 NARROW = platform(
     name="narrow", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4}, bus={"data_width": 32},

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+from derca_hw.family import Family
+
 from .. import fmax
 from ..resources import TARGETS, flat_cells, weigh
 from ..synthesis import cached, synthesise
@@ -14,6 +16,8 @@ from . import control_cycles, control_release_cycles
 from .control_blocks import BLOCKS
 
 PROCESSES = 2
+#: Targets whose areas are compared with those of others.
+_AREAS = ("ecp5", "ultrascale")
 #: What measures the cycles of the blocks of each group.
 MEASUREMENTS = {
     "scheduler": control_cycles.scheduler_cycles,
@@ -32,7 +36,7 @@ def measure(points: list[tuple[str, int]], seeds: int, mhz: float, processes: in
         As `synthesis.synthesise` and `fmax.route`.
     """
     first = [(kind, name, tasks, argument) for name, tasks in points for kind, argument in (
-        ("cycles", None), *(("area", target) for target in TARGETS), ("netlist", None))]
+        ("cycles", None), *(("area", target) for target in _AREAS), ("netlist", None))]
     # Large and slow ones first, so that no process is left alone with them.
     done = dict(_run(sorted(first, key=lambda unit: -unit[2]), processes, progress, "of 2: "))
     routes = [("route", name, tasks, (seed, mhz)) for name, tasks in points for seed in range(1, seeds + 1)]
@@ -40,7 +44,7 @@ def measure(points: list[tuple[str, int]], seeds: int, mhz: float, processes: in
     return [
         {
             "block": name, "group": BLOCKS[name].group, "tasks": tasks, "time_width": 32,
-            **{target: done["area", name, tasks, target] for target in TARGETS},
+            **{target: done["area", name, tasks, target] for target in _AREAS},
             "fmax": fmax.summary([done[unit] for unit in routes if unit[1:3] == (name, tasks)], mhz),
             "cycles": done["cycles", name, tasks, None],
         }
@@ -53,7 +57,8 @@ def unit(kind: str, name: str, tasks: int, argument):
     block = BLOCKS[name]
     if kind == "area":
         target = TARGETS[argument]
-        return weigh(flat_cells(synthesise(fmax.bare_rtlil(block.build(tasks)), target, top="block")), target)
+        design = fmax.bare_rtlil(block.build(tasks), Family(argument))
+        return weigh(flat_cells(synthesise(design, target, top="block")), target)
     if kind == "netlist":
         fmax.netlist(fmax.wrapped_rtlil(block.build(tasks), block.held))
         return None
@@ -73,7 +78,7 @@ def _cycles(block, tasks: int) -> dict:
 
     sources = [Path(module.__file__).read_text() for module in (control_cycles, control_release_cycles, timing)]
     inputs = [importlib.metadata.version("amaranth"), *sources, block.platform(tasks).model_dump_json(),
-              fmax.bare_rtlil(block.build(tasks))]
+              fmax.bare_rtlil(block.build(tasks), Family.PORTABLE)]
     return json.loads((cached("bench", inputs, fill) / "cycles.json").read_text())
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from derca_hw.family import Family
 from derca_sim.model.platform import Platform
 
 from ..toolchain import build_directory, verilator_command, verilator_environment, verilator_version
@@ -47,7 +48,7 @@ def _sources(*names: str) -> bytes:
     return b"\0".join(out)
 
 
-def verilog_for(platform: Platform, progress=None) -> str:
+def verilog_for(platform: Platform, progress=None, family: Family = Family.PORTABLE) -> str:
     """Verilog of the platform, generated once per content of hardware sources and platform.
 
     Parameters
@@ -56,10 +57,12 @@ def verilog_for(platform: Platform, progress=None) -> str:
         What to build.
     progress
         Called with one line of text before slow work.
+    family
+        Whose primitives to use; only portable Verilog can be simulated.
     """
     key = digest(
         _sources("derca_hw", "derca_sim.model", "derca_sim.events"), platform.model_dump_json().encode(),
-        version("amaranth").encode(),
+        version("amaranth").encode(), family.value.encode(),
     )
     path = build_directory("verilog") / f"{key}.v"
     with FileLock(f"{path}.lock"):
@@ -68,7 +71,7 @@ def verilog_for(platform: Platform, progress=None) -> str:
 
             if progress:
                 progress(f"generating Verilog of platform {platform.name}")
-            _write(path, verilog(platform))
+            _write(path, verilog(platform, family))
     return path.read_text()
 
 

@@ -1,23 +1,24 @@
-"""The PE array: rows x cols int8 multiply-accumulate elements, output stationary, with a shadow drain."""
+"""The PE array: rows x cols multiply-accumulate elements, output stationary, with a shadow drain."""
 
 from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from derca_sim.model.timing import ComputeTiming
+
+from .multiplier import MultiplierRow
+
 
 class ProcessingElement(wiring.Component):
-    """One int8 x int8 -> int32 multiply-accumulate with a shadow register.
+    """Sums products in 32 bits, one per cycle; the sum that includes the product of cycle t shows in t + 1.
 
-    Operands in cycle t are multiplied into a register in t + 1 and accumulated in t + 2 (`valid` and `last` come with
-    the product). With `last` the sum goes to the shadow register and the accumulator is cleared at no cost; otherwise
-    the shadow takes its neighbour's value, which drains a row of elements one column per cycle.
+    With `last` the sum goes to the shadow register and the accumulator is cleared at no cost; otherwise the shadow
+    takes its neighbour's value, which drains a row of elements one column per cycle.
     """
 
-    def __init__(self):
+    def __init__(self, width: int):
         super().__init__({
-            "a": In(signed(8)),
-            "b": In(signed(8)),
-            "valid": In(1),
+            "product": In(signed(2 * width)),
             "last": In(1),
             "chain": In(signed(32)),
             "shadow": Out(signed(32)),
@@ -25,15 +26,11 @@ class ProcessingElement(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        product = Signal(signed(16))
-        accumulator = Signal(signed(32))
-        total = Signal(signed(32))
-        m.d.comb += total.eq(accumulator + product)
-        m.d.sync += [product.eq(self.a * self.b), self.shadow.eq(self.chain)]
-        with m.If(self.valid):
-            m.d.sync += accumulator.eq(total)
-            with m.If(self.last):
-                m.d.sync += [accumulator.eq(0), self.shadow.eq(total)]
+        accumulator, total = Signal(signed(32)), Signal(signed(32))
+        m.d.comb += total.eq(accumulator + self.product)
+        m.d.sync += [accumulator.eq(total), self.shadow.eq(self.chain)]
+        with m.If(self.last):
+            m.d.sync += [accumulator.eq(0), self.shadow.eq(total)]
         return m
 
 
@@ -46,22 +43,21 @@ class PEArray(wiring.Component):
     Attributes
     ----------
     a, b : In
-        `rows` and `cols` int8 operands, element 0 in the low byte.
+        `rows` and `cols` signed operands of `width` bits, element 0 in the low bits.
     valid, last : In
     column : Out
         `rows` int32 sums, row 0 in the low word.
     captured : Out
     """
 
-    #: Operands to sums: operand register, product register, accumulator.
-    LATENCY = 3
+    #: Operands to sums: operand register, those of each multiplier, product, sum.
+    LATENCY = ComputeTiming.ARRAY
 
-    def __init__(self, rows: int, cols: int):
-        self._rows = rows
-        self._cols = cols
+    def __init__(self, rows: int, cols: int, width: int = 8):
+        self._rows, self._cols, self._width = rows, cols, width
         super().__init__({
-            "a": In(8 * rows),
-            "b": In(8 * cols),
+            "a": In(width * rows),
+            "b": In(width * cols),
             "valid": In(1),
             "last": In(1),
             "column": Out(32 * rows),
@@ -70,24 +66,21 @@ class PEArray(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        width = self._width
         a, b = Signal.like(self.a), Signal.like(self.b)
-        valid, last = Signal(2), Signal(2)
-        m.d.sync += [
-            a.eq(self.a),
-            b.eq(self.b),
-            valid.eq(Cat(self.valid, valid[0])),
-            last.eq(Cat(self.valid & self.last, last[0])),
-            self.captured.eq(last[1]),
-        ]
+        last = Signal(1 + MultiplierRow.LATENCY)
+        m.d.sync += [a.eq(self.a), b.eq(self.b), last.eq(Cat(self.valid & self.last, last)), self.captured.eq(last[-1])]
+        with m.If(~self.valid):
+            m.d.sync += a.eq(0)  # adds nothing to any sum
         for r in range(self._rows):
+            m.submodules[f"multipliers_{r}"] = multipliers = MultiplierRow(width, self._cols)
+            m.d.comb += [multipliers.a.eq(a.word_select(r, width)), multipliers.b.eq(b)]
             chain = 0
             for c in reversed(range(self._cols)):
-                m.submodules[f"pe_{r}_{c}"] = pe = ProcessingElement()
+                m.submodules[f"pe_{r}_{c}"] = pe = ProcessingElement(width)
                 m.d.comb += [
-                    pe.a.eq(a.word_select(r, 8)),
-                    pe.b.eq(b.word_select(c, 8)),
-                    pe.valid.eq(valid[1]),
-                    pe.last.eq(last[1]),
+                    pe.product.eq(multipliers.products.word_select(c, 2 * width)),
+                    pe.last.eq(last[-1]),
                     pe.chain.eq(chain),
                 ]
                 chain = pe.shadow

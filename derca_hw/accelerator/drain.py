@@ -69,7 +69,7 @@ class Drain(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         rows = self._p.array.rows
-        m.submodules.array = array = PEArray(rows, self._p.array.cols)
+        m.submodules.array = array = PEArray(rows, self._p.array.cols, 8 * self._p.array.element_bytes)
         operands = Signal(2)  # valid, last: one cycle after the addresses
         m.d.sync += operands.eq(Cat(self.issue, self.fire))
         m.d.comb += [

@@ -20,8 +20,9 @@ class StoreEngine(wiring.Component):
 
     A complete tile is popped in cycle t (when the engine is idle, fewer than `WriteManager.COMMANDS` tiles wait for
     their responses, and the lock-step barrier is open) and read from t + 1 on: `requant_lanes` outputs per cycle, or
-    one beat of raw partial sums per cycle. Data reach the bus 6 (requantised) or 3 (raw) cycles after the read. The
-    bank is given back with the last read; the next tile's first read follows `StoreTiming.GAP` cycles after it.
+    one beat of raw partial sums per cycle. Data reach the bus `StoreTiming.REQUANTISED` or `StoreTiming.RAW` cycles
+    after the read. The bank is given back with the last read; the next tile's first read follows `StoreTiming.GAP`
+    cycles after it.
 
     Attributes
     ----------
@@ -64,6 +65,7 @@ class StoreEngine(wiring.Component):
         m = Module()
         p, lay = self._p, self._lay
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
+        step_bytes = lanes * p.array.element_bytes
         m.submodules.queue = queue = SyncFIFO(width=lay.store.size, depth=p.buffers.banks)
         m.submodules.waiting = waiting = SyncFIFO(width=lay.done.size, depth=WriteManager.COMMANDS + 1)
         m.submodules.buffer = buffer = SyncFIFO(width=p.bus.data_width, depth=self.BUFFER)
@@ -108,10 +110,10 @@ class StoreEngine(wiring.Component):
             next_place.eq(word_place + p.a_lanes if p.a_lanes < beat_bytes else 0),
             push.eq(Mux(
                 output.persist, 1,
-                Mux(last_sub, (next_place == 0) | last_n, place == beat_bytes - lanes))),
+                Mux(last_sub, (next_place == 0) | last_n, place == beat_bytes - step_bytes))),
         ]
         with m.If(issue):
-            m.d.sync += [sub.eq(sub + 1), place.eq(place + lanes)]
+            m.d.sync += [sub.eq(sub + 1), place.eq(place + step_bytes)]
             with m.If(last_sub):
                 m.d.sync += [sub.eq(0), n.eq(n + 1), place.eq(next_place), word_place.eq(next_place)]
                 with m.If(last_n):
@@ -159,7 +161,7 @@ class StoreEngine(wiring.Component):
 
         values = []
         for i in range(lanes):
-            m.submodules[f"requant_{i}"] = lane = RequantLane()
+            m.submodules[f"requant_{i}"] = lane = RequantLane(8 * p.array.element_bytes)
             m.d.comb += [
                 lane.sum.eq(self.word.word_select(picked, 32 * lanes).word_select(i, 32)),
                 lane.multiplier.eq(output.multiplier),
@@ -177,9 +179,9 @@ class StoreEngine(wiring.Component):
         last = steps[-1]
         partial, whole = Signal(p.bus.data_width), Signal(p.bus.data_width)
         m.d.comb += whole.eq(partial)
-        for i in range(beat_bytes // lanes):
-            with m.If(last.place == i * lanes):
-                m.d.comb += whole.word_select(i, 8 * lanes).eq(Cat(*values))
+        for i in range(beat_bytes // step_bytes):
+            with m.If(last.place == i * step_bytes):
+                m.d.comb += whole.word_select(i, 8 * step_bytes).eq(Cat(*values))
         with m.If(last.valid & ~last.raw):
             m.d.sync += partial.eq(Mux(last.push, 0, whole))
         m.d.comb += [

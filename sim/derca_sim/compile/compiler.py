@@ -73,7 +73,7 @@ class Compiled:
         return {}
 
     def expected_outputs(self, task: int) -> list[np.ndarray]:
-        """The int8 output [m, n] of every layer of a task, from the integer model."""
+        """The output [m, n] of every layer of a task, from the integer model."""
         if task not in self._expected:
             self._expected[task] = run_network(self.tasks[task].network)
         return self._expected[task]
@@ -83,7 +83,7 @@ class Compiled:
         return [memory_image.output_range(layer) for layer in self.tasks[task].layers]
 
     def read_outputs(self, memory: bytes | np.ndarray, task: int) -> list[np.ndarray]:
-        """The int8 output [m, n] of every layer of a task as found in `memory` (from address 0), without padding."""
+        """The output [m, n] of every layer of a task as found in `memory` (from address 0), without padding."""
         data = memory if isinstance(memory, np.ndarray) else np.frombuffer(memory, np.uint8)
         return [memory_image.read_output(data, layer) for layer in self.tasks[task].layers]
 

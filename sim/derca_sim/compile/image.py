@@ -65,8 +65,8 @@ def output_range(at: LayerPlan) -> tuple[int, int]:
 
 
 def read_output(memory: np.ndarray, at: LayerPlan) -> np.ndarray:
-    """A layer's output int8 [m, n] from uint8 memory, without padding."""
+    """A layer's output [m, n] from uint8 memory, without padding."""
     address, length = output_range(at)
     p = at.platform
     data = memory[address : address + length]
-    return unpack_panels(data, at.layer.m, at.layer.n, p.array.rows, p.a_lanes, at.c_panel_stride)
+    return unpack_panels(data, at.layer.m, at.layer.n, p.array.rows, p.a_lanes, at.c_panel_stride, p.array.dtype)

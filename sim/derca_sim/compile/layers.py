@@ -133,8 +133,8 @@ class LayerPlan:
         p, layer = self.platform, self.layer
         mask = (1 << p.bus.address_width) - 1  # a stride is larger only where there is one tile and nobody uses it
         return {
-            "multiplier": layer.multiplier, "shift": layer.shift, "zero_point": layer.zero_point & 0xFF,
-            "relu": int(layer.relu),
+            "multiplier": layer.multiplier, "shift": layer.shift,
+            "zero_point": layer.zero_point % (1 << 8 * p.array.element_bytes), "relu": int(layer.relu),
             "last_m_panels": self.tile_m_panels(self.m_tiles - 1), "last_n": self.tile_n(self.n_tiles - 1),
             "last_k": self.tile_k(self.k_tiles - 1),
             "m_tiles": self.m_tiles, "n_tiles": self.n_tiles, "k_tiles": self.k_tiles,

@@ -1,8 +1,9 @@
 """Where matrices lie in memory: panels, and the areas they are placed in.
 
-A matrix of `rows` x `k` int8 is cut into panels of `group` rows. A panel holds, for each k, `lanes` bytes: the panel's
-rows at column k, then zeros up to `lanes`. So activations A [m, k] have groups of array rows, weights B [k, n] (as
-their transpose) groups of array columns, and outputs C [m, n] have the layout of the A of the next layer.
+A matrix of `rows` x `k` elements (int8 or int16, little endian) is cut into panels of `group` rows. A panel holds, for
+each k, `lanes` bytes: the panel's rows at column k, then zeros up to `lanes`. So activations A [m, k] have groups of
+array rows, weights B [k, n] (as their transpose) groups of array columns, and outputs C [m, n] have the layout of the A
+of the next layer.
 """
 
 import numpy as np
@@ -19,24 +20,25 @@ def ceil_div(a: int, b: int) -> int:
 
 
 def pack_panels(matrix: np.ndarray, group: int, lanes: int, stride: int) -> np.ndarray:
-    """uint8 bytes of int8 `matrix` [rows, k] in panels of `group` rows, `stride` bytes apart."""
+    """uint8 bytes of `matrix` [rows, k] in panels of `group` rows, `stride` bytes apart."""
     rows, k = matrix.shape
-    panels = ceil_div(rows, group)
-    padded = np.zeros((panels * group, k), np.int8)
+    panels, dtype = ceil_div(rows, group), matrix.dtype.newbyteorder("<")
+    padded = np.zeros((panels * group, k), dtype)
     padded[:rows] = matrix
     out = np.zeros((panels, stride), np.uint8)
-    cells = np.zeros((panels, k, lanes), np.int8)
+    cells = np.zeros((panels, k, lanes // dtype.itemsize), dtype)
     cells[:, :, :group] = padded.reshape(panels, group, k).transpose(0, 2, 1)
-    out[:, : k * lanes] = cells.reshape(panels, k * lanes).view(np.uint8)
+    out[:, : k * lanes] = cells.reshape(panels, -1).view(np.uint8)
     return out.reshape(-1)
 
 
-def unpack_panels(data: np.ndarray, rows: int, k: int, group: int, lanes: int, stride: int) -> np.ndarray:
-    """Inverse of `pack_panels`: int8 [rows, k] of uint8 bytes, without the padding."""
+def unpack_panels(data: np.ndarray, rows: int, k: int, group: int, lanes: int, stride: int, dtype) -> np.ndarray:
+    """Inverse of `pack_panels`: [rows, k] of `dtype` from uint8 bytes, without the padding."""
     panels = ceil_div(rows, group)
-    cells = data[: panels * stride].reshape(panels, stride)[:, : k * lanes].reshape(panels, k, lanes)
+    used = np.ascontiguousarray(data[: panels * stride].reshape(panels, stride)[:, : k * lanes])
+    cells = used.view(np.dtype(dtype).newbyteorder("<")).reshape(panels, k, -1)
     matrix = cells[:, :, :group].transpose(0, 2, 1).reshape(panels * group, k)
-    return np.ascontiguousarray(matrix[:rows]).view(np.int8)
+    return np.ascontiguousarray(matrix[:rows], dtype)
 
 
 def a_bytes(platform: Platform, m: int, k: int) -> int:

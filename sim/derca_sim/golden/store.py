@@ -92,7 +92,7 @@ class StoreModel:
         p = self._p
         if persist:
             return [first_read + i + StoreTiming.RAW for i in range(beats)], columns * p.bank_word_beats
-        lanes, rows = p.store.requant_lanes, p.array.rows
+        lanes, rows = (p.array.element_bytes * count for count in (p.store.requant_lanes, p.array.rows))  # in bytes
         per_column = rows // lanes
         ready = []
         for beat in range(beats):

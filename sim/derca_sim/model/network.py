@@ -1,10 +1,12 @@
-"""Networks: lists of int8 GEMM layers with their inputs, read from `.npz` files or drawn at random.
+"""Networks: lists of GEMM layers with their inputs, read from `.npz` files or drawn at random.
+
+All weights, inputs and outputs of a network are of the platform's `array.dtype`, int8 or int16, here called T.
 
 Format of a network file (`numpy.savez`, no pickles), for layers i = 0 .. L-1:
 
-- `weights_i` int8 [k, n]; `bias_i` int32 [n]; k of a layer is n of the one before
-- `multiplier` int64 [L], 0 .. 2^31-1; `shift` int64 [L], 1 .. 62; `zero_point` int64 [L], int8 range; `relu` bool [L]
-- `metadata` JSON text; its key `test_set` names a file beside the network with `images` int8 [count, k] and
+- `weights_i` T [k, n]; `bias_i` int32 [n]; k of a layer is n of the one before
+- `multiplier` int64 [L], 0 .. 2^31-1; `shift` int64 [L], 1 .. 62; `zero_point` int64 [L], range of T; `relu` bool [L]
+- `metadata` JSON text; its key `test_set` names a file beside the network with `images` T [count, k] and
   `labels` int64 [count]
 """
 
@@ -26,7 +28,7 @@ MULTIPLIER_RANGE, SHIFT_RANGE = (0, (1 << 31) - 1), (1, 62)
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One GEMM: int8 A [m, k] times `weights` int8 [k, n] plus `bias` int32 [n], requantised to int8 C [m, n].
+    """One GEMM: A [m, k] times `weights` [k, n] plus `bias` int32 [n], requantised to C [m, n], all of one type.
 
     `chained`: A is the output of the layer before; otherwise the network holds an input for this layer.
     """
@@ -45,7 +47,7 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Layers in order; `inputs[i]` is int8 [m, k], or None where layer i is chained.
+    """Layers in order; `inputs[i]` is [m, k], or None where layer i is chained.
 
     `labels` (int64 [m] or None) are the classes of the rows of the first input.
     """
@@ -62,25 +64,29 @@ class Network:
         return sum(layer.m * layer.k * layer.n for layer in self.layers)
 
 
-def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: int) -> Network:
-    """A network of the given (m, k, n, relu) with random weights, biases, requantisation and inputs.
+def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: int, dtype: str = "int8") -> Network:
+    """A network of the given (m, k, n, relu) with random weights, biases, requantisation and inputs of `dtype`.
 
     A layer is chained if its m and k equal the m and n of the layer before. The same seed gives the same network. The
-    scale is chosen so that outputs spread over the int8 range and sometimes saturate.
+    scale is chosen so that outputs spread over the range of the type and sometimes saturate. Weights of int16 stay
+    within 11 bits, so that sums seldom wrap.
     """
     layers, inputs = [], []
+    limit = np.iinfo(dtype).max + 1
+    weight, bias, unit = (128, 4096, 1) if dtype == "int8" else (1024, 1 << 20, 256)
     for i, (m, k, n, relu) in enumerate(shapes):
         rng = np.random.default_rng([seed, i])
         chained = i > 0 and (layers[-1].m, layers[-1].n) == (m, k)
-        spread = 74.0 * 74.0 * np.sqrt(k)  # standard deviation of a sum of k products of uniform int8 values
+        # Standard deviation of a sum of k products of uniform values: 74 for int8, of inputs and weights
+        spread = 74.0 * (limit / 128) * 74.0 * (weight / 128) * np.sqrt(k)
         multiplier = int(rng.integers(1 << 30, 1 << 31))
-        shift = int(np.clip(np.round(np.log2(multiplier * spread / 50)), *SHIFT_RANGE))
+        shift = int(np.clip(np.round(np.log2(multiplier * spread / (50 * unit))), *SHIFT_RANGE))
         layers.append(Layer(
-            m, k, n, rng.integers(-128, 128, (k, n)).astype(np.int8),
-            rng.integers(-4096, 4097, n).astype(np.int32), multiplier, shift,
-            int(rng.integers(-16, 17)), relu, chained,
+            m, k, n, rng.integers(-weight, weight, (k, n)).astype(dtype),
+            rng.integers(-bias, bias + 1, n).astype(np.int32), multiplier, shift,
+            unit * int(rng.integers(-16, 17)), relu, chained,
         ))
-        inputs.append(None if chained else rng.integers(-128, 128, (m, k)).astype(np.int8))
+        inputs.append(None if chained else rng.integers(-limit, limit, (m, k)).astype(dtype))
     return Network(name, tuple(layers), tuple(inputs))
 
 
@@ -95,8 +101,8 @@ def save_network(path: Path, layers: list[Layer], metadata: dict) -> None:
     np.savez(path, **arrays)
 
 
-def load_network(path: Path, name: str, batch: int, first: int = 0) -> Network:
-    """Read a network file and the `batch` test images from `first` on.
+def load_network(path: Path, name: str, batch: int, first: int = 0, dtype: str = "int8") -> Network:
+    """Read a network file of `dtype` and the `batch` test images from `first` on.
 
     Raises
     ------
@@ -128,27 +134,28 @@ def load_network(path: Path, name: str, batch: int, first: int = 0) -> Network:
     while f"weights_{count}" in arrays:
         count += 1
     if not count:
-        raise InputError(f"{path}: weights_0 is missing: allowed are int8 arrays of shape [k, n], one per layer")
+        raise InputError(f"{path}: weights_0 is missing: allowed are {dtype} arrays of shape [k, n], one per layer")
     known = {"metadata", "multiplier", "shift", "zero_point", "relu"}
     known |= {f"{key}_{i}" for key in ("weights", "bias") for i in range(count)}
     for key in sorted(set(arrays) - known):
         problems.append(f"{path}: {key}: unknown array: allowed are {', '.join(sorted(known))}")
     multiplier = array("multiplier", np.int64, (count,), *MULTIPLIER_RANGE)
     shift = array("shift", np.int64, (count,), *SHIFT_RANGE)
-    zero_point = array("zero_point", np.int64, (count,), -128, 127)
+    zero_point = array("zero_point", np.int64, (count,), np.iinfo(dtype).min, np.iinfo(dtype).max)
     relu = array("relu", bool, (count,))
     weights, biases, k = [], [], None
     for i in range(count):
-        w = array(f"weights_{i}", np.int8, (k, None))
+        w = array(f"weights_{i}", dtype, (k, None))
         if w is not None and not all(1 <= d <= MAX_DIMENSION for d in w.shape):
-            problems.append(problem(path, f"weights_{i}", f"int8 {list(w.shape)}", f"dimensions 1 .. {MAX_DIMENSION}"))
+            problems.append(problem(path, f"weights_{i}", f"{dtype} {list(w.shape)}",
+                                    f"dimensions 1 .. {MAX_DIMENSION}"))
         k = None if w is None else w.shape[1]
         weights.append(w)
         biases.append(array(f"bias_{i}", np.int32, (k,)))
     metadata = _metadata(path, arrays, problems)
     if problems:
         raise InputError(*problems)
-    images, labels = _test_set(path, metadata, weights[0].shape[0], batch, first)
+    images, labels = _test_set(path, metadata, weights[0].shape[0], batch, first, dtype)
     layers = tuple(
         Layer(batch, *weights[i].shape, weights[i], biases[i], int(multiplier[i]), int(shift[i]), int(zero_point[i]),
               bool(relu[i]), i > 0)
@@ -180,14 +187,15 @@ def _metadata(path: Path, arrays: dict[str, np.ndarray], problems: list[str]) ->
     return {}
 
 
-def _test_set(path: Path, metadata: dict, k: int, batch: int, first: int) -> tuple[np.ndarray, np.ndarray]:
+def _test_set(path: Path, metadata: dict, k: int, batch: int, first: int,
+              dtype: str) -> tuple[np.ndarray, np.ndarray]:
     """Rows first .. first+batch-1 of the test set a network names."""
     file = Path(path).parent / metadata["test_set"]
     arrays = _read_npz(file)
     images, labels = arrays.get("images"), arrays.get("labels")
-    if images is None or images.dtype != np.int8 or images.ndim != 2 or images.shape[1] != k:
+    if images is None or images.dtype != dtype or images.ndim != 2 or images.shape[1] != k:
         shape = None if images is None else f"{images.dtype} {list(images.shape)}"
-        raise InputError(problem(file, "images", shape, f"int8 arrays of shape [count, {k}], the inputs of {path}"))
+        raise InputError(problem(file, "images", shape, f"{dtype} arrays of shape [count, {k}], the inputs of {path}"))
     if labels is None or labels.dtype != np.int64 or labels.shape != images.shape[:1]:
         shape = None if labels is None else f"{labels.dtype} {list(labels.shape)}"
         raise InputError(problem(file, "labels", shape, f"int64 arrays of shape [{len(images)}]"))

@@ -27,10 +27,16 @@ def _as_tuple(value):
 
 
 class ArrayConfig(Section):
-    """The PE array: `rows` x `cols` int8 multiply-accumulate elements, output stationary."""
+    """The PE array: `rows` x `cols` multiply-accumulate elements, output stationary; `dtype` of inputs and outputs."""
 
     rows: Annotated[int, Field(ge=2, le=32)] = 8
     cols: Annotated[int, Field(ge=2, le=32)] = 8
+    dtype: Literal["int8", "int16"] = "int8"
+
+    @property
+    def element_bytes(self) -> int:
+        """Bytes of an input or output."""
+        return {"int8": 1, "int16": 2}[self.dtype]
 
 
 class TileConfig(Section):
@@ -118,7 +124,7 @@ class TableConfig(Section):
 
 
 class StoreConfig(Section):
-    """The store engine: `requant_lanes` outputs are requantised per cycle; must divide the array's rows."""
+    """The store engine: `requant_lanes` outputs are requantised per cycle; divides the array's rows and a beat."""
 
     requant_lanes: Annotated[int, Field(ge=1, le=32)] = 2
 
@@ -190,8 +196,9 @@ class Platform(Section):
             f"divisors of array.rows = {a.rows}",
         )
         require(
-            self.beat_bytes % self.store.requant_lanes == 0, "store.requant_lanes", self.store.requant_lanes,
-            f"divisors of the {self.beat_bytes} bytes of a beat",
+            self.beat_bytes % (self.store.requant_lanes * a.element_bytes) == 0,
+            "store.requant_lanes", self.store.requant_lanes,
+            f"divisors of the {self.beat_bytes // a.element_bytes} outputs in a beat",
         )
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
@@ -235,12 +242,12 @@ class Platform(Section):
         return self.bus.data_width // 8
 
     def lanes(self, elements: int) -> int:
-        """Bytes one k-slice of a panel of `elements` rows or columns takes: padded to divide or fill beats."""
-        beat = self.beat_bytes
-        if elements >= beat:
-            return _ceil_div(elements, beat) * beat
+        """Bytes one k step of a panel of `elements` rows or columns takes: padded to divide or fill beats."""
+        beat, used = self.beat_bytes, elements * self.array.element_bytes
+        if used >= beat:
+            return _ceil_div(used, beat) * beat
         lanes = 1
-        while lanes < elements:
+        while lanes < used:
             lanes *= 2
         return lanes
 

@@ -95,7 +95,7 @@ def layer_layout(p: Platform) -> RowLayout:
     return RowLayout((
         Field("multiplier", 32, "requantisation multiplier, 0 .. 2^31-1"),
         Field("shift", 6, "requantisation shift, 1 .. 62"),
-        Field("zero_point", 8, "output zero point, int8 as two's complement"),
+        Field("zero_point", 8 * p.array.element_bytes, "output zero point, two's complement"),
         Field("relu", 1, "clamp below at the zero point"),
         Field("last_m_panels", bits_for(p.m_panels), "A panels in the last tile along M"),
         Field("last_n", bits_for(p.tile.n), "columns in the last tile along N"),

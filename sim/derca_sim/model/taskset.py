@@ -100,7 +100,7 @@ class Task:
 
     @property
     def inputs(self) -> tuple[np.ndarray | None, ...]:
-        """Per layer the int8 input [m, k], or None where it is the output of the layer before."""
+        """Per layer the input [m, k], or None where it is the output of the layer before."""
         return self.network.inputs
 
 
@@ -152,7 +152,7 @@ def load_taskset(path: Path) -> TaskSet:
     if not problems:
         for i, n in enumerate(section.network):
             try:
-                networks[n.name] = _network(n, path)
+                networks[n.name] = _network(n, path, section.platform.array.dtype)
             except InputError as e:
                 problems += [f"{path}: network[{i}] ({n.name}): {line}" for line in e.problems]
     if problems:
@@ -170,10 +170,10 @@ def _default_horizon(tasks: tuple[Task, ...]) -> int:
     return min(2 * hyperperiod + max(t.offset for t in tasks), MAX_DEFAULT_HORIZON)
 
 
-def _network(n: NetworkSection, path: Path) -> Network:
+def _network(n: NetworkSection, path: Path, dtype: str) -> Network:
     if n.file is not None:
-        return load_network(path.parent / n.file, n.name, n.batch or 1, n.first or 0)
-    return random_network(n.name, [(s.m, s.k, s.n, s.relu) for s in n.layers], n.seed or 0)
+        return load_network(path.parent / n.file, n.name, n.batch or 1, n.first or 0, dtype)
+    return random_network(n.name, [(s.m, s.k, s.n, s.relu) for s in n.layers], n.seed or 0, dtype)
 
 
 def _repeated(names: list[str]) -> list[int]:
@@ -248,7 +248,8 @@ def _network_problems(s: TaskSetSection, path: Path) -> list[str]:
             if value is not None:
                 out.append(problem(path, f"{key}.{name}", value, f"none in a network with {kind}; remove it"))
         for j, layer in enumerate(n.layers or ()):
-            need = layer.m * layer.k + layer.k * layer.n + layer.m * layer.n
+            elements = layer.m * layer.k + layer.k * layer.n + layer.m * layer.n
+            need = elements * s.platform.array.element_bytes
             if need > s.platform.memory.size:
                 out.append(problem(path, f"{key}.layers[{j}]", f"{layer.m} x {layer.k} x {layer.n}", f"layers whose "
                                    f"matrices ({need} bytes) fit memory.size = {s.platform.memory.size} bytes"))

@@ -143,8 +143,11 @@ class ComputeTiming:
 
     #: Cycles between reading a bank word and being able to read its updated value.
     UPDATE = 3
-    #: Cycles from the last operands' addresses to the cycle that writes their first column into the bank.
-    DRAIN = 6
+    #: Cycles from the operands to the sums of the array: its operand register, those of the element, product, sum.
+    ARRAY = 4
+    #: Cycles from the last operands' addresses to the cycle that writes their first column into the bank: the operands
+    #: are read, the array drains, the bank's word is read and added to.
+    DRAIN = 1 + ARRAY + UPDATE - 1
     #: Cycles by which feedback precedes a region's last operands: as many as decision and grant take.
     AHEAD = 1
     #: Cycles from the start of an iteration to the last operands of its first pass at least: the feedback is a
@@ -155,7 +158,10 @@ class ComputeTiming:
 class StoreTiming:
     """The store engine's pipeline."""
 
-    #: Cycles from the last read of a tile to the first read of the next.
-    GAP = 5
+    #: Cycles from a sum to its requantised output.
+    REQUANT = 8
     #: Cycles from a read to its W beat: requantised outputs, raw partial sums.
-    REQUANTISED, RAW = 6, 3
+    REQUANTISED, RAW = REQUANT + 2, 3
+    #: Cycles from the last read of a tile to the first read of the next: until the last output has been requantised
+    #: with the parameters of its tile. So no raw sums overtake outputs either.
+    GAP = REQUANT + 1
