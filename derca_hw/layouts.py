@@ -4,6 +4,7 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data, enum, stream
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.registers import TASK_STRIDE
 from derca_sim.model.tables import RowLayout, bits_for, entry_layout, layer_layout
 
 REGION_BITS = 16
@@ -62,7 +63,7 @@ class Layouts:
         })
         self.task_write = data.StructLayout({
             "task": task,
-            "field": 3,  # word index within the task's block of registers
+            "field": bits_for((TASK_STRIDE >> 2) - 1),  # word index within the task's block of registers
             "value": 32,
         })
         self.instruction = data.StructLayout({
@@ -125,6 +126,7 @@ class Layouts:
             "panel": bits_for(max(p.m_panels, p.n_panels)),
         })
         self.read_request = data.StructLayout({
+            "task": task,
             "address": address,
             "beats": beats,
             "target": self.target,
@@ -136,6 +138,7 @@ class Layouts:
             "last": 1,  # last beat of the request
         })
         self.write_request = data.StructLayout({
+            "task": task,
             "address": address,
             "beats": beats,
             "end": 1,  # last request of a store command
@@ -148,6 +151,11 @@ class Layouts:
             "task": task,
             "final": 1,
             "persist": 1,
+            "failed": 1,  # with `final`: the job has failed
+        })
+        self.job_fault = data.StructLayout({
+            "task": task,
+            "window": 1,  # a request outside the task's windows, not an error of the memory
         })
         self.axi_address = data.StructLayout({
             "addr": address,

@@ -32,6 +32,8 @@ class Accelerator(wiring.Component):
         A region is about to end: `ComputeTiming.AHEAD` cycles before its last operands.
     premature : Out
         A region was granted before the last one had ended: feedback came that this accelerator did not mean.
+    queued : Out
+        A tile, or partial sums, are queued for the store engine.
     done : Out(stream, always ready)
         A tile, or a job's last, is in memory.
     read_request, read_beat, write_request, write_beat, stored, room, memory_busy : the memory interface
@@ -47,6 +49,7 @@ class Accelerator(wiring.Component):
             "grant": In(pulse(lay.grant)),
             "feedback": Out(1),
             "premature": Out(1),
+            "queued": Out(1),
             "done": Out(pulse(lay.done)),
             "read_request": Out(stream.Signature(lay.read_request)),
             "read_beat": In(pulse(lay.read_beat)),
@@ -189,6 +192,7 @@ class Accelerator(wiring.Component):
             pending.stored.eq(store.done.valid),
             pending.stored_task.eq(store.done.p.task),
             pending.task.eq(walker.task),
+            self.queued.eq(compute.store.valid),
             self.done.valid.eq(store.done.valid),
             self.done.payload.eq(store.done.payload),
             self.idle.eq(owner.empty & ~compute.busy & ~store.busy & ~self.memory_busy),
