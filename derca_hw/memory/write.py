@@ -165,8 +165,12 @@ class WriteManager(wiring.Component):
         wrong = Signal()  # a response other than OKAY came for the oldest command that waits for any
         head = data.View(end_layout, ends.r_data)
         pop, error = Signal(), Signal()
+
+        def reached(count, wanted):
+            return ~(count - wanted)[SEQUENCE_BITS - 1]
+
         m.d.comb += [
-            pop.eq(ends.r_rdy & (head.answered == answered) & (head.dropped == swallowed)),
+            pop.eq(ends.r_rdy & reached(answered, head.answered) & reached(swallowed, head.dropped)),
             ends.r_en.eq(pop),
             self.stored.eq(pop),
             self.b.ready.eq(~(pop & head.silent)),  # those behind it complete in their turn
