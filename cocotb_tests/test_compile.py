@@ -318,7 +318,7 @@ def test_host_writes_load_the_tables():
     assert Reg.CONTROL not in registers
     tasks = register_map(platform).tasks
     assert [registers[tasks.base + i * tasks.stride + TaskReg.MODE] for i in range(2, 8)] == [0] * 6  # disabled
-    assert len(registers) == 2 * 4 + 6
+    assert len(registers) == 2 * (4 + 6) + 6
     for i, values in enumerate([(1000, 900, 0, 0b10), (2000, 1800, 10, 0b11)]):
         base = tasks.base + i * tasks.stride
         names = (TaskReg.PERIOD, TaskReg.DEADLINE, TaskReg.OFFSET, TaskReg.MODE)

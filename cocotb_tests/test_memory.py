@@ -8,6 +8,7 @@ from kit.cycles import Cycles
 from kit.payload import pack, unpack
 from kit.platforms import SMALL, platform
 from kit.run import generator, parameters, simulate
+from kit.windows import open_windows
 
 from derca_hw.layouts import Layouts
 from derca_hw.memory.write import WriteManager
@@ -30,6 +31,7 @@ def request(random, p, longest: int) -> tuple[int, int]:
 
 async def begin(dut, p):
     bench = await Cycles(dut).start()
+    await open_windows(bench, p, SIZE)
     watch = Watch(dut, dut.clk, p.beat_bytes, p.bus.burst_beats, p.bus.outstanding)
     cocotb.start_soon(watch.watch())
     return bench, watch
@@ -63,7 +65,7 @@ async def reads(dut):
                     "first": int(i == 0), "last": int(i == waiting["beats"] - 1),
                 })
             waiting, done = None, done + 1
-        assert not bench.get("error")
+        assert not bench.get("read_fault__valid")
         if bench.get("read_beat__valid"):
             found, wait = unpack(lay.read_beat, bench.get("read_beat__payload")), 0
             assert found == expected.pop(0)
@@ -123,7 +125,7 @@ async def writes(dut):
             beats.pop(0)
         if waiting and bench.get("write_request__ready"):
             waiting = None
-        bad += bench.get("error")
+        bad += bench.get("write_fault__valid")
         wait += 1
         if bench.get("stored"):
             for at, data in pending.pop(0):
@@ -147,6 +149,7 @@ async def latencies(dut):
     p = parameters()["platform"]
     lay = Layouts(p)
     bench = await Cycles(dut).start(m_axi_arready=1, m_axi_awready=1, m_axi_wready=1)
+    await open_windows(bench, p, SIZE)
     await bench.tick()
     beats = 2 * p.bus.burst_beats  # two bursts
     bench.set(read_request__valid=1, read_request__payload=pack(lay.read_request, address=0, beats=beats),
@@ -185,8 +188,9 @@ async def limits(dut):
     """Without responses no more read bursts than `outstanding`, and no room after `COMMANDS` commands."""
     p = parameters()["platform"]
     lay = Layouts(p)
-    bench = await Cycles(dut).start(m_axi_arready=1, m_axi_awready=1, m_axi_wready=1, read_request__valid=1,
-                                    read_request__payload=pack(lay.read_request, address=0, beats=1))
+    bench = await Cycles(dut).start(m_axi_arready=1, m_axi_awready=1, m_axi_wready=1)
+    await open_windows(bench, p, SIZE)
+    bench.set(read_request__valid=1, read_request__payload=pack(lay.read_request, address=0, beats=1))
     taken = 0
     for _ in range(100):
         await bench.tick()
@@ -233,12 +237,13 @@ class Broken:
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def errors(dut):
-    """`error` strobes once for every beat or response other than OKAY, and everything still completes."""
+    """A fault for every beat, and for every command with a response, other than OKAY; everything still completes."""
     p = parameters()["platform"]
     lay = Layouts(p)
     quiet()
     slave = AxiSlave(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, target=Broken())
     bench = await Cycles(dut).start()
+    await open_windows(bench, p, SIZE)
     stall(slave, generator(), 0)
     for address, beats, wrong in ((0, 3, 0), (8192, 3, 3), (8192 - p.beat_bytes, 2, 1)):
         bench.set(read_request__valid=1, read_request__payload=pack(lay.read_request, address=address, beats=beats))
@@ -248,7 +253,7 @@ async def errors(dut):
         while got < beats or bench.get("busy"):
             await bench.tick()
             got += bench.get("read_beat__valid")
-            bad += bench.get("error")
+            bad += bench.get("read_fault__valid")
         assert (got, bad) == (beats, wrong)
     for address, wrong in ((0, 0), (8192, 1)):
         bench.set(write_request__valid=1, write_beat__valid=1,
@@ -259,7 +264,7 @@ async def errors(dut):
             bench.set(write_request__valid=0)
             sent += bench.fires("write_beat")
             bench.set(write_beat__valid=int(sent < 2))
-            bad += bench.get("error")
+            bad += bench.get("write_fault__valid")
         assert bad == wrong
         await bench.tick()
 

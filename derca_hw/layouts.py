@@ -4,6 +4,7 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data, enum, stream
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.registers import TASK_STRIDE
 from derca_sim.model.tables import COUNT_BITS, RowLayout, bits_for, entry_layout, layer_layout
 from derca_sim.model.timing import KernelTiming
 
@@ -78,7 +79,7 @@ class Layouts:
         })
         self.task_write = data.StructLayout({
             "task": task,
-            "field": 3,  # word index within the task's block of registers
+            "field": bits_for((TASK_STRIDE >> 2) - 1),  # word index within the task's block of registers
             "value": 32,
         })
         self.instruction = data.StructLayout({
@@ -159,9 +160,9 @@ class Layouts:
             "panel": bits_for(max(p.m_panels, p.n_panels)),
         })
         self.read_request = data.StructLayout({
+            "task": task,
             "address": address,
             "beats": beats,
-            "task": task,
             "target": self.target,
         })
         self.read_beat = data.StructLayout({
@@ -171,9 +172,9 @@ class Layouts:
             "last": 1,  # last beat of the request
         })
         self.write_request = data.StructLayout({
+            "task": task,
             "address": address,
             "beats": beats,
-            "task": task,
             "end": 1,  # last request of a store command
         })
         self.store = data.StructLayout({
@@ -184,6 +185,11 @@ class Layouts:
             "task": task,
             "final": 1,
             "persist": 1,
+            "failed": 1,  # with `final`: the job has failed
+        })
+        self.job_fault = data.StructLayout({
+            "task": task,
+            "window": 1,  # a request outside the task's windows, not an error of the memory
         })
         self.axi_address = data.StructLayout({
             "addr": address,

@@ -19,6 +19,7 @@ from .release.replay import TraceReplay
 from .release.swept import SweptRelease
 from .release.triggers import TriggerMerge
 from .scheduler.scheduler import Scheduler
+from .supervision.failures import Failures
 from .supervision.supervision import Supervision
 
 
@@ -93,6 +94,7 @@ class Derca(wiring.Component):
         m.submodules.accelerator = accelerator = Accelerator(p)
         m.submodules.memory_interface = memory = MemoryInterface(p)
         m.submodules.supervision = supervision = Supervision(p)
+        m.submodules.failures = failures = Failures(p)
         events = [*release.sources(), *supervision.sources()]
         if p.trace.enabled:
             events += [
@@ -105,9 +107,9 @@ class Derca(wiring.Component):
 
         # -- host: what it writes, and which page of it is in use -----------------------------------------------------
         connect(m, host.regions, scheduler.regions)
-        for block in (release, scheduler, supervision):
+        for block in (release, scheduler, supervision, memory):
             m.d.comb += [block.config.valid.eq(host.task_write.valid), block.config.payload.eq(host.task_write.payload)]
-        for block in (release, scheduler, manager):
+        for block in (release, scheduler, manager, memory):
             m.d.comb += [block.page.eq(supervision.page), block.write_page.eq(supervision.write_page)]
         m.d.comb += [
             manager.write.eq(host.table_write),
@@ -145,7 +147,6 @@ class Derca(wiring.Component):
             host.faults[Fault.LAYER_PARITY].eq(manager.layer_fault),
             host.faults[Fault.SLOT_PARITY].eq(scheduler.fault),
             host.faults[Fault.SPURIOUS_FEEDBACK].eq(scheduler.spurious | accelerator.premature),
-            host.faults[Fault.BUS_ERROR].eq(memory.error),
             host.fault_where.eq(Mux(scheduler.fault, scheduler.fault_task, manager.fault_row)),
         ]
         if p.supervision.watchdog:
@@ -168,13 +169,40 @@ class Derca(wiring.Component):
         connect(m, manager.grant, accelerator.grant)
         connect(m, manager.entries, accelerator.entries)
         connect(m, manager.regions, accelerator.regions)
-        connect(m, accelerator.done, release.finish)
         m.d.comb += [
             scheduler.feedback.eq(accelerator.feedback),
             supervision.feedback.eq(accelerator.feedback),
             supervision.instruction.valid.eq(scheduler.instruction.valid),
             supervision.instruction.payload.eq(scheduler.instruction.payload),
         ]
+
+        # -- faults of jobs ------------------------------------------------------------------------------------------
+        connect(m, accelerator.done, failures.done)
+        connect(m, failures.finish, release.finish)
+        reads, writes = memory.read_fault, memory.write_fault
+        m.d.comb += [
+            failures.start.eq(host.start),
+            failures.instruction.valid.eq(scheduler.instruction.valid),
+            failures.instruction.payload.eq(scheduler.instruction.payload),
+            scheduler.fail.eq(failures.fail),
+            failures.given_up.eq(scheduler.given_up),
+            failures.writer.eq(memory.writer),
+            memory.suppress.eq(failures.suppress),
+            failures.requested.eq(memory.read_request.valid & memory.read_request.ready),
+            failures.answered.eq(memory.read_beat.valid & memory.read_beat.p.last),
+            failures.queued.eq(accelerator.queued),
+        ]
+        for fault, is_it in ((Fault.WINDOW, 1), (Fault.BUS_ERROR, 0)):
+            read_it, write_it = Signal(name=f"read_{fault.name}"), Signal(name=f"write_{fault.name}")
+            m.d.comb += [
+                read_it.eq(reads.valid & (reads.p.window == is_it)),
+                write_it.eq(writes.valid & (writes.p.window == is_it)),
+                host.faults[fault].eq(read_it | write_it),
+                getattr(host, f"{fault.name.lower()}_task").eq(Mux(read_it, reads.p.task, writes.p.task)),
+            ]
+        for side in ("read_fault", "write_fault"):
+            ours, its = getattr(memory, side), getattr(failures, side)
+            m.d.comb += [its.valid.eq(ours.valid), its.payload.eq(ours.payload)]
 
         # -- memory ----------------------------------------------------------------------------------------------
         connect(m, accelerator.read_request, memory.read_request)

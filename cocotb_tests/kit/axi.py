@@ -39,7 +39,13 @@ class MemoryBench(wiring.Component):
             "write_beat": In(stream.Signature(width)),
             "stored": Out(1),
             "room": Out(1),
-            "error": Out(1),
+            "config": In(pulse(lay.task_write)),
+            "page": In(1),
+            "write_page": In(1),
+            "read_fault": Out(pulse(lay.job_fault)),
+            "write_fault": Out(pulse(lay.job_fault)),
+            "writer": Out(lay.write_request["task"].shape),
+            "suppress": In(1),
             "busy": Out(1),
             **channels,
             "m_axi_wdata": Out(width), "m_axi_wstrb": Out(width // 8), "m_axi_wlast": Out(1),
@@ -57,8 +63,13 @@ class MemoryBench(wiring.Component):
         connect(m, flipped(self.write_request), memory.write_request)
         connect(m, flipped(self.write_beat), memory.write_beat)
         size = self._p.beat_bytes.bit_length() - 1
-        for name in ("stored", "room", "error", "busy"):
+        for name in ("stored", "room", "busy", "writer"):
             m.d.comb += getattr(self, name).eq(getattr(memory, name))
+        for name in ("page", "write_page", "suppress"):
+            m.d.comb += getattr(memory, name).eq(getattr(self, name))
+        connect(m, flipped(self.config), memory.config)
+        for name in ("read_fault", "write_fault"):
+            connect(m, getattr(memory, name), flipped(getattr(self, name)))
         for channel in ("aw", "ar"):
             source = getattr(memory, channel)
             m.d.comb += [

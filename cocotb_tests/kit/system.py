@@ -31,7 +31,7 @@ class System:
         self.edge = RisingEdge(dut.aclk)
         self.events: list[Event] = []
 
-    async def boot(self) -> "System":
+    async def boot(self, make_memory=ram) -> "System":
         """Clock, reset, memory image, tables."""
         dut = self.dut
         dut.event_ready.value = 1
@@ -39,7 +39,7 @@ class System:
             if hasattr(dut, name):
                 getattr(dut, name).value = 0
         dut.aresetn.value = 0  # for the bus models
-        self.memory = ram(dut, dut.aclk, dut.aresetn, self.p.memory.size, reset_active_level=False)
+        self.memory = make_memory(dut, dut.aclk, dut.aresetn, self.p.memory.size, reset_active_level=False)
         self.memory.write(0, self.job_set.image.tobytes())
         self.host = lite.master(dut, dut.aclk, dut.aresetn, reset_active_level=False)
         Clock(dut.aclk, PERIOD, unit="ns").start()

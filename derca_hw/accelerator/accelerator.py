@@ -37,6 +37,8 @@ class Accelerator(wiring.Component):
         A region is about to end: `ComputeTiming.AHEAD` cycles before its last operands.
     premature : Out
         A region was granted before the last one had ended: feedback came that this accelerator did not mean.
+    queued : Out
+        A tile, or partial sums, are queued for the store engine.
     done : Out(stream, always ready)
         A tile, or a job's last, is in memory.
     activity : Out
@@ -56,6 +58,7 @@ class Accelerator(wiring.Component):
             "grant": In(pulse(lay.grant)),
             "feedback": Out(1),
             "premature": Out(1),
+            "queued": Out(1),
             "done": Out(pulse(lay.done)),
             "read_request": Out(stream.Signature(lay.read_request)),
             "read_beat": In(pulse(lay.read_beat)),
@@ -240,6 +243,7 @@ class Accelerator(wiring.Component):
             tiles.queued_task.eq(store.store.p.output.task),
             tiles.stored.eq(store.done.valid),
             tiles.stored_task.eq(store.done.p.task),
+            self.queued.eq(store.store.valid),
             self.done.valid.eq(store.done.valid),
             self.done.payload.eq(store.done.payload),
         ]

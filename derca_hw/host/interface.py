@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from derca_sim.events import Kind
 from derca_sim.model.description import Access, Guard, Register
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import ROW_BITS, STOPPING, WORD_NUMBER_BITS, Fault, register_map, table_layouts
+from derca_sim.model.registers import OF_A_JOB, ROW_BITS, STOPPING, WORD_NUMBER_BITS, Fault, register_map, table_layouts
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import bits_for
 
@@ -52,6 +52,8 @@ class HostInterface(wiring.Component):
         For STATUS.
     faults, fault_where : In
         A strobe per `Fault`; row or task of the one that stops.
+    bus_error_task, window_task : In
+        With the strobes of the faults of a job: whose.
     """
 
     def __init__(self, p: Platform, sources: int):
@@ -87,6 +89,7 @@ class HostInterface(wiring.Component):
             "safe": In(1),
             "faults": In(len(Fault)),
             "fault_where": In(ROW_BITS),
+            **{f"{fault.name.lower()}_task": In(bits_for(p.scheduler.tasks - 1)) for fault in OF_A_JOB},
             **{f"source_{i}": In(pulse(lay.event)) for i in range(sources)},
             "event": Out(stream.Signature(lay.event)),
         })
@@ -279,6 +282,13 @@ class HostInterface(wiring.Component):
             event.p.task.eq(Mux((stopping >> number)[0], where, 0)),
             taken.eq((event.valid & event.ready) << number),
         ]
+        for fault in OF_A_JOB:
+            task = getattr(self, f"{fault.name.lower()}_task")
+            culprit = Signal.like(task, name=f"{fault.name.lower()}_culprit")
+            with m.If(strobes[fault] & ~standing[fault]):
+                m.d.sync += culprit.eq(task)
+            with m.If(number == fault):
+                m.d.comb += event.p.task.eq(culprit)
         first, stops = Signal(4), strobes & stopping
         for fault in reversed(Fault):
             with m.If(unreported[fault]):

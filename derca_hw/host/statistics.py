@@ -17,9 +17,10 @@ COUNTED = {
     Kind.MISS: TaskReg.MISSES,
     Kind.OVERRUN: TaskReg.OVERRUNS,
     Kind.PREEMPT: TaskReg.PREEMPTIONS,
+    Kind.FAIL: TaskReg.FAILURES,
 }
 #: First statistics register of a task's block; all of them fit in `WORDS` words from there.
-FIRST, WORDS = TaskReg.RELEASES >> 2, 6
+FIRST, WORDS = TaskReg.RELEASES >> 2, 7
 
 
 class Statistics(wiring.Component):

@@ -22,6 +22,8 @@ class BurstSplitter(wiring.Component):
         The current burst (`len` = beats - 1), whether it is the request's first or last.
     take : In
         The burst was accepted.
+    drop : In
+        With `take`: the rest of the request is given up.
     """
 
     def __init__(self, p: Platform):
@@ -37,6 +39,7 @@ class BurstSplitter(wiring.Component):
             "first": Out(1),
             "last": Out(1),
             "take": In(1),
+            "drop": In(1),
         })
 
     def elaborate(self, platform):
@@ -69,7 +72,7 @@ class BurstSplitter(wiring.Component):
                 address.eq(address + (count << shift)),
                 left.eq(left - count),
                 first.eq(0),
-                active.eq(~self.last),
+                active.eq(~(self.last | self.drop)),
             ]
         with m.If(self.start):
             m.d.sync += [address.eq(self.address), left.eq(self.beats), first.eq(1), active.eq(1)]

@@ -12,7 +12,17 @@ from .write import WriteManager
 
 
 class MemoryInterface(wiring.Component):
-    """Independent read and write managers; latencies as of `ReadManager` and `WriteManager`."""
+    """Independent read and write managers; latencies as of `ReadManager` and `WriteManager`.
+
+    Attributes
+    ----------
+    config, page, write_page : In
+        The host's writes of the tasks' windows; page that is in use, page that is written.
+    read_fault, write_fault : Out(stream, always ready)
+        Whose request was refused, or answered with an error.
+    writer, suppress : Out, In
+        The task that asks to write; whether it may not.
+    """
 
     def __init__(self, p: Platform):
         self._p = p
@@ -24,7 +34,13 @@ class MemoryInterface(wiring.Component):
             "write_beat": In(stream.Signature(p.bus.data_width)),
             "stored": Out(1),
             "room": Out(1),
-            "error": Out(1),
+            "config": In(pulse(lay.task_write)),
+            "page": In(1),
+            "write_page": In(1),
+            "read_fault": Out(pulse(lay.job_fault)),
+            "write_fault": Out(pulse(lay.job_fault)),
+            "writer": Out(lay.write_request["task"].shape),
+            "suppress": In(1),
             "busy": Out(1),
             "ar": Out(stream.Signature(lay.axi_address)),
             "r": In(stream.Signature(lay.axi_read)),
@@ -46,10 +62,20 @@ class MemoryInterface(wiring.Component):
         connect(m, write.aw, flipped(self.aw))
         connect(m, write.w, flipped(self.w))
         connect(m, flipped(self.b), write.b)
+        connect(m, read.fault, flipped(self.read_fault))
+        connect(m, write.fault, flipped(self.write_fault))
+        for manager in (read, write):
+            m.d.comb += [
+                manager.config.valid.eq(self.config.valid),
+                manager.config.payload.eq(self.config.payload),
+                manager.page.eq(self.page),
+                manager.write_page.eq(self.write_page),
+            ]
         m.d.comb += [
             self.stored.eq(write.stored),
             self.room.eq(write.room),
-            self.error.eq(read.error | write.error),
+            self.writer.eq(self.write_request.p.task),
+            write.suppress.eq(self.suppress),
             self.busy.eq(read.busy | write.busy),
         ]
         return m

@@ -3,12 +3,14 @@
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.registers import READ_WINDOWS
 
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
+from .windows import WindowCheck
 
 
 class ReadManager(wiring.Component):
@@ -16,15 +18,18 @@ class ReadManager(wiring.Component):
 
     A request accepted in cycle t puts its first AR on the bus in t + 1, one AR per cycle after that, at most
     `bus.outstanding` bursts in flight: a burst counts until the cycle after its last beat. Beats are passed on in the
-    cycle they arrive; the consumer never stalls.
+    cycle they arrive; the consumer never stalls. A request outside its task's windows puts nothing on the bus: when
+    the requests before it are answered, a single beat with `first` and `last` and without meaning answers it.
 
     Attributes
     ----------
     request : In(stream)
     beat : Out(stream, always ready)
     ar, r : the AXI4 channels
-    error : Out
-        High for one cycle per response other than OKAY.
+    config, page, write_page : In
+        See `WindowCheck`.
+    fault : Out(stream, always ready)
+        For each beat whose response is other than OKAY, and each request that was refused.
     """
 
     def __init__(self, p: Platform):
@@ -36,7 +41,10 @@ class ReadManager(wiring.Component):
             "beat": Out(pulse(lay.read_beat)),
             "ar": Out(stream.Signature(lay.axi_address)),
             "r": In(stream.Signature(lay.axi_read)),
-            "error": Out(1),
+            "config": In(pulse(lay.task_write)),
+            "page": In(1),
+            "write_page": In(1),
+            "fault": Out(pulse(lay.job_fault)),
             "busy": Out(1),
         })
 
@@ -44,41 +52,59 @@ class ReadManager(wiring.Component):
         m = Module()
         p, lay = self._p, self._lay
         m.submodules.split = split = BurstSplitter(p)
-        tracked = data.StructLayout({"target": lay.target, "first": 1, "last": 1})
+        m.submodules.windows = windows = WindowCheck(p, READ_WINDOWS)
+        connect(m, flipped(self.config), windows.config)
+        source = data.StructLayout({"target": lay.target, "task": lay.read_request["task"].shape})
+        tracked = data.StructLayout({"source": source, "first": 1, "last": 1, "refused": 1})
         # The FIFO holds every burst from AR to its last beat. One more than are in flight: an entry takes a cycle to
         # its read register, in which a FIFO of just two refuses the next.
         m.submodules.tracker = tracker = SyncFIFOBuffered(width=tracked.size, depth=p.bus.outstanding + 1)
         in_flight = Signal(range(p.bus.outstanding + 1))
 
-        target = Signal(lay.target)
+        request, origin = self.request, Signal(source)
+        open_, refused, known = Signal(), Signal(), Signal()
         m.d.comb += [
-            split.start.eq(self.request.valid & self.request.ready),
-            split.address.eq(self.request.p.address),
-            split.beats.eq(self.request.p.beats),
-            self.request.ready.eq(split.ready),
-            self.ar.valid.eq(split.valid & (in_flight != p.bus.outstanding)),
+            windows.page.eq(self.page),
+            windows.write_page.eq(self.write_page),
+            windows.start.eq(split.start),
+            windows.task.eq(request.p.task),
+            windows.address.eq(request.p.address),
+            windows.beats.eq(request.p.beats),
+            split.start.eq(request.valid & request.ready),
+            split.address.eq(request.p.address),
+            split.beats.eq(request.p.beats),
+            request.ready.eq(split.ready),
+            open_.eq(split.valid & (in_flight != p.bus.outstanding)),
+            refused.eq(windows.refused),
+            self.ar.valid.eq(open_ & ~refused),
             self.ar.p.addr.eq(split.addr),
             self.ar.p.len.eq(split.len),
-            split.take.eq(self.ar.valid & self.ar.ready),
+            # A refused request leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
+            split.take.eq(open_ & (self.ar.ready | known)),
+            split.drop.eq(refused),
             tracker.w_en.eq(split.take),
-            tracker.w_data.eq(Cat(target, split.first, split.last)),
+            tracker.w_data.eq(Cat(origin, split.first, split.last | refused, refused)),
         ]
+        m.d.sync += known.eq(split.valid & refused & ~split.start)
         with m.If(split.start):
-            m.d.sync += target.eq(self.request.p.target)
+            m.d.sync += [origin.target.eq(request.p.target), origin.task.eq(request.p.task)]
 
         head = data.View(tracked, tracker.r_data)
         begun = Signal()  # a beat of the head burst has passed
-        fire = Signal()
+        fire, skip = Signal(), Signal()
         m.d.comb += [
-            self.r.ready.eq(tracker.r_rdy),
+            skip.eq(tracker.r_rdy & head.refused),
+            self.r.ready.eq(tracker.r_rdy & ~head.refused),
             fire.eq(self.r.valid & self.r.ready),
-            self.beat.valid.eq(fire),
+            self.beat.valid.eq(fire | skip),
             self.beat.p.data.eq(self.r.p.data),
-            self.beat.p.target.eq(head.target),
+            self.beat.p.target.eq(head.source.target),
             self.beat.p.first.eq(head.first & ~begun),
-            self.beat.p.last.eq(head.last & self.r.p.last),
-            tracker.r_en.eq(fire & self.r.p.last),
-            self.error.eq(fire & (self.r.p.resp != 0)),
+            self.beat.p.last.eq(head.last & (self.r.p.last | head.refused)),
+            tracker.r_en.eq(skip | (fire & self.r.p.last)),
+            self.fault.valid.eq(skip | (fire & (self.r.p.resp != 0))),
+            self.fault.p.task.eq(head.source.task),
+            self.fault.p.window.eq(head.refused),
             self.busy.eq(split.valid | (in_flight != 0)),
         ]
         with m.If(fire):

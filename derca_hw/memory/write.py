@@ -1,16 +1,18 @@
 """AXI4 write manager."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.registers import WRITE_WINDOW
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import KernelTiming
 
-from ..layouts import Layouts
+from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
+from .windows import WindowCheck
 
 #: Bits of the burst sequence numbers: bursts without a response are always far fewer.
 SEQUENCE_BITS = 16
@@ -20,7 +22,9 @@ class WriteManager(wiring.Component):
     """Turns write requests and a stream of beats into AXI4 bursts and reports when a store command is in memory.
 
     A request accepted in cycle t offers its first AW in t + 1 and allows its first W beat in t + 3; one AW and one W
-    beat per cycle. `stored` strobes in the cycle after the last response of a command; commands complete in order.
+    beat per cycle. `stored` strobes in the cycle after the last response of a command; commands complete in order. A
+    request outside its task's window, or of a task whose writes are suppressed, puts nothing on the bus, and nor does
+    what follows it in the command: the beats are taken and dropped in their turn, and the command completes with them.
 
     Attributes
     ----------
@@ -29,12 +33,16 @@ class WriteManager(wiring.Component):
     beat : In(stream)
         Write data, in the order of the requests.
     aw, w, b : the AXI4 channels
+    config, page, write_page : In
+        See `WindowCheck`.
+    suppress : In
+        The task in `request` may not write.
     stored : Out
         One strobe per completed command.
     room : Out
         Another command may begin: fewer than `COMMANDS` wait for their responses.
-    error : Out
-        High for one cycle per response other than OKAY.
+    fault : Out(stream, always ready)
+        With `stored`: a response was other than OKAY, or a request was refused.
     """
 
     #: Commands that may wait for responses at the same time.
@@ -42,16 +50,20 @@ class WriteManager(wiring.Component):
 
     def __init__(self, p: Platform):
         self._p = p
-        lay = Layouts(p)
+        lay = self._lay = Layouts(p)
         super().__init__({
             "request": In(stream.Signature(lay.write_request)),
             "beat": In(stream.Signature(p.bus.data_width)),
             "aw": Out(stream.Signature(lay.axi_address)),
             "w": Out(stream.Signature(lay.axi_write)),
             "b": In(stream.Signature(lay.axi_response)),
+            "config": In(pulse(lay.task_write)),
+            "page": In(1),
+            "write_page": In(1),
+            "suppress": In(1),
             "stored": Out(1),
             "room": Out(1),
-            "error": Out(1),
+            "fault": Out(pulse(lay.job_fault)),
             "busy": Out(1),
         })
 
@@ -64,61 +76,114 @@ class WriteManager(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        task = self._lay.write_request["task"].shape
+        burst_layout = data.StructLayout({"len": 8, "drop": 1})
+        end_layout = data.StructLayout({
+            "answered": SEQUENCE_BITS,  # bursts answered, and dropped, when the command is complete
+            "dropped": SEQUENCE_BITS,
+            "task": task,
+            "refused": 1,  # a request of the command was outside the window
+            "silent": 1,  # nothing of the command was put on the bus
+        })
         m.submodules.split = split = BurstSplitter(self._p)
-        m.submodules.lengths = lengths = SyncFIFOBuffered(width=8, depth=self.lengths_depth())
-        m.submodules.ends = ends = SyncFIFOBuffered(width=SEQUENCE_BITS, depth=self.COMMANDS)
+        m.submodules.windows = windows = WindowCheck(self._p, (WRITE_WINDOW,))
+        m.submodules.lengths = lengths = SyncFIFOBuffered(width=burst_layout.size, depth=self.lengths_depth())
+        m.submodules.ends = ends = SyncFIFOBuffered(width=end_layout.size, depth=self.COMMANDS)
+        connect(m, flipped(self.config), windows.config)
         commands = Signal(range(self.COMMANDS + 1))
 
-        end = Signal()
-        sequence = Signal(SEQUENCE_BITS)  # bursts sent
-        answered = Signal(SEQUENCE_BITS)  # bursts answered
+        # -- addresses ---------------------------------------------------------------------------------------------
+        request = self.request
+        end, owner, suppressed = Signal(), Signal(task), Signal()
+        open_, drop, known = Signal(), Signal(), Signal()
+        tainted, refused, made = Signal(), Signal(), Signal()  # of the command, up to its last burst taken
+        ending = Signal()  # the command's last burst is taken
+        sequence, dropped = Signal(SEQUENCE_BITS), Signal(SEQUENCE_BITS)  # bursts put on the bus; bursts that were not
+        new_end = Signal(end_layout)
         m.d.comb += [
-            split.start.eq(self.request.valid & self.request.ready),
-            split.address.eq(self.request.p.address),
-            split.beats.eq(self.request.p.beats),
-            self.request.ready.eq(split.ready),
-            self.aw.valid.eq(split.valid & lengths.w_rdy),
+            windows.page.eq(self.page),
+            windows.write_page.eq(self.write_page),
+            windows.start.eq(split.start),
+            windows.task.eq(request.p.task),
+            windows.address.eq(request.p.address),
+            windows.beats.eq(request.p.beats),
+            split.start.eq(request.valid & request.ready),
+            split.address.eq(request.p.address),
+            split.beats.eq(request.p.beats),
+            request.ready.eq(split.ready),
+            open_.eq(split.valid & lengths.w_rdy),
+            drop.eq(windows.refused | suppressed | tainted),
+            self.aw.valid.eq(open_ & ~drop),
             self.aw.p.addr.eq(split.addr),
             self.aw.p.len.eq(split.len),
-            split.take.eq(self.aw.valid & self.aw.ready),
-            lengths.w_en.eq(split.take),
-            lengths.w_data.eq(split.len),
-            ends.w_en.eq(split.take & split.last & end),
-            ends.w_data.eq(sequence + 1),
+            # A dropped burst leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
+            split.take.eq(open_ & (self.aw.ready | known)),
+            ending.eq(split.take & split.last & end),
+            lengths.w_en.eq(split.take & ~windows.nothing),
+            lengths.w_data.eq(Cat(split.len, drop)),
+            new_end.answered.eq(sequence + ~drop),
+            new_end.dropped.eq(dropped + (drop & ~windows.nothing)),
+            new_end.task.eq(owner),
+            new_end.refused.eq(refused | windows.refused),
+            new_end.silent.eq(~made & drop),
+            ends.w_en.eq(ending),
+            ends.w_data.eq(new_end),
             self.room.eq(commands != self.COMMANDS),
         ]
-        with m.If(split.start):
-            m.d.sync += end.eq(self.request.p.end)
+        m.d.sync += known.eq(split.valid & drop & ~split.start)
         with m.If(split.take):
-            m.d.sync += sequence.eq(sequence + 1)
+            m.d.sync += [
+                sequence.eq(new_end.answered),
+                dropped.eq(new_end.dropped),
+                tainted.eq(drop & ~ending),
+                refused.eq(new_end.refused & ~ending),
+                made.eq((made | ~drop) & ~ending),
+            ]
+        with m.If(split.start):
+            m.d.sync += [end.eq(request.p.end), owner.eq(request.p.task), suppressed.eq(self.suppress)]
 
+        # -- data --------------------------------------------------------------------------------------------------
         sent = Signal(8)  # beats of the current burst already sent
+        swallowed = Signal(SEQUENCE_BITS)  # bursts whose beats were dropped
+        burst = data.View(burst_layout, lengths.r_data)
         fire = Signal()
         m.d.comb += [
-            self.w.valid.eq(self.beat.valid & lengths.r_rdy),
+            self.w.valid.eq(self.beat.valid & lengths.r_rdy & ~burst.drop),
             self.w.p.data.eq(self.beat.payload),
-            self.w.p.last.eq(sent == lengths.r_data),
-            fire.eq(self.w.valid & self.w.ready),
-            self.beat.ready.eq(self.w.ready & lengths.r_rdy),
+            self.w.p.last.eq(sent == burst.len),
+            self.beat.ready.eq(lengths.r_rdy & (self.w.ready | burst.drop)),
+            fire.eq(self.beat.valid & self.beat.ready),
             lengths.r_en.eq(fire & self.w.p.last),
         ]
         with m.If(fire):
+            m.d.sync += sent.eq(sent + 1)
             with m.If(self.w.p.last):
-                m.d.sync += sent.eq(0)
-            with m.Else():
-                m.d.sync += sent.eq(sent + 1)
+                m.d.sync += [sent.eq(0), swallowed.eq(swallowed + burst.drop)]
 
-        m.d.comb += [self.b.ready.eq(1), self.error.eq(self.b.valid & (self.b.p.resp != 0))]
-        with m.If(self.b.valid):
-            m.d.sync += answered.eq(answered + 1)
-        pop = Signal()
+        # -- responses ---------------------------------------------------------------------------------------------
+        answered = Signal(SEQUENCE_BITS)
+        wrong = Signal()  # a response other than OKAY came for the oldest command that waits for any
+        head = data.View(end_layout, ends.r_data)
+        pop, error = Signal(), Signal()
+
+        def reached(count, wanted):
+            return ~(count - wanted)[SEQUENCE_BITS - 1]
+
         m.d.comb += [
-            pop.eq(ends.r_rdy & (ends.r_data == answered)),
+            pop.eq(ends.r_rdy & reached(answered, head.answered) & reached(swallowed, head.dropped)),
             ends.r_en.eq(pop),
             self.stored.eq(pop),
+            self.b.ready.eq(~(pop & head.silent)),  # those behind it complete in their turn
+            error.eq(self.b.valid & self.b.ready & (self.b.p.resp != 0)),
+            self.fault.valid.eq(pop & (head.refused | (wrong & ~head.silent))),
+            self.fault.p.task.eq(head.task),
+            self.fault.p.window.eq(head.refused),
             self.busy.eq(split.valid | (commands != 0)),
         ]
+        m.d.sync += wrong.eq(error | (wrong & ~(pop & ~head.silent)))
+        with m.If(self.b.valid & self.b.ready):
+            m.d.sync += answered.eq(answered + 1)
         begin = Signal()  # a command's last request was accepted
-        m.d.comb += begin.eq(split.start & self.request.p.end)
+        m.d.comb += begin.eq(split.start & request.p.end)
         m.d.sync += commands.eq(commands + begin - pop)
         return m

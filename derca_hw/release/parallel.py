@@ -49,7 +49,7 @@ class ParallelRelease(wiring.Component):
     released, keys : Out
         With the tournament.
     finish : In(stream, always ready)
-        A completed store command; `final` ends the task's job.
+        A completed store command; `final` ends the task's job, with `failed` it is a FAIL and no FINISH.
     release_event, finish_event, miss_event, ready_event : Out(stream, always ready)
     idle : Out(1)
     """
@@ -212,7 +212,8 @@ class ParallelRelease(wiring.Component):
             late.addr.eq(self.finish.p.task),
             is_late.eq((late.data - now)[:time][-1]),
             self.finish_event.valid.eq(finished), self.finish_event.p.cycle.eq(self.now),
-            self.finish_event.p.kind.eq(Kind.FINISH), self.finish_event.p.task.eq(self.finish.p.task),
+            self.finish_event.p.kind.eq(Mux(self.finish.p.failed, Kind.FAIL, Kind.FINISH)),
+            self.finish_event.p.task.eq(self.finish.p.task),
             self.finish_event.p.arg.eq(is_late),
         ]
 

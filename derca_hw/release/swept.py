@@ -59,7 +59,7 @@ class SweptRelease(wiring.Component):
     aborted : In(1)
         With the acceptance of a release with `abort`: the old job was replaced.
     finish : In(stream, always ready)
-        A completed store command; `final` ends the task's job.
+        A completed store command; `final` ends the task's job, with `failed` it is a FAIL and no FINISH.
     event, early_event : Out(stream, always ready)
     idle : Out(1)
         No job lives, none waits to be offered, and `arm` may come in the next cycle: in one of the cycles of a visit.
@@ -115,11 +115,14 @@ class SweptRelease(wiring.Component):
             shape=2, depth=1 << self._task, init=[], attrs=ram_style(1 << self._task))
         seen_w = seen_memory.write_port()
         seen_end, seen_trigger = (seen_memory.read_port(domain="comb") for _ in range(2))
+        failures_w, failures_r = table(m, "failures", 1, n)  # whether the end was a failure
         m.submodules.ends = ends = Stamps(p)
         m.submodules.triggers = triggers = Stamps(p, repeats=True)
         final = Signal()
         m.d.comb += [
             final.eq(self.finish.valid & self.finish.p.final),
+            failures_w.addr.eq(self.finish.p.task), failures_w.data.eq(self.finish.p.failed), failures_w.en.eq(final),
+            failures_r.addr.eq(at),
             ends.now.eq(self.now), ends.valid.eq(final), ends.task.eq(self.finish.p.task), ends.at.eq(at),
             triggers.now.eq(self.now), triggers.valid.eq(self.trigger_valid & self.running),
             triggers.task.eq(self.trigger_task), triggers.at.eq(at),
@@ -138,11 +141,12 @@ class SweptRelease(wiring.Component):
             m.d.comb += [port.addr.eq(side.task), side.seen.eq(port.data[bit])]
 
         load = Signal()  # registers take what the memories say of the task `at`
-        mode, read, seen = Signal(4), Signal(State(keeps)), Signal(2)
+        mode, read, seen, failed = Signal(4), Signal(State(keeps)), Signal(2), Signal()
         marks, news = Signal(2), Signal(2)
         with m.If(load):
             m.d.sync += [
                 mode.eq(mode_r.data), read.eq(flags_r.data.state), seen.eq(flags_r.data.seen),
+                failed.eq(failures_r.data),
                 marks.eq(Cat(ends.mark, triggers.mark)), news.eq(Cat(ends.news, triggers.news)),
             ]
         sporadic, enabled, overrun = mode[0], mode[1], mode[2:4]
@@ -321,7 +325,7 @@ class SweptRelease(wiring.Component):
                 m.next = "FINISH"
             with m.State("FINISH"):
                 with m.If(ended):
-                    log(Kind.FINISH, late)
+                    log(Mux(failed, Kind.FAIL, Kind.FINISH), late)
                     m.d.comb += died.eq(1)
                     m.d.sync += [state.live.eq(0), gone.eq(1)]
                 judged()

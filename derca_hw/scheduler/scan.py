@@ -50,10 +50,10 @@ class ScanSlots(wiring.Component):
         m.d.comb += [
             jobs.release.ready.eq(~clearing & ~jobs.issued),
             taken.eq(jobs.release.valid & jobs.release.ready),
-            write.addr.eq(Mux(clearing, pointer, Mux(jobs.issued, jobs.running.task, jobs.release.p.task))),
+            write.addr.eq(Mux(clearing, pointer, Mux(jobs.issued | jobs.gone, jobs.running.task, jobs.release.p.task))),
             write.data.key.eq(jobs.release.p.key),
-            write.data.live.eq(~clearing & ~jobs.issued),
-            write.en.eq(clearing | jobs.ended | taken),
+            write.data.live.eq(~clearing & ~jobs.issued & ~jobs.gone),
+            write.en.eq(clearing | jobs.ended | jobs.gone | taken),
         ]
         if "least_slack" in p.scheduler.policies:
             with m.If(jobs.issued):
@@ -97,9 +97,11 @@ class ScanSlots(wiring.Component):
         # -- the winner ------------------------------------------------------------------------------------------------
         best, best_valid = Signal(self._job), Signal()
         takes_part, wins = Signal(), Signal()
+        outdated = Signal()  # the word read may be that of the running job from before it was given up
+        m.d.sync += outdated.eq(jobs.gone)
         m.d.comb += [
             takes_part.eq(read_valid & read.data.live
-                          & ~(jobs.running_valid & (candidate.task == jobs.running.task))),
+                          & ~((jobs.running_valid | outdated) & (candidate.task == jobs.running.task))),
             wins.eq(takes_part & (~best_valid | before(candidate, best))),
             jobs.best.eq(best),
             jobs.best_valid.eq(best_valid),

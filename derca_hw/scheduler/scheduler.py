@@ -45,6 +45,11 @@ class Scheduler(wiring.Component):
         No decision, and no more until `running` falls: the safe state.
     feedback : In
         The running region ends: the accelerator can take an instruction from the next cycle on.
+    fail : In
+        The running job has failed. It is given up while its region runs, if another job can be chosen: as if the
+        region were its last, but that the next instruction has `abort`.
+    given_up : Out
+        That happens in this cycle.
     instruction : Out(stream)
     regions : In(stream, always ready)
         Host writes: regions in a job of a task.
@@ -76,6 +81,8 @@ class Scheduler(wiring.Component):
             "keys": In(data.ArrayLayout(time, n)),
             "halt": In(1),
             "feedback": In(1),
+            "fail": In(1),
+            "given_up": Out(1),
             "instruction": Out(stream.Signature(lay.instruction)),
             "regions": In(pulse(lay.task_write)),
             "config": In(pulse(lay.task_write)),
@@ -192,6 +199,17 @@ class Scheduler(wiring.Component):
                         m.d.comb += [counters.step_task.eq(self.release.p.task), counters.reset.eq(1)]
                         with m.If(runs):
                             m.d.sync += [current_valid.eq(0), dropped.eq(1)]
+
+        # -- a failed job: given up when that disturbs no release ------------------------------------------------------
+        m.d.comb += [
+            self.given_up.eq(
+                self.fail & current_valid & jobs.settled & jobs.best_valid & outstanding & ~self.feedback & ~issued
+                & ~self.release.valid),
+            jobs.gone.eq(self.given_up),
+        ]
+        with m.If(self.given_up):
+            m.d.comb += counters.reset.eq(1)
+            m.d.sync += [current_valid.eq(0), dropped.eq(1)]
         m.d.comb += [jobs.clear.eq(stop), counters.clear.eq(stop)]
         with m.If(stop):  # what the accelerator still holds of a job is given up by the next instruction
             m.d.sync += [current_valid.eq(0), dropped.eq((current_valid & ~ended) | dropped)]

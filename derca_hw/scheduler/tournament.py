@@ -71,7 +71,7 @@ class TournamentSlots(wiring.Component):
                 with m.If(self.released[i]):
                     m.d.comb += load.eq(1)
                     m.d.sync += [keys[i].eq(self.keys[i]), parity[i].eq(self.keys[i].xor())]
-            with m.If(jobs.ended & runs):
+            with m.If((jobs.ended | jobs.gone) & runs):
                 m.d.sync += [live[i].eq(0), empty[i].eq(1)]
             with m.If(load):
                 m.d.sync += [live[i].eq(1), empty[i].eq(0)]

@@ -30,6 +30,9 @@ class WaitingJobs(wiring.Signature):
         With `take`: the job in `running` has regions left and waits from now on.
     issued, ended : In
         The cycle after a decision; the running job has just been given its last region.
+    gone : In
+        The running job is given up: it has no regions left from the next cycle on. No release is offered, nothing was
+        decided in this cycle or the one before.
     rekey : In
         With `issued`: the running job's new key (only where the policy least_slack is generated).
     clear : In
@@ -54,6 +57,7 @@ class WaitingJobs(wiring.Signature):
             "put": In(1),
             "issued": In(1),
             "ended": In(1),
+            "gone": In(1),
             "rekey": In(p.scheduler.time_width),
             "clear": In(1),
             "fault": Out(1),

@@ -32,6 +32,7 @@ class Kind(IntEnum):
     WATCHDOG = 15  #: feedback is missing: warning (arg 0), safe state (arg 1)
     FAULT = 16  #: something is broken; region = what (`model.registers.Fault`), task = where
     COMMIT = 17  #: the task set written to the shadow tables takes over
+    FAIL = 18  #: the job ends after a fault of its own, in place of FINISH; arg = 1 when late
 
 
 @dataclass(frozen=True, order=True)
@@ -47,7 +48,7 @@ class Event:
 
 
 #: What comes first within a cycle: what ends a job, before what begins the next.
-_RANK = {Kind.FINISH: 0, Kind.MISS: 1, Kind.ABORT: 2}
+_RANK = {Kind.FINISH: 0, Kind.FAIL: 0, Kind.MISS: 1, Kind.ABORT: 2}
 _ACCELERATOR = (Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGION_END, Kind.SAVED)
 
 

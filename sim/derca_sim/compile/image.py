@@ -17,7 +17,8 @@ POISON = 0xA5
 def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPlan, ...]], int]:
     """Place all areas: the layers of each task, and the bytes of memory used.
 
-    Tasks with the same network share weights and biases and nothing else.
+    Tasks with the same network share weights and biases and nothing else. Of a task's own areas those that it writes
+    come last, so that no input lies between them.
     """
     memory, shared, placed, row = Allocator(), {}, [], 0
     for task in tasks:
@@ -27,9 +28,10 @@ def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPl
                 (memory.take(b_bytes(platform, layer.k, layer.n)), memory.take(bias_bytes(platform, layer.n)))
                 for layer in network.layers
             ]
+        inputs = [0 if layer.chained else memory.take(a_bytes(platform, layer.m, layer.k)) for layer in network.layers]
         save, layers, output = memory.take(platform.bank_bytes), [], 0
         for i, layer in enumerate(network.layers):
-            a_base = output if layer.chained else memory.take(a_bytes(platform, layer.m, layer.k))
+            a_base = output if layer.chained else inputs[i]
             output = memory.take(a_bytes(platform, layer.m, layer.n))
             before = layers[-1].n_tiles if layers else 0
             layers.append(LayerPlan(

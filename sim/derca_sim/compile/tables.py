@@ -6,6 +6,7 @@ from ..model.platform import Platform
 from ..model.registers import OVERRUN, ROW_BITS, Reg, Table, register_map
 from ..model.tables import RowLayout, entry_layout, index_layout, layer_layout, task_layout
 from .plan import TaskPlan
+from .windows import windows
 
 #: Rows the row field of `Reg.TABLE_POINTER` can name.
 POINTER_ROWS = 1 << ROW_BITS
@@ -48,6 +49,7 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
             values["JOB_BUDGET"] = task.job_budget
         if platform.supervision.budgets or "least_slack" in platform.scheduler.policies:
             values["REGION_BUDGET"] = task.region_budget
+        values |= {register.name: value for register, value in windows(task.layers).items()}
         writes += [(registers.address(name, task.index), value) for name, value in values.items()]
     unused = set(range(platform.scheduler.tasks)) - {task.index for task in tasks}
     writes += [(registers.address("MODE", task), 0) for task in sorted(unused)]

@@ -227,8 +227,8 @@ class Platform(Section):
                               "\"parallel\", for all tasks releasing at once",
         )
         require(
-            self.memory.size <= 1 << bus.address_width, "memory.size", self.memory.size,
-            f"at most 2^{bus.address_width}, the range of bus.address_width",
+            self.memory.size <= 1 << min(32, bus.address_width), "memory.size", self.memory.size,
+            f"at most 2^{min(32, bus.address_width)}, the range of bus.address_width and of the tasks' windows",
         )
         if problems:
             raise ValueError("; ".join(problems))

@@ -6,7 +6,7 @@ have is left out of its map. An access outside the map is answered with SLVERR.
 
 from enum import IntEnum
 
-from .description import Access, Array, Choice, Field, Guard, Register, RegisterMap
+from .description import WORD_BITS, Access, Array, Choice, Field, Guard, Register, RegisterMap
 from .platform import Overrun, Platform
 from .tables import Field as Column
 from .tables import RowLayout, bits_for, entry_layout, index_layout, layer_layout, task_layout
@@ -14,10 +14,10 @@ from .tables import RowLayout, bits_for, entry_layout, index_layout, layer_layou
 #: `ID` reads as "DRCA".
 ID_VALUE = 0x44524341
 #: Interface version: major in the upper half, minor in the lower.
-VERSION_VALUE = 0x0002_0000
+VERSION_VALUE = 0x0003_0000
 
 #: First byte of the per-task array, and its stride.
-TASK_BASE, TASK_STRIDE = 0x10000, 0x40
+TASK_BASE, TASK_STRIDE = 0x20000, 0x80
 
 #: Bits of a row number in `Reg.TABLE_POINTER`, and of a word number.
 ROW_BITS, WORD_NUMBER_BITS = 20, 8
@@ -60,6 +60,18 @@ class TaskReg(IntEnum):
     OVERRUNS = 0x2C
     PREEMPTIONS = 0x30
     WORST_RESPONSE = 0x34
+    FAILURES = 0x38
+    READ0_BASE = 0x40
+    READ0_LAST = 0x44
+    READ1_BASE = 0x48
+    READ1_LAST = 0x4C
+    WRITE_BASE = 0x50
+    WRITE_LAST = 0x54
+
+
+#: What a task may read and write: registers of the first and of the last byte of each window.
+READ_WINDOWS = ((TaskReg.READ0_BASE, TaskReg.READ0_LAST), (TaskReg.READ1_BASE, TaskReg.READ1_LAST))
+WRITE_WINDOW = (TaskReg.WRITE_BASE, TaskReg.WRITE_LAST)
 
 
 class Table(IntEnum):
@@ -86,10 +98,14 @@ class Fault(IntEnum):
     LOCKED_WRITE = 8
     EVENTS_LOST = 9
     TRIGGER_LOST = 10
+    WINDOW = 11
 
 
 #: Faults after which no further region starts: the first one is kept in `Reg.FAULT_WHERE`.
 STOPPING = (Fault.INDEX_PARITY, Fault.ENTRY_PARITY, Fault.LAYER_PARITY, Fault.SLOT_PARITY, Fault.WATCHDOG)
+
+#: Faults of a task's own: its job fails, the others go on. The event names the task.
+OF_A_JOB = (Fault.BUS_ERROR, Fault.WINDOW)
 
 FAULT_DOCS = {
     Fault.INDEX_PARITY: "a row of the index table is damaged; stops",
@@ -99,10 +115,11 @@ FAULT_DOCS = {
     Fault.SPURIOUS_FEEDBACK: "feedback came while no region was running",
     Fault.WATCHDOG_WARNING: "feedback is missing for longer than WATCHDOG_WARN",
     Fault.WATCHDOG: "feedback is missing for longer than WATCHDOG_LIMIT; stops",
-    Fault.BUS_ERROR: "the memory answered with an error",
+    Fault.BUS_ERROR: "the memory answered with an error; the job fails",
     Fault.LOCKED_WRITE: "the host wrote what is locked or in use",
     Fault.EVENTS_LOST: "a buffer of events was full",
     Fault.TRIGGER_LOST: "a trigger came while the task's previous one still waited",
+    Fault.WINDOW: "a request outside the task's windows was not made; the job fails",
 }
 
 #: Value of the overrun field of `TaskReg.MODE`.
@@ -247,7 +264,15 @@ def _task_registers(p: Platform) -> tuple[Register, ...]:
         count(TaskReg.MISSES, "jobs that were not finished at their deadline"),
         count(TaskReg.OVERRUNS, "releases while the previous job still lived"),
         count(TaskReg.WORST_RESPONSE, "longest time from release to finish in cycles"),
+        count(TaskReg.FAILURES, "jobs that failed: a request outside the windows, or an error of the memory"),
     ]
+    address = min(WORD_BITS, p.bus.address_width)
+    for what, windows in (("read", READ_WINDOWS), ("written", (WRITE_WINDOW,))):
+        for base, last in windows:
+            registers += [
+                parameter(base, f"first byte of a window that may be {what}", address),
+                parameter(last, "last byte of that window; below the first: the window is empty", address),
+            ]
     if p.trace.enabled:
         registers.append(count(TaskReg.PREEMPTIONS, "times a job was preempted"))
     if "least_slack" in p.scheduler.policies:

@@ -1,0 +1,120 @@
+"""An AXI4 slave of our own, cycle by cycle: any delay, any error on any beat, and a record of every burst."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from .cycles import Cycles
+
+#: Responses: done, error of the slave, error of the decoder.
+OKAY, SLVERR, DECERR = 0, 2, 3
+
+
+@dataclass
+class Burst:
+    """A burst as it was on the bus: the data of a write, the responses per beat of a read or one of a write."""
+
+    address: int
+    beats: int
+    due: int
+    data: list[int] = field(default_factory=list)
+    responses: list[int] = field(default_factory=list)
+
+
+class Bus:
+    """Answers `m_axi_*` of a component; call `step` after each tick.
+
+    Attributes
+    ----------
+    stalls : float
+        Share of the cycles in which a channel makes its other side wait.
+    errors : float
+        Share of the beats read, and of the bursts written, that are answered with an error.
+    latencies : list
+        A burst's answer begins so many cycles after its address or its last beat, one of these at random.
+    reads, writes : list of Burst
+        All bursts in the order of their addresses.
+    """
+
+    def __init__(self, bench: Cycles, beat_bytes: int, random):
+        self._bench, self._beat_bytes, self._random = bench, beat_bytes, random
+        self.stalls, self.errors, self.latencies = 0.0, 0.0, [1]
+        self.reads: list[Burst] = []
+        self.writes: list[Burst] = []
+        self._to_read: deque[Burst] = deque()
+        self._to_write: deque[Burst] = deque()
+        self._to_answer: deque[Burst] = deque()
+        self._ready = {"ar": 0, "aw": 0, "w": 0}
+        self._r = self._b = False  # an answer is on offer
+
+    def word(self, address: int) -> int:
+        """What a beat reads."""
+        return (address // self._beat_bytes + 1) * 0x9E3779B97F4A7C15 % (1 << 8 * self._beat_bytes)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing waits to be answered."""
+        return not (self._to_read or self._to_write or self._to_answer)
+
+    def _response(self) -> int:
+        return self._random.choice([SLVERR, DECERR]) if self._random.random() < self.errors else OKAY
+
+    def _due(self) -> int:
+        return self._bench.cycle + self._random.choice(self.latencies)
+
+    def step(self) -> None:
+        """Take what was transferred in the cycle that has ended, decide on the next one."""
+        self._addresses()
+        self._read_data()
+        self._write_data()
+        for channel in self._ready:
+            self._ready[channel] = int(self._random.random() >= self.stalls)
+            self._bench.set(**{f"m_axi_{channel}ready": self._ready[channel]})
+
+    def _addresses(self):
+        get, size = self._bench.get, self._beat_bytes.bit_length() - 1
+        for channel, bursts, waiting in (("ar", self.reads, self._to_read), ("aw", self.writes, self._to_write)):
+            if get(f"m_axi_{channel}valid") and self._ready[channel]:
+                assert get(f"m_axi_{channel}size") == size and get(f"m_axi_{channel}burst") == 1
+                burst = Burst(get(f"m_axi_{channel}addr"), get(f"m_axi_{channel}len") + 1, self._due())
+                bursts.append(burst)
+                waiting.append(burst)
+
+    def _read_data(self):
+        get, set_ = self._bench.get, self._bench.set
+        if self._r and get("m_axi_rready"):
+            self._r = False
+            if len(self._to_read[0].responses) == self._to_read[0].beats:
+                self._to_read.popleft()
+        if self._r:
+            return
+        head = self._to_read[0] if self._to_read else None
+        if head and self._bench.cycle + 1 >= head.due and self._random.random() >= self.stalls:
+            place = len(head.responses)
+            head.responses.append(self._response())
+            set_(m_axi_rdata=self.word(head.address + place * self._beat_bytes), m_axi_rresp=head.responses[-1],
+                 m_axi_rlast=int(place == head.beats - 1))
+            self._r = True
+        set_(m_axi_rvalid=int(self._r))
+
+    def _write_data(self):
+        get, set_ = self._bench.get, self._bench.set
+        if get("m_axi_wvalid") and self._ready["w"]:
+            assert self._to_write, "w: a beat without an address"
+            head = self._to_write[0]
+            head.data.append(get("m_axi_wdata"))
+            assert get("m_axi_wstrb") == (1 << self._beat_bytes) - 1
+            assert get("m_axi_wlast") == (len(head.data) == head.beats), "w: last is wrong"
+            if len(head.data) == head.beats:
+                head.due = self._due()
+                self._to_answer.append(self._to_write.popleft())
+        if self._b and get("m_axi_bready"):
+            self._b = False
+            self._to_answer.popleft()
+        if self._b:
+            return
+        if self._to_answer and self._bench.cycle + 1 >= self._to_answer[0].due and (
+                self._random.random() >= self.stalls):
+            self._to_answer[0].responses.append(self._response())
+            set_(m_axi_bresp=self._to_answer[0].responses[-1])
+            self._b = True
+        set_(m_axi_bvalid=int(self._b))

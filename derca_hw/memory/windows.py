@@ -1,0 +1,86 @@
+"""The check of requests against what a task may read or write."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import TaskReg, register_map
+from derca_sim.model.tables import bits_for
+
+from ..layouts import Layouts, pulse
+from ..release.datapath import ram_style
+
+
+class WindowCheck(wiring.Component):
+    """Refuses a request in the cycle after it was accepted, unless every byte of it lies in one window of its task.
+
+    One request per cycle. The windows are read when the request is accepted, from memories that the host writes, and
+    compared in the next cycle. A request that wraps around the end of the address space, that does not begin on a beat,
+    or that asks for nothing is refused, too.
+
+    Parameters
+    ----------
+    windows : (register of the first byte, register of the last byte) of each window of a task
+
+    Attributes
+    ----------
+    config, page, write_page : In
+        The host's writes to a task's registers; page that is in use, page that is written.
+    start, task, address, beats : In
+        A request is accepted.
+    refused, nothing : Out
+        From the next cycle until another is accepted: it must not be made; because it asks for no beats.
+    """
+
+    def __init__(self, p: Platform, windows: Sequence[tuple[TaskReg, TaskReg]]):
+        self._p, self._windows = p, windows
+        lay = Layouts(p)
+        super().__init__({
+            "config": In(pulse(lay.task_write)),
+            "page": In(1),
+            "write_page": In(1),
+            "start": In(1),
+            "task": In(lay.job["task"].shape),
+            "address": In(p.bus.address_width),
+            "beats": In(bits_for(p.largest_request)),
+            "refused": Out(1),
+            "nothing": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p, config, registers = self._p, self.config, register_map(self._p)
+        shift = p.beat_bytes.bit_length() - 1
+        depth = (1 + p.tables.shadow) << len(self.task)
+
+        def bound(register: TaskReg):
+            """This word of the task whose request was accepted last."""
+            m.submodules[register.name.lower()] = memory = Memory(
+                shape=registers[register.name].width, depth=depth, init=[],
+                attrs=ram_style(depth))
+            write, read = memory.write_port(), memory.read_port()
+            m.d.comb += [
+                write.addr.eq(Cat(config.p.task, self.write_page)),
+                write.data.eq(config.p.value),
+                write.en.eq(config.valid & (config.p.field == register >> 2)),
+                read.addr.eq(Cat(self.task, self.page)),
+                read.en.eq(self.start),
+            ]
+            return read.data
+
+        first = Signal.like(self.address)
+        last_beat = Signal(p.bus.address_width - shift + 1)  # its carry lies beyond every window
+        with m.If(self.start):
+            m.d.sync += [
+                first.eq(self.address),
+                last_beat.eq(self.address[shift:] + (self.beats - 1)[:len(self.beats)]),
+                self.nothing.eq(self.beats == 0),
+            ]
+        last = Cat(Const((1 << shift) - 1, shift), last_beat)
+        inside = [(first >= bound(base)) & (last <= bound(end)) for base, end in self._windows]
+        m.d.comb += self.refused.eq(self.nothing | first[:shift].any() | ~Cat(inside).any())
+        return m

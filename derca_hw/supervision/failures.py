@@ -1,0 +1,178 @@
+"""Jobs that fail: whose they are, how they end, and that they write nothing more."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.timing import KernelTiming
+
+from ..layouts import Layouts, pulse
+from ..release.datapath import ram_style
+
+
+class Failures(wiring.Component):
+    """Remembers per task whether its job has failed, until its next job's first instruction. No latency.
+
+    From the cycle after a fault on the job writes nothing: its store commands still run, and put nothing on the bus. If
+    it is the running job, it is given up as soon as the scheduler can, else in the next region it is given. A job given
+    up ends when what it had requested is answered and what it had queued is through; one that is not runs to its end.
+    Either way its end is told with `failed`. One job ends at a time: `fail` waits for the one before.
+
+    A job that was replaced by an abort can leave requests behind whose errors are taken for those of its successor.
+
+    Attributes
+    ----------
+    start : In
+        A run begins.
+    instruction : In(stream, always ready)
+    read_fault, write_fault : In(stream, always ready)
+        Faults of the tasks' requests.
+    fail : Out
+        The running job has failed.
+    given_up : In
+        It gets no further region; another job gets the next instruction.
+    writer, suppress : In, Out
+        A task; whether it may not write.
+    requested, answered, queued : In
+        A read request is accepted; the last beat of one has come; a store command is queued.
+    done : In(stream, always ready)
+        A store command is in memory.
+    finish : Out(stream, always ready)
+        The same, and the ends of jobs that were given up.
+    """
+
+    #: Cycles from the instruction after a job was given up until all that it queued and requested is counted.
+    SETTLED = KernelTiming.GRANT + 3
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = self._lay = Layouts(p)
+        task = lay.job["task"].shape
+        super().__init__({
+            "start": In(1),
+            "instruction": In(pulse(lay.instruction)),
+            "read_fault": In(pulse(lay.job_fault)),
+            "write_fault": In(pulse(lay.job_fault)),
+            "fail": Out(1),
+            "given_up": In(1),
+            "writer": In(task),
+            "suppress": Out(1),
+            "requested": In(1),
+            "answered": In(1),
+            "queued": In(1),
+            "done": In(pulse(lay.done)),
+            "finish": Out(pulse(lay.done)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p, instruction = self._p, self.instruction
+        task = self._lay.job["task"].shape
+        depth = 1 << len(self.writer)
+
+        def memory(name, width):
+            m.submodules[name] = out = Memory(shape=width, depth=depth, init=[], attrs=ram_style(depth))
+            return out
+
+        # A job has failed while a mark of its task, one per side, differs from what was last `seen`: every memory has
+        # one writer.
+        marks, seen = [memory("read_marks", 1), memory("write_marks", 1)], memory("seen", 2)
+
+        def look(of, at):
+            port = of.read_port(domain="comb")
+            m.d.comb += port.addr.eq(at)
+            return port.data
+
+        def failed(at):
+            known = look(seen, at)
+            return (look(marks[0], at) ^ known[0]) | (look(marks[1], at) ^ known[1])
+
+        def hits(at):
+            return ((self.read_fault.valid & (self.read_fault.p.task == at))
+                    | (self.write_fault.valid & (self.write_fault.p.task == at)))
+
+        for i, fault in enumerate((self.read_fault, self.write_fault)):
+            write = marks[i].write_port()
+            m.d.comb += [
+                write.addr.eq(fault.p.task), write.data.eq(~look(seen, fault.p.task)[i]), write.en.eq(fault.valid),
+            ]
+        begins = Signal()  # a job's first instruction
+        forget = seen.write_port()
+        m.d.comb += [
+            begins.eq(instruction.valid & instruction.p.switch & ~instruction.p.resume),
+            forget.addr.eq(instruction.p.task),
+            forget.en.eq(begins),
+            *(forget.data[i].eq(look(marks[i], instruction.p.task)) for i in range(2)),
+            self.suppress.eq(failed(self.writer)),
+        ]
+
+        # -- the running job -----------------------------------------------------------------------------------------
+        running, bad = Signal(task), Signal()
+        switch, resumed_bad = Signal(), Signal()
+        m.d.comb += [
+            switch.eq(instruction.valid & instruction.p.switch),
+            resumed_bad.eq(instruction.p.resume & failed(instruction.p.task)),
+        ]
+        m.d.sync += bad.eq(Mux(switch, resumed_bad | hits(instruction.p.task), bad | hits(running)))
+        with m.If(switch):
+            m.d.sync += running.eq(instruction.p.task)
+        with m.If(self.start):
+            m.d.sync += bad.eq(0)
+
+        # -- what is under way, and what of it is waited for ---------------------------------------------------------
+        most_reads = p.bus.outstanding + 2
+        most_stores = p.buffers.banks + KernelTiming.COMMANDS + 1
+        settled, count = Signal(), Signal(range(self.SETTLED))
+        left = []
+        for name, most, up, down in (
+            ("reads", most_reads, self.requested, self.answered),
+            ("stores", most_stores, self.queued, self.done.valid),
+        ):
+            under_way, waited = Signal(range(most + 1), name=name), Signal(range(most + 1), name=f"{name}_left")
+            m.d.sync += [
+                under_way.eq(under_way + up - down),
+                waited.eq(Mux(settled, under_way - down, waited - (down & (waited != 0)))),
+            ]
+            left.append(waited)
+
+        ending, ends = Signal(task), Signal()
+        def restarts():
+            with m.If(self.start):
+                m.next = "NONE"
+
+        with m.FSM():
+            with m.State("NONE"):
+                m.d.comb += self.fail.eq(bad)
+                with m.If(self.given_up):
+                    m.d.sync += ending.eq(running)
+                    m.next = "GIVEN UP"
+            with m.State("GIVEN UP"):
+                m.d.sync += count.eq(self.SETTLED - 1)
+                with m.If(instruction.valid):
+                    m.next = "SETTLE"
+                restarts()
+            with m.State("SETTLE"):
+                m.d.sync += count.eq(count - 1)
+                with m.If(count == 0):
+                    m.d.comb += settled.eq(1)
+                    m.next = "DRAIN"
+                restarts()
+            with m.State("DRAIN"):
+                m.d.comb += ends.eq((left[0] == 0) & (left[1] == 0) & ~self.done.valid)
+                with m.If(ends):
+                    m.next = "NONE"
+                restarts()
+
+        m.d.comb += [
+            self.finish.valid.eq(self.done.valid | ends),
+            self.finish.payload.eq(self.done.payload),
+            self.finish.p.failed.eq(failed(self.done.p.task) | hits(self.done.p.task)),
+        ]
+        with m.If(ends):
+            m.d.comb += [
+                self.finish.p.task.eq(ending), self.finish.p.final.eq(1), self.finish.p.persist.eq(0),
+                self.finish.p.failed.eq(1),
+            ]
+        return m
