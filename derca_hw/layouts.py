@@ -22,6 +22,16 @@ class Destination(enum.Enum, shape=2):
     BANK = 3  #: output bank, persisted partial sums
 
 
+class Activity(enum.Enum, shape=3):
+    """What the compute engine does in a cycle, or what it waits for."""
+
+    IDLE = 0  #: nothing is granted
+    BUSY = 1  #: operands enter the array
+    LOAD = 2  #: operands are not there
+    BANK = 3  #: no bank is free, or the columns of the slice before are still being added
+    STORE = 4  #: sums of a preempted job are on their way, or the input of a layer is not in memory
+
+
 def struct(layout: RowLayout) -> data.StructLayout:
     """A table row as an Amaranth layout."""
     return data.StructLayout({f.name: unsigned(f.width) for f in layout.fields})
@@ -125,6 +135,7 @@ class Layouts:
             "panel": bits_for(max(p.m_panels, p.n_panels)),
         })
         self.read_request = data.StructLayout({
+            "task": task,
             "address": address,
             "beats": beats,
             "target": self.target,
@@ -136,6 +147,7 @@ class Layouts:
             "last": 1,  # last beat of the request
         })
         self.write_request = data.StructLayout({
+            "task": task,
             "address": address,
             "beats": beats,
             "end": 1,  # last request of a store command

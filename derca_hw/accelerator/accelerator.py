@@ -8,7 +8,7 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy, bits_for
 
-from ..layouts import Destination, Layouts, pulse
+from ..layouts import Activity, Destination, Layouts, pulse
 from .banks import BankOwnership, Banks
 from .compute import ComputeEngine
 from .load import LoadEngine
@@ -56,6 +56,7 @@ class Accelerator(wiring.Component):
             "room": In(1),
             "memory_busy": In(1),
             "idle": Out(1),
+            "activity": Out(Activity),
             "event": Out(pulse(lay.event)),
             "iteration_event": Out(pulse(lay.event)),
             "resume_event": Out(pulse(lay.event)),
@@ -171,6 +172,10 @@ class Accelerator(wiring.Component):
             banks.write_address.eq(compute.write_address),
             banks.write_row.eq(compute.write_row),
         ]
+
+        m.d.comb += self.activity.eq(compute.activity)
+        with m.If((compute.activity == Activity.LOAD) & owner.empty & ~walker.iteration.valid & ~pending.none):
+            m.d.comb += self.activity.eq(Activity.STORE)
 
         # -- store --------------------------------------------------------------------------------------------------
         m.d.comb += [

@@ -9,7 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy, bits_for
 from derca_sim.model.timing import ComputeTiming
 
-from ..layouts import Layouts, pulse
+from ..layouts import Activity, Layouts, pulse
 from .array import PEArray
 
 
@@ -90,6 +90,7 @@ class ComputeEngine(wiring.Component):
             "store": Out(pulse(lay.store)),
             "complete": Out(1),
             "busy": Out(1),
+            "activity": Out(Activity),
             "event": Out(pulse(lay.event)),
             "iteration_event": Out(pulse(lay.event)),
         })
@@ -284,6 +285,16 @@ class ComputeEngine(wiring.Component):
         ]
         with m.If(swap_now):
             m.d.sync += swap.eq(Strategy.LAYER)
+
+        # -- what is waited for -----------------------------------------------------------------------------------
+        with m.If(issue):
+            m.d.comb += self.activity.eq(Activity.BUSY)
+        with m.Elif(active):
+            m.d.comb += self.activity.eq(Activity.BANK)
+        with m.Elif(swap != Strategy.LAYER):
+            m.d.comb += self.activity.eq(Activity.STORE)
+        with m.Elif(granted):
+            m.d.comb += self.activity.eq(Mux(self.full & ~self.bank_free, Activity.BANK, Activity.LOAD))
 
         # -- to the store engine -----------------------------------------------------------------------------------
         persist = Signal()

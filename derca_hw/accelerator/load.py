@@ -91,6 +91,7 @@ class LoadEngine(wiring.Component):
         m.d.comb += [
             step.eq(out.valid & out.ready),
             self.issued.eq(step & done & ~work.preload),
+            out.p.task.eq(output.task),
             out.p.target.unit.eq(unit),
             out.p.target.panel.eq(panel),
         ]

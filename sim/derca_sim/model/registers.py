@@ -14,10 +14,10 @@ from .tables import RowLayout, bits_for, entry_layout, index_layout, layer_layou
 #: `ID` reads as "DRCA".
 ID_VALUE = 0x44524341
 #: Interface version: major in the upper half, minor in the lower.
-VERSION_VALUE = 0x0002_0000
+VERSION_VALUE = 0x0003_0000
 
 #: First byte of the per-task array, and its stride.
-TASK_BASE, TASK_STRIDE = 0x10000, 0x40
+TASK_BASE, TASK_STRIDE = 0x20000, 0x80
 
 #: Bits of a row number in `Reg.TABLE_POINTER`, and of a word number.
 ROW_BITS, WORD_NUMBER_BITS = 20, 8
@@ -42,6 +42,17 @@ class Reg(IntEnum):
     TABLE_DATA = 0x034
     TRIGGER = 0x038
     TRACE_LENGTH = 0x03C
+    SNAPSHOT = 0x040
+    IDLE_LOW = 0x048
+    IDLE_HIGH = 0x04C
+    BUSY_LOW = 0x050
+    BUSY_HIGH = 0x054
+    LOAD_LOW = 0x058
+    LOAD_HIGH = 0x05C
+    BANK_LOW = 0x060
+    BANK_HIGH = 0x064
+    STORE_LOW = 0x068
+    STORE_HIGH = 0x06C
 
 
 class TaskReg(IntEnum):
@@ -60,6 +71,22 @@ class TaskReg(IntEnum):
     OVERRUNS = 0x2C
     PREEMPTIONS = 0x30
     WORST_RESPONSE = 0x34
+    READ_LOW = 0x60
+    READ_HIGH = 0x64
+    WRITTEN_LOW = 0x68
+    WRITTEN_HIGH = 0x6C
+
+
+#: Bits of the counters of cycles and bytes, in two registers each.
+COUNTER_BITS = 48
+#: What a cycle is counted as, in the order of the registers, and what that means.
+ACTIVITIES = {
+    "IDLE": "nothing was granted",
+    "BUSY": "operands entered the array",
+    "LOAD": "operands were not there",
+    "BANK": "no bank was free, or the columns of the pass before were still being added",
+    "STORE": "sums of a preempted job were on their way, or the input of a layer was not in memory",
+}
 
 
 class Table(IntEnum):
@@ -220,7 +247,19 @@ def _global_registers(p: Platform) -> tuple[Register, ...]:
     if trace:
         registers.append(Register(Reg.TRACE_LENGTH.name, Reg.TRACE_LENGTH, both, "rows of the trace to replay",
                                   (Field("rows", 0, bits_for(trace), f"0 to {trace}"),), guard=Guard.STOPPED))
+    if p.trace.counters:
+        registers.append(Register(Reg.SNAPSHOT.name, Reg.SNAPSHOT, write,
+                                  "any value copies the counters of cycles, all as they are in one cycle of the run"))
+        registers += [
+            Register(f"{name}_{half}", Reg[f"{name}_{half}"], read,
+                     f"cycles of the run in which {meaning}, {doc}; in the last snapshot")
+            for name, meaning in ACTIVITIES.items() for half, doc in _HALVES
+        ]
     return tuple(sorted(registers, key=lambda r: r.offset))
+
+
+#: The two registers of a counter.
+_HALVES = (("LOW", "lower 32 bits"), ("HIGH", f"upper {COUNTER_BITS - 32} bits"))
 
 
 def _task_registers(p: Platform) -> tuple[Register, ...]:
@@ -250,6 +289,13 @@ def _task_registers(p: Platform) -> tuple[Register, ...]:
     ]
     if p.trace.enabled:
         registers.append(count(TaskReg.PREEMPTIONS, "times a job was preempted"))
+    if p.trace.counters:
+        registers += [
+            count(TaskReg[f"{name}_{half}"], f"bytes {doc}" + (
+                "; holds the upper ones" if half == "LOW" else ", as they were when lower ones were last read"))
+            for name, what in (("READ", "requested from memory"), ("WRITTEN", "sent to memory"))
+            for half, doc in ((half, f"{what}, {doc}") for half, doc in _HALVES)
+        ]
     if "least_slack" in p.scheduler.policies:
         registers.append(parameter(TaskReg.SLACK, "relative deadline minus the work of a job, in cycles"))
     if p.supervision.budgets:
