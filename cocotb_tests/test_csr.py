@@ -339,6 +339,8 @@ async def simulated(dut):
         assert driver.faults() == [Fault.LOCKED_WRITE]
         driver.clear_faults()
         assert driver.faults() == []
+        usage = driver.usage()
+        assert usage.activities["idle"] == usage.cycles > 0 and set(usage.read + usage.written) == {0}
         assert set(driver.statistics(0).values()) == {0}
         driver.stop()
         assert driver.fields("CONTROL")["run"] == 0 and driver.fields("CONTROL")["lock"] == 1

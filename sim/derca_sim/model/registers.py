@@ -77,6 +77,8 @@ class TaskReg(IntEnum):
     WRITTEN_HIGH = 0x6C
 
 
+#: The registers of the bytes that a task reads and writes, lower and upper word.
+TRAFFIC = ((TaskReg.READ_LOW, TaskReg.READ_HIGH), (TaskReg.WRITTEN_LOW, TaskReg.WRITTEN_HIGH))
 #: Bits of the counters of cycles and bytes, in two registers each.
 COUNTER_BITS = 48
 #: What a cycle is counted as, in the order of the registers, and what that means.
