@@ -1,63 +1,91 @@
-"""A naive interpreter of compiled tables over a memory image: what correct hardware does, one step after the other.
+"""A naive interpreter of compiled tables over a memory image: what correct hardware does, one slice after the other.
 
 It reads packed table rows and bytes and knows no plan, so that it finds what a plan and its tables disagree about.
 """
 
 import numpy as np
 
-from derca_sim.model.tables import Strategy, entry_layout, layer_layout
+from derca_sim.model.tables import Strategy, entry_layout, index_layout, layer_layout
 
 #: What padding lanes of stored outputs hold.
 GARBAGE = 0x77
+#: Fields of an entry that the walk keeps up to date.
+WALK = ("layer", "next", "next_layer", "count", "final", "depends", "allow", "m", "n", "k", "m_panel", "n_panel",
+        "n_base", "a_row", "a", "b_col", "b", "bias", "c_row", "c")
 
 
 class Interpreter:
-    """Runs regions by reading packed table rows and bytes of memory, one step after the other; knows no plan."""
+    """Runs regions by reading packed table rows and bytes of memory, one step after the other; knows no plan.
 
-    def __init__(self, compiled):
+    Up to `spare` parked banks are kept; the oldest goes to its save area when there are more.
+    """
+
+    def __init__(self, compiled, spare: int = 0):
         self.p = compiled.platform
         self.layers = [layer_layout(self.p).unpack(row) for row in compiled.layer_rows]
         self.entries = [entry_layout(self.p).unpack(row) for row in compiled.entry_rows]
-        self.index = compiled.index_rows
+        self.index = {at: index_layout(self.p).unpack(row) for at, row in compiled.index_rows.items()}
         self.memory = np.zeros(self.p.memory.size, np.uint8)
         self.memory[: len(compiled.image)] = compiled.image
+        self.spare = spare
+        self.parked: dict[int, tuple[slice, np.ndarray]] = {}  # task -> save area, bank
         self.bank = None
+        self.walk: dict | None = None
+        self.task = 0
+        self.tiles: dict[int, list[int]] = {}  # task -> output tiles completed in each layer of its job
 
     def run_region(self, task: int, region: int, resumed: bool) -> dict:
-        """Run one region to its end and return its last entry."""
+        """Run one region to its end and return its row of the index table."""
         row = self.index[task, region]
-        while True:
-            entry = self.entries[row]
-            layer = self.layers[entry["layer"]]
-            state, count = dict(entry), entry["count"]
-            if resumed and entry["in_strategy"] == Strategy.RECOMPUTE:
-                state.update(k=0, a=entry["a_row"], b=entry["b_col"])
-                count += entry["k"]
-            if resumed and entry["in_strategy"] == Strategy.PERSIST:
-                self.load_bank(layer, entry["m"], entry["n"])
-            for _ in range(count):
-                self.iterate(layer, state)
-            resumed = False
-            if entry["preemptive"]:
-                return entry
-            row += 1
+        self.task, slices = task, row["slices"]
+        begin = self.entries[row["entry"]]
+        assert begin["layer"] == row["layer"]
+        if resumed or region == 0:
+            self.walk = dict(begin)
+            if region == 0:
+                self.tiles[task] = [0]
+            if resumed and row["in_strategy"] == Strategy.RECOMPUTE:
+                self.walk.update(
+                    k=0, a=begin["a_row"], b=begin["b_col"], m_panel=0, n_panel=0, n_base=0,
+                    count=begin["count"] + begin["k"])
+                slices += row["redo"]
+            if resumed and row["in_strategy"] in (Strategy.PERSIST, Strategy.PARK):
+                self.load_bank(task, self.layers[begin["layer"]])
+        else:
+            differ = {f for f in WALK if self.walk[f] != begin[f] and not (f == "next" and begin["final"])}
+            assert not differ, (task, region, {f: (self.walk[f], begin[f]) for f in differ})
+        for at in range(slices):
+            assert self.walk is not None, f"the job ends {slices - at} slices before its region {region}"
+            self.slice()
+        assert row["last"] == (self.walk is None)
+        return row
 
-    def preempt(self, entry: dict):
+    def preempt(self, task: int, row: dict):
         """Take the job off after its region: only what the strategy keeps survives."""
-        if entry["out_strategy"] == Strategy.PERSIST:
-            self.memory[self.save_range(entry)] = self.bank.astype("<i4").view(np.uint8).reshape(-1)
-        self.bank = None
+        if row["out_strategy"] in (Strategy.PERSIST, Strategy.PARK):
+            save = self.save_range(self.layers[self.walk["layer"]])
+            if row["out_strategy"] == Strategy.PARK:
+                self.parked[task] = save, self.bank
+            else:
+                self.write_bank(save, self.bank)
+        while len(self.parked) > self.spare:
+            self.write_bank(*self.parked.pop(next(iter(self.parked))))
+        self.bank = self.walk = None
 
-    def save_range(self, entry: dict) -> slice:
-        save = self.layers[entry["layer"]]["save"]
+    def save_range(self, layer: dict) -> slice:
         size = self.p.m_panels * self.p.tile.n * self.p.array.rows * 4
         assert size <= self.p.bank_bytes
-        return slice(save, save + size)
+        return slice(layer["save"], layer["save"] + size)
 
-    def load_bank(self, layer: dict, m: int, n: int):
+    def write_bank(self, save: slice, bank: np.ndarray):
+        self.memory[save] = bank.astype("<i4").view(np.uint8).reshape(-1)
+
+    def load_bank(self, task: int, layer: dict):
+        if task in self.parked:
+            self.bank = self.parked.pop(task)[1]
+            return
         shape = (self.p.m_panels, self.p.tile.n, self.p.array.rows)
-        data = self.memory[layer["save"] : layer["save"] + 4 * np.prod(shape)]
-        self.bank = data.view("<i4").reshape(shape).copy()
+        self.bank = self.memory[self.save_range(layer)].view("<i4").reshape(shape).copy()
 
     def extent(self, layer: dict, state: dict) -> tuple[int, int, int]:
         p = self.p
@@ -73,34 +101,54 @@ class Interpreter:
         assert len(data) == steps * lanes
         return data.reshape(steps, lanes)[:, :group].astype(np.int32)
 
-    def iterate(self, layer: dict, s: dict):
-        """One tile of A times one tile of B, then step the state as counters would."""
-        p, rows, cols = self.p, self.p.array.rows, self.p.array.cols
+    def slice(self):
+        """One pair of panels, then step the state as counters would."""
+        p, rows, cols, s = self.p, self.p.array.rows, self.p.array.cols, self.walk
+        layer = self.layers[s["layer"]]
         m_panels, columns, steps = self.extent(layer, s)
-        if s["k"] == 0:
+        i, base, width = s["m_panel"], s["n_base"], min(cols, columns - s["n_base"])
+        assert base == s["n_panel"] * cols < columns and i < m_panels
+        if s["depends"]:  # the bound on outstanding tiles says just that the rows up to m have been stored
+            done = self.tiles[self.task]
+            assert sum(done) - s["allow"] == sum(done[:-2]) + (s["m"] + 1) * layer["prev_n_tiles"]
+        if s["k"] == i == base == 0:
             self.bank = np.full((p.m_panels, p.tile.n, rows), 123456, np.int32)
-            bias = self.memory[s["bias"] : s["bias"] + 4 * columns].view("<i4")
-            self.bank[:m_panels, :columns] = bias[None, :, None]
-        for i in range(m_panels):
-            a = self.panel(s["a"] + i * layer["a_panel_stride"], steps, p.a_lanes, rows)
-            for j in range(-(-columns // cols)):
-                b = self.panel(s["b"] + j * layer["b_panel_stride"], steps, p.b_lanes, cols)
-                width = min(cols, columns - j * cols)
-                self.bank[i, j * cols : j * cols + width] += (b.T @ a)[:width]
-        if s["k"] == layer["k_tiles"] - 1:
-            self.store(layer, s, m_panels, columns)
+        if s["k"] == 0:
+            bias = self.memory[s["bias"] + 4 * base : s["bias"] + 4 * (base + width)].view("<i4")
+            self.bank[i, base : base + width] = bias[:, None]
+        a = self.panel(s["a"] + i * layer["a_panel_stride"], steps, p.a_lanes, rows)
+        b = self.panel(s["b"] + s["n_panel"] * layer["b_panel_stride"], steps, p.b_lanes, cols)
+        self.bank[i, base : base + width] += (b.T @ a)[:width]
+        s["m_panel"] += 1
+        if s["m_panel"] == m_panels:
+            s["m_panel"], s["n_panel"], s["n_base"] = 0, s["n_panel"] + 1, base + cols
+            if s["n_base"] >= columns:
+                s["n_panel"] = s["n_base"] = 0
+                self.step_tile(layer, s, m_panels, columns)
+
+    def step_tile(self, layer: dict, s: dict, m_panels: int, columns: int):
+        """The next iteration of the layer, or the job's next layer."""
+        p = self.p
+        s["count"] -= 1
         s["k"], s["a"], s["b"] = s["k"] + 1, s["a"] + p.tile.k * p.a_lanes, s["b"] + p.tile.k * p.b_lanes
-        if s["k"] < layer["k_tiles"]:
-            return
-        s["k"], s["n"] = 0, s["n"] + 1
-        s["b_col"], s["bias"] = s["b_col"] + layer["b_tile_stride"], s["bias"] + 4 * p.tile.n
-        s["c"] += p.tile.n * p.a_lanes
-        if s["n"] == layer["n_tiles"]:
-            s["n"], s["m"] = 0, s["m"] + 1
-            s["b_col"], s["bias"] = layer["b_base"], layer["bias_base"]
-            s["a_row"], s["c_row"] = s["a_row"] + layer["a_tile_stride"], s["c_row"] + layer["c_tile_stride"]
-            s["c"] = s["c_row"]
-        s["a"], s["b"] = s["a_row"], s["b_col"]
+        if s["k"] == layer["k_tiles"]:
+            self.store(layer, s, m_panels, columns)
+            self.tiles[self.task][-1] += 1
+            s["k"], s["n"], s["allow"] = 0, s["n"] + 1, s["allow"] + bool(layer["prev_n_tiles"])
+            s["b_col"], s["bias"] = s["b_col"] + layer["b_tile_stride"], s["bias"] + 4 * p.tile.n
+            s["c"] += p.tile.n * p.a_lanes
+            if s["n"] == layer["n_tiles"]:
+                s["n"], s["m"], s["allow"] = 0, s["m"] + 1, s["allow"] - layer["prev_n_tiles"]
+                s["b_col"], s["bias"] = layer["b_base"], layer["bias_base"]
+                s["a_row"], s["c_row"] = s["a_row"] + layer["a_tile_stride"], s["c_row"] + layer["c_tile_stride"]
+                s["c"] = s["c_row"]
+            s["a"], s["b"] = s["a_row"], s["b_col"]
+        if s["count"] == 0:
+            assert s["m"] == layer["m_tiles"] and (s["n"], s["k"]) == (0, 0)
+            following = self.entries[s["next"]]
+            assert following["layer"] == s["next_layer"]
+            self.walk = None if s["final"] else dict(following)
+            self.tiles[self.task].append(0)
 
     def store(self, layer: dict, s: dict, m_panels: int, columns: int):
         """Requantise with Python integers and write whole beats; padding becomes garbage."""
@@ -116,14 +164,15 @@ class Interpreter:
             address = s["c"] + i * layer["c_panel_stride"]
             assert address % p.beat_bytes == 0
             self.memory[address : address + len(out)] = out
+        self.bank = None
 
 
 def run_job(machine: Interpreter, task: int, regions: int, preempted_after=()) -> list[dict]:
-    """Run a whole job, taken off and resumed after each region of `preempted_after`; its regions' last entries."""
-    ends, resumed = [], False
+    """Run a whole job, taken off and resumed after each region of `preempted_after`; its regions' index rows."""
+    rows, resumed = [], False
     for region in range(regions):
-        ends.append(machine.run_region(task, region, resumed))
+        rows.append(machine.run_region(task, region, resumed))
         resumed = region in preempted_after
         if resumed:
-            machine.preempt(ends[-1])
-    return ends
+            machine.preempt(task, rows[-1])
+    return rows

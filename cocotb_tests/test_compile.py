@@ -1,7 +1,5 @@
 """The compiler: a naive interpreter of tables and image reproduces the integer model, also when preempted anywhere."""
 
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +8,9 @@ from pydantic import ValidationError
 from table_interpreter import Interpreter, run_job
 
 from derca_sim.compile import compile_taskset
+from derca_sim.compile.compiler import compile_points
 from derca_sim.compile.layout import pack_panels, unpack_panels
-from derca_sim.compile.strategies import ALIASES, persist_cost, recompute_cost
+from derca_sim.compile.strategies import ALIASES, persist_cost, recompute_cost, stays_parked
 from derca_sim.errors import InputError
 from derca_sim.golden.iteration import Iteration
 from derca_sim.model.network import random_network
@@ -20,7 +19,7 @@ from derca_sim.model.registers import Reg, Table, TaskReg, register_map
 from derca_sim.model.tables import Strategy, entry_layout, index_layout, layer_layout, task_layout
 from derca_sim.model.taskset import Task, TaskSet
 
-STRATEGIES = ("np", "lw", "recompute", "persist", "flexible")
+STRATEGIES = ("np", "lw", "recompute", "persist", "park", "flexible")
 
 
 def task_set(platform: Platform, *shapes, seed: int = 1) -> TaskSet:
@@ -41,7 +40,7 @@ def random_platform(rng) -> Platform:
                 tile={"m": rows * int(rng.integers(1, 4)), "k": int(rng.integers(4, 25)),
                       "n": cols * int(rng.integers(1, 4))},
                 bus={"data_width": int(rng.choice([32, 64, 128, 256])), "burst_beats": 16},
-                store={"requant_lanes": 1},
+                store={"requant_lanes": 1}, buffers={"banks": 4, "spare": int(rng.integers(1, 3))},
             )
         except ValidationError:
             continue
@@ -66,12 +65,12 @@ def test_tables_and_image_reproduce_the_integer_model(seed):
     for strategy in STRATEGIES:
         compiled = compile_taskset(taskset, strategy)
         for everywhere in (False, True):
-            machine = Interpreter(compiled)
+            machine = Interpreter(compiled, spare=int(rng.integers(2)))
             for task in compiled.tasks:
                 assert not compiled.bit_exact(machine.memory, task.index)
                 n = len(task.regions)
-                ends = run_job(machine, task.index, n, range(n - 1) if everywhere else ())
-                assert [e["final"] for e in ends] == [0] * (n - 1) + [1]
+                rows = run_job(machine, task.index, n, range(n - 1) if everywhere else ())
+                assert [r["last"] for r in rows] == [0] * (n - 1) + [1]
                 assert compiled.bit_exact(machine.memory, task.index), (strategy, everywhere)
             changed = np.flatnonzero(machine.memory[: compiled.used] != compiled.image)
             owned = [r for t in compiled.tasks for r in compiled.output_ranges(t.index)]
@@ -80,19 +79,24 @@ def test_tables_and_image_reproduce_the_integer_model(seed):
             assert not machine.memory[compiled.used :].any()
 
 
-@pytest.mark.parametrize("strategy", ["recompute", "persist", "flexible"])
-def test_preempted_at_each_boundary_alone_by_the_other_task(strategy):
-    """The other job runs in between and is itself preempted once, so that save areas and banks must be separate."""
-    platform = Platform(array={"rows": 4, "cols": 4}, tile={"m": 8, "k": 8, "n": 8}, store={"requant_lanes": 1})
+@pytest.mark.parametrize(("strategy", "spare"), [
+    ("recompute", 0), ("persist", 0), ("flexible", 0), ("park", 1), ("park", 2), ("flexible", 2)])
+def test_preempted_at_each_boundary_alone_by_the_other_task(strategy, spare):
+    """The other job runs in between and is itself preempted once, so that save areas and banks must be separate.
+
+    With one spare bank it is the first job's that is written to memory.
+    """
+    platform = Platform(array={"rows": 4, "cols": 4}, tile={"m": 8, "k": 8, "n": 8}, store={"requant_lanes": 1},
+                        buffers={"banks": 4, "spare": spare})
     shapes = ([(9, 21, 10, False), (9, 10, 3, True)], [(5, 30, 12, False)])
     compiled = compile_taskset(task_set(platform, *shapes), strategy)
     regions, other = (len(task.regions) for task in compiled.tasks)
     for boundary in range(regions - 1):
-        machine = Interpreter(compiled)
+        machine = Interpreter(compiled, spare)
         for region in range(regions):
-            end = machine.run_region(0, region, region == boundary + 1)
+            row = machine.run_region(0, region, region == boundary + 1)
             if region == boundary:
-                machine.preempt(end)
+                machine.preempt(0, row)
                 run_job(machine, 1, other, {boundary % (other - 1)})
         assert compiled.bit_exact(machine.memory, 0) and compiled.bit_exact(machine.memory, 1), boundary
 
@@ -156,44 +160,110 @@ def test_tasks_with_one_network_share_weights_only():
     assert len({a.a_base, b.a_base, a.c_base, b.c_base, a.save, b.save}) == 6
 
 
+def walked_slices(task) -> list[tuple[int, int, int]]:
+    """(layer, iteration, slice in it) of every slice of a job, by counting panels of every tile."""
+    out = []
+    for at in task.layers:
+        rows, cols, p = at.layer.m, at.layer.n, at.platform
+        number = 0
+        for m in range(0, rows, p.tile.m):
+            for n in range(0, cols, p.tile.n):
+                for _ in range(0, at.layer.k, p.tile.k):
+                    pairs = [(j, i) for j in range(n, min(n + p.tile.n, cols), p.array.cols)
+                             for i in range(m, min(m + p.tile.m, rows), p.array.rows)]
+                    out += [(at.index, number, s) for s in range(len(pairs))]
+                    number += 1
+    return out
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_regions_cover_the_job_in_order(strategy):
     """Structure of the plan: order, flags, and strategies that agree on both sides of a point."""
     shapes = [(40, 100, 33, False), (40, 33, 5, True), (3, 70, 2, False)]
-    compiled = compile_taskset(task_set(Platform(), shapes), strategy)
+    banks = {"banks": 3, "spare": int(strategy == "park")}
+    compiled = compile_taskset(task_set(Platform(buffers=banks), shapes), strategy)
     (task,) = compiled.tasks
-    walked = [(e.layer.index, i) for r in task.regions for e in r.entries for i in range(e.start, e.start + e.count)]
-    assert walked == [(at.index, i) for at in task.layers for i in range(at.iterations)]
+    every = walked_slices(task)
+    starts = np.cumsum([0, *(r.slices for r in task.regions)])
+    assert starts[-1] == len(every) == sum(at.slices for at in task.layers)
+    for region, start in zip(task.regions, starts, strict=False):
+        layer, iteration, within = every[start]
+        assert (region.entry.layer.index, *region.entry.start) == (layer, iteration, within)
+        k_tiles = task.layers[layer].k_tiles
+        tile = [at for at in every if at[0] == layer and at[1] // k_tiles == iteration // k_tiles]
+        assert region.redo == tile.index(every[start])
+        assert region.in_strategy == Strategy.LAYER or region.redo
+        assert strategy in ("np", "lw") or not region.redo or region.in_strategy != Strategy.LAYER
     assert [e.row for e in compiled.entries] == list(range(len(compiled.entries)))
-    for region in task.regions:
-        assert [e.preemptive for e in region.entries] == [False] * (len(region.entries) - 1) + [True]
     for before, after in zip(task.regions, task.regions[1:], strict=False):
-        last = before.entries[-1]
         assert before.out_strategy == after.in_strategy
-        complete = (last.start + last.count) % last.layer.k_tiles == 0
-        assert (before.out_strategy == Strategy.LAYER) == complete
     assert task.regions[0].in_strategy == task.regions[-1].out_strategy == Strategy.LAYER
-    depends = [(e.layer.index, e.start) for e in compiled.entries if e.depends]
-    assert depends == [(1, 0), (2, 0)]
+    assert {(e.layer.index, e.depends) for e in compiled.entries} == {(0, False), (1, True), (2, False)}
     inner = {r.out_strategy for r in task.regions}
-    expected = {"np": {0}, "lw": {0}, "recompute": {0, 1}, "persist": {0, 2}, "flexible": {0, 1, 2}}
+    expected = {"np": {0}, "lw": {0}, "recompute": {0, 1}, "persist": {0, 2}, "park": {0, 3}, "flexible": {0, 1, 2}}
     assert inner == expected[strategy]
-    assert len(task.regions) == {"np": 1, "lw": 3}.get(strategy, sum(at.iterations for at in task.layers))
+    assert len(task.regions) == {"np": 1, "lw": 3}.get(strategy, len(every))
+
+
+def points_of(task) -> dict[int, Strategy]:
+    """Slices of the job before each inner point -> its strategy."""
+    ends = np.cumsum([r.slices for r in task.regions[:-1]])
+    return {int(end): r.out_strategy for end, r in zip(ends, task.regions, strict=False)}
 
 
 def test_flexible_takes_the_cheaper_strategy():
     compiled = compile_taskset(task_set(Platform(), [(16, 320, 16, False)]), "flexible")
-    p = compiled.platform  # 2 x 2 panels of 32 steps: 128 cycles an iteration; a bank of 2 x 16 words of 4 beats
-    for region in compiled.tasks[0].regions[:-1]:
-        done, layer = region.index + 1, compiled.tasks[0].layers[0]
-        assert recompute_cost(layer, done) == 128 * done
+    p = compiled.platform  # 2 x 2 slices of 32 steps an iteration; a bank of 2 x 16 words of 4 beats
+    layer = compiled.tasks[0].layers[0]
+    for done, strategy in points_of(compiled.tasks[0]).items():
+        assert recompute_cost(layer, done) == 32 * done
         assert persist_cost(layer, done) == 2 * p.memory.read_latency + 128
-        assert region.out_strategy == (Strategy.RECOMPUTE if 128 * done <= 192 else Strategy.PERSIST)
+        assert strategy == (Strategy.RECOMPUTE if 32 * done <= 192 else Strategy.PERSIST)
+
+
+def test_flexible_parks_where_sums_are_sure_to_stay():
+    """One spare bank: the more urgent task's sums stay; those of the other may have to make room for them."""
+    platform = Platform(buffers={"banks": 3, "spare": 1})
+    urgent, other = compile_taskset(task_set(platform, [(16, 320, 16, False)], [(16, 320, 16, False)]), "if").tasks
+    assert urgent.deadline < other.deadline
+    assert set(points_of(urgent).values()) == {Strategy.PARK}
+    assert points_of(other) == {n: Strategy.RECOMPUTE if 32 * n <= 192 else Strategy.PARK for n in range(1, 40)}
+
+
+def test_sums_stay_parked_unless_as_many_tasks_as_spare_banks_can_push_them_out():
+    p = Platform(buffers={"banks": 4, "spare": 2})
+    far = 100_000  # more than any release jitter
+    deadlines, all_keep = [far, 2 * far, 3 * far, 4 * far], [True] * 4
+    assert [stays_parked(p, deadlines, all_keep, i) for i in range(4)] == [True, True, False, False]
+    assert [stays_parked(p, deadlines, [True, False, True, True], i) for i in range(4)] == [True, True, True, False]
+    near = [far, far + 1, far + 2, far + 3]  # any of them may be seen after any other
+    assert [stays_parked(p, near, all_keep, i) for i in range(4)] == [False] * 4
+
+
+def test_park_needs_a_spare_bank():
+    taskset = task_set(Platform(), [(16, 320, 16, False)])
+    for refused in (lambda: compile_taskset(taskset, "park"),
+                    lambda: compile_points(taskset, "joint", [{(0, 3): Strategy.PARK}])):
+        with pytest.raises(InputError, match=r"platform\.buffers\.spare = 0: .*at least 1, .*strategy park"):
+            refused()
 
 
 def test_every_sets_the_interval_within_each_layer():
-    compiled = compile_taskset(task_set(Platform(), [(16, 320, 16, False), (16, 16, 40, False)]), "persist", every=4)
-    assert [(e.layer.index, e.start, e.count) for e in compiled.entries] == [(0, 0, 4), (0, 4, 4), (0, 8, 2), (1, 0, 3)]
+    compiled = compile_taskset(task_set(Platform(), [(16, 320, 16, False), (16, 16, 40, False)]), "persist", every=9)
+    assert [(e.layer.index, e.slice) for e in compiled.entries] == [(0, 0), (0, 9), (0, 18), (0, 27), (0, 36), (1, 0),
+                                                                    (1, 9)]
+    assert [r.slices for r in compiled.tasks[0].regions] == [9, 9, 9, 9, 4, 9, 1]
+
+
+def test_given_points_are_the_only_ones():
+    """Also regions that go on through the ends of layers, and points at the end of a layer and of the job."""
+    taskset = task_set(Platform(), [(16, 320, 16, False), (16, 16, 40, False), (16, 40, 8, False)])
+    wanted = {(0, 6): Strategy.PERSIST, (1, 4): Strategy.LAYER, (1, 10): Strategy.LAYER, (2, 4): Strategy.LAYER}
+    (task,) = compile_points(taskset, "joint", [wanted]).tasks
+    assert [r.slices for r in task.regions] == [6, 34 + 4, 6, 4]
+    assert [(e.layer.index, e.slice) for e in task.entries] == [(0, 0), (0, 6), (1, 0), (1, 4), (2, 0)]
+    assert [r.entry.row for r in task.regions] == [0, 1, 3, 4]
+    assert [e.next_row for e in task.entries] == [2, 2, 4, 4, 4]
 
 
 @pytest.mark.parametrize(("regions", "entries"), [(256, 1024), (20, 1024), (256, 37), (11, 20), (7, 11), (6, 1024)])
@@ -202,7 +272,7 @@ def test_points_are_as_dense_as_the_tables_hold(regions, entries):
     platform = Platform(tables={"regions": regions, "entries": entries})
     taskset = task_set(platform, [(64, 100, 64, False), (64, 64, 20, False)], [(30, 64, 40, False)])
     compiled = compile_taskset(taskset)
-    totals = [[at.iterations for at in task.layers] for task in compiled.tasks]
+    totals = [[at.slices for at in task.layers] for task in compiled.tasks]
 
     def counts(common: int) -> list[int]:
         out = []
@@ -239,12 +309,7 @@ def test_host_writes_load_the_tables():
             registers[address] = value
     assert tables[Table.LAYER] == dict(enumerate(compiled.layer_rows))
     assert tables[Table.ENTRY] == dict(enumerate(compiled.entry_rows))
-    assert tables[Table.INDEX] == {
-        task * 16 + region: index_layout(platform).pack(entry=entry, layer=compiled.entries[entry].layer.row)
-        for (task, region), entry in compiled.index_rows.items()
-    }
-    for entry, after in pairwise(compiled.entries):
-        assert entry.final or entry.fields()["next_layer"] == after.layer.row
+    assert tables[Table.INDEX] == {task * 16 + region: row for (task, region), row in compiled.index_rows.items()}
     assert tables[Table.TASK] == {task.index: len(task.regions) for task in compiled.tasks}
     assert Reg.CONTROL not in registers
     tasks = register_map(platform).tasks
@@ -265,9 +330,9 @@ def test_rows_pack_and_unpack():
 
 
 def test_aliases_mean_the_same():
-    taskset = task_set(Platform(), [(20, 140, 20, False)])
+    taskset = task_set(Platform(buffers={"banks": 3, "spare": 1}), [(20, 140, 20, False)])
     for alias, name in ALIASES.items():
-        assert compile_taskset(taskset, alias).entry_rows == compile_taskset(taskset, name).entry_rows
+        assert compile_taskset(taskset, alias).index_rows == compile_taskset(taskset, name).index_rows
 
 
 #: name: (platform sections, strategy, every, texts of one line)
@@ -314,10 +379,9 @@ def test_no_request_is_longer_than_the_platform_says():
         p = Platform.model_validate(config)
         full = (p.tile.m, p.tile.k, p.tile.n, False)
         layer = compile_taskset(task_set(p, [full]), "np").layers[0]
-        whole = Iteration(layer, 0, 0, 0, True, True, True, Strategy.LAYER)
-        loaded = replace(whole, preload=True)
+        whole = Iteration(layer, 0)
         stored = [beats for persist in (False, True) for _, _, beats in whole.write_panels(persist)]
-        beats = [b for it in (whole, loaded) for _, b in it.reads] + stored
+        beats = [b for reads in (whole.a_reads(), whole.b_reads(), whole.saved_reads()) for _, b in reads] + stored
         assert max(4096, *beats) == p.largest_request
 
 

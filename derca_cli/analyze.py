@@ -26,11 +26,11 @@ def checked_strategy(strategy: str) -> str:
 
 def analyze(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
-    strategy: Annotated[str, typer.Option(help="np, lw, ir, ip, if, or joint: points and strategies chosen together.")]
-    = "joint",
+    strategy: Annotated[str, typer.Option(
+        help="np, lw, ir, ip, park, if, or joint: points and strategies chosen together.")] = "joint",
     placed: Annotated[bool, typer.Option(
         "--placed/--all-points", help="Choose points, or use every candidate.")] = True,
-    every: Annotated[int | None, typer.Option(help="Iterations between candidate points.")] = None,
+    every: Annotated[int | None, typer.Option(help="Slices of a layer between candidate points.")] = None,
     points: Annotated[bool, typer.Option("--points", help="List every candidate point and why it is dropped.")] = False,
     json: JsonOption = False,
     output: Annotated[Path | None, typer.Option(
@@ -82,7 +82,7 @@ def summarise(plan: Plan, strategy: str, placed: bool) -> dict:
             "response_bound": bounds[i], "slack": slack[i],
             "candidate_points": sum(1 for at in task.points if at), "points": len(used),
             "chosen": [
-                {"where": describe_point(task, plan.candidates.tasks[i], block),
+                {"where": describe_point(plan.candidates.tasks[i], block),
                  "strategy": option.strategy.name.lower(), "swap_out": option.swap_out, "swap_in": option.swap_in}
                 for block, option in used.items()
             ],
@@ -138,7 +138,7 @@ def _explain(plan: Plan, index: int) -> list[str]:
     for block, options in enumerate(task.points):
         while block > current:
             current = next(region_of)
-        where = describe_point(task, plan.candidates.tasks[index], block)
+        where = describe_point(plan.candidates.tasks[index], block)
         if block in used:
             option = used[block]
             out.append(f"{where}: used, {option.strategy.name.lower()}, swap-in {option.swap_in} cycles")

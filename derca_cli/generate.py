@@ -27,8 +27,9 @@ def generate(
     platform: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Platform TOML, when no task set is given.", show_default=False)] = None,
     strategy: Annotated[str, typer.Option(
-        help="Preemption: np (none), lw (between layers), ir, ip (inside layers, always recompute or persist), "
-             "if (the cheaper of both at every point), joint (points and kinds chosen by the analysis).")] = "flexible",
+        help="Preemption: np (none), lw (between layers), ir, ip, park (inside layers, always recompute, persist or "
+             "park), if (the cheapest of them at every point), joint (points and kinds chosen by the analysis)."
+    )] = "flexible",
     as_json: JsonOption = False,
 ):
     """Write the Verilog of the hardware, its register map, and for a task set the tables and the memory image.

@@ -17,8 +17,8 @@ from .output import CheckFailed, JsonOption, output_directory, print_json, stdou
 def place(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the tables.")],
-    strategy: Annotated[str, typer.Option(help="np, lw, ir, ip, if, or joint.")] = "joint",
-    every: Annotated[int | None, typer.Option(help="Iterations between candidate points.")] = None,
+    strategy: Annotated[str, typer.Option(help="np, lw, ir, ip, park, if, or joint.")] = "joint",
+    every: Annotated[int | None, typer.Option(help="Slices of a layer between candidate points.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Choose preemption points, prove the result, and write the tables, registers and memory image for the host.

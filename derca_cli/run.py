@@ -16,10 +16,11 @@ from .run_output import FILES, show_run, write_files
 def run(
     taskset: Annotated[Path, typer.Argument(help="Task set TOML.", show_default=False)],
     strategy: Annotated[str, typer.Option(
-        help="Preemption: np (none), lw (between layers), ir, ip (inside layers, always recompute or persist), "
-             "if (the cheaper of both at every point), joint (points and kinds chosen by the analysis).")] = "flexible",
+        help="Preemption: np (none), lw (between layers), ir, ip, park (inside layers, always recompute, persist or "
+             "park), if (the cheapest of them at every point), joint (points and kinds chosen by the analysis)."
+    )] = "flexible",
     every: Annotated[int | None, typer.Option(
-        metavar="N", help="Iterations between preemption points; by default as few as the tables hold.",
+        metavar="N", help="Slices of a layer between preemption points; by default as few as the tables hold.",
         show_default=False)] = None,
     pipeline: PipelineOption = None,
     scheduler: SchedulerOption = None,

@@ -17,9 +17,9 @@ from .run_output import FILES, show_run, write_files
 
 def simulate(
     taskset: Annotated[Path, typer.Argument(help="Task set TOML.", show_default=False)],
-    strategy: Annotated[str, typer.Option(help="np, lw, ir, ip, if, or joint, as for `derca run`.")] = "flexible",
+    strategy: Annotated[str, typer.Option(help="np, lw, ir, ip, park, if, or joint, as for `derca run`.")] = "flexible",
     every: Annotated[int | None, typer.Option(
-        metavar="N", help="Iterations between preemption points; by default as few as the tables hold.",
+        metavar="N", help="Slices of a layer between preemption points; by default as few as the tables hold.",
         show_default=False)] = None,
     pipeline: PipelineOption = None,
     scheduler: SchedulerOption = None,

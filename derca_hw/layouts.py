@@ -4,7 +4,8 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data, enum, stream
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.tables import RowLayout, bits_for, entry_layout, layer_layout
+from derca_sim.model.tables import COUNT_BITS, RowLayout, bits_for, entry_layout, layer_layout
+from derca_sim.model.timing import KernelTiming
 
 REGION_BITS = 16
 #: Bits of a task index in events, whatever the platform.
@@ -16,9 +17,9 @@ EVENT_KIND_BITS = 5
 class Destination(enum.Enum, shape=2):
     """Where read data goes."""
 
-    A = 0  #: input slot, A panel
-    B = 1  #: input slot, B panel
-    BIAS = 2  #: input slot, biases
+    A = 0  #: slot of A, panel
+    B = 1  #: slot of B, panel
+    BIAS = 2  #: slot of B, biases
     BANK = 3  #: output bank, persisted partial sums
 
 
@@ -30,6 +31,11 @@ class Activity(enum.Enum, shape=3):
     LOAD = 2  #: operands are not there
     BANK = 3  #: no bank is free, or the columns of the slice before are still being added
     STORE = 4  #: sums of a preempted job are on their way, or the input of a layer is not in memory
+
+
+def outstanding_tiles(p: Platform) -> int:
+    """The most tiles of a task that may be on their way to memory: in slots, in banks, waiting for responses."""
+    return 2 * p.buffers.slots + p.buffers.banks + KernelTiming.COMMANDS + 2
 
 
 def struct(layout: RowLayout) -> data.StructLayout:
@@ -87,13 +93,21 @@ class Layouts:
             "switch": 1,  # drop prefetched slots, the next region is another job's
             "preempt": 1,  # swap out the running job
             "abort": 1,  # or rather give it up: nothing of it is kept
+            "task": task,  # whose region it is
+            "resume": 1,  # with switch: the job has run before
         })
         self.metadata = data.StructLayout({
             "layer": self.layer,
             "entry": self.entry,
             "task": task,
-            "region": REGION_BITS,
+            "region": REGION_BITS,  # with which the job goes on
             "resume": 1,  # first entry after a switch to a job that has run before
+            "in_strategy": 2,  # of the preemption point at which it was left
+        })
+        self.region = data.StructLayout({
+            "slices": COUNT_BITS,  # to be computed, those to be redone included
+            "region": bits_for(p.tables.regions - 1),
+            "strategy": 2,  # of the preemption point after it
         })
         self.output = data.StructLayout({
             "task": task,
@@ -113,15 +127,25 @@ class Layouts:
             "k": k,  # k steps of the iteration
             "first": 1,  # first K step: overwrite the bank
             "last": 1,  # last K step: the output tile is complete
-            "preloaded": 1,  # continues in the bank that was preloaded
+            "resumed": 1,  # goes on in the bank of a preempted job
+            "new_b": 1,  # the first to use its tile of B
+            "last_a": 1,  # the last to use its tile of A
+            "last_b": 1,  # the last to use its tile of B
+            "m_panel": bits_for(p.m_panels - 1),  # of the slice at which it begins
+            "n_panel": bits_for(p.n_panels - 1),
+            "n_base": bits_for(p.tile.n - 1),  # that panel's first column
             "save": address,  # where partial sums are persisted
-            "region": REGION_BITS,
-            "region_start": 1,
-            "region_end": 1,
-            "strategy": 2,  # of the preemption point after the region
+        })
+        self.queued = data.StructLayout({
+            "tag": self.tag,
+            "a_slot": slot,
+            "b_slot": slot,
         })
         self.iteration = data.StructLayout({
-            "preload": 1,  # load partial sums into a bank instead of a tile into a slot
+            "preload": 1,  # load partial sums into a bank instead of tiles into slots
+            "new_a": 1,  # its tile of A is not that of the iteration before; of B: tag.new_b
+            "depends": 1,  # its tile of A comes from the layer before
+            "allow": bits_for(outstanding_tiles(p)),  # then: older tiles of the job that may be on their way
             "a": address,
             "a_panel_stride": address,
             "b": address,
@@ -135,9 +159,9 @@ class Layouts:
             "panel": bits_for(max(p.m_panels, p.n_panels)),
         })
         self.read_request = data.StructLayout({
-            "task": task,
             "address": address,
             "beats": beats,
+            "task": task,
             "target": self.target,
         })
         self.read_beat = data.StructLayout({
@@ -147,9 +171,9 @@ class Layouts:
             "last": 1,  # last beat of the request
         })
         self.write_request = data.StructLayout({
-            "task": task,
             "address": address,
             "beats": beats,
+            "task": task,
             "end": 1,  # last request of a store command
         })
         self.store = data.StructLayout({

@@ -141,6 +141,7 @@ class Derca(wiring.Component):
             release.arm.eq(supervision.arm & host.running),  # a commit while stopped starts no timers
             release.hold.eq(supervision.hold),
             manager.start.eq(supervision.arm),
+            accelerator.start.eq(supervision.arm),
             supervision.broken.eq(manager.stopped | scheduler.fault | accelerator.premature),
             scheduler.halt.eq(supervision.safe),
             host.safe.eq(supervision.safe),
@@ -171,6 +172,7 @@ class Derca(wiring.Component):
         connect(m, scheduler.instruction, manager.instruction)
         connect(m, manager.grant, accelerator.grant)
         connect(m, manager.entries, accelerator.entries)
+        connect(m, manager.regions, accelerator.regions)
         connect(m, accelerator.done, release.finish)
         m.d.comb += [
             scheduler.feedback.eq(accelerator.feedback),

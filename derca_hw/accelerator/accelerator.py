@@ -1,39 +1,46 @@
 """The accelerator: dataflow control around three engines that meet at slots and banks."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
-from derca_sim.model.tables import Strategy, bits_for
+from derca_sim.model.tables import Strategy
 
 from ..layouts import Activity, Destination, Layouts, pulse
 from .banks import BankOwnership, Banks
 from .compute import ComputeEngine
+from .droppable import DroppableQueue
 from .load import LoadEngine
+from .parking import Parking
 from .placer import BeatPlacer
-from .settle import StoresPending
-from .slots import InputSlots, SlotOwnership
+from .ring import SlotRing
+from .settle import OutstandingTiles
+from .slots import InputSlots
 from .store import StoreEngine
 from .walker import Walker
 
 
 class Accelerator(wiring.Component):
-    """Runs metadata entries as they are granted; one region is prefetched ahead of its grant.
+    """Runs the walk of a job, region by region as they are granted; what comes next is prefetched.
 
     `pipeline = "decoupled"`: load, compute and store run as far ahead as slots and banks allow.
     `pipeline = "lockstep"`: each begins one piece of work when all three have finished theirs.
 
     Attributes
     ----------
-    entries, grant : from the kernel manager
+    start : In
+        A run begins: nothing is parked any more.
+    entries, regions, grant : from the kernel manager
     feedback : Out
         A region is about to end: `ComputeTiming.AHEAD` cycles before its last operands.
     premature : Out
         A region was granted before the last one had ended: feedback came that this accelerator did not mean.
     done : Out(stream, always ready)
         A tile, or a job's last, is in memory.
+    activity : Out
+        What the array does, or waits for.
     read_request, read_beat, write_request, write_beat, stored, room, memory_busy : the memory interface
     event, iteration_event, resume_event, saved_event : Out(stream, always ready)
     """
@@ -43,7 +50,9 @@ class Accelerator(wiring.Component):
         lay = Layouts(p)
         super().__init__({
             "now": In(32),
+            "start": In(1),
             "entries": In(stream.Signature(lay.metadata)),
+            "regions": In(stream.Signature(lay.region)),
             "grant": In(pulse(lay.grant)),
             "feedback": Out(1),
             "premature": Out(1),
@@ -69,92 +78,114 @@ class Accelerator(wiring.Component):
         m.submodules.walker = walker = Walker(p)
         m.submodules.load = load = LoadEngine(p)
         m.submodules.placer = placer = BeatPlacer(p)
-        m.submodules.slot_ownership = owner = SlotOwnership(p)
+        m.submodules.a_slots = a_slots = SlotRing(p, p.m_panels)
+        m.submodules.b_slots = b_slots = SlotRing(p, p.n_panels + 1)
+        m.submodules.tags = tags = DroppableQueue(Layouts(p).queued, 2 * p.buffers.slots)
         m.submodules.slots = slots = InputSlots(p)
         m.submodules.bank_ownership = bank_owner = BankOwnership(p)
         m.submodules.banks = banks = Banks(p)
         m.submodules.compute = compute = ComputeEngine(p)
+        m.submodules.parking = parking = Parking(p)
         m.submodules.store = store = StoreEngine(p)
-        m.submodules.pending = pending = StoresPending(p)
+        m.submodules.tiles = tiles = OutstandingTiles(p)
 
         connect(m, flipped(self.entries), walker.entries)
+        connect(m, flipped(self.regions), compute.regions)
         connect(m, walker.iteration, load.iteration)
         connect(m, load.request, flipped(self.read_request))
+        connect(m, tags.o, compute.head)
         connect(m, store.request, flipped(self.write_request))
         connect(m, store.beat, flipped(self.write_beat))
-        connect(m, compute.store, store.store)
+        for block in (compute, parking):
+            m.d.comb += [block.grant.valid.eq(self.grant.valid), block.grant.payload.eq(self.grant.payload)]
 
         flush = Signal()
         barrier = Signal()
         m.d.comb += flush.eq(self.grant.valid & self.grant.p.switch)
         if p.pipeline == "lockstep":
-            m.d.comb += barrier.eq(
-                ~(load.busy | owner.filling_any | self.memory_busy | compute.busy | store.busy))
+            filling = a_slots.filling_any | b_slots.filling_any
+            m.d.comb += barrier.eq(~(load.busy | filling | self.memory_busy | compute.busy | store.busy))
         else:
             m.d.comb += barrier.eq(1)
+        m.d.comb += walker.resident.eq(parking.resident)
+        self._front(m, walker, load, a_slots, b_slots, tags, placer, slots, banks, bank_owner, tiles, flush, barrier)
+        self._compute(m, compute, a_slots, b_slots, slots, banks, bank_owner, parking, load, barrier)
+        self._store(m, store, compute, parking, banks, bank_owner, tiles, load, barrier)
+        m.d.comb += self.idle.eq(
+            a_slots.empty & b_slots.empty & ~compute.busy & ~store.busy & ~self.memory_busy)
+        self._events(m, compute, store)
+        return m
 
-        # -- front: walker, load engine, read data -----------------------------------------------------------------
-        target = self.read_beat.p.target
-        slot_bits = bits_for(p.buffers.slots - 1)
-        preload_bank = Signal.like(bank_owner.lowest)
+    def _front(self, m, walker, load, a_slots, b_slots, tags, placer, slots, banks, bank_owner, tiles, flush, barrier):
+        """Walker, load engine, read data."""
+        request, beat = load.request, self.read_beat
+        asks, ends = request.valid & request.ready, beat.valid & beat.p.last
         m.d.comb += [
             walker.flush.eq(flush),
-            walker.settled.eq(owner.empty & ~compute.busy & pending.none),
             load.flush.eq(flush),
             load.barrier.eq(barrier),
-            load.slot_free.eq(owner.free),
-            load.slot.eq(owner.filling),
+            load.outstanding.eq(tiles.outstanding),
             load.bank_free.eq(bank_owner.any_free),
             load.bank.eq(bank_owner.lowest),
-            owner.take.eq(load.take_slot),
-            owner.tag.eq(walker.iteration.p.tag),
-            owner.requested.eq(
-                load.request.valid & load.request.ready & (load.request.p.target.destination != Destination.BANK)),
-            owner.requested_slot.eq(load.request.p.target.unit[:slot_bits]),
-            owner.issued.eq(load.issued),
-            owner.received.eq(
-                self.read_beat.valid & self.read_beat.p.last & (target.destination != Destination.BANK)),
-            owner.received_slot.eq(target.unit[:slot_bits]),
-            owner.flush.eq(flush),
-            placer.beat.valid.eq(self.read_beat.valid),
-            placer.beat.payload.eq(self.read_beat.payload),
-            slots.beat.valid.eq(self.read_beat.valid),
-            slots.beat.payload.eq(self.read_beat.payload),
+            tags.i.valid.eq(load.queue.valid),
+            tags.i.payload.eq(load.queue.payload),
+            tags.drop.eq(flush),
+            tiles.flush.eq(flush),
+            tiles.flush_task.eq(self.grant.p.task),
+            tiles.taken.eq(load.queue.valid & load.queue.p.tag.last),
+        ]
+        for ring, free, slot, current, take, issued, destinations in (
+            (a_slots, load.a_free, load.a_slot, load.a_current, load.take_a, load.issued_a, (Destination.A,)),
+            (b_slots, load.b_free, load.b_slot, load.b_current, load.take_b, load.issued_b,
+             (Destination.B, Destination.BIAS)),
+        ):
+            m.d.comb += [
+                free.eq(ring.free),
+                slot.eq(ring.filling),
+                current.eq(ring.current),
+                ring.take.eq(take),
+                ring.requested.eq(asks & _either(request.p.target.destination, destinations)),
+                ring.slot.eq(request.p.target.unit),
+                ring.issued.eq(issued),
+                ring.received.eq(ends & _either(beat.p.target.destination, destinations)),
+                ring.received_slot.eq(beat.p.target.unit),
+                ring.flush.eq(flush),
+            ]
+        for block in (placer, slots, banks):
+            m.d.comb += [block.beat.valid.eq(beat.valid), block.beat.payload.eq(beat.payload)]
+        m.d.comb += [
             slots.word.eq(placer.word),
             slots.lane.eq(placer.lane),
-            banks.beat.valid.eq(self.read_beat.valid),
-            banks.beat.payload.eq(self.read_beat.payload),
             banks.beat_word.eq(placer.word),
             banks.beat_lane.eq(placer.lane),
         ]
-        with m.If(load.take_bank):
-            m.d.sync += preload_bank.eq(bank_owner.lowest)
 
-        # -- compute ------------------------------------------------------------------------------------------------
+    def _compute(self, m, compute, a_slots, b_slots, slots, banks, bank_owner, parking, load, barrier):
+        """Slots, banks and grants around the compute engine."""
+        head = compute.head
+        start = head.valid & head.ready
         m.d.comb += [
             compute.now.eq(self.now),
             compute.barrier.eq(barrier),
-            compute.grant.valid.eq(self.grant.valid),
-            compute.grant.payload.eq(self.grant.payload),
+            compute.waiting.eq(load.waiting),
             self.feedback.eq(compute.feedback),
             self.premature.eq(compute.premature),
-            compute.full.eq(owner.full),
-            compute.tag.eq(owner.next_tag),
-            compute.slot.eq(owner.next),
+            self.activity.eq(compute.activity),
+            a_slots.user.eq(head.p.a_slot),
+            a_slots.release.eq(compute.release & compute.last_a),
+            a_slots.release_slot.eq(compute.a_slot),
+            b_slots.user.eq(head.p.b_slot),
+            b_slots.release.eq(compute.release & compute.last_b),
+            b_slots.release_slot.eq(compute.b_slot),
+            compute.a_full.eq(a_slots.full),
+            compute.b_full.eq(b_slots.full),
             compute.bias_set.eq(slots.bias_set),
-            owner.start.eq(compute.start),
-            owner.release.eq(compute.release),
-            owner.release_slot.eq(compute.release_slot),
-            slots.started.eq(compute.start),
-            slots.started_slot.eq(owner.next),
-            compute.bank_free.eq(bank_owner.any_free),
-            compute.bank.eq(bank_owner.lowest),
-            compute.preload_bank.eq(preload_bank),
-            bank_owner.take.eq(compute.take_bank | load.take_bank),
-            bank_owner.drop.eq(compute.drop),
-            bank_owner.drop_bank.eq(compute.drop_bank),
+            slots.started.eq(start),
+            slots.started_new.eq(head.p.tag.new_b),
+            slots.started_slot.eq(head.p.b_slot),
             slots.read.eq(compute.read),
-            slots.read_slot.eq(compute.read_slot),
+            slots.a_slot.eq(compute.a_slot),
+            slots.b_slot.eq(compute.b_slot),
             slots.m_panel.eq(compute.m_panel),
             slots.n_panel.eq(compute.n_panel),
             slots.k.eq(compute.k),
@@ -163,6 +194,23 @@ class Accelerator(wiring.Component):
             slots.read_bias_set.eq(compute.read_bias_set),
             slots.bias_n.eq(compute.bias_n),
             compute.bias_value.eq(slots.bias_value),
+            compute.bank_free.eq(bank_owner.any_free),
+            compute.bank.eq(bank_owner.lowest),
+            bank_owner.take.eq(compute.take_bank | load.take_bank),
+            bank_owner.back.eq(parking.free),
+            parking.start.eq(self.start),
+            parking.keeps.eq(compute.keeps),
+            parking.swap.eq(compute.swap),
+            parking.swap_strategy.eq(compute.swap_strategy),
+            parking.bank.eq(compute.swap_bank),
+            parking.output.eq(compute.swap_output),
+            parking.save.eq(compute.swap_save),
+            parking.dropped.eq(compute.drop),
+            parking.preload.eq(load.take_bank),
+            parking.preload_bank.eq(bank_owner.lowest),
+            compute.resume_bank.eq(parking.resume_bank),
+            compute.resume_ready.eq(parking.resume_ready),
+            compute.evicting.eq(parking.evicting),
             banks.update_read.eq(compute.update_read),
             banks.update_bank.eq(compute.update_bank),
             banks.update_address.eq(compute.update_address),
@@ -173,13 +221,12 @@ class Accelerator(wiring.Component):
             banks.write_row.eq(compute.write_row),
         ]
 
-        m.d.comb += self.activity.eq(compute.activity)
-        with m.If((compute.activity == Activity.LOAD) & owner.empty & ~walker.iteration.valid & ~pending.none):
-            m.d.comb += self.activity.eq(Activity.STORE)
-
-        # -- store --------------------------------------------------------------------------------------------------
+    def _store(self, m, store, compute, parking, banks, bank_owner, tiles, load, barrier):
+        """Tiles, saved and evicted sums to the store engine and to memory."""
         m.d.comb += [
-            store.complete.eq(compute.complete),
+            store.store.valid.eq(compute.store.valid | parking.evicted.valid),
+            store.store.payload.eq(compute.store.payload),
+            store.complete.eq(compute.complete | parking.evicted.valid),
             store.barrier.eq(barrier),
             store.stored.eq(self.stored),
             store.room.eq(self.room),
@@ -187,33 +234,38 @@ class Accelerator(wiring.Component):
             banks.store_bank.eq(store.read_bank),
             banks.store_address.eq(store.read_address),
             store.word.eq(banks.store_word),
-            bank_owner.stored.eq(store.give_back),
-            bank_owner.stored_bank.eq(store.read_bank),
-            pending.queued.eq(compute.store.valid),
-            pending.queued_task.eq(compute.store.p.output.task),
-            pending.stored.eq(store.done.valid),
-            pending.stored_task.eq(store.done.p.task),
-            pending.task.eq(walker.task),
+            parking.given.eq(store.give_back),
+            parking.given_bank.eq(store.read_bank),
+            tiles.queued.eq(store.store.valid),
+            tiles.queued_task.eq(store.store.p.output.task),
+            tiles.stored.eq(store.done.valid),
+            tiles.stored_task.eq(store.done.p.task),
             self.done.valid.eq(store.done.valid),
             self.done.payload.eq(store.done.payload),
-            self.idle.eq(owner.empty & ~compute.busy & ~store.busy & ~self.memory_busy),
         ]
+        with m.If(parking.evicted.valid):
+            m.d.comb += store.store.payload.eq(parking.evicted.payload)
 
-        # -- events -------------------------------------------------------------------------------------------------
-        entry = self.entries.p.entry
+    def _events(self, m, compute, store):
+        """Events of jobs resumed and sums saved; the compute engine has its own."""
+        entries, resume, saved = self.entries, self.resume_event, self.saved_event
         connect(m, compute.event, flipped(self.event))
         connect(m, compute.iteration_event, flipped(self.iteration_event))
         m.d.comb += [
-            self.resume_event.valid.eq(self.entries.valid & self.entries.ready & self.entries.p.resume),
-            self.resume_event.p.cycle.eq(self.now),
-            self.resume_event.p.kind.eq(Kind.RESUME),
-            self.resume_event.p.task.eq(self.entries.p.task),
-            self.resume_event.p.region.eq(self.entries.p.region),
-            self.resume_event.p.arg.eq(entry.in_strategy),
-            self.saved_event.valid.eq(store.done.valid & store.done.p.persist),
-            self.saved_event.p.cycle.eq(self.now),
-            self.saved_event.p.kind.eq(Kind.SAVED),
-            self.saved_event.p.task.eq(store.done.p.task),
-            self.saved_event.p.arg.eq(Strategy.PERSIST),
+            resume.valid.eq(entries.valid & entries.ready & entries.p.resume),
+            resume.p.cycle.eq(self.now),
+            resume.p.kind.eq(Kind.RESUME),
+            resume.p.task.eq(entries.p.task),
+            resume.p.region.eq(entries.p.region),
+            resume.p.arg.eq(entries.p.in_strategy),
+            saved.valid.eq(store.done.valid & store.done.p.persist),
+            saved.p.cycle.eq(self.now),
+            saved.p.kind.eq(Kind.SAVED),
+            saved.p.task.eq(store.done.p.task),
+            saved.p.arg.eq(Strategy.PERSIST),
         ]
-        return m
+
+
+def _either(destination, among):
+    """Whether a destination is one of those."""
+    return Cat(destination == one for one in among).any()

@@ -19,21 +19,17 @@ class BankOwnership(wiring.Component):
     any_free, lowest : Out
     take : In
         Claims bank `lowest`.
-    drop, drop_bank; stored, stored_bank : In
-        Two ways back: partial sums dropped, or contents read by the store engine.
+    back : In
+        The banks that are given back.
     """
 
     def __init__(self, p: Platform):
         self._p = p
-        bank = bits_for(p.buffers.banks - 1)
         super().__init__({
             "any_free": Out(1),
-            "lowest": Out(bank),
+            "lowest": Out(bits_for(p.buffers.banks - 1)),
             "take": In(1),
-            "drop": In(1),
-            "drop_bank": In(bank),
-            "stored": In(1),
-            "stored_bank": In(bank),
+            "back": In(p.buffers.banks),
         })
 
     def elaborate(self, platform):
@@ -47,7 +43,7 @@ class BankOwnership(wiring.Component):
         for i in range(n):
             with m.If(self.take & (self.lowest == i)):
                 m.d.sync += free[i].eq(0)
-            with m.If((self.drop & (self.drop_bank == i)) | (self.stored & (self.stored_bank == i))):
+            with m.If(self.back[i]):
                 m.d.sync += free[i].eq(1)
         return m
 

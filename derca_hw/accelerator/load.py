@@ -7,16 +7,17 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
-from ..layouts import Destination, Layouts
+from ..layouts import Destination, Layouts, outstanding_tiles
 
 
-class Phase(enum.Enum, shape=2):
+class Phase(enum.Enum, shape=3):
     """Which of an iteration's requests is offered."""
 
     IDLE = 0
-    A = 1
+    BANK = 1
     B = 2
     BIAS = 3
+    A = 4
 
 
 def beats_of(steps, lanes: int, beat_bytes: int):
@@ -28,11 +29,14 @@ def beats_of(steps, lanes: int, beat_bytes: int):
 
 
 class LoadEngine(wiring.Component):
-    """Emits an iteration's requests: the A panels, the B panels, and the biases with the first K step.
+    """Emits an iteration's requests for what is new: B panels, biases with the first K step, A panels.
 
     An iteration taken in cycle t offers its first request in t + 1, then one per cycle; the next iteration is taken in
-    the cycle in which the last request is. A tile needs a free slot, a preload a free bank, and the barrier of the
-    lock-step pipeline must be open.
+    the cycle in which the last request is. It needs a free slot of each operand that is new, a preload a free bank and
+    all tiles of the task in memory, and the barrier of the lock-step pipeline must be open.
+
+    A panels that depend on the layer before are requested once no more than `allow` of the job's older tiles are on
+    their way to memory; in the lock-step pipeline the iteration is not even taken before.
 
     Attributes
     ----------
@@ -42,35 +46,53 @@ class LoadEngine(wiring.Component):
         Stop after the request in this cycle.
     barrier : In
         Iterations may begin.
-    slot_free, slot : In
-        The slot an iteration would go to.
+    outstanding : In
+        Tiles of the job taken here and not in memory, from the cycle after on.
+    a_free, a_slot, b_free, b_slot : In
+        The slots new tiles would go to.
+    a_current, b_current : In
+        The slots claimed last.
     bank_free, bank : In
         The bank a preload would go to.
-    take_slot, take_bank : Out
-        The iteration in `iteration` begins.
-    issued : Out
-        With the last request of a tile.
+    take_a, take_b, take_bank : Out
+        The iteration in `iteration` begins, and claims this.
+    queue : Out(stream, always ready)
+        The iteration that begins, with its slots, for the compute engine.
+    issued_a, issued_b : Out
+        With the last request for the slot of this operand.
     ready : Out
         An iteration could begin but for the barrier.
+    waiting : Out
+        Requests are held back by a dependence.
     busy : Out
     """
 
     def __init__(self, p: Platform):
         self._p = p
         self._lay = lay = Layouts(p)
+        slot = bits_for(p.buffers.slots - 1)
         super().__init__({
             "iteration": In(stream.Signature(lay.iteration)),
             "request": Out(stream.Signature(lay.read_request)),
             "flush": In(1),
             "barrier": In(1),
-            "slot_free": In(1),
-            "slot": In(bits_for(p.buffers.slots - 1)),
+            "outstanding": In(bits_for(outstanding_tiles(p))),
+            "a_free": In(1),
+            "a_slot": In(slot),
+            "a_current": In(slot),
+            "b_free": In(1),
+            "b_slot": In(slot),
+            "b_current": In(slot),
             "bank_free": In(1),
             "bank": In(bits_for(p.buffers.banks - 1)),
-            "take_slot": Out(1),
+            "take_a": Out(1),
+            "take_b": Out(1),
             "take_bank": Out(1),
-            "issued": Out(1),
+            "queue": Out(stream.Signature(lay.queued, always_ready=True)),
+            "issued_a": Out(1),
+            "issued_b": Out(1),
             "ready": Out(1),
+            "waiting": Out(1),
             "busy": Out(1),
         })
 
@@ -78,89 +100,121 @@ class LoadEngine(wiring.Component):
         m = Module()
         p, lay = self._p, self._lay
         beat = p.beat_bytes
+        lockstep = p.pipeline == "lockstep"
         work = Signal(lay.iteration)  # `a` and `b` advance panel by panel
         panel = Signal(bits_for(max(p.m_panels, p.n_panels)))
         left = Signal(bits_for(p.tile.n))  # columns whose B panels are still to be requested
-        unit = Signal(lay.target["unit"].shape)
+        a_unit, b_unit = Signal(lay.target["unit"].shape), Signal(lay.target["unit"].shape)
         output = work.tag.output
 
         out = self.request
         phase = Signal(Phase)
-        step = Signal()
-        done = Signal()
+        step, done = Signal(), Signal()
+        last_m, last_n = Signal(), Signal()
+        held = Signal()  # requests for A may not be made yet
+        new_phase = Signal(Phase)
+        if not lockstep:
+            # Tiles are counted with the iteration itself, once it has been taken.
+            m.d.comb += held.eq(work.depends & (self.outstanding > work.allow + work.tag.last))
         m.d.comb += [
             step.eq(out.valid & out.ready),
-            self.issued.eq(step & done & ~work.preload),
             out.p.task.eq(output.task),
-            out.p.target.unit.eq(unit),
+            out.p.target.unit.eq(Mux((phase == Phase.B) | (phase == Phase.BIAS), b_unit, a_unit)),
             out.p.target.panel.eq(panel),
+            last_m.eq(panel == output.m_panels - 1),
+            last_n.eq(left <= p.array.cols),
+            new_phase.eq(phase),
+            self.busy.eq(phase != Phase.IDLE),
         ]
-        new_phase = Signal(Phase)
-        m.d.comb += [new_phase.eq(phase), self.busy.eq(phase != Phase.IDLE)]
-        last_m = Signal()
-        last_n = Signal()
-        m.d.comb += [last_m.eq(panel == output.m_panels - 1), last_n.eq(left <= p.array.cols)]
         with m.Switch(phase):
-            with m.Case(Phase.A):
+            with m.Case(Phase.BANK):
                 m.d.comb += [
                     out.valid.eq(1),
                     out.p.address.eq(work.a),
-                    out.p.beats.eq(Mux(
-                        work.preload, output.n * p.bank_word_beats, beats_of(work.tag.k, p.a_lanes, beat))),
-                    out.p.target.destination.eq(Mux(work.preload, Destination.BANK, Destination.A)),
-                    done.eq(work.preload & last_m),
+                    out.p.beats.eq(output.n * p.bank_word_beats),
+                    out.p.target.destination.eq(Destination.BANK),
+                    done.eq(last_m),
                 ]
-                with m.If(step):
-                    m.d.sync += [work.a.eq(work.a + work.a_panel_stride), panel.eq(panel + 1)]
-                    with m.If(last_m):
-                        m.d.sync += panel.eq(0)
-                        m.d.comb += new_phase.eq(Phase.B)
             with m.Case(Phase.B):
                 m.d.comb += [
                     out.valid.eq(1),
                     out.p.address.eq(work.b),
                     out.p.beats.eq(beats_of(work.tag.k, p.b_lanes, beat)),
                     out.p.target.destination.eq(Destination.B),
-                    done.eq(last_n & ~work.tag.first),
+                    done.eq(last_n & ~work.tag.first & ~work.new_a),
+                    self.issued_b.eq(step & last_n & ~work.tag.first),
                 ]
-                with m.If(step):
-                    m.d.sync += [
-                        work.b.eq(work.b + work.b_panel_stride),
-                        panel.eq(panel + 1),
-                        left.eq(left - p.array.cols),
-                    ]
-                    with m.If(last_n):
-                        m.d.comb += new_phase.eq(Phase.BIAS)
+                with m.If(step & last_n):
+                    m.d.comb += new_phase.eq(Mux(work.tag.first, Phase.BIAS, Phase.A))
             with m.Case(Phase.BIAS):
                 m.d.comb += [
                     out.valid.eq(1),
                     out.p.address.eq(work.bias),
                     out.p.beats.eq(beats_of(output.n, 4, beat)),
                     out.p.target.destination.eq(Destination.BIAS),
-                    done.eq(1),
+                    done.eq(~work.new_a),
+                    self.issued_b.eq(step),
                 ]
+                with m.If(step):
+                    m.d.comb += new_phase.eq(Phase.A)
+            with m.Case(Phase.A):
+                m.d.comb += [
+                    out.valid.eq(~held),
+                    out.p.address.eq(work.a),
+                    out.p.beats.eq(beats_of(work.tag.k, p.a_lanes, beat)),
+                    out.p.target.destination.eq(Destination.A),
+                    done.eq(last_m),
+                    self.issued_a.eq(step & last_m),
+                ]
+        with m.If(step):
+            m.d.sync += [panel.eq(panel + 1), left.eq(left - p.array.cols)]
+            with m.If((phase == Phase.A) | (phase == Phase.BANK)):
+                m.d.sync += work.a.eq(work.a + work.a_panel_stride)
+            with m.Else():
+                m.d.sync += work.b.eq(work.b + work.b_panel_stride)
+            with m.If(new_phase != phase):
+                m.d.sync += panel.eq(0)
 
         # The next iteration is taken when idle or with the last request of the previous one.
         new = self.iteration.p
-        room = Signal()
-        take = Signal()
+        room, take, late = Signal(), Signal(), Signal()
+        queue = self.queue
+        if lockstep:
+            m.d.comb += late.eq(new.depends & (self.outstanding > new.allow))
         m.d.comb += [
-            room.eq(Mux(new.preload, self.bank_free, self.slot_free)),
+            room.eq(Mux(
+                new.preload, self.bank_free & (self.outstanding == 0),
+                (self.a_free | ~new.new_a) & (self.b_free | ~new.tag.new_b) & ~late)),
             self.ready.eq(self.iteration.valid & room),
             take.eq(self.ready & (~self.busy | (step & done)) & ~self.flush & self.barrier),
             self.iteration.ready.eq(take),
-            self.take_slot.eq(take & ~new.preload),
             self.take_bank.eq(take & new.preload),
+            queue.valid.eq(take & ~new.preload),
+            queue.p.tag.eq(new.tag),
+            queue.p.a_slot.eq(Mux(new.new_a, self.a_slot, self.a_current)),
+            queue.p.b_slot.eq(Mux(new.tag.new_b, self.b_slot, self.b_current)),
+            self.take_a.eq(queue.valid & new.new_a),
+            self.take_b.eq(queue.valid & new.tag.new_b),
+            self.waiting.eq((phase == Phase.A) & held | self.iteration.valid & ~self.busy & (
+                late | new.preload & (self.outstanding != 0))),
         ]
         m.d.sync += phase.eq(new_phase)
         with m.If(take):
             m.d.sync += [
-                phase.eq(Phase.A),
                 work.eq(new),
                 panel.eq(0),
                 left.eq(new.tag.output.n),
-                unit.eq(Mux(new.preload, self.bank, self.slot)),
+                a_unit.eq(Mux(new.preload, self.bank, self.a_slot)),
+                b_unit.eq(self.b_slot),
             ]
+            with m.If(new.preload):
+                m.d.sync += phase.eq(Phase.BANK)
+            with m.Elif(new.tag.new_b):
+                m.d.sync += phase.eq(Phase.B)
+            with m.Elif(new.new_a):
+                m.d.sync += phase.eq(Phase.A)
+            with m.Else():
+                m.d.sync += phase.eq(Phase.IDLE)
         with m.Elif((step & done) | self.flush):
             m.d.sync += phase.eq(Phase.IDLE)
         return m

@@ -1,4 +1,4 @@
-"""Which tasks have tiles on their way to memory."""
+"""Which tiles are on their way to memory."""
 
 from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import wiring
@@ -8,28 +8,39 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import KernelTiming
 
+from ..layouts import outstanding_tiles
 
-class StoresPending(wiring.Component):
-    """Counts, per task, the tiles queued for the store engine and not yet in memory. One cycle of latency.
+
+class OutstandingTiles(wiring.Component):
+    """Counts tiles from the load engine to memory. One cycle of latency, two after a flush.
+
+    Per task: those queued for the store engine and not yet in memory, persisted sums included. From these, when a
+    flush brings another task, and from what the load engine takes: those of the running job.
 
     Attributes
     ----------
+    flush, flush_task : In
+        Nothing that was taken will be queued; the task that runs next.
+    taken : In
+        The load engine takes the last K step of an output tile of the running job.
     queued, queued_task; stored, stored_task : In
-    task : In
-    none : Out
-        Nothing of `task` is pending.
+        A tile goes to the store engine; it is in memory.
+    outstanding : Out
+        Tiles of the running job that were taken and are not in memory.
     """
 
     def __init__(self, p: Platform):
         self._p = p
         task = bits_for(p.scheduler.tasks - 1)
         super().__init__({
+            "flush": In(1),
+            "flush_task": In(task),
+            "taken": In(1),
             "queued": In(1),
             "queued_task": In(task),
             "stored": In(1),
             "stored_task": In(task),
-            "task": In(task),
-            "none": Out(1),
+            "outstanding": Out(bits_for(outstanding_tiles(p))),
         })
 
     def elaborate(self, platform):
@@ -44,5 +55,12 @@ class StoresPending(wiring.Component):
                 down.eq(self.stored & (self.stored_task == i)),
             ]
             m.d.sync += count.eq(count + up - down)
-        m.d.comb += self.none.eq(counts[self.task] == 0)
+        task, changed = Signal.like(self.flush_task), Signal()
+        down = Signal()
+        m.d.comb += down.eq(self.stored & (self.stored_task == task))
+        m.d.sync += [changed.eq(self.flush), self.outstanding.eq(self.outstanding + self.taken - down)]
+        with m.If(changed):
+            m.d.sync += self.outstanding.eq(counts[task] - down)
+        with m.If(self.flush):
+            m.d.sync += task.eq(self.flush_task)
         return m

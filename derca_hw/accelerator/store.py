@@ -96,10 +96,10 @@ class StoreEngine(wiring.Component):
             last_panel.eq(panel == output.m_panels - 1),
             panel_start.eq((n == 0) & (sub == 0)),
             self.request.valid.eq(reading & panel_start & (space != 0)),
-            self.request.p.task.eq(output.task),
             self.request.p.address.eq(output.c),
             self.request.p.beats.eq(Mux(
                 output.persist, output.n * p.bank_word_beats, beats_of(output.n, p.a_lanes, beat_bytes))),
+            self.request.p.task.eq(output.task),
             self.request.p.end.eq(last_panel),
             issue.eq(reading & (space != 0) & (self.request.ready | ~panel_start)),
             self.read.eq(issue & (sub == 0)),

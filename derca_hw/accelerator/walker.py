@@ -1,32 +1,29 @@
 """The tile walk: from metadata entries to iterations, with all addresses, by counters alone."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy
 
-from ..layouts import REGION_BITS, Layouts
+from ..layouts import Layouts
 
 
 class Walker(wiring.Component):
-    """Steps K innermost, then N, then M through an entry's iterations; one iteration per cycle.
+    """Steps K innermost, then N, then M from an entry to the end of its layer; one iteration per cycle.
 
     The first iteration of an entry taken in cycle t is offered in t + 1; the next entry is taken in the cycle in which
-    the last iteration is. An entry resumed with `recompute` starts at the first K step of its tile; one resumed with
-    `persist` is preceded by a preload. A preload, and the first iteration of a layer that depends on the one before,
-    are offered only while `settled`.
+    the last iteration is. An entry resumed with `recompute` starts at the first slice of its output tile; one resumed
+    with `persist` or `park` goes on in the job's bank, after a preload unless the sums are still there.
 
     Attributes
     ----------
     entries : In(stream)
     flush : In
         Drop the entry in work.
-    settled : In
-        Everything the task has computed is in memory.
-    task : Out
-        The task whose entry is in work.
+    resident : In
+        The sums of the job whose entry is taken are in a bank.
     iteration : Out(stream)
         Withdrawn when flushed.
     """
@@ -37,8 +34,7 @@ class Walker(wiring.Component):
         super().__init__({
             "entries": In(stream.Signature(lay.metadata)),
             "flush": In(1),
-            "settled": In(1),
-            "task": Out(lay.release["task"].shape),
+            "resident": In(1),
             "iteration": Out(stream.Signature(lay.iteration)),
         })
 
@@ -46,24 +42,25 @@ class Walker(wiring.Component):
         m = Module()
         p, lay = self._p, self._lay
         layer, entry = Signal(lay.layer), Signal(lay.entry)  # entry: the walk's state from its start on
-        task, region = Signal.like(self.task), Signal(REGION_BITS)
-        active, preload, region_start = Signal(), Signal(), Signal()
-        boundary = Signal(init=1)  # the next entry starts a region
-        wait = Signal()  # the next iteration needs everything computed before to be in memory
+        out = self.iteration
+        tag, output = out.p.tag, out.p.tag.output
+        task = Signal.like(output.task)
+        active, preload, resumed = Signal(), Signal(), Signal()
+        new_a, new_b = Signal(), Signal()
+        one_k, one_n = Signal(), Signal()  # the layer has one tile along K, along N
 
         last_m, last_n, last_k, last = Signal(), Signal(), Signal(), Signal()
+        most = (1 << len(out.p.allow)) - 1
         m.d.comb += [
             last_m.eq(entry.m == layer.m_tiles - 1),
             last_n.eq(entry.n == layer.n_tiles - 1),
             last_k.eq(entry.k == layer.k_tiles - 1),
             last.eq(~preload & (entry.count == 1)),
-        ]
-
-        out = self.iteration
-        tag, output = out.p.tag, out.p.tag.output
-        m.d.comb += [
-            out.valid.eq(active & ~self.flush & (~wait | self.settled)),
+            out.valid.eq(active & ~self.flush),
             out.p.preload.eq(preload),
+            out.p.new_a.eq(new_a),
+            out.p.depends.eq(entry.depends & new_a),
+            out.p.allow.eq(Mux(entry.allow[len(out.p.allow):].any(), most, entry.allow)),
             out.p.a.eq(Mux(preload, layer.save, entry.a)),
             out.p.a_panel_stride.eq(Mux(preload, p.save_panel_stride, layer.a_panel_stride)),
             out.p.b.eq(entry.b),
@@ -72,12 +69,14 @@ class Walker(wiring.Component):
             tag.k.eq(Mux(last_k, layer.last_k, p.tile.k)),
             tag.first.eq(entry.k == 0),
             tag.last.eq(last_k),
-            tag.preloaded.eq(entry.in_strategy == Strategy.PERSIST),
+            tag.resumed.eq(resumed),
+            tag.new_b.eq(new_b),
+            tag.last_a.eq(~one_k | last_n),
+            tag.last_b.eq(~(one_k & one_n) | last),
+            tag.m_panel.eq(entry.m_panel),
+            tag.n_panel.eq(entry.n_panel),
+            tag.n_base.eq(entry.n_base),
             tag.save.eq(layer.save),
-            tag.region.eq(region),
-            tag.region_start.eq(region_start),
-            tag.region_end.eq(last & entry.preemptive),
-            tag.strategy.eq(entry.out_strategy),
             output.task.eq(task),
             output.final.eq(last & entry.final),
             output.persist.eq(0),
@@ -89,58 +88,58 @@ class Walker(wiring.Component):
             output.shift.eq(layer.shift),
             output.zero_point.eq(layer.zero_point),
             output.relu.eq(layer.relu),
-            self.task.eq(task),
         ]
 
         step = Signal()
         m.d.comb += step.eq(out.valid & out.ready)
-        with m.If(step):
-            m.d.sync += wait.eq(0)
-            with m.If(preload):
-                m.d.sync += preload.eq(0)
+        with m.If(step & preload):
+            m.d.sync += preload.eq(0)
+        with m.If(step & ~preload):
+            m.d.sync += [
+                active.eq(~last),
+                resumed.eq(0),
+                new_a.eq(tag.last_a),
+                new_b.eq(tag.last_b),
+                Cat(entry.m_panel, entry.n_panel, entry.n_base).eq(0),
+                entry.count.eq(entry.count - 1),
+                entry.allow.eq(entry.allow + last_k - Mux(last_k & last_n, layer.prev_n_tiles, 0)),
+            ]
+            with m.If(~last_k):
+                m.d.sync += [
+                    entry.k.eq(entry.k + 1),
+                    entry.a.eq(entry.a + p.tile.k * p.a_lanes),
+                    entry.b.eq(entry.b + p.tile.k * p.b_lanes),
+                ]
+            with m.Elif(~last_n):
+                m.d.sync += [
+                    entry.k.eq(0),
+                    entry.n.eq(entry.n + 1),
+                    entry.a.eq(entry.a_row),
+                    entry.b_col.eq(entry.b_col + layer.b_tile_stride),
+                    entry.b.eq(entry.b_col + layer.b_tile_stride),
+                    entry.bias.eq(entry.bias + 4 * p.tile.n),
+                    entry.c.eq(entry.c + p.tile.n * p.a_lanes),
+                ]
             with m.Else():
                 m.d.sync += [
-                    entry.count.eq(entry.count - 1),
-                    entry.in_strategy.eq(Strategy.LAYER),
-                    region_start.eq(0),
-                    active.eq(~last),
+                    entry.k.eq(0),
+                    entry.n.eq(0),
+                    entry.m.eq(entry.m + 1),
+                    entry.a_row.eq(entry.a_row + layer.a_tile_stride),
+                    entry.a.eq(entry.a_row + layer.a_tile_stride),
+                    entry.b_col.eq(layer.b_base),
+                    entry.b.eq(layer.b_base),
+                    entry.bias.eq(layer.bias_base),
+                    entry.c_row.eq(entry.c_row + layer.c_tile_stride),
+                    entry.c.eq(entry.c_row + layer.c_tile_stride),
                 ]
-                with m.If(~last_k):
-                    m.d.sync += [
-                        entry.k.eq(entry.k + 1),
-                        entry.a.eq(entry.a + p.tile.k * p.a_lanes),
-                        entry.b.eq(entry.b + p.tile.k * p.b_lanes),
-                    ]
-                with m.Elif(~last_n):
-                    m.d.sync += [
-                        entry.k.eq(0),
-                        entry.n.eq(entry.n + 1),
-                        entry.a.eq(entry.a_row),
-                        entry.b_col.eq(entry.b_col + layer.b_tile_stride),
-                        entry.b.eq(entry.b_col + layer.b_tile_stride),
-                        entry.bias.eq(entry.bias + 4 * p.tile.n),
-                        entry.c.eq(entry.c + p.tile.n * p.a_lanes),
-                    ]
-                with m.Else():
-                    m.d.sync += [
-                        entry.k.eq(0),
-                        entry.n.eq(0),
-                        entry.m.eq(entry.m + 1),
-                        entry.a_row.eq(entry.a_row + layer.a_tile_stride),
-                        entry.a.eq(entry.a_row + layer.a_tile_stride),
-                        entry.b_col.eq(layer.b_base),
-                        entry.b.eq(layer.b_base),
-                        entry.bias.eq(layer.bias_base),
-                        entry.c_row.eq(entry.c_row + layer.c_tile_stride),
-                        entry.c.eq(entry.c_row + layer.c_tile_stride),
-                    ]
 
         taken, new = self.entries.p, self.entries.p.entry
-        recompute, persist = Signal(), Signal()
+        persist = Signal()
         m.d.comb += [
             self.entries.ready.eq(~self.flush & (~active | (step & last))),
-            recompute.eq(taken.resume & (new.in_strategy == Strategy.RECOMPUTE)),
-            persist.eq(taken.resume & (new.in_strategy == Strategy.PERSIST)),
+            persist.eq(taken.resume & (
+                (taken.in_strategy == Strategy.PERSIST) | (taken.in_strategy == Strategy.PARK))),
         ]
         with m.If(self.entries.valid & self.entries.ready):
             m.d.sync += [
@@ -148,18 +147,18 @@ class Walker(wiring.Component):
                 layer.eq(taken.layer),
                 entry.eq(new),
                 task.eq(taken.task),
-                region.eq(taken.region),
-                region_start.eq(boundary),
-                boundary.eq(new.preemptive),
-                preload.eq(persist),
-                wait.eq(persist | new.depends),
+                resumed.eq(persist),
+                preload.eq(persist & ~self.resident),
+                new_a.eq(1),
+                new_b.eq(1),
+                one_k.eq(taken.layer.k_tiles == 1),
+                one_n.eq(taken.layer.n_tiles == 1),
             ]
-            with m.If(recompute):
+            with m.If(taken.resume & (taken.in_strategy == Strategy.RECOMPUTE)):
                 m.d.sync += [
                     entry.k.eq(0), entry.a.eq(new.a_row), entry.b.eq(new.b_col), entry.count.eq(new.count + new.k),
+                    Cat(entry.m_panel, entry.n_panel, entry.n_base).eq(0),
                 ]
-            with m.If(~persist):
-                m.d.sync += entry.in_strategy.eq(Strategy.LAYER)
         with m.If(self.flush):
-            m.d.sync += [active.eq(0), boundary.eq(1)]
+            m.d.sync += active.eq(0)
         return m

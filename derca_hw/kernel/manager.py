@@ -1,13 +1,13 @@
-"""The kernel manager: from an instruction to the metadata entries of the job, ahead of their execution."""
+"""The kernel manager: from an instruction to the entries and regions of the job, ahead of their execution."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import ROW_BITS
 from derca_sim.model.registers import Table as TableId
-from derca_sim.model.tables import bits_for, entry_layout, index_layout, layer_layout
+from derca_sim.model.tables import Strategy, bits_for, entry_layout, index_layout, layer_layout
 from derca_sim.model.timing import KernelTiming
 
 from ..layouts import REGION_BITS, Layouts, pulse, struct
@@ -15,25 +15,27 @@ from .tables import Table
 
 
 class KernelManager(wiring.Component):
-    """Executes instructions: grants the next region, or flushes and fetches another job's first entry.
+    """Executes instructions: grants the next region, or flushes and fetches another job's first entry and regions.
 
     An instruction in cycle t is a grant in t (combinational). If it switches jobs, the first entry is offered in t + 4
     (`KernelTiming.SWITCH`): the row of the index table, registers, the rows of the entry and layer tables, their
-    parity. Entries follow each other in the entry table and name the layer of the next, so after each one taken the
-    next is offered 2 cycles later (`KernelTiming.NEXT`), across region boundaries, until the job's final entry: the
-    accelerator prefetches a region before it is granted.
+    parity. An entry names that of the next layer, so after each one taken the next is offered 2 cycles later
+    (`KernelTiming.NEXT`), across region boundaries, until the job's final entry: the accelerator prefetches a region
+    before it is granted. The regions come on a stream of their own, the first one in t + 2, then one every 2 cycles
+    while they are taken, until the job's last.
 
-    A row that fails its parity (`tables.parity`) is reported once, when its entry would have been offered, or in t + 2
-    (`KernelTiming.INDEX_FAULT`) for the index table; from then on there are neither entries nor grants until `start`.
+    A row that fails its parity (`tables.parity`) is reported once, when it would have been offered, of the index table
+    2 cycles after it was read (`KernelTiming.INDEX_FAULT`); from then on there are neither entries nor regions nor
+    grants until `start`.
 
     Attributes
     ----------
     instruction : In(stream, always ready)
     grant : Out(stream, always ready)
-    entries : Out(stream)
+    entries, regions : Out(stream)
         Withdrawn when a switch is granted.
     start : In
-        A run begins: a manager that has stopped works again, entries still on offer are withdrawn.
+        A run begins: a manager that has stopped works again, what is still on offer is withdrawn.
     page : In
         The half of the tables that is read; changes only while there are no jobs. Unused without `tables.shadow`.
     write, write_page, write_table, write_row, write_word, write_data : In
@@ -58,6 +60,7 @@ class KernelManager(wiring.Component):
             "instruction": In(stream.Signature(lay.instruction)),
             "grant": Out(pulse(lay.grant)),
             "entries": Out(stream.Signature(lay.metadata)),
+            "regions": Out(stream.Signature(lay.region)),
             "start": In(1),
             "page": In(1),
             "write": In(1),
@@ -75,7 +78,7 @@ class KernelManager(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        p, lay = self._p, self._lay
+        p = self._p
         region_bits = bits_for(p.tables.regions - 1)
         options = {"pages": 1 + p.tables.shadow, "parity": p.tables.parity}
         m.submodules.index = index = Table(index_layout(p), p.scheduler.tasks << region_bits, **options)
@@ -92,95 +95,107 @@ class KernelManager(wiring.Component):
             ]
 
         instruction, grant = self.instruction, self.grant
-        switch = Signal()
+        switch, fault = Signal(), Signal()
+        task, resume = Signal.like(instruction.p.task), Signal()
         m.d.comb += [
             instruction.ready.eq(1),
             grant.valid.eq(instruction.valid & ~self.stopped),
-            *(grant.p[name].eq(instruction.p[name]) for name, _ in lay.grant),
+            *(grant.p[name].eq(instruction.p[name]) for name, _ in grant.p.shape()),
             switch.eq(grant.valid & instruction.p.switch),
+            fault.eq(self.index_fault | self.entry_fault | self.layer_fault),
         ]
+        with m.If(switch):
+            m.d.sync += [task.eq(instruction.p.task), resume.eq(instruction.p.resume)]
+        with m.If(fault):
+            m.d.sync += self.stopped.eq(1)
+        with m.Elif(self.start):
+            m.d.sync += self.stopped.eq(0)
+        self._regions(m, index, switch, fault, task, resume)
+        self._entries(m, index, entry, layer, switch, fault, task, resume)
+        return m
 
-        first, row = data.View(struct(index_layout(p)), index.row), data.View(lay.entry, entry.row)
-        task = Signal.like(instruction.p.task)
-        region = Signal(REGION_BITS)
-        resume = Signal()
+    def _regions(self, m, index, switch, fault, task, resume):
+        """The rows of the index table from the instruction's on, one after the other."""
+        instruction, out = self.instruction, self.regions
+        layout = struct(index_layout(self._p))
+        read, row = data.View(layout, index.row), Signal(layout)
+        region = Signal.like(out.p.region)  # what is on offer, or read
+        following = Signal.like(region)
+        # The states as bits of their own: reading goes to every RAM, with as little before it as can be.
+        latching, offering = Signal(), Signal()
+        first, fresh = Signal(), Signal()  # the instruction's own region; the first cycle of an offer
+        redo = Signal()
+        m.d.comb += [
+            following.eq(region + 1),
+            index.address.eq(Mux(
+                instruction.valid & instruction.p.switch,
+                Cat(instruction.p.region[:len(region)], instruction.p.task), Cat(following, task))),
+            index.read.eq(switch | offering),
+            redo.eq(first & resume & (row.in_strategy == Strategy.RECOMPUTE)),
+            out.valid.eq(offering & ~switch & ~(fresh & index.damaged)),
+            out.p.slices.eq(row.slices + Mux(redo, row.redo, 0)),
+            out.p.region.eq(region),
+            out.p.strategy.eq(row.out_strategy),
+            self.index_fault.eq(offering & fresh & index.damaged),
+        ]
+        m.d.sync += [latching.eq(0), fresh.eq(0)]
+        with m.If(latching):
+            m.d.sync += [row.eq(read), offering.eq(1), fresh.eq(1)]
+        with m.If(out.valid & out.ready):
+            m.d.sync += [offering.eq(0), latching.eq(~row.last), region.eq(following), first.eq(0)]
+        with m.If(switch):
+            m.d.sync += [latching.eq(1), offering.eq(0), first.eq(1), region.eq(instruction.p.region)]
+        with m.If(self.start | fault):
+            m.d.sync += [latching.eq(0), offering.eq(0)]
+        with m.If(self.index_fault):
+            m.d.comb += self.fault_row.eq(Cat(region, task))
+
+    def _entries(self, m, index, entry, layer, switch, fault, task, resume):
+        """The entries from that of the instruction's region on, with the rows of their layers."""
+        instruction, out = self.instruction, self.entries
+        first, row = data.View(struct(index_layout(self._p)), index.row), data.View(self._lay.entry, entry.row)
+        region, in_strategy = Signal(REGION_BITS), Signal(Strategy)
+        begins = Signal()  # the next entry offered is the first one of the switch
         # The rows that are read next, and those that are on offer. RAMs are slow: they get their addresses from
         # registers, and what they answer goes to registers, but for what is handed out.
         next_entry, next_layer = Signal.like(first.entry), Signal.like(first.layer)
         entry_at, layer_at = Signal.like(first.entry), Signal.like(first.layer)
-        ends_region, ends_job = Signal(), Signal()
-        out = self.entries
+        ends_job = Signal()
+        # The states as bits of their own: reading goes to every RAM, with as little before it as can be.
+        pointing, reading, arriving, offering = Signal(), Signal(), Signal(), Signal()
+        damaged = Signal()
         m.d.comb += [
+            damaged.eq(entry.damaged | layer.damaged),
+            out.valid.eq(offering & ~switch & ~damaged),
             out.p.layer.eq(layer.row),
             out.p.entry.eq(row),
             out.p.task.eq(task),
             out.p.region.eq(region),
-            out.p.resume.eq(resume),
-            index.address.eq(Cat(instruction.p.region[:region_bits], instruction.p.task)),
-            index.read.eq(switch),
+            out.p.resume.eq(begins & resume),
+            out.p.in_strategy.eq(in_strategy),
             entry.address.eq(next_entry),
             layer.address.eq(next_layer),
+            entry.read.eq(reading | offering & out.ready),
             layer.read.eq(entry.read),
         ]
         with m.If(entry.read):
-            m.d.sync += [entry_at.eq(next_entry), layer_at.eq(next_layer), next_entry.eq(next_entry + 1)]
-
-        # The states READ and OFFER as bits of their own: reading goes to every RAM, with as little before it as can be.
-        reading, offering = Signal(), Signal()
-        m.d.comb += entry.read.eq(reading | offering & out.ready)
-        m.d.sync += reading.eq(0)
-
-        def interrupts():
-            with m.If(switch):
-                m.d.sync += [reading.eq(0), offering.eq(0)]
-                m.next = "INDEX"
-            with m.If(self.start):
-                m.d.sync += [reading.eq(0), offering.eq(0)]
-                m.next = "NONE"
-
-        with m.FSM():
-            with m.State("NONE"):
-                interrupts()
-            with m.State("INDEX"):
-                m.d.sync += [next_entry.eq(first.entry), next_layer.eq(first.layer)]
-                m.d.sync += reading.eq(1)
-                m.next = "READ"
-                interrupts()
-            with m.State("READ"):
-                m.next = "ROWS"
-                interrupts()
-                with m.If(index.damaged):
-                    m.d.comb += [self.index_fault.eq(1), self.fault_row.eq(Cat(region[:region_bits], task))]
-                    m.next = "STOPPED"
-            with m.State("ROWS"):
-                m.d.sync += [
-                    next_layer.eq(row.next_layer), ends_region.eq(row.preemptive), ends_job.eq(row.final),
-                ]
-                m.d.sync += offering.eq(1)
-                m.next = "OFFER"
-                interrupts()
-            with m.State("OFFER"):
-                damaged = Signal()
-                m.d.comb += [damaged.eq(entry.damaged | layer.damaged), out.valid.eq(~switch & ~damaged)]
-                with m.If(out.ready):  # a damaged row is not taken, but nothing follows it either
-                    m.d.sync += [region.eq(region + ends_region), resume.eq(0), offering.eq(0)]
-                    m.next = "ROWS"
-                    with m.If(ends_job):
-                        m.next = "NONE"
-                interrupts()
-                with m.If(entry.damaged):
-                    m.d.comb += [self.entry_fault.eq(1), self.fault_row.eq(entry_at)]
-                    m.d.sync += offering.eq(0)
-                    m.next = "STOPPED"
-                with m.Elif(layer.damaged):
-                    m.d.comb += [self.layer_fault.eq(1), self.fault_row.eq(layer_at)]
-                    m.d.sync += offering.eq(0)
-                    m.next = "STOPPED"
-            with m.State("STOPPED"):
-                m.d.comb += self.stopped.eq(1)
-                interrupts()
+            m.d.sync += [entry_at.eq(next_entry), layer_at.eq(next_layer)]
+        m.d.sync += [pointing.eq(0), reading.eq(pointing), arriving.eq(reading)]
+        with m.If(pointing):
+            m.d.sync += [next_entry.eq(first.entry), next_layer.eq(first.layer), in_strategy.eq(first.in_strategy)]
+        with m.If(arriving):
+            m.d.sync += [next_entry.eq(row.next), next_layer.eq(row.next_layer), ends_job.eq(row.final)]
+            m.d.sync += offering.eq(1)
+        with m.If(offering & out.ready):  # a damaged row is not taken, but nothing follows it either
+            m.d.sync += [offering.eq(0), arriving.eq(~ends_job), begins.eq(0)]
+        with m.If(offering & ~self.index_fault):
+            with m.If(entry.damaged):
+                m.d.comb += [self.entry_fault.eq(1), self.fault_row.eq(entry_at)]
+            with m.Elif(layer.damaged):
+                m.d.comb += [self.layer_fault.eq(1), self.fault_row.eq(layer_at)]
         with m.If(switch):
-            m.d.sync += [
-                task.eq(instruction.p.task), region.eq(instruction.p.region), resume.eq(instruction.p.resume),
-            ]
-        return m
+            m.d.sync += [pointing.eq(1), begins.eq(1), region.eq(instruction.p.region)]
+        with m.If(switch | self.start | fault):
+            m.d.sync += [reading.eq(0), arriving.eq(0), offering.eq(0)]
+        with m.If(self.start | fault):
+            m.d.sync += pointing.eq(0)

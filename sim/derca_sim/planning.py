@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from .analysis.model import Placement, System, TaskModel
+from .analysis.model import Placement, System
 from .analysis.verdict import NOT_SCHEDULABLE, UNKNOWN, Verdict, analyse
 from .compile.compiler import Compiled, compile_points, compile_taskset
 from .compile.plan import TaskPlan
@@ -23,7 +23,7 @@ class Plan:
     verdict: Verdict
 
     def points(self) -> list[dict[tuple[int, int], Strategy]]:
-        """The chosen points of each task as the compiler takes them: (layer, iterations before) -> strategy."""
+        """The chosen points of each task as the compiler takes them: (layer, slices before) -> strategy."""
         return [
             _where(task, placement)
             for task, placement in zip(self.candidates.tasks, self.verdict.placements, strict=True)
@@ -37,8 +37,8 @@ class Plan:
 def _where(task: TaskPlan, placement: Placement) -> dict[tuple[int, int], Strategy]:
     out = {}
     for chosen in placement.chosen:
-        entry = task.regions[chosen.block].entries[-1]
-        out[entry.layer.index, entry.start + entry.count] = chosen.option.strategy
+        point = task.regions[chosen.block].point
+        out[point.layer.index, point.slice] = chosen.option.strategy
     return out
 
 
@@ -49,13 +49,13 @@ def analyse_taskset(taskset: TaskSet, strategy: str = "joint", placed: bool = Tr
     ----------
     strategy : a key of `analysis.verdict.KINDS`.
     placed : choose among the candidate points; otherwise all of them are in use.
-    every : iterations between candidate points; default: as few as the platform's tables hold.
+    every : slices between candidate points; default: as few as the platform's tables hold.
     """
     policy = taskset.platform.scheduler.policies[0]
     if policy != "edf":
         raise InputError(f"platform.scheduler.policies[0] = {policy}: allowed is edf, the policy the analysis is for; "
                          "other policies can be run (derca run, derca simulate)")
-    candidates = compile_taskset(taskset, "flexible", every)
+    candidates = compile_taskset(taskset, "park" if strategy == "park" else "flexible", every)
     system = HardwareTiming(candidates).system()
     plan = Plan(candidates, system, analyse(system, strategy, placed))
     if plan.verdict.status != UNKNOWN:
@@ -114,10 +114,9 @@ def compile_any(taskset: TaskSet, strategy: str = "flexible", every: int | None 
     return analyse_taskset(taskset, "joint", every=every).compiled()
 
 
-def describe_point(model: TaskModel, task: TaskPlan, block: int) -> str:
+def describe_point(task: TaskPlan, block: int) -> str:
     """Where the boundary after a block lies, in words."""
-    entry = task.regions[block].entries[-1]
-    at = entry.start + entry.count
-    if model.layer_ends and block in model.layer_ends:
-        return f"end of layer {entry.layer.index}"
-    return f"layer {entry.layer.index}, after iteration {at} of {entry.layer.iterations}"
+    point = task.regions[block].point
+    if not point.inside:
+        return f"end of layer {point.layer.index}"
+    return f"layer {point.layer.index}, after slice {point.slice} of {point.layer.slices}"

@@ -1,9 +1,9 @@
 """Is a task set schedulable under a strategy, with which points, and if not, why?
 
-Strategies: `np` (no points), `lw` (the ends of layers), `ir`, `ip` (those, the ends of output tiles, and points inside
-tiles that recompute or persist), `if` (flexible: the better of two heuristics, all recompute or each point's cheaper
-swap-in), `joint` (points and strategies chosen together). All but `np` exist without placement (every candidate point
-in use) and with it (the cheapest that tolerate the blocking of earlier deadlines).
+Strategies: `np` (no points), `lw` (the ends of layers), `ir`, `ip`, `park` (those, the ends of output tiles, and points
+inside tiles that recompute, persist or park), `if` (flexible: the better of two heuristics, all recompute or each
+point's cheapest swap-in), `joint` (points and strategies chosen together). All but `np` exist without placement (every
+candidate point in use) and with it (the cheapest that tolerate the blocking of earlier deadlines).
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,8 @@ KINDS: dict[str, frozenset[Strategy]] = {
     "lw": frozenset({Strategy.LAYER}),
     "ir": frozenset({Strategy.LAYER, Strategy.RECOMPUTE}),
     "ip": frozenset({Strategy.LAYER, Strategy.PERSIST}),
-    "if": frozenset({Strategy.LAYER, Strategy.RECOMPUTE, Strategy.PERSIST}),
+    "park": frozenset({Strategy.LAYER, Strategy.PARK}),
+    "if": frozenset(Strategy),
     "joint": frozenset(Strategy),
 }
 #: Most combinations of swap-out levels the joint search tries.

@@ -14,8 +14,9 @@ from ..model.tables import Strategy
 from ..model.taskset import TaskSet
 from . import image as memory_image
 from . import tables
-from .plan import EntryPlan, LayerPlan, RegionPlan, TaskPlan, longest_job, one_per_cycle
-from .strategies import Span, canonical, smallest_interval, spans, spans_at
+from .layers import LayerPlan, longest_job
+from .plan import EntryPlan, Point, TaskPlan, entries_and_regions, one_per_cycle
+from .strategies import MAX_COUNT, canonical, points_at, points_every, smallest_interval, stays_parked
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class Compiled:
     @cached_property
     def entries(self) -> tuple[EntryPlan, ...]:
         """All entries in the order of the entry table."""
-        return tuple(e for task in self.tasks for region in task.regions for e in region.entries)
+        return tuple(e for task in self.tasks for e in task.entries)
 
     @cached_property
     def layer_rows(self) -> list[int]:
@@ -54,8 +55,8 @@ class Compiled:
 
     @cached_property
     def index_rows(self) -> dict[tuple[int, int], int]:
-        """(task, region) -> row of the region's first entry."""
-        return {(t.index, r.index): r.entries[0].row for t in self.tasks for r in t.regions}
+        """(task, region) -> packed row of the index table."""
+        return {(t.index, r.index): r.packed() for t in self.tasks for r in t.regions}
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -102,7 +103,7 @@ def compile_taskset(taskset: TaskSet, strategy: str = "flexible", every: int | N
     Parameters
     ----------
     strategy : a name of `strategies.ALIASES`.
-    every : iterations of a layer between preemption points; default: as few as the tables hold, at best 1.
+    every : slices of a layer between preemption points; default: as few as the tables hold, at best 1.
 
     Raises
     ------
@@ -111,19 +112,24 @@ def compile_taskset(taskset: TaskSet, strategy: str = "flexible", every: int | N
     """
     strategy = canonical(strategy)
     if every is not None and every < 1:
-        raise InputError(f"every = {every}: allowed are whole numbers from 1, iterations between preemption points")
-    depths = taskset.platform.tables
-    placed, used = memory_image.place(taskset.platform, taskset.tasks)
+        raise InputError(f"every = {every}: allowed are whole numbers from 1, slices between preemption points")
+    p = taskset.platform
+    placed, used = memory_image.place(p, taskset.tasks)
     if every is None:
-        intervals = smallest_interval(strategy, placed, depths.regions, depths.entries)
+        intervals = smallest_interval(strategy, placed, p.tables.regions, p.tables.entries)
     else:
         intervals = [every] * len(placed)
-    parts = [list(spans(strategy, layers, j)) for layers, j in zip(placed, intervals, strict=True)]
-    return _build(taskset, strategy, placed, used, parts, "use another strategy" if every is None else "raise every")
+    deadlines = [task.deadline for task in taskset.tasks]
+    keeps = [any(layer.divisible for layer in layers) for layers in placed]
+    where = [
+        list(points_every(strategy, layers, j, stays_parked(p, deadlines, keeps, i)))
+        for i, (layers, j) in enumerate(zip(placed, intervals, strict=True))
+    ]
+    return _build(taskset, strategy, placed, used, where, "use another strategy" if every is None else "raise every")
 
 
-def compile_points(taskset: TaskSet, strategy: str, points: Sequence[dict[tuple[int, int], Strategy]]) -> Compiled:
-    """Compile a task set with given preemption points, one mapping per task as `strategies.spans_at` takes it.
+def compile_points(taskset: TaskSet, strategy: str, chosen: Sequence[dict[tuple[int, int], Strategy]]) -> Compiled:
+    """Compile a task set with given preemption points, one mapping per task as `strategies.points_at` takes it.
 
     `strategy` is the name the result goes by.
 
@@ -133,45 +139,42 @@ def compile_points(taskset: TaskSet, strategy: str, points: Sequence[dict[tuple[
         One line for every resource of the platform that does not suffice.
     """
     placed, used = memory_image.place(taskset.platform, taskset.tasks)
-    parts = [list(spans_at(layers, at)) for layers, at in zip(placed, points, strict=True)]
-    return _build(taskset, strategy, placed, used, parts, "use fewer preemption points")
+    where = [points_at(layers, at) for layers, at in zip(placed, chosen, strict=True)]
+    return _build(taskset, strategy, placed, used, where, "use fewer preemption points")
 
 
 def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]], used: int,
-           parts: Sequence[Sequence[Span]], sparser: str) -> Compiled:
-    problems = _problems(taskset, placed, used, parts, sparser)
+           where: Sequence[Sequence[Point]], sparser: str) -> Compiled:
+    problems = _problems(taskset, strategy, placed, used, where, sparser)
     if problems:
         raise InputError(*problems)
     plans, row = [], 0
     triggers = [task.triggers for task in taskset.tasks]
     if taskset.platform.release.kind == "swept":
         triggers = one_per_cycle(triggers)
-    for task, layers, part, cycles in zip(taskset.tasks, placed, parts, triggers, strict=True):
+    for task, layers, at, cycles in zip(taskset.tasks, placed, where, triggers, strict=True):
+        entries, regions = entries_and_regions(layers, at, row)
         plans.append(TaskPlan(
             task.index, task.name, task.network, task.period, task.deadline, task.offset, task.sporadic, cycles,
-            layers, _regions(part, row), task.overrun, task.job_budget, task.region_budget, task.work,
+            layers, entries, regions, task.overrun, task.job_budget, task.region_budget, task.work,
         ))
-        row += len(part)
+        row += len(entries)
     return Compiled(taskset, strategy, tuple(plans), used)
 
 
-def _regions(part: Sequence[Span], row: int) -> tuple[RegionPlan, ...]:
-    """Number the entries from table row `row` on and gather them into regions."""
-    regions, entries, before = [], [], Strategy.LAYER
-    for i, span in enumerate(part):
-        after = part[min(i + 1, len(part) - 1)]
-        entries.append(EntryPlan(
-            span.layer, after.layer, row + i, span.start, span.count, span.preemptive, i == len(part) - 1,
-            Strategy.LAYER if entries else before, span.strategy,
-        ))
-        if span.preemptive:
-            regions.append(RegionPlan(len(regions), tuple(entries)))
-            entries, before = [], span.strategy
-    return tuple(regions)
+def _longest_region(layers: Sequence[LayerPlan], points: Sequence[Point]) -> int:
+    """Slices of a job's longest region, with those that may have to be redone before it."""
+    longest = done = again = 0
+    ends = {layer.index: sum(x.slices for x in layers[:layer.index]) for layer in layers}
+    for point in points:
+        end = ends[point.layer.index] + point.slice
+        longest = max(longest, end - done + again)
+        done, again = end, point.layer.redo(point.slice) if point.inside else 0
+    return max(longest, sum(layer.slices for layer in layers) - done + again)
 
 
-def _problems(taskset: TaskSet, placed: Sequence[Sequence[LayerPlan]], used: int, parts: Sequence[Sequence[Span]],
-              sparser: str) -> list[str]:
+def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]], used: int,
+              where: Sequence[Sequence[Point]], sparser: str) -> list[str]:
     """What the platform lacks, one line each."""
     p, file, out = taskset.platform, taskset.file, []
 
@@ -181,10 +184,17 @@ def _problems(taskset: TaskSet, placed: Sequence[Sequence[LayerPlan]], used: int
 
     need("memory.size", p.memory.size, used, "the bytes of all weights, inputs, outputs and save areas")
     need("tables.layers", p.tables.layers, sum(map(len, placed)), "the layers of all tasks")
-    need("tables.entries", p.tables.entries, sum(map(len, parts)), f"the metadata entries of all tasks; or {sparser}")
-    for task, part in zip(taskset.tasks, parts, strict=True):
-        regions = sum(span.preemptive for span in part)
-        need("tables.regions", p.tables.regions, regions, f"the regions of a job of task {task.name}; or {sparser}")
+    entries = sum(map(len, placed)) + sum(point.inside for points in where for point in points)
+    need("tables.entries", p.tables.entries, entries, f"the metadata entries of all tasks; or {sparser}")
+    for task, layers, points in zip(taskset.tasks, placed, where, strict=True):
+        need("tables.regions", p.tables.regions, len(points) + 1,
+             f"the regions of a job of task {task.name}; or {sparser}")
+        longest = _longest_region(layers, points)
+        if max(longest, *(layer.iterations for layer in layers)) > MAX_COUNT:
+            out.append(f"{file}: task {task.name} has a region of {longest} slices: allowed are at most {MAX_COUNT}, "
+                       "and as many iterations of a layer; use larger tiles or more preemption points")
+    if strategy == "park" or any(point.strategy == Strategy.PARK for points in where for point in points):
+        need("buffers.spare", p.buffers.spare, 1, "banks that hold the sums of preempted jobs, for strategy park")
     latest = max(t.deadline for t in taskset.tasks) + sum(longest_job(layers) for layers in placed)
     if latest >= 1 << (p.scheduler.time_width - 1):
         out.append(problem(file, "platform.scheduler.time_width", p.scheduler.time_width, f"at least "

@@ -7,8 +7,8 @@ import numpy as np
 from ..model.network import Network
 from ..model.platform import Platform
 from ..model.taskset import Task
+from .layers import LayerPlan
 from .layout import Allocator, a_bytes, b_bytes, bias_bytes, pack_panels, unpack_panels
-from .plan import LayerPlan
 
 #: Outputs hold this byte before the first job, so that one that is never written cannot pass for a result.
 POISON = 0xA5
@@ -31,7 +31,10 @@ def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPl
         for i, layer in enumerate(network.layers):
             a_base = output if layer.chained else memory.take(a_bytes(platform, layer.m, layer.k))
             output = memory.take(a_bytes(platform, layer.m, layer.n))
-            layers.append(LayerPlan(platform, layer, task.index, i, row, a_base, *shared[id(network)][i], output, save))
+            before = layers[-1].n_tiles if layers else 0
+            layers.append(LayerPlan(
+                platform, layer, task.index, i, row, a_base, *shared[id(network)][i], output, save, before,
+                i == len(network.layers) - 1))
             row += 1
         placed.append(tuple(layers))
     return placed, memory.used

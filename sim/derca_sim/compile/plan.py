@@ -1,173 +1,52 @@
-"""The plan of a task set: layers with their addresses, and the regions of each job as metadata entries.
-
-The walk of a layer is one iteration per tile of A times tile of B: for each tile along M, for each along N, for each
-along K (innermost). Iterations of a layer are numbered in this order from 0.
-"""
+"""The plan of a task set: the entries at which the walk of a job can begin, and the regions of each job."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..model.network import Layer, Network
-from ..model.platform import Overrun, Platform
-from ..model.tables import Strategy, entry_layout, layer_layout
-from .layout import ceil_div
-
-
-@dataclass(frozen=True, eq=False)
-class LayerPlan:
-    """A layer of one task, placed in memory: row `row` of the layer table. Addresses and strides are in bytes.
-
-    `weights_base`, `bias_base` may be shared between tasks; `a_base`, `c_base` and `save` belong to the task.
-    """
-
-    platform: Platform
-    layer: Layer
-    task: int
-    index: int
-    row: int
-    a_base: int
-    b_base: int
-    bias_base: int
-    c_base: int
-    save: int
-
-    @cached_property
-    def m_tiles(self) -> int:
-        """Tiles along M."""
-        return ceil_div(self.layer.m, self.platform.tile.m)
-
-    @cached_property
-    def n_tiles(self) -> int:
-        """Tiles along N."""
-        return ceil_div(self.layer.n, self.platform.tile.n)
-
-    @cached_property
-    def k_tiles(self) -> int:
-        """Tiles along K."""
-        return ceil_div(self.layer.k, self.platform.tile.k)
-
-    @property
-    def iterations(self) -> int:
-        """Iterations of the layer."""
-        return self.m_tiles * self.n_tiles * self.k_tiles
-
-    @cached_property
-    def a_panel_stride(self) -> int:
-        """Bytes between panels of A."""
-        return self.platform.panel_stride(self.layer.k, self.platform.a_lanes)
-
-    @cached_property
-    def b_panel_stride(self) -> int:
-        """Bytes between panels of B."""
-        return self.platform.panel_stride(self.layer.k, self.platform.b_lanes)
-
-    @cached_property
-    def c_panel_stride(self) -> int:
-        """Bytes between panels of C."""
-        return self.platform.panel_stride(self.layer.n, self.platform.a_lanes)
-
-    def coordinates(self, iteration: int) -> tuple[int, int, int]:
-        """Tile coordinates (m, n, k) of an iteration."""
-        tile, k = divmod(iteration, self.k_tiles)
-        return *divmod(tile, self.n_tiles), k
-
-    def tile_m_panels(self, m: int) -> int:
-        """A panels of the tiles at coordinate `m`; the last may have fewer."""
-        p = self.platform
-        return min(p.m_panels, ceil_div(self.layer.m - m * p.tile.m, p.array.rows))
-
-    def tile_n(self, n: int) -> int:
-        """Columns of the tiles at coordinate `n`; the last may have fewer."""
-        return min(self.platform.tile.n, self.layer.n - n * self.platform.tile.n)
-
-    def tile_n_panels(self, n: int) -> int:
-        """B panels of the tiles at coordinate `n`."""
-        return ceil_div(self.tile_n(n), self.platform.array.cols)
-
-    def tile_k(self, k: int) -> int:
-        """K steps of the tiles at coordinate `k`; the last may have fewer."""
-        return min(self.platform.tile.k, self.layer.k - k * self.platform.tile.k)
-
-    def fields(self) -> dict[str, int]:
-        """The row of the layer table as `model.tables.layer_layout` names it."""
-        p, layer = self.platform, self.layer
-        mask = (1 << p.bus.address_width) - 1  # a stride is larger only where there is one tile and nobody uses it
-        return {
-            "multiplier": layer.multiplier, "shift": layer.shift, "zero_point": layer.zero_point & 0xFF,
-            "relu": int(layer.relu),
-            "last_m_panels": self.tile_m_panels(self.m_tiles - 1), "last_n": self.tile_n(self.n_tiles - 1),
-            "last_k": self.tile_k(self.k_tiles - 1),
-            "m_tiles": self.m_tiles, "n_tiles": self.n_tiles, "k_tiles": self.k_tiles,
-            "a_panel_stride": self.a_panel_stride, "a_tile_stride": p.m_panels * self.a_panel_stride & mask,
-            "b_base": self.b_base,
-            "b_panel_stride": self.b_panel_stride, "b_tile_stride": p.n_panels * self.b_panel_stride & mask,
-            "bias_base": self.bias_base,
-            "c_panel_stride": self.c_panel_stride, "c_tile_stride": p.m_panels * self.c_panel_stride & mask,
-            "save": self.save,
-        }
-
-    def packed(self) -> int:
-        """The row as one integer."""
-        return layer_layout(self.platform).pack(**self.fields())
-
-
-def longest_job(layers: Sequence[LayerPlan]) -> int:
-    """Cycles a job cannot exceed once it is not preempted any more: every step of every iteration one by one.
-
-    Under EDF a late job is served before every later release, so nothing is later than the deadlines and one such job
-    of every task. Generous; `timing.hardware` has the exact lengths.
-    """
-    total = 0
-    for layer in layers:
-        p = layer.platform
-        tile, memory = p.tile, p.memory
-        load = p.m_panels * p.panel_beats(tile.k, p.a_lanes) + p.n_panels * p.panel_beats(tile.k, p.b_lanes)
-        requests = p.m_panels + p.n_panels + 1
-        compute = p.m_panels * p.n_panels * (tile.k + p.array.cols + 4)
-        store = p.m_panels * tile.n * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
-        burst = memory.read_latency + 8
-        step = load + compute + requests * burst + p.panel_beats(tile.n, 4) + memory.write_latency + 64
-        total += layer.iterations * step + layer.m_tiles * layer.n_tiles * 2 * store
-    return total
+from ..model.network import Network
+from ..model.platform import Overrun
+from ..model.tables import Strategy, entry_layout, index_layout
+from .layers import LayerPlan
 
 
 @dataclass(frozen=True, eq=False)
 class EntryPlan:
-    """Consecutive iterations `start` .. `start + count - 1` of one layer: row `row` of the entry table.
+    """Row `row` of the entry table: the walk from slice `slice` of a layer to the layer's end.
 
-    `preemptive`: a region ends after the entry; `out_strategy` is then the strategy of that preemption point, and
-    `in_strategy` that of the point before the region if the entry is its first (else LAYER, unused). `next_layer` is
-    the layer of the job's next entry (of this one, if it is the final one): hardware looks both rows up at once.
+    `next_row` is the row where the job's next layer begins, `next_layer` that layer; its own of both in the last layer.
     """
 
     layer: LayerPlan
-    next_layer: LayerPlan
     row: int
-    start: int
-    count: int
-    preemptive: bool
-    final: bool
-    in_strategy: Strategy
-    out_strategy: Strategy
+    slice: int
+    next_row: int
+    next_layer: LayerPlan
+
+    @cached_property
+    def start(self) -> tuple[int, int]:
+        """(iteration, slice in that iteration) at which it begins."""
+        return self.layer.position(self.slice)
 
     @property
     def depends(self) -> bool:
-        """The entry begins a layer other than the first: the layer before must have been stored."""
-        return self.start == 0 and self.layer.index > 0
+        """The layer's input is the output of the one before."""
+        return self.layer.layer.chained
 
     def fields(self) -> dict[str, int]:
         """The row of the entry table as `model.tables.entry_layout` names it."""
         at, p = self.layer, self.layer.platform
-        m, n, k = at.coordinates(self.start)
+        iteration, within = self.start
+        m, n, k = at.coordinates(iteration)
+        n_panel, m_panel = divmod(within, at.tile_m_panels(m))
         a_row = at.a_base + m * p.m_panels * at.a_panel_stride
         b_col = at.b_base + n * p.n_panels * at.b_panel_stride
         c_row = at.c_base + m * p.m_panels * at.c_panel_stride
         return {
-            "layer": at.row, "next_layer": self.next_layer.row, "count": self.count,
-            "preemptive": int(self.preemptive), "final": int(self.final), "depends": int(self.depends),
-            "out_strategy": int(self.out_strategy), "in_strategy": int(self.in_strategy),
-            "m": m, "n": n, "k": k,
+            "layer": at.row, "next": self.next_row, "next_layer": self.next_layer.row,
+            "count": at.iterations - iteration, "final": int(at.last), "depends": int(self.depends),
+            "allow": at.allow(m, n), "m": m, "n": n, "k": k,
+            "m_panel": m_panel, "n_panel": n_panel, "n_base": n_panel * p.array.cols,
             "a_row": a_row, "a": a_row + k * p.tile.k * p.a_lanes,
             "b_col": b_col, "b": b_col + k * p.tile.k * p.b_lanes,
             "bias": at.bias_base + n * p.tile.n * 4,
@@ -180,21 +59,78 @@ class EntryPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class RegionPlan:
-    """What runs without preemption: one or more consecutive entries."""
+class Point:
+    """A preemption point: before slice `slice` of a layer, or (`slice` = the layer's slices) at its end."""
 
-    index: int
-    entries: tuple[EntryPlan, ...]
+    layer: LayerPlan
+    slice: int
+    strategy: Strategy
 
     @property
-    def in_strategy(self) -> Strategy:
-        """Strategy of the point before the region."""
-        return self.entries[0].in_strategy
+    def inside(self) -> bool:
+        """The layer goes on after it."""
+        return self.slice < self.layer.slices
+
+
+@dataclass(frozen=True, eq=False)
+class RegionPlan:
+    """What runs without preemption: `slices` consecutive slices of a job from the beginning of `entry` on.
+
+    `redo` slices of the output tile precede it. `point` is the preemption point after it, None for a job's last region.
+    `in_strategy` is that of the point before it, LAYER for a job's first.
+    """
+
+    index: int
+    entry: EntryPlan
+    slices: int
+    redo: int
+    in_strategy: Strategy
+    point: Point | None
+
+    @property
+    def last(self) -> bool:
+        """The job's last region."""
+        return self.point is None
 
     @property
     def out_strategy(self) -> Strategy:
         """Strategy of the point after the region."""
-        return self.entries[-1].out_strategy
+        return Strategy.LAYER if self.point is None else self.point.strategy
+
+    def packed(self) -> int:
+        """The row of the index table as one integer."""
+        layer = self.entry.layer
+        return index_layout(layer.platform).pack(
+            entry=self.entry.row, layer=layer.row, slices=self.slices, redo=self.redo, last=int(self.last),
+            in_strategy=int(self.in_strategy), out_strategy=int(self.out_strategy))
+
+
+def entries_and_regions(layers: Sequence[LayerPlan], points: Sequence[Point],
+                        row: int) -> tuple[tuple[EntryPlan, ...], tuple[RegionPlan, ...]]:
+    """The entries of a job in table rows from `row` on, and its regions, which end at `points` (in order)."""
+    starts = [[0, *(p.slice for p in points if p.layer is layer and p.inside)] for layer in layers]
+    first = [row + sum(map(len, starts[:i])) for i in range(len(layers) + 1)]
+    entries, at = [], {}
+    for i, (layer, slices) in enumerate(zip(layers, starts, strict=True)):
+        following = layers[min(i + 1, len(layers) - 1)]
+        for j, begin in enumerate(slices):
+            own = first[i] + j
+            entry = EntryPlan(layer, own, begin, own if following is layer else first[i + 1], following)
+            entries.append(entry)
+            at[layer.index, begin] = entry
+    regions, begin, before = [], (layers[0], 0), Strategy.LAYER
+    done, ends = 0, [0]  # slices of the job before the region, and before each layer
+    for layer in layers:
+        ends.append(ends[-1] + layer.slices)
+    for point in (*points, None):
+        entry = at[begin[0].index, begin[1]]
+        end = ends[-1] if point is None else ends[point.layer.index] + point.slice
+        regions.append(RegionPlan(len(regions), entry, end - done, begin[0].redo(begin[1]), before, point))
+        if point is not None:
+            following = layers[min(point.layer.index + 1, len(layers) - 1)]
+            begin = (point.layer, point.slice) if point.inside else (following, 0)
+            done, before = end, point.strategy
+    return tuple(entries), tuple(regions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +146,7 @@ class TaskPlan:
     sporadic: bool
     triggers: tuple[int, ...]
     layers: tuple[LayerPlan, ...]
+    entries: tuple[EntryPlan, ...]
     regions: tuple[RegionPlan, ...]
     overrun: Overrun = "skip"
     job_budget: int = 0

@@ -2,24 +2,25 @@
 
 - `np` (non-preemptive): one region per job
 - `lw` (layer-wise): one region per layer
-- `recompute` (`ir`), `persist` (`ip`), `flexible` (`if`): points inside layers, by default after every iteration. A
+- `recompute` (`ir`), `persist` (`ip`), `park`, `flexible` (`if`): points inside layers, by default after every slice. A
   point where an output tile is complete costs nothing; at the others the tile is redone, its sums are saved and
-  reloaded, or (`flexible`) whichever of the two is cheaper.
+  reloaded, its sums stay in their bank, or (`flexible`) whichever of these is cheapest.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
 from ..errors import InputError
+from ..model.platform import Platform
 from ..model.tables import COUNT_BITS, Strategy
+from ..model.timing import SchedulerTiming, release_latency
+from .layers import LayerPlan
 from .layout import ceil_div
-from .plan import LayerPlan
+from .plan import Point
 
 #: Names of the command line and what they stand for.
 ALIASES = {"np": "np", "lw": "lw", "recompute": "recompute", "ir": "recompute", "persist": "persist", "ip": "persist",
-           "flexible": "flexible", "if": "flexible"}
-#: Most iterations an entry can hold.
+           "park": "park", "flexible": "flexible", "if": "flexible"}
+#: Most slices a region can hold together with those redone before it, and most iterations of a layer.
 MAX_COUNT = (1 << COUNT_BITS) - 1
 
 
@@ -36,53 +37,32 @@ def canonical(strategy: str) -> str:
     return ALIASES[strategy]
 
 
-@dataclass(frozen=True)
-class Span:
-    """An entry before it has a table row: iterations of a layer, and the point after them if `preemptive`."""
+def points_every(strategy: str, layers: Sequence[LayerPlan], every: int, parked: bool) -> Iterator[Point]:
+    """The points of a job in order, under the canonical `strategy`, one after `every` slices of a layer.
 
-    layer: LayerPlan
-    start: int
-    count: int
-    preemptive: bool
-    strategy: Strategy
-
-
-def spans(strategy: str, layers: Sequence[LayerPlan], every: int) -> Iterator[Span]:
-    """The entries of a job in order, under the canonical `strategy`, with a point after `every` iterations of a layer.
-
-    Layer boundaries are points under every strategy but `np`; the end of the job always is one.
+    Layer boundaries are points under every strategy but `np`. `parked`: sums that are parked are certain to stay.
     """
+    if strategy == "np":
+        return
     for layer in layers:
-        total = layer.iterations
-        inside = strategy not in ("np", "lw")
-        step = min(every if inside else total, total)
-        for begin in range(0, total, step):
-            end = min(begin + step, total)
-            for start in range(begin, end, MAX_COUNT):
-                stop = min(start + MAX_COUNT, end)
-                point = stop == end and (strategy != "np" or (stop == total and layer is layers[-1]))
-                how = _at(strategy, layer, stop) if point else Strategy.LAYER
-                yield Span(layer, start, stop - start, point, how)
+        if strategy != "lw":
+            for at in range(every, layer.slices, every):
+                yield Point(layer, at, _at(strategy, layer, at, parked))
+        if layer is not layers[-1]:
+            yield Point(layer, layer.slices, Strategy.LAYER)
 
 
-def spans_at(layers: Sequence[LayerPlan], points: dict[tuple[int, int], Strategy]) -> Iterator[Span]:
-    """The entries of a job with preemption points just where `points` says: (layer, iterations before) -> strategy.
+def points_at(layers: Sequence[LayerPlan], chosen: dict[tuple[int, int], Strategy]) -> list[Point]:
+    """The points of a job just where `chosen` says: (layer, slices before) -> strategy.
 
-    A point after a layer's last iteration is given with that layer. The end of the job always is a point.
+    A point after a layer's last slice is given with that layer. The end of the job needs none.
     """
-    for layer in layers:
-        total = layer.iterations
-        inside = sorted(i for at, i in points if at == layer.index and 0 < i < total)
-        for begin, end in pairwise([0, *inside, total]):
-            for start in range(begin, end, MAX_COUNT):
-                stop = min(start + MAX_COUNT, end)
-                how = points.get((layer.index, stop)) if stop == end else None
-                ends = stop == total and layer is layers[-1]
-                yield Span(layer, start, stop - start, ends or how is not None, Strategy.LAYER if how is None else how)
+    end = len(layers) - 1, layers[-1].slices
+    return [Point(layers[layer], at, chosen[layer, at]) for layer, at in sorted(chosen) if (layer, at) != end]
 
 
 def smallest_interval(strategy: str, tasks: Sequence[Sequence[LayerPlan]], regions: int, entries: int) -> list[int]:
-    """Per task the smallest interval of points (iterations) with which every task has at most `regions` regions and
+    """Per task the smallest interval of points (slices) with which every task has at most `regions` regions and
     all tasks together at most `entries` entries.
 
     An interval longer than every layer is the best there is when nothing fits; the caller checks the result.
@@ -91,7 +71,7 @@ def smallest_interval(strategy: str, tasks: Sequence[Sequence[LayerPlan]], regio
         return [1] * len(tasks)
 
     def count(layers: Sequence[LayerPlan], every: int) -> int:
-        return sum(ceil_div(layer.iterations, every) for layer in layers)
+        return sum(ceil_div(layer.slices, every) for layer in layers)
 
     def smallest(fits, most: int) -> int:
         low, high = 1, most
@@ -100,7 +80,7 @@ def smallest_interval(strategy: str, tasks: Sequence[Sequence[LayerPlan]], regio
             low, high = (low, middle) if fits(middle) else (middle + 1, high)
         return low
 
-    longest = [max(layer.iterations for layer in layers) for layers in tasks]
+    longest = [max(layer.slices for layer in layers) for layers in tasks]
     own = [
         smallest(lambda j, t=layers: count(t, j) <= regions, most)
         for layers, most in zip(tasks, longest, strict=True)
@@ -111,27 +91,47 @@ def smallest_interval(strategy: str, tasks: Sequence[Sequence[LayerPlan]], regio
     return [max(common, o) for o in own]
 
 
-def recompute_cost(layer: LayerPlan, iteration: int) -> int:
-    """Cycles to redo, on resume, the iterations of the tile done before `iteration`."""
+def stays_parked(p: Platform, deadlines: Sequence[int], keeps: Sequence[bool], task: int) -> bool:
+    """Whether sums that `task` parks are certain to be in their bank when it resumes, whoever preempts it.
+
+    `deadlines` are relative, `keeps` says whose points can leave sums behind in a bank (persisted or parked).
+
+    They go to memory only as the oldest of `buffers.spare` entries of the table, when one more job is preempted with
+    sums to keep. The younger entries and that job are of as many other tasks, which all ran while this job waited: with
+    no later absolute deadlines, and released no earlier than the jitter of releases before it. So at least `spare`
+    other tasks would have relative deadlines shorter than its own by no less than minus the jitter.
+    """
+    jitter = release_latency(p) + SchedulerTiming(p).VISIBILITY
+    others = sum(
+        keep and deadline - jitter < deadlines[task]
+        for i, (deadline, keep) in enumerate(zip(deadlines, keeps, strict=True)) if i != task
+    )
+    return others < p.buffers.spare
+
+
+def recompute_cost(layer: LayerPlan, slice_: int) -> int:
+    """Cycles to redo, on resume, what of the tile was done before slice `slice_`."""
     p = layer.platform
+    iteration, within = layer.position(slice_)
     m, n, done = layer.coordinates(iteration)
-    m_panels, n_panels, steps = layer.tile_m_panels(m), layer.tile_n_panels(n), p.tile.k
-    load = m_panels * p.panel_beats(steps, p.a_lanes) + n_panels * p.panel_beats(steps, p.b_lanes)
-    return done * max(load, m_panels * n_panels * steps)
+    m_panels, n_panels = layer.tile_m_panels(m), layer.tile_n_panels(n)
+    load = m_panels * p.panel_beats(p.tile.k, p.a_lanes) + n_panels * p.panel_beats(p.tile.k, p.b_lanes)
+    return done * max(load, m_panels * n_panels * p.tile.k) + within * layer.tile_k(done)
 
 
-def persist_cost(layer: LayerPlan, iteration: int) -> int:
-    """Cycles to load the saved sums of the tile at `iteration` back, on resume."""
+def persist_cost(layer: LayerPlan, slice_: int) -> int:
+    """Cycles to load the saved sums of the tile at slice `slice_` back, on resume."""
     p = layer.platform
-    m, n, _ = layer.coordinates(iteration)
+    m, n, _ = layer.coordinates(layer.position(slice_)[0])
     return 2 * p.memory.read_latency + layer.tile_m_panels(m) * layer.tile_n(n) * p.bank_word_beats
 
 
-def _at(strategy: str, layer: LayerPlan, iteration: int) -> Strategy:
-    """Strategy of the point before `iteration` (the number of iterations of the layer when at its end)."""
-    if iteration % layer.k_tiles == 0:
+def _at(strategy: str, layer: LayerPlan, slice_: int, parked: bool) -> Strategy:
+    """Strategy of the point before slice `slice_`, which is not the end of the layer."""
+    if not layer.redo(slice_):
         return Strategy.LAYER
-    if strategy == "flexible":
-        cheaper = recompute_cost(layer, iteration) <= persist_cost(layer, iteration)
-        return Strategy.RECOMPUTE if cheaper else Strategy.PERSIST
-    return Strategy.RECOMPUTE if strategy == "recompute" else Strategy.PERSIST
+    if strategy != "flexible":
+        return Strategy[strategy.upper()]
+    keep = Strategy.PARK if layer.platform.buffers.spare else Strategy.PERSIST
+    cost = 0 if parked else persist_cost(layer, slice_)  # parked sums may have to go to memory, too
+    return Strategy.RECOMPUTE if recompute_cost(layer, slice_) <= cost else keep

@@ -1,6 +1,6 @@
 """The host's writes that load tables and task registers, in the order a driver performs them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..model.platform import Platform
 from ..model.registers import OVERRUN, ROW_BITS, Reg, Table, register_map
@@ -26,7 +26,7 @@ def table_writes(platform: Platform, table: Table, first_row: int, layout: RowLa
 
 
 def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Sequence[int],
-                index_rows: dict[tuple[int, int], int], tasks: Sequence[TaskPlan]) -> list[tuple[int, int]]:
+                index_rows: Mapping[tuple[int, int], int], tasks: Sequence[TaskPlan]) -> list[tuple[int, int]]:
     """(byte address, 32-bit value) of every AXI4-Lite write before the start: tables and task registers.
 
     Tasks of the platform that the set does not have are disabled.
@@ -35,10 +35,7 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
     writes = table_writes(platform, Table.LAYER, 0, layer_layout(platform), layer_rows)
     writes += table_writes(platform, Table.ENTRY, 0, entry_layout(platform), entry_rows)
     for task in tasks:
-        rows = [
-            index.pack(entry=index_rows[task.index, region.index], layer=region.entries[0].layer.row)
-            for region in task.regions
-        ]
+        rows = [index_rows[task.index, region.index] for region in task.regions]
         writes += table_writes(platform, Table.INDEX, index_row(platform, task.index, 0), index, rows)
     writes += table_writes(
         platform, Table.TASK, 0, task_row, [task_row.pack(regions=len(task.regions)) for task in tasks])

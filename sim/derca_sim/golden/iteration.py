@@ -1,120 +1,90 @@
 """What one iteration asks of memory and array, from the layer's plan alone."""
 
-from dataclasses import dataclass
 from functools import cached_property
 
-from ..compile.plan import EntryPlan, LayerPlan
-from ..model.tables import Strategy
+from ..compile.layers import LayerPlan
 
 
-@dataclass(frozen=True, eq=False)
 class Iteration:
-    """Iteration `number` of a layer, in region `region` of a job; `preload` is the load of persisted sums before it."""
+    """Iteration `number` of a layer, the first slice it computes being `skip`.
 
-    layer: LayerPlan
-    number: int
-    task: int
-    region: int
-    region_start: bool
-    region_end: bool
-    final: bool
-    strategy: Strategy  #: of the preemption point after the region
-    preload: bool = False
-    depends: bool = False  #: everything the task computed must be in memory first
+    `fresh`: the first after its entry was taken, so that nothing it needs is on chip. `resumed`: partial sums of its
+    tile are in a bank. `final`: a job's last iteration.
+    """
+
+    def __init__(self, layer: LayerPlan, number: int, fresh: bool = True, skip: int = 0, resumed: bool = False):
+        self.layer = layer
+        self.number = number
+        self.task = layer.task
+        self.skip = skip
+        self.resumed = resumed
+        self.m, self.n, self.k = m, n, k = layer.coordinates(number)
+        #: First and last K step of its output tile.
+        self.first, self.last = k == 0, k == layer.k_tiles - 1
+        single = layer.k_tiles == 1
+        #: Whether A and B tile have to be loaded, and whether the next iteration of the layer uses others.
+        self.new_a = fresh or not single or n == 0
+        self.new_b = fresh or not single or layer.n_tiles > 1
+        self.last_a = not single or n == layer.n_tiles - 1
+        self.last_b = not single or layer.n_tiles > 1 or m == layer.m_tiles - 1
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """What it computes, as a value: layer, number, first slice."""
+        return self.layer.row, self.number, self.skip
+
+    @property
+    def final(self) -> bool:
+        """A job's last iteration."""
+        return self.layer.last and self.number == self.layer.iterations - 1
+
+    @property
+    def allow(self) -> int:
+        """Output tiles of the job, its own not counted, that may be outstanding when its A tile is loaded."""
+        return self.layer.allow(self.m, self.n)
 
     @cached_property
-    def _at(self) -> tuple[int, int, int]:
-        return self.layer.coordinates(self.number)
-
-    @property
-    def key(self) -> tuple[int, int, bool]:
-        """What it loads and computes, as a value: layer, number, preload."""
-        return self.layer.row, self.number, self.preload
-
-    @property
-    def first(self) -> bool:
-        """First K step of its output tile."""
-        return self._at[2] == 0
-
-    @property
-    def last(self) -> bool:
-        """Last K step of its output tile."""
-        return self._at[2] == self.layer.k_tiles - 1
-
-    @property
     def panels(self) -> int:
         """A panels."""
-        return self.layer.tile_m_panels(self._at[0])
+        return self.layer.tile_m_panels(self.m)
 
-    @property
+    @cached_property
     def columns(self) -> int:
         """Output columns."""
-        return self.layer.tile_n(self._at[1])
+        return self.layer.tile_n(self.n)
 
     @property
     def steps(self) -> int:
         """K steps."""
-        return self.layer.tile_k(self._at[2])
+        return self.layer.tile_k(self.k)
 
-    @cached_property
-    def pass_columns(self) -> list[int]:
-        """Columns of each pass of the array, in order."""
-        cols = self.layer.platform.array.cols
-        widths = [min(cols, self.columns - c) for c in range(0, self.columns, cols)]
-        return [width for width in widths for _ in range(self.panels)]
-
-    @cached_property
-    def reads(self) -> list[tuple[int, int]]:
-        """(address, beats) of the requests that load it."""
+    def a_reads(self) -> list[tuple[int, int]]:
+        """(address, beats) of the requests for its A tile."""
         at, p = self.layer, self.layer.platform
-        m, n, k = self._at
-        if self.preload:
-            return [(at.save + i * p.save_panel_stride, self.columns * p.bank_word_beats) for i in range(self.panels)]
-        a = at.a_base + k * p.tile.k * p.a_lanes
-        b = at.b_base + k * p.tile.k * p.b_lanes
-        out = [
-            (a + (m * p.m_panels + i) * at.a_panel_stride, p.panel_beats(self.steps, p.a_lanes))
-            for i in range(self.panels)
-        ]
-        out += [
-            (b + (n * p.n_panels + i) * at.b_panel_stride, p.panel_beats(self.steps, p.b_lanes))
-            for i in range(at.tile_n_panels(n))
-        ]
+        a = at.a_base + self.k * p.tile.k * p.a_lanes + self.m * p.m_panels * at.a_panel_stride
+        beats = p.panel_beats(self.steps, p.a_lanes)
+        return [(a + i * at.a_panel_stride, beats) for i in range(self.panels)]
+
+    def b_reads(self) -> list[tuple[int, int]]:
+        """(address, beats) of the requests for its B tile, and for the biases if it is the first K step."""
+        at, p = self.layer, self.layer.platform
+        b = at.b_base + self.k * p.tile.k * p.b_lanes + self.n * p.n_panels * at.b_panel_stride
+        beats = p.panel_beats(self.steps, p.b_lanes)
+        out = [(b + i * at.b_panel_stride, beats) for i in range(at.tile_n_panels(self.n))]
         if self.first:
-            out.append((at.bias_base + 4 * n * p.tile.n, -(-4 * self.columns // p.beat_bytes)))
+            out.append((at.bias_base + 4 * self.n * p.tile.n, -(-4 * self.columns // p.beat_bytes)))
         return out
+
+    def saved_reads(self) -> list[tuple[int, int]]:
+        """(address, beats) of the requests that load persisted partial sums of its tile."""
+        return [(address, beats) for address, _, beats in self.write_panels(True)]
 
     def write_panels(self, persist: bool) -> list[tuple[int, int, int]]:
         """(address, columns, beats) of each panel that stores the tile, or its partial sums."""
         at, p = self.layer, self.layer.platform
-        m, n, _ = self._at
         if persist:
-            return [
-                (at.save + i * p.save_panel_stride, self.columns, self.columns * p.bank_word_beats)
-                for i in range(self.panels)
-            ]
-        return [
-            (
-                at.c_base + (m * p.m_panels + i) * at.c_panel_stride + n * p.tile.n * p.a_lanes,
-                self.columns,
-                p.panel_beats(self.columns, p.a_lanes),
-            )
-            for i in range(self.panels)
-        ]
-
-
-def iterations(entry: EntryPlan, task: int, region: int, region_start: bool, resume: bool) -> list[Iteration]:
-    """The iterations an entry stands for, the preload and the redone ones of a resumed region included."""
-    layer, start, end = entry.layer, entry.start, entry.start + entry.count
-    out = []
-    if resume and entry.in_strategy == Strategy.RECOMPUTE:
-        start -= start % layer.k_tiles
-    if resume and entry.in_strategy == Strategy.PERSIST:
-        out.append(Iteration(layer, start, task, region, False, False, False, Strategy.LAYER, True, True))
-    for number in range(start, end):
-        last = number == end - 1
-        out.append(Iteration(
-            layer, number, task, region, region_start and number == start, last and entry.preemptive,
-            last and entry.final, entry.out_strategy, False, entry.depends and number == start,
-        ))
-    return out
+            beats = self.columns * p.bank_word_beats
+            return [(at.save + i * p.save_panel_stride, self.columns, beats) for i in range(self.panels)]
+        c = at.c_base + self.m * p.m_panels * at.c_panel_stride + self.n * p.tile.n * p.a_lanes
+        beats = p.panel_beats(self.columns, p.a_lanes)
+        return [(c + i * at.c_panel_stride, self.columns, beats) for i in range(self.panels)]

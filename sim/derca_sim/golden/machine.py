@@ -22,12 +22,7 @@ def run(compiled: Compiled, horizon: int) -> list[Event]:
     if compiled.platform.tables.shadow:  # the start commits what was written before
         log.append(Event(0, Kind.COMMIT, 0))
     tasks = compiled.tasks
-    entries = {
-        t.index: [(e, r.index, e is r.entries[0]) for r in t.regions for e in r.entries] for t in tasks
-    }
-    first_entry = {
-        (t.index, r.index): sum(len(before.entries) for before in t.regions[:r.index]) for t in tasks for r in t.regions
-    }
+    plans = {t.index: t for t in tasks}
     release = release_model(compiled.platform, tasks, agenda, log.append)
     scheduler = SchedulerModel(compiled.platform, tasks, release, agenda, log.append)
     finishes: dict[int, list[int]] = {}  # cycle -> tasks
@@ -57,14 +52,11 @@ def run(compiled: Compiled, horizon: int) -> list[Event]:
         if instruction is not None:
             grants[cycle + KernelTiming.GRANT] = instruction
             agenda.at(cycle + KernelTiming.GRANT)
-        flushed = False
         if cycle in grants:
             task, region, switch, preempt, resume, abort = grants.pop(cycle)
-            flushed = switch
             if supervised:
                 budgets.instruction(cycle, task, region)
-            upcoming = entries[task][first_entry[task, region]:] if switch else None
-            flow.grant(cycle, upcoming, preempt, resume, abort)
-        flow.visit(cycle, flushed)
+            flow.grant(cycle, plans[task], plans[task].regions[region], switch, preempt, resume, abort)
+        flow.visit(cycle)
     return number_jobs(e for e in log if e.cycle < horizon)
 

@@ -42,10 +42,14 @@ class TileConfig(Section):
 
 
 class BufferConfig(Section):
-    """On-chip buffers: `slots` input tiles and `banks` output tiles of int32 partial sums."""
+    """On-chip buffers: `slots` tiles of each operand, `banks` output tiles of int32 partial sums.
+
+    Up to `spare` banks may hold sums of preempted jobs.
+    """
 
     slots: Annotated[int, Field(ge=2, le=8)] = 2
     banks: Annotated[int, Field(ge=2, le=8)] = 2
+    spare: Annotated[int, Field(ge=0, le=6)] = 0
 
 
 class BusConfig(Section):
@@ -177,6 +181,10 @@ class Platform(Section):
         require(
             bus.data_width <= 32 * a.rows, "bus.data_width", bus.data_width,
             f"at most 32 x array.rows = {32 * a.rows} bits, so that a beat is never wider than a bank word",
+        )
+        require(
+            self.buffers.spare <= self.buffers.banks - 2, "buffers.spare", self.buffers.spare,
+            f"at most buffers.banks - 2 = {self.buffers.banks - 2}, so that two banks are left for the running job",
         )
         require(
             a.rows % self.store.requant_lanes == 0, "store.requant_lanes", self.store.requant_lanes,

@@ -11,16 +11,12 @@ from .platform import Platform
 
 
 class Strategy(IntEnum):
-    """What happens to the state on chip when a job is preempted at a point."""
+    """What happens to the partial sums on chip when a job is preempted at a point."""
 
-    LAYER = 0  #: nothing is on chip: the boundary of a layer or of an output tile
-    RECOMPUTE = 1  #: partial sums are dropped; on resume the tile is redone from its first K step
-    PERSIST = 2  #: partial sums are stored to memory in the background and loaded back on resume
-    PARK = 3  #: partial sums stay in their bank; only the analysis knows this yet, no hardware offers it
-
-
-#: What the hardware can do.
-HARDWARE_STRATEGIES = (Strategy.LAYER, Strategy.RECOMPUTE, Strategy.PERSIST)
+    LAYER = 0  #: there are none: the boundary of a layer or of an output tile
+    RECOMPUTE = 1  #: dropped; on resume the output tile is redone from its first slice
+    PERSIST = 2  #: stored to memory in the background, and loaded back on resume
+    PARK = 3  #: left in their bank, and stored to memory only when other jobs need it (`buffers.spare`)
 
 
 @dataclass(frozen=True)
@@ -87,8 +83,10 @@ def bits_for(value: int) -> int:
 
 #: Bits of a tile coordinate or a tile count along one dimension of a layer.
 COORD_BITS = 16
-#: Bits of the iterations in one entry.
+#: Bits of a number of iterations or of slices.
 COUNT_BITS = 24
+#: Bits of a number of output tiles of two layers.
+ALLOW_BITS = COUNT_BITS + 1
 
 
 def layer_layout(p: Platform) -> RowLayout:
@@ -105,6 +103,7 @@ def layer_layout(p: Platform) -> RowLayout:
         Field("m_tiles", COORD_BITS, "tiles along M"),
         Field("n_tiles", COORD_BITS, "tiles along N"),
         Field("k_tiles", COORD_BITS, "tiles along K"),
+        Field("prev_n_tiles", COORD_BITS, "tiles along N of the job's layer before, 0 for its first"),
         Field("a_panel_stride", addr, "bytes between panels of A"),
         Field("a_tile_stride", addr, "bytes between tile rows of A"),
         Field("b_base", addr, "address of B"),
@@ -118,20 +117,22 @@ def layer_layout(p: Platform) -> RowLayout:
 
 
 def entry_layout(p: Platform) -> RowLayout:
-    """Metadata entry: consecutive iterations of one layer, with the state of the tile walk at its start."""
+    """Where the walk of a job can begin, and the state of the tile walk there: all up to the end of the layer."""
     addr = p.bus.address_width
     return RowLayout((
         Field("layer", bits_for(p.tables.layers - 1), "row of the layer table"),
-        Field("next_layer", bits_for(p.tables.layers - 1), "row of the layer table for the job's next entry"),
-        Field("count", COUNT_BITS, "iterations in this entry"),
-        Field("preemptive", 1, "a region ends after this entry: feedback is sent"),
-        Field("final", 1, "the job ends after this entry"),
-        Field("depends", 1, "first entry of a layer: its input must have been stored"),
-        Field("out_strategy", 2, "strategy of the preemption point after this entry"),
-        Field("in_strategy", 2, "strategy of the preemption point before this entry"),
+        Field("next", bits_for(p.tables.entries - 1), "row of the job's next layer, its own if there is none"),
+        Field("next_layer", bits_for(p.tables.layers - 1), "that row's row of the layer table"),
+        Field("count", COUNT_BITS, "iterations to the end of the layer"),
+        Field("final", 1, "the job's last layer"),
+        Field("depends", 1, "not the job's first layer: its input comes from the layer before"),
+        Field("allow", ALLOW_BITS, "output tiles of the job that may not be in memory yet"),
         Field("m", COORD_BITS, "tile coordinate along M of the first iteration"),
         Field("n", COORD_BITS, "tile coordinate along N"),
         Field("k", COORD_BITS, "tile coordinate along K"),
+        Field("m_panel", bits_for(p.m_panels - 1), "A panel of the first slice"),
+        Field("n_panel", bits_for(p.n_panels - 1), "B panel of the first slice"),
+        Field("n_base", bits_for(p.tile.n - 1), "that panel's first column within the tile"),
         Field("a_row", addr, "address of A at (m, 0)"),
         Field("a", addr, "address of A at (m, k)"),
         Field("b_col", addr, "address of B at (0, n)"),
@@ -145,8 +146,13 @@ def entry_layout(p: Platform) -> RowLayout:
 def index_layout(p: Platform) -> RowLayout:
     """Index table row, addressed by (task, region)."""
     return RowLayout((
-        Field("entry", bits_for(p.tables.entries - 1), "first entry of the region"),
+        Field("entry", bits_for(p.tables.entries - 1), "entry at which the region begins"),
         Field("layer", bits_for(p.tables.layers - 1), "that entry's row of the layer table"),
+        Field("slices", COUNT_BITS, "slices in the region"),
+        Field("redo", COUNT_BITS, "slices from the beginning of the output tile to the region"),
+        Field("last", 1, "the job's last region"),
+        Field("in_strategy", 2, "strategy of the preemption point before the region"),
+        Field("out_strategy", 2, "strategy of the preemption point after the region"),
     ))
 
 

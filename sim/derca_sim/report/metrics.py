@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..events import Event
-from ..model.tables import HARDWARE_STRATEGIES
+from ..model.tables import Strategy
 from .jobs import TaskInfo, rebuild
 
 
@@ -49,7 +49,7 @@ class Metrics:
 
 def strategy_names() -> list[str]:
     """Names of the strategies as they appear in results."""
-    return [s.name.lower() for s in HARDWARE_STRATEGIES]
+    return [s.name.lower() for s in Strategy]
 
 
 def measure(events: Iterable[Event], tasks: Sequence[TaskInfo], horizon: int, pes: int) -> Metrics:

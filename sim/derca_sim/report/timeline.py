@@ -12,14 +12,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..events import Event
-from ..model.tables import HARDWARE_STRATEGIES, Strategy
+from ..model.tables import Strategy
 from .jobs import Job, Overrun, TaskInfo, rebuild
 
 #: Colours of tasks, in order of their index; they repeat after the last.
 LANE_COLOURS = ("#4477aa", "#228833", "#aa7733", "#66aabb", "#887799", "#667744", "#996688", "#557788")
 MISS_COLOUR = "#d1242f"
-STRATEGY_COLOURS = {Strategy.LAYER: "#555555", Strategy.RECOMPUTE: "#b35900", Strategy.PERSIST: "#7b2fbe"}
-STRATEGY_LETTERS = {Strategy.LAYER: "L", Strategy.RECOMPUTE: "R", Strategy.PERSIST: "P"}
+STRATEGY_COLOURS = {Strategy.LAYER: "#555555", Strategy.RECOMPUTE: "#b35900", Strategy.PERSIST: "#7b2fbe",
+                    Strategy.PARK: "#1b7f5c"}
+STRATEGY_LETTERS = {Strategy.LAYER: "L", Strategy.RECOMPUTE: "R", Strategy.PERSIST: "P", Strategy.PARK: "B"}
 
 # Heights within a lane, which spans 0 .. 1 upwards from its baseline.
 BAR_BOTTOM, BAR_TOP, ARROW_TOP, LETTER = 0.06, 0.50, 0.84, -0.14
@@ -266,7 +267,7 @@ def _legend(figure) -> None:
         (mark("v", MISS_COLOUR, "-", lw=2.2, ms=6), "deadline missed, late until"),
         (mark("x", MISS_COLOUR, mew=2, ms=6), "release skipped (overrun)"),
     ]
-    for strategy in HARDWARE_STRATEGIES:
+    for strategy in Strategy:
         letter = mark(f"${STRATEGY_LETTERS[strategy]}$", STRATEGY_COLOURS[strategy], ms=7)
         handles.append((letter, f"preempted: {strategy.name.lower()}"))
     handles.append((mark(">", "white", mec=STRATEGY_COLOURS[Strategy.RECOMPUTE], mew=1.2, ms=6), "resumed"))

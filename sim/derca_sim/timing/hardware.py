@@ -6,6 +6,10 @@ from that same worst state, with its swap-in, and comparing every later decision
 delay is the price. Starting anywhere better, or being granted earlier, cannot finish later: the engines are a max-plus
 system (each operation begins at the latest of some earlier ones' ends), which is monotone and does not stretch delays.
 Swap-out is free for the preempting job beyond what its own cold start already holds.
+
+Persisted sums that are still in their bank need no preload: what the resumed job then waits for, the bank to be
+written, is part of what it waits for otherwise, all its own to be in memory. So `persist` is priced with the preload.
+So is `park` where the sums may have gone to memory (`stays_parked`), and without it where they cannot have.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +17,9 @@ from dataclasses import dataclass, replace
 
 from ..analysis.model import Option, System, TaskModel
 from ..compile.compiler import Compiled
-from ..compile.plan import LayerPlan, RegionPlan, TaskPlan
+from ..compile.layers import LayerPlan
+from ..compile.plan import TaskPlan
+from ..compile.strategies import stays_parked
 from ..golden.agenda import Agenda
 from ..golden.dataflow import DataflowModel, Leftover
 from ..golden.iteration import Iteration
@@ -26,9 +32,10 @@ from ..model.timing import ComputeTiming, KernelTiming, SchedulerTiming, StoreTi
 class Bounds:
     """The largest pieces of work any task of a set has, in cycles or beats."""
 
-    load_beats: int  #: beats of one tile
-    load_bursts: int  #: and its bursts, wherever it lies between 4 KiB boundaries
-    request_bursts: int  #: bursts of one of its requests
+    load_beats: int  #: beats of one A tile, one B tile and its biases
+    load_bursts: int  #: and their bursts, wherever they lie between 4 KiB boundaries
+    request_beats: int  #: beats of one request
+    request_bursts: int  #: and its bursts
     store: int  #: reads of a bank by the store engine
 
     @staticmethod
@@ -37,14 +44,14 @@ class Bounds:
         layers = [layer for task in tasks for layer in task.layers]
         corners = [it for layer in layers for it in _corners(layer)]
         p = layers[0].platform
+        reads = [[beats for _, beats in (*it.b_reads(), *it.a_reads())] for it in corners]
 
         def bursts(beats: int) -> int:
             return -(-beats // p.bus.burst_beats) + -(-beats * p.beat_bytes // 4096)
 
         return Bounds(
-            max(sum(beats for _, beats in it.reads) for it in corners),
-            max(sum(bursts(beats) for _, beats in it.reads) for it in corners),
-            max(bursts(beats) for it in corners for _, beats in it.reads),
+            max(map(sum, reads)), max(sum(map(bursts, tile)) for tile in reads),
+            max(map(max, reads)), max(bursts(beats) for tile in reads for beats in tile),
             max(it.panels * it.columns for it in corners)
             * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats),
         )
@@ -52,27 +59,31 @@ class Bounds:
 
 def _corners(layer: LayerPlan) -> Iterator[Iteration]:
     for number in {0, layer.k_tiles - 1, layer.iterations - layer.k_tiles, layer.iterations - 1}:
-        yield Iteration(layer, number, layer.task, 0, False, False, False, Strategy.LAYER)
+        yield Iteration(layer, number)
 
 
 def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
     """The worst state in which a job can be started by an instruction decided in cycle 0.
 
-    Every slot is being filled with a prefetch that has to run out. If there can be more bursts than may be in flight,
-    the request in the read manager still needs a round trip for each such number of them. The compute engine takes its
-    last operands `ComputeTiming.AHEAD` cycles after the decision and their sums drain; every bank waits to be stored,
-    its own task's among them, one after the other, in lock-step each with its response, otherwise once as many store
-    commands have been answered as may wait for it, if memory is slow enough for that many to wait.
+    Prefetched tiles have been requested for every slot, and what the read manager has taken has to run out: one request
+    and as many bursts as may be in flight. If there can be that many, the request still needs a round trip for each
+    such number of its own. The compute engine takes its last operands `ComputeTiming.AHEAD` cycles after the decision
+    and their sums drain; if other sums are parked, those of one more job are then queued to make room. Every bank waits
+    to be stored, its own task's among them, one after the other, in lock-step each with its response, otherwise once as
+    many store commands have been answered as may wait for it, if memory is slow enough for that many to wait. As many
+    banks as may be parked stay so while the job runs; the others are those that are stored last.
     """
     granted, memory = KernelTiming.GRANT, p.memory
     ended = ComputeTiming.AHEAD
     crowded = p.buffers.slots * bounds.load_bursts > p.bus.outstanding
     rounds = 1 + (-(-bounds.request_bursts // p.bus.outstanding) if crowded else 0)
     asked = granted + 1 + bounds.request_bursts
-    read = asked + rounds * (memory.read_latency + 1) + p.buffers.slots * bounds.load_beats
+    flying = bounds.request_beats + p.bus.outstanding * p.bus.burst_beats
+    read = asked + rounds * (memory.read_latency + 1) + min(p.buffers.slots * bounds.load_beats, flying)
     if crowded:
         asked = read
-    compute = max(granted + 1, ended + ComputeTiming.DRAIN + p.array.cols) + 1  # swapped out
+    swapped = max(granted + 1, ended + ComputeTiming.DRAIN + p.array.cols)
+    compute = swapped + 1 + (p.buffers.spare > 0)
     answered = max(StoreTiming.REQUANTISED, StoreTiming.RAW) + memory.write_latency + 2  # after the last read
     each, first, waiting = bounds.store + StoreTiming.GAP, compute, 0
     if p.pipeline == "lockstep":
@@ -80,8 +91,9 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
     elif answered >= (KernelTiming.COMMANDS - 1) * (StoreTiming.GAP + 1):
         first += answered
         waiting = first + p.buffers.banks * each + answered
-    banks = tuple(first + (i + 1) * each for i in range(p.buffers.banks))
-    return Leftover(asked, read, read + 2, banks, banks[-1], banks[-1] + answered, compute, waiting)
+    stored = tuple(first + (i + 1) * each for i in range(p.buffers.banks))
+    return Leftover(
+        asked, read, read + 2, stored[p.buffers.spare:], stored[-1], stored[-1] + answered, compute, waiting)
 
 
 @dataclass
@@ -105,40 +117,44 @@ class HardwareTiming:
         """The task set for the analysis. A point follows every region of the plan but the last."""
         tasks, tails = [], []
         jitter = release_latency(self._p) + SchedulerTiming(self._p).VISIBILITY
-        for task in self._compiled.tasks:
-            model, tail = self._task(task, jitter)
+        plans = self._compiled.tasks
+        deadlines = [task.deadline for task in plans]
+        keeps = [any(r.redo for r in task.regions) for task in plans]
+        for i, task in enumerate(plans):
+            model, tail = self._task(task, jitter, stays_parked(self._p, deadlines, keeps, i))
             tasks.append(model)
             tails.append(tail)
         return System(tuple(tasks), 0, max(tails), exact=False)
 
-    def _task(self, task: TaskPlan, jitter: int) -> tuple[TaskModel, int]:
-        whole = self._run(task.regions, False)
+    def _task(self, task: TaskPlan, jitter: int, stays: bool) -> tuple[TaskModel, int]:
+        whole = self._run(task, 0)
         blocks = [b - a for a, b in zip([0, *whole.decisions], whole.decisions, strict=False)]
         tail = whole.finish - whole.decisions[-1]
         points = []
-        for j in range(1, len(task.regions)):
-            strategies = [Strategy.LAYER]
-            if task.regions[j].in_strategy != Strategy.LAYER:
-                strategies = [Strategy.RECOMPUTE, Strategy.PERSIST]
+        for region in task.regions[1:]:
+            strategies = [Strategy.RECOMPUTE, Strategy.PERSIST] if region.redo else [Strategy.LAYER]
             options = []
             for strategy in strategies:
-                price, end = self._price(task.regions, j, strategy, whole)
+                price, end = self._price(task, region.index, strategy, whole)
                 tail = max(tail, end)
                 options.append(Option(strategy, 0, price))
+            if region.redo and self._p.buffers.spare:
+                price = options[-1].swap_in
+                if stays:
+                    price, end = self._price(task, region.index, Strategy.PARK, whole)
+                    tail = max(tail, end)
+                options.insert(0, Option(Strategy.PARK, 0, price))
             points.append(tuple(options))
-        ends = frozenset(
-            r.index for r in task.regions[:-1]
-            if r.entries[-1].start + r.entries[-1].count == r.entries[-1].layer.iterations
-        )
+        ends = frozenset(r.index for r in task.regions[:-1] if not r.point.inside)
         return TaskModel(task.name, task.period, task.deadline, tuple(blocks), tuple(points), jitter, ends), tail
 
-    def _price(self, regions: Sequence[RegionPlan], start: int, strategy: Strategy, whole: Run) -> tuple[int, int]:
-        """(largest delay of a decision or of the results, longest tail) when the job resumes with region `start`."""
-        first = regions[start].entries[0]
-        cold = (RegionPlan(start, (replace(first, in_strategy=strategy), *regions[start].entries[1:])),
-                *regions[start + 1:])
+    def _price(self, task: TaskPlan, start: int, strategy: Strategy, whole: Run) -> tuple[int, int]:
+        """(largest delay of a decision or of the results, longest tail) when a job resumes with region `start`.
+
+        With `park` the sums are in their bank: one bank fewer waits to be stored, and one parked bank is its own.
+        """
         before = whole.decisions[start - 1]
-        rest = self._run(cold, True, whole.signatures[start:])
+        rest = self._run(task, start, strategy, whole.signatures[start:])
         delays = [
             mine - (theirs - before)
             for mine, theirs in zip(rest.decisions, whole.decisions[start:], strict=False)
@@ -149,8 +165,12 @@ class HardwareTiming:
             tail = rest.finish - rest.decisions[-1]
         return max(0, *delays), tail
 
-    def _run(self, regions: Sequence[RegionPlan], resume: bool, until: Sequence[tuple] = ()) -> Run:
-        """Run `regions` from the worst leftover; stop early once the state after a region equals that in `until`."""
+    def _run(self, task: TaskPlan, start: int, strategy: Strategy = Strategy.LAYER,
+             until: Sequence[tuple] = ()) -> Run:
+        """Run a job from region `start` on out of the worst leftover, with `strategy` at the point before it.
+
+        Stops early once the state after a region equals that in `until`.
+        """
         agenda, out = Agenda(), Run([], [], -1)
         pending: list[int] = []
 
@@ -159,26 +179,30 @@ class HardwareTiming:
                 out.finish = cycle
 
         flow = DataflowModel(self._p, agenda, lambda event: None, pending.append, stored)
-        task = regions[0].entries[0].layer.task
-        flow.leave(self._left, task)
-        entries = [(e, r.index, e is r.entries[0]) for r in regions for e in r.entries]
+        regions = [replace(task.regions[start], in_strategy=strategy), *task.regions[start + 1:]]
+        if strategy == Strategy.PARK:
+            at = regions[0].entry
+            flow.leave(replace(self._left, banks=self._left.banks[:-1]), task.index, Iteration(at.layer, at.start[0]))
+        else:
+            flow.leave(self._left, task.index, None)
         grant = KernelTiming.GRANT
         refilled = SchedulerTiming(self._p).LONGEST_REFILL  # after the switch in cycle 0
         agenda.at(grant)
         while (cycle := agenda.next()) is not None:
             if cycle == grant:
-                flow.grant(cycle, None if out.decisions else entries, False, resume and not out.decisions)
-            flow.visit(cycle, cycle == grant and not out.decisions)
+                done = len(out.decisions)
+                flow.grant(cycle, task, regions[done], not done, False, start > 0 and not done)
+            flow.visit(cycle)
             due = max(pending[0], refilled) if pending else -1
             if due == cycle:
                 pending.pop()
                 out.decisions.append(cycle)
-                out.signatures.append(flow.signature(cycle))
+                out.signatures.append(flow.signature(cycle, task.index))
                 done = len(out.decisions)
                 if done <= len(until) and out.signatures[-1] == until[done - 1] and done < len(regions):
                     break
-                grant = cycle + KernelTiming.GRANT
                 if done < len(regions):
+                    grant = cycle + KernelTiming.GRANT
                     agenda.at(grant)
             elif pending:
                 agenda.at(due)

@@ -1,0 +1,50 @@
+"""A queue whose content can be dropped."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+
+class DroppableQueue(wiring.Component):
+    """At least `depth` payloads, first in, first out; one is there in the cycle after it was put.
+
+    Attributes
+    ----------
+    i : In(stream)
+    o : Out(stream)
+    drop : In
+        Everything is dropped, with what is put in this cycle.
+    """
+
+    def __init__(self, payload, depth: int):
+        self._payload = payload
+        self._bits = (depth - 1).bit_length()
+        super().__init__({
+            "i": In(stream.Signature(payload)),
+            "o": Out(stream.Signature(payload)),
+            "drop": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = self._bits
+        m.submodules.rows = rows = Memory(shape=self._payload, depth=1 << bits, init=[])
+        write, read = rows.write_port(), rows.read_port(domain="comb")
+        put, got = Signal(bits + 1), Signal(bits + 1)
+        m.d.comb += [
+            write.addr.eq(put[:bits]),
+            write.data.eq(self.i.payload),
+            write.en.eq(self.i.valid & self.i.ready),
+            read.addr.eq(got[:bits]),
+            self.o.payload.eq(read.data),
+            self.o.valid.eq(put != got),
+            self.i.ready.eq((put ^ got) != 1 << bits),
+        ]
+        with m.If(write.en):
+            m.d.sync += put.eq(put + 1)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += got.eq(got + 1)
+        with m.If(self.drop):
+            m.d.sync += [put.eq(0), got.eq(0)]
+        return m

@@ -1,0 +1,172 @@
+"""A layer placed in memory: its tiles and slices, its addresses, its row of the layer table.
+
+The walk of a layer is one iteration per tile of A times tile of B: for each tile along M, for each along N, for each
+along K (innermost). An iteration is done in slices, one pass of the array per pair of panels: for each panel of B, for
+each of A (innermost). Iterations of a layer, and its slices, are numbered in this order from 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..model.network import Layer
+from ..model.platform import Platform
+from ..model.tables import layer_layout
+from .layout import ceil_div
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPlan:
+    """A layer of one task, placed in memory: row `row` of the layer table. Addresses and strides are in bytes.
+
+    `weights_base`, `bias_base` may be shared between tasks; `a_base`, `c_base` and `save` belong to the task.
+    `prev_n_tiles` are the tiles along N of the job's layer before (0 for its first); `last`: the job has none after.
+    """
+
+    platform: Platform
+    layer: Layer
+    task: int
+    index: int
+    row: int
+    a_base: int
+    b_base: int
+    bias_base: int
+    c_base: int
+    save: int
+    prev_n_tiles: int
+    last: bool
+
+    @cached_property
+    def m_tiles(self) -> int:
+        """Tiles along M."""
+        return ceil_div(self.layer.m, self.platform.tile.m)
+
+    @cached_property
+    def n_tiles(self) -> int:
+        """Tiles along N."""
+        return ceil_div(self.layer.n, self.platform.tile.n)
+
+    @cached_property
+    def k_tiles(self) -> int:
+        """Tiles along K."""
+        return ceil_div(self.layer.k, self.platform.tile.k)
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of the layer."""
+        return self.m_tiles * self.n_tiles * self.k_tiles
+
+    @cached_property
+    def slices(self) -> int:
+        """Slices of the layer."""
+        p = self.platform
+        return self.k_tiles * ceil_div(self.layer.m, p.array.rows) * ceil_div(self.layer.n, p.array.cols)
+
+    @property
+    def divisible(self) -> bool:
+        """Its output tiles take more than one slice, so that there are points at which partial sums exist."""
+        return self.slices > self.m_tiles * self.n_tiles
+
+    @cached_property
+    def a_panel_stride(self) -> int:
+        """Bytes between panels of A."""
+        return self.platform.panel_stride(self.layer.k, self.platform.a_lanes)
+
+    @cached_property
+    def b_panel_stride(self) -> int:
+        """Bytes between panels of B."""
+        return self.platform.panel_stride(self.layer.k, self.platform.b_lanes)
+
+    @cached_property
+    def c_panel_stride(self) -> int:
+        """Bytes between panels of C."""
+        return self.platform.panel_stride(self.layer.n, self.platform.a_lanes)
+
+    def coordinates(self, iteration: int) -> tuple[int, int, int]:
+        """Tile coordinates (m, n, k) of an iteration."""
+        tile, k = divmod(iteration, self.k_tiles)
+        return *divmod(tile, self.n_tiles), k
+
+    def position(self, slice_: int) -> tuple[int, int]:
+        """(iteration, slice in that iteration) of slice `slice_` of the layer; its end is the end's iteration."""
+        p, n_panels = self.platform, ceil_div(self.layer.n, self.platform.array.cols)
+        m, rest = divmod(slice_, p.m_panels * n_panels * self.k_tiles)
+        m_panels = self.tile_m_panels(m) if rest else 1
+        n, rest = divmod(rest, m_panels * p.n_panels * self.k_tiles)
+        k, within = divmod(rest, m_panels * self.tile_n_panels(n)) if rest else (0, 0)
+        return (m * self.n_tiles + n) * self.k_tiles + k, within
+
+    def redo(self, slice_: int) -> int:
+        """Slices of the output tile before slice `slice_` of the layer: 0 where a tile begins."""
+        iteration, within = self.position(slice_)
+        m, n, k = self.coordinates(iteration)
+        return within + (k * self.tile_m_panels(m) * self.tile_n_panels(n) if k else 0)
+
+    def allow(self, m: int, n: int) -> int:
+        """Output tiles of the job that may be outstanding when the A tiles of row `m` are loaded for column `n`.
+
+        Those of the layer before in later rows, as stores keep their order, and those of this layer before (m, n).
+        """
+        if not self.index:
+            return 0
+        return (self.m_tiles - m - 1) * self.prev_n_tiles + m * self.n_tiles + n
+
+    def tile_m_panels(self, m: int) -> int:
+        """A panels of the tiles at coordinate `m`; the last may have fewer."""
+        p = self.platform
+        return min(p.m_panels, ceil_div(self.layer.m - m * p.tile.m, p.array.rows))
+
+    def tile_n(self, n: int) -> int:
+        """Columns of the tiles at coordinate `n`; the last may have fewer."""
+        return min(self.platform.tile.n, self.layer.n - n * self.platform.tile.n)
+
+    def tile_n_panels(self, n: int) -> int:
+        """B panels of the tiles at coordinate `n`."""
+        return ceil_div(self.tile_n(n), self.platform.array.cols)
+
+    def tile_k(self, k: int) -> int:
+        """K steps of the tiles at coordinate `k`; the last may have fewer."""
+        return min(self.platform.tile.k, self.layer.k - k * self.platform.tile.k)
+
+    def fields(self) -> dict[str, int]:
+        """The row of the layer table as `model.tables.layer_layout` names it."""
+        p, layer = self.platform, self.layer
+        mask = (1 << p.bus.address_width) - 1  # a stride is larger only where there is one tile and nobody uses it
+        return {
+            "multiplier": layer.multiplier, "shift": layer.shift, "zero_point": layer.zero_point & 0xFF,
+            "relu": int(layer.relu),
+            "last_m_panels": self.tile_m_panels(self.m_tiles - 1), "last_n": self.tile_n(self.n_tiles - 1),
+            "last_k": self.tile_k(self.k_tiles - 1),
+            "m_tiles": self.m_tiles, "n_tiles": self.n_tiles, "k_tiles": self.k_tiles,
+            "prev_n_tiles": self.prev_n_tiles,
+            "a_panel_stride": self.a_panel_stride, "a_tile_stride": p.m_panels * self.a_panel_stride & mask,
+            "b_base": self.b_base,
+            "b_panel_stride": self.b_panel_stride, "b_tile_stride": p.n_panels * self.b_panel_stride & mask,
+            "bias_base": self.bias_base,
+            "c_panel_stride": self.c_panel_stride, "c_tile_stride": p.m_panels * self.c_panel_stride & mask,
+            "save": self.save,
+        }
+
+    def packed(self) -> int:
+        """The row as one integer."""
+        return layer_layout(self.platform).pack(**self.fields())
+
+
+def longest_job(layers: Sequence[LayerPlan]) -> int:
+    """Cycles a job cannot exceed once it is not preempted any more: every step of every iteration one by one.
+
+    Under EDF a late job is served before every later release, so nothing is later than the deadlines and one such job
+    of every task. Generous; `timing.hardware` has the exact lengths.
+    """
+    total = 0
+    for layer in layers:
+        p = layer.platform
+        tile, memory = p.tile, p.memory
+        load = p.m_panels * p.panel_beats(tile.k, p.a_lanes) + p.n_panels * p.panel_beats(tile.k, p.b_lanes)
+        requests = p.m_panels + p.n_panels + 1
+        compute = p.m_panels * p.n_panels * (tile.k + p.array.cols + 4)
+        store = p.m_panels * tile.n * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+        burst = memory.read_latency + 8
+        step = load + compute + requests * burst + p.panel_beats(tile.n, 4) + memory.write_latency + 64
+        total += layer.iterations * step + layer.m_tiles * layer.n_tiles * 2 * store
+    return total

@@ -1,0 +1,257 @@
+"""Kernel manager, walker, load engine and input slots: from a job's entries to operands on chip."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..compile.plan import EntryPlan, RegionPlan, TaskPlan
+from ..events import Event, Kind
+from ..model.platform import Platform
+from ..model.tables import Strategy
+from ..model.timing import KernelTiming
+from .agenda import Agenda
+from .banks import NEVER, Banks
+from .iteration import Iteration
+from .memory import ReadChannel, ReadRequest
+from .outstanding import Outstanding
+
+
+@dataclass(eq=False)
+class Slot:
+    """An input slot: a tile of A, or a tile of B with its biases."""
+
+    owned: bool = False
+    free_from: int = 0  # while not owned
+    filled_from: float = 0  # nothing more arrives in it
+    requests: list[ReadRequest] = field(default_factory=list)
+
+    def fill(self, requests: list[ReadRequest]) -> None:
+        """The requests that fill it have been made."""
+        self.requests, self.filled_from = requests, requests[-1].last_beat + 1
+
+    def release(self, since: int) -> None:
+        """Free again from cycle `since` on."""
+        self.owned, self.free_from = False, since
+
+
+class Ring:
+    """The slots of one operand, claimed in turn."""
+
+    def __init__(self, count: int):
+        self.slots = [Slot() for _ in range(count)]
+        self._next = 0
+
+    def room(self, cycle: int) -> bool:
+        """Whether the next slot is free."""
+        slot = self.slots[self._next]
+        return not slot.owned and slot.free_from <= cycle
+
+    @property
+    def latest(self) -> Slot:
+        """The slot claimed last."""
+        return self.slots[self._next - 1]
+
+    def claim(self) -> None:
+        """Claim the next slot."""
+        slot = self.slots[self._next]
+        slot.owned, slot.filled_from = True, NEVER
+        self._next = (self._next + 1) % len(self.slots)
+
+    def signature(self, cycle: int) -> tuple:
+        """Ownership relative to `cycle`, the slot that is claimed next first."""
+        in_turn = self.slots[self._next:] + self.slots[:self._next]
+        return tuple((s.owned, max((s.filled_from if s.owned else s.free_from) - cycle, 0)) for s in in_turn)
+
+
+class Tag(NamedTuple):
+    """An iteration the load engine has taken, and the slots its operands are in."""
+
+    iteration: Iteration
+    a: Slot
+    b: Slot
+
+
+class Front:
+    """Everything before the compute engine, which takes the oldest of `tags`.
+
+    A job's entries are offered one after the other, each goes to the end of its layer. Iterations are taken one by one;
+    each requests what is not on chip yet, B before A, since A may have to wait for the layer before (`depends`).
+    """
+
+    def __init__(self, p: Platform, agenda: Agenda, log: Callable[[Event], None], banks: Banks,
+                 outstanding: Outstanding):
+        self._agenda = agenda
+        self._log = log
+        self._banks = banks
+        self._outstanding = outstanding
+        self._lockstep = p.pipeline == "lockstep"
+        # Kernel manager
+        self._task: TaskPlan | None = None
+        self._entry: EntryPlan | None = None  # to be offered next
+        self._offered_from: float = NEVER
+        self._resume: tuple[RegionPlan, bool] | None = None  # the region resumed, and whether sums are in a bank
+        # Walker
+        self._layer_entry: EntryPlan | None = None  # the entry in work
+        self._preload = False  # before the next iteration
+        self._head: Iteration | None = None  # the next iteration
+        self._head_from: float = NEVER
+        # Load engine
+        self._read = ReadChannel(p)
+        self._free_from: float = 0  # it can take an iteration
+        self._idle_from: float = 0  # and has nothing left to request
+        self._waiting: tuple[Iteration, int] | None = None  # A tile still to be requested, not before this cycle
+        self.a, self.b = Ring(p.buffers.slots), Ring(p.buffers.slots)
+        self.tags: deque[Tag] = deque()
+
+    def leave(self, asked: int, read: int, slots: int) -> None:
+        """Begin with what earlier jobs left behind."""
+        self._read.occupy(asked - 1, read - 1)
+        for slot in (*self.a.slots, *self.b.slots):
+            slot.free_from = slot.filled_from = slots
+
+    def signature(self, cycle: int) -> tuple:
+        """What the future depends on, relative to `cycle`."""
+        return (
+            self.a.signature(cycle), self.b.signature(cycle), tuple(tag.iteration.key for tag in self.tags),
+            self._head and self._head.key, self._preload, max(self._head_from - cycle, 0),
+            self._entry and self._entry.row, max(self._offered_from - cycle, 0), self._read.signature(cycle),
+            self._waiting and (self._waiting[0].key, max(self._waiting[1] - cycle, 0)),
+            max(self._free_from - cycle, 0), max(self._idle_from - cycle, 0),
+        )
+
+    def idle_from(self) -> float:
+        """First cycle in which nothing is being loaded."""
+        return max(self._idle_from, self._read.idle_from,
+                   *(slot.filled_from for ring in (self.a, self.b) for slot in ring.slots))
+
+    # -- switches ---------------------------------------------------------------------------------------------------
+
+    def switch(self, cycle: int, task: TaskPlan, region: RegionPlan, resume: bool, resident: bool) -> None:
+        """Drop what was prefetched and begin with a region's entry; `resident`: the sums of its tile are in a bank.
+
+        Requests already taken run to their end before their slot is free.
+        """
+        self._flush(cycle)
+        self._task, self._entry = task, region.entry
+        self._offered_from = cycle + KernelTiming.SWITCH
+        self._resume = (region, resident) if resume else None
+        self._agenda.at(cycle + KernelTiming.SWITCH)
+
+    def _flush(self, cycle: int) -> None:
+        self._read.drop_after(cycle)
+        self._head = self._waiting = None
+        self._preload = False
+        self._free_from = min(self._free_from, cycle + 1)
+        self._idle_from = min(self._idle_from, cycle + 1)
+        for slot in (*self.a.slots, *self.b.slots):
+            if not slot.owned:
+                continue
+            made = [r for r in slot.requests if r.taken <= cycle] if slot.filled_from != NEVER else []
+            slot.release(max([cycle, *(r.last_beat for r in made)]) + 2)
+            if not made or len(made) < len(slot.requests):
+                slot.filled_from = slot.free_from
+            self._agenda.at(slot.free_from)
+        for tag in self.tags:
+            self._outstanding.add(tag.iteration.task, -tag.iteration.last)
+        self.tags.clear()
+
+    # -- one cycle ---------------------------------------------------------------------------------------------------
+
+    def visit(self, cycle: int, barrier: bool) -> None:
+        """Let load engine, walker and kernel manager begin what they can in `cycle`."""
+        if self._waiting is not None and cycle >= self._waiting[1]:
+            self._try_a(cycle)
+        if self._head is not None and self._head_from <= cycle and self._free_from <= cycle and barrier:
+            self._try_take(cycle)
+        if self._head is None and self._entry is not None and self._offered_from <= cycle:
+            self._take_entry(cycle)
+
+    def _take_entry(self, cycle: int) -> None:
+        entry = self._layer_entry = self._entry
+        (number, skip), resumed = entry.start, False
+        if self._resume is not None:
+            region, resident = self._resume
+            self._log(Event(cycle, Kind.RESUME, entry.layer.task, region=region.index, arg=int(region.in_strategy)))
+            if region.in_strategy == Strategy.RECOMPUTE:
+                number, skip = number - number % entry.layer.k_tiles, 0
+            resumed = region.in_strategy in (Strategy.PERSIST, Strategy.PARK)
+            self._preload = resumed and not resident
+            self._resume = None
+        self._head = Iteration(entry.layer, number, True, skip, resumed)
+        self._head_from = cycle + 1
+        self._offered_from = cycle + KernelTiming.NEXT
+        self._entry = None if entry.layer.last else self._task.entries[entry.next_row - self._task.entries[0].row]
+        self._agenda.at(cycle + 1)
+        self._agenda.at(self._offered_from)
+
+    def _try_take(self, cycle: int) -> None:
+        it = self._head
+        if self._preload:
+            self._try_preload(cycle, it)
+            return
+        if (it.new_a and not self.a.room(cycle)) or (it.new_b and not self.b.room(cycle)):
+            return
+        allowed = not (it.new_a and self._layer_entry.depends) or self._outstanding.of(it.task, cycle) <= it.allow
+        if self._lockstep and not allowed:
+            return
+        self._outstanding.add(it.task, it.last)
+        taken = cycle
+        if it.new_b:
+            self.b.claim()
+            requests = self._ask(cycle + 1, it.b_reads())
+            self.b.latest.fill(requests)
+            taken = requests[-1].taken
+            self._agenda.at(self.b.latest.filled_from)
+        if it.new_a:
+            self.a.claim()
+            self._waiting = it, taken + 1
+            self._free_from = self._idle_from = NEVER
+            if allowed:  # and stays so
+                self._request_a(taken + 1)
+            else:
+                self._agenda.at(taken + 1)
+        else:
+            self._asked(taken)
+        self.tags.append(Tag(it, self.a.latest, self.b.latest))
+        number = it.number + 1
+        self._head = Iteration(it.layer, number, False) if number < it.layer.iterations else None
+        self._head_from = cycle + 1
+        self._agenda.at(cycle + 1)
+
+    def _try_preload(self, cycle: int, it: Iteration) -> None:
+        """Load persisted sums into a bank, once everything of the task is in memory."""
+        if self._outstanding.of(it.task, cycle) or not self._banks.take(cycle):
+            return
+        self._preload = False
+        self._head_from = cycle + 1
+        self._asked(self._ask(cycle + 1, it.saved_reads())[-1].taken)
+        self._agenda.at(cycle + 1)
+
+    def _try_a(self, cycle: int) -> None:
+        """Request the A tile of the iteration taken last, if what it depends on is in memory."""
+        it = self._waiting[0]
+        if self._outstanding.of(it.task, cycle) - it.last <= it.allow:  # its own tile does not count
+            self._request_a(cycle)
+
+    def _request_a(self, cycle: int) -> None:
+        requests = self._ask(cycle, self._waiting[0].a_reads())
+        self._waiting = None
+        self.a.latest.fill(requests)
+        self._agenda.at(self.a.latest.filled_from)
+        self._asked(requests[-1].taken)
+
+    def _ask(self, offered: int, reads: list[tuple[int, int]]) -> list[ReadRequest]:
+        """Requests one after the other, the first offered from cycle `offered` on."""
+        out = []
+        for address, beats in reads:
+            out.append(self._read.request(offered, address, beats))
+            offered = out[-1].taken + 1
+        self._agenda.at(out[-1].last_beat + 1)
+        return out
+
+    def _asked(self, taken: int) -> None:
+        """The last request of the iteration in work is taken in cycle `taken`."""
+        self._free_from, self._idle_from = taken, taken + 1
+        self._agenda.at(taken)
+        self._agenda.at(taken + 1)

@@ -1,0 +1,31 @@
+"""Which output tiles of each task are not in memory yet."""
+
+from collections import defaultdict, deque
+
+
+class Outstanding:
+    """Per task, tiles taken by the load engine as complete and sums to be persisted, until they are in memory."""
+
+    def __init__(self):
+        self._count: defaultdict[int, int] = defaultdict(int)
+        self._gone_from: defaultdict[int, deque[int]] = defaultdict(deque)
+
+    def add(self, task: int, tiles: int = 1) -> None:
+        """More of them, or fewer."""
+        self._count[task] += tiles
+
+    def stored(self, task: int, since: int) -> None:
+        """The oldest that is not yet known to be stored no longer counts from cycle `since` on."""
+        self._gone_from[task].append(since)
+
+    def of(self, task: int, cycle: int) -> int:
+        """How many there are; `cycle` must not be before the cycle of an earlier call."""
+        gone = self._gone_from[task]
+        while gone and gone[0] <= cycle:
+            gone.popleft()
+            self._count[task] -= 1
+        return self._count[task]
+
+    def signature(self, task: int, cycle: int) -> tuple:
+        """What the future of a task depends on, relative to `cycle`."""
+        return self.of(task, cycle), tuple(since - cycle for since in self._gone_from[task])
