@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,9 @@ VERILATOR_FLAGS = (
     "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style",
 )
 MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2")
+
+#: A word of a memory that is initialised to zero.
+ZEROS = re.compile(r"^ *\S+\[\d+\] = \d+'h0+;\n", re.MULTILINE)
 
 
 class BuildError(Exception):
@@ -48,7 +52,9 @@ def _sources(*names: str) -> bytes:
 
 
 def verilog_for(platform: Platform, progress=None) -> str:
-    """Verilog of the platform, generated once per content of hardware sources and platform.
+    """Verilog of the platform for simulation, generated once per content of hardware sources and platform.
+
+    Verilator sets memories to zero by itself; lines that do it word by word would take it minutes to read.
 
     Parameters
     ----------
@@ -68,7 +74,7 @@ def verilog_for(platform: Platform, progress=None) -> str:
 
             if progress:
                 progress(f"generating Verilog of platform {platform.name}")
-            _write(path, verilog(platform))
+            _write(path, ZEROS.sub("", verilog(platform)))
     return path.read_text()
 
 
