@@ -15,7 +15,6 @@ from derca_sim.model.registers import ID_VALUE, VERSION_VALUE, register_map, tab
 
 from .output import JsonOption, output_directory, print_json, show_table, step
 from .report import load_platform
-from .rtl.build import verilog_for
 
 #: Name of the top module, and of the files for hosts.
 TOP = "derca"
@@ -62,6 +61,7 @@ def generate(
         raise InputError(f"--platform = {platform}: the task set {taskset} names its platform already; "
                          "allowed is one of the two; leave out --platform")
     from derca_hw import LINT_WAIVERS
+    from derca_hw.generate import verilog
 
     compiled = None
     if taskset is not None:
@@ -73,7 +73,7 @@ def generate(
     system = compiled.platform if compiled else load_platform(platform)
     with output_directory(output) as folder:
         with step("generating the hardware"):
-            (folder / "derca.v").write_text(verilog_for(system, family=target))
+            (folder / "derca.v").write_text(verilog(system, target))
             (folder / "derca.vlt").write_text(LINT_WAIVERS.read_text())
         _write_json(folder / "platform.json", {**system.model_dump(mode="json"), "config_hash": system.config_hash})
         _write_json(folder / "registers.json", register_json(system))

@@ -43,7 +43,8 @@ def run(
 ):
     """Simulate the generated RTL with a task set: jobs, responses, preemptions, deadlines, timeline.
 
-    The RTL runs in a compiled Verilator model on a memory with the platform's latencies. Every event is compared with
+    The RTL runs in a compiled Verilator model on a memory with the platform's latencies. The hardware's counters tell
+    where the time went, and how far that is from the roofline. Every event is compared with
     the golden model's (its cycle must be the same) and every result with the integer model's. With --jitter the
     memory's timing is random: then results are compared, cycles are not.
 
@@ -68,6 +69,7 @@ def run(
     from .rtl.build import BuildError
     from .rtl.simulate import Jitter, RtlError
     from .system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
+    from .usage import show_usage, usage
 
     _check_options(pipeline, horizon, jitter, stall, seed)
     with step("compiling the task set"):
@@ -104,7 +106,7 @@ def run(
             "bit_exact": results.bit_exact, "jobs_checked": results.checked,
             "model_cycle_error": None if error is None else "unequal events" if error == float("inf") else int(error),
             "pe_utilisation": metrics.pe_utilisation, "cycles_per_second": round(result.cycles_per_second),
-            "bus": result.bus, "events": len(result.events),
+            "bus": result.bus, "usage": usage(compiled, result), "events": len(result.events),
             "tasks": [
                 {**asdict(row), **({"accuracy": results.accuracy[i]} if i in results.accuracy else {})}
                 for i, row in enumerate(metrics.tasks)
@@ -118,6 +120,8 @@ def run(
         print_json(summary)
     else:
         show_run(summary)
+        if summary["usage"]:
+            show_usage(summary["usage"])
     if metrics.deadline_misses:
         problems.insert(0, f"deadlines missed: {metrics.deadline_misses}, overruns and unfinished jobs included")
     if problems:

@@ -134,6 +134,11 @@ class Derca(wiring.Component):
         m.d.comb += [
             idle.eq(accelerator.idle & scheduler.idle),
             host.idle.eq(idle),
+            host.activity.eq(accelerator.activity),
+            host.read_request.valid.eq(accelerator.read_request.valid & accelerator.read_request.ready),
+            host.read_request.payload.eq(accelerator.read_request.payload),
+            host.write_request.valid.eq(accelerator.write_request.valid & accelerator.write_request.ready),
+            host.write_request.payload.eq(accelerator.write_request.payload),
             supervision.idle.eq(idle & release.idle),
             release.arm.eq(supervision.arm & host.running),  # a commit while stopped starts no timers
             release.hold.eq(supervision.hold),

@@ -2,7 +2,7 @@
 
 from ..commands import lazy_group
 
-bench = lazy_group(__package__, "simulation", "analysis", "control")
+bench = lazy_group(__package__, "simulation", "analysis", "control", "data")
 
 
 @bench.callback()
@@ -16,4 +16,6 @@ def _bench():
         derca bench analysis
 
         derca bench control --quick
+
+        derca bench data
     """

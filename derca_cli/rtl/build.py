@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from derca_hw.family import Family
 from derca_sim.model.platform import Platform
 
 from ..toolchain import build_directory, verilator_command, verilator_environment, verilator_version
@@ -24,6 +24,9 @@ VERILATOR_FLAGS = (
     "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style",
 )
 MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2")
+
+#: A word of a memory that is initialised to zero.
+ZEROS = re.compile(r"^ *\S+\[\d+\] = \d+'h0+;\n", re.MULTILINE)
 
 
 class BuildError(Exception):
@@ -48,8 +51,10 @@ def _sources(*names: str) -> bytes:
     return b"\0".join(out)
 
 
-def verilog_for(platform: Platform, progress=None, family: Family = Family.PORTABLE) -> str:
-    """Verilog of the platform, generated once per content of hardware sources and platform.
+def verilog_for(platform: Platform, progress=None) -> str:
+    """Verilog of the platform for simulation, generated once per content of hardware sources and platform.
+
+    Verilator sets memories to zero by itself; lines that do it word by word would take it minutes to read.
 
     Parameters
     ----------
@@ -57,12 +62,10 @@ def verilog_for(platform: Platform, progress=None, family: Family = Family.PORTA
         What to build.
     progress
         Called with one line of text before slow work.
-    family
-        Whose primitives to use; only portable Verilog can be simulated.
     """
     key = digest(
         _sources("derca_hw", "derca_sim.model", "derca_sim.events"), platform.model_dump_json().encode(),
-        version("amaranth").encode(), family.value.encode(),
+        version("amaranth").encode(),
     )
     path = build_directory("verilog") / f"{key}.v"
     with FileLock(f"{path}.lock"):
@@ -71,7 +74,7 @@ def verilog_for(platform: Platform, progress=None, family: Family = Family.PORTA
 
             if progress:
                 progress(f"generating Verilog of platform {platform.name}")
-            _write(path, verilog(platform, family))
+            _write(path, ZEROS.sub("", verilog(platform)))
     return path.read_text()
 
 

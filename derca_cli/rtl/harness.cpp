@@ -7,11 +7,12 @@
 //   finish KIND               the event kind that ends a job
 //   write ADDRESS VALUE       host write before the start;  start ADDRESS VALUE   the write that starts time
 //   check ADDRESS VALUE       host read before the start that must answer VALUE
+//   mark ADDRESS VALUE        host write when now reaches the horizon;  count ADDRESS   host read right after these
 //   after ADDRESS             host read after the run
 //   trigger CYCLE TASK        pulse the task's trigger where now == CYCLE; sorted by cycle
 //   output TASK ADDRESS BYTES a range of the task's results: recorded at each FINISH, then filled with 0xA5
 //   vcd FILE FIRST LAST       waveform between two values of `now` (only when built with tracing)
-// Exit code 0: ran to the horizon. 4: the design broke a rule; the reason is the last line of stderr.
+// Prints "cycle N" on stdout now and then. Exit code 0: ran to the horizon. 4: the design broke a rule; the reason is the last line of stderr.
 //
 // One iteration of the loop is one clock cycle: inputs set, settle with the clock low, sample, rising edge.
 #include <chrono>
@@ -49,8 +50,8 @@ struct Range {
 struct Script {
     MemoryTiming timing;
     uint64_t horizon = 0, drain = 256, finish_kind = ~0ull, memory = 0;
-    std::vector<std::pair<uint32_t, uint32_t>> writes, checks;
-    std::vector<uint32_t> after;
+    std::vector<std::pair<uint32_t, uint32_t>> writes, checks, marks;
+    std::vector<uint32_t> counts, after;
     std::vector<std::pair<uint64_t, unsigned>> triggers;
     std::map<unsigned, std::vector<Range>> outputs;
     std::pair<uint32_t, uint32_t> start{0, 0};
@@ -86,6 +87,8 @@ Script read_script(const std::string &path) {
         else if (command == "write") s.writes.push_back({uint32_t(a), uint32_t(b)});
         else if (command == "start") s.start = {uint32_t(a), uint32_t(b)};
         else if (command == "check") s.checks.push_back({uint32_t(a), uint32_t(b)});
+        else if (command == "mark") s.marks.push_back({uint32_t(a), uint32_t(b)});
+        else if (command == "count") s.counts.push_back(uint32_t(a));
         else if (command == "after") s.after.push_back(uint32_t(a));
         else if (command == "trigger") s.triggers.push_back({a, unsigned(b)});
         else if (command == "output") s.outputs[unsigned(a)].push_back({b, c});
@@ -154,13 +157,17 @@ class Simulation {
         }
         const auto began = std::chrono::steady_clock::now();
         const uint64_t first = t_;
-        for (; uint64_t(top_->now) < script_.horizon; cycle())
+        for (; uint64_t(top_->now) < script_.horizon; cycle()) {
             if (t_ - first > script_.horizon + 64) throw std::runtime_error("`now` does not count cycles");
+            if ((t_ - first) % kReport == kReport - 1) std::cout << "cycle " << t_ - first + 1 << std::endl;
+        }
         seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
         cycles_ = t_ - first;
         counting_ = false;
-        for (uint64_t i = 0; i < script_.drain; i++) cycle();
         host_.values.clear();
+        for (const auto &mark : script_.marks) host_.write(mark.first, mark.second);
+        for (uint32_t address : script_.counts) host_.read(address);
+        for (uint64_t i = 0; i < script_.drain; i++) cycle();
         for (uint32_t address : script_.after) host_.read(address);
         while (!host_.idle()) cycle();
     }
@@ -184,6 +191,8 @@ class Simulation {
     }
 
   private:
+    static constexpr uint64_t kReport = 1 << 20;  // cycles between two lines of progress
+
     void reset() {
         top_->aresetn = 0;
         trigger(*top_, 0, 0);

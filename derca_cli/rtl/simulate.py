@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from derca_sim.csr import counters
 from derca_sim.events import Event, Kind, number_jobs
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Reg, identity, start_value
@@ -72,7 +73,8 @@ class RtlResult:
 
     `memory` is the memory at the end (uint8), with every output range as it was when its task last finished a job.
     `bus` counts bursts, beats and stalled cycles from the start to the horizon; `seconds` is the time the simulator
-    took for `cycles` clock cycles; `registers` holds the values read after the run, by address.
+    took for `cycles` clock cycles; `registers` holds the values read after the run, by address, those of the counters
+    as they were when `now` reached the horizon, or shortly after.
     """
 
     events: list[Event]
@@ -153,6 +155,8 @@ def simulate(
     if own:
         lines += [f"check {r.offset} {r.reset}" for r in identity(platform)]
         lines += [f"after {int(reg)}" for reg in (Reg.STATUS, Reg.FAULTS, Reg.EVENTS_DROPPED)]
+        if platform.trace.counters:
+            lines += [f"mark {int(Reg.SNAPSHOT)} 1", *(f"count {address}" for address in counters.addresses(platform))]
     lines += [f"write {address} {value}" for address, value in host_writes]
     lines += [f"trigger {cycle} {task}" for cycle, task in sorted(triggers)]
     lines += [f"output {out.task} {out.address} {out.length}" for out in outputs]
@@ -165,10 +169,22 @@ def simulate(
         place = Path(name)
         (place / "script.txt").write_text("\n".join(lines) + "\n")
         (place / "image.bin").write_bytes(np.ascontiguousarray(image, dtype=np.uint8).tobytes())
-        done = subprocess.run([str(binary), str(place)], capture_output=True, text=True)
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or [f"the simulation ended with exit code {done.returncode}"]
-            raise RtlError(lines[-1], _events(place) if (place / "events.bin").exists() else ())
+        with (place / "errors.txt").open("w+") as errors:
+            run = subprocess.Popen([str(binary), str(place)], stdout=subprocess.PIPE, stderr=errors, text=True)
+            try:
+                for line in run.stdout:
+                    if progress:
+                        progress(f"{line.strip()} of {horizon}")
+            except BaseException:
+                run.kill()
+                raise
+            finally:
+                code = run.wait()
+                run.stdout.close()
+        if code:
+            lines = (place / "errors.txt").read_text().strip().splitlines()
+            raise RtlError(lines[-1] if lines else f"the simulation ended with exit code {code}",
+                           _events(place) if (place / "events.bin").exists() else ())
         return _read(place, outputs)
 
 

@@ -32,7 +32,7 @@ class EventCollector(wiring.Component):
         An event was dropped in this cycle.
     dropped : Out(32)
         Events dropped since `clear`.
-    clear, cleared, read, read_task, read_word, read_done, read_data
+    clear, clearing, cleared, read, read_task, read_word, read_done, read_data
         As of `Statistics`.
     """
 
@@ -58,6 +58,7 @@ class EventCollector(wiring.Component):
             "lost": Out(1),
             "dropped": Out(32),
             "clear": In(1),
+            "clearing": Out(1),
             "cleared": Out(1),
             "read": In(1),
             "read_task": In(task),
@@ -122,6 +123,7 @@ class EventCollector(wiring.Component):
             statistics.read.eq(self.read),
             statistics.read_task.eq(self.read_task),
             statistics.read_word.eq(self.read_word),
+            self.clearing.eq(statistics.clearing),
             self.cleared.eq(statistics.cleared),
             self.read_done.eq(statistics.read_done),
             self.read_data.eq(statistics.read_data),

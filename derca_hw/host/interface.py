@@ -11,9 +11,11 @@ from derca_sim.model.registers import OF_A_JOB, ROW_BITS, STOPPING, WORD_NUMBER_
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import bits_for
 
-from ..layouts import Layouts, pulse
+from ..layouts import Activity, Layouts, pulse
+from .activity import Counters
 from .events import EventCollector
 from .lite import LiteSlave, lite_ports
+from .statistics import FIRST, WORDS
 
 
 class HostInterface(wiring.Component):
@@ -50,6 +52,8 @@ class HostInterface(wiring.Component):
         Registers of these names; absent if the platform does not have them.
     idle, safe : In
         For STATUS.
+    activity, read_request, write_request : In
+        What `Counters` count.
     faults, fault_where : In
         A strobe per `Fault`; row or task of the one that stops.
     bus_error_task, window_task : In
@@ -87,6 +91,9 @@ class HostInterface(wiring.Component):
             **{name.lower(): Out(_width(r)) for name, r in self._stored.items()},
             "idle": In(1),
             "safe": In(1),
+            "activity": In(Activity),
+            "read_request": In(pulse(lay.read_request)),
+            "write_request": In(pulse(lay.write_request)),
             "faults": In(len(Fault)),
             "fault_where": In(ROW_BITS),
             **{f"{fault.name.lower()}_task": In(bits_for(p.scheduler.tasks - 1)) for fault in OF_A_JOB},
@@ -109,7 +116,8 @@ class HostInterface(wiring.Component):
         active, locked, pending = Signal(), Signal(), Signal()  # the host wants a run; a commit waits
         written, refused = self._writes(m, lite, active, locked, pending)
         faults = self._faults(m, lite, written["FAULTS"], refused, events)
-        self._reads(m, lite, events, {
+        counters = self._counters(m, events, written["SNAPSHOT"]) if p.trace.counters else None
+        self._reads(m, lite, events, counters, {
             "CONTROL": {"run": active, "lock": locked},
             "STATUS": {"running": self.running, "idle": self.idle, "locked": locked, "safe": self.safe,
                        "commit_pending": pending, "page": self.page},
@@ -306,34 +314,56 @@ class HostInterface(wiring.Component):
 
     # -- reads -------------------------------------------------------------------------------------------------------
 
-    def _reads(self, m, lite, events, contents):
+    def _counters(self, m, events, snapshot):
+        m.submodules.counters = counters = Counters(self._p)
+        for name in ("read_request", "write_request"):
+            connect(m, flipped(getattr(self, name)), getattr(counters, name))
+        m.d.comb += [
+            counters.activity.eq(self.activity),
+            counters.running.eq(self.running),
+            counters.clear.eq(events.clearing),
+            counters.snapshot.eq(snapshot),
+        ]
+        return counters
+
+    def _reads(self, m, lite, events, counters, contents):
+        counted = {f"{a.name}_{half}" for a in Activity for half in ("LOW", "HIGH")}
         in_globals, in_tasks, task, word = self._split(m, lite.read_word)
+        statistic, counter = Signal(), Signal()
+        words = {r.offset >> 2 for r in self._map.tasks.registers if r.readable}
+        statistics = {w for w in words if FIRST <= w < FIRST + WORDS}
+        m.d.comb += [
+            statistic.eq(in_tasks & Cat(word == w for w in sorted(statistics)).any()),
+            events.read.eq(lite.read & statistic),
+            events.read_task.eq(task),
+            events.read_word.eq(word - FIRST),
+        ]
         with m.If(in_globals):
             with m.Switch(word):
                 for r in self._map.registers:
-                    if r.readable:
-                        with m.Case(r.offset >> 2):
-                            content = contents[r.name] if r.name in contents else Const(r.reset, 32)
+                    with m.Case(r.offset >> 2):
+                        if r.name in counted:
+                            m.d.comb += counter.eq(1)
+                        elif r.readable:
+                            content = contents.get(r.name, Const(r.reset, 32))
                             m.d.comb += [
                                 lite.read_data.eq(_place(r, content) if isinstance(content, dict) else content),
                                 lite.read_okay.eq(1),
                             ]
-            m.d.comb += lite.read_done.eq(1)
-        statistic = Signal()
-        readable = [r for r in self._map.tasks.registers if r.readable]
-        first = min(r.offset for r in readable) >> 2
-        m.d.comb += [
-            statistic.eq(in_tasks & Cat(word == r.offset >> 2 for r in readable).any()),
-            events.read.eq(lite.read & statistic),
-            events.read_task.eq(task),
-            events.read_word.eq(word - first),
-        ]
-        with m.If(~in_globals):
+        with m.Elif(in_tasks):
+            m.d.comb += counter.eq(Cat(word == w for w in sorted(words - statistics)).any())
+        m.d.comb += lite.read_done.eq(~(statistic | counter))
+        with m.If(statistic):
+            m.d.comb += [lite.read_done.eq(events.read_done), lite.read_data.eq(events.read_data), lite.read_okay.eq(1)]
+        if counters is not None:
             m.d.comb += [
-                lite.read_done.eq(~statistic | events.read_done),
-                lite.read_data.eq(events.read_data),
-                lite.read_okay.eq(statistic),
+                counters.read.eq(lite.read & counter),
+                counters.of_task.eq(in_tasks),
+                counters.task.eq(task),
+                counters.word.eq(word),
             ]
+            with m.If(counter):
+                m.d.comb += [lite.read_done.eq(counters.done), lite.read_data.eq(counters.data), lite.read_okay.eq(1)]
 
 
 def _width(register: Register) -> int:

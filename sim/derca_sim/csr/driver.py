@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 
 from ..model.platform import Platform
 from ..model.registers import FAULT_DOCS, STOPPING, Fault, identity, register_map, start_value
+from . import counters
+from .counters import Usage
 from .transport import AccessRefused, Transport
 
 
@@ -148,6 +150,12 @@ class Driver:
     def clear_faults(self) -> None:
         """Forget the faults that stand."""
         self.write("FAULTS", sum(1 << fault for fault in Fault))
+
+    def usage(self) -> Usage:
+        """Where the cycles of the run went, as they are in one cycle of now, and the bytes of every task."""
+        self.write("SNAPSHOT", 1)
+        return counters.decode(self.platform, {
+            address: self._transport.read(address) for address in counters.addresses(self.platform)})
 
     def statistics(self, task: int) -> dict[str, int]:
         """The readable registers of a task by name."""

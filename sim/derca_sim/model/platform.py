@@ -130,9 +130,10 @@ class StoreConfig(Section):
 
 
 class TraceConfig(Section):
-    """The event stream: `enabled` builds it, `depth` events are buffered per source."""
+    """The event stream: `enabled` builds it, `depth` events are buffered per source. `counters` of cycles and bytes."""
 
     enabled: bool = True
+    counters: bool = True
     depth: Literal[4, 8, 16, 32, 64] = 16
 
 

@@ -42,6 +42,17 @@ class Reg(IntEnum):
     TABLE_DATA = 0x034
     TRIGGER = 0x038
     TRACE_LENGTH = 0x03C
+    SNAPSHOT = 0x040
+    IDLE_LOW = 0x048
+    IDLE_HIGH = 0x04C
+    BUSY_LOW = 0x050
+    BUSY_HIGH = 0x054
+    LOAD_LOW = 0x058
+    LOAD_HIGH = 0x05C
+    BANK_LOW = 0x060
+    BANK_HIGH = 0x064
+    STORE_LOW = 0x068
+    STORE_HIGH = 0x06C
 
 
 class TaskReg(IntEnum):
@@ -67,11 +78,29 @@ class TaskReg(IntEnum):
     READ1_LAST = 0x4C
     WRITE_BASE = 0x50
     WRITE_LAST = 0x54
+    READ_LOW = 0x60
+    READ_HIGH = 0x64
+    WRITTEN_LOW = 0x68
+    WRITTEN_HIGH = 0x6C
 
 
 #: What a task may read and write: registers of the first and of the last byte of each window.
 READ_WINDOWS = ((TaskReg.READ0_BASE, TaskReg.READ0_LAST), (TaskReg.READ1_BASE, TaskReg.READ1_LAST))
 WRITE_WINDOW = (TaskReg.WRITE_BASE, TaskReg.WRITE_LAST)
+
+
+#: The registers of the bytes that a task reads and writes, lower and upper word.
+TRAFFIC = ((TaskReg.READ_LOW, TaskReg.READ_HIGH), (TaskReg.WRITTEN_LOW, TaskReg.WRITTEN_HIGH))
+#: Bits of the counters of cycles and bytes, in two registers each.
+COUNTER_BITS = 48
+#: What a cycle is counted as, in the order of the registers, and what that means.
+ACTIVITIES = {
+    "IDLE": "nothing was granted",
+    "BUSY": "operands entered the array",
+    "LOAD": "operands were not there",
+    "BANK": "no bank was free, or the columns of the pass before were still being added",
+    "STORE": "sums of a preempted job were on their way, or the input of a layer was not in memory",
+}
 
 
 class Table(IntEnum):
@@ -237,7 +266,19 @@ def _global_registers(p: Platform) -> tuple[Register, ...]:
     if trace:
         registers.append(Register(Reg.TRACE_LENGTH.name, Reg.TRACE_LENGTH, both, "rows of the trace to replay",
                                   (Field("rows", 0, bits_for(trace), f"0 to {trace}"),), guard=Guard.STOPPED))
+    if p.trace.counters:
+        registers.append(Register(Reg.SNAPSHOT.name, Reg.SNAPSHOT, write,
+                                  "any value copies the counters of cycles, all as they are in one cycle of the run"))
+        registers += [
+            Register(f"{name}_{half}", Reg[f"{name}_{half}"], read,
+                     f"cycles of the run in which {meaning}, {doc}; in the last snapshot")
+            for name, meaning in ACTIVITIES.items() for half, doc in _HALVES
+        ]
     return tuple(sorted(registers, key=lambda r: r.offset))
+
+
+#: The two registers of a counter.
+_HALVES = (("LOW", "lower 32 bits"), ("HIGH", f"upper {COUNTER_BITS - 32} bits"))
 
 
 def _task_registers(p: Platform) -> tuple[Register, ...]:
@@ -275,6 +316,13 @@ def _task_registers(p: Platform) -> tuple[Register, ...]:
             ]
     if p.trace.enabled:
         registers.append(count(TaskReg.PREEMPTIONS, "times a job was preempted"))
+    if p.trace.counters:
+        registers += [
+            count(TaskReg[f"{name}_{half}"], f"bytes {doc}" + (
+                "; holds the upper ones" if half == "LOW" else ", as they were when lower ones were last read"))
+            for name, what in (("READ", "requested from memory"), ("WRITTEN", "sent to memory"))
+            for half, doc in ((half, f"{what}, {doc}") for half, doc in _HALVES)
+        ]
     if "least_slack" in p.scheduler.policies:
         registers.append(parameter(TaskReg.SLACK, "relative deadline minus the work of a job, in cycles"))
     if p.supervision.budgets:

@@ -1,0 +1,79 @@
+"""Verilog to a simulation binary that cocotb drives, cached by content. Needs cocotb, an extra of development."""
+
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock
+
+from derca_sim.errors import MissingToolError
+
+from ..toolchain import build_directory, verilator_command, verilator_environment, verilator_version
+from .build import call, digest, work_dir
+
+VERILATOR_FLAGS = (
+    "--cc", "--exe", "--vpi", "--public-flat-rw", "--prefix", "Vtop", "--timescale", "1ns/1ps",
+    "-Wno-fatal", "-Wno-lint", "-Wno-style",
+)
+MAKE_FLAGS = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
+
+
+def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = False) -> Path:
+    """Compile a design for cocotb; return the folder with the binary `top`.
+
+    Parameters
+    ----------
+    name
+        What the design is made from: another name is another binary.
+    verilog
+        Makes the source text.
+    top
+        The top module.
+    waves
+        Build waveform output (VCD) in.
+
+    Raises
+    ------
+    MissingToolError, BuildError
+        As `build.build`, and without cocotb.
+    """
+    try:
+        import cocotb_tools.config as config
+    except ImportError:
+        raise MissingToolError("cocotb: not installed; install it with: pip install 'derca-hw[dev]'") from None
+    flags = (*VERILATOR_FLAGS, "--top-module", top, "-o", top, *(("--trace",) if waves else ()))
+    key = digest(
+        name, " ".join((*flags, *MAKE_FLAGS)).encode(), version("amaranth").encode(), version("cocotb").encode(),
+        verilator_version().encode(),
+    )
+    place = build_directory("cocotb") / key
+    with FileLock(f"{place}.lock"):
+        if (place / top).exists():
+            return place
+        command, env = verilator_command(), verilator_environment()
+        main = config.share_dir / "lib" / "verilator" / "verilator.cpp"
+        link = f"-Wl,-rpath,{config.libs_dir} -L{config.libs_dir} -lcocotbvpi_verilator"
+        with work_dir(place) as work:
+            (work / "top.v").write_text(verilog())
+            call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
+            make(work / "obj", env, digest(" ".join((*flags, *MAKE_FLAGS)).encode(), verilator_version().encode()))
+            shutil.copy2(work / "obj" / top, work / top)
+            shutil.rmtree(work / "obj")
+    return place
+
+
+def make(obj: Path, env: dict[str, str], key: str) -> None:
+    """Compile what Verilator wrote. Verilator's own library, which takes longest, is compiled once per `key`."""
+    library = build_directory("cocotb") / f"library-{key}"
+    command = ["make", "-s", "-f", "Vtop.mk", "-j2", *MAKE_FLAGS]
+    with FileLock(f"{library}.lock"):
+        if not library.exists():
+            call(command, obj, env)
+            with work_dir(library) as work:
+                for path in obj.glob("verilated*.o"):
+                    shutil.copy(path, work)
+            return
+    for path in library.glob("*.o"):
+        shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
+    call(command, obj, env)

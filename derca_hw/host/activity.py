@@ -1,0 +1,218 @@
+"""Counters of a run: cycles by what the compute engine did in them, bytes read and written by task."""
+
+from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import COUNTER_BITS, TASK_STRIDE, Reg, TaskReg
+from derca_sim.model.tables import bits_for
+
+from ..layouts import Activity, Layouts, pulse
+
+#: Cycles of a lap over the counters of activities: a power of two.
+LAP = 8
+
+
+class ActivityCounters(wiring.Component):
+    """Counts one activity per cycle while `running`; a snapshot takes at most `SNAPSHOT` cycles.
+
+    The counts stand in RAM and are visited in turn. What has come meanwhile is taken over once per lap for all
+    activities at once, so the RAM holds the state of one cycle at the end of every lap, and a snapshot is the copy of
+    a lap that begins with `snapshot` or later. Every cycle is of one activity: their sum is the cycles counted.
+
+    Attributes
+    ----------
+    activity : In
+    running : In
+    clear : In
+        Set the counts to 0; keep it for a lap at least.
+    snapshot : In
+        Strobe: copy the counts.
+    row : In
+        Activity whose count is read; `value` follows one cycle later.
+    value : Out
+    settled : Out
+        No snapshot is being made.
+    """
+
+    #: Cycles after `snapshot` in which a snapshot may be in the making.
+    SNAPSHOT = 2 * LAP - 1
+
+    def __init__(self):
+        super().__init__({
+            "activity": In(Activity),
+            "running": In(1),
+            "clear": In(1),
+            "snapshot": In(1),
+            "row": In(bits_for(LAP - 1)),
+            "value": Out(COUNTER_BITS),
+            "settled": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.counts = counts = Memory(shape=COUNTER_BITS, depth=LAP, init=[])
+        m.submodules.copies = copies = Memory(shape=COUNTER_BITS, depth=LAP, init=[])
+        old, new = counts.read_port(), counts.write_port()
+        copy, shown = copies.write_port(), copies.read_port()
+        place, before = Signal(range(LAP)), Signal(range(LAP))
+        turn = Signal()  # a lap ends
+        m.d.comb += turn.eq(place == LAP - 1)
+        m.d.sync += [place.eq(place + 1), before.eq(place)]
+
+        due = Array(Signal(range(LAP + 1), name=f"due_{i}") for i in range(LAP))
+        for activity in Activity:
+            here, count = Signal(name=f"in_{activity.name}"), Signal(range(LAP), name=f"new_{activity.name}")
+            total = Signal(range(LAP + 1), name=f"lap_{activity.name}")
+            m.d.comb += [here.eq(self.running & (self.activity == activity)), total.eq(count + here)]
+            m.d.sync += count.eq(Mux(turn | self.clear, 0, total))
+            with m.If(turn):
+                m.d.sync += due[activity.value].eq(total)
+
+        wanted, copying = Signal(), Signal()
+        with m.If(turn):
+            m.d.sync += [copying.eq(wanted | self.snapshot), wanted.eq(0)]
+        with m.Elif(self.snapshot):
+            m.d.sync += wanted.eq(1)
+        m.d.comb += [
+            old.addr.eq(place),
+            new.en.eq(1),
+            new.addr.eq(before),
+            new.data.eq(Mux(self.clear, 0, old.data + due[before])),
+            copy.en.eq(copying),
+            copy.addr.eq(before),
+            copy.data.eq(new.data),
+            shown.addr.eq(self.row),
+            self.value.eq(shown.data),
+            self.settled.eq(~(wanted | copying)),
+        ]
+        return m
+
+
+class ByteCounter(wiring.Component):
+    """Adds beats to the count of a task, one addition per cycle, in the RAM 3 cycles later; shown in bytes.
+
+    Attributes
+    ----------
+    valid, task, beats : In
+        Beats of a request of a task.
+    clear : In
+        Set the counts to 0, one task per cycle while it is high.
+    read_task : In
+        Task whose count is read.
+    taken : Out
+        `read_task` is looked up in this cycle, as no request is; `value` follows one cycle later.
+    value : Out
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        self._task = bits_for(p.scheduler.tasks - 1)
+        super().__init__({
+            "valid": In(1),
+            "task": In(self._task),
+            "beats": In(bits_for(p.largest_request)),
+            "clear": In(1),
+            "read_task": In(self._task),
+            "taken": Out(1),
+            "value": Out(COUNTER_BITS),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        shift = self._p.beat_bytes.bit_length() - 1
+        m.submodules.counts = counts = Memory(shape=COUNTER_BITS - shift, depth=1 << self._task, init=[])
+        new = counts.write_port()
+        old = counts.read_port(transparent_for=(new,))
+        fetch, add = Signal(), Signal()
+        fetch_task, add_task, pointer = (Signal(self._task, name=f"{n}_task") for n in ("fetch", "add", "clear"))
+        fetch_beats, add_beats = Signal.like(self.beats), Signal.like(self.beats)
+        m.d.sync += [
+            fetch.eq(self.valid), fetch_task.eq(self.task), fetch_beats.eq(self.beats),
+            add.eq(fetch), add_task.eq(fetch_task), add_beats.eq(fetch_beats),
+            pointer.eq(Mux(self.clear, pointer + 1, 0)),
+        ]
+        m.d.comb += [
+            old.addr.eq(Mux(fetch, fetch_task, self.read_task)),
+            self.taken.eq(~fetch),
+            new.en.eq(add | self.clear),
+            new.addr.eq(Mux(self.clear, pointer, add_task)),
+            new.data.eq(Mux(self.clear, 0, old.data + add_beats)),
+            self.value.eq(old.data << shift),
+        ]
+        return m
+
+
+class Counters(wiring.Component):
+    """All counters of a run behind the registers that show them; a read is answered one cycle after it was looked up.
+
+    Attributes
+    ----------
+    activity, read_request, write_request : In
+        The activity of the cycle, and requests as the memory interface accepts them.
+    running, clear, snapshot : In
+        As of `ActivityCounters`.
+    read, of_task, task, word : In
+        A register is asked for: word `word` of the block of `task`, or of the global registers; keep it until `done`.
+    done, data : Out
+        The answer. A read of an activity waits until a snapshot is complete; a read of the upper word of a count of
+        bytes answers what it was when a lower word was read last.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        super().__init__({
+            "activity": In(Activity),
+            "read_request": In(pulse(lay.read_request)),
+            "write_request": In(pulse(lay.write_request)),
+            "running": In(1),
+            "clear": In(1),
+            "snapshot": In(1),
+            "read": In(1),
+            "of_task": In(1),
+            "task": In(bits_for(p.scheduler.tasks - 1)),
+            "word": In(bits_for((TASK_STRIDE >> 2) - 1)),
+            "done": Out(1),
+            "data": Out(32),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.activities = activities = ActivityCounters()
+        number = Signal.like(self.word)
+        m.d.comb += [
+            activities.activity.eq(self.activity),
+            activities.running.eq(self.running),
+            activities.clear.eq(self.clear),
+            activities.snapshot.eq(self.snapshot),
+            number.eq(self.word - (Reg.IDLE_LOW >> 2)),
+            activities.row.eq(number[1:]),
+        ]
+        directions = {}
+        for name in ("read", "write"):
+            request = getattr(self, f"{name}_request")
+            m.submodules[name] = directions[name] = counter = ByteCounter(self._p)
+            m.d.comb += [
+                counter.valid.eq(request.valid & self.running),
+                counter.task.eq(request.p.task),
+                counter.beats.eq(request.p.beats),
+                counter.clear.eq(self.clear),
+                counter.read_task.eq(self.task),
+            ]
+        read, written = directions.values()
+        of_written, high, looked_up = Signal(), Signal(), Signal()
+        value, upper = Signal(COUNTER_BITS), Signal(COUNTER_BITS - 32)
+        m.d.comb += [
+            of_written.eq(self.word >= TaskReg.WRITTEN_LOW >> 2),
+            high.eq(self.word[0]),
+            looked_up.eq(Mux(self.of_task, Mux(of_written, written.taken, read.taken), activities.settled)),
+            value.eq(Mux(self.of_task, Mux(of_written, written.value, read.value), activities.value)),
+            self.data.eq(Mux(high, Mux(self.of_task, upper, value[32:]), value[:32])),
+        ]
+        m.d.sync += self.done.eq(self.read & looked_up & ~self.done)
+        with m.If(self.done & self.of_task & ~high):
+            m.d.sync += upper.eq(value[32:])
+        return m

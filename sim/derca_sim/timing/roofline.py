@@ -1,0 +1,64 @@
+"""The roofline: cycles that no schedule of a layer can go below, whatever the tiles and the engines.
+
+A layer multiplies m x k by k x n. On an array of `rows` x `cols` elements it takes m k n / (rows cols) cycles at least;
+it reads both operands and n biases of 4 bytes once and writes m x n results once, each at one beat per cycle. Reading,
+computing and writing overlap, so the bound is the largest of the three. The shape is the true one: neither padding of
+panels nor reloading of tiles is in it.
+
+Layers of a job follow each other, so bounds add up (`total`). That is what one expects of layers that depend on each
+other; layers that do not may overlap and be faster, but never below `floor`, the largest of the three sums.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..model.network import Layer
+from ..model.platform import Platform
+
+#: Bytes of a bias.
+BIAS_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """Least cycles for computing, reading and writing of one layer."""
+
+    macs: float
+    read: float
+    write: float
+
+    @property
+    def cycles(self) -> float:
+        """The bound."""
+        return max(self.macs, self.read, self.write)
+
+    @property
+    def limit(self) -> str:
+        """What makes the bound: array, read or write."""
+        return max((self.macs, "array"), (self.read, "read"), (self.write, "write"))[1]
+
+
+def of_shape(p: Platform, m: int, k: int, n: int) -> Roofline:
+    """The roofline of a layer of this shape on a platform."""
+    element = 1
+    return Roofline(
+        m * k * n / (p.array.rows * p.array.cols),
+        ((m * k + k * n) * element + BIAS_BYTES * n) / p.beat_bytes,
+        m * n * element / p.beat_bytes,
+    )
+
+
+def of_layers(p: Platform, layers: Iterable[Layer]) -> list[Roofline]:
+    """Of each layer."""
+    return [of_shape(p, layer.m, layer.k, layer.n) for layer in layers]
+
+
+def total(bounds: Iterable[Roofline]) -> float:
+    """Least cycles of layers one after the other."""
+    return sum(bound.cycles for bound in bounds)
+
+
+def floor(bounds: Iterable[Roofline]) -> float:
+    """Least cycles of layers that may overlap."""
+    bounds = list(bounds)
+    return max(sum(getattr(b, name) for b in bounds) for name in ("macs", "read", "write"))
