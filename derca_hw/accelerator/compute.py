@@ -165,7 +165,7 @@ class ComputeEngine(wiring.Component):
             tracker.feedback.eq(self.feedback),
             tracker.start.eq(start),
             tracker.fire.eq(slices.fire),
-            tracker.inside.eq(slices.inside),
+            tracker.inside.eq(slices.inside if p.preemption == "slice" else 0),
             drain.issue.eq(slices.issue),
             drain.fire.eq(slices.fire),
             drain.slice.bank.eq(held),

@@ -154,6 +154,8 @@ class Walker(wiring.Component):
                 one_k.eq(taken.layer.k_tiles == 1),
                 one_n.eq(taken.layer.n_tiles == 1),
             ]
+            if p.preemption == "layer":  # a walk never begins inside a tile
+                m.d.sync += Cat(entry.m_panel, entry.n_panel, entry.n_base).eq(0)
             with m.If(taken.resume & (taken.in_strategy == Strategy.RECOMPUTE)):
                 m.d.sync += [
                     entry.k.eq(0), entry.a.eq(new.a_row), entry.b.eq(new.b_col), entry.count.eq(new.count + new.k),

@@ -135,7 +135,7 @@ class KernelManager(wiring.Component):
             out.valid.eq(offering & ~switch & ~(fresh & index.damaged)),
             out.p.slices.eq(row.slices + Mux(redo, row.redo, 0)),
             out.p.region.eq(region),
-            out.p.strategy.eq(row.out_strategy),
+            out.p.strategy.eq(row.out_strategy if self._p.preemption == "slice" else Strategy.LAYER),
             self.index_fault.eq(offering & fresh & index.damaged),
         ]
         m.d.sync += [latching.eq(0), fresh.eq(0)]
@@ -172,7 +172,7 @@ class KernelManager(wiring.Component):
             out.p.task.eq(task),
             out.p.region.eq(region),
             out.p.resume.eq(begins & resume),
-            out.p.in_strategy.eq(in_strategy),
+            out.p.in_strategy.eq(in_strategy if self._p.preemption == "slice" else Strategy.LAYER),
             entry.address.eq(next_entry),
             layer.address.eq(next_layer),
             entry.read.eq(reading | offering & out.ready),

@@ -142,11 +142,15 @@ def _ceil_div(a: int, b: int) -> int:
 
 
 class Platform(Section):
-    """One accelerator with its scheduler and memory interface."""
+    """One accelerator with its scheduler and memory interface.
+
+    `preemption`: after any slice, or only between layers, which leaves out what keeps and restores partial sums.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$")] = "derca"
     clock_mhz: Annotated[float, Field(gt=0, le=2000)] = 50.0
     pipeline: Literal["decoupled", "lockstep"] = "decoupled"
+    preemption: Literal["slice", "layer"] = "slice"
     array: ArrayConfig = ArrayConfig()
     tile: TileConfig = TileConfig()
     buffers: BufferConfig = BufferConfig()
@@ -191,6 +195,10 @@ class Platform(Section):
         require(
             self.buffers.spare <= self.buffers.banks - 2, "buffers.spare", self.buffers.spare,
             f"at most buffers.banks - 2 = {self.buffers.banks - 2}, so that two banks are left for the running job",
+        )
+        require(
+            self.preemption == "slice" or self.buffers.spare == 0, "buffers.spare", self.buffers.spare,
+            '0 with preemption = "layer", where jobs are preempted only when they have no partial sums',
         )
         require(
             a.rows % self.store.requant_lanes == 0, "store.requant_lanes", self.store.requant_lanes,
