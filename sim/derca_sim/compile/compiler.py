@@ -194,7 +194,7 @@ def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPl
             out.append(f"{file}: task {task.name} has a region of {longest} slices: allowed are at most {MAX_COUNT}, "
                        "and as many iterations of a layer; use larger tiles or more preemption points")
     if p.preemption == "layer" and any(point.inside for points in where for point in points):
-        out.append(problem(file, "platform.preemption", '"layer"', '"slice" for preemption points inside layers; or use '
+        out.append(problem(file, "platform.preemption", '"layer"', '"slice" for points inside layers; or use '
                            "strategy np or lw"))
     if strategy == "park" or any(point.strategy == Strategy.PARK for points in where for point in points):
         need("buffers.spare", p.buffers.spare, 1, "banks that hold the sums of preempted jobs, for strategy park")
