@@ -20,11 +20,16 @@ from derca_sim.planning import analyse_taskset
 
 
 def provable(seed: int):
-    """A random task set with its periods and deadlines stretched until the analysis accepts it, and its plan."""
+    """A random task set with its periods and deadlines stretched until the analysis accepts it, and its plan.
+
+    Points are chosen, or all of them are in use: with the cheapest strategy, or all persisting or parking.
+    """
     case = random_case(seed)
     taskset = case.compiled.taskset
+    keep = "park" if taskset.platform.buffers.spare else "ip"
+    strategy, placed = [("joint", True), ("if", False), (keep, False)][seed % 3]
     for _ in range(24):
-        plan = analyse_taskset(taskset, "joint", every=case.every)
+        plan = analyse_taskset(taskset, strategy, placed, case.every)
         if plan.verdict.schedulable:
             return taskset, plan
         taskset = replace(taskset, tasks=tuple(
