@@ -14,7 +14,7 @@ from derca_hw.layouts import Layouts
 from derca_sim.compile.tables import index_row
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Table
-from derca_sim.model.tables import entry_layout, index_layout, layer_layout
+from derca_sim.model.tables import COUNT_BITS, Strategy, entry_layout, index_layout, layer_layout
 from derca_sim.model.timing import KernelTiming
 
 #: Ports and instances by table.
@@ -31,33 +31,38 @@ def random_row(random, layout, **fields) -> int:
 
 @dataclass
 class Tables:
-    """Random tables: rows of layers, entries and index, and `jobs`: task -> region -> its rows of the entry table."""
+    """Random tables: rows of layers, entries and index by number, and the rows of the index table of each task."""
 
     p: Platform
     layers: list[int]
     entries: list[int]
     index: dict[int, int]
-    jobs: list[list[list[int]]]
+    jobs: list[list[int]]
 
     @classmethod
     def random(cls, random, p: Platform) -> "Tables":
         layers = [random_row(random, layer_layout(p)) for _ in range(p.tables.layers)]
         jobs, entries, index = [], [], {}
         for task in range(p.scheduler.tasks):
-            regions = []
-            counts = [random.choice([1, 1, 2, 3]) for _ in range(random.randint(1, 8))]
-            used = [random.randrange(len(layers)) for _ in range(sum(counts) + 1)]
-            at = 0
-            for region, count in enumerate(counts):
-                index[index_row(p, task, region)] = index_layout(p).pack(entry=len(entries), layer=used[at])
-                regions.append(list(range(len(entries), len(entries) + count)))
-                for i in range(count):
-                    end = i == count - 1
-                    entries.append(random_row(
-                        random, entry_layout(p), layer=used[at], next_layer=used[at + 1], preemptive=int(end),
-                        final=int(end and region == len(counts) - 1)))
-                    at += 1
-            jobs.append(regions)
+            # Per layer of the job a few entries, which all lead to one of the next layer's.
+            job: list[list[int]] = []
+            used = [random.randrange(len(layers)) for _ in range(random.choice([1, 1, 2, 3, 4]))]
+            for layer in used:
+                job.append([len(entries) + i for i in range(random.choice([1, 2, 4]))])
+                entries += [layer] * len(job[-1])
+            for i, rows in enumerate(job):
+                for row in rows:
+                    final = i == len(job) - 1
+                    following = row if final else random.choice(job[i + 1])
+                    entries[row] = random_row(random, entry_layout(p), layer=used[i], next=following,
+                                              next_layer=used[i] if final else used[i + 1], final=int(final))
+            jobs.append([index_row(p, task, region) for region in range(random.randint(1, 8))])
+            for row in jobs[-1]:
+                layer = random.randrange(len(job))
+                count = 1 << COUNT_BITS - 1
+                index[row] = random_row(
+                    random, index_layout(p), entry=random.choice(job[layer]), layer=used[layer],
+                    slices=random.randrange(count), redo=random.randrange(count), last=int(row == jobs[-1][-1]))
         return cls(p, layers, entries, index, jobs)
 
     def writes(self) -> list[tuple[Table, int, int, int]]:
@@ -71,17 +76,33 @@ class Tables:
             out += [(table, row, i, w) for row, packed in rows for i, w in enumerate(layout.to_words(packed))]
         return out
 
-    def offer(self, entry: int, task: int, region: int, resume: int) -> dict:
-        """The metadata of an entry."""
-        row = entry_layout(self.p).unpack(self.entries[entry])
-        layer = layer_layout(self.p).unpack(self.layers[row["layer"]])
-        return {"layer": layer, "entry": row, "task": task, "region": region, "resume": resume}
+    def region(self, task: int, region: int) -> dict[str, int]:
+        """The row of the index table."""
+        return index_layout(self.p).unpack(self.index[self.jobs[task][region]])
 
-    def from_region(self, task: int, first: int, resume: int) -> list[tuple[int, int, int, int]]:
-        """What follows a switch: (entry, task, region, resume) up to the end of the job."""
-        regions = self.jobs[task]
-        out = [(row, task, region, 0) for region in range(first, len(regions)) for row in regions[region]]
-        return [(*out[0][:3], resume), *out[1:]]
+    def entries_from(self, task: int, first: int, resume: int) -> list[tuple[int, dict]]:
+        """(row of the entry table, metadata but for `in_strategy` and `region` where they mean nothing) to the end."""
+        begin = self.region(task, first)
+        out, row = [], begin["entry"]
+        while True:
+            entry = entry_layout(self.p).unpack(self.entries[row])
+            layer = layer_layout(self.p).unpack(self.layers[entry["layer"]])
+            out.append((row, {"layer": layer, "entry": entry, "task": task, "resume": resume if not out else 0,
+                              "region": first, "in_strategy": begin["in_strategy"]}))
+            if entry["final"]:
+                return out
+            row = entry["next"]
+
+    def regions_from(self, task: int, first: int, resume: int) -> list[tuple[int, dict]]:
+        """(row of the index table, region as it is handed out) to the end of the job."""
+        out = []
+        for region in range(first, len(self.jobs[task])):
+            row = self.region(task, region)
+            redone = resume and region == first and row["in_strategy"] == Strategy.RECOMPUTE
+            out.append((self.jobs[task][region], {
+                "slices": row["slices"] + (row["redo"] if redone else 0), "region": region,
+                "strategy": row["out_strategy"]}))
+        return out
 
 
 def write(bench, page: int, table: Table, row: int, word: int, value: int):
@@ -96,10 +117,44 @@ async def load(bench, tables: Tables, page: int = 0):
     bench.set(write=0)
 
 
+class Offers:
+    """What a stream of the manager hands out after a switch, one after the other: rows with their payloads."""
+
+    def __init__(self, name: str, latency: int, between: int):
+        self.name, self._latency, self._between = name, latency, between
+        self.todo: list[tuple[int, dict]] = []
+        self._from = -1
+
+    def begin(self, cycle: int, todo: list[tuple[int, dict]]) -> None:
+        """A switch in `cycle`."""
+        self.todo, self._from = list(todo), cycle + self._latency
+
+    def row(self, cycle: int) -> int | None:
+        """The row on offer."""
+        return self.todo[0][0] if self.todo and cycle >= self._from else None
+
+    def check(self, bench, layout, valid: bool, ready: bool) -> bool:
+        """Compare with what is seen; whether it was taken."""
+        where, found = f"cycle {bench.cycle}", bench.get(f"{self.name}__valid")
+        assert found == valid, f"{where}: {self.name} offered {found}, expected {valid}"
+        if valid:
+            payload = unpack(layout, bench.get(f"{self.name}__payload"))
+            assert payload == self.todo[0][1], f"{where}: {payload}, expected {self.todo[0][1]}"
+            if ready:
+                self.todo.pop(0)
+                self._from = bench.cycle + self._between
+        return valid and ready
+
+
+def offers() -> tuple[Offers, Offers]:
+    """Entries and regions, with the declared cycles."""
+    return Offers("entries", KernelTiming.SWITCH, KernelTiming.NEXT), Offers("regions", KernelTiming.INDEX_FAULT, 2)
+
+
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def entries_in_order(dut):
-    """Random instructions at random times: the right entries at the declared cycles, while the other page is written
-    and now and then takes over."""
+    """Random instructions at random times: the right entries and regions at the declared cycles, while the other page
+    is written and now and then takes over."""
     random, p = generator(), parameters()["platform"]
     lay = Layouts(p)
     tables, page = Tables.random(random, p), 0
@@ -107,16 +162,17 @@ async def entries_in_order(dut):
     await load(bench, tables)
     # Rows, words and tables that are not there: they must change nothing.
     for table, row, word in ((Table.TASK, 0, 0), (Table.LAYER, p.tables.layers, 0), (Table.ENTRY, 1 << 19, 0),
-                             (Table.ENTRY, 0, entry_layout(p).words), (Table.INDEX, 1 << 18, 0), (Table.INDEX, 0, 1)):
+                             (Table.ENTRY, 0, entry_layout(p).words), (Table.INDEX, 1 << 18, 0),
+                             (Table.INDEX, 0, index_layout(p).words)):
         write(bench, 0, table, row, word, random.getrandbits(32))
         await bench.tick()
     bench.set(write=0)
 
     assert (KernelManager.SWITCH_LATENCY, KernelManager.NEXT_LATENCY) == (KernelTiming.SWITCH, KernelTiming.NEXT)
-    todo: list[tuple[int, int, int, int]] = []  # (entry, task, region, resume) still to be offered
+    entries, regions = offers()
     coming, writes = None, []  # tables of the other page, words still to be written
-    offered_from = -1  # cycle from which the head of `todo` is offered
-    taken = switches = withdrawn = commits = starts = 0
+    counts = dict.fromkeys(("entries", "regions", "switches", "withdrawn", "redone", "starts"), 0)
+    commits = 0
     calm = 0.1
     for cycle in range(12000):
         if cycle % 100 == 0:
@@ -128,7 +184,7 @@ async def entries_in_order(dut):
             write(bench, 1 - page, *writes.pop(0))
         else:
             bench.set(write=0)
-            if coming and not writes and not todo:
+            if coming and not writes and not entries.todo and not regions.todo:
                 tables, coming, page, commits = coming, None, 1 - page, commits + 1
                 bench.set(page=page)
         instruction = None
@@ -138,9 +194,11 @@ async def entries_in_order(dut):
             instruction = {"task": task, "region": region, "switch": int(random.random() < 0.6),
                            "preempt": random.getrandbits(1), "resume": random.getrandbits(1)}
         junk = {"task": 0, "region": 0, "switch": 1, "preempt": 1, "resume": 1}
-        ready, start = int(random.random() < 0.6), int(random.random() < 0.003)
-        bench.set(instruction__valid=int(instruction is not None), entries__ready=ready, start=start,
-                  instruction__payload=pack(lay.instruction, **(instruction or junk)))
+        ready = {"entries": random.random() < 0.6, "regions": random.random() < 0.8}
+        start = int(random.random() < 0.003)
+        bench.set(instruction__valid=int(instruction is not None), start=start,
+                  instruction__payload=pack(lay.instruction, **(instruction or junk)),
+                  **{f"{name}__ready": int(value) for name, value in ready.items()})
         await bench.tick()
         where = f"cycle {cycle}"
         assert bench.get("grant__valid") == (instruction is not None), where
@@ -148,32 +206,28 @@ async def entries_in_order(dut):
         if instruction:
             grant = unpack(lay.grant, bench.get("grant__payload"))
             assert grant == {k: instruction.get(k, 0) for k in grant}, where
-        valid = bool(todo) and cycle >= offered_from and not switch
-        assert bench.get("entries__valid") == valid, f"{where}: entry offered {not valid}, expected {valid}"
         assert not any(bench.get(f"{name}_fault") for name in NAMES.values()) and not bench.get("stopped"), where
-        if valid:
-            expected = tables.offer(*todo[0])
-            found = unpack(lay.metadata, bench.get("entries__payload"))
-            assert found == expected, f"{where}: {found}, expected {expected}"
-            if ready:
-                todo.pop(0)
-                taken += 1
-                offered_from = cycle + KernelManager.NEXT_LATENCY
+        for stream, layout in ((entries, lay.metadata), (regions, lay.region)):
+            valid = stream.row(bench.cycle) is not None and not switch
+            counts[stream.name] += stream.check(bench, layout, valid, ready[stream.name])
         if switch:
-            withdrawn += bool(todo)
-            switches += 1
-            todo = tables.from_region(instruction["task"], instruction["region"], instruction["resume"])
-            offered_from = cycle + KernelManager.SWITCH_LATENCY
+            counts["withdrawn"] += bool(entries.todo)
+            counts["switches"] += 1
+            what = instruction["task"], instruction["region"], instruction["resume"]
+            entries.begin(bench.cycle, tables.entries_from(*what))
+            regions.begin(bench.cycle, tables.regions_from(*what))
+            counts["redone"] += regions.todo[0][1]["slices"] != tables.region(*what[:2])["slices"]
         if start:
-            todo, starts = [], starts + 1
-    assert taken > 1000 and switches > 300 and withdrawn > 100 and starts > 10
+            entries.todo, regions.todo = [], []
+            counts["starts"] += 1
+    assert min(counts.values()) > 10 and counts["entries"] > 500 and counts["regions"] > 1000, counts
     assert commits >= 2 or not p.tables.shadow
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def damaged_rows(dut):
-    """Any one stored bit of a job's rows is flipped: entries before it come as ever, then one report of the right row
-    at the declared cycle, and neither entries nor grants until the next start."""
+    """Any one stored bit of a job's rows is flipped: entries and regions before it come as ever, then one report of the
+    right row at the declared cycle, and neither entries nor regions nor grants until the next start."""
     random, p = generator(), parameters()["platform"]
     lay = Layouts(p)
     tables = Tables.random(random, p)
@@ -184,7 +238,8 @@ async def damaged_rows(dut):
 
     async def instruct(**fields):
         """One instruction; whether it was granted."""
-        bench.set(instruction__valid=1, instruction__payload=pack(lay.instruction, **fields))
+        bench.set(instruction__valid=1, instruction__payload=pack(lay.instruction, **fields), entries__ready=0,
+                  regions__ready=0)
         await bench.tick()
         bench.set(instruction__valid=0)
         return bench.get("grant__valid")
@@ -196,42 +251,45 @@ async def damaged_rows(dut):
     # Bits as they are stored: 33 for a full word, then those of the last word and its parity.
     bits = [(table, word, bit) for table, layout in layouts.items() for word in range(layout.words)
             for bit in range(min(32, layout.width - 32 * word) + 1)]
+    late = 0
     for table, word, bit in bits:
         task = random.randrange(len(tables.jobs))
-        first = random.randrange(len(tables.jobs[task]))
-        todo = tables.from_region(task, first, random.getrandbits(1))
-        at = random.randrange(len(todo)) if table != Table.INDEX else 0
-        layer = entry_layout(p).unpack(tables.entries[todo[at][0]])["layer"]
-        row = {Table.INDEX: index_row(p, task, first), Table.ENTRY: todo[at][0], Table.LAYER: layer}[table]
-        if table == Table.LAYER:  # the first entry that needs the row
-            at = next(i for i, one in enumerate(todo) if tables.offer(*one)["entry"]["layer"] == layer)
+        what = task, random.randrange(len(tables.jobs[task])), random.getrandbits(1)
+        entries, regions = offers()
+        todo = {Table.INDEX: tables.regions_from(*what), Table.ENTRY: tables.entries_from(*what)}
+        if table == Table.LAYER:
+            row = random.choice(todo[Table.ENTRY])[1]["entry"]["layer"]
+        else:
+            row = random.choice(todo[table])[0]
         stride = len(getattr(dut, NAMES[table]).address)
         cell = getattr(getattr(dut, NAMES[table]), f"word_{word}_0")[row + (page << stride)]
         cell.value = int(cell.value) ^ 1 << bit
         where = f"{table.name} row {row} word {word} bit {bit}"
 
-        assert await instruct(task=task, region=first, switch=1, resume=todo[0][3]), where
-        due = bench.cycle + (KernelTiming.INDEX_FAULT if table == Table.INDEX else KernelTiming.SWITCH)
-        seen = 0
-        while bench.cycle < due:
-            ready = random.random() < 0.6
-            bench.set(entries__ready=int(ready))
+        assert await instruct(task=task, region=what[1], switch=1, resume=what[2]), where
+        entries.begin(bench.cycle, todo[Table.ENTRY])
+        regions.begin(bench.cycle, todo[Table.INDEX])
+        while True:
+            ready = {"entries": random.random() < 0.6, "regions": random.random() < 0.6}
+            bench.set(**{f"{name}__ready": int(value) for name, value in ready.items()})
             await bench.tick()
-            fires = bench.get("entries__valid")
-            assert fires == (bench.cycle >= due and seen < at), f"{where}: offer {fires} in cycle {bench.cycle}"
-            if fires:
-                expected = tables.offer(*todo[seen])
-                assert unpack(lay.metadata, bench.get("entries__payload")) == expected, where
-                seen, due = seen + ready, bench.cycle + (KernelTiming.NEXT if ready else 1)
-            elif bench.cycle == due:
+            now = bench.cycle
+            rows = {Table.INDEX: regions.row(now), Table.ENTRY: entries.row(now)}
+            rows[Table.LAYER] = None if rows[Table.ENTRY] is None else entries.todo[0][1]["entry"]["layer"]
+            due = rows[table] == row
+            for stream, layout, mine in ((entries, lay.metadata, table != Table.INDEX),
+                                         (regions, lay.region, table == Table.INDEX)):
+                valid = stream.row(now) is not None and not (due and mine)
+                late += stream.check(bench, layout, valid, ready[stream.name])
+            if due:
                 assert faults() == [table] and bench.get("fault_row") == row, f"{where}: {faults()}, expected {table}"
-            else:
-                assert not faults(), f"{where}: reported early"
-        bench.set(entries__ready=1)
-        granted = await instruct(task=task, region=first, switch=random.getrandbits(1))
+                break
+            assert not faults(), f"{where}: reported early"
+        bench.set(entries__ready=1, regions__ready=1)
+        granted = await instruct(task=task, region=what[1], switch=random.getrandbits(1))
         for _ in range(random.randrange(8)):
-            assert not bench.get("entries__valid") and not granted and not faults(), f"{where}: went on"
-            assert bench.get("stopped"), f"{where}: has not stopped"
+            assert not bench.get("entries__valid") and not bench.get("regions__valid"), f"{where}: went on"
+            assert not granted and not faults() and bench.get("stopped"), f"{where}: has not stopped"
             await bench.tick()
         cell.value = int(cell.value) ^ 1 << bit
         bench.set(start=1)
@@ -239,6 +297,7 @@ async def damaged_rows(dut):
         bench.set(start=0)
         await bench.tick()
         assert not bench.get("stopped"), where
+    assert late > len(bits) // 4
     dut._log.info("%d bits flipped", len(bits))
 
 

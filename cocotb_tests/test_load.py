@@ -1,4 +1,4 @@
-"""The load engine with the slots' ownership: requests of every iteration, the life of each slot, flushes."""
+"""The load engine with the slots of both operands: requests of every iteration, the life of each slot, flushes."""
 
 import cocotb
 import pytest
@@ -7,92 +7,164 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from kit.cycles import Cycles
 from kit.payload import pack, unpack, width
-from kit.platforms import NARROW, PADDED, SMALL
+from kit.platforms import NARROW, PADDED, SMALL, platform
 from kit.run import generator, parameters, simulate
 
 from derca_hw.accelerator.load import LoadEngine
-from derca_hw.accelerator.slots import SlotOwnership
+from derca_hw.accelerator.ring import SlotRing
 from derca_hw.layouts import Destination, Layouts
 from derca_sim.model.tables import bits_for
 
+#: The pipeline in which iterations themselves wait for what they depend on.
+LOCKSTEP = platform(name="lockstep", pipeline="lockstep")
+RINGS = ("a", "b")
+#: Ports of a ring that the test drives and sees.
+RING_IN = ("received", "received_slot", "user", "release", "release_slot")
+RING_OUT = ("free", "filling", "current", "full", "empty", "filling_any")
+
 
 class LoadBench(wiring.Component):
-    """Load engine and slot ownership, wired as the accelerator wires them; the bank side is the test's."""
+    """Load engine and slot rings, wired as the accelerator wires them; banks and dependences are the test's."""
 
     def __init__(self, p):
         self._p = p
         lay = Layouts(p)
-        slot, bank = bits_for(p.buffers.slots - 1), bits_for(p.buffers.banks - 1)
+        self._load = LoadEngine(p)
+        self._rings = {"a": SlotRing(p, p.m_panels), "b": SlotRing(p, p.n_panels + 1)}
+        members = self._load.signature.members
+        ring = self._rings["a"].signature.members
         super().__init__({
             "iteration": In(stream.Signature(lay.iteration)), "request": Out(stream.Signature(lay.read_request)),
-            "flush": In(1), "barrier": In(1), "bank_free": In(1), "bank": In(bank), "take_bank": Out(1),
-            "take_slot": Out(1), "filling": Out(slot), "busy": Out(1), "ready": Out(1),
-            "received": In(1), "received_slot": In(slot), "full": Out(1), "next_tag": Out(lay.tag), "next": Out(slot),
-            "start": In(1), "release": In(1), "release_slot": In(slot), "empty": Out(1), "filling_any": Out(1),
-            "free": Out(1),
+            "queue": Out(stream.Signature(lay.queued, always_ready=True)),
+            **{n: In(members[n].shape) for n in ("flush", "barrier", "bank_free", "bank", "outstanding")},
+            **{n: Out(1) for n in ("take_bank", "busy", "ready", "waiting")},
+            **{f"{r}_{n}": In(ring[n].shape) for r in RINGS for n in RING_IN},
+            **{f"{r}_{n}": Out(ring[n].shape) for r in RINGS for n in RING_OUT},
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.load = load = LoadEngine(self._p)
-        m.submodules.owner = owner = SlotOwnership(self._p)
+        m.submodules.load = load = self._load
         connect(m, flipped(self.iteration), load.iteration)
         connect(m, load.request, flipped(self.request))
+        connect(m, load.queue, flipped(self.queue))
+        m.d.comb += [getattr(load, n).eq(getattr(self, n))
+                     for n in ("flush", "barrier", "bank_free", "bank", "outstanding")]
+        m.d.comb += [getattr(self, n).eq(getattr(load, n)) for n in ("take_bank", "busy", "ready", "waiting")]
         target = load.request.p.target
-        m.d.comb += [
-            load.slot_free.eq(owner.free), load.slot.eq(owner.filling), owner.take.eq(load.take_slot),
-            owner.tag.eq(self.iteration.p.tag),
-            owner.requested.eq(
-                load.request.valid & load.request.ready & (target.destination != Destination.BANK)),
-            owner.requested_slot.eq(target.unit[:len(owner.requested_slot)]),
-            owner.issued.eq(load.issued), owner.flush.eq(self.flush),
-        ]
-        m.d.comb += [getattr(load, n).eq(getattr(self, n)) for n in ("flush", "barrier", "bank_free", "bank")]
-        m.d.comb += [getattr(self, n).eq(getattr(load, n)) for n in ("take_bank", "take_slot", "busy", "ready")]
-        m.d.comb += [getattr(owner, n).eq(getattr(self, n))
-                     for n in ("received", "received_slot", "start", "release", "release_slot")]
-        m.d.comb += [getattr(self, n).eq(getattr(owner, n))
-                     for n in ("full", "next_tag", "next", "empty", "filling_any", "free", "filling")]
+        asked = load.request.valid & load.request.ready
+        for_a = target.destination == Destination.A
+        for_b = (target.destination == Destination.B) | (target.destination == Destination.BIAS)
+        for name, ring in self._rings.items():
+            m.submodules[name] = ring
+            m.d.comb += [
+                getattr(load, f"{name}_free").eq(ring.free), getattr(load, f"{name}_slot").eq(ring.filling),
+                getattr(load, f"{name}_current").eq(ring.current), ring.take.eq(getattr(load, f"take_{name}")),
+                ring.requested.eq(asked & (for_a if name == "a" else for_b)), ring.slot.eq(target.unit),
+                ring.issued.eq(getattr(load, f"issued_{name}")), ring.flush.eq(self.flush),
+                *(getattr(ring, n).eq(getattr(self, f"{name}_{n}")) for n in RING_IN),
+                *(getattr(self, f"{name}_{n}").eq(getattr(ring, n)) for n in RING_OUT),
+            ]
         return m
 
 
-def requests(p, it: dict, unit: int) -> list[dict]:
-    """The read requests of an iteration for slot or bank `unit`."""
+class Ring:
+    """What is known of the slots of one operand.
+
+    A slot is None when free (from `freed_at` on), else {"left": requests to come, "out": requests without data,
+    "doomed", "cut": it was dropped before its last request}.
+    """
+
+    def __init__(self, slots: int):
+        self.slots: list[dict | None] = [None] * slots
+        self.freed_at = [-9] * slots
+        self.cut = [False] * slots  # the last content of a slot was
+        self.filling = 0
+
+    @property
+    def current(self) -> int:
+        return (self.filling - 1) % len(self.slots)
+
+    def free(self, cycle: int) -> bool:
+        return self.slots[self.filling] is None and self.freed_at[self.filling] <= cycle
+
+    def full(self, slot: int) -> bool:
+        content = self.slots[slot]
+        return not content["left"] and not content["out"]
+
+    def alive(self) -> list[int]:
+        return [i for i, s in enumerate(self.slots) if s and not s["doomed"]]
+
+    def take(self, requests: int) -> int:
+        slot = self.filling
+        self.slots[slot] = {"left": requests, "out": 0, "doomed": False, "cut": False}
+        self.filling = (slot + 1) % len(self.slots)
+        return slot
+
+    def filling_any(self, cycle: int) -> bool:
+        return any(
+            s["left"] or s["out"] or s["cut"] if s else self.freed_at[i] > cycle and self.cut[i]
+            for i, s in enumerate(self.slots))
+
+    def drop(self, cycle: int) -> None:
+        for s in self.slots:
+            if s and not s["doomed"]:
+                s.update(doomed=True, cut=s["left"] > 0, left=0)
+        self.sweep(cycle)
+
+    def sweep(self, cycle: int) -> int:
+        """Free what was dropped: 2 cycles after that, or after its last beat; how many."""
+        swept = [i for i, s in enumerate(self.slots) if s and s["doomed"] and not s["out"]]
+        for i in swept:
+            self.slots[i], self.freed_at[i], self.cut[i] = None, cycle + 2, self.slots[i]["cut"]
+        return len(swept)
+
+
+def requests(p, it: dict, a_unit: int, b_unit: int) -> list[tuple[str, dict]]:
+    """(ring or "bank", read request) of an iteration, in order."""
     tag, beat = it["tag"], p.beat_bytes
     output = tag["output"]
     out = []
 
-    def request(address, size, destination, panel):
-        out.append({"address": address, "beats": -(-size // beat),
-                    "target": {"destination": destination.value, "unit": unit, "panel": panel}})
+    def request(address, size, destination, unit, panel):
+        ring = {Destination.A: "a", Destination.BANK: "bank"}.get(destination, "b")
+        out.append((ring, {
+            "address": address, "beats": -(-size // beat), "task": output["task"],
+            "target": {"destination": destination.value, "unit": unit, "panel": panel}}))
 
     panels = range(output["m_panels"])
     if it["preload"]:
         for i in panels:
-            request(it["a"] + i * it["a_panel_stride"], output["n"] * p.bank_word_beats * beat, Destination.BANK, i)
+            size = output["n"] * p.bank_word_beats * beat
+            request(it["a"] + i * it["a_panel_stride"], size, Destination.BANK, a_unit, i)
         return out
-    for i in panels:
-        request(it["a"] + i * it["a_panel_stride"], tag["k"] * p.a_lanes, Destination.A, i)
-    for j in range(-(-output["n"] // p.array.cols)):
-        request(it["b"] + j * it["b_panel_stride"], tag["k"] * p.b_lanes, Destination.B, j)
-    if tag["first"]:
-        request(it["bias"], 4 * output["n"], Destination.BIAS, 0)
+    if tag["new_b"]:
+        for j in range(-(-output["n"] // p.array.cols)):
+            request(it["b"] + j * it["b_panel_stride"], tag["k"] * p.b_lanes, Destination.B, b_unit, j)
+        if tag["first"]:
+            request(it["bias"], 4 * output["n"], Destination.BIAS, b_unit, 0)
+    if it["new_a"]:
+        for i in panels:
+            request(it["a"] + i * it["a_panel_stride"], tag["k"] * p.a_lanes, Destination.A, a_unit, i)
     return out
 
 
-def random_iteration(random, p, number: int) -> dict:
-    """Any iteration; `region` numbers it."""
+def random_iteration(random, p, number: int, fresh: bool) -> dict:
+    """Any iteration; `save` numbers it. `fresh`: nothing is there that it could use again."""
     def address():
         return random.randrange(1 << 20) * p.beat_bytes
 
+    new_a, new_b = (1, 1) if fresh else random.choice([(1, 1), (1, 1), (0, 1), (1, 0)])
+    preload = int(fresh and random.random() < 0.5)
     return {
-        "preload": int(random.random() < 0.15), "a": address(), "a_panel_stride": random.randrange(64) * p.beat_bytes,
+        "preload": preload, "a": address(), "a_panel_stride": random.randrange(64) * p.beat_bytes,
         "b": address(), "b_panel_stride": random.randrange(64) * p.beat_bytes, "bias": address(),
+        "new_a": new_a, "depends": new_a and random.getrandbits(1), "allow": random.randrange(4),
         "tag": {
             "output": {"m_panels": random.randint(1, p.m_panels), "n": random.randint(1, p.tile.n),
                        "task": random.randrange(p.scheduler.tasks)},
             "k": random.choice([1, p.tile.k, random.randint(1, p.tile.k)]), "first": random.getrandbits(1),
-            "last": random.getrandbits(1), "region": number % 65536,
+            "last": random.getrandbits(1), "new_b": new_b, "save": number,
         },
     }
 
@@ -102,119 +174,134 @@ async def fills_and_frees(dut):
     """The engine alone decides when to begin; which requests it then makes, when slots become full and free, and what
     a flush leaves, is all predicted."""
     random, p = generator(), parameters()["platform"]
-    lay, slots = Layouts(p), p.buffers.slots
+    lay, lockstep = Layouts(p), p.pipeline == "lockstep"
     bench = await Cycles(dut).start()
-    filling = next_slot = 0  # ring pointers
-    # Slot states: None = free, else {"tag", "left" requests to come, "out" requests without data, "used", "doomed"}
-    state: list[dict | None] = [None] * slots
-    freed_at = [-9] * slots  # cycle from which a slot is free
-    queue: list[dict] = []  # requests still to be made by the iteration in work
-    in_work: int | None = None  # its slot
-    current = None
-    number = begun = flushes = preloads = doomed = in_use = 0
+    rings = {name: Ring(p.buffers.slots) for name in RINGS}
+    queue: list[tuple[str, dict]] = []  # requests still to be made by the iteration in work
+    work, current = None, None
+    fresh = True
+    outstanding = number = 0
+    counts = dict.fromkeys(("begun", "flushes", "preloads", "doomed", "released", "again", "held", "late"), 0)
     pace = 0.5
     for cycle in range(8000):
         if cycle % 200 == 0:
             pace = random.choice([0.1, 0.5, 1.0])
         if current is None and random.random() < pace:
-            current = random_iteration(random, p, number)
+            current = random_iteration(random, p, number, fresh)
             number += 1
         flush = random.random() < 0.01
         barrier, bank_free = random.random() < 0.9, random.random() < 0.7
+        if random.random() < 0.3:
+            outstanding = random.choice([0, 0, max(0, outstanding - 1), random.randrange(6)])
         bank = random.randrange(p.buffers.banks)
-        waiting = [i for i, s in enumerate(state) if s and s["out"]]
-        received = random.choice(waiting) if waiting and random.random() < pace else None
-        users = [i for i, s in enumerate(state) if s and s["used"]]
-        release = random.choice(users) if users and random.random() < 0.3 else None
-        head = state[next_slot]
-        full = bool(head and not head["left"] and not head["out"] and not head["doomed"] and not head["used"])
-        start = full and not flush and random.random() < 0.5
+        drive, received, released, users = {}, {}, {}, {}
+        for name, ring in rings.items():
+            waiting = [i for i, s in enumerate(ring.slots) if s and s["out"]]
+            received[name] = random.choice(waiting) if waiting and random.random() < pace else None
+            used = [i for i in ring.alive() if ring.full(i)]
+            released[name] = random.choice(used) if used and random.random() < 0.2 and not fresh else None
+            users[name] = random.choice(ring.alive()) if ring.alive() else None
+            drive |= {
+                f"{name}_received": int(received[name] is not None), f"{name}_received_slot": received[name] or 0,
+                f"{name}_release": int(released[name] is not None), f"{name}_release_slot": released[name] or 0,
+                f"{name}_user": users[name] or 0,
+            }
         ready = random.random() < 0.8
         bench.set(
             iteration__valid=int(current is not None), flush=int(flush), barrier=int(barrier), bank=bank,
             iteration__payload=pack(lay.iteration, **current) if current else random.getrandbits(60),
-            bank_free=int(bank_free), request__ready=int(ready), start=int(start),
-            received=int(received is not None), received_slot=received or 0, release=int(release is not None),
-            release_slot=release or 0,
+            bank_free=int(bank_free), request__ready=int(ready), outstanding=outstanding, **drive,
         )
         await bench.tick()
         where = f"cycle {cycle}"
 
         # -- slots -------------------------------------------------------------------------------------------------
-        free = state[filling] is None and freed_at[filling] <= cycle
-        assert bench.get("filling") == filling and bench.get("next") == next_slot, where
-        assert bench.get("free") == free, f"{where}: slot {filling} free, expected {free}: {state}"
-        assert bench.get("full") == full, f"{where}: slot {next_slot} full, expected {full}: {state}"
-        owned = [s is not None or f > cycle for s, f in zip(state, freed_at, strict=True)]
-        assert bench.get("empty") == (not any(owned)), f"{where}: {state}"
-        if full:
-            tag = bench.get("next_tag")
-            assert tag == pack(lay.tag, **head["tag"]), f"{where}: {unpack(lay.tag, tag)}"
+        for name, ring in rings.items():
+            at = f"{where}, slots of {name}: {ring.slots}"
+            assert bench.get(f"{name}_filling") == ring.filling, at
+            assert bench.get(f"{name}_free") == ring.free(cycle), f"{at}, free expected {ring.free(cycle)}"
+            owned = [s is not None or f > cycle for s, f in zip(ring.slots, ring.freed_at, strict=True)]
+            assert bench.get(f"{name}_empty") == (not any(owned)), at
+            if users[name] is not None:
+                full = ring.full(users[name])
+                assert bench.get(f"{name}_full") == full, f"{at}, full({users[name]}) expected {full}"
+            assert bench.get(f"{name}_filling_any") == ring.filling_any(cycle), at
 
         # -- requests ------------------------------------------------------------------------------------------------
-        assert bench.get("request__valid") == bool(queue), f"{where}: request, expected {queue[:1]}"
+        held = bool(queue) and queue[0][0] == "a" and work["depends"] and not lockstep and (
+            outstanding > work["allow"] + work["tag"]["last"])
+        counts["held"] += held
+        asks = bool(queue) and not held
+        assert bench.get("request__valid") == asks, f"{where}: request, expected {queue[:1]}, held back {held}"
         assert bench.get("busy") == bool(queue), where
-        made = bool(queue) and ready
+        made = asks and ready
         ending = made and len(queue) == 1
-        if queue:
+        if asks:
             found = unpack(lay.read_request, bench.get("request__payload"))
-            if found["target"]["destination"] == Destination.BIAS.value:
-                found["target"]["panel"] = 0  # biases have no panels
-            assert found == queue[0], f"{where}: {found}, expected {queue[0]}"
-        if made:
-            queue.pop(0)
-            if in_work is not None:
-                state[in_work]["out"] += 1
-                state[in_work]["left"] -= 1
-        room = current is not None and (bank_free if current["preload"] else free)
-        assert bench.get("ready") == room, where
-        takes = room and (not queue) and (ending or not bench.get("busy")) and not flush and barrier
-        assert bench.get("iteration__ready") == takes, f"{where}: begins, expected {takes}"
-        assert bench.get("take_slot") == (takes and not current["preload"]), where
+            assert found == queue[0][1], f"{where}: {found}, expected {queue[0]}"
+
+        # -- begin -----------------------------------------------------------------------------------------------------
+        a, b = rings["a"], rings["b"]
+        late = lockstep and current is not None and current["depends"] and outstanding > current["allow"]
+        counts["late"] += bool(late)
+        if current is None:
+            room = False
+        elif current["preload"]:
+            room = bank_free and outstanding == 0
+        else:
+            room = (a.free(cycle) or not current["new_a"]) and (b.free(cycle) or not current["tag"]["new_b"])
+            room = room and not late
+        takes = room and barrier and not flush and (not queue or ending)
+        assert bench.get("ready") == room, f"{where}: ready, expected {room}"
+        assert bench.get("iteration__ready") == takes, f"{where}: takes {not takes}, expected {takes}"
         assert bench.get("take_bank") == (takes and current["preload"]), where
+        assert bench.get("queue__valid") == (takes and not current["preload"]), where
+        blocked = current is not None and not queue and (late or (current["preload"] and outstanding != 0))
+        assert bench.get("waiting") == (held or bool(blocked)), where
 
         # -- what happens at the end of the cycle ----------------------------------------------------------------
-        if received is not None:
-            state[received]["out"] -= 1
-        if start:
-            state[next_slot]["used"] = True
-            next_slot = (next_slot + 1) % slots
-            in_use += 1
-        if release is not None:
-            state[release] = None
-            freed_at[release] = cycle + 1
-        for i, s in enumerate(state):  # doomed slots: free 2 cycles after the flush or their last beat
-            if s and s["doomed"] and not s["out"]:
-                state[i], freed_at[i] = None, cycle + 2
-                doomed += 1
+        if made:
+            ring, _ = queue.pop(0)
+            if ring != "bank":
+                slot = rings[ring].slots[work["units"][ring]]
+                slot["out"] += 1
+                slot["left"] -= 1
+        for name, ring in rings.items():
+            if received[name] is not None:
+                ring.slots[received[name]]["out"] -= 1
+            if released[name] is not None:
+                ring.slots[released[name]], ring.freed_at[released[name]] = None, cycle + 1
+                counts["released"] += 1
+            counts["doomed"] += ring.sweep(cycle)
         if flush:
-            flushes += 1
-            queue = []
-            for i, s in enumerate(state):
-                if s and not s["used"] and not s["doomed"]:
-                    s.update(doomed=True, left=0)
-                    if not s["out"]:
-                        state[i], freed_at[i] = None, cycle + 2
-            next_slot = filling
-            in_work = None
-            if current and random.random() < 0.5:
-                current = None  # withdrawn
+            counts["flushes"] += 1
+            queue, work, current, fresh = [], None, None, True
+            a.drop(cycle)
+            b.drop(cycle)
         if takes:
-            unit = bank if current["preload"] else filling
-            queue = requests(p, current, unit)
-            in_work = None
-            preloads += current["preload"]
+            counts["begun"] += 1
+            counts["preloads"] += current["preload"]
+            new_a, new_b = current["new_a"], current["tag"]["new_b"]
+            units = {"a": a.filling if new_a else a.current, "b": b.filling if new_b else b.current}
+            queue = requests(p, current, bank if current["preload"] else units["a"], units["b"])
             if not current["preload"]:
-                state[filling] = {"tag": current["tag"], "left": len(queue), "out": 0, "used": False, "doomed": False}
-                in_work, filling = filling, (filling + 1) % slots
-            begun, current = begun + 1, None
-    counts = {"begun": begun, "flushes": flushes, "preloads": preloads, "doomed": doomed, "used": in_use}
+                found = unpack(lay.queued, bench.get("queue__payload"))
+                tag = unpack(lay.tag, pack(lay.tag, **current["tag"]))
+                assert found == {"tag": tag, "a_slot": units["a"], "b_slot": units["b"]}, f"{where}: {found}"
+                for name, ring, new in (("a", a, new_a), ("b", b, new_b)):
+                    if new:
+                        ring.take(sum(kind == name for kind, _ in queue))
+                counts["again"] += not (new_a and new_b)
+                fresh = False
+            work, current = {**current, "units": units}, None
+    del counts["late" if not lockstep else "held"]
     dut._log.info("%s", counts)
     assert min(counts.values()) > 30, counts
     assert width(lay.iteration) == len(dut.iteration__payload)
+    assert bits_for(p.buffers.slots - 1) == len(dut.a_filling)
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, LOCKSTEP], ids=lambda p: p.name)
 def test_load_engine_and_slots(p):
     simulate(lambda: LoadBench(p), __name__, "fills_and_frees", platform=p)
 

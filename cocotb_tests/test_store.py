@@ -106,7 +106,7 @@ async def tiles(dut):
             unstored.append({k: tile[k] for k in ("task", "final", "persist")})
             for i, panel in enumerate(beats(p, tile, content)):
                 requests.append({"address": tile["c"] + i * tile["c_panel_stride"], "beats": len(panel),
-                                 "end": int(i == tile["m_panels"] - 1)})
+                                 "task": tile["task"], "end": int(i == tile["m_panels"] - 1)})
                 data += panel
             kinds[bool(tile["persist"])] += 1
             store = {"bank": bank, "output": tile}

@@ -1,17 +1,23 @@
-"""The tile walk against an independent walk over the plan: addresses, extents, flags, cycles."""
+"""The tile walk against an independent walk over the plan: addresses, extents, reuse, dependences, cycles."""
 
 import cocotb
 import pytest
 from kit.cycles import Cycles
 from kit.payload import pack, unpack
-from kit.platforms import NARROW, PADDED, SMALL
+from kit.platforms import NARROW, PADDED, SMALL, SPARE
 from kit.run import generator, parameters, simulate
 from kit.workload import compiled, shape, task
 
 from derca_hw.accelerator.walker import Walker
 from derca_hw.layouts import Layouts
-from derca_sim.compile.plan import EntryPlan, LayerPlan
+from derca_sim.compile import LayerPlan, TaskPlan
 from derca_sim.model.tables import Strategy
+
+
+def tiles(at: LayerPlan, number: int) -> dict[str, tuple[int, int]]:
+    """The tiles of A, B and C that iteration `number` of a layer uses."""
+    m, n, k = at.coordinates(number)
+    return {"a": (m, k), "b": (k, n), "c": (m, n)}
 
 
 def iteration(at: LayerPlan, number: int) -> dict:
@@ -42,79 +48,123 @@ def iteration(at: LayerPlan, number: int) -> dict:
     }
 
 
-def walk(entry: EntryPlan, task: int, region: int, resume: bool, starts_region: bool) -> list[dict]:
-    """The iterations an entry stands for; `needs` tells that it waits for everything before to be in memory."""
-    at, start, out = entry.layer, entry.start, []
-    k = at.coordinates(start)[2]
-    persist = resume and entry.in_strategy == Strategy.PERSIST
-    if resume and entry.in_strategy == Strategy.RECOMPUTE:
-        start -= k
-    if persist:
-        tile = iteration(at, start)
-        out.append({"preload": 1, "a": at.save, "a_panel_stride": at.platform.save_panel_stride, "needs": True,
-                    "tag": {"output": {k: tile["tag"]["output"][k] for k in ("m_panels", "n")}}})
-    for number in range(start, entry.start + entry.count):
-        last = number == entry.start + entry.count - 1
-        one = {**iteration(at, number), "preload": 0, "needs": not out and entry.depends}
-        one["tag"] |= {
-            "region": region, "region_start": int(starts_region and number == start),
-            "region_end": int(last and entry.preemptive), "strategy": int(entry.out_strategy),
-            "preloaded": int(persist and number == start),
-        }
-        one["tag"]["output"] |= {"task": task, "final": int(last and entry.final)}
-        out.append(one)
-    return out
+def older_tiles(plan: TaskPlan, at: LayerPlan, number: int) -> int:
+    """Tiles of a job that may be on their way to memory when an iteration's A is read.
+
+    By listing all tiles up to there in the order in which they are stored, and finding the last one that A needs.
+    """
+    before = plan.layers[at.index - 1]
+    done = [(before, c) for c in dict.fromkeys(tiles(before, i)["c"] for i in range(before.iterations))]
+    done += [(at, c) for c in dict.fromkeys(tiles(at, i)["c"] for i in range(number))
+             if c != tiles(at, number)["c"]]
+    row = tiles(at, number)["a"][0]
+    needed = max(i for i, (layer, c) in enumerate(done) if layer is before and c[0] <= row)
+    return len(done) - 1 - needed
+
+
+def walk(plan: TaskPlan, first_region: int, resident: bool) -> list[tuple[int, list[dict]]]:
+    """Per entry of a job begun (or resumed) at a region: its row, its iterations."""
+    region = plan.regions[first_region]
+    entry, resume, how = region.entry, first_region > 0, region.in_strategy
+    kept = resume and how in (Strategy.PERSIST, Strategy.PARK)
+    out = []
+    while True:
+        at = entry.layer
+        number, skip = entry.start
+        if resume and how == Strategy.RECOMPUTE:
+            number, skip = number - number % at.k_tiles, 0
+        work, before = [], None
+        if kept and not resident:
+            output = iteration(at, number)["tag"]["output"]
+            work.append({"preload": 1, "a": at.save, "a_panel_stride": at.platform.save_panel_stride,
+                         "tag": {"output": {k: output[k] for k in ("m_panels", "n")} | {"task": plan.index}}})
+        for i in range(number, at.iterations):
+            used = tiles(at, i)
+            after = tiles(at, i + 1) if i + 1 < at.iterations else {}
+            new_a = before is None or before["a"] != used["a"]
+            m_panels = at.tile_m_panels(used["c"][0])
+            n_panel, m_panel = divmod(skip, m_panels)
+            depends = new_a and at.layer.chained
+            one = {**iteration(at, i), "preload": 0, "new_a": int(new_a), "depends": int(depends)}
+            if depends:
+                one["older"] = older_tiles(plan, at, i)
+            one["tag"] |= {
+                "resumed": int(kept), "new_b": int(before is None or before["b"] != used["b"]),
+                "last_a": int(after.get("a") != used["a"]), "last_b": int(after.get("b") != used["b"]),
+                "m_panel": m_panel, "n_panel": n_panel, "n_base": n_panel * at.platform.array.cols,
+            }
+            one["tag"]["output"] |= {"task": plan.index, "final": int(at is plan.layers[-1] and i == at.iterations - 1)}
+            work.append(one)
+            before, skip, kept = used, 0, False
+        out.append((entry, work))
+        if at is plan.layers[-1]:
+            return out
+        resume = False
+        entry = next(e for e in plan.entries if e.layer.index == at.index + 1 and e.slice == 0)
 
 
 def matches(found: dict, expected: dict) -> bool:
     """Whether all that is expected was found."""
     return all(
         matches(found[key], value) if isinstance(value, dict) else found[key] == value
-        for key, value in expected.items() if key != "needs"
+        for key, value in expected.items() if key != "older"
     )
+
+
+def job_sets(random, p) -> list[TaskPlan]:
+    """Random layers, some chained, and layers of one K tile that use a tile of A or B again and again."""
+    plans = []
+    keep = "park" if p.buffers.spare else "persist"
+    for strategy in ("recompute", "persist", keep, "flexible", "lw", "np"):
+        shapes = [[shape(random, p) for _ in range(random.choice([1, 2]))] for _ in range(3)]
+        m, k, n = random.randint(1, 4 * p.tile.m), random.randint(1, p.tile.k), random.randint(1, 3 * p.tile.n)
+        shapes.append([(m, k, n, False), (m, n, random.randint(1, 3 * p.tile.n), True), shape(random, p)])
+        shapes[0].append((p.tile.m, 3 * p.tile.k, p.tile.n + 1, False))  # with points inside tiles
+        sets = [task(i, layers, random.getrandbits(30)) for i, layers in enumerate(shapes)]
+        plans += compiled(p, sets, strategy).tasks
+    return plans
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def walks(dut):
-    """Jobs of random shapes, left and resumed at random points; one iteration per cycle when nothing waits."""
+    """Jobs of random shapes, left and resumed at random slices; one iteration per cycle when nothing waits."""
     random, p = generator(), parameters()["platform"]
     lay = Layouts(p)
-    plans = []
-    for strategy in ("recompute", "persist", "flexible", "lw", "np"):
-        shapes = [[shape(random, p) for _ in range(random.choice([1, 2]))] for _ in range(4)]
-        shapes[0].append((p.tile.m, 3 * p.tile.k, p.tile.n + 1, False))  # with points inside tiles
-        sets = [task(i, layers, random.getrandbits(30)) for i, layers in enumerate(shapes)]
-        plans += compiled(p, sets, strategy, None if strategy in ("lw", "np") else random.choice([1, 1, 2])).tasks
+    plans = job_sets(random, p)
     bench = await Cycles(dut).start()
+    most = (1 << lay.iteration["allow"].width) - 1
     queue: list[tuple[dict, list[dict]]] = []  # (metadata, its iterations) to be taken
     work: list[dict] = []  # iterations of the entry in work
-    jobs = steps = flushes = waits = 0
-    dense = True
-    preloads = recomputes = 0
-    while jobs < 500 or work or queue:
-        if not queue and not work and jobs < 500:
+    counts = dict.fromkeys(("steps", "flushes", "preloads", "resident", "recomputes", "inside", "a_again", "b_again",
+                            "depends"), 0)
+    jobs, dense = 0, True
+    while jobs < 400 or work or queue:
+        if not queue and not work and jobs < 400:
             plan = random.choice(plans)
             first = random.choice([0, random.randrange(len(plan.regions)), len(plan.regions) - 1])
-            for region in plan.regions[first:]:
-                for i, entry in enumerate(region.entries):
-                    resume = region.index == first > 0 and i == 0
-                    meta = {"layer": entry.layer.fields(), "entry": entry.fields(), "task": plan.index,
-                            "region": region.index, "resume": int(resume)}
-                    queue.append((meta, walk(entry, plan.index, region.index, resume, i == 0)))
-                    preloads += resume and entry.in_strategy == Strategy.PERSIST
-                    recomputes += resume and entry.in_strategy == Strategy.RECOMPUTE
+            region, resident = plan.regions[first], random.getrandbits(1)
+            for i, (entry, its) in enumerate(walk(plan, first, bool(resident))):
+                meta = {"layer": entry.layer.fields(), "entry": entry.fields(), "task": plan.index,
+                        "region": region.index, "resume": int(first > 0 and i == 0),
+                        "in_strategy": int(region.in_strategy)}
+                queue.append((meta, its))
+            if first:
+                kept = region.in_strategy in (Strategy.PERSIST, Strategy.PARK)
+                counts["preloads"] += kept and not resident
+                counts["resident"] += kept and resident
+                counts["recomputes"] += region.in_strategy == Strategy.RECOMPUTE
+                counts["inside"] += region.entry.start[1] > 0
+            bench.set(resident=resident)
             jobs += 1
             dense = random.random() < 0.5  # everything ready in every cycle
         flush = not dense and random.random() < 0.01
         ready = dense or random.random() < 0.5
-        settled = dense or random.random() < 0.3
         offer = bool(queue) and (dense or random.random() < 0.5) and not flush
-        bench.set(flush=int(flush), settled=int(settled), iteration__ready=int(ready), entries__valid=int(offer),
+        bench.set(flush=int(flush), iteration__ready=int(ready), entries__valid=int(offer),
                   entries__payload=pack(lay.metadata, **queue[0][0]) if offer else random.getrandbits(64))
         await bench.tick()
         where = f"cycle {bench.cycle}"
-        valid = bool(work) and not flush and (settled or not work[0]["needs"])
-        waits += bool(work) and not flush and not valid
+        valid = bool(work) and not flush
         assert bench.get("iteration__valid") == valid, f"{where}: iteration offered {not valid}, expected {valid}"
         ending = valid and ready and len(work) == 1
         accepts = not flush and (not work or ending)
@@ -122,19 +172,26 @@ async def walks(dut):
         if valid:
             found = unpack(lay.iteration, bench.get("iteration__payload"))
             assert matches(found, work[0]), f"{where}: {found}, expected {work[0]}"
+            if "older" in work[0]:
+                want = min(work[0]["older"], most)
+                assert found["allow"] == want, f"{where}: allows {found['allow']} older tiles, expected {want}"
         if valid and ready:
-            work.pop(0)
-            steps += 1
+            one = work.pop(0)
+            counts["steps"] += 1
+            counts["depends"] += "older" in one
+            counts["a_again"] += not one["preload"] and not one["new_a"]
+            counts["b_again"] += not one["preload"] and not one["tag"]["new_b"]
         if offer and accepts:
             _, work = queue.pop(0)
+            work = list(work)
         if flush:
-            flushes += bool(work)
+            counts["flushes"] += bool(work)
             work, queue = [], []
-    assert steps > 1000 and flushes and waits and preloads and recomputes, (steps, flushes, waits, preloads, recomputes)
-    dut._log.info("%d iterations, %d flushes, %d preloads, %d recomputed", steps, flushes, preloads, recomputes)
+    dut._log.info("%s", counts)
+    assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, SPARE], ids=lambda p: p.name)
 def test_walks(p):
     simulate(lambda: Walker(p), __name__, "walks", platform=p)
 

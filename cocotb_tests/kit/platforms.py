@@ -32,3 +32,5 @@ NARROW = platform(
     name="narrow", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4}, bus={"data_width": 32},
     store={"requant_lanes": 1},
 )
+#: Two banks in which sums of preempted jobs may stay.
+SPARE = platform(name="spare", buffers={"slots": 2, "banks": 4, "spare": 2})
