@@ -84,6 +84,8 @@ def force(compiled: Compiled, scenarios: Sequence[Sequence[Step]], seed: int) ->
     log = run_rtl(alone, 100_000 * len(compiled.tasks)).events
     lengths = [next(e.cycle for e in log if e.kind == Kind.FINISH and e.task == t.index) - 100_000 * t.index
                for t in compiled.tasks]
+    timing = SchedulerTiming(compiled.platform)
+    visible = ANNOUNCE + OFFER + timing.VISIBLE
     most = max(map(len, scenarios))
     window = 2 * (lengths[0] + most * max(lengths[1:])) + 500
     at: list[list[int]] = [[] for _ in scenarios]
@@ -92,7 +94,7 @@ def force(compiled: Compiled, scenarios: Sequence[Sequence[Step]], seed: int) ->
         by_region: dict[tuple[int, int, Kind], list[int]] = {}
         for e in events:
             by_region.setdefault((e.task, e.region, e.kind), []).append(e.cycle)
-        ends = of_kind(events, Kind.FINISH)
+        ends, issues = of_kind(events, Kind.FINISH), {e.cycle for e in of_kind(events, Kind.ISSUE)}
         finishes = {t.index: [e.cycle for e in ends if e.task == t.index] for t in compiled.tasks}
         for number, steps in enumerate(scenarios):
             if level < len(steps):
@@ -104,11 +106,12 @@ def force(compiled: Compiled, scenarios: Sequence[Sequence[Step]], seed: int) ->
                 # Announced, offered and seen, a release wins if it can be chosen after the region was decided on and no
                 # later than in the cycle of the feedback. A task that has preempted before must have finished, else its
                 # release is an overrun.
-                visible = ANNOUNCE + OFFER + SchedulerTiming(compiled.platform).VISIBLE
                 first, last = (c - visible for c in (issue, end - ComputeTiming.AHEAD))
                 before = [c for (_, _, b), c in zip(steps, at[number], strict=False) if b == by]
                 if before:
                     first = max(first, min(c for c in finishes[by] if c > before[-1]))
+                while timing.CLOSED and last + ANNOUNCE + OFFER in issues:  # it would be taken in the cycle after
+                    last -= 1
                 assert first <= last, f"scenario {number}, step {task, region, by}: no cycle to preempt in"
                 at[number].append(int(rng.choice([first, last, rng.integers(first, last + 1)])))
     final, horizon = _run(compiled, scenarios, at, window)

@@ -11,20 +11,27 @@ from derca_cli.rtl.simulate import Jitter
 from derca_cli.system import run_rtl
 from derca_sim.analysis.response import response_bounds
 from derca_sim.compile import compile_taskset
+from derca_sim.compile.strategies import stays_parked
 from derca_sim.events import Kind, cycle_error
 from derca_sim.golden.machine import run
 from derca_sim.model.network import random_network
 from derca_sim.model.platform import Platform
+from derca_sim.model.tables import Strategy
 from derca_sim.model.taskset import Task, TaskSet
 from derca_sim.planning import analyse_taskset
 
 
 def provable(seed: int):
-    """A random task set with its periods and deadlines stretched until the analysis accepts it, and its plan."""
+    """A random task set with its periods and deadlines stretched until the analysis accepts it, and its plan.
+
+    Points are chosen, or all of them are in use: with the cheapest strategy, or all persisting or parking.
+    """
     case = random_case(seed)
     taskset = case.compiled.taskset
+    keep = "park" if taskset.platform.buffers.spare else "ip"
+    strategy, placed = [("joint", True), ("if", False), (keep, False)][seed % 3]
     for _ in range(24):
-        plan = analyse_taskset(taskset, "joint", every=case.every)
+        plan = analyse_taskset(taskset, strategy, placed, case.every)
         if plan.verdict.schedulable:
             return taskset, plan
         taskset = replace(taskset, tasks=tuple(
@@ -105,6 +112,42 @@ CORNERS = {
         {**SMALL, "tile": {"m": 4, "k": 8, "n": 4}, "bus": {"data_width": 32, "burst_beats": 16},
          "memory": {"read_latency": 2, "write_latency": 1000}}, (4, 8, 4), (32, 8, 32)),
 }
+
+
+@pytest.mark.parametrize("spare", [1, 2])
+def test_parked_sums_stay_where_they_are_promised_to_and_every_bound_holds(spare):
+    """Four tasks preempt each other three deep; those whose sums are pushed out to memory are not promised to stay."""
+    platform = Platform.model_validate({
+        **SMALL, "tile": {"m": 4, "k": 8, "n": 4}, "bus": {"data_width": 32, "burst_beats": 16},
+        "buffers": {"banks": spare + 2, "spare": spare}, "memory": {"read_latency": 30, "write_latency": 60},
+    })
+    shapes = [(4, 16, 4), (4, 48, 4), (4, 96, 4), (4, 192, 4)]
+    tasks = tuple(
+        Task(f"t{i}", i, random_network(f"n{i}", [(*shape, False)], i), 100_000, 15_000 * (i + 1), 0, True, ())
+        for i, shape in enumerate(shapes))
+    taskset = TaskSet("nested", Path("nested.toml"), platform, 90_000, tasks)
+    plan = analyse_taskset(taskset, "park", placed=False)
+    assert plan.verdict.schedulable, plan.verdict
+    bounds = response_bounds(plan.system, plan.verdict)
+    deadlines = [task.deadline for task in tasks]
+    stays = [stays_parked(platform, deadlines, [True] * 4, i) for i in range(4)]
+    assert stays == [True, True, spare == 2, False]
+    rng, pushed_out, found = np.random.default_rng(1), set(), set()
+    for _ in range(60):
+        at = 0
+        released = []
+        for task in reversed(tasks):  # each while the one before is likely to run
+            released.append(replace(task, triggers=(at,)))
+            at += int(rng.integers(1, 400))
+        arriving = replace(taskset, tasks=tuple(reversed(released)))
+        compiled = replace(plan, candidates=replace(plan.candidates, taskset=arriving)).compiled()
+        events = run(compiled, taskset.horizon)
+        for task, response in responses(events).items():
+            assert response <= bounds[task], f"spare {spare}, task {task}: {response} over {bounds[task]}"
+        saved = {e.task for e in events if e.kind == Kind.SAVED}
+        pushed_out |= saved
+        found |= {e.task for e in events if e.kind == Kind.RESUME and e.arg == Strategy.PARK} - saved
+    assert pushed_out == {i for i in range(4) if not stays[i]} and found >= {1, 2}
 
 
 @pytest.mark.parametrize("name", CORNERS)

@@ -226,20 +226,21 @@ def test_flexible_takes_the_cheaper_strategy():
 
 
 def test_flexible_parks_where_sums_are_sure_to_stay():
-    """One spare bank: the more urgent task's sums stay; those of the other may have to make room for them."""
+    """One spare bank: nobody preempts the first task, nobody the second while the third waits but the first."""
     platform = Platform(buffers={"banks": 3, "spare": 1})
-    urgent, other = compile_taskset(task_set(platform, [(16, 320, 16, False)], [(16, 320, 16, False)]), "if").tasks
-    assert urgent.deadline < other.deadline
-    assert set(points_of(urgent).values()) == {Strategy.PARK}
-    assert points_of(other) == {n: Strategy.RECOMPUTE if 32 * n <= 192 else Strategy.PARK for n in range(1, 40)}
+    *urgent, last = compile_taskset(task_set(platform, *[[(16, 320, 16, False)]] * 3), "if").tasks
+    assert [set(points_of(task).values()) for task in urgent] == [{Strategy.PARK}] * 2
+    assert points_of(last) == {n: Strategy.RECOMPUTE if 32 * n <= 192 else Strategy.PARK for n in range(1, 40)}
 
 
 def test_sums_stay_parked_unless_as_many_tasks_as_spare_banks_can_push_them_out():
     p = Platform(buffers={"banks": 4, "spare": 2})
     far = 100_000  # more than any release jitter
     deadlines, all_keep = [far, 2 * far, 3 * far, 4 * far], [True] * 4
-    assert [stays_parked(p, deadlines, all_keep, i) for i in range(4)] == [True, True, False, False]
-    assert [stays_parked(p, deadlines, [True, False, True, True], i) for i in range(4)] == [True, True, True, False]
+    assert [stays_parked(p, deadlines, all_keep, i) for i in range(4)] == [True, True, True, False]
+    assert [stays_parked(p, deadlines, [True, False, True, True], i) for i in range(4)] == [True] * 4
+    one = Platform(buffers={"banks": 3, "spare": 1})
+    assert [stays_parked(one, deadlines, all_keep, i) for i in range(4)] == [True, True, False, False]
     near = [far, far + 1, far + 2, far + 3]  # any of them may be seen after any other
     assert [stays_parked(p, near, all_keep, i) for i in range(4)] == [False] * 4
 

@@ -87,12 +87,10 @@ def random_cell(random, system, page: int):
     p, job_set = system.p, system.job_set
     table = random.choice(list(LAYOUTS))
     plan = random.choice(job_set.tasks)
-    entries = [e for region in plan.regions for e in region.entries]
-    # A job's later regions are looked up only when it resumes.
-    rows = {
-        Table.INDEX: [index_row(p, plan.index, 0)],
-        Table.ENTRY: [e.row for e in entries],
-        Table.LAYER: [e.layer.row for e in entries],
+    rows = {  # entries inside a layer are looked up only when a job resumes
+        Table.INDEX: [index_row(p, plan.index, region.index) for region in plan.regions],
+        Table.ENTRY: [e.row for e in plan.entries if e.slice == 0],
+        Table.LAYER: [layer.row for layer in plan.layers],
     }
     row, layout = random.choice(rows[table]), LAYOUTS[table](p)
     word = random.randrange(layout.words)

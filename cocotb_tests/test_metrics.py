@@ -54,9 +54,9 @@ def test_preemptions_are_counted_by_kind_and_task():
     for cycle, strategy in ((10, Strategy.LAYER), (20, Strategy.PERSIST), (30, Strategy.PERSIST)):
         rows += [(cycle, Kind.PREEMPT, 1, 3, strategy), (cycle + 5, Kind.RESUME, 1, 3, strategy)]
     m = measure(log(*rows), TASKS, 300, 64)
-    assert m.preemptions == {"layer": 1, "recompute": 0, "persist": 2}
+    assert m.preemptions == {"layer": 1, "recompute": 0, "persist": 2, "park": 0}
     assert m.tasks[1].preemptions == m.preemptions
-    assert m.tasks[0].preemptions == {"layer": 0, "recompute": 0, "persist": 0}
+    assert m.tasks[0].preemptions == {"layer": 0, "recompute": 0, "persist": 0, "park": 0}
 
 
 def test_utilisation_counts_useful_work_of_finished_jobs():

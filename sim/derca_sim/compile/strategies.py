@@ -97,16 +97,21 @@ def stays_parked(p: Platform, deadlines: Sequence[int], keeps: Sequence[bool], t
     `deadlines` are relative, `keeps` says whose points can leave sums behind in a bank (persisted or parked).
 
     They go to memory only as the oldest of `buffers.spare` entries of the table, when one more job is preempted with
-    sums to keep. The younger entries and that job are of as many other tasks, which all ran while this job waited: with
-    no later absolute deadlines, and released no earlier than the jitter of releases before it. So at least `spare`
-    other tasks would have relative deadlines shorter than its own by no less than minus the jitter.
+    sums to keep. The younger entries and that job are of `spare` other tasks, which all ran while this job waited, and
+    each was then preempted by a third task. A job runs while another waits only with no later absolute deadline, and
+    having become visible later: its relative deadline less the jitter of releases is shorter.
     """
     jitter = release_latency(p) + SchedulerTiming(p).VISIBILITY
-    others = sum(
-        keep and deadline - jitter < deadlines[task]
-        for i, (deadline, keep) in enumerate(zip(deadlines, keeps, strict=True)) if i != task
+
+    def may_preempt(other: int, index: int) -> bool:
+        return other != index and deadlines[other] - jitter < deadlines[index]
+
+    everyone = range(len(deadlines))
+    pushing = sum(
+        keeps[k] and may_preempt(k, task) and any(may_preempt(other, k) for other in everyone if other != task)
+        for k in everyone
     )
-    return others < p.buffers.spare
+    return pushing < p.buffers.spare
 
 
 def recompute_cost(layer: LayerPlan, slice_: int) -> int:
