@@ -68,23 +68,15 @@ class RequantLane(wiring.Component):
             product.eq(Cat(outer[:16], (outer[16:] + inner)[:46])),
         ]
 
-        # Shift by eights, then by ones, to the value's bits and below them the one that rounds. `above`: others are set
+        # Shift in two stages to the value's bits and below them the one that rounds. `above`: there are more
         place = Signal(6)
         m.d.sync += place.eq(self.shift - 1)
-        window, kept = Signal(width + 8), Signal(width + 1)
-        beyond, above = Signal(), Signal()
-        octets = [product[i:i + 8].any() for i in range(0, len(product), 8)]
-        with m.Switch(place[3:]):
-            for i in range(len(octets)):
-                with m.Case(i):
-                    m.d.sync += [
-                        window.eq(product[8 * i:]),
-                        beyond.eq(Cat(octets[i + 1 + width // 8:], 0).any()),
-                    ]
-        with m.Switch(place[:3]):
-            for i in range(8):
-                with m.Case(i):
-                    m.d.sync += [kept.eq(window[i:]), above.eq(beyond | Cat(window[i + width + 1:], 0).any())]
+        coarse, beyond = self._shifted(product, place, (5, 4, 3))
+        window, more = Signal.like(coarse), Signal()
+        m.d.sync += [window.eq(coarse), more.eq(beyond)]
+        fine, beyond = self._shifted(window, place, (2, 1, 0))
+        kept, above = Signal.like(fine), Signal()
+        m.d.sync += [kept.eq(fine), above.eq(more | beyond)]
 
         # Sign, zero point and rounding in one addition, whose lowest bit makes the carry
         negative = Signal(self.LATENCY - 2)
@@ -101,3 +93,12 @@ class RequantLane(wiring.Component):
         with m.Else():
             m.d.sync += self.value.eq(result)
         return m
+
+    def _shifted(self, value, shift, bits: tuple[int, ...]):
+        """`value` to the right by those `bits` of `shift`: what later bits can reach, and whether more is set above."""
+        beyond = 0
+        for bit in bits:
+            reach = self._width + (1 << bit)
+            beyond |= ~shift[bit] & value[reach:].any()
+            value = Mux(shift[bit], value[1 << bit:], value)[:reach]
+        return value, beyond
