@@ -130,7 +130,8 @@ def invariants(proof, waiting) -> None:
             m.d.sync += late[i].eq(0)
         with m.If(proof.arrive[i] & ~s.stop):
             m.d.sync += late[i].eq(1)
-        proof.always(f"scan: releases since the decision, task {i}", implies(late[i], s.live[i]))
+        proof.always(f"scan: releases since the decision, task {i}", implies(
+            late[i], s.live[i] & ~(s.current_valid & (s.current == i))))
     count = sum(Cat(bit) for bit in late)
     proof.always(
         "scan: how long it takes", (left == 0) | s.clearing | (left + proof.since + fresh <= timing.REFILL - 1 + count)
