@@ -169,11 +169,11 @@ def test_a_description_that_contradicts_itself_is_refused(register, complaint):
         RegisterMap((Register("ID", 0, Access.READ, ""), register), tasks)
 
 
-def test_the_largest_platform_has_17_address_bits_and_room_for_its_index():
+def test_the_largest_platform_has_18_address_bits_and_room_for_its_index():
     p = Platform(scheduler={"tasks": 1024, "kind": "scan"}, release={"kind": "swept"}, tables={"regions": 256})
     registers = register_map(p)
-    assert registers.address_bits == 17
-    assert registers.address("WORST_RESPONSE", 1023) < 1 << 17
+    assert registers.address_bits == 18
+    assert registers.address("WRITE_LAST", 1023) < 1 << 18
     assert registers["TABLE_POINTER"].pack(table=2, row=1024 * 256 - 1) == 2 << 28 | (1024 * 256 - 1) << 8
 
 

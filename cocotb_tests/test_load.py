@@ -63,7 +63,7 @@ def requests(p, it: dict, unit: int) -> list[dict]:
     out = []
 
     def request(address, size, destination, panel):
-        out.append({"address": address, "beats": -(-size // beat),
+        out.append({"address": address, "beats": -(-size // beat), "task": output["task"],
                     "target": {"destination": destination.value, "unit": unit, "panel": panel}})
 
     panels = range(output["m_panels"])
