@@ -173,7 +173,7 @@ def test_the_largest_platform_has_18_address_bits_and_room_for_its_index():
     p = Platform(scheduler={"tasks": 1024, "kind": "scan"}, release={"kind": "swept"}, tables={"regions": 256})
     registers = register_map(p)
     assert registers.address_bits == 18
-    assert registers.address("WORST_RESPONSE", 1023) < 1 << 18
+    assert registers.address("WRITTEN_HIGH", 1023) < 1 << 18
     assert registers["TABLE_POINTER"].pack(table=2, row=1024 * 256 - 1) == 2 << 28 | (1024 * 256 - 1) << 8
 
 

@@ -31,7 +31,7 @@ def check(case: Case, decisions: int) -> None:
     """Random decisions; everything the run is meant to cover must have occurred."""
     found = decide(case, case.tasks, decisions)
     wanted = {"decisions", "switches", "preemptions", "resumes", "ties", "wraps", "edges", "releases with a decision",
-              "stops", "spurious"}
+              "stops", "spurious", "given up"}
     if case.tasks > 2:
         wanted |= {"waiting ties"}
     if case.kind != "scan" and not (case.kind == "tournament" and "least_slack" in case.policies):

@@ -104,7 +104,7 @@ async def tiles(dut):
             tile, content = random_tile(random, p, *todo.pop())
             contents[bank] = content
             queued.append(bank)
-            unstored.append({k: tile[k] for k in ("task", "final", "persist")})
+            unstored.append({k: tile[k] for k in ("task", "final", "persist")} | {"failed": 0})
             for i, panel in enumerate(beats(p, tile, content)):
                 requests.append({"address": tile["c"] + i * tile["c_panel_stride"], "beats": len(panel),
                                  "task": tile["task"], "end": int(i == tile["m_panels"] - 1)})

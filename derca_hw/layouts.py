@@ -160,9 +160,9 @@ class Layouts:
             "panel": bits_for(max(p.m_panels, p.n_panels)),
         })
         self.read_request = data.StructLayout({
-            "task": task,
             "address": address,
             "beats": beats,
+            "task": task,
             "target": self.target,
         })
         self.read_beat = data.StructLayout({
@@ -172,9 +172,9 @@ class Layouts:
             "last": 1,  # last beat of the request
         })
         self.write_request = data.StructLayout({
-            "task": task,
             "address": address,
             "beats": beats,
+            "task": task,
             "end": 1,  # last request of a store command
         })
         self.store = data.StructLayout({

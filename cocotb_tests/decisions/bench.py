@@ -53,7 +53,7 @@ class DecisionBench(wiring.Component):
             out[f"{name}_valid"] = Out(1)
             out |= {f"{name}_{field}": Out(part.shape) for field, part in lay.event}
         super().__init__({
-            "now": In(32), "running": In(1), "feedback": In(1), "policy": In(bits_for(len(p.scheduler.policies) - 1)),
+            "now": In(32), "running": In(1), "feedback": In(1), "fail": In(1), "given_up": Out(1), "policy": In(bits_for(len(p.scheduler.policies) - 1)),
             "release_valid": In(1), "release_ready": Out(1), "aborted": Out(1),
             **{f"release_{field}": In(part.shape) for field, part in lay.release},
             "released": In(p.scheduler.tasks), "keys": In(p.scheduler.tasks * p.scheduler.time_width),
@@ -68,10 +68,11 @@ class DecisionBench(wiring.Component):
         m = Module()
         lay = Layouts(self._p)
         m.submodules.scheduler = dut = Scheduler(self._p)
-        m.d.comb += [getattr(dut, name).eq(getattr(self, name)) for name in ("now", "running", "feedback", "policy",
-                                                                               "released")]
+        m.d.comb += [getattr(dut, name).eq(getattr(self, name)) for name in ("now", "running", "feedback", "fail",
+                                                                               "policy", "released")]
         m.d.comb += dut.keys.as_value().eq(self.keys)
-        m.d.comb += [getattr(self, name).eq(getattr(dut, name)) for name in ("aborted", "spurious", "fault", "idle")]
+        m.d.comb += [getattr(self, name).eq(getattr(dut, name)) for name in ("aborted", "given_up", "spurious", "fault",
+                                                                               "idle")]
         for port, layout in (("release", lay.release), ("regions", lay.task_write), ("config", lay.task_write)):
             m.d.comb += getattr(dut, port).valid.eq(getattr(self, f"{port}_valid"))
             m.d.comb += [getattr(dut, port).p[field].eq(getattr(self, f"{port}_{field}")) for field, _ in layout]

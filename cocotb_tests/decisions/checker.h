@@ -13,7 +13,7 @@ struct Mismatch {
 struct Counts {
     uint64_t cycles = 0, decisions = 0, switches = 0, preemptions = 0, resumes = 0, aborts = 0, abandoned = 0,
              unanswered_aborts = 0, stops = 0, spurious = 0, releases = 0, with_decision = 0, with_issue = 0,
-             reborn = 0, wraps = 0, edges = 0, flips = 0, faults = 0;
+             reborn = 0, wraps = 0, edges = 0, given_up = 0, flips = 0, faults = 0;
     int64_t longest_refill = 0, longest_visibility = 0;
 };
 
@@ -55,6 +55,12 @@ class Checker {
         // -- a decision: seen in the next cycle
         Decision next{};
         if (fires) next = oracle.decide(t);
+
+        // -- a failed job
+        const bool gives_up = in.fail && oracle.running() && oracle.rival(t) && rules.settled(t) && outstanding &&
+                              !in.feedback && !issued && !in.release;
+        if (!broken && !out.fault) equal("given up", out.given_up, gives_up);
+        if (out.given_up && oracle.running()) oracle.give_up(), counts.given_up++;
 
         // -- a release
         const bool refused = ABORTS && in.abort && (fires || issued);

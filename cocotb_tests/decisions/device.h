@@ -15,7 +15,7 @@ struct Write {
 };
 
 struct Inputs {
-    bool running = false, feedback = false, ready = false;
+    bool running = false, feedback = false, ready = false, fail = false;
     bool release = false, abort = false;
     int64_t task = 0, key = 0;
     uint64_t released = 0;  // parallel: tasks, with the keys below
@@ -31,7 +31,7 @@ struct Event {
 };
 
 struct Outputs {
-    bool release_ready, aborted, valid, spurious, fault, idle;
+    bool release_ready, aborted, given_up, valid, spurious, fault, idle;
     int64_t task, region;
     bool switched, preempt, abort, resume;
     Event ready_event, issue_event;
@@ -75,7 +75,7 @@ class Device {
     Outputs evaluate(const Inputs &in) {
         constexpr int64_t mask = (1ll << TIME_WIDTH) - 1;
         Vtop &d = *top_;
-        d.now = in.now, d.running = in.running, d.feedback = in.feedback, d.policy = in.policy;
+        d.now = in.now, d.running = in.running, d.feedback = in.feedback, d.fail = in.fail, d.policy = in.policy;
         d.release_valid = in.release, d.release_task = in.task, d.release_key = in.key & mask;
         d.release_abort = in.abort, d.instruction_ready = in.ready;
         d.regions_valid = in.regions.valid, d.regions_task = in.regions.task;
@@ -89,8 +89,8 @@ class Device {
         }
         evaluate();
         return {
-            bool(d.release_ready), bool(d.aborted), bool(d.instruction_valid), bool(d.spurious), bool(d.fault),
-            bool(d.idle), d.instruction_task, d.instruction_region, bool(d.instruction_switch),
+            bool(d.release_ready), bool(d.aborted), bool(d.given_up), bool(d.instruction_valid), bool(d.spurious),
+            bool(d.fault), bool(d.idle), d.instruction_task, d.instruction_region, bool(d.instruction_switch),
             bool(d.instruction_preempt), bool(d.instruction_abort), bool(d.instruction_resume),
             {bool(d.ready_valid), d.ready_cycle, d.ready_kind, d.ready_task, d.ready_region, d.ready_arg},
             {bool(d.issue_valid), d.issue_cycle, d.issue_kind, d.issue_task, d.issue_region, d.issue_arg},

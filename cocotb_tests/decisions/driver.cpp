@@ -106,7 +106,7 @@ void print(const Result &result) {
         "\"resumes\": %llu, \"ties\": %llu, \"waiting ties\": %llu, \"wraps\": %llu, \"edges\": %llu, \"releases\": %llu, "
         "\"releases with a decision\": %llu, \"releases with an issue\": %llu, "
         "\"releases with the end of the task's job\": %llu, \"aborts\": %llu, \"aborted running\": %llu, "
-        "\"aborts too late\": %llu, \"stops\": %llu, \"spurious\": %llu, \"flips\": %llu, \"faults\": %llu, "
+        "\"aborts too late\": %llu, \"given up\": %llu, \"stops\": %llu, \"spurious\": %llu, \"flips\": %llu, \"faults\": %llu, "
         "\"longest refill\": %lld, \"longest visibility\": %lld, \"declared refill\": %lld, "
         "\"declared visibility\": %lld}\n",
         CASE, (unsigned long long)c.cycles, (unsigned long long)c.decisions, (unsigned long long)c.switches,
@@ -114,7 +114,7 @@ void print(const Result &result) {
         (unsigned long long)result.waiting_ties, (unsigned long long)c.wraps,
         (unsigned long long)c.edges, (unsigned long long)c.releases,
         (unsigned long long)c.with_decision, (unsigned long long)c.with_issue, (unsigned long long)c.reborn,
-        (unsigned long long)c.aborts, (unsigned long long)c.abandoned, (unsigned long long)c.unanswered_aborts,
+        (unsigned long long)c.aborts, (unsigned long long)c.abandoned, (unsigned long long)c.unanswered_aborts, (unsigned long long)c.given_up,
         (unsigned long long)c.stops, (unsigned long long)c.spurious, (unsigned long long)c.flips,
         (unsigned long long)c.faults, (long long)c.longest_refill, (long long)c.longest_visibility,
         (long long)LONGEST_REFILL, (long long)VISIBILITY);

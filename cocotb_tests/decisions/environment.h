@@ -34,6 +34,7 @@ class Environment {
         run_or_stop();
         host();
         in_.ready = random_.chance(phase_.ready);
+        in_.fail = random_.chance(phase_.fail);
         feedback();
         if (in_.running && !holding_) generate();
         offer();
@@ -52,7 +53,7 @@ class Environment {
   private:
     enum class Keys { near, tied, far, ascending, descending };
     struct Phase {
-        double density, burst, abort, ready, stop;
+        double density, burst, abort, ready, stop, fail;
         Keys keys;
         int64_t regions, feedback;  // the most of each
     };
@@ -80,6 +81,7 @@ class Environment {
         phase_.abort = random_.chance(0.5) ? 0 : 0.1;
         phase_.ready = random_.chance(0.7) ? 1 : 0.5;
         phase_.stop = random_.chance(0.7) ? 0 : 0.01;
+        phase_.fail = random_.chance(0.6) ? 0 : random_.chance(0.5) ? 0.02 : 0.4;
         phase_.keys = Keys(random_.below(5));
         phase_.regions = regions[random_.below(6)];
         phase_.feedback = feedback[random_.below(6)];

@@ -43,6 +43,19 @@ class Oracle {
         jobs.push_back(job);
     }
 
+    bool running() const { return running_ >= 0; }
+    // A job waits and may be chosen.
+    bool rival(int64_t cycle) const {
+        return std::any_of(jobs.begin(), jobs.end(),
+                           [&](const Job &job) { return !runs(job.task) && job.since <= cycle; });
+    }
+
+    // The running job gets no further region.
+    void give_up() {
+        abandoned_ = true;
+        remove(running_);
+    }
+
     void forget() {
         jobs.clear();
         abandoned_ |= running_ >= 0;
@@ -74,7 +87,7 @@ class Oracle {
 
   private:
     int64_t running_ = -1;    // task, while it has regions left
-    bool abandoned_ = false;  // the running job was aborted, and nothing was decided since
+    bool abandoned_ = false;  // the running job was aborted or given up, and nothing was decided since
 
     bool eligible(const Job &job, int64_t cycle) const { return job.since <= cycle || runs(job.task); }
     std::tuple<int64_t, bool, int64_t> rank(const Job &job) const { return {job.key, !runs(job.task), job.task}; }

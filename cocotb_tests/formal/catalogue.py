@@ -23,7 +23,7 @@ from .streams import memory_proof, release_proof, splitter_proof
 #: The platform of the interfaces' proofs.
 INTERFACES = platform(tables={"regions": 4}, scheduler={"tasks": 2, "time_width": 16})
 #: The numbered properties that a proof of a scheduler states; 9 is `order`, 11 the invariants, 10 is of other blocks.
-SCHEDULER = "1-7, 12-15"
+SCHEDULER = "1-7, 12-16"
 
 
 @dataclass(frozen=True)

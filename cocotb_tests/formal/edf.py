@@ -34,6 +34,8 @@ class EdfMachine:
         For each task: its release is taken in this cycle, with which key.
     count_write
         (enable, task, value): the host writes the number of regions.
+    given_up
+        The running job gets no further region.
     base
         No live key lies before it, nor half the range behind it.
     cleared
@@ -58,6 +60,7 @@ class EdfMachine:
         arrive,
         arriving,
         count_write,
+        given_up,
         base,
         cleared: bool = False,
     ):
@@ -85,7 +88,7 @@ class EdfMachine:
             register(f"out_{k}") for k in ("switch", "preempt", "resume")
         )
         self.out_abort = register("out_abort")
-        self.dropped = register("dropped")  # a stop gave the running job up, and nothing was decided since
+        self.dropped = register("dropped")  # the running job was given up, and nothing was decided since
         self.was_running = register("was_running")
         self.clear_left = register("clear_left", range(n + 1), init=0 if cleared else n)
 
@@ -155,7 +158,7 @@ class EdfMachine:
                 m.d.sync += [self.region[i].eq(Mux(last, 0, self.region[i] + 1)), self.live[i].eq(~last)]
             with m.If(arrive[i]):
                 m.d.sync += [self.live[i].eq(1), self.key[i].eq(arriving[i]), self.age[i].eq(1)]
-            with m.If(stop):
+            with m.If(stop | (given_up & (self.current == i))):
                 m.d.sync += [self.live[i].eq(0), self.region[i].eq(0)]
         with m.If(feedback):
             m.d.sync += self.outstanding.eq(0)
@@ -177,6 +180,8 @@ class EdfMachine:
             ]
         with m.If(self.clearing):
             m.d.sync += self.clear_left.eq(self.clear_left - 1)
+        with m.If(given_up):
+            m.d.sync += [self.current_valid.eq(0), self.dropped.eq(1)]
         with m.If(stop):
             m.d.sync += [self.current_valid.eq(0), self.dropped.eq(self.current_valid | self.dropped)]
             m.d.sync += self.clear_left.eq(n)

@@ -67,6 +67,7 @@ def invariants(proof, waiting) -> None:
         ),
     )
     read = waiting.read_valid
+    proof.always("scan: a job given up", iff(waiting.outdated, proof.before(proof.given_up)))
     for i in range(n):
         lives = s.live[i] | (s.issued & s.ended & (s.out_task == i))
         here = read & (candidate.task == i)
@@ -105,7 +106,7 @@ def invariants(proof, waiting) -> None:
                 every(
                     [
                         implies(s.live[i], iff(word.live, s.age[i] >= 2)),
-                        implies(~s.live[i] & word.live, s.clearing),
+                        implies(~s.live[i] & word.live, s.clearing | (waiting.outdated & (s.current == i))),
                         implies(s.live[i] & word.live, word.key == s.key[i]),
                     ]
                 ),
@@ -129,7 +130,8 @@ def invariants(proof, waiting) -> None:
             m.d.sync += late[i].eq(0)
         with m.If(proof.arrive[i] & ~s.stop):
             m.d.sync += late[i].eq(1)
-        proof.always(f"scan: releases since the decision, task {i}", implies(late[i], s.live[i]))
+        proof.always(f"scan: releases since the decision, task {i}", implies(
+            late[i], s.live[i] & ~(s.current_valid & (s.current == i))))
     count = sum(Cat(bit) for bit in late)
     proof.always(
         "scan: how long it takes", (left == 0) | s.clearing | (left + proof.since + fresh <= timing.REFILL - 1 + count)

@@ -62,7 +62,7 @@ class SchedulerProof(Properties):
 
         # -- the environment ---------------------------------------------------------------------
         running, feedback, ready = self.free("running"), self.free("feedback"), self.free("ready")
-        base = self.free("base", width)
+        fail, base = self.free("fail"), self.free("base", width)
         offered, offered_task = self.free("offered"), self.free("offered_task", task_bits)
         offered_key = self.free("offered_key", width)
         writes, write_task = self.free("writes"), self.free("write_task", task_bits)
@@ -73,6 +73,7 @@ class SchedulerProof(Properties):
         m.d.comb += [
             dut.running.eq(running),
             dut.feedback.eq(feedback),
+            dut.fail.eq(fail),
             out.ready.eq(ready),
             dut.now.eq(self.free("now", 32)),
             release.valid.eq(offered),
@@ -91,7 +92,7 @@ class SchedulerProof(Properties):
             arrive, arriving = released, keys
         else:
             arrive, arriving = [taken & (offered_task == i) for i in range(n)], [offered_key] * n
-        self.arrive = arrive
+        self.arrive, self.given_up = arrive, dut.given_up
         machine = self.machine = EdfMachine(
             p,
             m,
@@ -101,6 +102,7 @@ class SchedulerProof(Properties):
             arrive=arrive,
             arriving=arriving,
             count_write=(writes, write_task, write_value),
+            given_up=dut.given_up,
             base=base,
             cleared=cleared,
         )
@@ -182,6 +184,11 @@ class SchedulerProof(Properties):
             for i in range(n):
                 with m.If(out.p.task == i):
                     m.d.sync += following[i].eq(Mux(done, 0, following[i] + 1))
+        with m.If(dut.given_up):
+            m.d.sync += unfinished.eq(0)
+            for i in range(n):
+                with m.If(last_task == i):
+                    m.d.sync += following[i].eq(0)
         with m.If(machine.stop):
             m.d.sync += [unfinished.eq(0), *(f.eq(0) for f in following)]
         self.following, self.last_task, self.unfinished, self.new = following, last_task, unfinished, new
@@ -220,6 +227,13 @@ class SchedulerProof(Properties):
             "4 idle at last when no job lives", implies(nothing & (quiet == timing.LONGEST_REFILL + n + 1), dut.idle)
         )
 
+        self.always(
+            "16 only a failed job is given up, while its region runs and another job waits",
+            implies(dut.given_up, every([
+                fail, machine.current_valid, machine.outstanding, ~feedback, ~machine.issued, some(machine.visible),
+            ])),
+        )
+
         # -- timing ---------------------------------------------------------------------
         self.always("13 an instruction follows a decision at once, and nothing else", iff(out.valid, machine.valid))
         self.always("15 releases are taken when told by events alone", iff(release.ready, machine.settle.open))
@@ -241,6 +255,7 @@ class SchedulerProof(Properties):
             closed = offered & ~release.ready & ~machine.clearing
             self.always("14 a release is refused in no two cycles in a row", ~(closed & self.before(closed)))
 
+        self.sometimes("a failed job is given up", dut.given_up)
         self._covers(out, feedback, some(arrive), offered if p.scheduler.kind == "heap" else some(arrive))
         if inductive:
             core.invariants(self, opened, counters)

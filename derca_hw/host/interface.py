@@ -281,13 +281,16 @@ class HostInterface(wiring.Component):
         stopping = sum(1 << fault for fault in STOPPING)
         taken = Signal(len(Fault))
         event = events.fault
+        whose = Signal.like(where)  # row or task of the fault that is reported
+        with m.If((stopping >> number)[0]):
+            m.d.comb += whose.eq(where)
         m.d.comb += [
             strobes.eq(self.faults | refused << Fault.LOCKED_WRITE | events.lost << Fault.EVENTS_LOST),
             event.valid.eq(unreported.any()),
             event.p.kind.eq(Kind.FAULT),
             event.p.cycle.eq(self.now),
             event.p.region.eq(number),
-            event.p.task.eq(Mux((stopping >> number)[0], where, 0)),
+            event.p.task.eq(whose),
             taken.eq((event.valid & event.ready) << number),
         ]
         for fault in OF_A_JOB:
@@ -296,7 +299,7 @@ class HostInterface(wiring.Component):
             with m.If(strobes[fault] & ~standing[fault]):
                 m.d.sync += culprit.eq(task)
             with m.If(number == fault):
-                m.d.comb += event.p.task.eq(culprit)
+                m.d.comb += whose.eq(culprit)
         first, stops = Signal(4), strobes & stopping
         for fault in reversed(Fault):
             with m.If(unreported[fault]):
