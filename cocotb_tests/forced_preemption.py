@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from judged_run import Judged, judged_run
+from random_sets import compile_drawn
 
 from derca_cli.system import run_rtl
-from derca_sim.compile import Compiled, compile_taskset
+from derca_sim.compile import Compiled
 from derca_sim.events import Event, Kind
 from derca_sim.model.network import Network
 from derca_sim.model.platform import Platform
@@ -57,11 +58,15 @@ class Forced:
         return out
 
 
-def compile_tasks(platform: Platform, networks: Sequence[Network], strategy: str) -> Compiled:
-    """The first network as the victim, the others as tasks that may preempt it; all sporadic, points everywhere."""
+def compile_tasks(platform: Platform, networks: Sequence[Network], strategy: str, every: int = 1) -> Compiled:
+    """The first network as the victim, the others as tasks that may preempt it; all sporadic, a point every few slices.
+
+    `strategy` is one of `random_sets.STRATEGIES`.
+    """
     tasks = tuple(Task(f"t{i}", i, n, 20, 20, 0, True, ()) for i, n in enumerate(networks))
     name = "forced"
-    return compile_taskset(TaskSet(name, Path(f"{name}.toml"), platform, 1, tasks), strategy, 1)
+    taskset = TaskSet(name, Path(f"{name}.toml"), platform, 1, tasks)
+    return compile_drawn(np.random.default_rng(every), taskset, strategy, every)
 
 
 def boundaries(compiled: Compiled, task: int) -> range:

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from derca_sim.compile import Compiled, compile_taskset
+from derca_sim.compile.compiler import compile_points
 from derca_sim.errors import InputError
 from derca_sim.model.network import Network, random_network
 from derca_sim.model.platform import Platform
+from derca_sim.model.tables import Strategy
 from derca_sim.model.taskset import Task, TaskSet
 
 PIPELINES = ("decoupled", "lockstep")
@@ -20,22 +22,24 @@ RELEASES = ("parallel", "swept")
 #: The control planes of the eight combinations of platform and pipeline.
 CONTROLS = (("scan", "swept"), ("tournament", "parallel"), ("heap", "swept"), ("scan", "parallel"),
             ("tournament", "swept"), ("heap", "parallel"))
-STRATEGIES = ("np", "lw", "recompute", "persist", "flexible")
+STRATEGIES = ("np", "lw", "recompute", "persist", "flexible", "park", "mixed")
 #: Longest random run, in cycles.
 MAX_HORIZON = 60_000
 
 _PLATFORMS = {
     # The demo's: lanes as wide as a beat.
     "demo": {},
-    # A beat is one k step; three slots and banks, one requantised output per cycle, a short memory.
+    # A beat is one k step; three slots and banks, one of them spare, one requantised output per cycle, a short memory.
     "narrow": {
-        "array": {"rows": 4, "cols": 4}, "tile": {"m": 8, "k": 8, "n": 8}, "buffers": {"slots": 3, "banks": 3},
-        "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16}, "store": {"requant_lanes": 1},
+        "array": {"rows": 4, "cols": 4}, "tile": {"m": 8, "k": 8, "n": 8},
+        "buffers": {"slots": 3, "banks": 3, "spare": 1}, "store": {"requant_lanes": 1},
+        "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
         "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
     },
-    # Several k steps in a beat, an array wider than high.
+    # Several k steps in a beat, an array wider than high, two spare banks.
     "flat": {
         "array": {"rows": 2, "cols": 4}, "tile": {"m": 4, "k": 8, "n": 8}, "bus": {"data_width": 64, "burst_beats": 4},
+        "buffers": {"banks": 4, "spare": 2},
         "memory": {"read_latency": 20, "write_latency": 40, "size": 1 << 19},
     },
     # Padding lanes on both sides, nothing a power of two, columns that drain faster than a bank is updated.
@@ -93,12 +97,26 @@ def random_case(seed: int, platform: str | None = None, pipeline: str | None = N
     p = random_platform(platform or drawn[0], pipeline or drawn[1], scheduler, release)
     networks = [_network(rng, p, f"net{i}") for i in range(rng.integers(1, 5))]
     taskset = _taskset(rng, p, networks, f"random-{seed}")
-    strategy = STRATEGIES[rng.choice(len(STRATEGIES), p=[0.05, 0.1, 0.25, 0.3, 0.3])]
-    every = None if rng.random() < 0.5 else int(rng.integers(1, 6))
+    chances = [0.05, 0.1, 0.15, 0.15, 0.1, 0.25, 0.2] if p.buffers.spare else [0.05, 0.1, 0.25, 0.25, 0.2, 0.0, 0.15]
+    strategy = STRATEGIES[rng.choice(len(STRATEGIES), p=chances)]
+    every = None if rng.random() < 0.4 else int(rng.integers(1, 6)) * int(rng.choice([1, 1, 3, 8]))  # slices
     try:
-        return Case(seed, compile_taskset(taskset, strategy, every), every)
+        return Case(seed, compile_drawn(rng, taskset, strategy, every), every)
     except InputError:  # the interval drawn needs more table rows than there are
-        return Case(seed, compile_taskset(taskset, strategy), None)
+        return Case(seed, compile_drawn(rng, taskset, strategy, None), None)
+
+
+def compile_drawn(rng: np.random.Generator, taskset: TaskSet, strategy: str, every: int | None) -> Compiled:
+    """Under one of `STRATEGIES`; `mixed`: each point drops, persists or parks sums, or is left out."""
+    if strategy != "mixed":
+        return compile_taskset(taskset, strategy, every)
+    inside = [Strategy.RECOMPUTE, Strategy.PERSIST, *[Strategy.PARK] * (taskset.platform.buffers.spare > 0)]
+    chosen = []
+    for task in compile_taskset(taskset, "persist", every).tasks:
+        points = [r.point for r in task.regions[:-1] if rng.random() < 0.8]
+        chosen.append({(x.layer.index, x.slice): inside[rng.integers(len(inside))] if x.strategy else Strategy.LAYER
+                       for x in points})
+    return compile_points(taskset, "mixed", chosen)
 
 
 def random_shape(rng: np.random.Generator, p: Platform, iterations: int = 40) -> tuple[int, int, int]:

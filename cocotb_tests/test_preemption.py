@@ -1,4 +1,4 @@
-"""Forced preemption at every boundary of a layer, by a job of every other network, under every strategy.
+"""Forced preemption after every slice (or few) of a layer, by a job of every other network, under every strategy.
 
 Also a preempted preemptor, and a second preemption of a resumed job. Results bit-exact, cycles the golden model's.
 """
@@ -16,7 +16,11 @@ from derca_sim.model.tables import Strategy
 
 #: Triggers are placed to the cycle, which takes a job release that sees them at once.
 CONTROL = ("scan", "parallel")
-INSIDE = ("recompute", "persist", "flexible")
+INSIDE = ("recompute", "persist", "flexible", "mixed")
+#: Slices between points: all of an iteration's have their turn, as neither divides the other.
+EVERY = {"narrow": 1, "flat": 1, "demo": 3, "padded": 5}
+#: Platforms with spare banks.
+PARKING = ("narrow", "flat")
 
 
 def networks(p):
@@ -51,7 +55,7 @@ def singles(compiled):
 def nested(compiled, every):
     """The preemptor is preempted in turn: every pair of boundaries, or each boundary of either at least once."""
     outer, inner = boundaries(compiled, 0), boundaries(compiled, 1)
-    if every:
+    if every and len(outer) * len(inner) < 400:
         return [[(0, b, 1), (1, c, 2)] for b in outer for c in inner]
     if not outer or not inner:
         return []
@@ -61,7 +65,8 @@ def nested(compiled, every):
 def seconds(compiled, every):
     """The resumed job is preempted again: at the next boundary (same tile or layer) and, or only, at later ones."""
     b = boundaries(compiled, 0)
-    return [[(0, i, 1), (0, j, 2)] for i in b for j in b if j == i + 1 or (j > i and (every or (i + j) % 5 == 0))]
+    some = 1 if every and len(b) < 20 else max(5, len(b) // 2)
+    return [[(0, i, 1), (0, j, 2)] for i in b for j in b if j == i + 1 or (j > i and (i + j) % some == 0)]
 
 
 def both(compiled):
@@ -79,7 +84,7 @@ def run(platform, strategy, every, seed):
         victim, first, second = map(order.index, names)
         if not every and ((first - victim) % 4, (second - victim) % 4) not in ((1, 2), (3, 1)):
             continue  # two remain for every victim, and between them they have all its preemptors
-        compiled = compile_tasks(p, [nets[name] for name in names], strategy)
+        compiled = compile_tasks(p, [nets[name] for name in names], strategy, EVERY[platform[0]])
         scenarios = [*singles(compiled), *nested(compiled, every), *seconds(compiled, every), *both(compiled)]
         if not scenarios:
             continue
@@ -92,7 +97,7 @@ def run(platform, strategy, every, seed):
 
 KINDS = {
     "lw": {Strategy.LAYER}, "recompute": {Strategy.LAYER, Strategy.RECOMPUTE},
-    "persist": {Strategy.LAYER, Strategy.PERSIST},
+    "persist": {Strategy.LAYER, Strategy.PERSIST}, "park": {Strategy.LAYER, Strategy.PARK},
 }
 
 
@@ -104,13 +109,16 @@ def check_kinds(seen, strategy):
 QUICK = {
     *(("narrow", "decoupled", s) for s in ("lw", *INSIDE)), *(("padded", "lockstep", s) for s in ("lw", *INSIDE)),
     ("demo", "decoupled", "flexible"), ("demo", "lockstep", "persist"), ("padded", "decoupled", "persist"),
-    ("flat", "decoupled", "persist"), ("flat", "lockstep", "recompute"),
+    ("flat", "decoupled", "park"), ("flat", "lockstep", "mixed"), ("narrow", "decoupled", "park"),
 }
+ALL = [
+    *product(PLATFORM_NAMES, PIPELINES, ("lw", *INSIDE)), *product(PARKING, PIPELINES, ["park"]),
+]
 
 
 @pytest.mark.parametrize(("name", "pipeline", "strategy"), [
     pytest.param(*where, marks=[] if where in QUICK else [pytest.mark.full])
-    for where in product(PLATFORM_NAMES, PIPELINES, ("lw", *INSIDE))
+    for where in ALL
 ])
 def test_every_boundary(name, pipeline, strategy):
     check_kinds(run((name, pipeline), strategy, False, 1), strategy)
@@ -118,9 +126,7 @@ def test_every_boundary(name, pipeline, strategy):
 
 @pytest.mark.full
 @pytest.mark.parametrize("seed", [2, 3])
-@pytest.mark.parametrize("strategy", ["lw", *INSIDE])
-@pytest.mark.parametrize("pipeline", PIPELINES)
-@pytest.mark.parametrize("name", PLATFORM_NAMES)
+@pytest.mark.parametrize(("name", "pipeline", "strategy"), ALL)
 def test_every_pair_of_boundaries(name, pipeline, strategy, seed):
     check_kinds(run((name, pipeline), strategy, True, seed), strategy)
 
@@ -138,9 +144,9 @@ def test_without_points_nothing_is_preempted(pipeline):
 def test_a_preemption_elsewhere_is_noticed():
     p = random_platform("narrow", "decoupled", *CONTROL)
     compiled = compile_tasks(p, list(networks(p).values())[:3], "persist")
-    forced = force(compiled, [[(0, 2, 1)], [(0, 4, 2)]], 1)
-    assert not forced.misplaced([[(0, 2, 1)], [(0, 4, 2)]])
-    assert forced.misplaced([[(0, 3, 1)], [(0, 4, 2)]])
-    assert forced.misplaced([[(0, 2, 2)], [(0, 4, 2)]])
+    forced = force(compiled, [[(0, 2, 1)], [(0, 6, 2)]], 1)
+    assert not forced.misplaced([[(0, 2, 1)], [(0, 6, 2)]])
+    assert forced.misplaced([[(0, 3, 1)], [(0, 6, 2)]])
+    assert forced.misplaced([[(0, 2, 2)], [(0, 6, 2)]])
     missing = replace(forced, triggers=[forced.triggers[0], []])
     assert missing.misplaced([[(0, 2, 1)], []]) == ["2 preemptions, 1 wanted"]
