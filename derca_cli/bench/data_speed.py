@@ -19,7 +19,7 @@ def speed(full: bool, progress=lambda detail: None) -> dict:
     The compiled simulation runs before and after, and longer; the median counts.
     """
     p = cases.platform(cases.QUICK)
-    short, long = (20_000, 4_000_000) if full else (4_000, 400_000)
+    short, long = (20_000, 4_000_000) if full else (10_000, 400_000)
     tasks = [cases.task(i, name, shapes, period) for i, (name, shapes, period) in enumerate(SETS)]
     compiled = cases.compiled(p, tasks, long, "flexible", 8)
     progress("compiled")
