@@ -119,14 +119,15 @@ def _show(r: dict) -> None:
                     + "; ".join(f"{p['design']}: {p['figure']} ({p['note']})" for p in peers["utilisation"]) + ".")
     if "preemption" in r:
         show_table(
-            "Preemption at a random slice, every slice a point", ["strategy", "preemptions", "idle cycles",
-                                                                  "beyond both loads", "cycles redone", "bytes written", "bytes read again",
-                                                                  "release to preemption", "longest step"],
+            "Preemption at a random slice, every slice a point",
+            ["strategy", "preemptions", "idle cycles", "beyond both loads", "cycles redone", "bytes written",
+             "bytes read again", "release to preemption", "longest step"],
             [[p["strategy"], p["preemptions"], *(_span(p[k]) for k in (
-                "idle_cycles", "idle_beyond_loads", "redone_cycles", "bytes_written", "bytes_read", "release_to_preemption")),
-              p["longest_step"]] for p in r["preemption"]],
+                "idle_cycles", "idle_beyond_loads", "redone_cycles", "bytes_written", "bytes_read",
+                "release_to_preemption")), p["longest_step"]] for p in r["preemption"]],
             caption="Idle: cycles without operands over swap-out and resume together, beyond the preempting job's "
-                    "first load, and beyond that of the preempted job, too. Bytes read again: persisted sums and inputs that were dropped. Reference, persist: "
+                    "first load, and beyond that of the preempted job, too. Bytes read again: persisted sums and "
+                    "inputs that were dropped. Reference, persist: "
                     f"{reference['persisted_preemption_cycles']:,} cycles and "
                     f"{reference['persisted_preemption_bytes']:,} bytes; longest step "
                     f"{reference['longest_step_cycles']:,}. "
@@ -144,9 +145,10 @@ def _show(r: dict) -> None:
                     "point.")
     if "model" in r:
         m = r["model"]
-        show_table("RTL beside golden model", ["", "runs", "jobs", "largest difference in cycles", "results exact"],
-                   [["fixed latency", m["runs"], m["jobs"], m["model_cycle_error"], m["bit_exact"]],
-                    ["random delays", m["jitter"]["runs"], m["jitter"]["jobs"], None, m["jitter"]["bit_exact"]]],
+        show_table("RTL beside golden model",
+                   ["", "runs", "jobs", "preemptions", "largest difference in cycles", "results exact"],
+                   [["fixed latency", m["runs"], m["jobs"], m["preemptions"], m["model_cycle_error"], m["bit_exact"]],
+                    ["random delays", m["jitter"]["runs"], m["jitter"]["jobs"], None, None, m["jitter"]["bit_exact"]]],
                    caption="Reference: its model is 0.01 to 0.76 % above what it measured.")
     if "simulation" in r:
         s = r["simulation"]
