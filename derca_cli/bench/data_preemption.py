@@ -18,6 +18,8 @@ from . import data_cases as cases
 #: The preempted job and the preempting one; both keep the array busy.
 LONG, SHORT = (128, 256, 128), (64, 128, 64)
 HORIZON = 120_000
+#: Range of the cycles in which the preempting job is released.
+TRIGGERS = (3_000, 60_000)
 STRATEGIES = ("recompute", "persist", "park")
 
 
@@ -46,7 +48,7 @@ def preemption(full: bool, progress=lambda detail: None) -> list[dict]:
     """
     p = cases.platform(cases.QUICK)
     rng = np.random.default_rng([cases.SEED, 2])
-    triggers = sorted(int(c) for c in rng.integers(3_000, 60_000, 24 if full else 4))
+    triggers = sorted(int(c) for c in rng.integers(*TRIGGERS, 24 if full else 4))
     progress("preempting job alone")
     short = _Run(cases.compiled(p, [short_task(0, (0,))], HORIZON, "np"))
     issue, start = (short.of_kind(kind)[0].cycle for kind in (Kind.ISSUE, Kind.START))
