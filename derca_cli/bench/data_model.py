@@ -6,37 +6,43 @@ import numpy as np
 
 from derca_sim.compile import Compiled
 from derca_sim.errors import InputError
+from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
+from derca_sim.timing import roofline
 
 from ..rtl.simulate import Jitter
 from ..system import check_results, compare_with_model, run_rtl
 from . import data_cases as cases
 
 STRATEGIES = ("np", "lw", "recompute", "persist", "park", "flexible")
-HORIZON = 40_000
+HORIZON = 60_000
+#: Largest layer.
+LARGEST = (96, 128, 96)
 
 
 @dataclass(frozen=True)
 class Found:
-    """Of one run: the strategy, preemptions by the model's log, the largest difference, wrong results."""
+    """Of one run: the strategy, the largest difference from the model, wrong results, jobs, preemptions."""
 
     strategy: str
     error: float
     differences: list[str]
     wrong: list[str]
     jobs: int
+    preemptions: int
 
 
 def random_set(p: Platform, seed: int) -> Compiled:
-    """Two to four tasks of random layers, those with short deadlines released often, on platform `p`."""
+    """Two to four tasks of random layers that together keep the platform busy, some more than it can bear."""
     rng = np.random.default_rng([cases.SEED, 3, seed])
     tasks = []
-    for i in range(int(rng.integers(2, p.scheduler.tasks + 1))):
-        shapes = [tuple(int(rng.integers(1, most)) for most in (2 * p.tile.m, 3 * p.tile.k, 2 * p.tile.n))
-                  for _ in range(int(rng.integers(1, 4)))]
-        period = int(rng.integers(4_000, 30_000))
-        tasks.append(cases.task(i, f"task{i}", shapes, HORIZON, period=period, offset=int(rng.integers(3_000)),
-                                deadline=int(rng.integers(period // 4, period + 1))))
+    count = int(rng.integers(2, p.scheduler.tasks + 1))
+    for i in range(count):
+        shapes = [tuple(int(rng.integers(1, most + 1)) for most in LARGEST) for _ in range(int(rng.integers(1, 4)))]
+        work = roofline.total(roofline.of_shape(p, *shape) for shape in shapes)
+        period = 1_000 + int(work * count * rng.uniform(0.9, 2.5))
+        tasks.append(cases.task(i, f"task{i}", shapes, HORIZON, period=period, offset=int(rng.integers(period)),
+                                deadline=int(rng.integers(period // 3, period + 1))))
     strategy = str(rng.choice(STRATEGIES))
     try:
         return cases.compiled(p, tasks, HORIZON, strategy, int(rng.integers(1, 12)))
@@ -55,10 +61,12 @@ def model(runs: int, progress=lambda detail: None) -> dict:
         error, differences = compare_with_model(compiled, result.events, HORIZON)
         check = check_results(compiled, result.finishes)
         found.append(Found(compiled.strategy, error, [f"seed {seed}: {d}" for d in differences],
-                           [f"seed {seed}: {d}" for d in check.differences], check.checked))
+                           [f"seed {seed}: {d}" for d in check.differences], check.checked,
+                           sum(e.kind == Kind.PREEMPT for e in result.events)))
     worst = max(f.error for f in found)
     return {
         "runs": runs, "horizon": HORIZON, "jobs": sum(f.jobs for f in found),
+        "preemptions": sum(f.preemptions for f in found),
         "strategies": {s: sum(f.strategy == s for f in found) for s in STRATEGIES},
         "model_cycle_error": "unequal events" if worst == float("inf") else int(worst),
         "bit_exact": not any(f.wrong for f in found),

@@ -10,6 +10,7 @@ from derca_sim.events import Event, Kind
 from derca_sim.model.tables import Strategy
 from derca_sim.model.taskset import Task
 
+from ..output import CheckFailed
 from ..rtl.simulate import RtlResult
 from ..system import check_results, run_rtl
 from . import data_cases as cases
@@ -17,6 +18,8 @@ from . import data_cases as cases
 #: The preempted job and the preempting one; both keep the array busy.
 LONG, SHORT = (128, 256, 128), (64, 128, 64)
 HORIZON = 120_000
+#: Range of the cycles in which the preempting job is released.
+TRIGGERS = (3_000, 60_000)
 STRATEGIES = ("recompute", "persist", "park")
 
 
@@ -27,7 +30,7 @@ class _Run:
         self.result: RtlResult = run_rtl(compiled, HORIZON)
         checked = check_results(compiled, self.result.finishes)
         if checked.differences or checked.checked != len(compiled.tasks):
-            raise RuntimeError(f"{checked.checked} jobs finished; {checked.differences}")
+            raise CheckFailed(f"{checked.checked} of {len(compiled.tasks)} jobs finished", *checked.differences)
         found = counters.decode(compiled.platform, self.result.registers)
         self.busy, self.read, self.written = found.activities["busy"], sum(found.read), sum(found.written)
         self.last = max(f.cycle for f in self.result.finishes)
@@ -38,10 +41,14 @@ class _Run:
 
 
 def preemption(full: bool, progress=lambda detail: None) -> list[dict]:
-    """One row per strategy: the job `LONG` preempted by `SHORT` at random cycles, one preemption a run."""
+    """One row per strategy: the job `LONG` preempted by `SHORT` at random cycles, one preemption a run.
+
+    `idle_cycles`: without operands, over swap-out and resume, beyond the first load of the preempting job.
+    `idle_beyond_loads`: beyond a first load of the preempted job, too, which has to fetch its inputs again.
+    """
     p = cases.platform(cases.QUICK)
     rng = np.random.default_rng([cases.SEED, 2])
-    triggers = sorted(int(c) for c in rng.integers(3_000, 60_000, 24 if full else 4))
+    triggers = sorted(int(c) for c in rng.integers(*TRIGGERS, 24 if full else 4))
     progress("preempting job alone")
     short = _Run(cases.compiled(p, [short_task(0, (0,))], HORIZON, "np"))
     issue, start = (short.of_kind(kind)[0].cycle for kind in (Kind.ISSUE, Kind.START))
@@ -51,7 +58,9 @@ def preemption(full: bool, progress=lambda detail: None) -> list[dict]:
     for strategy in STRATEGIES:
         progress(f"{strategy}, preempted job alone")
         alone = _Run(cases.compiled(p, [long_task(LONG)], HORIZON, strategy, 1))
-        ends = [alone.of_kind(Kind.START)[0].cycle, *(e.cycle for e in alone.of_kind(Kind.REGION_END))]
+        begin = alone.of_kind(Kind.START)[0].cycle
+        reload = begin - alone.of_kind(Kind.ISSUE)[0].cycle
+        ends = [begin, *(e.cycle for e in alone.of_kind(Kind.REGION_END))]
         idle, redone, read, written, waits, kinds = [], [], [], [], [], []
         for i, trigger in enumerate(triggers):
             progress(f"{strategy}, preemption {i + 1} of {len(triggers)}")
@@ -67,10 +76,11 @@ def preemption(full: bool, progress=lambda detail: None) -> list[dict]:
             waits.append(preempted[0].cycle - trigger)
         rows.append({
             "strategy": strategy, "preemptions": len(idle), "kinds": {k: kinds.count(k) for k in sorted(set(kinds))},
-            "idle_cycles": _range(idle), "redone_cycles": _range(redone), "bytes_written": _range(written),
+            "idle_cycles": _range(idle), "idle_beyond_loads": _range([i - reload for i in idle]),
+            "redone_cycles": _range(redone), "bytes_written": _range(written),
             "bytes_read": _range(read), "release_to_preemption": _range(waits),
             "longest_step": max(b - a for a, b in zip(ends, ends[1:], strict=False)),
-            "first_load_of_preemptor": first_load,
+            "first_loads": [first_load, reload],
         })
     return rows
 

@@ -10,6 +10,8 @@ from .cocotb_run import cocotb_run
 
 #: Two tasks, one of which preempts the other.
 SETS = (("long", [(128, 256, 128)], 200_000), ("short", [(40, 100, 50)], 15_000))
+#: Cycles under cocotb and in the compiled simulation, in short and in full.
+CYCLES = {False: (10_000, 400_000), True: (20_000, 4_000_000)}
 RUNS = 3
 
 
@@ -19,7 +21,7 @@ def speed(full: bool, progress=lambda detail: None) -> dict:
     The compiled simulation runs before and after, and longer; the median counts.
     """
     p = cases.platform(cases.QUICK)
-    short, long = (20_000, 4_000_000) if full else (4_000, 400_000)
+    short, long = CYCLES[full]
     tasks = [cases.task(i, name, shapes, period) for i, (name, shapes, period) in enumerate(SETS)]
     compiled = cases.compiled(p, tasks, long, "flexible", 8)
     progress("compiled")

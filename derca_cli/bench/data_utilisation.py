@@ -4,11 +4,12 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.timing import roofline
 
+from ..output import CheckFailed
 from ..system import check_results, run_rtl
 from . import data_cases as cases
 
-#: Cycles of a run beyond three times the roofline: decisions, latencies, drains.
-MARGIN = 20_000
+#: Cycles of a run beyond the roofline, which grow until all is finished: a share, and as many per layer.
+SHARE, MARGIN = 0.25, 4_000
 
 
 def utilisation(side: int, full: bool, progress=lambda detail: None) -> list[dict]:
@@ -22,7 +23,9 @@ def utilisation(side: int, full: bool, progress=lambda detail: None) -> list[dic
     rows = []
     for group, shapes in groups.items():
         small = group in cases.SMALL
-        together = _together(p, group, shapes * 2, progress)[len(shapes):] if small else [None] * len(shapes)
+        if small and not full:
+            shapes = [s for s in shapes if roofline.of_shape(p, *s).cycles <= cases.SHORT_RUN]
+        together = _together(p, group, [shapes[-1], *shapes], progress)[1:] if small else [None] * len(shapes)
         for shape, cycles in zip(shapes, together, strict=True):
             progress(f"{side} x {side}, {group}, {' x '.join(map(str, shape))}")
             rows.append(_row(p, group, shape, _cold(p, group, shape), cycles))
@@ -31,12 +34,17 @@ def utilisation(side: int, full: bool, progress=lambda detail: None) -> list[dic
 
 def _run(p: Platform, group: str, shapes, strategy: str):
     least = roofline.total(roofline.of_shape(p, *shape) for shape in shapes)
-    horizon = int(3 * least) + MARGIN * len(shapes)
-    compiled = cases.compiled(p, [cases.task(0, "layers", shapes, horizon)], horizon, strategy)
-    result = run_rtl(compiled, horizon)
+    horizon, finished = int((1 + SHARE) * least) + MARGIN * len(shapes), False
+    while not finished:
+        compiled = cases.compiled(p, [cases.task(0, "layers", shapes, horizon)], horizon, strategy)
+        result = run_rtl(compiled, horizon)
+        finished = len(result.finishes) == 1
+        horizon *= 2
+        if horizon > 100 * (least + MARGIN * len(shapes)):
+            raise CheckFailed(f"{group} on {p.name}: the job does not finish")
     wrong = check_results(compiled, result.finishes).differences
-    if wrong or len(result.finishes) != 1:
-        raise RuntimeError(f"{group} {shapes} on {p.name}: {wrong or 'did not finish'}")
+    if wrong:
+        raise CheckFailed(*(f"{group} on {p.name}: {w}" for w in wrong))
     return result
 
 

@@ -2,42 +2,53 @@
 
 from derca_sim.analysis.accounting import Accounting, point_cost
 from derca_sim.analysis.model import Chosen, Placement, TaskModel
-from derca_sim.model.platform import Platform
+from derca_sim.compile import Compiled
+from derca_sim.compile.compiler import compile_points
+from derca_sim.model.tables import Strategy
 from derca_sim.timing.hardware import HardwareTiming
 
 from . import data_cases as cases
-from .data_preemption import HORIZON, LONG, STRATEGIES, long_task, short_task
+from .data_preemption import HORIZON, LONG, STRATEGIES, short_task
 
-#: A job that waits for the bus: three steps of K for every tile that it reads and writes.
-NARROW = (128, 3, 256)
+#: Jobs that keep the array busy, with a point after every slice and with as many as the tables hold, and one that
+#: waits for the bus: three steps of K for every tile that it reads and writes.
+JOBS = (("compute-bound", LONG), ("compute-bound, large", (512, 512, 512)), ("bandwidth-bound", (128, 3, 256)))
 
 
 def wcet(progress=lambda detail: None) -> list[dict]:
-    """What every point of a job, after every slice, adds to its worst case, compute-bound and bandwidth-bound.
+    """One row per job and strategy, all points in use; a task without points may preempt it.
 
-    `blocks`: the job is cut, and never preempted. `one`: it is preempted once, wherever that is dearest.
+    `growth_cut`: the job is cut, and never preempted. `growth_preempted`: it is preempted once, where that is dearest.
+    `growth_everywhere`: it is preempted at every point.
     """
-    p = cases.platform(cases.QUICK)
     rows = []
-    for name, shape in (("compute-bound", LONG), ("bandwidth-bound", NARROW)):
+    for name, shape in JOBS:
         progress(f"worst case, {name}")
-        whole = _model(p, shape, "np", None)
+        whole, cut = _model(shape, "np"), _model(shape, "persist")
         for strategy in STRATEGIES:
-            cut = _model(p, shape, strategy, 1)
             chosen = Placement(tuple(
-                Chosen(j, next((o for o in at if o.strategy.name.lower() == strategy), at[0]))
+                Chosen(j, next((o for o in at if o.strategy == Strategy[strategy.upper()]), at[0]))
                 for j, at in enumerate(cut.points)))
-            one = cut.length + point_cost(cut, chosen, Accounting.COUNT, 1)
+            once, everywhere = (cut.length + point_cost(cut, chosen, Accounting.COUNT, times)
+                                for times in (1, len(cut.points)))
             rows.append({
-                "layer": name, "shape": list(shape), "strategy": strategy, "points": len(cut.points),
-                "wcet": whole.length, "longest_block": max(cut.blocks),
-                "growth_blocks": round(cut.length / whole.length - 1, 6),
-                "growth_one": round(one / whole.length - 1, 6),
-                "dearest_point": max(c.option.swap_in + c.option.swap_out for c in chosen.chosen),
+                "job": name, "shape": list(shape), "strategy": strategy, "points": len(cut.points),
+                "wcet": whole.length, "longest_block": max(cut.blocks), "later_blocks": max(cut.blocks[1:]),
+                "growth_cut": round(cut.length / whole.length - 1, 6),
+                "growth_preempted": round(once / whole.length - 1, 6),
+                "growth_everywhere": round(everywhere / whole.length - 1, 6),
+                "dearest_point": once - cut.length,
             })
     return rows
 
 
-def _model(p: Platform, shape, strategy: str, every: int | None) -> TaskModel:
-    tasks = [long_task(shape), short_task(1, ())]
-    return HardwareTiming(cases.compiled(p, tasks, HORIZON, strategy, every)).system().tasks[0]
+def _model(shape, strategy: str) -> TaskModel:
+    """The job as the analysis sees it, with the points of a strategy."""
+    tasks = [cases.task(0, "job", [shape], HORIZON), short_task(1, ())]
+    every = cases.compiled(cases.platform(cases.QUICK), tasks, HORIZON, strategy)
+    points = [{(point.layer.index, point.slice): point.strategy for point in _points(every)}, {}]
+    return HardwareTiming(compile_points(every.taskset, strategy, points)).system().tasks[0]
+
+
+def _points(compiled: Compiled):
+    return (region.point for region in compiled.tasks[0].regions if region.point is not None)
