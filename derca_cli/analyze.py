@@ -83,8 +83,9 @@ def summarise(plan: Plan, strategy: str, placed: bool) -> dict:
             "candidate_points": sum(1 for at in task.points if at), "points": len(used),
             "chosen": [
                 {"where": describe_point(plan.candidates.tasks[i], block),
+                 "layer": at.layer.index, "slice": at.slice,
                  "strategy": option.strategy.name.lower(), "swap_out": option.swap_out, "swap_in": option.swap_in}
-                for block, option in used.items()
+                for block, option in used.items() for at in [plan.candidates.tasks[i].regions[block].point]
             ],
         })
     witness = verdict.witness

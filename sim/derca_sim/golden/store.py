@@ -93,11 +93,12 @@ class StoreModel:
         if persist:
             return [first_read + i + StoreTiming.RAW for i in range(beats)], columns * p.bank_word_beats
         lanes, rows = p.store.requant_lanes, p.array.rows
+        beat_bytes, column_bytes = p.beat_bytes, p.a_lanes
         per_column = rows // lanes
         ready = []
         for beat in range(beats):
-            byte = min((beat + 1) * p.beat_bytes, columns * p.a_lanes) - 1  # last byte of the beat, padding included
-            column, row = divmod(byte, p.a_lanes)
+            byte = min((beat + 1) * beat_bytes, columns * column_bytes) - 1  # last of the beat, padding included
+            column, row = divmod(byte, column_bytes)
             read = first_read + column * per_column + min(row, rows - 1) // lanes
             ready.append(read + StoreTiming.REQUANTISED)
         return ready, columns * per_column
