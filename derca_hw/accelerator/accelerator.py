@@ -13,10 +13,10 @@ from .banks import BankOwnership, Banks
 from .compute import ComputeEngine
 from .droppable import DroppableQueue
 from .load import LoadEngine
+from .outstanding import OutstandingTiles
 from .parking import Parking
 from .placer import BeatPlacer
 from .ring import SlotRing
-from .settle import OutstandingTiles
 from .slots import InputSlots
 from .store import StoreEngine
 from .walker import Walker
