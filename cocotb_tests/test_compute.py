@@ -24,7 +24,8 @@ from derca_sim.model.tables import Strategy
 from derca_sim.model.timing import ComputeTiming
 
 #: Ports of the compute engine that the test drives and sees.
-ENGINE_IN = ("barrier", "a_full", "b_full", "bank_free", "bank", "resume_bank", "resume_ready", "evicting", "waiting")
+ENGINE_IN = ("barrier", "a_slot", "b_slot", "a_full", "b_full", "bank_free", "bank", "resume_bank", "resume_ready",
+             "evicting", "waiting")
 ENGINE_OUT = ("feedback", "release", "last_a", "last_b", "take_bank", "keeps", "swap", "swap_strategy", "swap_bank",
               "drop", "read", "write", "complete", "busy", "activity", "premature")
 STORE_IN = ("store_read", "store_bank", "store_address")
@@ -41,7 +42,7 @@ class ComputeBench(wiring.Component):
         super().__init__({
             **{n: In(engine[n].shape) for n in (*ENGINE_IN, "now")}, **{n: Out(engine[n].shape) for n in ENGINE_OUT},
             "grant": In(pulse(lay.grant)), "regions": In(stream.Signature(lay.region)),
-            "head": In(stream.Signature(lay.queued)), "store": Out(pulse(lay.store)), "beat": In(pulse(lay.read_beat)),
+            "head": In(stream.Signature(lay.tag)), "store": Out(pulse(lay.store)), "beat": In(pulse(lay.read_beat)),
             "iteration_event": Out(pulse(lay.event)), "event": Out(pulse(lay.event)),
             **{n: banks[n] for n in STORE_IN}, "store_word": Out(banks["store_word"].shape),
         })
@@ -66,13 +67,14 @@ class ComputeBench(wiring.Component):
         for name in ("update_read", "update_bank", "update_address", "write", "write_bank", "write_address",
                      "write_row"):
             m.d.comb += getattr(banks, name).eq(getattr(engine, name))
-        for name in ("read", "a_slot", "b_slot", "m_panel", "n_panel", "k", "read_bias_set", "bias_n"):
+        for name in ("read", "m_panel", "n_panel", "k", "read_bias_set", "bias_n"):
             m.d.comb += getattr(slots, name).eq(getattr(engine, name))
         m.d.comb += [
             slots.word.eq(placer.word), slots.lane.eq(placer.lane),
             banks.beat_word.eq(placer.word), banks.beat_lane.eq(placer.lane),
-            slots.started.eq(self.head.valid & self.head.ready), slots.started_new.eq(self.head.p.tag.new_b),
-            slots.started_slot.eq(self.head.p.b_slot), engine.bias_set.eq(slots.bias_set),
+            slots.started.eq(self.head.valid & self.head.ready), slots.started_new.eq(self.head.p.new_b),
+            slots.started_slot.eq(self.b_slot), slots.a_slot.eq(engine.read_a_slot),
+            slots.b_slot.eq(engine.read_b_slot), engine.bias_set.eq(slots.bias_set),
             engine.a_step.eq(slots.a_step), engine.b_step.eq(slots.b_step), engine.bias_value.eq(slots.bias_value),
             engine.update_row.eq(banks.update_row), self.store_word.eq(banks.store_word),
         ]
@@ -197,7 +199,7 @@ class LoadSide:
         self.slots = {"a": [None] * p.buffers.slots, "b": [None] * p.buffers.slots}
         self._next = {"a": 0, "b": 0}
         self._current = {"a": 0, "b": 0}
-        self.head: list[tuple[dict, Iteration, int]] = []  # (queued payload, iteration, first slice)
+        self.head: list[tuple[dict, Iteration, int]] = []  # (tag and slots, iteration, first slice)
         self._todo: list[tuple[Iteration, int, dict]] = []
         self._beats: list[int] = []
         self._filling: list[tuple[str, int]] = []
@@ -364,7 +366,8 @@ async def sums_and_cycles(dut):
         offer = to_offer[0] if to_offer and not (grant and grant["switch"]) else None
         column = reading[0] if reading and checking is None and random.random() < 0.8 else None
         bench.set(
-            head__valid=int(head is not None), head__payload=pack(lay.queued, **payload) if head else 0,
+            head__valid=int(head is not None), head__payload=pack(lay.tag, **payload["tag"]) if head else 0,
+            a_slot=payload["a_slot"] if head else 0, b_slot=payload["b_slot"] if head else 0,
             a_full=int(a_full), b_full=int(b_full), barrier=int(barrier), bank_free=int(offered is not None),
             bank=offered or 0, resume_bank=resume_bank, resume_ready=int(ready_bank), evicting=int(evicting),
             waiting=random.getrandbits(1), grant__valid=int(grant is not None),

@@ -12,15 +12,15 @@ from kit.run import generator, parameters, simulate
 
 from derca_hw.accelerator.load import LoadEngine
 from derca_hw.accelerator.ring import SlotRing
-from derca_hw.layouts import Destination, Layouts
+from derca_hw.layouts import Destination, Layouts, pulse
 from derca_sim.model.tables import bits_for
 
 #: The pipeline in which iterations themselves wait for what they depend on.
 LOCKSTEP = platform(name="lockstep", pipeline="lockstep")
 RINGS = ("a", "b")
 #: Ports of a ring that the test drives and sees.
-RING_IN = ("received", "received_slot", "user", "release", "release_slot")
-RING_OUT = ("free", "filling", "current", "full", "empty", "filling_any")
+RING_IN = ("received", "received_slot", "advance", "release", "release_slot")
+RING_OUT = ("free", "filling", "user", "full", "empty", "filling_any")
 
 
 class LoadBench(wiring.Component):
@@ -35,7 +35,7 @@ class LoadBench(wiring.Component):
         ring = self._rings["a"].signature.members
         super().__init__({
             "iteration": In(stream.Signature(lay.iteration)), "request": Out(stream.Signature(lay.read_request)),
-            "queue": Out(stream.Signature(lay.queued, always_ready=True)),
+            "queue": Out(pulse(lay.tag)),
             **{n: In(members[n].shape) for n in ("flush", "barrier", "bank_free", "bank", "outstanding")},
             **{n: Out(1) for n in ("take_bank", "busy", "ready", "waiting")},
             **{f"{r}_{n}": In(ring[n].shape) for r in RINGS for n in RING_IN},
@@ -59,7 +59,7 @@ class LoadBench(wiring.Component):
             m.submodules[name] = ring
             m.d.comb += [
                 getattr(load, f"{name}_free").eq(ring.free), getattr(load, f"{name}_slot").eq(ring.filling),
-                getattr(load, f"{name}_current").eq(ring.current), ring.take.eq(getattr(load, f"take_{name}")),
+                ring.take.eq(getattr(load, f"take_{name}")),
                 ring.requested.eq(asked & (for_a if name == "a" else for_b)), ring.slot.eq(target.unit),
                 ring.issued.eq(getattr(load, f"issued_{name}")), ring.flush.eq(self.flush),
                 *(getattr(ring, n).eq(getattr(self, f"{name}_{n}")) for n in RING_IN),
@@ -80,10 +80,7 @@ class Ring:
         self.freed_at = [-9] * slots
         self.cut = [False] * slots  # the last content of a slot was
         self.filling = 0
-
-    @property
-    def current(self) -> int:
-        return (self.filling - 1) % len(self.slots)
+        self.used: list[int] = []  # slots whose last user has begun
 
     def free(self, cycle: int) -> bool:
         return self.slots[self.filling] is None and self.freed_at[self.filling] <= cycle
@@ -91,9 +88,6 @@ class Ring:
     def full(self, slot: int) -> bool:
         content = self.slots[slot]
         return not content["left"] and not content["out"]
-
-    def alive(self) -> list[int]:
-        return [i for i, s in enumerate(self.slots) if s and not s["doomed"]]
 
     def take(self, requests: int) -> int:
         slot = self.filling
@@ -110,6 +104,7 @@ class Ring:
         for s in self.slots:
             if s and not s["doomed"]:
                 s.update(doomed=True, cut=s["left"] > 0, left=0)
+        self.used = []
         self.sweep(cycle)
 
     def sweep(self, cycle: int) -> int:
@@ -149,13 +144,14 @@ def requests(p, it: dict, a_unit: int, b_unit: int) -> list[tuple[str, dict]]:
     return out
 
 
-def random_iteration(random, p, number: int, fresh: bool) -> dict:
-    """Any iteration; `save` numbers it. `fresh`: nothing is there that it could use again."""
+def random_iteration(random, p, number: int, before: dict | None) -> dict:
+    """Any iteration; `save` numbers it. It uses again what the one `before` is not the last to use."""
     def address():
         return random.randrange(1 << 20) * p.beat_bytes
 
-    new_a, new_b = (1, 1) if fresh else random.choice([(1, 1), (1, 1), (0, 1), (1, 0)])
-    preload = int(fresh and random.random() < 0.5)
+    new_a, new_b = (1, 1) if before is None else (before["tag"]["last_a"], before["tag"]["last_b"])
+    last_a, last_b = random.choice([(1, 1), (1, 1), (0, 1), (1, 0)])
+    preload = int(before is None and random.random() < 0.5)
     return {
         "preload": preload, "a": address(), "a_panel_stride": random.randrange(64) * p.beat_bytes,
         "b": address(), "b_panel_stride": random.randrange(64) * p.beat_bytes, "bias": address(),
@@ -164,7 +160,8 @@ def random_iteration(random, p, number: int, fresh: bool) -> dict:
             "output": {"m_panels": random.randint(1, p.m_panels), "n": random.randint(1, p.tile.n),
                        "task": random.randrange(p.scheduler.tasks)},
             "k": random.choice([1, p.tile.k, random.randint(1, p.tile.k)]), "first": random.getrandbits(1),
-            "last": random.getrandbits(1), "new_b": new_b, "save": number,
+            "last": random.getrandbits(1), "new_b": new_b, "last_a": last_a,
+            "last_b": last_b, "save": number,
         },
     }
 
@@ -178,8 +175,9 @@ async def fills_and_frees(dut):
     bench = await Cycles(dut).start()
     rings = {name: Ring(p.buffers.slots) for name in RINGS}
     queue: list[tuple[str, dict]] = []  # requests still to be made by the iteration in work
-    work, current = None, None
-    fresh = True
+    work, current, before = None, None, None
+    head: list[tuple[dict, dict[str, int]]] = []  # iterations that were taken and not begun, with their slots
+    latest: dict[str, int] = {}
     outstanding = number = 0
     counts = dict.fromkeys(("begun", "flushes", "preloads", "doomed", "released", "again", "held", "late"), 0)
     pace = 0.5
@@ -187,24 +185,24 @@ async def fills_and_frees(dut):
         if cycle % 200 == 0:
             pace = random.choice([0.1, 0.5, 1.0])
         if current is None and random.random() < pace:
-            current = random_iteration(random, p, number, fresh)
+            current = random_iteration(random, p, number, before)
             number += 1
         flush = random.random() < 0.01
         barrier, bank_free = random.random() < 0.9, random.random() < 0.7
         if random.random() < 0.3:
             outstanding = random.choice([0, 0, max(0, outstanding - 1), random.randrange(6)])
         bank = random.randrange(p.buffers.banks)
-        drive, received, released, users = {}, {}, {}, {}
+        drive, received, released = {}, {}, {}
+        begins = bool(head) and all(ring.full(head[0][1][n]) for n, ring in rings.items()) and random.random() < 0.5
+        begins = begins and not flush
         for name, ring in rings.items():
             waiting = [i for i, s in enumerate(ring.slots) if s and s["out"]]
             received[name] = random.choice(waiting) if waiting and random.random() < pace else None
-            used = [i for i in ring.alive() if ring.full(i)]
-            released[name] = random.choice(used) if used and random.random() < 0.2 and not fresh else None
-            users[name] = random.choice(ring.alive()) if ring.alive() else None
+            released[name] = ring.used[0] if ring.used and random.random() < 0.2 else None
             drive |= {
                 f"{name}_received": int(received[name] is not None), f"{name}_received_slot": received[name] or 0,
                 f"{name}_release": int(released[name] is not None), f"{name}_release_slot": released[name] or 0,
-                f"{name}_user": users[name] or 0,
+                f"{name}_advance": int(begins and head[0][0]["tag"][f"last_{name}"]),
             }
         ready = random.random() < 0.8
         bench.set(
@@ -222,9 +220,10 @@ async def fills_and_frees(dut):
             assert bench.get(f"{name}_free") == ring.free(cycle), f"{at}, free expected {ring.free(cycle)}"
             owned = [s is not None or f > cycle for s, f in zip(ring.slots, ring.freed_at, strict=True)]
             assert bench.get(f"{name}_empty") == (not any(owned)), at
-            if users[name] is not None:
-                full = ring.full(users[name])
-                assert bench.get(f"{name}_full") == full, f"{at}, full({users[name]}) expected {full}"
+            if head:
+                user = head[0][1][name]
+                assert bench.get(f"{name}_user") == user, f"{at}, {user} is used next"
+                assert bench.get(f"{name}_full") == ring.full(user), f"{at}, full({user}) expected {ring.full(user)}"
             assert bench.get(f"{name}_filling_any") == ring.filling_any(cycle), at
 
         # -- requests ------------------------------------------------------------------------------------------------
@@ -270,29 +269,35 @@ async def fills_and_frees(dut):
             if received[name] is not None:
                 ring.slots[received[name]]["out"] -= 1
             if released[name] is not None:
+                ring.used.pop(0)
                 ring.slots[released[name]], ring.freed_at[released[name]] = None, cycle + 1
                 counts["released"] += 1
             counts["doomed"] += ring.sweep(cycle)
+        if begins:
+            it, slots = head.pop(0)
+            for name, ring in rings.items():
+                if it["tag"][f"last_{name}"]:
+                    ring.used.append(slots[name])
         if flush:
             counts["flushes"] += 1
-            queue, work, current, fresh = [], None, None, True
+            queue, work, current, before, head = [], None, None, None, []
             a.drop(cycle)
             b.drop(cycle)
         if takes:
             counts["begun"] += 1
             counts["preloads"] += current["preload"]
             new_a, new_b = current["new_a"], current["tag"]["new_b"]
-            units = {"a": a.filling if new_a else a.current, "b": b.filling if new_b else b.current}
+            units = {"a": a.filling if new_a else latest["a"], "b": b.filling if new_b else latest["b"]}
             queue = requests(p, current, bank if current["preload"] else units["a"], units["b"])
             if not current["preload"]:
-                found = unpack(lay.queued, bench.get("queue__payload"))
-                tag = unpack(lay.tag, pack(lay.tag, **current["tag"]))
-                assert found == {"tag": tag, "a_slot": units["a"], "b_slot": units["b"]}, f"{where}: {found}"
+                found = bench.get("queue__payload")
+                assert found == pack(lay.tag, **current["tag"]), f"{where}: {unpack(lay.tag, found)}"
                 for name, ring, new in (("a", a, new_a), ("b", b, new_b)):
                     if new:
                         ring.take(sum(kind == name for kind, _ in queue))
                 counts["again"] += not (new_a and new_b)
-                fresh = False
+                head.append((current, units))
+                before, latest = current, units
             work, current = {**current, "units": units}, None
     del counts["late" if not lockstep else "held"]
     dut._log.info("%s", counts)

@@ -95,9 +95,10 @@ async def banks_and_jobs(dut):
             drive |= {"given": 1, "given_bank": given}
         busy = swap_at is not None or evict_at is not None
         grant = None
-        start = not busy and running is None and random.random() < 0.02
-        if start:
-            drive["start"] = 1
+        start = random.random() < (0.05 if swap_at == cycle else 0.02 if not busy and running is None else 0)
+        drive["start"] = int(start)
+        if start and swap_at != cycle:
+            pass
         elif not busy and random.random() < 0.1 and waits is None and not need_preload:
             others = [t for t in range(p.scheduler.tasks) if t != running]
             task = random.choice(others)
@@ -190,11 +191,14 @@ async def banks_and_jobs(dut):
             if not kept:
                 owners.coming.setdefault(cycle + 1, set()).add(tile["bank"])
             else:
-                live.add(tile["task"])
                 clean = swap == Strategy.PERSIST
+                if not start:
+                    live.add(tile["task"])
                 if clean:
-                    owners.saving.append((tile["bank"], not spare))
-                if spare:
+                    owners.saving.append((tile["bank"], not spare or start))
+                elif start:
+                    owners.coming.setdefault(cycle + 1, set()).add(tile["bank"])
+                if spare and not start:
                     owners.parked.append({**tile, "clean": clean})
                     counts["parked"] += 1
             if victim:

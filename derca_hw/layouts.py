@@ -137,11 +137,6 @@ class Layouts:
             "n_base": bits_for(p.tile.n - 1),  # that panel's first column
             "save": address,  # where partial sums are persisted
         })
-        self.queued = data.StructLayout({
-            "tag": self.tag,
-            "a_slot": slot,
-            "b_slot": slot,
-        })
         self.iteration = data.StructLayout({
             "preload": 1,  # load partial sums into a bank instead of tiles into slots
             "new_a": 1,  # its tile of A is not that of the iteration before; of B: tag.new_b

@@ -13,10 +13,10 @@ from .banks import BankOwnership, Banks
 from .compute import ComputeEngine
 from .droppable import DroppableQueue
 from .load import LoadEngine
+from .outstanding import OutstandingTiles
 from .parking import Parking
 from .placer import BeatPlacer
 from .ring import SlotRing
-from .settle import OutstandingTiles
 from .slots import InputSlots
 from .store import StoreEngine
 from .walker import Walker
@@ -83,7 +83,7 @@ class Accelerator(wiring.Component):
         m.submodules.placer = placer = BeatPlacer(p)
         m.submodules.a_slots = a_slots = SlotRing(p, p.m_panels)
         m.submodules.b_slots = b_slots = SlotRing(p, p.n_panels + 1)
-        m.submodules.tags = tags = DroppableQueue(Layouts(p).queued, 2 * p.buffers.slots)
+        m.submodules.tags = tags = DroppableQueue(Layouts(p).tag, 2 * p.buffers.slots)
         m.submodules.slots = slots = InputSlots(p)
         m.submodules.bank_ownership = bank_owner = BankOwnership(p)
         m.submodules.banks = banks = Banks(p)
@@ -135,17 +135,15 @@ class Accelerator(wiring.Component):
             tags.drop.eq(flush),
             tiles.flush.eq(flush),
             tiles.flush_task.eq(self.grant.p.task),
-            tiles.taken.eq(load.queue.valid & load.queue.p.tag.last),
+            tiles.taken.eq(load.queue.valid & load.queue.p.last),
         ]
-        for ring, free, slot, current, take, issued, destinations in (
-            (a_slots, load.a_free, load.a_slot, load.a_current, load.take_a, load.issued_a, (Destination.A,)),
-            (b_slots, load.b_free, load.b_slot, load.b_current, load.take_b, load.issued_b,
-             (Destination.B, Destination.BIAS)),
+        for ring, free, slot, take, issued, destinations in (
+            (a_slots, load.a_free, load.a_slot, load.take_a, load.issued_a, (Destination.A,)),
+            (b_slots, load.b_free, load.b_slot, load.take_b, load.issued_b, (Destination.B, Destination.BIAS)),
         ):
             m.d.comb += [
                 free.eq(ring.free),
                 slot.eq(ring.filling),
-                current.eq(ring.current),
                 ring.take.eq(take),
                 ring.requested.eq(asks & _either(request.p.target.destination, destinations)),
                 ring.slot.eq(request.p.target.unit),
@@ -174,21 +172,23 @@ class Accelerator(wiring.Component):
             self.feedback.eq(compute.feedback),
             self.premature.eq(compute.premature),
             self.activity.eq(compute.activity),
-            a_slots.user.eq(head.p.a_slot),
+            a_slots.advance.eq(start & head.p.last_a),
             a_slots.release.eq(compute.release & compute.last_a),
-            a_slots.release_slot.eq(compute.a_slot),
-            b_slots.user.eq(head.p.b_slot),
+            a_slots.release_slot.eq(compute.read_a_slot),
+            b_slots.advance.eq(start & head.p.last_b),
             b_slots.release.eq(compute.release & compute.last_b),
-            b_slots.release_slot.eq(compute.b_slot),
+            b_slots.release_slot.eq(compute.read_b_slot),
+            compute.a_slot.eq(a_slots.user),
+            compute.b_slot.eq(b_slots.user),
             compute.a_full.eq(a_slots.full),
             compute.b_full.eq(b_slots.full),
             compute.bias_set.eq(slots.bias_set),
             slots.started.eq(start),
-            slots.started_new.eq(head.p.tag.new_b),
-            slots.started_slot.eq(head.p.b_slot),
+            slots.started_new.eq(head.p.new_b),
+            slots.started_slot.eq(b_slots.user),
             slots.read.eq(compute.read),
-            slots.a_slot.eq(compute.a_slot),
-            slots.b_slot.eq(compute.b_slot),
+            slots.a_slot.eq(compute.read_a_slot),
+            slots.b_slot.eq(compute.read_b_slot),
             slots.m_panel.eq(compute.m_panel),
             slots.n_panel.eq(compute.n_panel),
             slots.k.eq(compute.k),

@@ -39,7 +39,9 @@ class ComputeEngine(wiring.Component):
     ----------
     regions : In(stream)
     head : In(stream)
-        The next iteration; `a_full`, `b_full`: its tiles are there.
+        The tag of the next iteration; `a_slot`, `b_slot`: where its tiles are; `a_full`, `b_full`: they are there.
+    read_a_slot, read_b_slot : Out
+        Where those of the iteration in work are.
     release : Out
         The tiles of the iteration in work are not used any more; of A and B only if `last_a`, `last_b`.
     bank_free, bank : In
@@ -72,7 +74,9 @@ class ComputeEngine(wiring.Component):
             "regions": In(stream.Signature(lay.region)),
             "feedback": Out(1),
             "premature": Out(1),
-            "head": In(stream.Signature(lay.queued)),
+            "head": In(stream.Signature(lay.tag)),
+            "a_slot": In(slot),
+            "b_slot": In(slot),
             "a_full": In(1),
             "b_full": In(1),
             "bias_set": In(slot + 1),
@@ -93,8 +97,8 @@ class ComputeEngine(wiring.Component):
             "swap_save": Out(lay.tag["save"].shape),
             "drop": Out(1),
             "read": Out(1),
-            "a_slot": Out(slot),
-            "b_slot": Out(slot),
+            "read_a_slot": Out(slot),
+            "read_b_slot": Out(slot),
             "m_panel": self._slices.signature.members["m_panel"],
             "n_panel": self._slices.signature.members["n_panel"],
             "k": self._slices.signature.members["k"],
@@ -118,7 +122,7 @@ class ComputeEngine(wiring.Component):
             m.d.comb += its.eq(ours) if drain.signature.members[name].flow == In else ours.eq(its)
         connect(m, flipped(self.regions), tracker.regions)
 
-        tag, new = Signal(lay.tag), self.head.p.tag
+        tag, new = Signal(lay.tag), self.head.p
         output = tag.output
         held = Signal.like(self.bank)  # bank of the tile in work
         bias_set = Signal.like(self.bias_set)
@@ -145,8 +149,8 @@ class ComputeEngine(wiring.Component):
         ]
         with m.If(start):
             m.d.sync += [
-                tag.eq(new), self.a_slot.eq(self.head.p.a_slot), self.b_slot.eq(self.head.p.b_slot),
-                bias_set.eq(self.bias_set),
+                tag.eq(new), bias_set.eq(self.bias_set), self.read_a_slot.eq(self.a_slot),
+                self.read_b_slot.eq(self.b_slot),
             ]
             with m.If(new.resumed):
                 m.d.sync += held.eq(self.resume_bank)
@@ -228,7 +232,7 @@ class ComputeEngine(wiring.Component):
     def _report(self, m, slices, tracker, tag, switch, preempt, swapping, bank_ready):
         """Events, and what each cycle is spent on."""
         event, iteration, activity = self.event, self.iteration_event, self.activity
-        new = self.head.p.tag
+        new = self.head.p
         m.d.comb += [
             event.valid.eq((preempt & ~self.grant.p.abort) | tracker.begin),
             event.p.cycle.eq(self.now),

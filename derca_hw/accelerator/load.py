@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
-from ..layouts import Destination, Layouts, outstanding_tiles
+from ..layouts import Destination, Layouts, outstanding_tiles, pulse
 
 
 class Phase(enum.Enum, shape=3):
@@ -50,14 +50,12 @@ class LoadEngine(wiring.Component):
         Tiles of the job taken here and not in memory, from the cycle after on.
     a_free, a_slot, b_free, b_slot : In
         The slots new tiles would go to.
-    a_current, b_current : In
-        The slots claimed last.
     bank_free, bank : In
         The bank a preload would go to.
     take_a, take_b, take_bank : Out
         The iteration in `iteration` begins, and claims this.
     queue : Out(stream, always ready)
-        The iteration that begins, with its slots, for the compute engine.
+        The tag of the iteration that begins, for the compute engine.
     issued_a, issued_b : Out
         With the last request for the slot of this operand.
     ready : Out
@@ -79,16 +77,14 @@ class LoadEngine(wiring.Component):
             "outstanding": In(bits_for(outstanding_tiles(p))),
             "a_free": In(1),
             "a_slot": In(slot),
-            "a_current": In(slot),
             "b_free": In(1),
             "b_slot": In(slot),
-            "b_current": In(slot),
             "bank_free": In(1),
             "bank": In(bits_for(p.buffers.banks - 1)),
             "take_a": Out(1),
             "take_b": Out(1),
             "take_bank": Out(1),
-            "queue": Out(stream.Signature(lay.queued, always_ready=True)),
+            "queue": Out(pulse(lay.tag)),
             "issued_a": Out(1),
             "issued_b": Out(1),
             "ready": Out(1),
@@ -113,9 +109,9 @@ class LoadEngine(wiring.Component):
         last_m, last_n = Signal(), Signal()
         held = Signal()  # requests for A may not be made yet
         new_phase = Signal(Phase)
+        limit = Signal(len(self.outstanding) + 1)
         if not lockstep:
-            # Tiles are counted with the iteration itself, once it has been taken.
-            m.d.comb += held.eq(work.depends & (self.outstanding > work.allow + work.tag.last))
+            m.d.comb += held.eq(work.depends & (self.outstanding > limit))
         m.d.comb += [
             step.eq(out.valid & out.ready),
             out.p.task.eq(output.task),
@@ -190,9 +186,7 @@ class LoadEngine(wiring.Component):
             self.iteration.ready.eq(take),
             self.take_bank.eq(take & new.preload),
             queue.valid.eq(take & ~new.preload),
-            queue.p.tag.eq(new.tag),
-            queue.p.a_slot.eq(Mux(new.new_a, self.a_slot, self.a_current)),
-            queue.p.b_slot.eq(Mux(new.tag.new_b, self.b_slot, self.b_current)),
+            queue.payload.eq(new.tag),
             self.take_a.eq(queue.valid & new.new_a),
             self.take_b.eq(queue.valid & new.tag.new_b),
             self.waiting.eq((phase == Phase.A) & held | self.iteration.valid & ~self.busy & (
@@ -204,6 +198,7 @@ class LoadEngine(wiring.Component):
                 work.eq(new),
                 panel.eq(0),
                 left.eq(new.tag.output.n),
+                limit.eq(new.allow + new.tag.last),  # its own tile is counted from now on
                 a_unit.eq(Mux(new.preload, self.bank, self.a_slot)),
                 b_unit.eq(self.b_slot),
             ]

@@ -123,10 +123,11 @@ class Parking(wiring.Component):
                 "m_panels": self.output.m_panels.shape(), "n": self.output.n.shape(), "save": self.save.shape(),
             }), depth=banks, init=[])
         write, read = tiles.write_port(), tiles.read_port(domain="comb")
-        kept = Signal()
+        kept, clean = Signal(), Signal()
         out = self.evicted.p.output
         m.d.comb += [
             kept.eq(self.swap & ((self.swap_strategy == Strategy.PERSIST) | (self.swap_strategy == Strategy.PARK))),
+            clean.eq(self.swap_strategy == Strategy.PERSIST),
             write.en.eq(kept),
             write.addr.eq(self.bank),
             write.data.m_panels.eq(self.output.m_panels),
@@ -150,7 +151,7 @@ class Parking(wiring.Component):
             with m.If(kept & last & ~one.valid):
                 m.d.sync += [
                     one.valid.eq(1), one.task.eq(self.output.task), one.bank.eq(self.bank),
-                    one.clean.eq(self.swap_strategy == Strategy.PERSIST),
+                    one.clean.eq(clean),
                 ]
 
         # -- banks ---------------------------------------------------------------------------------------------------
@@ -161,8 +162,10 @@ class Parking(wiring.Component):
             leaves.eq(self.evicting & victim.clean | switch & hit & ~grant.resume),
             parked.eq(Cat(
                 Cat(one.valid & (one.bank == bank) for one in entries).any() for bank in range(banks))),
-            left.eq(_one_hot(leaves, Mux(self.evicting, victim.bank, found), banks) | Mux(self.start, parked, 0)),
-            begun.eq(_one_hot(kept & (self.swap_strategy == Strategy.PERSIST), self.bank, banks)),
+            left.eq(
+                _one_hot(leaves, Mux(self.evicting, victim.bank, found), banks)
+                | Mux(self.start, parked | _one_hot(kept & ~clean, self.bank, banks), 0)),
+            begun.eq(_one_hot(kept & clean & ~self.start, self.bank, banks)),
             self.free.eq(dropped | given & ~saving | left & (given | ~saving)),
             self.resume_ready.eq(~saving.bit_select(self.resume_bank, 1)),
         ]

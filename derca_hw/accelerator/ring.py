@@ -16,18 +16,19 @@ class SlotRing(wiring.Component):
 
     Attributes
     ----------
-    free, filling, current : Out
-        The slot claimed next, and whether it is free; the one claimed last.
+    free, filling : Out
+        The slot claimed next, and whether it is free.
     take : In
         Claims slot `filling` (may be high while `free`).
     requested, slot : In
         A request for the slot was accepted; `issued` with the last one.
     received, received_slot : In
         The last beat of a request.
-    user : In
-        The slot that the compute engine looks at, claimed and not yet released.
-    full : Out
-        Its tile is there.
+    user, full : Out
+        The slot of the iteration that the compute engine begins next, and whether its tile is there
+        (meaningful once it was claimed).
+    advance : In
+        That iteration begins, and is the last to use the slot.
     release, release_slot, flush : In
     empty : Out
         No slot is owned by anyone.
@@ -42,15 +43,15 @@ class SlotRing(wiring.Component):
         super().__init__({
             "free": Out(1),
             "filling": Out(slot),
-            "current": Out(slot),
             "take": In(1),
             "requested": In(1),
             "slot": In(slot),
             "issued": In(1),
             "received": In(1),
             "received_slot": In(slot),
-            "user": In(slot),
+            "user": Out(slot),
             "full": Out(1),
+            "advance": In(1),
             "release": In(1),
             "release_slot": In(slot),
             "flush": In(1),
@@ -88,8 +89,11 @@ class SlotRing(wiring.Component):
                 m.d.sync += [owned[i].eq(0), doomed[i].eq(0)]
             with m.If(self.take & (self.filling == i)):
                 m.d.sync += [owned[i].eq(1), all_issued[i].eq(0)]
-        with m.If(self.take):
-            m.d.sync += [self.filling.eq(self.filling + 1), self.current.eq(self.filling)]
-            with m.If(self.filling == n - 1):
-                m.d.sync += self.filling.eq(0)
+        for step, pointer in ((self.take, self.filling), (self.advance, self.user)):
+            with m.If(step):
+                m.d.sync += pointer.eq(pointer + 1)
+                with m.If(pointer == n - 1):
+                    m.d.sync += pointer.eq(0)
+        with m.If(self.flush):
+            m.d.sync += self.user.eq(self.filling)
         return m

@@ -6,7 +6,7 @@ from kit.cycles import Cycles
 from kit.platforms import PADDED, SMALL
 from kit.run import generator, parameters, simulate
 
-from derca_hw.accelerator.settle import OutstandingTiles
+from derca_hw.accelerator.outstanding import OutstandingTiles
 from derca_sim.model.timing import KernelTiming
 
 
