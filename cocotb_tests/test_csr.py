@@ -76,9 +76,10 @@ def test_the_header_knows_its_hardware(tmp_path):
     (tmp_path / "main.c").write_text(
         f'#include "derca.h"\n#include <stdio.h>\nstatic uint32_t blocks[4][3] = {{{cases}}};\nint main(void) {{\n'
         'for (int i = 0; i < 4; i++) printf("%d", derca_matches(blocks[i]));\nderca_write(blocks[0], 4, 9);\n'
-        'printf(" %d", (int)blocks[0][1]); return 0; }\n')
+        'printf(" %d %d", (int)blocks[0][1], (int)sizeof(derca_element)); return 0; }\n')
     subprocess.run(["gcc", "-Wall", "-Werror", "main.c", "-o", "main"], cwd=tmp_path, check=True)
-    assert subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout == "1000 9"
+    printed = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout
+    assert printed == f"1000 9 {p.array.element_bytes}"
 
 
 #: Children in the order in which version 1.3 of the schema demands them; a star allows several, a plus demands one.

@@ -61,11 +61,11 @@ class RequantLane(wiring.Component):
             m.d.comb += [row.a.eq(magnitude.word_select(i, 16)), row.b.eq(self.multiplier)]
             products += [row.products[:32], row.products[32:]]
         low, *middle, high = products
-        outer, inner, product = Signal(62), Signal(33), Signal(62)
+        outer, inner, product = Signal(64), Signal(33), Signal(64)
         m.d.sync += [
             outer.eq(Cat(low, high)),
             inner.eq(middle[0] + middle[1]),
-            product.eq(Cat(outer[:16], (outer[16:] + inner)[:46])),
+            product.eq(outer + (inner << 16)),
         ]
 
         # Shift in two stages to the value's bits and below them the one that rounds. `above`: there are more
@@ -82,10 +82,10 @@ class RequantLane(wiring.Component):
         negative = Signal(self.LATENCY - 2)
         m.d.sync += negative.eq(Cat(total < 0, negative))
         sign = negative[-1]
-        offset = Signal(width + 3)
-        m.d.comb += offset.eq(Cat(1, self.zero_point, self.zero_point[-1].replicate(2))
-                              + Cat(kept ^ sign.replicate(width + 1), sign, sign))
-        result, high = offset[1:width + 1], offset[width:]
+        offset = Signal(width + 2)
+        m.d.comb += offset.eq((Cat(1, self.zero_point, self.zero_point[-1].replicate(2))
+                               + Cat(kept ^ sign.replicate(width + 1), sign, sign)) >> 1)
+        result, high = offset[:width], offset[width - 1:]
         with m.If(sign & self.relu):
             m.d.sync += self.value.eq(self.zero_point)
         with m.Elif(above | (high.any() & ~high.all())):

@@ -41,6 +41,7 @@ def header(p: Platform, name: str = "derca") -> str:
     lines = [
         f"/* Registers of platform {p.name}, configuration {p.config_hash:08x}. Generated: do not edit. */",
         f"#ifndef {prefix}_H", f"#define {prefix}_H", "", "#include <stdint.h>", "",
+        "/* An input, a weight, an output. */", f"typedef {p.array.dtype}_t {name}_element;", "",
         "/* Offsets in bytes from the base address. */",
     ]
     for r in registers.registers:
