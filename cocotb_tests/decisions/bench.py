@@ -53,7 +53,8 @@ class DecisionBench(wiring.Component):
             out[f"{name}_valid"] = Out(1)
             out |= {f"{name}_{field}": Out(part.shape) for field, part in lay.event}
         super().__init__({
-            "now": In(32), "running": In(1), "feedback": In(1), "fail": In(1), "given_up": Out(1), "policy": In(bits_for(len(p.scheduler.policies) - 1)),
+            "now": In(32), "running": In(1), "feedback": In(1), "fail": In(1), "given_up": Out(1),
+            "policy": In(bits_for(len(p.scheduler.policies) - 1)),
             "release_valid": In(1), "release_ready": Out(1), "aborted": Out(1),
             **{f"release_{field}": In(part.shape) for field, part in lay.release},
             "released": In(p.scheduler.tasks), "keys": In(p.scheduler.tasks * p.scheduler.time_width),
