@@ -96,7 +96,8 @@ async def rules(dut):
         for name in ("release_event", "miss_event", "finish_event"):
             if bench.get(f"{name}__valid"):
                 e = unpack(lay.event, bench.get(f"{name}__payload"))
-                seen.append(told((e["cycle"] - start) % (1 << 32) + start, Kind(e["kind"]), e["task"], e["arg"], failed))
+                at = (e["cycle"] - start) % (1 << 32) + start
+                seen.append(told(at, Kind(e["kind"]), e["task"], e["arg"], failed))
                 if at_once and e["kind"] == Kind.RELEASE:
                     accepted.add(e["task"])  # no job ends before it is announced
         if at_once and bench.get("ready_event__valid"):

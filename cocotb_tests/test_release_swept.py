@@ -141,7 +141,8 @@ async def rules(dut):
         for name in ("event", "early_event"):
             if bench.get(f"{name}__valid"):
                 e = unpack(lay.event, bench.get(f"{name}__payload"))
-                seen.append(told((e["cycle"] - start) % (1 << 32) + start, Kind(e["kind"]), e["task"], e["arg"], failed))
+                at = (e["cycle"] - start) % (1 << 32) + start
+                seen.append(told(at, Kind(e["kind"]), e["task"], e["arg"], failed))
     end = start + cycles - 3 * lap
     wanted = sorted((e.cycle, e.kind, e.task, e.arg) for e in expected if e.cycle < end)
     found = sorted(e for e in seen if e[0] < end)
