@@ -98,3 +98,11 @@ class Rules:
         task.kept = None
         if cycle > task.due:
             self._miss(i, task)
+
+
+def told(cycle: int, kind: Kind, task: int, arg: int, failed: set[tuple[int, int]]) -> Line:
+    """An event as the rules know it: FAIL stands for FINISH at the ends (cycle, task) that `failed`, and only there."""
+    if kind in (Kind.FAIL, Kind.FINISH):
+        assert (kind == Kind.FAIL) == ((cycle, task) in failed), f"{kind.name} of task {task} in cycle {cycle}"
+        kind = Kind.FINISH
+    return cycle, kind, task, arg

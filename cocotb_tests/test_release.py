@@ -6,7 +6,7 @@ from kit.cycles import Cycles
 from kit.payload import pack, unpack
 from kit.platforms import platform
 from kit.run import generator, parameters, simulate
-from release_oracle import Rule, Rules
+from release_oracle import Rule, Rules, told
 from test_release_swept import compare, configure, plan
 
 from derca_hw.layouts import Layouts
@@ -36,6 +36,7 @@ async def rules(dut):
                           random.random() < 0.9 or i in (0, 3), slack=random.randint(0, 50)))
     await configure(bench, lay, tasks)
     spec, expected, seen = Rules(tasks, start), [], []
+    failed: set[tuple[int, int]] = set()  # ends of jobs that failed: cycle, task
     plans = tuple(plan(i, t) for i, t in enumerate(tasks) if t.enabled)
     model = GoldenRelease(p, plans, Agenda(), expected.append, policy, start)
     accepted: set[int] = set()
@@ -54,7 +55,12 @@ async def rules(dut):
             triggers = set()
         triggered_at.update(dict.fromkeys(triggers, now))
         ready = random.random() < 0.6
-        payload = pack(lay.done, task=finish, final=int(final), persist=int(not final)) if finish is not None else 0
+        payload = 0
+        if finish is not None:
+            fails = random.random() < 0.3
+            payload = pack(lay.done, task=finish, final=int(final), persist=int(not final), failed=int(fails))
+            if final and fails:
+                failed.add((now, finish))
         if final:
             model.finish(finish, now)
             counts["at the release"] += finish in due
@@ -90,7 +96,8 @@ async def rules(dut):
         for name in ("release_event", "miss_event", "finish_event"):
             if bench.get(f"{name}__valid"):
                 e = unpack(lay.event, bench.get(f"{name}__payload"))
-                seen.append(((e["cycle"] - start) % (1 << 32) + start, Kind(e["kind"]), e["task"], e["arg"]))
+                at = (e["cycle"] - start) % (1 << 32) + start
+                seen.append(told(at, Kind(e["kind"]), e["task"], e["arg"], failed))
                 if at_once and e["kind"] == Kind.RELEASE:
                     accepted.add(e["task"])  # no job ends before it is announced
         if at_once and bench.get("ready_event__valid"):

@@ -6,7 +6,7 @@ from kit.cycles import Cycles
 from kit.payload import pack, unpack
 from kit.platforms import platform
 from kit.run import generator, parameters, simulate
-from release_oracle import Rule, Rules
+from release_oracle import Rule, Rules, told
 
 from derca_hw.layouts import Layouts
 from derca_hw.release.swept import SweptRelease
@@ -71,6 +71,7 @@ async def rules(dut):
     tasks = random_tasks(random, p, lap, not options["bursts"])
     await configure(bench, lay, tasks)
     spec, expected, seen = Rules(tasks, start), [], []
+    failed: set[tuple[int, int]] = set()  # ends of jobs that failed: cycle, task
     plans = tuple(plan(i, t) for i, t in enumerate(tasks) if t.enabled)
     model = GoldenRelease(p, plans, Agenda(), expected.append, policy, start)
     accepted: set[int] = set()  # jobs the scheduler has taken
@@ -98,7 +99,12 @@ async def rules(dut):
         answer = random.random() < 0.5
         if trigger is not None:
             last_trigger[trigger] = now
-        payload = pack(lay.done, task=finish, final=int(final), persist=int(not final)) if finish is not None else 0
+        payload = 0
+        if finish is not None:
+            fails = random.random() < 0.3
+            payload = pack(lay.done, task=finish, final=int(final), persist=int(not final), failed=int(fails))
+            if final and fails:
+                failed.add((now, finish))
         # -- the model, then the design
         if final:
             model.finish(finish, now)
@@ -135,7 +141,8 @@ async def rules(dut):
         for name in ("event", "early_event"):
             if bench.get(f"{name}__valid"):
                 e = unpack(lay.event, bench.get(f"{name}__payload"))
-                seen.append(((e["cycle"] - start) % (1 << 32) + start, Kind(e["kind"]), e["task"], e["arg"]))
+                at = (e["cycle"] - start) % (1 << 32) + start
+                seen.append(told(at, Kind(e["kind"]), e["task"], e["arg"], failed))
     end = start + cycles - 3 * lap
     wanted = sorted((e.cycle, e.kind, e.task, e.arg) for e in expected if e.cycle < end)
     found = sorted(e for e in seen if e[0] < end)
