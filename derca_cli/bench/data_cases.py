@@ -13,7 +13,7 @@ from derca_sim.model.taskset import Task, TaskSet
 #: Latency of the memory, read and write, in cycles.
 LATENCY = 64
 #: Arrays measured: rows and columns -> side of the tile, bits of the bus, outputs requantised per cycle.
-ARRAYS = {8: (64, 64, 8), 12: (96, 128, 4), 16: (64, 128, 16), 32: (96, 256, 32)}
+ARRAYS = {8: (64, 64, 8), 12: (96, 32, 4), 16: (64, 128, 16), 32: (96, 256, 32)}
 #: The array of quick measurements, and of those of preemption, model and simulation.
 QUICK = 8
 SEED = 1

@@ -182,14 +182,12 @@ class Counters(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.activities = activities = ActivityCounters()
-        number = Signal.like(self.word)
         m.d.comb += [
             activities.activity.eq(self.activity),
             activities.running.eq(self.running),
             activities.clear.eq(self.clear),
             activities.snapshot.eq(self.snapshot),
-            number.eq(self.word - (Reg.IDLE_LOW >> 2)),
-            activities.row.eq(number[1:]),
+            activities.row.eq(self.word[1:] - (Reg.IDLE_LOW >> 3)),
         ]
         directions = {}
         for name in ("read", "write"):
