@@ -86,7 +86,7 @@ class SlotRing(wiring.Component):
             with m.If(self.flush & owned[i]):
                 m.d.sync += doomed[i].eq(1)
             with m.If(released):
-                m.d.sync += [owned[i].eq(0), doomed[i].eq(0)]
+                m.d.sync += owned[i].eq(0)
             with m.If(self.take & (self.filling == i)):
                 m.d.sync += [owned[i].eq(1), all_issued[i].eq(0)]
         for step, pointer in ((self.take, self.filling), (self.advance, self.user)):
