@@ -40,7 +40,7 @@ class Roofline:
 
 def of_shape(p: Platform, m: int, k: int, n: int) -> Roofline:
     """The roofline of a layer of this shape on a platform."""
-    element = 1
+    element = p.array.element_bytes
     return Roofline(
         m * k * n / (p.array.rows * p.array.cols),
         ((m * k + k * n) * element + BIAS_BYTES * n) / p.beat_bytes,
