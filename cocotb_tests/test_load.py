@@ -36,7 +36,7 @@ class LoadBench(wiring.Component):
         super().__init__({
             "iteration": In(stream.Signature(lay.iteration)), "request": Out(stream.Signature(lay.read_request)),
             "queue": Out(pulse(lay.tag)),
-            **{n: In(members[n].shape) for n in ("flush", "barrier", "bank_free", "bank", "outstanding")},
+            **{n: In(members[n].shape) for n in ("flush", "barrier", "bank_free", "bank", "outstanding", "fewer")},
             **{n: Out(1) for n in ("take_bank", "busy", "ready", "waiting")},
             **{f"{r}_{n}": In(ring[n].shape) for r in RINGS for n in RING_IN},
             **{f"{r}_{n}": Out(ring[n].shape) for r in RINGS for n in RING_OUT},
@@ -49,7 +49,7 @@ class LoadBench(wiring.Component):
         connect(m, load.request, flipped(self.request))
         connect(m, load.queue, flipped(self.queue))
         m.d.comb += [getattr(load, n).eq(getattr(self, n))
-                     for n in ("flush", "barrier", "bank_free", "bank", "outstanding")]
+                     for n in ("flush", "barrier", "bank_free", "bank", "outstanding", "fewer")]
         m.d.comb += [getattr(self, n).eq(getattr(load, n)) for n in ("take_bank", "busy", "ready", "waiting")]
         target = load.request.p.target
         asked = load.request.valid & load.request.ready
@@ -189,8 +189,9 @@ async def fills_and_frees(dut):
             number += 1
         flush = random.random() < 0.01
         barrier, bank_free = random.random() < 0.9, random.random() < 0.7
-        if random.random() < 0.3:
-            outstanding = random.choice([0, 0, max(0, outstanding - 1), random.randrange(6)])
+        if not queue and random.random() < 0.3:
+            outstanding = random.randrange(6)
+        fewer = outstanding > 0 and random.random() < 0.1
         bank = random.randrange(p.buffers.banks)
         drive, received, released = {}, {}, {}
         begins = bool(head) and all(ring.full(head[0][1][n]) for n, ring in rings.items()) and random.random() < 0.5
@@ -208,7 +209,8 @@ async def fills_and_frees(dut):
         bench.set(
             iteration__valid=int(current is not None), flush=int(flush), barrier=int(barrier), bank=bank,
             iteration__payload=pack(lay.iteration, **current) if current else random.getrandbits(60),
-            bank_free=int(bank_free), request__ready=int(ready), outstanding=outstanding, **drive,
+            bank_free=int(bank_free), request__ready=int(ready), outstanding=outstanding, fewer=int(fewer),
+            **drive,
         )
         await bench.tick()
         where = f"cycle {cycle}"
@@ -259,6 +261,7 @@ async def fills_and_frees(dut):
         assert bench.get("waiting") == (held or bool(blocked)), where
 
         # -- what happens at the end of the cycle ----------------------------------------------------------------
+        outstanding += (takes and not current["preload"] and current["tag"]["last"]) - fewer
         if made:
             ring, _ = queue.pop(0)
             if ring != "bank":

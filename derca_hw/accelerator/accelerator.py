@@ -128,6 +128,7 @@ class Accelerator(wiring.Component):
             load.flush.eq(flush),
             load.barrier.eq(barrier),
             load.outstanding.eq(tiles.outstanding),
+            load.fewer.eq(tiles.fewer),
             load.bank_free.eq(bank_owner.any_free),
             load.bank.eq(bank_owner.lowest),
             tags.i.valid.eq(load.queue.valid),

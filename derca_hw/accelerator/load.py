@@ -1,6 +1,6 @@
 """The load engine: one iteration at a time into read requests."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -48,6 +48,8 @@ class LoadEngine(wiring.Component):
         Iterations may begin.
     outstanding : In
         Tiles of the job taken here and not in memory, from the cycle after on.
+    fewer : In
+        One fewer in the next cycle.
     a_free, a_slot, b_free, b_slot : In
         The slots new tiles would go to.
     bank_free, bank : In
@@ -75,6 +77,7 @@ class LoadEngine(wiring.Component):
             "flush": In(1),
             "barrier": In(1),
             "outstanding": In(bits_for(outstanding_tiles(p))),
+            "fewer": In(1),
             "a_free": In(1),
             "a_slot": In(slot),
             "b_free": In(1),
@@ -109,9 +112,11 @@ class LoadEngine(wiring.Component):
         last_m, last_n = Signal(), Signal()
         held = Signal()  # requests for A may not be made yet
         new_phase = Signal(Phase)
-        limit = Signal(len(self.outstanding) + 1)
+        margin = Signal(signed(len(self.outstanding) + 2))  # older tiles that may be outstanding, less those that are
         if not lockstep:
-            m.d.comb += held.eq(work.depends & (self.outstanding > limit))
+            m.d.comb += held.eq(margin < 0)
+            with m.If(self.fewer):
+                m.d.sync += margin.eq(margin + 1)
         m.d.comb += [
             step.eq(out.valid & out.ready),
             out.p.task.eq(output.task),
@@ -198,7 +203,7 @@ class LoadEngine(wiring.Component):
                 work.eq(new),
                 panel.eq(0),
                 left.eq(new.tag.output.n),
-                limit.eq(new.allow + new.tag.last),  # its own tile is counted from now on
+                margin.eq(Mux(new.depends, new.allow - self.outstanding + self.fewer, 0)),
                 a_unit.eq(Mux(new.preload, self.bank, self.a_slot)),
                 b_unit.eq(self.b_slot),
             ]

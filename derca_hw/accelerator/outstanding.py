@@ -27,6 +27,8 @@ class OutstandingTiles(wiring.Component):
         A tile goes to the store engine; it is in memory.
     outstanding : Out
         Tiles of the running job that were taken and are not in memory.
+    fewer : Out
+        One of them is in memory: `outstanding` goes down, unless another one is taken.
     """
 
     def __init__(self, p: Platform):
@@ -41,6 +43,7 @@ class OutstandingTiles(wiring.Component):
             "stored": In(1),
             "stored_task": In(task),
             "outstanding": Out(bits_for(outstanding_tiles(p))),
+            "fewer": Out(1),
         })
 
     def elaborate(self, platform):
@@ -56,11 +59,10 @@ class OutstandingTiles(wiring.Component):
             ]
             m.d.sync += count.eq(count + up - down)
         task, changed = Signal.like(self.flush_task), Signal()
-        down = Signal()
-        m.d.comb += down.eq(self.stored & (self.stored_task == task))
-        m.d.sync += [changed.eq(self.flush), self.outstanding.eq(self.outstanding + self.taken - down)]
+        m.d.comb += self.fewer.eq(self.stored & (self.stored_task == task))
+        m.d.sync += [changed.eq(self.flush), self.outstanding.eq(self.outstanding + self.taken - self.fewer)]
         with m.If(changed):
-            m.d.sync += self.outstanding.eq(counts[task] - down)
+            m.d.sync += self.outstanding.eq(counts[task] - self.fewer)
         with m.If(self.flush):
             m.d.sync += task.eq(self.flush_task)
         return m
