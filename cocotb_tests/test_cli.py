@@ -29,8 +29,8 @@ def toy_hardware(tmp_path, monkeypatch):
     """Hardware that is quick to generate and to synthesise, and a build folder of its own."""
     monkeypatch.setenv("DERCA_BUILD_DIR", str(tmp_path / "build"))
     fake = types.ModuleType("derca_hw.generate")
-    fake.rtlil = lambda platform: toy_rtlil()
-    fake.verilog = lambda platform: "module derca;\nendmodule\n"
+    fake.rtlil = lambda platform, family: toy_rtlil()
+    fake.verilog = lambda platform, family=None: "module derca;\nendmodule\n"
     monkeypatch.setitem(sys.modules, "derca_hw.generate", fake)
     import derca_hw
 

@@ -125,7 +125,7 @@ def entry_layout(p: Platform) -> RowLayout:
         Field("next_layer", bits_for(p.tables.layers - 1), "that row's row of the layer table"),
         Field("count", COUNT_BITS, "iterations to the end of the layer"),
         Field("final", 1, "the job's last layer"),
-        Field("depends", 1, "not the job's first layer: its input comes from the layer before"),
+        Field("depends", 1, "its input comes from the layer before"),
         Field("allow", ALLOW_BITS, "output tiles of the job that may not be in memory yet"),
         Field("m", COORD_BITS, "tile coordinate along M of the first iteration"),
         Field("n", COORD_BITS, "tile coordinate along N"),
