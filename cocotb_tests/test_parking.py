@@ -30,7 +30,7 @@ class ParkingBench(wiring.Component):
         self._parking = Parking(p)
         members = self._parking.signature.members
         super().__init__({
-            **{n: In(members[n].shape) for n in PARKING_IN}, **{n: Out(members[n].shape) for n in PARKING_OUT},
+            **{n: In(members[n].shape) for n in PARKING_IN if n in members}, **{n: Out(members[n].shape) for n in PARKING_OUT},
             "grant": In(pulse(lay.grant)), "evicted": Out(pulse(lay.store)), "take": In(1), "preload": In(1),
             "any_free": Out(1), "lowest": Out(members["bank"].shape),
         })
@@ -42,7 +42,7 @@ class ParkingBench(wiring.Component):
         connect(m, parking.evicted, flipped(self.evicted))
         m.d.comb += [
             parking.grant.valid.eq(self.grant.valid), parking.grant.payload.eq(self.grant.payload),
-            *(getattr(parking, n).eq(getattr(self, n)) for n in PARKING_IN),
+            *(getattr(parking, n).eq(getattr(self, n)) for n in PARKING_IN if n in parking.signature.members),
             *(getattr(self, n).eq(getattr(parking, n)) for n in PARKING_OUT),
             banks.back.eq(parking.free), banks.take.eq(self.take | self.preload),
             parking.preload.eq(self.preload), parking.preload_bank.eq(banks.lowest),
@@ -121,7 +121,7 @@ async def banks_and_jobs(dut):
                 drive["preload"] = 1
             elif bank is None and waits is None and not need_preload and owners.free and random.random() < 0.3:
                 drive["take"] = 1
-        bench.set(**drive)
+        bench.set(**{name: value for name, value in drive.items() if hasattr(dut, name)})
         await bench.tick()
         where = f"cycle {cycle}: {owners.__dict__}"
 

@@ -202,13 +202,7 @@ class Accelerator(wiring.Component):
             compute.bank.eq(bank_owner.lowest),
             bank_owner.take.eq(compute.take_bank | load.take_bank),
             bank_owner.back.eq(parking.free),
-            parking.start.eq(self.start),
-            parking.keeps.eq(compute.keeps),
-            parking.swap.eq(compute.swap),
-            parking.swap_strategy.eq(compute.swap_strategy),
             parking.bank.eq(compute.swap_bank),
-            parking.output.eq(compute.swap_output),
-            parking.save.eq(compute.swap_save),
             parking.dropped.eq(compute.drop),
             parking.preload.eq(load.take_bank),
             parking.preload_bank.eq(bank_owner.lowest),
@@ -224,6 +218,15 @@ class Accelerator(wiring.Component):
             banks.write_address.eq(compute.write_address),
             banks.write_row.eq(compute.write_row),
         ]
+        if self._p.buffers.spare:
+            m.d.comb += [
+                parking.start.eq(self.start),
+                parking.keeps.eq(compute.keeps),
+                parking.swap.eq(compute.swap),
+                parking.swap_strategy.eq(compute.swap_strategy),
+                parking.output.eq(compute.swap_output),
+                parking.save.eq(compute.swap_save),
+            ]
 
     def _store(self, m, store, compute, parking, banks, bank_owner, tiles, load, barrier):
         """Tiles, saved and evicted sums to the store engine and to memory."""

@@ -51,14 +51,12 @@ class Parking(wiring.Component):
         self._lay = lay = Layouts(p)
         bank = bits_for(p.buffers.banks - 1)
         super().__init__({
-            "start": In(1),
+            **({
+                "start": In(1), "keeps": In(1), "swap": In(1), "swap_strategy": In(Strategy), "output": In(lay.output),
+                "save": In(p.bus.address_width),
+            } if p.buffers.spare else {}),
             "grant": In(pulse(lay.grant)),
-            "keeps": In(1),
-            "swap": In(1),
-            "swap_strategy": In(Strategy),
             "bank": In(bank),
-            "output": In(lay.output),
-            "save": In(p.bus.address_width),
             "preload": In(1),
             "preload_bank": In(bank),
             "dropped": In(1),

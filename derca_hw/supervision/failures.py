@@ -78,7 +78,7 @@ class Failures(wiring.Component):
 
         # A job has failed while a mark of its task, one per side, differs from what was last `seen`: every memory has
         # one writer.
-        marks, seen = [memory("read_marks", 1), memory("write_marks", 1)], memory("seen", 2)
+        marks, seen = ([memory(f"{side}_{name}", 1) for side in ("read", "write")] for name in ("marks", "seen"))
 
         def look(of, at):
             port = of.read_port(domain="comb")
@@ -86,8 +86,7 @@ class Failures(wiring.Component):
             return port.data
 
         def failed(at):
-            known = look(seen, at)
-            return (look(marks[0], at) ^ known[0]) | (look(marks[1], at) ^ known[1])
+            return (look(marks[0], at) ^ look(seen[0], at)) | (look(marks[1], at) ^ look(seen[1], at))
 
         def hits(at):
             return ((self.read_fault.valid & (self.read_fault.p.task == at))
@@ -96,17 +95,20 @@ class Failures(wiring.Component):
         for i, fault in enumerate((self.read_fault, self.write_fault)):
             write = marks[i].write_port()
             m.d.comb += [
-                write.addr.eq(fault.p.task), write.data.eq(~look(seen, fault.p.task)[i]), write.en.eq(fault.valid),
+                write.addr.eq(fault.p.task), write.data.eq(~look(seen[i], fault.p.task)), write.en.eq(fault.valid),
             ]
         begins = Signal()  # a job's first instruction
-        forget = seen.write_port()
         m.d.comb += [
             begins.eq(instruction.valid & instruction.p.switch & ~instruction.p.resume),
-            forget.addr.eq(instruction.p.task),
-            forget.en.eq(begins),
-            *(forget.data[i].eq(look(marks[i], instruction.p.task)) for i in range(2)),
             self.suppress.eq(failed(self.writer)),
         ]
+
+        for mark, known in zip(marks, seen, strict=True):
+            forget = known.write_port()
+            m.d.comb += [
+                forget.addr.eq(instruction.p.task), forget.data.eq(look(mark, instruction.p.task)),
+                forget.en.eq(begins),
+            ]
 
         # -- the running job -----------------------------------------------------------------------------------------
         running, bad = Signal(task), Signal()
