@@ -30,7 +30,8 @@ class ParkingBench(wiring.Component):
         self._parking = Parking(p)
         members = self._parking.signature.members
         super().__init__({
-            **{n: In(members[n].shape) for n in PARKING_IN if n in members}, **{n: Out(members[n].shape) for n in PARKING_OUT},
+            **{n: In(members[n].shape) for n in PARKING_IN if n in members},
+            **{n: Out(members[n].shape) for n in PARKING_OUT},
             "grant": In(pulse(lay.grant)), "evicted": Out(pulse(lay.store)), "take": In(1), "preload": In(1),
             "any_free": Out(1), "lowest": Out(members["bank"].shape),
         })
