@@ -46,7 +46,7 @@ def test_the_sets_cover_what_they_should():
     cases = [random_case(seed) for seed in range(1, 201)]
     tasks = [t for c in cases for t in c.compiled.tasks]
     layers = [(c.compiled.platform, layer.layer) for c in cases for t in c.compiled.tasks for layer in t.layers]
-    assert {c.compiled.strategy for c in cases} == {"np", "lw", "recompute", "persist", "flexible"}
+    assert {c.compiled.strategy for c in cases} == {"np", "lw", "recompute", "persist", "park", "mixed", "flexible"}
     assert len({c.compiled.platform.name for c in cases}) == len(PLATFORM_NAMES) * len(PIPELINES)
     assert {len(c.compiled.tasks) for c in cases} == set(range(1, 7))
     assert any(layer.k == 1 for _, layer in layers) and any(layer.m == 1 and layer.n == 1 for _, layer in layers)

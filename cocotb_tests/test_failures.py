@@ -66,7 +66,7 @@ def corrupt(random, job_set, kind: str, name: str) -> str:
     p, plan = job_set.platform, job_set.tasks[VICTIM]
     layout, rows = (layer_layout(p), job_set.layer_rows) if kind == "layer" else (entry_layout(p), job_set.entry_rows)
     candidates = [at.row for at in plan.layers] if kind == "layer" else [
-        e.row for region in plan.regions for e in region.entries]
+        e.row for e in plan.entries]
     row = random.choice(candidates)
     fields = layout.unpack(rows[row])
     bad = random.choice([p.memory.size - 8, (1 << p.bus.address_width) - 64, job_set.tasks[1].layers[0].c_base, 1])

@@ -23,7 +23,9 @@ LARGE_LAYERS = ((1024, 8192, 1024), (2048, 128, 2048), (6144, 512, 4096))
 
 def finishes(platform, shape_lists):
     """Response of one job per network, each released when the one before is long done; results are checked."""
-    networks = [random_network(f"n{i}", [(*s, False) for s in shapes], i) for i, shapes in enumerate(shape_lists)]
+    dtype = platform.array.dtype
+    networks = [
+        random_network(f"n{i}", [(*s, False) for s in shapes], i, dtype) for i, shapes in enumerate(shape_lists)]
     gap = 4 * max(rough_cycles(platform, n) for n in networks) + 2000
     tasks = tuple(Task(f"t{i}", i, n, gap, gap, 0, True, (i * gap,)) for i, n in enumerate(networks))
     horizon = gap * len(tasks)

@@ -33,7 +33,7 @@ def networks(p):
         "shallow": [(1, 1, 1), (tm + 1, tk - 1, tn + 1)],
     }
     return {
-        name: random_network(name, [(*s, i % 2 == 1) for i, s in enumerate(part)], seed)
+        name: random_network(name, [(*s, i % 2 == 1) for i, s in enumerate(part)], seed, p.array.dtype)
         for seed, (name, part) in enumerate(shapes.items())
     }
 

@@ -19,7 +19,7 @@ from derca_sim.model.tables import Strategy
 from derca_sim.model.taskset import Task, TaskSet
 from derca_sim.model.timing import ComputeTiming, KernelTiming, SchedulerTiming
 
-TABLES = {"regions": 512, "entries": 512}
+TABLES = {"regions": 1024, "entries": 1024}
 #: Platforms on which loading a full tile takes less time than computing it.
 COMPUTE_BOUND = [platform(**{"tables": TABLES, **settings}) for settings in (
     {},
@@ -31,13 +31,13 @@ COMPUTE_BOUND = [platform(**{"tables": TABLES, **settings}) for settings in (
 
 
 def compiled(p, network: Network, regions: int | None) -> Compiled:
-    """One job of a network in `regions` regions of about equal length, or (None) of one slice each."""
+    """One job of a network in `regions` regions of about equal length, or (None) as many as it can have."""
     horizon = 2 * rough_cycles(p, network) + 4000
     taskset = TaskSet("regions", Path("regions.toml"), p, horizon, (
         Task("only", 0, network, horizon, horizon, 0, False, ()),))
     ((layers,), _) = place(p, taskset.tasks)
     where = [(layer.index, i + 1) for layer in layers for i in range(layer.slices)][:-1]  # every point there is
-    count = len(where) if regions is None else regions - 1
+    count = min(len(where), p.tables.regions - 1) if regions is None else regions - 1
     assert count <= len(where), f"{len(where) + 1} slices, {regions} regions wanted"
     chosen = {where[i * len(where) // max(1, count)] for i in range(count)}
     at = {(layer, i): Strategy.PERSIST if layers[layer].redo(i) else Strategy.LAYER for layer, i in chosen}
@@ -116,7 +116,7 @@ def test_latencies_leave_no_room_for_a_bubble():
 def test_fifty_regions_cost_nothing_and_leave_the_array_no_idle_cycle(p, tmp_path):
     """Full tiles, loaded faster than computed: not one idle cycle in the whole job, however it is cut."""
     t = p.tile
-    network = random_network("full", [(2 * t.m, 13 * t.k, 4 * t.n, False)], 1)
+    network = random_network("full", [(2 * t.m, 13 * t.k, 4 * t.n, False)], 1, p.array.dtype)
     slices = 104 * (t.m // p.array.rows) * (t.n // p.array.cols)
     logs = {n: judged(compiled(p, network, n), n) for n in (1, 2, 50, 104, slices)}
     for regions, log in logs.items():
@@ -130,7 +130,8 @@ def ragged(p) -> list[Network]:
     """Edge tiles in all three dimensions, the last K step 1 or 2 long, several layers; hardly any work per load."""
     t = p.tile
     shapes = [(t.m + 1, 8 * t.k + 1, 3 * t.n - 1, True), (t.m + 1, 3 * t.n - 1, 2, False), (3, 2, 2 * t.n + 1, False)]
-    return [random_network("ragged", shapes, 2), random_network("thin", [(1, 6 * t.k + 2, 10 * t.n, False)], 3)]
+    thin = [(1, 6 * t.k + 2, 10 * t.n, False)]
+    return [random_network("ragged", shapes, 2, p.array.dtype), random_network("thin", thin, 3, p.array.dtype)]
 
 
 @pytest.mark.parametrize("name", PLATFORM_NAMES)
@@ -154,7 +155,7 @@ def check_random(name: str, pipeline: str, seed: int) -> None:
     rng = np.random.default_rng([50, seed])
     p = random_platform(name, pipeline)
     shapes = [(*random_shape(rng, p), False) for _ in range(rng.integers(1, 4))]
-    network = random_network("random", shapes, seed)
+    network = random_network("random", shapes, seed, p.array.dtype)
     slices = sum(-(-m // p.array.rows) * -(-k // p.tile.k) * -(-n // p.array.cols) for m, k, n, _ in shapes)
     most = min(slices, p.tables.regions)
     some = int(rng.integers(1, most + 1))

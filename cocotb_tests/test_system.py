@@ -1,6 +1,7 @@
 """Comparisons of a run with the models, and the verdict of `derca run`: each way to be wrong is seen."""
 
 import json
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -146,7 +147,7 @@ def fake_run(compiled, monkeypatch):
             raise answer["error"]
         done = [e for e in answer["events"] if e.kind == Kind.FINISH]
         finishes = [finish(compiled, e.task, answer["memory"], e.cycle) for e in done]
-        return RtlResult(answer["events"], finishes, answer["memory"], 1000, 0.001, {"read_beats": 1}, {})
+        return RtlResult(answer["events"], finishes, answer["memory"], 1000, 0.001, {"read_beats": 1}, defaultdict(int))
 
     monkeypatch.setattr(derca_cli.system, "simulate", simulate)
     monkeypatch.setattr("derca_sim.golden.machine.run", lambda compiled, horizon: answer["model"])

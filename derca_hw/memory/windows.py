@@ -61,7 +61,7 @@ class WindowCheck(wiring.Component):
             """This word of the task whose request was accepted last."""
             m.submodules[register.name.lower()] = memory = Memory(
                 shape=registers[register.name].width, depth=depth, init=[],
-                attrs=ram_style(depth))
+                attrs=ram_style(depth, platform))
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [
                 write.addr.eq(Cat(config.p.task, self.write_page)),

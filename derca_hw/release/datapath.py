@@ -10,6 +10,7 @@ from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SweptTiming
 
+from ..family import Family
 from ..layouts import Layouts
 
 #: Bits of times; keys have `scheduler.time_width` of them.
@@ -31,9 +32,12 @@ def State(keeps: bool) -> data.StructLayout:
     })
 
 
-def ram_style(depth: int) -> dict:
-    """Attributes of a memory: shallow ones never become block RAM; what it answers comes late, and sums follow."""
-    return {"ram_style": "distributed"} if depth <= DISTRIBUTED else {}
+def ram_style(depth: int, family: Family | None = None) -> dict:
+    """Attributes of a memory: shallow ones never become block RAM; what it answers comes late, and sums follow.
+
+    iCE40 has no other RAM.
+    """
+    return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family is not Family.ICE40 else {}
 
 
 def table(m, name, shape, depth):

@@ -73,7 +73,7 @@ class Failures(wiring.Component):
         depth = 1 << len(self.writer)
 
         def memory(name, width):
-            m.submodules[name] = out = Memory(shape=width, depth=depth, init=[], attrs=ram_style(depth))
+            m.submodules[name] = out = Memory(shape=width, depth=depth, init=[], attrs=ram_style(depth, platform))
             return out
 
         # A job has failed while a mark of its task, one per side, differs from what was last `seen`: every memory has
