@@ -22,8 +22,8 @@ CODES = {"skip": 0, "queue": 1, "abort": 2}
 
 def plan(index: int, task: Rule) -> TaskPlan:
     """A task without work."""
-    return TaskPlan(index, f"t{index}", None, task.period, task.deadline, task.offset, task.sporadic, (), (), (),
-                    task.overrun, work=task.deadline - task.slack)
+    return TaskPlan(index, f"t{index}", None, task.period, task.deadline, task.offset, task.sporadic, (), (), (), (),
+                    overrun=task.overrun, work=task.deadline - task.slack)
 
 
 async def configure(bench, lay, tasks: list[Rule], page: int = 0):
