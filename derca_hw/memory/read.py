@@ -3,14 +3,14 @@
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import READ_WINDOWS
 
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
-from .windows import WindowCheck
+from .windows import WindowCheck, split_checked
 
 
 class ReadManager(wiring.Component):
@@ -53,7 +53,7 @@ class ReadManager(wiring.Component):
         p, lay = self._p, self._lay
         m.submodules.split = split = BurstSplitter(p)
         m.submodules.windows = windows = WindowCheck(p, READ_WINDOWS)
-        connect(m, flipped(self.config), windows.config)
+        split_checked(m, self, windows, split)
         source = data.StructLayout({"target": lay.target, "task": lay.read_request["task"].shape})
         tracked = data.StructLayout({"source": source, "first": 1, "last": 1, "refused": 1})
         # The FIFO holds every burst from AR to its last beat. One more than are in flight: an entry takes a cycle to
@@ -64,16 +64,6 @@ class ReadManager(wiring.Component):
         request, origin = self.request, Signal(source)
         open_, refused, known = Signal(), Signal(), Signal()
         m.d.comb += [
-            windows.page.eq(self.page),
-            windows.write_page.eq(self.write_page),
-            windows.start.eq(split.start),
-            windows.task.eq(request.p.task),
-            windows.address.eq(request.p.address),
-            windows.beats.eq(request.p.beats),
-            split.start.eq(request.valid & request.ready),
-            split.address.eq(request.p.address),
-            split.beats.eq(request.p.beats),
-            request.ready.eq(split.ready),
             open_.eq(split.valid & (in_flight != p.bus.outstanding)),
             refused.eq(windows.refused),
             self.ar.valid.eq(open_ & ~refused),

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg, register_map
 from derca_sim.model.tables import bits_for
 
 from ..layouts import Layouts, pulse
-from ..release.datapath import ram_style
+from ..ram import ram_style
+from .burst import BurstSplitter
 
 
 class WindowCheck(wiring.Component):
@@ -84,3 +85,21 @@ class WindowCheck(wiring.Component):
         inside = [(first >= bound(base)) & (last <= bound(end)) for base, end in self._windows]
         m.d.comb += self.refused.eq(self.nothing | first[:shift].any() | ~Cat(inside).any())
         return m
+
+
+def split_checked(m, manager, windows: WindowCheck, split: BurstSplitter) -> None:
+    """Bring the requests of a read or write manager to its window check and its splitter alike."""
+    request = manager.request
+    connect(m, flipped(manager.config), windows.config)
+    m.d.comb += [
+        windows.page.eq(manager.page),
+        windows.write_page.eq(manager.write_page),
+        windows.start.eq(split.start),
+        windows.task.eq(request.p.task),
+        windows.address.eq(request.p.address),
+        windows.beats.eq(request.p.beats),
+        split.start.eq(request.valid & request.ready),
+        split.address.eq(request.p.address),
+        split.beats.eq(request.p.beats),
+        request.ready.eq(split.ready),
+    ]

@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import WRITE_WINDOW
@@ -12,7 +12,7 @@ from derca_sim.model.timing import KernelTiming
 
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
-from .windows import WindowCheck
+from .windows import WindowCheck, split_checked
 
 #: Bits of the burst sequence numbers: bursts without a response are always far fewer.
 SEQUENCE_BITS = 16
@@ -89,7 +89,7 @@ class WriteManager(wiring.Component):
         m.submodules.windows = windows = WindowCheck(self._p, (WRITE_WINDOW,))
         m.submodules.lengths = lengths = SyncFIFOBuffered(width=burst_layout.size, depth=self.lengths_depth())
         m.submodules.ends = ends = SyncFIFOBuffered(width=end_layout.size, depth=self.COMMANDS)
-        connect(m, flipped(self.config), windows.config)
+        split_checked(m, self, windows, split)
         commands = Signal(range(self.COMMANDS + 1))
 
         # -- addresses ---------------------------------------------------------------------------------------------
@@ -101,16 +101,6 @@ class WriteManager(wiring.Component):
         sequence, dropped = Signal(SEQUENCE_BITS), Signal(SEQUENCE_BITS)  # bursts put on the bus; bursts that were not
         new_end = Signal(end_layout)
         m.d.comb += [
-            windows.page.eq(self.page),
-            windows.write_page.eq(self.write_page),
-            windows.start.eq(split.start),
-            windows.task.eq(request.p.task),
-            windows.address.eq(request.p.address),
-            windows.beats.eq(request.p.beats),
-            split.start.eq(request.valid & request.ready),
-            split.address.eq(request.p.address),
-            split.beats.eq(request.p.beats),
-            request.ready.eq(split.ready),
             open_.eq(split.valid & lengths.w_rdy),
             drop.eq(windows.refused | suppressed | tainted),
             self.aw.valid.eq(open_ & ~drop),

@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
@@ -10,16 +9,13 @@ from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SweptTiming
 
-from ..family import Family
 from ..layouts import Layouts
+from ..ram import DISTRIBUTED, table
 
 #: Bits of times; keys have `scheduler.time_width` of them.
 TIME_BITS = 32
-
 #: Parameters by their place in memory.
 PARAMETERS = (TaskReg.PERIOD, TaskReg.DEADLINE, TaskReg.OFFSET, TaskReg.SLACK)
-#: Words of a distributed memory that need no selection behind it.
-DISTRIBUTED = 64
 
 def State(keeps: bool) -> data.StructLayout:
     """What the unit remembers of a task between visits."""
@@ -30,21 +26,6 @@ def State(keeps: bool) -> data.StructLayout:
         "open": 1,  # sporadic: a period has passed since the last release
         **({"queued": 1} if keeps else {}),  # a release is kept
     })
-
-
-def ram_style(depth: int, family: Family | None = None) -> dict:
-    """Attributes of a memory: shallow ones never become block RAM; what it answers comes late, and sums follow.
-
-    iCE40 has no other RAM.
-    """
-    return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family is not Family.ICE40 else {}
-
-
-def table(m, name, shape, depth):
-    """Write port and read port of a memory; the user registers what is read."""
-    size = 1 << bits_for(depth - 1)
-    m.submodules[name] = memory = Memory(shape=shape, depth=size, init=[], attrs=ram_style(size))
-    return memory.write_port(), memory.read_port(domain="comb")
 
 
 class Datapath(wiring.Component):
@@ -112,7 +93,7 @@ class Datapath(wiring.Component):
         pages = 1 + shadow
         # Three or four parameters in one memory or in two: what gives fewer levels to choose from.
         together = 4 * size * pages <= DISTRIBUTED
-        times_w, times = table(m, "times", TIME_BITS, size * (3 if self._keeps else 2))
+        times_w, times = table(m, "times", TIME_BITS, size * (3 if self._keeps else 2), platform)
         config = self.config
         is_slack = config.field == TaskReg.SLACK >> 2
         kept = (config.field <= TaskReg.OFFSET >> 2) | (is_slack if slack else 0)
@@ -121,7 +102,7 @@ class Datapath(wiring.Component):
         number = Cat(config.field[0] | is_slack, config.field[1] | is_slack)  # SLACK follows OFFSET
         parameters = []
         for name, fields in (("parameters", 4),) if together else (("first", 2), ("second", 1 + slack)):
-            memory_w, memory = table(m, name, TIME_BITS, size * fields * pages)
+            memory_w, memory = table(m, name, TIME_BITS, size * fields * pages, platform)
             wide = fields.bit_length() - 1
             m.d.comb += [
                 memory.addr.eq(Cat(self.at, self.parameter[:wide], *page)),

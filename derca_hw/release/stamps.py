@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
-from .datapath import TIME_BITS, table
+from ..ram import table
+from .datapath import TIME_BITS
 
 #: Up to as many tasks the marks stand beside the stamps, in distributed memory; beyond, in a memory of their own, so
 #: that the stamps fit block memory, whose outputs are all registered alike.
@@ -53,14 +54,14 @@ class Stamps(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         together = self._n <= SMALL
-        stamps_w, stamps = table(m, "stamps", TIME_BITS + together, self._n)
-        marks_w, marks = (stamps_w, stamps) if together else table(m, "marks", 1, self._n)
+        stamps_w, stamps = table(m, "stamps", TIME_BITS + together, self._n, platform)
+        marks_w, marks = (stamps_w, stamps) if together else table(m, "marks", 1, self._n, platform)
         write = Signal()
         valid, task, stamp, last = Signal(), Signal.like(self.task), Signal(TIME_BITS), Signal()
         m.d.sync += [valid.eq(self.valid), task.eq(self.task), stamp.eq(self.now), last.eq(self.seen)]
         pending = Signal()
         if self._repeats:
-            copy_w, copy = table(m, "copy", 1, self._n)
+            copy_w, copy = table(m, "copy", 1, self._n, platform)
             mark, again = Signal(), Signal()
             m.d.comb += [
                 copy.addr.eq(self.task), copy_w.addr.eq(task), copy_w.data.eq(~last), copy_w.en.eq(write),

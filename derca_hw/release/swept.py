@@ -11,7 +11,8 @@ from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
 from ..layouts import Layouts, pulse
-from .datapath import Datapath, State, ram_style, table
+from ..ram import ram_style, table
+from .datapath import Datapath, State
 from .stamps import Stamps
 
 #: Codes of `TaskReg.MODE`, bits 3..2.
@@ -108,14 +109,14 @@ class SweptRelease(wiring.Component):
         # -- what is known of it: parameters, times, flags, and whether its job has ended or a trigger has come --------
         m.submodules.datapath = path = Datapath(p)
         shadow = p.tables.shadow
-        mode_w, mode_r = table(m, "mode", 4 if keeps else 2, n * (1 + shadow))
+        mode_w, mode_r = table(m, "mode", 4 if keeps else 2, n * (1 + shadow), platform)
         # Beside the flags: marks of the ends and triggers that have been dealt with; again for either side.
-        flags_w, flags_r = table(m, "flags", data.StructLayout({"state": State(keeps), "seen": 2}), n)
+        flags_w, flags_r = table(m, "flags", data.StructLayout({"state": State(keeps), "seen": 2}), n, platform)
         m.submodules.seen = seen_memory = Memory(
-            shape=2, depth=1 << self._task, init=[], attrs=ram_style(1 << self._task))
+            shape=2, depth=1 << self._task, init=[], attrs=ram_style(1 << self._task, platform))
         seen_w = seen_memory.write_port()
         seen_end, seen_trigger = (seen_memory.read_port(domain="comb") for _ in range(2))
-        failures_w, failures_r = table(m, "failures", 1, n)  # whether the end was a failure
+        failures_w, failures_r = table(m, "failures", 1, n, platform)  # whether the end was a failure
         m.submodules.ends = ends = Stamps(p)
         m.submodules.triggers = triggers = Stamps(p, repeats=True)
         final = Signal()

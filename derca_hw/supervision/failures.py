@@ -9,7 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.timing import KernelTiming
 
 from ..layouts import Layouts, pulse
-from ..release.datapath import ram_style
+from ..ram import ram_style
 
 
 class Failures(wiring.Component):
