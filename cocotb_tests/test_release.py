@@ -3,11 +3,11 @@
 import cocotb
 import pytest
 from kit.cycles import Cycles
-from kit.payload import pack, unpack
+from kit.payload import unpack
 from kit.platforms import platform
 from kit.run import generator, parameters, simulate
 from release_oracle import Rule, Rules, told
-from test_release_swept import compare, configure, plan
+from test_release_swept import compare, configure, drawn_end, plan
 
 from derca_hw.layouts import Layouts
 from derca_hw.release.parallel import ParallelRelease
@@ -55,12 +55,7 @@ async def rules(dut):
             triggers = set()
         triggered_at.update(dict.fromkeys(triggers, now))
         ready = random.random() < 0.6
-        payload = 0
-        if finish is not None:
-            fails = random.random() < 0.3
-            payload = pack(lay.done, task=finish, final=int(final), persist=int(not final), failed=int(fails))
-            if final and fails:
-                failed.add((now, finish))
+        payload = drawn_end(random, lay, finish, final, failed, now)
         if final:
             model.finish(finish, now)
             counts["at the release"] += finish in due

@@ -99,12 +99,7 @@ async def rules(dut):
         answer = random.random() < 0.5
         if trigger is not None:
             last_trigger[trigger] = now
-        payload = 0
-        if finish is not None:
-            fails = random.random() < 0.3
-            payload = pack(lay.done, task=finish, final=int(final), persist=int(not final), failed=int(fails))
-            if final and fails:
-                failed.add((now, finish))
+        payload = drawn_end(random, lay, finish, final, failed, now)
         # -- the model, then the design
         if final:
             model.finish(finish, now)
@@ -157,6 +152,16 @@ async def rules(dut):
         needed |= {"ABORT"} if "abort" in p.release.overrun else set()
         missing = sorted(k for k in needed if not counts[k])
         assert not missing, f"never happened: {missing}"
+
+
+def drawn_end(random, lay, task, final, failed, now) -> int:
+    """Payload of what is stored for `task` (0 if None) in this cycle; a job's end that fails goes to `failed`."""
+    if task is None:
+        return 0
+    fails = random.random() < 0.3
+    if final and fails:
+        failed.add((now, task))
+    return pack(lay.done, task=task, final=int(final), persist=int(not final), failed=int(fails))
 
 
 def compare(who, found, wanted, start):

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amaranth.back import rtlil
-from amaranth.hdl import Cat, ClockDomain, Elaboratable, Module, ResetSignal, Signal, Value
+from amaranth.hdl import Cat, ClockDomain, Elaboratable, Module, ResetSignal, Signal
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In
 
 from derca_hw.family import Family
+from derca_hw.ports import ports
 
 from . import toolchain
 from .output import CheckFailed
@@ -49,10 +49,10 @@ class OutOfContext(Elaboratable):
         m = Module()
         m.domains.sync = domain = ClockDomain()
         m.submodules.block = block = self.component
-        ports = _ports(block)
-        inputs = [value for name, (value, direction) in ports.items()
+        found = ports(block)
+        inputs = [value for name, (value, direction) in found.items()
                   if direction is PortDirection.Input and name not in self.held]
-        outputs = [value for value, direction in ports.values() if direction is PortDirection.Output]
+        outputs = [value for value, direction in found.values() if direction is PortDirection.Output]
         driven = Cat(*inputs)
         chain = Signal(len(driven) + 1, reset_less=True)  # the last bit is the block's reset
         m.d.comb += [domain.clk.eq(self.clk), ResetSignal().eq(chain[-1])]
@@ -72,20 +72,9 @@ class OutOfContext(Elaboratable):
         return m
 
 
-def _ports(component: wiring.Component) -> dict:
-    """Ports of a component, without those that are constant (`ready` of a stream that is always ready)."""
-    ports = {}
-    for path, member, value in component.signature.flatten(component):
-        value = Value.cast(value)
-        if isinstance(value, Signal):
-            direction = PortDirection.Input if member.flow == In else PortDirection.Output
-            ports["__".join(map(str, path))] = value, direction
-    return ports
-
-
 def bare_rtlil(component: wiring.Component, family: Family) -> str:
     """RTLIL of the component alone for a device family; the top module is `block`."""
-    return rtlil.convert(component, platform=family, name="block", ports=_ports(component), emit_src=False)
+    return rtlil.convert(component, platform=family, name="block", ports=ports(component), emit_src=False)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from amaranth.back import rtlil, verilog
 from filelock import FileLock
-from kit.build import ports
 
 from derca_cli.rtl.build import BuildError, call, digest, work_dir
 from derca_cli.rtl.vpi import make
 from derca_cli.toolchain import build_directory, verilator_command, verilator_environment, verilator_version
+from derca_hw.ports import ports
 
 from .bench import Case, DecisionBench, header
 

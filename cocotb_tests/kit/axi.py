@@ -5,12 +5,11 @@ import random
 import warnings
 
 from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import RisingEdge
 from cocotbext.axi import AxiBus, AxiRam
 
-from derca_hw.layouts import Layouts, pulse
 from derca_hw.memory.interface import MemoryInterface
 from derca_sim.model.platform import Platform
 
@@ -23,7 +22,6 @@ class MemoryBench(wiring.Component):
 
     def __init__(self, p: Platform):
         self._p = p
-        lay = Layouts(p)
         address, width = p.bus.address_width, p.bus.data_width
         channels = {}
         for channel in ("aw", "ar"):
@@ -32,21 +30,10 @@ class MemoryBench(wiring.Component):
                 f"m_axi_{channel}size": Out(3), f"m_axi_{channel}burst": Out(2), f"m_axi_{channel}valid": Out(1),
                 f"m_axi_{channel}ready": In(1),
             }
+        self._memory = MemoryInterface(p)
+        inner = self._memory.signature.members
         super().__init__({
-            "read_request": In(stream.Signature(lay.read_request)),
-            "read_beat": Out(pulse(lay.read_beat)),
-            "write_request": In(stream.Signature(lay.write_request)),
-            "write_beat": In(stream.Signature(width)),
-            "stored": Out(1),
-            "room": Out(1),
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
-            "read_fault": Out(pulse(lay.job_fault)),
-            "write_fault": Out(pulse(lay.job_fault)),
-            "writer": Out(lay.write_request["task"].shape),
-            "suppress": In(1),
-            "busy": Out(1),
+            **{name: member for name, member in inner.items() if name not in ("ar", "r", "aw", "w", "b")},
             **channels,
             "m_axi_wdata": Out(width), "m_axi_wstrb": Out(width // 8), "m_axi_wlast": Out(1),
             "m_axi_wvalid": Out(1), "m_axi_wready": In(1),
@@ -57,7 +44,7 @@ class MemoryBench(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = MemoryInterface(self._p)
+        m.submodules.memory = memory = self._memory
         connect(m, flipped(self.read_request), memory.read_request)
         connect(m, memory.read_beat, flipped(self.read_beat))
         connect(m, flipped(self.write_request), memory.write_request)

@@ -4,25 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from amaranth.back import rtlil, verilog
-from amaranth.hdl import Const, Value
-from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from derca_cli.rtl import vpi
+from derca_hw.ports import ports
 
 #: Name of the top module and of the simulation binary.
 TOP = "top"
-
-
-def ports(component: wiring.Component) -> dict:
-    """Ports of a component by flat name, as `release__payload`; constant members (`ready` of pulses) are left out."""
-    out = {}
-    for path, member, value in component.signature.flatten(component):
-        value = Value.cast(value)
-        if not isinstance(value, Const):
-            direction = PortDirection.Output if member.flow == wiring.Out else PortDirection.Input
-            out["__".join(map(str, path))] = (value, direction)
-    return out
 
 
 def build(factory: Callable[[], wiring.Component], *, waves: bool = False, models: str = "") -> Path:

@@ -5,7 +5,6 @@ clock low, lets them settle, samples, and raises the clock. It exists to be comp
 """
 
 import time
-from dataclasses import dataclass
 
 from amaranth.hdl import Signal
 from amaranth.sim import Simulator
@@ -15,29 +14,13 @@ from derca_sim.compile import Compiled
 from derca_sim.events import Event, Kind, number_jobs
 from derca_sim.model.registers import Reg, start_value
 
-from .python_bus import ALWAYS, OUTPUTS, WHOLE_WORD, Host, Memory
+from .python_bus import ALWAYS, DRAIN, OUTPUTS, WHOLE_WORD, Host, Memory, TimedRun
 
 #: Half a clock period in seconds; any value does.
 _HALF = 1e-8
-#: Cycles after the horizon in which events leave their buffers.
-_DRAIN = 256
 
 
-@dataclass(frozen=True)
-class AmaranthResult:
-    """Events before the horizon, in the order of `number_jobs`, and the seconds that `cycles` cycles took."""
-
-    events: list[Event]
-    cycles: int
-    seconds: float
-
-    @property
-    def cycles_per_second(self) -> float:
-        """Simulated clock cycles per second of wall time."""
-        return self.cycles / self.seconds
-
-
-def amaranth_run(compiled: Compiled, horizon: int, progress=lambda detail: None) -> AmaranthResult:
+def amaranth_run(compiled: Compiled, horizon: int, progress=lambda detail: None) -> TimedRun:
     """Simulate a compiled task set from start until `now` is `horizon`.
 
     Parameters
@@ -81,7 +64,7 @@ def amaranth_run(compiled: Compiled, horizon: int, progress=lambda detail: None)
             await clock({**dict.fromkeys(ALWAYS, 1), "s_axi_wstrb": WHOLE_WORD, "aresetn": 0})
         drive({"aresetn": 1})
         t, o = 0, {"now": 0, "running": 0}
-        while not (o["running"] and o["now"] >= horizon + _DRAIN):
+        while not (o["running"] and o["now"] >= horizon + DRAIN):
             now = o["now"] + 1 if o["running"] else 0
             o = await clock({**memory.inputs(t), **host.inputs(), "trigger": triggers.get(now, 0)})
             memory.sample(t, o)
@@ -105,4 +88,4 @@ def amaranth_run(compiled: Compiled, horizon: int, progress=lambda detail: None)
     simulator.add_process(bench)  # a process, because a test bench settles the design after every single input
     simulator.add_testbench(wait)  # what the simulator runs for: it does not wait for processes
     simulator.run()
-    return AmaranthResult(number_jobs(found), horizon, clocked["end"] - clocked[True])
+    return TimedRun(number_jobs(found), horizon, clocked["end"] - clocked[True])

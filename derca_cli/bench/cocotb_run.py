@@ -5,7 +5,6 @@ import os
 import pickle
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from derca_sim.compile import Compiled
@@ -14,30 +13,14 @@ from derca_sim.model.registers import Reg, start_value
 
 from ..rtl import vpi
 from ..rtl.build import BuildError, verilog_for
-from .python_bus import ALWAYS, OUTPUTS, WHOLE_WORD, Host, Memory
+from .python_bus import ALWAYS, DRAIN, OUTPUTS, WHOLE_WORD, Host, Memory, TimedRun
 
 TOP = "derca"
 #: Environment variable with the folder in which a run finds its task set and leaves its events.
 PLACE = "DERCA_BENCH_PLACE"
-#: Cycles after the horizon in which events leave their buffers.
-DRAIN = 256
 
 
-@dataclass(frozen=True)
-class CocotbResult:
-    """Events before the horizon, in the order of `number_jobs`, and the seconds that `cycles` cycles took."""
-
-    events: list[Event]
-    cycles: int
-    seconds: float
-
-    @property
-    def cycles_per_second(self) -> float:
-        """Simulated clock cycles per second of wall time."""
-        return self.cycles / self.seconds
-
-
-def cocotb_run(compiled: Compiled, horizon: int) -> CocotbResult:
+def cocotb_run(compiled: Compiled, horizon: int) -> TimedRun:
     """Simulate a compiled task set without sporadic tasks from start until `now` is `horizon`.
 
     Raises
@@ -64,7 +47,7 @@ def cocotb_run(compiled: Compiled, horizon: int) -> CocotbResult:
             raise BuildError("the run under cocotb failed:\n" + (place / "log.txt").read_text()[-2000:])
         found = json.loads((place / "events.json").read_text())
     events = [Event(c, Kind(k), t, region=r, arg=a) for c, k, t, r, a in found["events"]]
-    return CocotbResult(number_jobs(events), horizon, found["seconds"])
+    return TimedRun(number_jobs(events), horizon, found["seconds"])
 
 
 async def bench(dut, edge, later) -> None:

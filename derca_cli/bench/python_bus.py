@@ -4,10 +4,29 @@ In every cycle a test bench sets the inputs, lets the design settle, and hands o
 """
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
+from derca_sim.events import Event
 from derca_sim.model.platform import Platform
+
+#: Cycles after the horizon in which events leave their buffers.
+DRAIN = 256
+
+
+@dataclass(frozen=True)
+class TimedRun:
+    """Events before the horizon, in the order of `number_jobs`, and the seconds that `cycles` cycles took."""
+
+    events: list[Event]
+    cycles: int
+    seconds: float
+
+    @property
+    def cycles_per_second(self) -> float:
+        """Simulated clock cycles per second of wall time."""
+        return self.cycles / self.seconds
 
 
 class Memory:
