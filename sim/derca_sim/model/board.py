@@ -1,0 +1,84 @@
+"""The boards that the open flow makes bitstreams for: facts about each. Pins stand in `constraints/`."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board. Clocks in MHz, `baud` in bits per second.
+
+    Attributes
+    ----------
+    name, title
+        As given on the command line, and for people.
+    family
+        Device family of `derca_hw.family`.
+    part
+        Options that name the device to nextpnr, in its own words.
+    pin_mhz, core_mhz
+        Clock that the board brings to the pin, and clock the accelerator runs with.
+    available
+        What the device has: LUT and REG in the units of `derca report`, BRAM blocks, DSP blocks, and SPRAM blocks
+        where there are any.
+    constraints, platform, taskset
+        File in `constraints/`, in `sim/platforms/`, in `sim/tasksets/`.
+    program
+        Command that loads the bitstream; `{}` stands for the file.
+    """
+
+    name: str
+    title: str
+    family: Literal["ecp5", "ice40"]
+    part: tuple[str, ...]
+    pin_mhz: float
+    core_mhz: float
+    available: dict[str, int] = field(hash=False)
+    constraints: str
+    platform: str
+    taskset: str
+    program: str
+    baud: int = 1_000_000
+
+
+_ECP5_85 = {"LUT": 83640, "REG": 83640, "BRAM": 208, "DSP": 156}
+_ECP5_45 = {"LUT": 43848, "REG": 43848, "BRAM": 108, "DSP": 72}
+_ECP5_25 = {"LUT": 24288, "REG": 24288, "BRAM": 56, "DSP": 28}
+_UP5K = {"LUT": 5280, "REG": 5280, "BRAM": 30, "DSP": 8, "SPRAM": 4}
+_HX8K = {"LUT": 7680, "REG": 7680, "BRAM": 32, "DSP": 0}
+
+
+def _board(name: str, title: str, family: str, part: str, suffix: str, **others) -> Board:
+    return Board(name=name, title=title, family=family, part=tuple(part.split()), constraints=f"{name}.{suffix}",
+                 platform=f"{name}.toml", **others)
+
+
+BOARDS: dict[str, Board] = {board.name: board for board in (
+    _board("ulx3s-85f", "Radiona ULX3S with LFE5U-85F", "ecp5", "--85k --package CABGA381 --speed 6", "lpf",
+           pin_mhz=25, core_mhz=25, available=_ECP5_85, taskset="demo.toml", program="openFPGALoader -b ulx3s {}"),
+    _board("ecpix5-45f", "LambdaConcept ECPIX-5 with LFE5UM5G-45F", "ecp5", "--um5g-45k --package CABGA554 --speed 8",
+           "lpf", pin_mhz=100, core_mhz=50, available=_ECP5_45, taskset="demo.toml",
+           program="openFPGALoader -b ecpix5 {}"),
+    _board("orangecrab-25f", "OrangeCrab r0.2 with LFE5U-25F", "ecp5", "--25k --package CSFBGA285 --speed 8", "lpf",
+           pin_mhz=48, core_mhz=24, available=_ECP5_25, taskset="digits_tiny.toml",
+           program="dfu-util --alt 0 -D {}"),
+    _board("icebreaker", "iCEBreaker with iCE40UP5K", "ice40", "--up5k --package sg48", "pcf",
+           pin_mhz=12, core_mhz=12, available=_UP5K, taskset="digits_tiny.toml", program="iceprog {}"),
+    _board("hx8k", "iCE40-HX8K breakout board", "ice40", "--hx8k --package ct256", "pcf",
+           pin_mhz=12, core_mhz=12, available=_HX8K, taskset="hx8k.toml", program="iceprog -S {}"),
+)}
+
+
+def board(name: str) -> Board:
+    """The board of this name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name not in BOARDS:
+        raise InputError(f"--board = {name}: unknown board; allowed are {', '.join(BOARDS)}")
+    return BOARDS[name]
