@@ -11,10 +11,15 @@ from kit.run import generator, parameters, simulate
 
 from derca_hw.host.interface import HostInterface
 from derca_hw.layouts import Layouts
+from derca_sim.events import Kind
 from derca_sim.model.description import Access
 from derca_sim.model.registers import Fault, Table, register_map, table_layouts
 
-SOURCES = 3
+#: What the sources of events send: finishes, releases, and three that take turns.
+KINDS = (
+    (Kind.FINISH, Kind.FAIL), (Kind.RELEASE, Kind.OVERRUN), (Kind.MISS, Kind.PREEMPT, Kind.START, Kind.ITERATION),
+    (Kind.ISSUE,), (Kind.SAVED,),
+)
 #: Every optional register, a number of tasks that is no power of two.
 FULL = platform(
     name="full", scheduler={"kind": "scan", "tasks": 40, "policies": ["edf", "fifo", "least_slack"]},
@@ -307,4 +312,4 @@ async def order(dut):
 @pytest.mark.parametrize("test", ["described", "tables", "time", "guards", "order"])
 @pytest.mark.parametrize("p", PLATFORMS, ids=lambda p: p.name)
 def test_host_interface(p, test):
-    simulate(lambda: HostInterface(p, SOURCES), __name__, test, platform=p)
+    simulate(lambda: HostInterface(p, KINDS), __name__, test, platform=p)

@@ -1,8 +1,12 @@
 """Payloads of every stream between blocks, built from the platform. One field per line, with its meaning."""
 
+from typing import NamedTuple
+
 from amaranth.hdl import unsigned
 from amaranth.lib import data, enum, stream
+from amaranth.lib.wiring import PureInterface
 
+from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TASK_STRIDE
 from derca_sim.model.tables import COUNT_BITS, RowLayout, bits_for, entry_layout, layer_layout
@@ -13,6 +17,14 @@ REGION_BITS = 16
 EVENT_TASK_BITS = 10
 #: Bits of an event's kind.
 EVENT_KIND_BITS = 5
+
+
+class Source(NamedTuple):
+    """A block's stream of events."""
+
+    stream: PureInterface
+    #: What it sends.
+    kinds: tuple[Kind, ...]
 
 
 class Destination(enum.Enum, shape=2):

@@ -97,11 +97,8 @@ class Derca(wiring.Component):
         m.submodules.failures = failures = Failures(p)
         events = [*release.sources(), *supervision.sources()]
         if p.trace.enabled:
-            events += [
-                scheduler.ready_event, scheduler.issue_event, accelerator.event, accelerator.iteration_event,
-                accelerator.resume_event, accelerator.saved_event,
-            ]
-        m.submodules.host_interface = host = HostInterface(p, len(events))
+            events += [*scheduler.sources(), *accelerator.sources()]
+        m.submodules.host_interface = host = HostInterface(p, [source.kinds for source in events])
         self._connect_host(m, host, events)
         self._connect_triggers(m, host, release)
 
@@ -257,7 +254,7 @@ class Derca(wiring.Component):
             else:
                 m.d.comb += ours.eq(its)
         for i, source in enumerate(events):
-            connect(m, source, getattr(host, f"source_{i}"))
+            connect(m, source.stream, getattr(host, f"source_{i}"))
         event = host.event.p
         m.d.comb += [
             self.event_valid.eq(host.event.valid),

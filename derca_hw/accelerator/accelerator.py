@@ -8,7 +8,7 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy
 
-from ..layouts import Activity, Destination, Layouts, pulse
+from ..layouts import Activity, Destination, Layouts, Source, pulse
 from .banks import BankOwnership, Banks
 from .compute import ComputeEngine
 from .droppable import DroppableQueue
@@ -253,6 +253,15 @@ class Accelerator(wiring.Component):
         ]
         with m.If(parking.evicted.valid):
             m.d.comb += store.store.payload.eq(parking.evicted.payload)
+
+    def sources(self):
+        """Streams of events."""
+        return [
+            Source(self.event, (Kind.START, Kind.PREEMPT)),
+            Source(self.iteration_event, (Kind.ITERATION, Kind.REGION_END)),
+            Source(self.resume_event, (Kind.RESUME,)),
+            *([Source(self.saved_event, (Kind.SAVED,))] if self._p.preemption == "slice" else []),
+        ]
 
     def _events(self, m, compute, store):
         """Events of jobs resumed and sums saved; the compute engine has its own."""

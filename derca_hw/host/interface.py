@@ -1,5 +1,7 @@
 """The host interface: the registers of the register map, time, table loading, faults, the event stream."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -26,6 +28,10 @@ class HostInterface(wiring.Component):
     nothing. `start` comes when the statistics are cleared: `Statistics.CLEAR` cycles per task, rounded up to a power
     of two, after the write. `now` is 0 in the first cycle of a run, the one after `start`, and counts every cycle of
     it. A fault shows in FAULTS and as an event from the next cycle on; faults that stand already are not events again.
+
+    Parameters
+    ----------
+    kinds : what each source of events sends
 
     Attributes
     ----------
@@ -60,9 +66,9 @@ class HostInterface(wiring.Component):
         With the strobes of the faults of a job: whose.
     """
 
-    def __init__(self, p: Platform, sources: int):
+    def __init__(self, p: Platform, kinds: Sequence[tuple[Kind, ...]]):
         self._p = p
-        self._sources = sources
+        self._kinds = kinds
         self._map = register_map(p)
         #: Registers that are nothing but storage, and the ports that show them.
         self._stored = {
@@ -97,15 +103,16 @@ class HostInterface(wiring.Component):
             "faults": In(len(Fault)),
             "fault_where": In(ROW_BITS),
             **{f"{fault.name.lower()}_task": In(bits_for(p.scheduler.tasks - 1)) for fault in OF_A_JOB},
-            **{f"source_{i}": In(pulse(lay.event)) for i in range(sources)},
+            **{f"source_{i}": In(pulse(lay.event)) for i in range(len(kinds))},
             "event": Out(stream.Signature(lay.event)),
         })
 
     def elaborate(self, platform):
         m = Module()
         p = self._p
-        m.submodules.events = events = EventCollector(p, self._sources)
-        for i in range(self._sources):
+        m.submodules.events = events = EventCollector(p, self._kinds)
+        m.d.comb += events.now.eq(self.now)
+        for i in range(len(self._kinds)):
             connect(m, flipped(getattr(self, f"source_{i}")), getattr(events, f"source_{i}"))
         connect(m, events.event, flipped(self.event))
         m.submodules.lite = lite = LiteSlave(self._map.address_bits)

@@ -9,7 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
-from ..layouts import Layouts, pulse
+from ..layouts import Layouts, Source, pulse
 from ..ram import table
 from .datapath import Datapath, State
 from .stamps import Stamps
@@ -90,7 +90,10 @@ class SweptRelease(wiring.Component):
 
     def sources(self):
         """Streams of events."""
-        return [self.event, self.early_event]
+        kinds = [Kind.FINISH, Kind.FAIL, Kind.MISS, Kind.RELEASE, Kind.OVERRUN, Kind.EARLY]
+        if "abort" in self._p.release.overrun:
+            kinds.append(Kind.ABORT)
+        return [Source(self.event, tuple(kinds)), Source(self.early_event, (Kind.EARLY,))]
 
     def elaborate(self, platform):
         m = Module()

@@ -35,6 +35,16 @@ class Kind(IntEnum):
     FAIL = 18  #: the job ends after a fault of its own, in place of FINISH; arg = 1 when late
 
 
+#: Kinds that tell a region.
+WITH_REGION = frozenset((Kind.ISSUE, Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGION_END,
+                         Kind.BUDGET, Kind.WATCHDOG, Kind.FAULT))
+#: Bits of `arg` of the kinds that have one.
+ARG_BITS = {
+    **dict.fromkeys((Kind.RELEASE, Kind.OVERRUN, Kind.FINISH, Kind.FAIL, Kind.MISS, Kind.BUDGET, Kind.WATCHDOG), 1),
+    **dict.fromkeys((Kind.PREEMPT, Kind.RESUME, Kind.SAVED), 2),
+}
+
+
 @dataclass(frozen=True, order=True)
 class Event:
     """One line of the log."""
