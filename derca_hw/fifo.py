@@ -1,12 +1,24 @@
-"""A queue whose words stand in the RAM that the family has."""
+"""Queues whose words stand in the RAM that the family has."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.tables import bits_for
 
 from .ram import table
+
+
+def _moves(m, name: str, address, depth: int, when) -> None:
+    """A place in a ring of `depth` words, which goes on `when`."""
+    place = Signal(bits_for(depth - 1), name=name)
+    m.d.comb += address.eq(place)
+    with m.If(when):
+        m.d.sync += place.eq(place + 1)
+        if depth & (depth - 1):
+            with m.If(place == depth - 1):
+                m.d.sync += place.eq(0)
 
 
 class Fifo(wiring.Component):
@@ -48,12 +60,44 @@ class Fifo(wiring.Component):
             self.r_data.eq(read.data),
         ]
         m.d.sync += self.level.eq(self.level + taken - given)
-        for port, moves in ((write, taken), (read, given)):
-            place = Signal(bits_for(self._depth - 1))
-            m.d.comb += port.addr.eq(place)
-            with m.If(moves):
-                m.d.sync += place.eq(place + 1)
-                if self._depth & (self._depth - 1):
-                    with m.If(place == self._depth - 1):
-                        m.d.sync += place.eq(0)
+        _moves(m, "produce", write.addr, self._depth, taken)
+        _moves(m, "consume", read.addr, self._depth, given)
+        return m
+
+
+class LateFifo(wiring.Component):
+    """As `Fifo`, but a word can be read 2 cycles after it was written: `depth` - 1 words stand in RAM, whose register
+    holds the oldest. A word is never read in the cycle in which it is written, so no RAM needs to care for that.
+    """
+
+    def __init__(self, *, width: int, depth: int):
+        self._width, self._stored = width, depth - 1
+        super().__init__({
+            "w_en": In(1),
+            "w_data": In(width),
+            "w_rdy": Out(1),
+            "r_en": In(1),
+            "r_data": Out(width),
+            "r_rdy": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.storage = storage = Memory(
+            shape=self._width, depth=self._stored, init=[], attrs={"no_rw_check": 1})
+        write, read = storage.write_port(), storage.read_port()
+        level = Signal(range(self._stored + 1))
+        m.d.comb += [
+            self.w_rdy.eq(level != self._stored),
+            write.en.eq(self.w_en & self.w_rdy),
+            write.data.eq(self.w_data),
+            read.en.eq((level != 0) & (~self.r_rdy | self.r_en)),
+            self.r_data.eq(read.data),
+        ]
+        m.d.sync += [
+            level.eq(level + write.en - read.en),
+            self.r_rdy.eq(read.en | (self.r_rdy & ~self.r_en)),
+        ]
+        _moves(m, "produce", write.addr, self._stored, write.en)
+        _moves(m, "consume", read.addr, self._stored, read.en)
         return m

@@ -116,7 +116,7 @@ class SweptRelease(wiring.Component):
         flags_w, flags_r = table(m, "flags", data.StructLayout({"state": State(keeps), "seen": 2}), n)
         seen_w, seen_end, seen_trigger = table(m, "seen", 2, n, reads=2)
         failures_w, failures_r = table(m, "failures", 1, n)  # whether the end was a failure
-        m.submodules.ends = ends = Stamps(p)
+        m.submodules.ends = ends = Stamps(p, keeps=not path.ends)
         m.submodules.triggers = triggers = Stamps(p, repeats=True)
         final = Signal()
         m.d.comb += [
@@ -129,7 +129,7 @@ class SweptRelease(wiring.Component):
             path.now.eq(self.now), path.at.eq(at), path.task.eq(task), path.page.eq(self.page),
             path.write_page.eq(self.write_page), path.config.eq(self.config.p),
             path.config_valid.eq(self.config.valid),
-            path.done.eq(ends.stamp), path.trigger.eq(triggers.stamp),
+            path.trigger.eq(triggers.stamp),
             mode_w.addr.eq(Cat(self.config.p.task, self.write_page) if shadow else self.config.p.task),
             mode_w.data.eq(self.config.p.value),
             mode_w.en.eq(self.config.valid & (self.config.p.field == TaskReg.MODE >> 2)),
@@ -137,6 +137,12 @@ class SweptRelease(wiring.Component):
             flags_r.addr.eq(at), flags_w.addr.eq(task),
             seen_w.addr.eq(task), seen_w.data.eq(flags_w.data.seen), seen_w.en.eq(flags_w.en),
         ]
+        if path.ends:
+            m.d.comb += [
+                path.end.eq(ends.write), path.end_task.eq(ends.write_task), path.end_stamp.eq(ends.write_stamp),
+            ]
+        else:
+            m.d.comb += path.done.eq(ends.stamp)
         for side, port, bit in ((ends, seen_end, 0), (triggers, seen_trigger, 1)):
             m.d.comb += [port.addr.eq(side.task), side.seen.eq(port.data[bit])]
 

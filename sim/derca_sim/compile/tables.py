@@ -49,7 +49,8 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
             values["JOB_BUDGET"] = task.job_budget
         if platform.supervision.budgets or "least_slack" in platform.scheduler.policies:
             values["REGION_BUDGET"] = task.region_budget
-        values |= {register.name: value for register, value in windows(task.layers).items()}
+        if platform.supervision.windows:
+            values |= {register.name: value for register, value in windows(task.layers).items()}
         writes += [(registers.address(name, task.index), value) for name, value in values.items()]
     unused = set(range(platform.scheduler.tasks)) - {task.index for task in tasks}
     writes += [(registers.address("MODE", task), 0) for task in sorted(unused)]

@@ -104,10 +104,13 @@ class ReleaseConfig(Section):
 
 
 class SupervisionConfig(Section):
-    """Execution budgets per job and per region, and a watchdog on missing feedback."""
+    """Execution budgets per job and per region, a watchdog on missing feedback, and `windows`: every request is checked
+    against what its task may read and write.
+    """
 
     budgets: bool = False
     watchdog: bool = True
+    windows: bool = True
 
 
 class TableConfig(Section):

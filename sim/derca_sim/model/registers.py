@@ -308,7 +308,8 @@ def _task_registers(p: Platform) -> tuple[Register, ...]:
         count(TaskReg.FAILURES, "jobs that failed: a request outside the windows, or an error of the memory"),
     ]
     address = min(WORD_BITS, p.bus.address_width)
-    for what, windows in (("read", READ_WINDOWS), ("written", (WRITE_WINDOW,))):
+    checked = (("read", READ_WINDOWS), ("written", (WRITE_WINDOW,))) if p.supervision.windows else ()
+    for what, windows in checked:
         for base, last in windows:
             registers += [
                 parameter(base, f"first byte of a window that may be {what}", address),
