@@ -28,7 +28,7 @@ class Derca(wiring.Component):
 
     One clock `aclk`, synchronous active-low reset `aresetn`; AXI4 master `m_axi_*`, AXI4-Lite slave `s_axi_*`, the
     event stream `event_*`. Sporadic jobs are triggered by one `trigger` bit per task with parallel job release, by
-    `trigger_valid` and `trigger_task`, one per cycle, with the swept one.
+    `trigger_valid` and `trigger_task`, one per cycle, with the swept one, by neither without `release.sporadic`.
     """
 
     def __init__(self, p: Platform):
@@ -68,7 +68,8 @@ class Derca(wiring.Component):
             "m_axi_rvalid": In(1),
             "m_axi_rready": Out(1),
             **self._lite,
-            **({"trigger_valid": In(1), "trigger_task": In(bits_for(p.scheduler.tasks - 1))}
+            **({} if not p.release.sporadic
+               else {"trigger_valid": In(1), "trigger_task": In(bits_for(p.scheduler.tasks - 1))}
                if p.release.kind == "swept" else {"trigger": In(p.scheduler.tasks)}),
             "event_valid": Out(1),
             "event_ready": In(1),
@@ -100,7 +101,8 @@ class Derca(wiring.Component):
             events += [*scheduler.sources(), *accelerator.sources()]
         m.submodules.host_interface = host = HostInterface(p, [source.kinds for source in events])
         self._connect_host(m, host, events)
-        self._connect_triggers(m, host, release)
+        if p.release.sporadic:
+            self._connect_triggers(m, host, release)
 
         # -- host: what it writes, and which page of it is in use -----------------------------------------------------
         connect(m, host.regions, scheduler.regions)

@@ -44,7 +44,7 @@ class EventCollector(wiring.Component):
     dropped : Out(32)
         Events dropped since `clear`.
     clear, clearing, cleared, read, read_task, read_word, read_done, read_data
-        As of `Statistics`.
+        As of `Statistics`; without `trace.statistics` clearing takes one cycle.
     """
 
     OUTPUT_DEPTH = 16
@@ -116,7 +116,7 @@ class EventCollector(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.statistics = statistics = Statistics(self._p)
+        stall = Signal()
         event = data.StructLayout({"time": self._time, **self._known})
         lost = Signal(len(self._kinds) + 1)
         buffers = [self._buffer(m, i, event, lost[i]) for i in range(len(self._kinds))]
@@ -128,7 +128,7 @@ class EventCollector(wiring.Component):
         m.d.comb += [
             chosen.time.eq(fault.cycle), chosen.kind.eq(fault.kind), chosen.task.eq(fault.task),
             chosen.region.eq(fault.region), chosen.arg.eq(fault.arg),
-            any_event.eq(self.fault.valid), free.eq(~(head_valid & statistics.stall)),
+            any_event.eq(self.fault.valid), free.eq(~(head_valid & stall)),
         ]
         waits = self._turns(m, [fifo.r_rdy for fifo, _ in buffers], free)
         for (_, oldest), its in zip(reversed(buffers), reversed(waits), strict=True):
@@ -156,20 +156,28 @@ class EventCollector(wiring.Component):
             output.r_en.eq(self.event.ready),
             self.event.valid.eq(output.r_rdy),
             *(self.event.p[name].eq(offered[name]) for name in ("cycle", *self._known)),
-            statistics.valid.eq(head_valid),
-            statistics.kind.eq(head.kind),
-            statistics.task.eq(head.task),
-            statistics.cycle.eq(cycle),
-            statistics.clear.eq(self.clear),
-            statistics.read.eq(self.read),
-            statistics.read_task.eq(self.read_task),
-            statistics.read_word.eq(self.read_word),
-            self.clearing.eq(statistics.clearing),
-            self.cleared.eq(statistics.cleared),
-            self.read_done.eq(statistics.read_done),
-            self.read_data.eq(statistics.read_data),
+            lost[-1].eq(leaves & ~output.w_rdy),
         ]
-        m.d.comb += lost[-1].eq(leaves & ~output.w_rdy)
+        if self._p.trace.statistics:
+            m.submodules.statistics = statistics = Statistics(self._p)
+            m.d.comb += [
+                stall.eq(statistics.stall),
+                statistics.valid.eq(head_valid),
+                statistics.kind.eq(head.kind),
+                statistics.task.eq(head.task),
+                statistics.cycle.eq(cycle),
+                statistics.clear.eq(self.clear),
+                statistics.read.eq(self.read),
+                statistics.read_task.eq(self.read_task),
+                statistics.read_word.eq(self.read_word),
+                self.clearing.eq(statistics.clearing),
+                self.cleared.eq(statistics.cleared),
+                self.read_done.eq(statistics.read_done),
+                self.read_data.eq(statistics.read_data),
+            ]
+        else:
+            m.d.sync += self.cleared.eq(self.clear)
+            m.d.comb += self.clearing.eq(self.cleared)
 
         several = Signal(range(len(lost) + 1))
         m.d.sync += [

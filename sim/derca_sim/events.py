@@ -35,6 +35,9 @@ class Kind(IntEnum):
     FAIL = 18  #: the job ends after a fault of its own, in place of FINISH; arg = 1 when late
 
 
+#: Kinds that hardware sends only with `trace.enabled`: what happens within jobs.
+WITHIN_JOBS = frozenset((Kind.READY, Kind.ISSUE, Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGION_END,
+                         Kind.SAVED))
 #: Kinds that tell a region.
 WITH_REGION = frozenset((Kind.ISSUE, Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGION_END,
                          Kind.BUDGET, Kind.WATCHDOG, Kind.FAULT))

@@ -95,11 +95,13 @@ class ReleaseConfig(Section):
     """Job release: one timer per task (`parallel`), or timers in RAM, visited in turn (`swept`).
 
     `overrun` policies are generated in and chosen per task: the new release is skipped, aborts the job that still
-    lives, or is queued until it ends. `trace` entries can be replayed from on-chip memory.
+    lives, or is queued until it ends. `sporadic` tasks are released by triggers, of which `trace` can be replayed from
+    on-chip memory.
     """
 
     kind: Literal["parallel", "swept"] = "parallel"
     overrun: Annotated[tuple[Overrun, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = ("skip",)
+    sporadic: bool = True
     trace: Annotated[int, Field(ge=0, le=65536)] = 0
 
 
@@ -133,9 +135,13 @@ class StoreConfig(Section):
 
 
 class TraceConfig(Section):
-    """The event stream: `enabled` builds it, `depth` events are buffered per source. `counters` of cycles and bytes."""
+    """The event stream: `depth` events are buffered per source; with `enabled` it tells what happens within jobs, too.
+
+    `statistics` of every task's events, `counters` of cycles and bytes.
+    """
 
     enabled: bool = True
+    statistics: bool = True
     counters: bool = True
     depth: Literal[4, 8, 16, 32, 64] = 16
 
@@ -237,6 +243,10 @@ class Platform(Section):
             self.release.kind != "parallel" or 4 * self.trace.depth >= self.scheduler.tasks, "trace.depth",
             self.trace.depth, f"at least scheduler.tasks / 4 = {-(-self.scheduler.tasks // 4)} with release.kind = "
                               "\"parallel\", for all tasks releasing at once",
+        )
+        require(
+            self.release.sporadic or not self.release.trace, "release.trace", self.release.trace,
+            "0 with release.sporadic = false: a trace holds triggers",
         )
         require(
             self.memory.size <= 1 << min(32, bus.address_width), "memory.size", self.memory.size,
