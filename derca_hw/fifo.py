@@ -2,12 +2,11 @@
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.tables import bits_for
 
-from .ram import table
+from .ram import registered, table
 
 
 def _moves(m, name: str, address, depth: int, when) -> None:
@@ -66,12 +65,10 @@ class Fifo(wiring.Component):
 
 
 class LateFifo(wiring.Component):
-    """As `Fifo`, but a word can be read 2 cycles after it was written: `depth` - 1 words stand in RAM, whose register
-    holds the oldest. A word is never read in the cycle in which it is written, so no RAM needs to care for that.
-    """
+    """As `Fifo`, but a word can be read 2 cycles after it was written: `depth` - 1 words wait, the oldest is shown."""
 
     def __init__(self, *, width: int, depth: int):
-        self._width, self._stored = width, depth - 1
+        self._width, self._depth = width, depth
         super().__init__({
             "w_en": In(1),
             "w_data": In(width),
@@ -83,12 +80,10 @@ class LateFifo(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.storage = storage = Memory(
-            shape=self._width, depth=self._stored, init=[], attrs={"no_rw_check": 1})
-        write, read = storage.write_port(), storage.read_port()
-        level = Signal(range(self._stored + 1))
+        write, read = registered(m, "storage", self._width, self._depth, platform)
+        level = Signal(range(self._depth))  # words that wait
         m.d.comb += [
-            self.w_rdy.eq(level != self._stored),
+            self.w_rdy.eq(level != self._depth - 1),
             write.en.eq(self.w_en & self.w_rdy),
             write.data.eq(self.w_data),
             read.en.eq((level != 0) & (~self.r_rdy | self.r_en)),
@@ -98,6 +93,6 @@ class LateFifo(wiring.Component):
             level.eq(level + write.en - read.en),
             self.r_rdy.eq(read.en | (self.r_rdy & ~self.r_en)),
         ]
-        _moves(m, "produce", write.addr, self._stored, write.en)
-        _moves(m, "consume", read.addr, self._stored, read.en)
+        _moves(m, "produce", write.addr, self._depth, write.en)
+        _moves(m, "consume", read.addr, self._depth, read.en)
         return m

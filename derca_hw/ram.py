@@ -74,3 +74,21 @@ def table(m, name, shape, depth, reads=1):
     """Write port and read ports of a shallow memory; the user registers what is read."""
     m.submodules[name] = memory = Shallow(shape, depth, reads)
     return memory.write, *(getattr(memory, f"read_{i}") for i in range(reads))
+
+
+def registered(m, name, shape, depth, family: Family | None, attrs: dict | None = None):
+    """Write port and read port of a memory; what a word shows that is written while it is read or shown is not used.
+
+    A word appears one cycle after its address with `en`, and stays. On the iCE40 the address is kept instead of the
+    word: a RAM that is read in the cycle in which it may be written takes logic to tell what comes out. `attrs` are
+    those of the other families' memory.
+    """
+    if family is not Family.ICE40:
+        m.submodules[name] = memory = Memory(shape=shape, depth=depth, init=[], attrs=attrs or {})
+        return memory.write_port(), memory.read_port()
+    write, shown = table(m, name, shape, depth)
+    read = wiring.Signature({"addr": Out(len(shown.addr)), "en": Out(1, init=1), "data": In(shape)}).create()
+    m.d.comb += read.data.eq(shown.data)
+    with m.If(read.en):
+        m.d.sync += shown.addr.eq(read.addr)
+    return write, read

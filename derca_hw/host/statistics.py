@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.events import Kind
@@ -10,7 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
-from ..ram import table
+from ..ram import registered, table
 
 #: Kinds that are counted, and the task register that shows the count.
 COUNTED = {
@@ -73,9 +72,7 @@ class Statistics(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bits = self._task_bits
-        # No word is used that was read while it was written.
-        m.submodules.counts = counts = Memory(shape=32, depth=WORDS << bits, init=[], attrs={"no_rw_check": 1})
-        count_r, count_w = counts.read_port(), counts.write_port()
+        count_w, count_r = registered(m, "counts", 32, WORDS << bits, platform)
         release_w, release_r = table(m, "released", 33, 1 << bits)  # cycle, and whether it is known
 
         # -- an event is taken ------------------------------------------------------------------------------------

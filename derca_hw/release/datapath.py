@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
@@ -11,7 +10,7 @@ from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SweptTiming
 
 from ..layouts import Layouts
-from ..ram import DISTRIBUTED, ram_style, table
+from ..ram import DISTRIBUTED, ram_style, registered, table
 
 #: Bits of times; keys have `scheduler.time_width` of them.
 TIME_BITS = 32
@@ -111,9 +110,7 @@ class Datapath(wiring.Component):
         right = 0
         for name, fields in (("parameters", 4),) if together else (("first", 2), ("second", 1 + slack)):
             depth = self._size * fields
-            m.submodules[name] = values = Memory(
-                shape=TIME_BITS, depth=depth, init=[], attrs={**ram_style(depth, platform), "no_rw_check": 1})
-            memory_w, memory = values.write_port(), values.read_port()
+            memory_w, memory = registered(m, name, TIME_BITS, depth, platform, ram_style(depth, platform))
             wide = fields.bit_length() - 1
             m.d.comb += [
                 memory.addr.eq(Cat(self.at, self.parameter[:wide], *page)),
