@@ -6,7 +6,7 @@ from cocotb.triggers import ClockCycles
 from kit import host as lite
 from kit.payload import pack, unpack
 from kit.run import generator, parameters, simulate
-from test_host import BARE, FULL, KINDS, SMALL, begin, run
+from test_host import BARE, FULL, KINDS, LEAN, SMALL, begin, run
 
 from derca_hw.host.events import EventCollector
 from derca_hw.host.interface import HostInterface
@@ -197,7 +197,8 @@ async def faults(dut):
             assert await lite.read(host, faults) == standing
 
 
-@pytest.mark.parametrize("test", ["statistics", "bursts", "faults"])
-@pytest.mark.parametrize("p", [SMALL, FULL, BARE], ids=lambda p: p.name)
+@pytest.mark.parametrize(("p", "test"), [
+    *((p, test) for p in (SMALL, FULL, BARE) for test in ("statistics", "bursts", "faults")), (LEAN, "bursts"),
+], ids=lambda value: getattr(value, "name", value))
 def test_host_events(p, test):
     simulate(lambda: HostInterface(p, KINDS), __name__, test, platform=p)
