@@ -11,6 +11,8 @@ from .family import Family
 
 #: Words of a distributed memory that need no selection behind it.
 DISTRIBUTED = 64
+#: Attributes of a memory whose words nobody reads while they are written: what such a read returns is left to the RAM.
+UNCHECKED = {"no_rw_check": 1}
 #: A block RAM of the iCE40 is so many bits wide at most, and spares logic cells for a column of so many bits at least.
 BLOCK_WIDTH, BLOCK_WORTH = 16, 64
 

@@ -9,6 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
 from ..layouts import Destination, Layouts, pulse
+from ..ram import UNCHECKED
 
 
 class BankOwnership(wiring.Component):
@@ -94,7 +95,7 @@ class Banks(wiring.Component):
         rows = []
         target = self.beat.p.target
         for i in range(p.buffers.banks):
-            memory = Memory(shape=self._word, depth=1 << self._address, init=[])
+            memory = Memory(shape=self._word, depth=1 << self._address, init=[], attrs=UNCHECKED)
             m.submodules[f"bank_{i}"] = memory
             write, read = memory.write_port(granularity=beat_bits), memory.read_port()
             updating, preloading = Signal(name=f"updating_{i}"), Signal(name=f"preloading_{i}")

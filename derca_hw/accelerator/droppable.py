@@ -2,8 +2,9 @@
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from ..ram import table
 
 
 class DroppableQueue(wiring.Component):
@@ -29,8 +30,7 @@ class DroppableQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bits = self._bits
-        m.submodules.rows = rows = Memory(shape=self._payload, depth=1 << bits, init=[])
-        write, read = rows.write_port(), rows.read_port(domain="comb")
+        write, read = table(m, "rows", self._payload, 1 << bits)
         put, got = Signal(bits + 1), Signal(bits + 1)
         m.d.comb += [
             write.addr.eq(put[:bits]),

@@ -8,6 +8,8 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
+from ..ram import UNCHECKED
+
 
 class PanelMemory(wiring.Component):
     """Panels of one operand for all slots: written by beats, read one k step per cycle, one cycle after the address.
@@ -44,7 +46,8 @@ class PanelMemory(wiring.Component):
         m = Module()
         beat = self._p.beat_bytes
         beats = self._word_bytes // beat
-        m.submodules.memory = memory = Memory(shape=8 * self._word_bytes, depth=self._depth, init=[])
+        m.submodules.memory = memory = Memory(shape=8 * self._word_bytes, depth=self._depth, init=[],
+                                               attrs=UNCHECKED)
         write = memory.write_port(granularity=8 * beat)
         read = memory.read_port()
         m.d.comb += [
@@ -91,7 +94,8 @@ class BiasMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = memory = Memory(
-            shape=self._p.bus.data_width, depth=1 << (self._set_bits + self._word_bits), init=[])
+            shape=self._p.bus.data_width, depth=1 << (self._set_bits + self._word_bits), init=[],
+            attrs=UNCHECKED)
         write, read = memory.write_port(), memory.read_port()
         select_bits = (self._per_word - 1).bit_length()
         select = Signal(max(1, select_bits))

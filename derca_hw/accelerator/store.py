@@ -2,16 +2,17 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import StoreTiming
 
+from ..fifo import Fifo
 from ..layouts import Layouts, pulse
 from ..memory.write import WriteManager
 from .load import beats_of
+from .parameters import ParameterTable
 from .requant import RequantLane
 
 
@@ -27,6 +28,8 @@ class StoreEngine(wiring.Component):
     Attributes
     ----------
     store : In(stream, always ready)
+    parameters : In(stream, always ready)
+        Those of a layer, whose tiles may be popped from the next cycle on.
     complete : In
         The oldest tile not yet completed may be read.
     request, beat, stored, room : the write manager's side
@@ -46,6 +49,7 @@ class StoreEngine(wiring.Component):
         self._n_bits = bits_for(p.tile.n - 1)
         super().__init__({
             "store": In(pulse(lay.store)),
+            "parameters": In(pulse(lay.parameters)),
             "complete": In(1),
             "barrier": In(1),
             "request": Out(stream.Signature(lay.write_request)),
@@ -66,18 +70,24 @@ class StoreEngine(wiring.Component):
         p, lay = self._p, self._lay
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
         step_bytes = lanes * p.array.element_bytes
-        m.submodules.queue = queue = SyncFIFO(width=lay.store.size, depth=p.buffers.banks)
-        m.submodules.waiting = waiting = SyncFIFO(width=lay.done.size, depth=WriteManager.COMMANDS + 1)
-        m.submodules.buffer = buffer = SyncFIFO(width=p.bus.data_width, depth=self.BUFFER)
+        m.submodules.queue = queue = Fifo(width=lay.store.size, depth=p.buffers.banks)
+        m.submodules.waiting = waiting = Fifo(width=lay.done.size, depth=WriteManager.COMMANDS + 1)
+        m.submodules.buffer = buffer = Fifo(width=p.bus.data_width, depth=self.BUFFER)
         completed = Signal(range(p.buffers.banks + 1))
         work = Signal(lay.store)
         output = work.output
+        m.submodules.parameters = parameters = ParameterTable(p)
+        layer = parameters.row  # of the tile in work
 
         pop = Signal()
         m.d.comb += [
             queue.w_data.eq(self.store.payload),
             queue.w_en.eq(self.store.valid),
             queue.r_en.eq(pop),
+            parameters.write.valid.eq(self.parameters.valid),
+            parameters.write.payload.eq(self.parameters.payload),
+            parameters.read.eq(pop),
+            parameters.layer.eq(data.View(lay.store, queue.r_data).output.layer),
         ]
         m.d.sync += completed.eq(completed + self.complete - pop)
 
@@ -92,17 +102,19 @@ class StoreEngine(wiring.Component):
         issue, reading = Signal(), Signal()
         space = Signal(range(self.BUFFER + 1), init=self.BUFFER)
         next_place = Signal.like(word_place)
+        here, stride = Signal.like(output.c), Signal.like(output.c)  # of the panel; to the next
         m.d.comb += [
+            here.eq(Mux(output.persist & (panel == 0), layer.save, output.c)),
+            stride.eq(Mux(output.persist, p.save_panel_stride, layer.c_panel_stride)),
             last_sub.eq(sub == Mux(output.persist, p.bank_word_beats, subs) - 1),
             last_n.eq(n == output.n - 1),
             last_panel.eq(panel == output.m_panels - 1),
             panel_start.eq((n == 0) & (sub == 0)),
             self.request.valid.eq(reading & panel_start & (space != 0)),
             self.request.p.task.eq(output.task),
-            self.request.p.address.eq(output.c),
+            self.request.p.address.eq(here),
             self.request.p.beats.eq(Mux(
                 output.persist, output.n * p.bank_word_beats, beats_of(output.n, p.a_lanes, beat_bytes))),
-            self.request.p.task.eq(output.task),
             self.request.p.end.eq(last_panel),
             issue.eq(reading & (space != 0) & (self.request.ready | ~panel_start)),
             self.read.eq(issue & (sub == 0)),
@@ -120,7 +132,7 @@ class StoreEngine(wiring.Component):
                 with m.If(last_n):
                     m.d.sync += [
                         n.eq(0), panel.eq(panel + 1), place.eq(0), word_place.eq(0),
-                        output.c.eq(output.c + output.c_panel_stride),
+                        output.c.eq(here + stride),
                     ]
         finished = Signal()
         m.d.comb += [finished.eq(issue & last_sub & last_n & last_panel), self.give_back.eq(finished)]
@@ -165,10 +177,10 @@ class StoreEngine(wiring.Component):
             m.submodules[f"requant_{i}"] = lane = RequantLane(8 * p.array.element_bytes)
             m.d.comb += [
                 lane.sum.eq(self.word.word_select(picked, 32 * lanes).word_select(i, 32)),
-                lane.multiplier.eq(output.multiplier),
-                lane.shift.eq(output.shift),
-                lane.zero_point.eq(output.zero_point),
-                lane.relu.eq(output.relu),
+                lane.multiplier.eq(layer.multiplier),
+                lane.shift.eq(layer.shift),
+                lane.zero_point.eq(layer.zero_point),
+                lane.relu.eq(layer.relu),
             ]
             values.append(lane.value)
 
