@@ -2,14 +2,13 @@
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
 from ..layouts import Destination, Layouts, pulse
-from ..ram import UNCHECKED
+from ..ram import Buffer
 
 
 class BankOwnership(wiring.Component):
@@ -95,9 +94,8 @@ class Banks(wiring.Component):
         rows = []
         target = self.beat.p.target
         for i in range(p.buffers.banks):
-            memory = Memory(shape=self._word, depth=1 << self._address, init=[], attrs=UNCHECKED)
-            m.submodules[f"bank_{i}"] = memory
-            write, read = memory.write_port(granularity=beat_bits), memory.read_port()
+            m.submodules[f"bank_{i}"] = memory = Buffer(self._word, 1 << self._address, lane=beat_bits)
+            write, read = memory.write, memory.read
             updating, preloading = Signal(name=f"updating_{i}"), Signal(name=f"preloading_{i}")
             update_reads = Signal(name=f"update_reads_{i}")
             m.d.comb += [

@@ -2,13 +2,12 @@
 
 from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 
 from ..layouts import Layouts, pulse
-from ..ram import UNCHECKED
+from ..ram import Buffer
 
 
 class ParameterTable(wiring.Component):
@@ -42,9 +41,8 @@ class ParameterTable(wiring.Component):
         fields = {name: low.get(name, 0) for name, _ in self._lay.parameters if name != "layer"}
         new, row = self.write.p, self.row
         kept = Cat(new[name][bits:] for name, bits in fields.items())
-        m.submodules.rows = rows = Memory(
-            shape=len(kept), depth=self._p.tables.layers, init=[], attrs=UNCHECKED)
-        write, read = rows.write_port(), rows.read_port()
+        m.submodules.rows = rows = Buffer(len(kept), self._p.tables.layers)
+        write, read = rows.write, rows.read
         m.d.comb += [
             write.addr.eq(new.layer),
             write.data.eq(kept),

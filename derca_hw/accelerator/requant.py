@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.timing import StoreTiming
 
-from .multiplier import MultiplierRow
+from .multiplier import LongProduct
 
 
 class RequantLane(wiring.Component):
@@ -54,19 +54,9 @@ class RequantLane(wiring.Component):
         m.d.sync += total.eq(self.sum)
         m.d.comb += magnitude.eq(Mux(total < 0, -total, total))
 
-        # Product: four of 16 x 16 bits
-        products = []
-        for i in range(2):
-            m.submodules[f"multipliers_{i}"] = row = MultiplierRow(16, 2, is_signed=False)
-            m.d.comb += [row.a.eq(magnitude.word_select(i, 16)), row.b.eq(self.multiplier)]
-            products += [row.products[:32], row.products[32:]]
-        low, *middle, high = products
-        outer, inner, product = Signal(64), Signal(33), Signal(64)
-        m.d.sync += [
-            outer.eq(Cat(low, high)),
-            inner.eq(middle[0] + middle[1]),
-            product.eq(outer + (inner << 16)),
-        ]
+        m.submodules.multiplication = multiplication = LongProduct()
+        product = multiplication.product
+        m.d.comb += [multiplication.a.eq(magnitude), multiplication.b.eq(self.multiplier)]
 
         # Shift in two stages to the value's bits and below them the one that rounds. `above`: there are more
         place = Signal(6)

@@ -11,6 +11,7 @@ from derca_sim.model.timing import StoreTiming
 from ..fifo import Fifo
 from ..layouts import Layouts, pulse
 from ..memory.write import WriteManager
+from .droppable import DroppableQueue
 from .load import beats_of
 from .parameters import ParameterTable
 from .requant import RequantLane
@@ -70,7 +71,7 @@ class StoreEngine(wiring.Component):
         p, lay = self._p, self._lay
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
         step_bytes = lanes * p.array.element_bytes
-        m.submodules.queue = queue = Fifo(width=lay.store.size, depth=p.buffers.banks)
+        m.submodules.queue = queue = DroppableQueue(lay.store, p.buffers.banks)
         m.submodules.waiting = waiting = Fifo(width=lay.done.size, depth=WriteManager.COMMANDS + 1)
         m.submodules.buffer = buffer = Fifo(width=p.bus.data_width, depth=self.BUFFER)
         completed = Signal(range(p.buffers.banks + 1))
@@ -81,13 +82,13 @@ class StoreEngine(wiring.Component):
 
         pop = Signal()
         m.d.comb += [
-            queue.w_data.eq(self.store.payload),
-            queue.w_en.eq(self.store.valid),
-            queue.r_en.eq(pop),
+            queue.i.payload.eq(self.store.payload),
+            queue.i.valid.eq(self.store.valid),
+            queue.o.ready.eq(pop),
             parameters.write.valid.eq(self.parameters.valid),
             parameters.write.payload.eq(self.parameters.payload),
             parameters.read.eq(pop),
-            parameters.layer.eq(data.View(lay.store, queue.r_data).output.layer),
+            parameters.layer.eq(queue.o.p.output.layer),
         ]
         m.d.sync += completed.eq(completed + self.complete - pop)
 
@@ -143,7 +144,7 @@ class StoreEngine(wiring.Component):
                 with m.If(self.barrier & self.room & (completed != 0)):
                     m.d.comb += pop.eq(1)
                     m.d.sync += [
-                        work.eq(queue.r_data), panel.eq(0), n.eq(0), sub.eq(0), place.eq(0), word_place.eq(0),
+                        work.eq(queue.o.payload), panel.eq(0), n.eq(0), sub.eq(0), place.eq(0), word_place.eq(0),
                     ]
                     m.next = "READ"
             with m.State("READ"):
@@ -159,14 +160,14 @@ class StoreEngine(wiring.Component):
         m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
 
         # -- from the word to beats ------------------------------------------------------------------------------------
-        step_layout = data.StructLayout({"valid": 1, "push": 1, "raw": 1, "place": range(beat_bytes)})
+        step_layout = data.StructLayout({"valid": 1, "push": 1, "place": range(beat_bytes)})  # requantised outputs
         steps = [Signal(step_layout, name=f"step_{i}") for i in range(1 + RequantLane.LATENCY)]
-        picked = Signal(sub.shape())
+        picked, raw_step = Signal(sub.shape()), Signal()
         m.d.sync += [
-            steps[0].valid.eq(issue),
+            steps[0].valid.eq(issue & ~output.persist),
             steps[0].push.eq(push),
-            steps[0].raw.eq(output.persist),
             steps[0].place.eq(place),
+            raw_step.eq(issue & output.persist),
             picked.eq(sub),
         ]
         for before, after in zip(steps, steps[1:], strict=False):
@@ -187,7 +188,7 @@ class StoreEngine(wiring.Component):
         raw, raw_valid = Signal(p.bus.data_width), Signal()
         m.d.sync += [
             raw.eq(self.word.word_select(picked, p.bus.data_width)),
-            raw_valid.eq(steps[0].valid & steps[0].raw),
+            raw_valid.eq(raw_step),
         ]
         last = steps[-1]
         partial, whole = Signal(p.bus.data_width), Signal(p.bus.data_width)
@@ -195,11 +196,11 @@ class StoreEngine(wiring.Component):
         for i in range(beat_bytes // step_bytes):
             with m.If(last.place == i * step_bytes):
                 m.d.comb += whole.word_select(i, 8 * step_bytes).eq(Cat(*values))
-        with m.If(last.valid & ~last.raw):
+        with m.If(last.valid):
             m.d.sync += partial.eq(Mux(last.push, 0, whole))
         m.d.comb += [
             buffer.w_data.eq(Mux(raw_valid, raw, whole)),
-            buffer.w_en.eq(raw_valid | (last.valid & ~last.raw & last.push)),
+            buffer.w_en.eq(raw_valid | (last.valid & last.push)),
             self.beat.payload.eq(buffer.r_data),
             self.beat.valid.eq(buffer.r_rdy),
             buffer.r_en.eq(self.beat.ready & self.beat.valid),
@@ -207,7 +208,7 @@ class StoreEngine(wiring.Component):
         m.d.sync += space.eq(space - (issue & push) + buffer.r_en)
 
         # -- completion -----------------------------------------------------------------------------------------------
-        popped = data.View(lay.store, queue.r_data)
+        popped = queue.o.p
         finish = data.View(lay.done, waiting.r_data)
         m.d.comb += [
             waiting.w_en.eq(pop),
