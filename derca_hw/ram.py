@@ -71,7 +71,7 @@ class Shallow(wiring.Component):
 
 
 class Buffer(wiring.Component):
-    """A word is there one cycle after its address with `read.en` high, and stays until the next, or until it is written.
+    """A word is there one cycle after its address with `read.en` high, and stays until the next or until it is written.
 
     Nobody addresses a word for reading while it is written. On the iCE40, whose RAM has no way to forbid that and no
     defined content to begin with, it is read half a cycle later, from an address that is kept: a register behind the

@@ -83,8 +83,8 @@ class Accelerator(wiring.Component):
         m.submodules.placer = placer = BeatPlacer(p)
         m.submodules.a_slots = a_slots = SlotRing(p, p.m_panels)
         m.submodules.b_slots = b_slots = SlotRing(p, p.n_panels + 1)
-        # Each iteration but the first one of a layer's row takes a slot of B, or each of a layer takes one of A: most are
-        # under way where one kind follows the other.
+        # In a layer each iteration takes a slot of A, or each takes one of B. Most are under way where a layer of the one
+        # kind follows one of the other: its first iteration takes both.
         m.submodules.tags = tags = DroppableQueue(Layouts(p).tag, 2 * p.buffers.slots - 2)
         m.submodules.slots = slots = InputSlots(p)
         m.submodules.bank_ownership = bank_owner = BankOwnership(p)

@@ -23,10 +23,11 @@ def sb_mac16(a, b, out, *, is_signed: bool, halves: bool = False, delayed: bool 
     registered
         The sum goes through a register.
     reset
-        Of all registers.
+        Of all registers; by default none is reset.
     """
     output = (1 if registered else 0) if addend is not None else 2 if halves else 3
     c_d = Const(0, 32) if addend is None else addend
+    reset = Const(0) if reset is None else reset
     return Instance(
         "SB_MAC16",
         p_A_REG=Const(1), p_B_REG=Const(1), p_MODE_8x8=Const(halves, 1),
