@@ -100,6 +100,9 @@ class Interpreter:
         assert len(data) == steps * lanes
         return data.reshape(steps, lanes).view(f"<i{self.size}")[:, :group].astype(np.int32)
 
+    def b_panel_stride(self, layer: dict) -> int:
+        return layer["a_panel_stride" if self.p.a_lanes == self.p.b_lanes else "b_panel_stride"]
+
     def slice(self):
         """One pair of panels, then step the state as counters would."""
         p, rows, cols, s = self.p, self.p.array.rows, self.p.array.cols, self.walk
@@ -120,7 +123,7 @@ class Interpreter:
         before = s["k"] * p.tile.k  # k steps of earlier tiles
         a = self.panel(s["a_row"] + before * p.a_lanes + i * layer["a_panel_stride"], steps, p.a_lanes, rows)
         b = self.panel(
-            s["b_col"] + before * p.b_lanes + s["n_panel"] * layer["b_panel_stride"], steps, p.b_lanes, cols)
+            s["b_col"] + before * p.b_lanes + s["n_panel"] * self.b_panel_stride(layer), steps, p.b_lanes, cols)
         self.bank[i, base : base + width] += (b.T @ a)[:width]
         s["m_panel"] += 1
         if s["m_panel"] == m_panels:
@@ -137,7 +140,7 @@ class Interpreter:
             self.store(layer, s, m_panels, columns)
             self.tiles[self.task][-1] += 1
             s["k"], s["n"], s["allow"] = 0, s["n"] + 1, s["allow"] + bool(layer["prev_n_tiles"])
-            s["b_col"] += p.n_panels * layer["b_panel_stride"]
+            s["b_col"] += p.n_panels * self.b_panel_stride(layer)
             if s["n"] == layer["n_tiles"]:
                 s["n"], s["m"], s["allow"] = 0, s["m"] + 1, s["allow"] - layer["prev_n_tiles"]
                 s["b_col"] = layer["b_base"]

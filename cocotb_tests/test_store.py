@@ -188,7 +188,7 @@ async def latencies(dut):
     while the barrier is closed."""
     p = parameters()["platform"]
     lay = Layouts(p)
-    assert RequantLane.LATENCY + 2 == StoreTiming.REQUANTISED
+    assert RequantLane.LATENCY + 3 == StoreTiming.REQUANTISED
     bench = await Cycles(dut).start(request__ready=1, beat__ready=1)
     for persist in (0, 1):
         columns = max(1, p.beat_bytes // p.a_lanes)  # one beat of requantised outputs

@@ -82,7 +82,7 @@ def walk(plan: TaskPlan, first_region: int, resident: bool) -> list[tuple[int, l
         work, before = [], None
         if kept and not resident:
             output = iteration(at, number)["tag"]["output"]
-            work.append({"preload": 1, "a": at.save, "a_panel_stride": at.platform.save_panel_stride,
+            work.append({"preload": 1, "a": at.save,
                          "tag": {"output": {k: output[k] for k in ("m_panels", "n")} | {"task": plan.index}}})
         for i in range(number, at.iterations):
             used = tiles(at, i)

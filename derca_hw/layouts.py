@@ -143,7 +143,7 @@ class Layouts:
             "depends": 1,  # its tile of A comes from the layer before
             "allow": bits_for(outstanding_tiles(p)),  # then: older tiles of the job that may be on their way
             "a": address,
-            "a_panel_stride": address,
+            "a_panel_stride": address,  # of tiles, not of partial sums
             "b": address,
             "b_panel_stride": address,
             "bias": address,

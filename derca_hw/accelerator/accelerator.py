@@ -83,7 +83,7 @@ class Accelerator(wiring.Component):
         m.submodules.placer = placer = BeatPlacer(p)
         m.submodules.a_slots = a_slots = SlotRing(p, p.m_panels)
         m.submodules.b_slots = b_slots = SlotRing(p, p.n_panels + 1)
-        # In a layer each iteration takes a slot of A, or each takes one of B. Most are under way where a layer of the one
+        # In a layer each iteration takes a slot of A, or each takes one of B. Most are under way where a layer of one
         # kind follows one of the other: its first iteration takes both.
         m.submodules.tags = tags = DroppableQueue(Layouts(p).tag, 2 * p.buffers.slots - 2)
         m.submodules.slots = slots = InputSlots(p)

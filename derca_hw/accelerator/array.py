@@ -36,12 +36,9 @@ class ProcessingElement(wiring.Component):
 
 
 class BlockElement(wiring.Component):
-    """Multiplies and sums in one SB_MAC16; the sum that includes the operands of cycle t shows in t + `LATENCY`.
-
-    With `clear` the sum shown is forgotten.
+    """Multiplies and sums in one SB_MAC16; the sum that includes the operands of cycle t shows in
+    t + `ComputeTiming.ARRAY`. With `clear` the sum shown is forgotten.
     """
-
-    LATENCY = MultiplierRow.LATENCY + 1
 
     def __init__(self, width: int):
         super().__init__({"a": In(signed(width)), "b": In(signed(width)), "clear": In(1), "sum": Out(32)})
@@ -51,7 +48,7 @@ class BlockElement(wiring.Component):
         a, b = Signal(signed(16)), Signal(signed(16))
         m.d.comb += [a.eq(self.a), b.eq(self.b)]
         m.submodules.block = sb_mac16(
-            a.as_unsigned(), b.as_unsigned(), self.sum, is_signed=True, registered=True,
+            a.as_unsigned(), b.as_unsigned(), self.sum, is_signed=True, delayed=True, registered=True,
             addend=self.sum & ~self.clear.replicate(32), reset=ResetSignal())
         return m
 
@@ -94,15 +91,18 @@ class PEArray(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = self._width
-        a, b = Signal.like(self.a), Signal.like(self.b)
         last = Signal(1 + MultiplierRow.LATENCY)
-        m.d.sync += [a.eq(self.a), b.eq(self.b), last.eq(Cat(self.valid & self.last, last)), self.captured.eq(last[-1])]
+        m.d.sync += [last.eq(Cat(self.valid & self.last, last)), self.captured.eq(last[-1])]
+        if platform is Family.ICE40 and self._in_blocks:
+            for r in range(self._rows):
+                a = Mux(self.valid, self.a.word_select(r, width), 0)  # or nothing is added to any sum
+                m.d.comb += self.column.word_select(r, 32).eq(self._row_of_blocks(m, r, a))
+            return m
+        a, b = Signal.like(self.a), Signal.like(self.b)
+        m.d.sync += [a.eq(self.a), b.eq(self.b)]
         with m.If(~self.valid):
-            m.d.sync += a.eq(0)  # adds nothing to any sum
+            m.d.sync += a.eq(0)
         for r in range(self._rows):
-            if platform is Family.ICE40 and self._in_blocks:
-                m.d.comb += self.column.word_select(r, 32).eq(self._row_of_blocks(m, r, a.word_select(r, width), b))
-                continue
             m.submodules[f"multipliers_{r}"] = multipliers = MultiplierRow(width, self._cols)
             m.d.comb += [multipliers.a.eq(a.word_select(r, width)), multipliers.b.eq(b)]
             chain = 0
@@ -117,12 +117,12 @@ class PEArray(wiring.Component):
             m.d.comb += self.column.word_select(r, 32).eq(chain)
         return m
 
-    def _row_of_blocks(self, m, r, a, b):
+    def _row_of_blocks(self, m, r, a):
         """The elements of a row, and what drains: all but the first column's sum goes to registers when captured."""
         sums = []
         for c in range(self._cols):
             m.submodules[f"pe_{r}_{c}"] = pe = BlockElement(self._width)
-            m.d.comb += [pe.a.eq(a), pe.b.eq(b.word_select(c, self._width)), pe.clear.eq(self.captured)]
+            m.d.comb += [pe.a.eq(a), pe.b.eq(self.b.word_select(c, self._width)), pe.clear.eq(self.captured)]
             sums.append(pe.sum)
         out = sums.pop()
         for c in reversed(range(self._cols - 1)):

@@ -162,12 +162,12 @@ class StoreEngine(wiring.Component):
         # -- from the word to beats ------------------------------------------------------------------------------------
         step_layout = data.StructLayout({"valid": 1, "push": 1, "place": range(beat_bytes)})  # requantised outputs
         steps = [Signal(step_layout, name=f"step_{i}") for i in range(1 + RequantLane.LATENCY)]
-        picked, raw_step = Signal(sub.shape()), Signal()
+        picked, raw = Signal(sub.shape()), Signal()
         m.d.sync += [
             steps[0].valid.eq(issue & ~output.persist),
             steps[0].push.eq(push),
             steps[0].place.eq(place),
-            raw_step.eq(issue & output.persist),
+            raw.eq(issue & output.persist),
             picked.eq(sub),
         ]
         for before, after in zip(steps, steps[1:], strict=False):
@@ -185,22 +185,21 @@ class StoreEngine(wiring.Component):
             ]
             values.append(lane.value)
 
-        raw, raw_valid = Signal(p.bus.data_width), Signal()
-        m.d.sync += [
-            raw.eq(self.word.word_select(picked, p.bus.data_width)),
-            raw_valid.eq(raw_step),
-        ]
-        last = steps[-1]
-        partial, whole = Signal(p.bus.data_width), Signal(p.bus.data_width)
-        m.d.comb += whole.eq(partial)
-        for i in range(beat_bytes // step_bytes):
-            with m.If(last.place == i * step_bytes):
-                m.d.comb += whole.word_select(i, 8 * step_bytes).eq(Cat(*values))
-        with m.If(last.valid):
-            m.d.sync += partial.eq(Mux(last.push, 0, whole))
+        # Outputs gather in a beat, in which those of a panel that ends before it is full are followed by zeros.
+        last, beat, pushed = steps[-1], Signal(p.bus.data_width), Signal()
+        m.d.sync += pushed.eq(raw | last.valid & last.push)
+        with m.If(raw):
+            m.d.sync += beat.eq(self.word.word_select(picked, p.bus.data_width))
+        with m.Elif(last.valid):
+            for i in range(beat_bytes // step_bytes):
+                outputs = beat.word_select(i, 8 * step_bytes)
+                with m.If(last.place == i * step_bytes):
+                    m.d.sync += outputs.eq(Cat(values))
+                with m.Elif(last.place == 0):
+                    m.d.sync += outputs.eq(0)
         m.d.comb += [
-            buffer.w_data.eq(Mux(raw_valid, raw, whole)),
-            buffer.w_en.eq(raw_valid | (last.valid & last.push)),
+            buffer.w_data.eq(beat),
+            buffer.w_en.eq(pushed),
             self.beat.payload.eq(buffer.r_data),
             self.beat.valid.eq(buffer.r_rdy),
             buffer.r_en.eq(self.beat.ready & self.beat.valid),

@@ -49,6 +49,7 @@ class Walker(wiring.Component):
         unused = (p.beat_bytes - 1).bit_length()  # low bits of addresses and strides, all of whole beats
         place = p.bus.address_width - unused
         a_row, b_col, c_row = Signal(place), Signal(place), Signal(place)  # of the entry, in beats
+        b_panel_stride = layer.a_panel_stride if p.a_lanes == p.b_lanes else layer.b_panel_stride
         out = self.iteration
         tag, output = out.p.tag, out.p.tag.output
         task = Signal.like(output.task)
@@ -76,9 +77,9 @@ class Walker(wiring.Component):
             out.p.depends.eq(entry.depends & new_a),
             out.p.allow.eq(Mux(entry.allow[len(out.p.allow):].any(), most, entry.allow)),
             out.p.a.eq(Mux(preload, layer.save, address(a_row + along(entry.k, p.tile.k * p.a_lanes)))),
-            out.p.a_panel_stride.eq(Mux(preload, p.save_panel_stride, layer.a_panel_stride)),
+            out.p.a_panel_stride.eq(layer.a_panel_stride),
             out.p.b.eq(address(b_col + along(entry.k, p.tile.k * p.b_lanes))),
-            out.p.b_panel_stride.eq(layer.b_panel_stride),
+            out.p.b_panel_stride.eq(b_panel_stride),
             out.p.bias.eq(address(layer.bias_base[unused:] + along(entry.n, 4 * p.tile.n))),
             tag.k.eq(Mux(last_k, layer.last_k, p.tile.k)),
             tag.first.eq(entry.k == 0),
@@ -117,7 +118,7 @@ class Walker(wiring.Component):
                 m.d.sync += [
                     entry.k.eq(0),
                     entry.n.eq(entry.n + 1),
-                    b_col.eq(b_col + times(layer.b_panel_stride[unused:], p.n_panels)),
+                    b_col.eq(b_col + times(b_panel_stride[unused:], p.n_panels)),
                 ]
             with m.Else():
                 m.d.sync += [

@@ -139,7 +139,8 @@ class LayerPlan:
             "m_tiles": self.m_tiles, "n_tiles": self.n_tiles, "k_tiles": self.k_tiles,
             "prev_n_tiles": self.prev_n_tiles,
             "a_panel_stride": self.a_panel_stride,
-            "b_base": self.b_base, "b_panel_stride": self.b_panel_stride, "bias_base": self.bias_base,
+            **({"b_panel_stride": self.b_panel_stride} if p.a_lanes != p.b_lanes else {}),
+            "b_base": self.b_base, "bias_base": self.bias_base,
             "c_panel_stride": self.c_panel_stride, "save": self.save,
         }
 
