@@ -132,7 +132,7 @@ class MultiplierRow(wiring.Component):
 
 
 class LongProduct(wiring.Component):
-    """The product of two numbers of 32 bits, the second below 2^31; one per cycle, `LATENCY` cycles.
+    """The product of two numbers, the first at most 2^31, the second less; one per cycle, `LATENCY` cycles.
 
     Four products of 16 x 16 bits. On iCE40 the adders of the SB_MAC16 put them together, one behind the other.
     """
