@@ -12,7 +12,7 @@ class Built(wiring.Component):
 
     def __init__(self, component: wiring.Component, family: Family):
         self._component, self._family = component, family
-        super().__init__(component.signature.members)
+        super().__init__(component.signature)
 
     def elaborate(self, platform):
         m = Module()
