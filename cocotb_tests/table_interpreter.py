@@ -47,7 +47,7 @@ class Interpreter:
                 self.tiles[task] = [0]
             if resumed and row["in_strategy"] == Strategy.RECOMPUTE:
                 self.walk.update(k=0, m_panel=0, n_panel=0)
-                slices += row["redo"]
+                slices = row["redone"]
             if resumed and row["in_strategy"] in (Strategy.PERSIST, Strategy.PARK):
                 self.load_bank(task, self.layers[begin["layer"]])
         else:

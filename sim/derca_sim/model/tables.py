@@ -106,13 +106,16 @@ def layer_layout(p: Platform) -> RowLayout:
 
 
 def entry_layout(p: Platform) -> RowLayout:
-    """Where the walk of a job can begin, and the state of the tile walk there: all up to the end of the layer."""
+    """Where the walk of a job can begin, and the state of the tile walk there: all up to the end of the layer.
+
+    What the kernel manager needs to go on stands in the first word.
+    """
     addr, tiles = p.bus.address_width, bits_for(p.tables.tiles)
     return RowLayout((
         Field("layer", bits_for(p.tables.layers - 1), "row of the layer table"),
         Field("next", bits_for(p.tables.entries - 1), "row of the job's next layer, its own if there is none"),
-        Field("next_layer", bits_for(p.tables.layers - 1), "that row's row of the layer table"),
         Field("final", 1, "the job's last layer"),
+        Field("next_layer", bits_for(p.tables.layers - 1), "row of the layer table that the next entry names"),
         Field("depends", 1, "its input comes from the layer before"),
         Field("allow", bits_for(2 * p.tables.slices), "output tiles of the job that may not be in memory yet"),
         Field("m", tiles, "tile coordinate along M of the first iteration"),
@@ -133,7 +136,7 @@ def index_layout(p: Platform) -> RowLayout:
         Field("entry", bits_for(p.tables.entries - 1), "entry at which the region begins"),
         Field("layer", bits_for(p.tables.layers - 1), "that entry's row of the layer table"),
         Field("slices", slices, "slices in the region"),
-        Field("redo", slices, "slices from the beginning of the output tile to the region"),
+        Field("redone", slices, "slices from the beginning of the output tile to the region's end"),
         Field("last", 1, "the job's last region"),
         Field("in_strategy", 2, "strategy of the preemption point before the region"),
         Field("out_strategy", 2, "strategy of the preemption point after the region"),
@@ -143,3 +146,35 @@ def index_layout(p: Platform) -> RowLayout:
 def task_layout(p: Platform) -> RowLayout:
     """Task table row of the scheduler."""
     return RowLayout((Field("regions", bits_for(p.tables.regions), "regions in a job of the task"),))
+
+
+class WordOrder:
+    """How the words of an entry and of its layer follow each other: numbers that count up by one.
+
+    The entry's come first, its most significant word foremost, so that what leads on is known when the last of them
+    has come; then the layer's, its least significant foremost.
+
+    Attributes
+    ----------
+    bits
+        Bits of a word's number within its row. The bit above them tells the layer's words from the entry's.
+    first, layer, end
+        Number of the first word, of the layer's first word, and the one after the last.
+    entry_words, layer_words
+        Words of a row.
+    """
+
+    def __init__(self, p: Platform):
+        self.entry_words, self.layer_words = entry_layout(p).words, layer_layout(p).words
+        self.bits = bits_for(max(self.entry_words - 1, self.layer_words))
+        self.layer = 1 << self.bits
+        self.first = self.layer - self.entry_words
+        self.end = self.layer + self.layer_words
+
+    def entry(self, word: int) -> int:
+        """Number of a word of the entry."""
+        return self.layer - 1 - word
+
+    def of_layer(self, word: int) -> int:
+        """Number of a word of the layer."""
+        return self.layer + word
