@@ -158,6 +158,7 @@ async def walks(dut):
     by_words = p.tables.read == "word"
     words: list[dict] = []  # of the entry that is being handed over
     complete: list[dict] | None = None  # iterations of the entry whose last word has just come
+    of = None  # its layer
     jobs, dense = 0, True
     while jobs < 400 or work or queue or complete:
         if not queue and not work and not complete and jobs < 400:
@@ -207,7 +208,7 @@ async def walks(dut):
         assert bench.get("parameters__valid") == begins, where
         if begins:
             found = unpack(lay.parameters, bench.get("parameters__payload"))
-            assert found == parameters_of(parameters if by_words else queue[0][2]), f"{where}: {found}"
+            assert found == parameters_of(of if by_words else queue[0][2]), f"{where}: {found}"
         if valid:
             found = unpack(lay.iteration, bench.get("iteration__payload"))
             assert matches(found, work[0]), f"{where}: {found}, expected {work[0]}"
@@ -225,7 +226,7 @@ async def walks(dut):
         if offer and by_words:
             words.pop(0)
             if not words:
-                _, ahead, parameters = queue.pop(0)
+                _, ahead, of = queue.pop(0)
                 complete = list(ahead)
         elif offer and accepts:
             work = list(queue.pop(0)[1])
