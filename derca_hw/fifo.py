@@ -6,7 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.tables import bits_for
 
-from .ram import registered, table
+from .arithmetic import count
+from .ram import Buffer, table
 
 
 def _moves(m, name: str, address, depth: int, when) -> None:
@@ -58,7 +59,7 @@ class Fifo(wiring.Component):
             write.data.eq(self.w_data),
             self.r_data.eq(read.data),
         ]
-        m.d.sync += self.level.eq(self.level + taken - given)
+        count(m, self.level, taken, given)
         _moves(m, "produce", write.addr, self._depth, taken)
         _moves(m, "consume", read.addr, self._depth, given)
         return m
@@ -80,7 +81,8 @@ class LateFifo(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        write, read = registered(m, "storage", self._width, self._depth, platform)
+        m.submodules.storage = storage = Buffer(self._width, self._depth)
+        write, read = storage.write, storage.read
         level = Signal(range(self._depth))  # words that wait
         m.d.comb += [
             self.w_rdy.eq(level != self._depth - 1),
@@ -89,10 +91,8 @@ class LateFifo(wiring.Component):
             read.en.eq((level != 0) & (~self.r_rdy | self.r_en)),
             self.r_data.eq(read.data),
         ]
-        m.d.sync += [
-            level.eq(level + write.en - read.en),
-            self.r_rdy.eq(read.en | (self.r_rdy & ~self.r_en)),
-        ]
+        m.d.sync += self.r_rdy.eq(read.en | (self.r_rdy & ~self.r_en))
+        count(m, level, write.en, read.en)
         _moves(m, "produce", write.addr, self._depth, write.en)
         _moves(m, "consume", read.addr, self._depth, read.en)
         return m

@@ -75,7 +75,8 @@ class Buffer(wiring.Component):
 
     Nobody addresses a word for reading while it is written. On the iCE40, whose RAM has no way to forbid that and no
     defined content to begin with, it is read half a cycle later, from an address that is kept: a register behind the
-    RAM, and what would tell what it holds, took more logic cells than all that uses it.
+    RAM, and what would tell what it holds, took more logic cells than all that uses it. With `early`, other families
+    have it in distributed memory, if it is shallow: sums follow what it answers.
 
     Attributes
     ----------
@@ -85,8 +86,8 @@ class Buffer(wiring.Component):
         `addr`, `en`, `data`.
     """
 
-    def __init__(self, width: int, depth: int, lane: int | None = None):
-        self._width, self._depth, self._lane = width, depth, lane or width
+    def __init__(self, width: int, depth: int, lane: int | None = None, *, early: bool = False):
+        self._width, self._depth, self._lane, self._early = width, depth, lane or width, early
         address = bits_for(depth - 1)
         super().__init__({
             "write": In(wiring.Signature({
@@ -99,7 +100,8 @@ class Buffer(wiring.Component):
         m = Module()
         ours, asked = self.write, self.read
         if platform not in ICE40_RAM:
-            m.submodules.memory = memory = Memory(shape=self._width, depth=self._depth, init=[])
+            attrs = ram_style(self._depth, platform) if self._early else {}
+            m.submodules.memory = memory = Memory(shape=self._width, depth=self._depth, init=[], attrs=attrs)
             write, read = memory.write_port(granularity=self._lane), memory.read_port()
             m.d.comb += [
                 write.addr.eq(ours.addr), write.data.eq(ours.data), write.en.eq(ours.en),
@@ -125,21 +127,3 @@ def table(m, name, shape, depth, reads=1):
     """Write port and read ports of a shallow memory; the user registers what is read."""
     m.submodules[name] = memory = Shallow(shape, depth, reads)
     return memory.write, *(getattr(memory, f"read_{i}") for i in range(reads))
-
-
-def registered(m, name, shape, depth, family: Family | None, attrs: dict | None = None):
-    """Write port and read port of a memory; what a word shows that is written while it is read or shown is not used.
-
-    A word appears one cycle after its address with `en`, and stays. On the iCE40 the address is kept instead of the
-    word: a RAM that is read in the cycle in which it may be written takes logic to tell what comes out. `attrs` are
-    those of the other families' memory.
-    """
-    if family is not Family.ICE40:
-        m.submodules[name] = memory = Memory(shape=shape, depth=depth, init=[], attrs=attrs or {})
-        return memory.write_port(), memory.read_port()
-    write, shown = table(m, name, shape, depth)
-    read = wiring.Signature({"addr": Out(len(shown.addr)), "en": Out(1, init=1), "data": In(shape)}).create()
-    m.d.comb += read.data.eq(shown.data)
-    with m.If(read.en):
-        m.d.sync += shown.addr.eq(read.addr)
-    return write, read

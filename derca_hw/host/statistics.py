@@ -9,7 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
-from ..ram import registered, table
+from ..ram import Buffer, table
 
 #: Kinds that are counted, and the task register that shows the count.
 COUNTED = {
@@ -72,7 +72,8 @@ class Statistics(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bits = self._task_bits
-        count_w, count_r = registered(m, "counts", 32, WORDS << bits, platform)
+        m.submodules.counts = counts = Buffer(32, WORDS << bits)
+        count_w, count_r = counts.write, counts.read
         release_w, release_r = table(m, "released", 33, 1 << bits)  # cycle, and whether it is known
 
         # -- an event is taken ------------------------------------------------------------------------------------
@@ -114,6 +115,7 @@ class Statistics(wiring.Component):
         reading = Signal()
         m.d.comb += [
             self.read_data.eq(count_r.data),
+            count_r.en.eq(1),
             self.read_done.eq(reading),
             count_r.addr.eq(Cat(self.read_task, self.read_word)),
             release_r.addr.eq(self.task),

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import READ_WINDOWS
 
+from ..arithmetic import count
 from ..fifo import LateFifo
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
@@ -98,5 +99,5 @@ class ReadManager(wiring.Component):
         ]
         with m.If(fire):
             m.d.sync += begun.eq(~self.r.p.last)
-        m.d.sync += in_flight.eq(in_flight + split.take - tracker.r_en)
+        count(m, in_flight, split.take, tracker.r_en)
         return m

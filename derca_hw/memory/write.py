@@ -9,6 +9,7 @@ from derca_sim.model.registers import WRITE_WINDOW
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import KernelTiming
 
+from ..arithmetic import count
 from ..fifo import LateFifo
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
@@ -160,8 +161,8 @@ class WriteManager(wiring.Component):
         head = data.View(end_layout, ends.r_data)
         pop, error = Signal(), Signal()
 
-        def reached(count, wanted):
-            return ~(count - wanted)[sequence_bits - 1]
+        def reached(bursts, wanted):
+            return ~(bursts - wanted)[sequence_bits - 1]
 
         m.d.comb += [
             pop.eq(ends.r_rdy & reached(answered, head.answered) & reached(swallowed, head.dropped)),
@@ -179,5 +180,5 @@ class WriteManager(wiring.Component):
             m.d.sync += answered.eq(answered + 1)
         begin = Signal()  # a command's last request was accepted
         m.d.comb += begin.eq(split.start & request.p.end)
-        m.d.sync += commands.eq(commands + begin - pop)
+        count(m, commands, begin, pop)
         return m

@@ -10,7 +10,7 @@ from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SweptTiming
 
 from ..layouts import Layouts
-from ..ram import DISTRIBUTED, ram_style, registered, table
+from ..ram import DISTRIBUTED, Buffer, table
 
 #: Bits of times; keys have `scheduler.time_width` of them.
 TIME_BITS = 32
@@ -110,10 +110,11 @@ class Datapath(wiring.Component):
         right = 0
         for name, fields in (("parameters", 4),) if together else (("first", 2), ("second", 1 + slack)):
             depth = self._size * fields
-            memory_w, memory = registered(m, name, TIME_BITS, depth, platform, ram_style(depth, platform))
+            m.submodules[name] = values = Buffer(TIME_BITS, depth, early=True)
+            memory_w, memory = values.write, values.read
             wide = fields.bit_length() - 1
             m.d.comb += [
-                memory.addr.eq(Cat(self.at, self.parameter[:wide], *page)),
+                memory.en.eq(1), memory.addr.eq(Cat(self.at, self.parameter[:wide], *page)),
                 memory_w.addr.eq(Cat(config.task, number[:wide], *write_page)),
                 memory_w.data.eq(config.value),
                 memory_w.en.eq(self.config_valid & kept & (1 if together else number[1] == (name == "second"))),
