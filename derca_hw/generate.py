@@ -2,7 +2,6 @@
 
 from amaranth.back import rtlil as rtlil_backend
 from amaranth.back.verilog import find_yosys
-
 from amaranth.lib import wiring
 
 from derca_sim.model.board import Board
