@@ -1,0 +1,1 @@
+"""Board: the top level of each board: main memory, link to a host, lights."""
