@@ -30,16 +30,16 @@ class MemoryWithStore(wiring.Component):
     """Main memory and its store; with `doubled` the clock of this component is the fast one."""
 
     def __init__(self, p, doubled: bool):
-        self._p, self._doubled = p, doubled
-        members = MainMemory(p).signature.members
-        inner = store_ports(p)
-        super().__init__({name: member for name, member in members.items() if name not in inner})
+        self._doubled = doubled
+        self._memory, self._store = MainMemory(p), (DoubledStore if doubled else BlockStore)(p)
+        self._inner = store_ports(p)
+        members = self._memory.signature.members.items()
+        super().__init__({name: member for name, member in members if name not in self._inner})
 
     def elaborate(self, _):
         m = Module()
-        p = self._p
-        memory, store = MainMemory(p), (DoubledStore if self._doubled else BlockStore)(p)
-        for name, member in store_ports(p).items():
+        memory, store = self._memory, self._store
+        for name, member in self._inner.items():
             ours, its = getattr(memory, name), getattr(store, name)
             m.d.comb += its.eq(ours) if member.flow == In else ours.eq(its)
         for name in (*CHANNELS, "memory_request"):
