@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from derca_sim.model.link import CAPACITY, EVENT_FIELDS, VERSION, Target
+from derca_sim.model.link import CAPACITY, VERSION, Target, event_fields
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map
 from derca_sim.model.tables import bits_for
@@ -79,26 +79,29 @@ class LinkAccess(wiring.Component):
         m = Module()
         register_bits = register_map(self._p).address_bits - 2
         memory_bits = self.memory_request.p.address.shape().width
-        address = Signal(max(register_bits, memory_bits) + 1)  # the top bit: past the end
+        address = Signal(max(register_bits, memory_bits) + 1, reset_less=True)  # the top bit: past the end
         outside, issued = Signal(), Signal()
         inside = Signal()
 
-        # -- address --------------------------------------------------------------------------------------------------
+        # -- address: a byte is loaded or a word is added. A load is also what is added, so that iCE40 takes one cell
+        # for a bit, and what it then counts is not used -------------------------------------------------------------
+        places = [[(bit, 8 * i + bit - 2) for bit in range(8)] for i in range(4)]
+        loads = Cat(self.address_load[i] for i in range(4) for _, at in places[i] if 0 <= at < len(address))
+        advanced = Signal.like(address)
+        m.d.comb += advanced.eq(address - ~loads)
         for i in range(4):
+            with m.If(self.address_load[i] | self.done & self.advance):
+                m.d.sync += [address[at].eq(Mux(self.address_load[i], self.address_byte[bit], advanced[at]))
+                             for bit, at in places[i] if 0 <= at < len(address)]
             with m.If(self.address_load[i]):
-                parts = [(bit, 8 * i + bit - 2) for bit in range(8)]
-                beyond = Cat(self.address_byte[bit] for bit, at in parts if not 0 <= at < len(address)).any()
-                m.d.sync += [
-                    *(address[at].eq(self.address_byte[bit]) for bit, at in parts if 0 <= at < len(address)),
-                    outside.eq(beyond if i == 0 else outside | beyond),
-                ]
-        with m.If(self.done):
-            m.d.sync += address.eq(address + self.advance)
+                beyond = Cat(self.address_byte[bit] for bit, at in places[i] if not 0 <= at < len(address)).any()
+                m.d.sync += outside.eq(beyond if i == 0 else outside | beyond)
 
         # -- accesses -------------------------------------------------------------------------------------------------
-        word, source = Signal(32), Signal(32)
+        word, source = Signal(32, reset_less=True), Signal(32)
         request = self.memory_request
-        fields = Cat(getattr(self.event.p, name)[:width] for name, width in EVENT_FIELDS.items())
+        fields = Cat(getattr(self.event.p, name)[:width] for name, width in event_fields(self._p).items())
+        cycle = self.event.p.cycle
         answered = Signal()
         with m.Switch(self.target):
             with m.Case(Target.REGISTERS):
@@ -117,7 +120,7 @@ class LinkAccess(wiring.Component):
             with m.Case(Target.EVENTS):
                 m.d.comb += [
                     self.refused.eq(~self.event.valid),
-                    source.eq(Mux(self.odd, fields, self.event.p.cycle)),
+                    source.eq(Cat(Mux(self.odd, fields, cycle[:len(fields)]), cycle[len(fields):])),
                 ]
             with m.Default():
                 m.d.comb += source.eq(Const(VERSION << 16 | CAPACITY, 32))
