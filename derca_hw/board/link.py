@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from derca_sim.model.link import ANSWER, CAPACITY, REQUEST, Status, Target
+from derca_sim.model.link import ANSWER, CAPACITY, REQUEST, VERSION, Status, Target
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
@@ -163,8 +163,10 @@ class UartLink(wiring.Component):
                     with m.If(unknown):
                         m.d.sync += [error.eq(Status.UNKNOWN), answering.eq(1)]
                     with m.Elif(target == Target.SYNC):
-                        m.d.sync += [last.eq(0), known.eq(1)]
-                        m.next = "WORD"
+                        m.d.sync += [
+                            last.eq(VERSION), known.eq(1), answering.eq(1),
+                            kept_code.eq(Status.OKAY), kept_bare.eq(1), kept_count.eq(CAPACITY),
+                        ]
                     with m.Elif(known & following):
                         m.d.sync += last.eq(after)
                         m.next = "WORD"

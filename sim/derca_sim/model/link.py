@@ -25,7 +25,7 @@ GAP_BYTES = 16
 class Target(IntEnum):
     """Bits 2 and 1 of an operation: what is accessed."""
 
-    SYNC = 0  #: read: sequence numbers begin again, this is 0; every word is capacity | version << 16
+    SYNC = 0  #: read: the number executed last becomes `VERSION`, count of the bare answer is the capacity
     REGISTERS = 1  #: of the accelerator
     MEMORY = 2  #: the accelerator's main memory
     EVENTS = 3  #: read: as many events as wait, at most count words, `EVENT_WORDS` each
@@ -44,7 +44,7 @@ class Status(IntFlag):
     REFUSED = 1  #: an access failed or was outside; count words were done before
     SEQUENCE = 2  #: the number is neither the next nor the last one; nothing was done, count says nothing
     UNKNOWN = 3  #: there is no such operation, or count exceeds the capacity; nothing was done, count says nothing
-    BARE = 4  #: no payload: a write, or nothing was done
+    BARE = 4  #: no payload: a write, SYNC, or nothing was done
 
 
 #: Words of an event: its cycle; then `event_fields`.
