@@ -1,1 +1,1 @@
-"""Board: the top level of each board: main memory, link to a host, lights."""
+"""Tops for boards: accelerator, main memory on the chip, link to the host, clock, LEDs."""
