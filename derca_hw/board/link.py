@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from derca_sim.model.link import ANSWER, CAPACITY, REQUEST, Status, Target
+from derca_sim.model.link import ANSWER, CAPACITY, REQUEST, VERSION, Status, Target
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
@@ -48,17 +48,19 @@ class UartLink(wiring.Component):
             _join(m, self, access, name)
 
         # -- what is known of the request, of the answer, and of the request before --------------------------------
-        sequence, last, known = Signal(8), Signal(8), Signal()
-        write, target, advance, unknown = Signal(), Signal(2), Signal(), Signal()
-        count, status = Signal(8), Signal(3)
-        kept_count, kept_status = Signal.like(count), Signal.like(status)
+        def register(width=1):
+            return Signal(width, reset_less=True, src_loc_at=1)
+
+        last, known, following, repeated = register(8), Signal(), register(), register()
+        write, target, advance, unknown = register(), register(2), register(), register()
+        count, kept_count, kept_code, kept_bare, error = register(8), register(8), register(), register(), register(2)
         answering = Signal()
 
         # -- place in the frame: byte of the header, word and byte of the payload, byte of the CRC -------------------
-        byte, word = Signal(2), Signal(8)
+        byte, word = register(2), register(8)
         place = Cat(byte, word)
         step, next_word, rewind, full = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += full.eq(word == count)
+        m.d.comb += full.eq(word == Mux(answering, kept_count, count))
         m.d.sync += byte.eq(Mux(rewind, 0, byte + step))
         m.d.sync += word.eq(Mux(rewind, 0, word + next_word))
 
@@ -86,8 +88,10 @@ class UartLink(wiring.Component):
         ]
         m.d.sync += fetched.eq(0)
 
-        def answer(code, words):
-            return [status.eq(code), count.eq(words), answering.eq(1)]
+        status = Signal(3)
+        m.d.comb += status.eq(Mux(error != 0, Cat(error, 1), Cat(kept_code, 0, kept_bare)))
+        after = Signal(8)
+        m.d.comb += after.eq(last + 1)
 
         with m.FSM():
             with m.State("MAGIC"):
@@ -98,20 +102,20 @@ class UartLink(wiring.Component):
                 m.d.comb += [line.transmit.eq(answering), step.eq(line.done), next_word.eq(line.done & (byte == 3))]
                 with m.Switch(byte):
                     with m.Case(0):
-                        m.d.comb += line.data.eq(sequence)
+                        m.d.comb += line.data.eq(last)
                     with m.Case(1):
                         m.d.comb += line.data.eq(status)
                     with m.Default():
-                        m.d.comb += line.data.eq(count)
+                        m.d.comb += line.data.eq(kept_count)
                 with m.If(line.done & answering & (byte == ANSWER_HEADER - 1)):
                     m.d.comb += rewind.eq(1)
                     m.next = "PAYLOAD"
-                    with m.If(status & Status.WRITTEN):
+                    with m.If(status[2]):
                         m.next = "CLOSE"
                 with m.If(line.done & ~answering):
                     with m.Switch(place[:3]):
                         with m.Case(0):
-                            m.d.sync += sequence.eq(line.byte)
+                            m.d.sync += [following.eq(line.byte == after), repeated.eq(line.byte == last)]
                         with m.Case(1):
                             known_target = Cat(line.byte[1:3] == t for t in (Target.REGISTERS, Target.MEMORY)).any()
                             m.d.sync += [
@@ -153,24 +157,25 @@ class UartLink(wiring.Component):
                 with m.If(~answering & (line.broken | line.quiet)):
                     m.next = "MAGIC"
             with m.State("JUDGE"):
-                ahead = Signal(8)
-                m.d.comb += ahead.eq(sequence - last)
                 m.next = "MAGIC"
                 with m.If(~line.damaged):
+                    m.d.sync += error.eq(Status.OKAY)
                     with m.If(unknown):
-                        m.d.sync += answer(Status.UNKNOWN, 0)
+                        m.d.sync += [error.eq(Status.UNKNOWN), answering.eq(1)]
                     with m.Elif(target == Target.SYNC):
-                        m.d.sync += [known.eq(1), count.eq(1)]
+                        m.d.sync += [
+                            last.eq(VERSION), known.eq(1), answering.eq(1),
+                            kept_code.eq(Status.OKAY), kept_bare.eq(1), kept_count.eq(CAPACITY),
+                        ]
+                    with m.Elif(known & following):
+                        m.d.sync += last.eq(after)
                         m.next = "WORD"
-                    with m.Elif(~known | (ahead > 1)):
-                        m.d.sync += answer(Status.SEQUENCE, 0)
-                    with m.Elif(ahead == 0):
-                        m.d.sync += answer(kept_status, kept_count)
                     with m.Else():
-                        m.next = "WORD"
+                        m.d.sync += answering.eq(1)
+                        with m.If(~(known & repeated)):
+                            m.d.sync += error.eq(Status.SEQUENCE)
             with m.State("WORD"):
-                finished = Signal()
-                code = Signal(2)
+                finished, refused = Signal(), Signal()
                 with m.If(full):
                     m.d.comb += finished.eq(1)
                     m.next = "MAGIC"
@@ -187,8 +192,7 @@ class UartLink(wiring.Component):
                     with m.If(access.refused):
                         m.d.comb += finished.eq(1)
                         m.next = "MAGIC"
-                        with m.If(target != Target.EVENTS):
-                            m.d.comb += code.eq(Status.REFUSED)
+                        m.d.comb += refused.eq(target != Target.EVENTS)
                     with m.Elif(write):
                         m.d.comb += next_word.eq(1)
                         m.next = "WORD"
@@ -200,10 +204,7 @@ class UartLink(wiring.Component):
                     m.d.comb += next_word.eq(1)
                     m.next = "WORD"
         with m.If(finished):
-            m.d.sync += [
-                answer(Cat(code, write), word), kept_status.eq(Cat(code, write)), kept_count.eq(word),
-                last.eq(sequence),
-            ]
+            m.d.sync += [kept_code.eq(refused), kept_bare.eq(write), kept_count.eq(word), answering.eq(1)]
         return m
 
 

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from derca_sim.model.link import CAPACITY, EVENT_FIELDS, VERSION, Target
+from derca_sim.model.link import Target, event_fields
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map
 from derca_sim.model.tables import bits_for
@@ -36,7 +36,7 @@ def host_ports(p: Platform) -> dict[str, wiring.Member]:
 class LinkAccess(wiring.Component):
     """One access of one word at a time; what is read takes the place of what was shifted in.
 
-    An access takes as long as its target: at least 2 cycles, events and the link's own word 1 cycle.
+    An access takes as long as its target: at least 2 cycles, events 1 cycle.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class LinkAccess(wiring.Component):
     address_byte, address_load : In
         The next byte of the address, the least significant first, and which of the four.
     write, target, advance : In
-        As in `derca_sim.model.link`; stable during an access.
+        As in `derca_sim.model.link`, and not SYNC; stable during an access.
     odd : In
         The second word of an event: the event is over with it.
     access : In
@@ -79,26 +79,29 @@ class LinkAccess(wiring.Component):
         m = Module()
         register_bits = register_map(self._p).address_bits - 2
         memory_bits = self.memory_request.p.address.shape().width
-        address = Signal(max(register_bits, memory_bits) + 1)  # the top bit: past the end
+        address = Signal(max(register_bits, memory_bits) + 1, reset_less=True)  # the top bit: past the end
         outside, issued = Signal(), Signal()
         inside = Signal()
 
-        # -- address --------------------------------------------------------------------------------------------------
+        # -- address: a byte is loaded or a word is added. A load is also what is added, so that iCE40 takes one cell
+        # for a bit, and what it then counts is not used -------------------------------------------------------------
+        places = [[(bit, 8 * i + bit - 2) for bit in range(8)] for i in range(4)]
+        loads = Cat(self.address_load[i] for i in range(4) for _, at in places[i] if 0 <= at < len(address))
+        advanced = Signal.like(address)
+        m.d.comb += advanced.eq(address - ~loads)
         for i in range(4):
+            with m.If(self.address_load[i] | self.done & self.advance):
+                m.d.sync += [address[at].eq(Mux(self.address_load[i], self.address_byte[bit], advanced[at]))
+                             for bit, at in places[i] if 0 <= at < len(address)]
             with m.If(self.address_load[i]):
-                parts = [(bit, 8 * i + bit - 2) for bit in range(8)]
-                beyond = Cat(self.address_byte[bit] for bit, at in parts if not 0 <= at < len(address)).any()
-                m.d.sync += [
-                    *(address[at].eq(self.address_byte[bit]) for bit, at in parts if 0 <= at < len(address)),
-                    outside.eq(beyond if i == 0 else outside | beyond),
-                ]
-        with m.If(self.done):
-            m.d.sync += address.eq(address + self.advance)
+                beyond = Cat(self.address_byte[bit] for bit, at in places[i] if not 0 <= at < len(address)).any()
+                m.d.sync += outside.eq(beyond if i == 0 else outside | beyond)
 
         # -- accesses -------------------------------------------------------------------------------------------------
-        word, source = Signal(32), Signal(32)
+        word = Signal(32, reset_less=True)
         request = self.memory_request
-        fields = Cat(getattr(self.event.p, name)[:width] for name, width in EVENT_FIELDS.items())
+        fields = Cat(getattr(self.event.p, name)[:width] for name, width in event_fields(self._p).items())
+        cycle = self.event.p.cycle
         answered = Signal()
         with m.Switch(self.target):
             with m.Case(Target.REGISTERS):
@@ -106,21 +109,14 @@ class LinkAccess(wiring.Component):
                     inside.eq(~(outside | address[register_bits:].any())),
                     answered.eq(self.s_axi_bvalid | self.s_axi_rvalid),
                     self.refused.eq(Mux(self.write, self.s_axi_bresp, self.s_axi_rresp) != OKAY),
-                    source.eq(self.s_axi_rdata),
                 ]
             with m.Case(Target.MEMORY):
                 m.d.comb += [
                     inside.eq(~(outside | address[memory_bits:].any())),
                     answered.eq(Mux(self.write, request.ready, self.memory_valid)),
-                    source.eq(self.memory_data),
                 ]
             with m.Case(Target.EVENTS):
-                m.d.comb += [
-                    self.refused.eq(~self.event.valid),
-                    source.eq(Mux(self.odd, fields, self.event.p.cycle)),
-                ]
-            with m.Default():
-                m.d.comb += source.eq(Const(VERSION << 16 | CAPACITY, 32))
+                m.d.comb += self.refused.eq(~self.event.valid)
         far = Signal()
         m.d.comb += far.eq((self.target == Target.REGISTERS) | (self.target == Target.MEMORY))
         with m.If(far & ~inside):
@@ -153,8 +149,14 @@ class LinkAccess(wiring.Component):
                 m.d.sync += [self.s_axi_awvalid.eq(1), self.s_axi_wvalid.eq(1)]
             with m.Else():
                 m.d.sync += self.s_axi_arvalid.eq(1)
-        with m.If(self.shift):
-            m.d.sync += word.eq(Cat(word[8:], self.byte))
-        with m.Elif(self.done & ~self.write):
-            m.d.sync += word.eq(source)
+        with m.If(self.shift | self.done & ~self.write):
+            with m.Switch(Mux(self.shift, 0, self.target)):
+                with m.Case(Target.REGISTERS):
+                    m.d.sync += word.eq(self.s_axi_rdata)
+                with m.Case(Target.MEMORY):
+                    m.d.sync += word.eq(self.memory_data)
+                with m.Case(Target.EVENTS):
+                    m.d.sync += word.eq(Cat(Mux(self.odd, fields, cycle[:len(fields)]), cycle[len(fields):]))
+                with m.Default():
+                    m.d.sync += word.eq(Cat(word[8:], self.byte))
         return m

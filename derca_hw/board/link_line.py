@@ -4,13 +4,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from derca_sim.model.link import GAP_BYTES
+from derca_sim.model.link import BYTE_BITS, GAP_BYTES
 from derca_sim.model.tables import bits_for
 
 #: The reflected polynomial of CRC-32 (IEEE 802.3).
 POLYNOMIAL = 0xEDB88320
-#: Bit times of a byte: start bit, data, stop bit.
-BYTE_BITS = 10
 
 
 class LinkLine(wiring.Component):
@@ -74,8 +72,9 @@ class LinkLine(wiring.Component):
         divider, bits = Signal(range(self._divisor)), Signal(4)
         active, sending = Signal(), Signal()
         tick, data_bit, bit = Signal(), Signal(), Signal()
-        shift, crc = Signal(8), Signal(32)
-        quiet = Signal(bits_for(GAP_BYTES * BYTE_BITS))
+        shift, crc = Signal(8, reset_less=True), Signal(32, reset_less=True)
+        pause = GAP_BYTES * BYTE_BITS
+        quiet = Signal(bits_for(pause))  # counts up to `pause`, so its ones tell
         m.d.comb += [
             tick.eq(divider == 0),
             data_bit.eq(active & tick & (bits != 0) & (bits != 9)),
@@ -83,7 +82,7 @@ class LinkLine(wiring.Component):
             self.byte.eq(shift),
             self.done.eq(active & tick & (bits == 0) & (sending | line & ~self.transmit)),
             self.broken.eq(active & tick & (bits == 0) & ~sending & ~line),
-            self.quiet.eq(quiet == GAP_BYTES * BYTE_BITS),
+            self.quiet.eq((quiet & pause) == pause),
         ]
         m.d.sync += divider.eq(Mux(tick, self._divisor - 1, divider - 1))
         with m.If(active):
