@@ -10,7 +10,7 @@ import cocotb
 import pytest
 from amaranth.hdl import ClockDomain, DomainRenamer, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, connect, flipped
 from kit.cycles import Cycles
 from kit.payload import pack, unpack
 from kit.platforms import platform
@@ -239,7 +239,7 @@ NARROW = platform(name="narrow", bus={"data_width": 32, "address_width": 16, "ou
                   memory={"read_latency": 4, "write_latency": 2, "size": 65536})
 
 
-@pytest.mark.parametrize("p, doubled", [(BLOCK, False), (WIDE, False), (NARROW, False), (NARROW, True)],
+@pytest.mark.parametrize(("p", "doubled"), [(BLOCK, False), (WIDE, False), (NARROW, False), (NARROW, True)],
                          ids=["block", "wide", "narrow", "doubled"])
 def test_every_beat_in_its_cycle(p, doubled):
     simulate(lambda: MemoryWithStore(p, doubled), __name__, "traffic", platform=p, doubled=doubled, cycles=20_000)
