@@ -1,6 +1,6 @@
 """The top of a board: accelerator, main memory, link to the host, clock, LEDs."""
 
-from amaranth.hdl import ClockDomain, Module
+from amaranth.hdl import ClockDomain, DomainRenamer, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -63,13 +63,17 @@ class BoardSystem(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self._p
+        m.domains.sync = sync = ClockDomain()
         m.submodules.clocks = clocks = Clocks(self._board)
-        m.submodules.derca = derca = Derca(p)  # brings the clock domain of all others
+        derca = Derca(p)
+        m.submodules.derca = DomainRenamer("core")(derca)  # it defines a domain of its own
         m.submodules.memory = memory = MainMemory(p)
         m.submodules.store = store = (DoubledStore if self._board.doubled else BlockStore)(p)
         m.submodules.link = link = UartLink(p, self._divisor)
         m.d.comb += [
             clocks.pin.eq(self.clk),
+            sync.clk.eq(clocks.clock),
+            sync.rst.eq(clocks.reset),
             derca.aclk.eq(clocks.clock),
             derca.aresetn.eq(~clocks.reset),
             link.rx.eq(self.rx),
