@@ -1,6 +1,6 @@
 """The top of a board: accelerator, main memory, link to the host, clock, LEDs."""
 
-from amaranth.hdl import ClockDomain, DomainRenamer, Module
+from amaranth.hdl import ClockDomain, DomainRenamer, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -15,6 +15,8 @@ from .link import UartLink
 from .memory import MainMemory
 from .store import BlockStore, DoubledStore, store_ports
 
+#: Of signals that constraint files name.
+NAMED = {"keep": 1}
 #: Channels of the accelerator's AXI4 port: whether it sends, and the members that matter here.
 _CHANNELS = {
     "ar": (True, ("addr", "len")),
@@ -64,6 +66,7 @@ class BoardSystem(wiring.Component):
         m = Module()
         p = self._p
         m.domains.sync = sync = ClockDomain()
+        sync.clk = Signal(name="core_clock", attrs=NAMED)
         m.submodules.clocks = clocks = Clocks(self._board)
         derca = Derca(p)
         m.submodules.derca = DomainRenamer("core")(derca)  # it defines a domain of its own
@@ -81,6 +84,7 @@ class BoardSystem(wiring.Component):
         ]
         if self._board.doubled:
             m.domains.fast = fast = ClockDomain(reset_less=True)
+            fast.clk = Signal(name="fast_clock", attrs=NAMED)
             m.d.comb += [fast.clk.eq(clocks.fast), store.phase.eq(clocks.phase)]
         for channel, (sends, members) in _CHANNELS.items():
             side = getattr(memory, channel)
