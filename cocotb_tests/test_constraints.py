@@ -92,7 +92,7 @@ def test_every_port_of_a_board_is_where_it_is_wired(name):
     constraints = read(ROOT / "constraints" / board.constraints)
     placed = {port: facts for port, facts in constraints.items() if "site" in facts}
     top = BoardSystem(load_platform(ROOT / "sim/platforms" / board.platform), board)
-    design = Fragment.get(top, Family(board.family)).prepare(ports=ports(top))
+    design = Fragment.get(top, Family(board.target)).prepare(ports=ports(top))
     assert set(placed) == {port for port, *_ in design.ports} == set(wired)
     for port, facts in placed.items():
         site, attributes, clock, inverted = resolve(platform, wired[port])

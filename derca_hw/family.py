@@ -13,4 +13,9 @@ class Family(Enum):
     PORTABLE = "portable"
     ECP5 = "ecp5"
     ICE40 = "ice40"
+    ICE40HX = "ice40hx"
     ULTRASCALE = "ultrascale"
+
+
+#: Families without LUT RAM.
+BLOCK_RAM_ONLY = frozenset({Family.ICE40, Family.ICE40HX})

@@ -4,7 +4,7 @@ from amaranth.lib.memory import Memory
 
 from derca_sim.model.tables import bits_for
 
-from .family import Family
+from .family import BLOCK_RAM_ONLY, Family
 
 #: Words of a distributed memory that need no selection behind it.
 DISTRIBUTED = 64
@@ -15,7 +15,7 @@ def ram_style(depth: int, family: Family | None) -> dict:
 
     iCE40 has no other RAM.
     """
-    return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family is not Family.ICE40 else {}
+    return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family not in BLOCK_RAM_ONLY else {}
 
 
 def table(m, name, shape, depth, family: Family | None):
