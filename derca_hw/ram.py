@@ -49,7 +49,7 @@ class Shallow(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         data = Value.cast(self.write.data)
-        ice40 = platform is Family.ICE40
+        ice40 = platform in BLOCK_RAM_ONLY
         step = BLOCK_WIDTH if ice40 else max(1, len(data))
         if ice40:
             m.domains.fall = fall = ClockDomain(clk_edge="neg", reset_less=True, local=True)
