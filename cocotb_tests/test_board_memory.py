@@ -3,6 +3,7 @@
 The oracle holds bytes and bursts; it follows the rules that the simulation's memory follows (`axi_memory.h`).
 """
 
+import gc
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -254,3 +255,4 @@ def test_limits_are_named(monkeypatch):
         MainMemory(platform(memory={"size": 5000}))
     with pytest.raises(ValueError, match="data_width must be 32 and .* at most 65536 .*, not 64 and 65536"):
         DoubledStore(platform(memory={"size": 65536}))
+    gc.collect()
