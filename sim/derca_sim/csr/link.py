@@ -10,6 +10,8 @@ from .transport import AccessRefused, LinkError
 
 #: Times a request is sent before the link is given up.
 ATTEMPTS = 10
+#: Reads after which a line that is never silent is taken as it is.
+CHATTER = 500
 #: Seconds that accesses of one request may wait for the accelerator.
 BUSY = 2e-3
 
@@ -202,8 +204,9 @@ class Link:
     def _settle(self) -> None:
         """Let the line fall silent for long enough to end any frame; forget what comes meanwhile."""
         self._line.timeout = self.duration(2 * GAP_BYTES)
-        while self._read_line(REQUEST_BYTES):
-            pass
+        for _ in range(CHATTER):
+            if not self._read_line(REQUEST_BYTES):
+                return
 
     def duration(self, count: int) -> float:
         """Seconds that so many bytes take."""
