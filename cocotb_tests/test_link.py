@@ -51,6 +51,7 @@ class Bench:
     def __init__(self, line: SimulatedLine):
         self.line, self.number, self.logged = line, VERSION, 0
         self.bytes = 10 / line.baud  # seconds of a byte
+        self.silence()
         assert self.ask(frame(0, SYNC, 1, 0)) == (VERSION, BARE, CAPACITY, ())
 
     def receive(self, count: int, timeout: int = 40) -> bytes:
