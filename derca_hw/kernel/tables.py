@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
 from derca_sim.model.tables import RowLayout, bits_for
 
-from ..family import Family
+from ..family import ICE40_RAM
 from ..ram import Shallow
 
 #: Bits whose parity is taken in the first cycle of a check: one LUT6 each.
@@ -27,7 +27,7 @@ def ram(m, name: str, depth: int, platform, *, write, write_address, data, read,
     The iCE40's are read at the falling edge, from an address that is kept: a register behind them would begin as zero,
     which they cannot, and take a LUT per bit to do so.
     """
-    if platform is Family.ICE40:
+    if platform in ICE40_RAM:
         at = Signal(len(read_address), name=f"{name}_at", reset_less=True)
         with m.If(read):
             m.d.sync += at.eq(read_address)

@@ -16,6 +16,13 @@ from .burst import BurstSplitter
 from .windows import split_checked
 
 
+def waiting_bursts(p: Platform) -> int:
+    """Bursts whose AW may run ahead of their data: twice what one store command can need."""
+    panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
+    per_panel = -(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1
+    return max(16, 1 << bits_for(2 * p.m_panels * per_panel))
+
+
 class WriteManager(wiring.Component):
     """Turns write requests and a stream of beats into AXI4 bursts and reports when a store command is in memory.
 
@@ -65,19 +72,12 @@ class WriteManager(wiring.Component):
             "busy": Out(1),
         })
 
-    def lengths_depth(self) -> int:
-        """Bursts whose AW may run ahead of their data: twice what one store command can need."""
-        p = self._p
-        panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
-        per_panel = -(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1
-        return max(16, 1 << bits_for(2 * p.m_panels * per_panel))
-
     def sequence_bits(self) -> int:
         """Bits of burst sequence numbers: twice the bursts that may wait for data or responses.
 
         Those are of `COMMANDS` commands and of one that is not complete, or further, as far as `lengths` lets it run.
         """
-        return 1 + bits_for((self.COMMANDS + 2) * self.lengths_depth())
+        return 1 + bits_for((self.COMMANDS + 2) * waiting_bursts(self._p))
 
     def elaborate(self, platform):
         m = Module()
@@ -92,7 +92,7 @@ class WriteManager(wiring.Component):
             "silent": 1,  # nothing of the command was put on the bus
         })
         m.submodules.split = split = BurstSplitter(self._p)
-        m.submodules.lengths = lengths = LateFifo(width=burst_layout.size, depth=self.lengths_depth())
+        m.submodules.lengths = lengths = LateFifo(width=burst_layout.size, depth=waiting_bursts(self._p))
         m.submodules.ends = ends = LateFifo(width=end_layout.size, depth=self.COMMANDS)
         outside, nothing = split_checked(m, self._p, self, (WRITE_WINDOW,), split)
         commands = Signal(range(self.COMMANDS + 1))
