@@ -111,8 +111,8 @@ def method(seeds: int) -> dict:
         "ultrascale": "Yosys synth_xilinx -family xcup, LUT6 without pairing of LUT5, the block alone, before place "
                       "and route; the reference's are Vivado's",
         "ecp5": "Yosys synth_ecp5, LUT4 (carry cell 2, 16 x 4 RAM 6), the block alone",
-        "fmax": f"{DEVICES["ecp5"].title}, nextpnr, {REQUESTED_MHZ:g} MHz requested, median of {seeds} seeds; out of context: the "
-                "block alone between registers on all its ports (not counted as area)",
+        "fmax": f"{DEVICES['ecp5'].title}, nextpnr, {REQUESTED_MHZ:g} MHz requested, median of {seeds} seeds; out of "
+                "context: the block alone between registers on all its ports (not counted as area)",
         "cycles": "Amaranth's simulator at the ports of the block, from the cycle of the first input to the cycle of "
                   "the output",
         "tables": "kernel management has 4,096 index rows for every number of tasks",
