@@ -25,6 +25,8 @@ class Board:
         where there are any.
     constraints, platform, taskset
         File in `constraints/`, in `sim/platforms/`, in `sim/tasksets/`.
+    leds_inverted
+        Whether an LED is lit by a low level.
     program
         Command that loads the bitstream; `{}` stands for the file.
     """
@@ -40,7 +42,13 @@ class Board:
     platform: str
     taskset: str
     program: str
+    leds_inverted: bool = False
     baud: int = 1_000_000
+
+    @property
+    def divisor(self) -> int:
+        """Core clock cycles per bit on the UART."""
+        return round(self.core_mhz * 1e6 / self.baud)
 
 
 _ECP5_85 = {"LUT": 83640, "REG": 83640, "BRAM": 208, "DSP": 156}
