@@ -41,7 +41,7 @@ def digest(*parts: bytes) -> str:
     return state.hexdigest()[:24]
 
 
-def _sources(*names: str) -> bytes:
+def python_sources(*names: str) -> bytes:
     """Python sources of the named packages and modules in one string: a change of any changes the hardware's key."""
     out = []
     for name in names:
@@ -64,7 +64,7 @@ def verilog_for(platform: Platform, progress=None) -> str:
         Called with one line of text before slow work.
     """
     key = digest(
-        _sources("derca_hw", "derca_sim.model", "derca_sim.events"), platform.model_dump_json().encode(),
+        python_sources("derca_hw", "derca_sim.model", "derca_sim.events"), platform.model_dump_json().encode(),
         version("amaranth").encode(),
     )
     path = build_directory("verilog") / f"{key}.v"

@@ -1,0 +1,77 @@
+"""Weights that fit measured areas: least squares without negative weights, relative to the size of the platform."""
+
+import numpy as np
+
+from derca_sim.model.platform import Platform
+
+from ..build.estimate import estimate, inputs
+from ..resources import KINDS
+
+
+def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, dict, dict]], family: str) -> dict:
+    """Weights of one family.
+
+    Parameters
+    ----------
+    measured
+        Platforms and their areas by block.
+    dissolved
+        Platforms, their areas by block, and those of the flattened design.
+    """
+    features = [inputs(p, family) for p, _ in measured]
+    totals = {kind: [max(1, sum(row[kind] for row in areas.values())) for _, areas in measured] for kind in KINDS}
+    weights: dict = {}
+    for block in features[0]:
+        weights[block] = {}
+        for kind in KINDS:
+            names = sorted({name for one in features for name in one[block][kind]})
+            matrix = np.array([[float(one[block][kind].get(name, 0)) for name in names] for one in features])
+            wanted = np.array([float(areas[block][kind]) for _, areas in measured])
+            scale = np.array(totals[kind], float)
+            found = nnls(matrix / scale[:, None], wanted / scale)
+            weights[block][kind] = {n: float(f"{w:.5g}") for n, w in zip(names, found, strict=True) if w > 0}
+    weights["flattened"] = {}
+    for kind in KINDS:
+        apart = sum(sum(row[kind] for row in areas.values()) for _, areas, _ in dissolved)
+        weights["flattened"][kind] = round(sum(flat[kind] for *_, flat in dissolved) / apart, 4) if apart else 1
+    return weights
+
+
+def nnls(matrix: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The x >= 0 that minimises |matrix x - wanted|: the active set method of Lawson and Hanson."""
+    size = np.linalg.norm(matrix, axis=0)
+    size[size == 0] = 1
+    a = matrix / size
+    x, used = np.zeros(a.shape[1]), np.zeros(a.shape[1], bool)
+    for _ in range(10 * len(x)):
+        gain = a.T @ (wanted - a @ x)
+        gain[used] = -np.inf
+        best = int(gain.argmax())
+        if gain[best] <= 1e-9:
+            break
+        used[best] = True
+        while True:
+            s = np.zeros(len(x))
+            s[used] = np.linalg.lstsq(a[:, used], wanted, rcond=None)[0]
+            if s[used].min() > 0:
+                x = s
+                break
+            low = used & (s <= 0)
+            step = (x[low] / (x[low] - s[low])).min()
+            x = x + step * (s - x)
+            used &= x > 1e-12
+            x[~used] = 0
+    return x / size
+
+
+def errors(p: Platform, areas: dict, weights: dict, family: str) -> dict[str, float | None]:
+    """Relative error of the estimated total per kind; None where nothing is there.
+
+    `areas` are by block; they are compared as if dissolved by the ratio that `weights` holds.
+    """
+    total = estimate(p, family, weights)[-1]
+    out = {}
+    for kind in KINDS:
+        real = sum(row[kind] for row in areas.values()) * weights["flattened"][kind]
+        out[kind] = round(total[kind] / real - 1, 4) if real else None
+    return out

@@ -1,0 +1,1 @@
+"""`derca build`: from a board and a task set to a bitstream."""
