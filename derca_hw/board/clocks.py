@@ -15,24 +15,31 @@ RESET_BITS = 6
 class Clocks(wiring.Component):
     """The core clock and its reset, high for 64 cycles after configuration and, with a PLL, after it has locked.
 
-    Without primitives (`Family.PORTABLE`) the pin already brings the core clock.
+    With `Board.doubled` there is a clock of twice the rate, and a register of it is the core clock; see `DoubledStore`.
+    Without primitives (`Family.PORTABLE`) the pin already brings the core clock, or the fast one if there is one.
 
     Attributes
     ----------
     pin : In
     clock, reset : Out
+    fast, phase : Out
+        With `Board.doubled`: the fast clock, and its register that is the core clock.
     """
 
     def __init__(self, board: Board):
         self._board = board
-        super().__init__({"pin": In(1), "clock": Out(1), "reset": Out(1)})
+        super().__init__({
+            "pin": In(1), "clock": Out(1), "reset": Out(1), **({"fast": Out(1), "phase": Out(1)} if board.doubled else {}),
+        })
 
     def elaborate(self, platform):
         m = Module()
         board = self._board
         m.domains.boot = boot = ClockDomain(local=True, reset_less=True)
         locked = Const(1, 1)
-        if platform is Family.ECP5 and board.pin_mhz != board.core_mhz:
+        if board.doubled:
+            locked = self._doubled(m, platform)
+        elif platform is Family.ECP5 and board.pin_mhz != board.core_mhz:
             locked = self._ecp5_pll(m)
         else:
             m.d.comb += self.clock.eq(self.pin)
@@ -47,6 +54,31 @@ class Clocks(wiring.Component):
         m.d.comb += self.reset.eq(~done)
         return m
 
+    def _doubled(self, m, platform):
+        """The fast clock and the core clock made of it; gives whether the PLL has locked."""
+        m.domains.doubled = fast = ClockDomain(local=True, reset_less=True)
+        m.d.comb += fast.clk.eq(self.fast)
+        m.d.doubled += self.phase.eq(~self.phase)
+        if platform is not Family.ICE40:
+            m.d.comb += [self.fast.eq(self.pin), self.clock.eq(self.phase)]
+            return Const(1, 1)
+        if (self._board.pin_mhz, self._board.core_mhz) != (12, 12):
+            raise ValueError("pin_mhz and core_mhz must be 12 with a doubled clock on iCE40")
+        locked = Signal()
+        m.submodules.pll = Instance(  # 12 MHz x 64 / 32
+            "SB_PLL40_PAD", p_FEEDBACK_PATH="SIMPLE", p_DIVR=0, p_DIVF=63, p_DIVQ=5, p_FILTER_RANGE=1,
+            i_PACKAGEPIN=self.pin, i_RESETB=1, i_BYPASS=0, o_PLLOUTGLOBAL=self.fast, o_LOCK=locked,
+        )
+        m.submodules.buffer = Instance(
+            "SB_GB", i_USER_SIGNAL_TO_GLOBAL_BUFFER=self.phase, o_GLOBAL_BUFFER_OUTPUT=self.clock)
+        return self._settled(m, locked)
+
+    def _settled(self, m, locked):
+        """The lock of a PLL in the core clock's domain."""
+        seen, again = Signal(), Signal()
+        m.d.boot += [seen.eq(locked), again.eq(seen)]
+        return again
+
     def _ecp5_pll(self, m):
         """EHXPLLL from the pin's rate to the core's, an integer fraction of it; gives whether it has locked."""
         ratio = self._board.pin_mhz / self._board.core_mhz
@@ -54,7 +86,7 @@ class Clocks(wiring.Component):
             raise ValueError(f"core_mhz must be an integer fraction of pin_mhz = {self._board.pin_mhz:g}, "
                              f"not {self._board.core_mhz:g}")
         divider = round(600 / self._board.core_mhz)  # the oscillator runs at 400 .. 800 MHz
-        locked, seen, again = Signal(), Signal(), Signal()
+        locked = Signal()
         m.submodules.pll = Instance(
             "EHXPLLL",
             ("a", "FREQUENCY_PIN_CLKI", f"{self._board.pin_mhz:g}"),
@@ -69,5 +101,4 @@ class Clocks(wiring.Component):
             i_PHASESEL0=0, i_PHASESEL1=0, i_PHASEDIR=1, i_PHASESTEP=1, i_PHASELOADREG=1, i_PLLWAKESYNC=0, i_ENCLKOP=0,
             o_CLKOP=self.clock, o_LOCK=locked,
         )
-        m.d.boot += [seen.eq(locked), again.eq(seen)]
-        return again
+        return self._settled(m, locked)

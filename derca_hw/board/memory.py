@@ -11,20 +11,12 @@ from derca_sim.model.tables import bits_for
 
 from ..layouts import Layouts
 from ..memory.write import WriteManager, waiting_bursts
+from .link_access import host_ports
 
 #: AXI response to what lies beyond the memory.
 SLVERR = 0b10
 #: Shortest latency of a read: into the queue, to the burst's registers, to the store, out of it.
 READ_LATENCY = 3
-
-
-def host_request(p: Platform) -> StructLayout:
-    """What the host asks of main memory: a 32-bit word."""
-    return StructLayout({
-        "write": 1,
-        "address": bits_for(p.memory.size // 4 - 1),  # in words
-        "data": 32,
-    })
 
 
 class MainMemory(wiring.Component):
@@ -42,9 +34,8 @@ class MainMemory(wiring.Component):
     Attributes
     ----------
     ar, r, aw, w, b : the AXI4 channels
-    memory_request : In(stream)
-    memory_data, memory_valid : Out
-        Answers of reads, in order.
+    memory_request, memory_data, memory_valid
+        The host's port, see `host_ports`.
     read, read_address, read_data : Out, Out, In
         Port to the store, in beats: what is read appears in the next cycle and stays until the next read.
     write, write_address, write_data : Out
@@ -68,9 +59,7 @@ class MainMemory(wiring.Component):
             "aw": In(stream.Signature(lay.axi_address, always_ready=True)),
             "w": In(stream.Signature(lay.axi_write, always_ready=True)),
             "b": Out(stream.Signature(lay.axi_response)),
-            "memory_request": In(stream.Signature(host_request(p))),
-            "memory_data": Out(32),
-            "memory_valid": Out(1),
+            **{name: host_ports(p)[name].flip() for name in ("memory_request", "memory_data", "memory_valid")},
             "read": Out(1),
             "read_address": Out(address),
             "read_data": In(p.bus.data_width),

@@ -1,6 +1,6 @@
 """The top of a board: accelerator, main memory, link to the host, clock, LEDs."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import ClockDomain, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -13,7 +13,7 @@ from ..top import Derca
 from .clocks import Clocks
 from .link import UartLink
 from .memory import MainMemory
-from .store import BlockStore, store_ports
+from .store import BlockStore, DoubledStore, store_ports
 
 #: Channels of the accelerator's AXI4 port: whether it sends, and the members that matter here.
 _CHANNELS = {
@@ -66,7 +66,7 @@ class BoardSystem(wiring.Component):
         m.submodules.clocks = clocks = Clocks(self._board)
         m.submodules.derca = derca = Derca(p)  # brings the clock domain of all others
         m.submodules.memory = memory = MainMemory(p)
-        m.submodules.store = store = BlockStore(p)
+        m.submodules.store = store = (DoubledStore if self._board.doubled else BlockStore)(p)
         m.submodules.link = link = UartLink(p, self._divisor)
         m.d.comb += [
             clocks.pin.eq(self.clk),
@@ -75,6 +75,9 @@ class BoardSystem(wiring.Component):
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
         ]
+        if self._board.doubled:
+            m.domains.fast = fast = ClockDomain(reset_less=True)
+            m.d.comb += [fast.clk.eq(clocks.fast), store.phase.eq(clocks.phase)]
         for channel, (sends, members) in _CHANNELS.items():
             side = getattr(memory, channel)
             pairs = [(f"{channel}{name}", getattr(side.p, name)) for name in members]
@@ -101,5 +104,5 @@ class BoardSystem(wiring.Component):
               for name in ("cycle", "kind", "task", "region", "arg")),
         ]
         for name, lit in (("running", derca.running), ("miss", derca.missed), ("fault", derca.faulty)):
-            m.d.comb += getattr(self, f"led_{name}").eq(lit ^ self._board.leds_inverted)
+            m.d.comb += getattr(self, f"led_{name}").eq(lit ^ (name in self._board.low_leds))
         return m
