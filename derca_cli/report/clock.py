@@ -1,4 +1,4 @@
-"""Clock rate of the whole system on ECP5 over several seeds of nextpnr, out of context, and what limits it."""
+"""Clock rate of the whole system over several seeds of nextpnr, out of context, and what limits it."""
 
 import json
 from pathlib import Path
@@ -30,20 +30,21 @@ def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -
     CheckFailed, MissingToolError
         As `fmax.netlist` and `fmax.route`.
     """
-    if target.name != "ecp5":
-        raise InputError(f"--target = {target.name}: clock rates are measured for --target ecp5")
+    if target.name not in fmax.DEVICES:
+        raise InputError(f"--target = {target.name}: nextpnr places and routes {' and '.join(fmax.DEVICES)} here")
     platform = load_platform(platform_file)
+    from derca_hw.family import Family
     from derca_hw.top import Derca
 
     with step("generating the hardware"):
-        design = fmax.wrapped_rtlil(Derca(platform))
-    with step("synthesising for ecp5") as running:
-        source = fmax.netlist(design, running.update)
+        design = fmax.wrapped_rtlil(Derca(platform), family=Family(target.family))
+    with step(f"synthesising for {target.name}") as running:
+        source = fmax.netlist(design, target.name, running.update)
     cells = sum(flat_cells(json.loads((source.parent / "stat.json").read_text())).values())
     result = {
         "platform": platform.name, "target": target.name,
-        "tool": f"Yosys {toolchain.yosys_version()}, nextpnr {toolchain.nextpnr_version()}",
-        "caption": f"{fmax.DEVICE}, {REQUESTED_MHZ:g} MHz requested. Out of context: the system between registers on "
+        "tool": f"Yosys {toolchain.version('yosys')}, nextpnr {toolchain.version(f'nextpnr-{target.name}')}",
+        "caption": f"{fmax.DEVICES[target.name].title}, {REQUESTED_MHZ:g} MHz requested. Out of context: the system between registers on "
                    "all its ports, no pins; among the pins of a board it is slower",
         "cells": cells, "seeds": seeds, "expected_minutes": round(seeds * cells * _ROUTE / 60, 1),
     }
@@ -53,7 +54,7 @@ def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -
     with step(f"placing and routing with {seeds} seeds") as running:
         for seed in range(1, seeds + 1):
             running.update(f"seed {seed} of {seeds}; about {result['expected_minutes']:g} minutes in all")
-            runs.append(fmax.route(source, seed, REQUESTED_MHZ))
+            runs.append(fmax.route(source, seed, REQUESTED_MHZ, target.name))
     summary = fmax.summary(runs, REQUESTED_MHZ)
     path = summary["critical_path"]
     path["modules"] = modules(path["signals"])

@@ -56,7 +56,7 @@ def measure(target: Target, platform_file: Path | None, sweep: str) -> dict:
     base = load_platform(platform_file)
     values, axis = SWEEPS[sweep]
     designs = [(at(base, sweep, value), target) for value in values]
-    version = toolchain.yosys_version()
+    version = toolchain.version("yosys")
     with step(f"synthesising {len(designs)} platforms for {target.name}") as running:
         found = modules_of(designs, running.update)
     return {

@@ -34,7 +34,7 @@ def measure(target: Target, platform_file: Path | None, device: Device | None = 
         design = generated(platform, target)
     blocks = blocks_of(design)
     with step("preparing Yosys"):
-        version = toolchain.yosys_version()
+        version = toolchain.version("yosys")
     with step(f"synthesising for {target.name}") as running:
         per_module, flat = synthesise_all(
             [{"rtlil": design, "target": target, "keep": list(blocks)}, {"rtlil": design, "target": target}],
