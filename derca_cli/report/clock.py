@@ -5,7 +5,7 @@ from pathlib import Path
 
 from derca_sim.errors import InputError
 
-from .. import fmax, toolchain
+from .. import fmax, nextpnr, toolchain
 from ..output import step
 from ..resources import BLOCKS, TOP_ROW, Target, flat_cells
 from .formats import Table
@@ -43,9 +43,10 @@ def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -
     cells = sum(flat_cells(json.loads((source.parent / "stat.json").read_text())).values())
     result = {
         "platform": platform.name, "target": target.name,
-        "tool": f"Yosys {toolchain.version('yosys')}, nextpnr {toolchain.version(f'nextpnr-{target.name}')}",
-        "caption": f"{fmax.DEVICES[target.name].title}, {REQUESTED_MHZ:g} MHz requested. Out of context: the system between registers on "
-                   "all its ports, no pins; among the pins of a board it is slower",
+        "tool": f"Yosys {toolchain.version('yosys')}, "
+                f"nextpnr {toolchain.version(nextpnr.NEXTPNR[target.name].tool)}",
+        "caption": f"{fmax.DEVICES[target.name].title}, {REQUESTED_MHZ:g} MHz requested. Out of context: the system "
+                   "between registers on all its ports, no pins; among the pins of a board it is slower",
         "cells": cells, "seeds": seeds, "expected_minutes": round(seeds * cells * _ROUTE / 60, 1),
     }
     if not run:
