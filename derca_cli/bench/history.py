@@ -8,7 +8,7 @@ import typer
 
 from derca_sim.errors import InputError
 
-from ..output import CheckFailed, JsonOption, print_json, show_table, step, stdout, write_text
+from ..output import CheckFailed, JsonOption, print_json, show_table, stdout, step, write_text
 from .history_figures import GROWTH, ROOT, changes, line
 
 #: The results file: a JSON object a line, the newest last.
@@ -39,8 +39,8 @@ def history(
 
         derca bench history --record --because "a second bank for parked sums"
 
-    [bold]Exit codes[/bold]  0 nothing grew by more than 5 %, or a reason is recorded, 1 not so, 2 bad input, 3 a tool is
-    missing.
+    [bold]Exit codes[/bold]  0 nothing grew by more than 5 %, or a reason is recorded, 1 not so, 2 bad input, 3 a tool
+    is missing.
     """
     if because and not record:
         raise InputError("--because: a reason is written into the line of --record; give both")
