@@ -9,7 +9,10 @@ from derca_cli import resources, synthesis
 from derca_cli.output import CheckFailed
 from derca_cli.resources import TARGETS, Target, blocks_of, check_log, flat_cells, summarise, weigh
 
-TOY = Target("toy", "synth_toy", {"LUT": {"LUT": 1}, "CARRY": {"LUT": 2}, "FF": {"REG": 1}, "RAM": {"BRAM": 0.5}}, "")
+TOY = Target(
+    name="toy", family="portable", synthesis="synth_toy", columns=("Logic LUTs", "LUTRAMs", "FFs", "RAMB18", "DSP"),
+    weights={"LUT": {"Logic LUTs": 1}, "CARRY": {"Logic LUTs": 2}, "FF": {"FFs": 1}, "RAM": {"RAMB18": 1}}, caption="",
+)
 
 
 def stat() -> dict:

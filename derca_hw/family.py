@@ -13,4 +13,5 @@ class Family(Enum):
     PORTABLE = "portable"
     ECP5 = "ecp5"
     ICE40 = "ice40"
+    ICE40HX = "ice40hx"
     ULTRASCALE = "ultrascale"

@@ -2,7 +2,7 @@
 
 from ..commands import lazy_group
 
-bench = lazy_group(__package__, "simulation", "analysis", "control", "data", "estimate")
+bench = lazy_group(__package__, "simulation", "analysis", "control", "data", "history", "estimate")
 
 
 @bench.callback()
@@ -19,5 +19,5 @@ def _bench():
 
         derca bench data
 
-        derca bench estimate
+        derca bench history
     """

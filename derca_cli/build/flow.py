@@ -4,18 +4,17 @@ import importlib.metadata
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from derca_hw.family import Family
 from derca_sim.model.board import Board
 from derca_sim.model.taskset import TaskSet, load_taskset
 
 from .. import nextpnr
 from ..generate import write_tables
 from ..output import CheckFailed
-from ..resources import KINDS, TARGETS, blocks_of, flat_cells, summarise, weigh
+from ..resources import KINDS, TARGETS, blocks_of, flat_cells, instances, summarise, weigh
 from ..synthesis import cached, synthesise
 from . import sources
 
@@ -110,15 +109,12 @@ def simulate(request: Request, progress: Progress) -> Path:
 
 
 def _run(request: Request, progress: Progress) -> dict:
-    from derca_sim.compile import Compiled  # noqa: F401
     from derca_sim.planning import analyse_taskset
     from derca_sim.report.metrics import measure
 
     from ..rtl.build import BuildError
     from ..rtl.simulate import RtlError
     from ..system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
-    from dataclasses import replace
-
     plan = request.plan
     platform = request.platform
     if not platform.trace.enabled:
@@ -174,7 +170,7 @@ def synthesise_board(request: Request, design: str, progress: Progress) -> Synth
 
 def board_blocks(design: str, top: str) -> dict[str, str]:
     """Module -> row of the table: the blocks of the accelerator's top, and the other parts of the board's top."""
-    parts = blocks_of(design, top, None)
+    parts = instances(design, top)
     derca = next(module for module, name in parts.items() if name == "derca")
     return {**blocks_of(design, derca), **{module: name for module, name in parts.items() if name != "derca"}}
 

@@ -1,0 +1,89 @@
+"""Clock rate of the whole system over several seeds of nextpnr, out of context, and what limits it."""
+
+import json
+from pathlib import Path
+
+from derca_sim.errors import InputError
+
+from .. import fmax, nextpnr, toolchain
+from ..output import step
+from ..resources import BLOCKS, TOP_ROW, Target, flat_cells
+from .formats import Table
+from .measurement import load_platform
+
+#: Clock rate that nextpnr is asked for, in MHz: above what it reaches, because it stops trying where it is content.
+REQUESTED_MHZ = 100.0
+#: Seconds that nextpnr takes for a cell of the netlist, about, and that Yosys takes, on a current desktop core.
+_ROUTE, _SYNTHESIS = 0.01, 0.003
+
+
+def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -> dict:
+    """Synthesise, and with `run` place and route with seeds 1 .. `seeds`; without it only say how long that takes.
+
+    Keys: platform, target, tool, caption, cells, expected_minutes; with `run` also runs (seed, mhz), and what
+    `fmax.summary` gives, its critical path with the modules on it.
+
+    Raises
+    ------
+    InputError
+        For a target that is not routed here.
+    CheckFailed, MissingToolError
+        As `fmax.netlist` and `fmax.route`.
+    """
+    if target.name not in fmax.DEVICES:
+        raise InputError(f"--target = {target.name}: nextpnr places and routes {' and '.join(fmax.DEVICES)} here")
+    platform = load_platform(platform_file)
+    from derca_hw.family import Family
+    from derca_hw.top import Derca
+
+    with step("generating the hardware"):
+        design = fmax.wrapped_rtlil(Derca(platform), family=Family(target.family))
+    with step(f"synthesising for {target.name}") as running:
+        source = fmax.netlist(design, target.name, running.update)
+    cells = sum(flat_cells(json.loads((source.parent / "stat.json").read_text())).values())
+    result = {
+        "platform": platform.name, "target": target.name,
+        "tool": f"Yosys {toolchain.version('yosys')}, "
+                f"nextpnr {toolchain.version(nextpnr.NEXTPNR[target.name].tool)}",
+        "caption": f"{fmax.DEVICES[target.name].title}, {REQUESTED_MHZ:g} MHz requested. Out of context: the system "
+                   "between registers on all its ports, no pins; among the pins of a board it is slower",
+        "cells": cells, "seeds": seeds, "expected_minutes": round(seeds * cells * _ROUTE / 60, 1),
+    }
+    if not run:
+        return result
+    runs = []
+    with step(f"placing and routing with {seeds} seeds") as running:
+        for seed in range(1, seeds + 1):
+            running.update(f"seed {seed} of {seeds}; about {result['expected_minutes']:g} minutes in all")
+            runs.append(fmax.route(source, seed, REQUESTED_MHZ, target.name))
+    summary = fmax.summary(runs, REQUESTED_MHZ)
+    path = summary["critical_path"]
+    path["modules"] = modules(path["signals"])
+    return result | {"runs": [{"seed": r.seed, "mhz": r.mhz} for r in runs], **summary}
+
+
+def modules(signals: list[str]) -> list[str]:
+    """Rows of the resource table that a path of signals passes, in its order."""
+    rows = [BLOCKS.get(name.partition(".")[0], TOP_ROW) for name in signals]
+    return [row for i, row in enumerate(rows) if i == 0 or row != rows[i - 1]]
+
+
+_SUMMARY = {"minimum": "min_mhz", "median": "median_mhz", "maximum": "max_mhz"}
+
+
+def tables(result: dict) -> list[Table]:
+    """The rates, or what a run would take."""
+    title = f"Clock rate of {result['platform']} on {result['target']}"
+    if "runs" not in result:
+        return [Table(f"{title}: not measured", ["", "figure"], [
+            ["cells", result["cells"]], ["seeds", result["seeds"]], ["minutes, about", result["expected_minutes"]],
+        ], "Only the netlist was made. Give --run to place and route")]
+    path = result["critical_path"]
+    rows = [*([f"seed {run['seed']}", run["mhz"]] for run in result["runs"]),
+            *([name, result[key]] for name, key in _SUMMARY.items())]
+    return [
+        Table(title, ["", "MHz"], rows, result["caption"], total=3),
+        Table("Critical path of the run nearest to the median", ["modules", "logic, ns", "wires, ns", "cells"],
+              [[" > ".join(path["modules"]), path["logic_ns"], path["wires_ns"], path["cells"]]],
+              "Signals: " + ", ".join(path["signals"])),
+    ]
