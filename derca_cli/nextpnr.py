@@ -31,10 +31,11 @@ class Nextpnr:
     config: str
 
 
-#: By the families of `model.board`.
+#: By target of `resources.TARGETS`.
 NEXTPNR = {
     "ecp5": Nextpnr("nextpnr-ecp5", "--lpf", "--textcfg"),
     "ice40": Nextpnr("nextpnr-ice40", "--pcf", "--asc"),
+    "ice40hx": Nextpnr("nextpnr-ice40", "--pcf", "--asc"),
 }
 #: Files in the folder of a run.
 REPORT, CONFIG, LOG = "report.json", "config.txt", "nextpnr.log"

@@ -8,18 +8,19 @@ from typing import Annotated
 
 import typer
 
+from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
+from derca_sim.model.taskset import load_platform
 
 from .. import toolchain
 from ..build import estimate as model
 from ..output import CheckFailed, JsonOption, print_json, show_table, step, write_text
+from ..report.devices import board_target
 from ..resources import KINDS
 from .estimate_platforms import SEED, platforms
 
-#: Largest error of a total that the estimate may have.
-TOLERANCE = 0.15
 #: Families with an estimate.
-FAMILIES = ("ecp5", "ice40", "ultrascale")
+FAMILIES = ("ecp5", "ice40", "ice40hx", "ultrascale")
 #: Fitted platforms that are also synthesised with all blocks dissolved.
 _DISSOLVED = 3
 
@@ -56,12 +57,14 @@ def estimate(
     with step(f"measuring {len(fitted) + len(held_out)} platforms") as running:
         measured = _measure([*fitted, *held_out], fitted[:_DISSOLVED] if fit else [], families, processes,
                             running.update)
+        boards = _boards(families) if fit else {}
     weights, rows = {}, []
     for name in families:
         if fit:
             apart = [(p, measured[name, p.name]) for p in fitted]
             weights[name] = fit_weights(
-                apart, [(p, areas, measured[name, p.name, "flattened"]) for p, areas in apart[:_DISSOLVED]], name)
+                apart, [(p, areas, measured[name, p.name, "flattened"]) for p, areas in apart[:_DISSOLVED]],
+                boards[name], name)
         else:
             weights[name] = model.fitted()["weights"][name]
         for p in [*fitted, *held_out]:
@@ -70,7 +73,7 @@ def estimate(
     result = {
         "made": {"command": "derca bench estimate --fit", "date": datetime.date.today().isoformat(),
                  "yosys": version, "seed": SEED},
-        "tolerance": TOLERANCE, "errors": rows, "weights": weights,
+        "tolerance": model.TOLERANCE, "errors": rows, "weights": weights,
     }
     if fit:
         known = {}
@@ -84,7 +87,7 @@ def estimate(
     else:
         _show(rows)
     wrong = [f"{row['family']}, {row['platform']}: {kind} off by {row[kind]:+.0%}" for row in rows for kind in KINDS
-             if row[kind] is not None and abs(row[kind]) > TOLERANCE]
+             if row[kind] is not None and abs(row[kind]) > model.TOLERANCE]
     if wrong:
         raise CheckFailed(*wrong)
 
@@ -104,6 +107,19 @@ def _measure(judged: list[Platform], dissolved: list[Platform], families: list[s
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    return out
+
+
+def _boards(families: list[str]) -> dict[str, list]:
+    """By family: boards, their platforms, and the areas of what is around the accelerator."""
+    from ..build.sources import platform_file
+    from .estimate_pieces import around
+
+    out = {name: [] for name in families}
+    for board in BOARDS.values():
+        if (name := board_target(board)) in families:
+            p = load_platform(platform_file(board))
+            out[name].append((board, p, around(board, p)))
     return out
 
 

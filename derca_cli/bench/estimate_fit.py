@@ -2,13 +2,16 @@
 
 import numpy as np
 
+from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
-from ..build.estimate import estimate, inputs
+from ..build import structure
+from ..build.estimate import block_inputs, estimate, inputs
 from ..resources import KINDS
 
 
-def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, dict, dict]], family: str) -> dict:
+def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, dict, dict]],
+        boards: list[tuple[Board, Platform, dict]], family: str) -> dict:
     """Weights of one family.
 
     Parameters
@@ -17,24 +20,33 @@ def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, d
         Platforms and their areas by block.
     dissolved
         Platforms, their areas by block, and those of the flattened design.
+    boards
+        Boards, their platforms, and the areas of what is around the accelerator.
     """
+    sizes = [{kind: max(1, sum(row[kind] for row in areas.values())) for kind in KINDS} for _, areas in measured]
     features = [inputs(p, family) for p, _ in measured]
-    totals = {kind: [max(1, sum(row[kind] for row in areas.values())) for _, areas in measured] for kind in KINDS}
-    weights: dict = {}
-    for block in features[0]:
-        weights[block] = {}
-        for kind in KINDS:
-            names = sorted({name for one in features for name in one[block][kind]})
-            matrix = np.array([[float(one[block][kind].get(name, 0)) for name in names] for one in features])
-            wanted = np.array([float(areas[block][kind]) for _, areas in measured])
-            scale = np.array(totals[kind], float)
-            found = nnls(matrix / scale[:, None], wanted / scale)
-            weights[block][kind] = {n: float(f"{w:.5g}") for n, w in zip(names, found, strict=True) if w > 0}
+    weights = {block: _fit([one[block] for one in features], [areas[block] for _, areas in measured], sizes)
+               for block in features[0]}
+    weights["board"] = _fit([block_inputs(structure.around(p, board), family) for board, p, _ in boards],
+                            [area for *_, area in boards], [dict.fromkeys(KINDS, 1)] * len(boards))
     weights["flattened"] = {}
     for kind in KINDS:
         apart = sum(sum(row[kind] for row in areas.values()) for _, areas, _ in dissolved)
         weights["flattened"][kind] = round(sum(flat[kind] for *_, flat in dissolved) / apart, 4) if apart else 1
     return weights
+
+
+def _fit(features: list[dict], areas: list[dict], sizes: list[dict]) -> dict[str, dict[str, float]]:
+    """Weights by kind of one block: errors count relative to the size of their platform."""
+    out = {}
+    for kind in KINDS:
+        names = sorted({name for one in features for name in one[kind]})
+        scale = np.array([size[kind] for size in sizes], float)
+        matrix = np.array([[float(one[kind].get(name, 0)) for name in names] for one in features])
+        found = nnls(matrix.reshape(len(features), len(names)) / scale[:, None],
+                     np.array([float(area[kind]) for area in areas]) / scale)
+        out[kind] = {n: float(f"{w:.5g}") for n, w in zip(names, found, strict=True) if w > 0}
+    return out
 
 
 def nnls(matrix: np.ndarray, wanted: np.ndarray) -> np.ndarray:

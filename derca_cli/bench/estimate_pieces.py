@@ -9,9 +9,11 @@ import re
 from pathlib import Path
 
 from derca_hw.family import Family
+from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
-from ..resources import BLOCKS, TARGETS, TOP_ROW, blocks_of, flat_cells, weigh
+from ..report.devices import board_target
+from ..resources import BLOCKS, TARGETS, TOP_ROW, blocks_of, flat_cells, instances, weigh
 from ..rtl.build import python_sources
 from ..synthesis import cached, synthesise
 
@@ -36,13 +38,21 @@ def flattened(p: Platform, family: str) -> dict[str, float]:
     return _weighed(_design(p, family), family, "derca")
 
 
-def pieces(design: str, top: str = "derca") -> dict[str, tuple[str, str]]:
+def around(board: Board, p: Platform) -> dict[str, float]:
+    """LUT, REG, BRAM and DSP of what a board's top has around the accelerator."""
+    from derca_hw.generate import BOARD_TOP, TOP, board_rtlil
+
+    design = board_rtlil(board, p)
+    derca = {module: name for module, name in instances(design, BOARD_TOP).items() if name == TOP}
+    return _weighed(pieces(design, BOARD_TOP, derca)[TOP_ROW][0], board_target(board), BOARD_TOP)
+
+
+def pieces(design: str, top: str, kept: dict[str, str]) -> dict[str, tuple[str, str]]:
     """Per row of the resource table: RTLIL of the block alone, and the name of its module.
 
-    In the top's own piece the blocks are black boxes.
+    `kept` are the blocks, module -> row; in the top's own piece they are black boxes.
     """
     modules = {found[1]: found[0] for found in _MODULE.finditer(design)}
-    kept = blocks_of(design, top)
 
     def closure(name: str, stop: set[str]) -> dict[str, str]:
         out = {name: modules[name]}
@@ -64,11 +74,12 @@ def _box(name: str, text: str) -> str:
 def _design(p: Platform, family: str) -> str:
     from derca_hw.generate import rtlil
 
-    return _SOURCE.sub("", rtlil(p, Family(family)))
+    return _SOURCE.sub("", rtlil(p, Family(TARGETS[family].family)))
 
 
 def _measure(p: Platform, family: str) -> dict[str, dict[str, float]]:
-    found = pieces(_design(p, family))
+    design = _design(p, family)
+    found = pieces(design, "derca", blocks_of(design))
     return {row: _weighed(found[row][0], family, found[row][1]) for row in [*BLOCKS.values(), TOP_ROW]}
 
 

@@ -10,12 +10,16 @@ import json
 from importlib import resources
 
 from derca_sim.errors import InputError
+from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
+from ..report.devices import board_target
 from ..resources import KINDS
-from .structure import blocks, stored
+from .structure import Block, around, blocks, stored
 
 COEFFICIENTS = "coefficients.json"
+#: Largest error that a total may have.
+TOLERANCE = 0.15
 
 
 @functools.cache
@@ -24,19 +28,30 @@ def fitted() -> dict:
     return json.loads((resources.files(__package__) / "data" / COEFFICIENTS).read_text())
 
 
+#: What multipliers are made for.
+_MULTIPLIERS = ("elements", "products", "lanes", "lanes of two bytes", "bytes of elements")
+
+
 def inputs(p: Platform, family: str) -> dict[str, dict[str, dict[str, float]]]:
     """By block and kind: the features with which the kind is fitted."""
-    out = {}
-    for name, block in blocks(p).items():
-        sizes = [stored(ram, family) for ram in block.rams]
-        logic = {**block.features, "LUT RAM": sum(luts for _, luts in sizes)}
-        multipliers = ("elements", "products", "lanes", "lanes of two bytes", "bytes of elements")
-        out[name] = {
-            "LUT": logic, "REG": logic,
-            "BRAM": {"one": 1, "blocks": sum(blocks for blocks, _ in sizes)},
-            "DSP": {f: block.features[f] for f in multipliers if f in block.features},
-        }
-    return out
+    return {name: block_inputs(block, family) for name, block in blocks(p).items()}
+
+
+def block_inputs(block: Block, family: str) -> dict[str, dict[str, float]]:
+    """By kind: the features with which the kind is fitted."""
+    sizes = [stored(ram, family) for ram in block.rams]
+    logic = {**block.features, "LUT RAM": sum(luts for _, luts in sizes)}
+    return {
+        "LUT": logic, "REG": logic,
+        "BRAM": {"one": 1, "blocks": sum(blocks for blocks, _ in sizes)},
+        "DSP": {f: block.features[f] for f in _MULTIPLIERS if f in block.features},
+    }
+
+
+def weighted(kinds: dict[str, dict[str, float]], weights: dict[str, dict[str, float]]) -> dict[str, float]:
+    """LUT, REG, BRAM and DSP of a block's features."""
+    return {kind: sum(weights[kind].get(feature, 0) * value for feature, value in kinds[kind].items())
+            for kind in KINDS}
 
 
 def estimate(p: Platform, family: str, weights: dict | None = None) -> list[dict]:
@@ -53,20 +68,39 @@ def estimate(p: Platform, family: str, weights: dict | None = None) -> list[dict
         For a family without weights.
     """
     if weights is None:
-        known = fitted()["weights"]
-        if family not in known:
-            raise InputError(f"family = {family}: no estimate; allowed are {', '.join(known)}")
-        weights = known[family]
-    rows = []
-    for name, kinds in inputs(p, family).items():
-        row = {"module": name}
-        for kind in KINDS:
-            found = weights[name][kind]
-            row[kind] = max(0.0, sum(found.get(feature, 0) * value for feature, value in kinds[kind].items()))
-        rows.append(row)
+        weights = weights_of(family)
+    rows = [{"module": name, **weighted(kinds, weights[name])} for name, kinds in inputs(p, family).items()]
     dissolved = weights["flattened"]
     total = {kind: sum(row[kind] for row in rows) * dissolved[kind] for kind in KINDS}
     return [_rounded(row) for row in [*rows, {"module": "total", **total}]]
+
+
+def estimate_board(p: Platform, board: Board) -> dict[str, float]:
+    """LUT, REG, BRAM and DSP of a board's top with the accelerator of a platform.
+
+    Raises
+    ------
+    InputError
+        For a board whose family has no weights.
+    """
+    family = board_target(board)
+    weights = weights_of(family)
+    total, added = estimate(p, family)[-1], weighted(block_inputs(around(p, board), family), weights["board"])
+    return _rounded({kind: total[kind] + added[kind] for kind in KINDS})
+
+
+def weights_of(family: str) -> dict:
+    """The fitted weights of a family.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    known = fitted()["weights"]
+    if family not in known:
+        raise InputError(f"family = {family}: no estimate; allowed are {', '.join(known)}")
+    return known[family]
 
 
 def _rounded(row: dict) -> dict:

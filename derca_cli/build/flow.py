@@ -14,9 +14,11 @@ from derca_sim.model.taskset import TaskSet, load_taskset
 from .. import nextpnr
 from ..generate import write_tables
 from ..output import CheckFailed
+from ..report.devices import board_target
 from ..resources import KINDS, TARGETS, blocks_of, flat_cells, instances, summarise, weigh
 from ..synthesis import cached, synthesise
 from . import sources
+from .estimate import TOLERANCE
 
 #: Folder of kept results below `build/`.
 PART = "board"
@@ -157,7 +159,7 @@ def synthesise_board(request: Request, design: str, progress: Progress) -> Synth
     """
     from derca_hw.generate import BOARD_TOP
 
-    target = TARGETS[request.board.family]
+    target = TARGETS[board_target(request.board)]
     blocks = board_blocks(design, BOARD_TOP)
     with ThreadPoolExecutor(2) as pool:
         flat = pool.submit(nextpnr.netlist, design, target, BOARD_TOP, PART, progress)
@@ -191,3 +193,20 @@ def check_fit(total: dict[str, float], board: Board) -> None:
             if board.available[kind] else
             f"does not fit: {total[kind]:,g} {kind}, and {board.title} has none; change the platform "
             f"({board.platform})" for kind in short))
+
+
+def check_estimate(total: dict[str, float], board: Board) -> str:
+    """Whether an estimated total fits, in words.
+
+    Raises
+    ------
+    CheckFailed
+        If it would not fit even if the estimate were too high by its tolerance.
+    """
+    uses = {kind: total[kind] / board.available[kind] if board.available[kind] else float(total[kind] > 0) * 9
+            for kind in KINDS}
+    kind = max(uses, key=uses.get)
+    told = f"{kind} {total[kind]:,g} of {board.available[kind]:,}"
+    if uses[kind] > 1 + TOLERANCE:
+        raise CheckFailed(f"will not fit: about {told} on {board.title}; make the platform smaller ({board.platform})")
+    return f"{'fits' if uses[kind] < 1 - TOLERANCE else 'may just fit'}: {told}, {uses[kind]:.0%}, the scarcest"

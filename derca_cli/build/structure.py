@@ -1,11 +1,13 @@
 """What a platform is made of, in numbers that area follows: memories, registers, elements, per block of the top.
 
-Each block of `resources.BLOCKS` has its memories and its features. Memories become block RAM or LUT RAM by the rule of
-Yosys (`stored`); a feature is a count, such as elements of the array or bits of an entry, and the estimate weighs it.
+Each block of `resources.BLOCKS`, and what a board has around them, has its memories and its features. Memories become
+block RAM or LUT RAM by the rule of Yosys (`stored`); a feature is a count, such as elements of the array or bits of an
+entry, and the estimate weighs it.
 """
 
 from dataclasses import dataclass
 
+from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import RowLayout, bits_for, entry_layout, index_layout, layer_layout
 
@@ -57,6 +59,9 @@ _RAMS = {
     "ultrascale": RamKinds(
         ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)), 0.5, 129, (14, 32, 8), 16),
 }
+
+
+_RAMS["ice40hx"] = _RAMS["ice40"]
 
 
 def stored(ram: Ram, family: str) -> tuple[float, float]:
@@ -197,3 +202,9 @@ def _top(p: Platform) -> Block:
                   "tasks": tasks, "swept": p.release.kind == "swept", "replay": replay > 0},
                  (*([Ram(32, pages << bits, 2), Ram(32, 1 << bits)] if budgets else []),
                   *([Ram(32 + bits, replay)] if replay else []), shallow(1, 1 << bits, 6)))
+
+
+def around(p: Platform, board: Board) -> Block:
+    """What a board's top adds to the accelerator: main memory and the link to the host."""
+    memory = [] if board.doubled else [Ram(p.bus.data_width, p.memory.size // p.beat_bytes, 1, "block")]
+    return Block({"one": 1, "data bits": p.bus.data_width, "doubled": board.doubled}, tuple(memory))
