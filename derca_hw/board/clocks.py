@@ -29,7 +29,10 @@ class Clocks(wiring.Component):
     def __init__(self, board: Board):
         self._board = board
         super().__init__({
-            "pin": In(1), "clock": Out(1), "reset": Out(1), **({"fast": Out(1), "phase": Out(1)} if board.doubled else {}),
+            "pin": In(1),
+            "clock": Out(1),
+            "reset": Out(1),
+            **({"fast": Out(1), "phase": Out(1)} if board.doubled else {}),
         })
 
     def elaborate(self, platform):

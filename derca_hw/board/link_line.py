@@ -4,13 +4,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from derca_sim.model.link import GAP_BYTES
+from derca_sim.model.link import BYTE_BITS, GAP_BYTES
 from derca_sim.model.tables import bits_for
 
 #: The reflected polynomial of CRC-32 (IEEE 802.3).
 POLYNOMIAL = 0xEDB88320
-#: Bit times of a byte: start bit, data, stop bit.
-BYTE_BITS = 10
 
 
 class LinkLine(wiring.Component):

@@ -18,6 +18,8 @@ REQUEST, ANSWER = 0xA5, 0x5A
 VERSION = 1
 #: Words that the payload of a frame can have.
 CAPACITY = 128
+#: Bit times of a byte: start bit, data, stop bit.
+BYTE_BITS = 10
 #: A pause longer than this many byte times ends a frame.
 GAP_BYTES = 16
 
