@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ..output import Step, step
 
+#: Seconds by which the time of a file may lag behind the clock.
+_COARSE = 0.05
 #: In the folder of a kept result: the seconds it took to make.
 _SECONDS = "seconds"
 
@@ -39,7 +41,7 @@ class Running:
 
     def used(self, folder: Path) -> Path:
         """Note the folder of a kept result on which the step's state depends; gives it back."""
-        self._folders.append((folder, folder.stat().st_mtime >= self._started))
+        self._folders.append((folder, folder.stat().st_mtime >= self._started - _COARSE))
         return folder
 
     def close(self, record: Record) -> None:
