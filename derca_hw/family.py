@@ -15,3 +15,7 @@ class Family(Enum):
     ICE40 = "ice40"
     ICE40HX = "ice40hx"
     ULTRASCALE = "ultrascale"
+
+
+#: Families without LUT RAM.
+BLOCK_RAM_ONLY = frozenset({Family.ICE40, Family.ICE40HX})

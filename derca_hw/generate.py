@@ -45,7 +45,7 @@ def board_verilog(board: Board, p: Platform, divisor: int | None = None) -> str:
 
 def board_rtlil(board: Board, p: Platform) -> str:
     """A board's top for its device as RTLIL for Yosys, top module `derca_board`."""
-    return rtlil_backend.convert(BoardSystem(p, board), platform=Family(board.family), name=BOARD_TOP,
+    return rtlil_backend.convert(BoardSystem(p, board), platform=Family(board.target), name=BOARD_TOP,
                                  emit_src=False)
 
 

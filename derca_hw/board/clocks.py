@@ -100,7 +100,7 @@ class Clocks(wiring.Component):
             p_OUTDIVIDER_MUXA="DIVA", p_OUTDIVIDER_MUXB="DIVB", p_OUTDIVIDER_MUXC="DIVC", p_OUTDIVIDER_MUXD="DIVD",
             p_FEEDBK_PATH="CLKOP", p_CLKI_DIV=int(ratio), p_CLKFB_DIV=1,
             p_CLKOP_ENABLE="ENABLED", p_CLKOP_DIV=divider, p_CLKOP_CPHASE=divider // 2 - 1, p_CLKOP_FPHASE=0,
-            i_RST=0, i_STDBY=0, i_CLKI=self.pin, i_CLKFB=self.clock, i_CLKINTFB=0,
+            i_RST=0, i_STDBY=0, i_CLKI=self.pin, i_CLKFB=self.clock,
             i_PHASESEL0=0, i_PHASESEL1=0, i_PHASEDIR=1, i_PHASESTEP=1, i_PHASELOADREG=1, i_PLLWAKESYNC=0, i_ENCLKOP=0,
             o_CLKOP=self.clock, o_LOCK=locked,
         )

@@ -1,6 +1,6 @@
 """The top of a board: accelerator, main memory, link to the host, clock, LEDs."""
 
-from amaranth.hdl import ClockDomain, Module
+from amaranth.hdl import ClockDomain, DomainRenamer, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -15,6 +15,8 @@ from .link import UartLink
 from .memory import MainMemory
 from .store import BlockStore, DoubledStore, store_ports
 
+#: Of signals that constraint files name.
+NAMED = {"keep": 1}
 #: Channels of the accelerator's AXI4 port: whether it sends, and the members that matter here.
 _CHANNELS = {
     "ar": (True, ("addr", "len")),
@@ -63,13 +65,18 @@ class BoardSystem(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self._p
+        m.domains.sync = sync = ClockDomain()
+        sync.clk = Signal(name="core_clock", attrs=NAMED)
         m.submodules.clocks = clocks = Clocks(self._board)
-        m.submodules.derca = derca = Derca(p)  # brings the clock domain of all others
+        derca = Derca(p)
+        m.submodules.derca = DomainRenamer("core")(derca)  # it defines a domain of its own
         m.submodules.memory = memory = MainMemory(p)
         m.submodules.store = store = (DoubledStore if self._board.doubled else BlockStore)(p)
         m.submodules.link = link = UartLink(p, self._divisor)
         m.d.comb += [
             clocks.pin.eq(self.clk),
+            sync.clk.eq(clocks.clock),
+            sync.rst.eq(clocks.reset),
             derca.aclk.eq(clocks.clock),
             derca.aresetn.eq(~clocks.reset),
             link.rx.eq(self.rx),
@@ -77,6 +84,7 @@ class BoardSystem(wiring.Component):
         ]
         if self._board.doubled:
             m.domains.fast = fast = ClockDomain(reset_less=True)
+            fast.clk = Signal(name="fast_clock", attrs=NAMED)
             m.d.comb += [fast.clk.eq(clocks.fast), store.phase.eq(clocks.phase)]
         for channel, (sends, members) in _CHANNELS.items():
             side = getattr(memory, channel)

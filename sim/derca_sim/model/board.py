@@ -15,7 +15,7 @@ class Board:
     name, title
         As given on the command line, and for people.
     family
-        Device family of `derca_hw.family`.
+        Device family, as the tools tell them apart.
     part
         Options that name the device to nextpnr, in its own words.
     pin_mhz, core_mhz
@@ -48,6 +48,11 @@ class Board:
     doubled: bool = False
     low_leds: tuple[str, ...] = ()
     baud: int = 1_000_000
+
+    @property
+    def target(self) -> str:
+        """Device family of `derca_hw.family`: iCE40 with or without DSP blocks."""
+        return "ice40hx" if self.family == "ice40" and not self.available["DSP"] else self.family
 
     @property
     def divisor(self) -> int:
