@@ -94,7 +94,8 @@ def test_an_unknown_suffix_is_bad_input(tmp_path):
     (["--target", "ecp5", "--reference"], "give --target ultrascale"),
     (["--target", "ecp5", "--run"], "only --fmax needs it"),
     (["--target", "gowin", "--fmax"], "nextpnr places and routes ecp5 and ice40"),
-    (["--target", "ecp5", "--reference", "--detail"], "not known to --reference"),
+    (["--target", "ecp5", "--reference", "--detail"], "--detail: not known to --reference"),
+    (["--device", "up5k", "--fmax"], "--device: not known to --fmax"),
 ])
 def test_options_that_contradict_are_bad_input(options, message):
     result = derca("report", *options)
@@ -202,6 +203,13 @@ def test_every_point_of_a_sweep_is_a_platform_that_differs_where_it_should(sweep
         platform = growth.at(Platform(), sweep, value)
         assert [name for name, get in read.items() if get(platform) != get(Platform())] in ([sweep], [])
         assert read[sweep](platform) == value
+
+
+def test_a_platform_that_cannot_grow_is_bad_input(tmp_path):
+    (tmp_path / "p.toml").write_text('name = "p"\narray = { rows = 4, cols = 4 }\n')
+    result = derca("report", "--target", "ecp5", "--platform", tmp_path / "p.toml", "--growth", "bus")
+    assert result.exit_code == 2
+    assert "--growth bus, 256 of p: bus.data_width = 256: allowed are" in " ".join(result.stderr.split())
 
 
 def grown(tmp_path, monkeypatch) -> dict:

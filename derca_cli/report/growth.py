@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+from derca_sim.model.loading import validate
 from derca_sim.model.platform import Platform
 
 from .. import toolchain
@@ -27,8 +28,8 @@ def at(base: Platform, sweep: str, value: int) -> Platform:
 
     Raises
     ------
-    ValueError
-        If the base platform does not allow it.
+    InputError
+        If the rest of the platform does not allow it.
     """
     config = base.model_dump()
     if sweep == "tasks":
@@ -40,7 +41,7 @@ def at(base: Platform, sweep: str, value: int) -> Platform:
         config["tile"] |= {"m": side, "n": side}
     else:
         config["bus"]["data_width"] = value
-    return Platform(**config)
+    return validate(config, Platform, f"--growth {sweep}, {value} of {base.name}")
 
 
 def measure(target: Target, platform_file: Path | None, sweep: str) -> dict:
