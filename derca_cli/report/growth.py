@@ -95,6 +95,7 @@ def draw(result: dict, path: Path) -> None:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     kinds, values = kinds_of(result), [point["value"] for point in result["points"]]
     figure = Figure(figsize=(4.4 * len(kinds) + 1.8, 4.6), dpi=110, layout="constrained")
@@ -104,10 +105,12 @@ def draw(result: dict, path: Path) -> None:
         for (name, counts), colour in zip(series(result, kind).items(), _COLOURS, strict=True):
             if any(counts) and name != TOP_ROW:
                 shown = [count or None for count in counts]  # a logarithm has no zero
-                axis.plot(values, shown, marker="o", ms=4, color=colour, label=name,
-                          lw=2.4 if name == "total" else 1.4, ls="-" if any(shown) else "none")
+                whole = name == "total"  # below the others: one of them may be all of it
+                axis.plot(values, shown, marker="o", ms=4, color=colour, label=name, lw=4 if whole else 1.4,
+                          alpha=0.5 if whole else 1, zorder=2 if whole else 3)
         axis.set(title=kind, xlabel=result["axis"], xscale="log", yscale="log")
         axis.set_xticks(values, [str(value) for value in values])
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.minorticks_off()
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
         axis.grid(alpha=0.3)
