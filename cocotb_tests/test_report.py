@@ -77,12 +77,6 @@ def test_markdown_gives_the_cells_back(tmp_path):
     assert f"- Again: {RESULT['command']}" in lines
 
 
-def test_an_unknown_suffix_is_bad_input(tmp_path):
-    result = derca("report", "--target", "ecp5", "-o", tmp_path / "r.xlsx")
-    assert result.exit_code == 2
-    assert ".xlsx is not known; allowed are .md, .csv, .json, .tex" in result.stderr
-
-
 # -- options ----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("options", "message"), [
