@@ -242,7 +242,7 @@ def test_growth_is_drawn_and_the_same_figures_give_the_same_file(tmp_path, monke
 # -- clock rates ------------------------------------------------------------------------------------------------------
 
 def test_modules_of_a_path():
-    signals = ["scheduler.key", "scheduler.best.index", "kernel_manager.tables.row", "aresetn", "scheduler.key"]
+    signals = ["scheduler.key", "derca.scheduler.best.index", "derca.kernel_manager.tables.row", "aresetn", "scheduler.key"]
     assert clock.modules(signals) == ["scheduler", "kernel management", "top level", "scheduler"]
 
 
@@ -259,6 +259,7 @@ def test_clock_rates_are_measured_only_when_asked(tmp_path, monkeypatch):
         return fmax.Routed(seed, rates[seed], path)
 
     monkeypatch.setattr("derca_hw.top.Derca", lambda platform: None)
+    monkeypatch.setattr(clock, "InDomain", lambda system: None)
     monkeypatch.setattr(fmax, "wrapped_rtlil", lambda component, family: "")
     monkeypatch.setattr(fmax, "netlist", lambda *a: tmp_path / "netlist.json")
     monkeypatch.setattr(fmax, "route", route)
