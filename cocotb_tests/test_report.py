@@ -242,7 +242,8 @@ def test_growth_is_drawn_and_the_same_figures_give_the_same_file(tmp_path, monke
 # -- clock rates ------------------------------------------------------------------------------------------------------
 
 def test_modules_of_a_path():
-    signals = ["scheduler.key", "derca.scheduler.best.index", "derca.kernel_manager.tables.row", "aresetn", "scheduler.key"]
+    signals = ["scheduler.key", "derca.scheduler.best.index", "derca.kernel_manager.tables.row", "aresetn",
+               "scheduler.key"]
     assert clock.modules(signals) == ["scheduler", "kernel management", "top level", "scheduler"]
 
 
