@@ -14,8 +14,8 @@ from ..resources import KINDS, TARGETS
 from . import data_cases as cases
 
 ROOT = Path(__file__).resolve().parents[2]
-#: What is synthesised: file in `sim/platforms/`, targets.
-PLATFORMS = {"small": ("ecp5", "ice40", "ultrascale"), "demo": ("ecp5", "ultrascale")}
+#: What is synthesised: file in `sim/platforms/`, targets; what takes longest comes first.
+PLATFORMS = {"demo": ("ultrascale", "ecp5"), "small": ("ultrascale", "ecp5", "ice40")}
 #: Task set whose run gives the cycles, strategies it is run with, and the layer that is run alone on its platform.
 TASKSET, STRATEGIES, LAYER = "demo", ("np", "flexible"), (256, 256, 256)
 #: Growth of a figure that needs a reason, and what is no growth in tables of any size.

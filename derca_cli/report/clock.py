@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+from amaranth.hdl import ClockSignal, DomainRenamer, Module, ResetSignal
+from amaranth.lib import wiring
+
 from derca_sim.errors import InputError
 
 from .. import fmax, nextpnr, toolchain
@@ -15,6 +18,25 @@ from .measurement import load_platform
 REQUESTED_MHZ = 100.0
 #: Seconds that nextpnr takes for a cell of the netlist, about, and that Yosys takes, on a current desktop core.
 _ROUTE, _SYNTHESIS = 0.01, 0.003
+
+
+class InDomain(wiring.Component):
+    """The system with its clock and reset from the `sync` domain around it; its other ports are the same."""
+
+    def __init__(self, system: wiring.Component):
+        self._system = system
+        super().__init__({name: member for name, member in system.signature.members.items()
+                          if name not in ("aclk", "aresetn")})
+
+    def elaborate(self, platform):
+        m = Module()
+        system = self._system
+        m.submodules.derca = DomainRenamer("derca")(system)  # it brings a domain of the same name
+        m.d.comb += [system.aclk.eq(ClockSignal()), system.aresetn.eq(~ResetSignal())]
+        for name, member in self.signature.members.items():
+            ours, its = getattr(self, name), getattr(system, name)
+            m.d.comb += its.eq(ours) if member.flow is wiring.In else ours.eq(its)
+        return m
 
 
 def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -> dict:
@@ -37,7 +59,7 @@ def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -
     from derca_hw.top import Derca
 
     with step("generating the hardware"):
-        design = fmax.wrapped_rtlil(Derca(platform), family=Family(target.family))
+        design = fmax.wrapped_rtlil(InDomain(Derca(platform)), family=Family(target.family))
     with step(f"synthesising for {target.name}") as running:
         source = fmax.netlist(design, target.name, running.update)
     cells = sum(flat_cells(json.loads((source.parent / "stat.json").read_text())).values())
@@ -64,7 +86,7 @@ def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -
 
 def modules(signals: list[str]) -> list[str]:
     """Rows of the resource table that a path of signals passes, in its order."""
-    rows = [BLOCKS.get(name.partition(".")[0], TOP_ROW) for name in signals]
+    rows = [BLOCKS.get(name.removeprefix("derca.").partition(".")[0], TOP_ROW) for name in signals]
     return [row for i, row in enumerate(rows) if i == 0 or row != rows[i - 1]]
 
 

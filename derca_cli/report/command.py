@@ -124,8 +124,9 @@ def _refuse_contradictions(reference, growth, fmax, run, detail, device, board_n
     kinds = [name for name, given in (("--reference", reference), ("--growth", growth), ("--fmax", fmax)) if given]
     if len(kinds) > 1:
         raise InputError(f"{' and '.join(kinds)}: one table at a time; give one of them")
-    if kinds and detail:
-        raise InputError(f"--detail: not known to {kinds[0]}; leave one of them out")
+    for name in ("--detail",) * bool(detail) + ("--device",) * bool(device):
+        if kinds:
+            raise InputError(f"{name}: not known to {kinds[0]}; leave one of them out")
     if device and board_name:
         raise InputError(f"--device = {device}: the board {board_name} has its own; give one of them")
     if run and not fmax:

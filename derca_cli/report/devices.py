@@ -75,7 +75,5 @@ def of_board(board: Board) -> Device:
 
 
 def percent(used: float, available: int) -> float | None:
-    """Share of the device in per cent, to a hundredth; None where there is nothing to use and nothing is used."""
-    if not available:
-        return None if not used else float("inf")
-    return round(100 * used / available, 2)
+    """Share of the device in per cent, to a hundredth; None where it has nothing of the kind."""
+    return round(100 * used / available, 2) if available else None

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+from derca_sim.model.loading import validate
 from derca_sim.model.platform import Platform
 
 from .. import toolchain
@@ -27,8 +28,8 @@ def at(base: Platform, sweep: str, value: int) -> Platform:
 
     Raises
     ------
-    ValueError
-        If the base platform does not allow it.
+    InputError
+        If the rest of the platform does not allow it.
     """
     config = base.model_dump()
     if sweep == "tasks":
@@ -40,7 +41,7 @@ def at(base: Platform, sweep: str, value: int) -> Platform:
         config["tile"] |= {"m": side, "n": side}
     else:
         config["bus"]["data_width"] = value
-    return Platform(**config)
+    return validate(config, Platform, f"--growth {sweep}, {value} of {base.name}")
 
 
 def measure(target: Target, platform_file: Path | None, sweep: str) -> dict:
@@ -94,6 +95,7 @@ def draw(result: dict, path: Path) -> None:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     kinds, values = kinds_of(result), [point["value"] for point in result["points"]]
     figure = Figure(figsize=(4.4 * len(kinds) + 1.8, 4.6), dpi=110, layout="constrained")
@@ -103,10 +105,12 @@ def draw(result: dict, path: Path) -> None:
         for (name, counts), colour in zip(series(result, kind).items(), _COLOURS, strict=True):
             if any(counts) and name != TOP_ROW:
                 shown = [count or None for count in counts]  # a logarithm has no zero
-                axis.plot(values, shown, marker="o", ms=4, color=colour, label=name,
-                          lw=2.4 if name == "total" else 1.4, ls="-" if any(shown) else "none")
+                whole = name == "total"  # below the others: one of them may be all of it
+                axis.plot(values, shown, marker="o", ms=4, color=colour, label=name, lw=4 if whole else 1.4,
+                          alpha=0.5 if whole else 1, zorder=2 if whole else 3)
         axis.set(title=kind, xlabel=result["axis"], xscale="log", yscale="log")
         axis.set_xticks(values, [str(value) for value in values])
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.minorticks_off()
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
         axis.grid(alpha=0.3)
