@@ -15,7 +15,6 @@ from derca_sim.model.taskset import load_platform
 from .. import toolchain
 from ..build import estimate as model
 from ..output import CheckFailed, JsonOption, print_json, show_table, step, write_text
-from ..report.devices import board_target
 from ..resources import KINDS
 from .estimate_platforms import SEED, platforms
 
@@ -117,7 +116,7 @@ def _boards(families: list[str]) -> dict[str, list]:
 
     out = {name: [] for name in families}
     for board in BOARDS.values():
-        if (name := board_target(board)) in families:
+        if (name := board.target) in families:
             p = load_platform(platform_file(board))
             out[name].append((board, p, around(board, p)))
     return out

@@ -12,7 +12,6 @@ from derca_hw.family import Family
 from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
-from ..report.devices import board_target
 from ..resources import BLOCKS, TARGETS, TOP_ROW, blocks_of, flat_cells, instances, weigh
 from ..rtl.build import python_sources
 from ..synthesis import cached, synthesise
@@ -44,7 +43,7 @@ def around(board: Board, p: Platform) -> dict[str, float]:
 
     design = board_rtlil(board, p)
     derca = {module: name for module, name in instances(design, BOARD_TOP).items() if name == TOP}
-    return _weighed(pieces(design, BOARD_TOP, derca)[TOP_ROW][0], board_target(board), BOARD_TOP)
+    return _weighed(pieces(design, BOARD_TOP, derca)[TOP_ROW][0], board.target, BOARD_TOP)
 
 
 def pieces(design: str, top: str, kept: dict[str, str]) -> dict[str, tuple[str, str]]:

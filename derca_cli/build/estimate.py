@@ -13,7 +13,6 @@ from derca_sim.errors import InputError
 from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
-from ..report.devices import board_target
 from ..resources import KINDS
 from .structure import Block, around, blocks, stored
 
@@ -83,7 +82,7 @@ def estimate_board(p: Platform, board: Board) -> dict[str, float]:
     InputError
         For a board whose family has no weights.
     """
-    family = board_target(board)
+    family = board.target
     weights = weights_of(family)
     total, added = estimate(p, family)[-1], weighted(block_inputs(around(p, board), family), weights["board"])
     return _rounded({kind: total[kind] + added[kind] for kind in KINDS})

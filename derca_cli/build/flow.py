@@ -14,7 +14,6 @@ from derca_sim.model.taskset import TaskSet, load_taskset
 from .. import nextpnr
 from ..generate import write_tables
 from ..output import CheckFailed
-from ..report.devices import board_target
 from ..resources import KINDS, TARGETS, blocks_of, flat_cells, instances, summarise, weigh
 from ..synthesis import cached, synthesise
 from . import sources
@@ -159,7 +158,7 @@ def synthesise_board(request: Request, design: str, progress: Progress) -> Synth
     """
     from derca_hw.generate import BOARD_TOP
 
-    target = TARGETS[board_target(request.board)]
+    target = TARGETS[request.board.target]
     blocks = board_blocks(design, BOARD_TOP)
     with ThreadPoolExecutor(2) as pool:
         flat = pool.submit(nextpnr.netlist, design, target, BOARD_TOP, PART, progress)

@@ -10,7 +10,6 @@ from derca_hw.generate import BOARD_TOP
 from derca_sim.model.board import Board
 
 from .. import nextpnr, toolchain
-from ..report.devices import board_target
 from ..resources import TARGETS
 from . import sources
 from .flow import Request, Synthesised
@@ -45,7 +44,7 @@ def manifest(request: Request, command: str, synthesised: Synthesised, runs: lis
 
 def tools(board: Board) -> dict[str, str]:
     """Version of everything that takes part."""
-    router, packer = nextpnr.NEXTPNR[board_target(board)].tool, PACKERS[board.family].tool
+    router, packer = nextpnr.NEXTPNR[board.target].tool, PACKERS[board.family].tool
     return {
         "derca": importlib.metadata.version("derca-hw"), "python": machine.python_version(),
         "amaranth": importlib.metadata.version("amaranth"), "verilator": toolchain.verilator_version(),
@@ -55,8 +54,8 @@ def tools(board: Board) -> dict[str, str]:
 
 def commands(board: Board, run: Routed) -> list[str]:
     """What the tools were told, in their words."""
-    router, packer = nextpnr.NEXTPNR[board_target(board)], PACKERS[board.family]
-    script = nextpnr.netlist_script(TARGETS[board_target(board)], BOARD_TOP)
+    router, packer = nextpnr.NEXTPNR[board.target], PACKERS[board.family]
+    script = nextpnr.netlist_script(TARGETS[board.target], BOARD_TOP)
     options = " ".join(nextpnr.nextpnr_options(board.part, run.seed, board.core_mhz))
     return [
         f"yosys: {'; '.join(script.split(chr(10))).strip('; ')}",

@@ -9,7 +9,6 @@ from derca_sim.model.board import Board
 
 from .. import nextpnr, toolchain
 from ..output import CheckFailed
-from ..report.devices import board_target
 from ..synthesis import cached
 from . import sources
 from .flow import PART
@@ -26,7 +25,7 @@ class Packer:
     before: tuple[str, ...] = ()
 
 
-#: By family of the board.
+#: By the boards' families.
 PACKERS = {
     "ecp5": Packer("ecppack", ".bit", ("--compress",)),
     "ice40": Packer("icepack", ".bin"),
@@ -65,7 +64,7 @@ def route(netlist: Path, board: Board, seeds: range, progress: Progress) -> list
     runs = []
     for seed in seeds:
         folder = nextpnr.place_and_route(
-            netlist, board_target(board), board.part, seed, board.core_mhz, PART,
+            netlist, board.target, board.part, seed, board.core_mhz, PART,
             sources.constraints_file(board).read_text(), lambda detail, seed=seed: progress(f"seed {seed}: {detail}"))
         runs.append(routed(seed, folder))
         if runs[-1].met:
