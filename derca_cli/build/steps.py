@@ -8,9 +8,7 @@ from pathlib import Path
 
 from ..output import Step, step
 
-#: Seconds by which the time of a file may lag behind the clock.
-_COARSE = 0.05
-#: In the folder of a kept result: the seconds it took to make.
+#: In the folder of a kept result, since the step that made it: the seconds that took.
 _SECONDS = "seconds"
 
 
@@ -37,26 +35,22 @@ class Running:
     def __init__(self, shown: Step):
         self.update = shown.update
         self.detail = ""
-        self._started, self._folders = time.time(), []
+        self._started, self._folders = time.monotonic(), []
 
     def used(self, folder: Path) -> Path:
         """Note the folder of a kept result on which the step's state depends; gives it back."""
-        self._folders.append((folder, folder.stat().st_mtime >= self._started - _COARSE))
+        self._folders.append(folder)
         return folder
 
     def close(self, record: Record) -> None:
         """Fill in the record."""
-        record.detail, record.seconds = self.detail, time.time() - self._started
-        if not self._folders:
-            return
-        if any(made for _, made in self._folders):
-            for folder, made in self._folders:
-                if made:
-                    (folder / _SECONDS).write_text(f"{record.seconds:.1f}\n")
-            return
-        record.state = "cached"
-        kept = [folder / _SECONDS for folder, _ in self._folders]
-        record.seconds = sum(float(file.read_text()) for file in kept if file.is_file())
+        record.detail, record.seconds = self.detail, time.monotonic() - self._started
+        made = [folder / _SECONDS for folder in self._folders if not (folder / _SECONDS).is_file()]
+        for i, file in enumerate(made):
+            file.write_text(f"{0 if i else record.seconds:.1f}\n")
+        if self._folders and not made:
+            record.state = "cached"
+            record.seconds = sum(float((folder / _SECONDS).read_text()) for folder in self._folders)
 
 
 class Steps:
