@@ -46,7 +46,7 @@ def estimate(
 
     [bold]Exit codes[/bold]  0 every total is within 15 %, 1 not so, 2 bad input, 3 a tool is missing.
     """
-    from .estimate_fit import errors
+    from .estimate_fit import errors, synthesised
     from .estimate_fit import fit as fit_weights
 
     families = [f for f in FAMILIES if not family or f in family]
@@ -57,7 +57,7 @@ def estimate(
         measured = _measure([*fitted, *held_out], fitted[:_DISSOLVED] if fit else [], families, processes,
                             running.update)
         boards = _boards(families) if fit else {}
-    weights, rows = {}, []
+    weights, rows, totals = {}, [], []
     for name in families:
         if fit:
             apart = [(p, measured[name, p.name]) for p in fitted]
@@ -69,16 +69,18 @@ def estimate(
         for p in [*fitted, *held_out]:
             found = errors(p, measured[name, p.name], weights[name], name)
             rows.append({"family": name, "platform": p.name, "held_out": p in held_out, **found})
+            totals.append({**rows[-1], **synthesised(measured[name, p.name], weights[name])})
     result = {
         "made": {"command": "derca bench estimate --fit", "date": datetime.date.today().isoformat(),
                  "yosys": version, "seed": SEED},
-        "tolerance": model.TOLERANCE, "errors": rows, "weights": weights,
+        "errors": rows, "platforms": totals, "weights": weights,
     }
     if fit:
         known = {}
         if len(families) < len(FAMILIES):
             known = model.fitted()
-            result["errors"] = [row for row in known["errors"] if row["family"] not in families] + rows
+            for key in ("errors", "platforms"):
+                result[key] = [row for row in known.get(key, []) if row["family"] not in families] + result[key]
         result["weights"] = {**known.get("weights", {}), **weights}
         write_text(Path(model.__file__).parent / "data" / model.COEFFICIENTS, json.dumps(result, indent=1) + "\n")
     if as_json:

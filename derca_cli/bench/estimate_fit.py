@@ -76,14 +76,12 @@ def nnls(matrix: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return x / size
 
 
-def errors(p: Platform, areas: dict, weights: dict, family: str) -> dict[str, float | None]:
-    """Relative error of the estimated total per kind; None where nothing is there.
+def synthesised(areas: dict, weights: dict) -> dict[str, float]:
+    """The total of blocks that were kept apart, as if dissolved by the ratio that `weights` holds."""
+    return {kind: round(sum(row[kind] for row in areas.values()) * weights["flattened"][kind], 1) for kind in KINDS}
 
-    `areas` are by block; they are compared as if dissolved by the ratio that `weights` holds.
-    """
-    total = estimate(p, family, weights)[-1]
-    out = {}
-    for kind in KINDS:
-        real = sum(row[kind] for row in areas.values()) * weights["flattened"][kind]
-        out[kind] = round(total[kind] / real - 1, 4) if real else None
-    return out
+
+def errors(p: Platform, areas: dict, weights: dict, family: str) -> dict[str, float | None]:
+    """Relative error of the estimated total per kind; None where nothing is there."""
+    total, real = estimate(p, family, weights)[-1], synthesised(areas, weights)
+    return {kind: round(total[kind] / real[kind] - 1, 4) if real[kind] else None for kind in KINDS}

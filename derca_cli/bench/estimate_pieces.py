@@ -34,7 +34,7 @@ def areas(p: Platform, family: str) -> dict[str, dict[str, float]]:
 
 def flattened(p: Platform, family: str) -> dict[str, float]:
     """LUT, REG, BRAM and DSP with all blocks dissolved."""
-    return _weighed(_design(p, family), family, "derca")
+    return weighed(_design(p, family), family, "derca")
 
 
 def around(board: Board, p: Platform) -> dict[str, float]:
@@ -43,7 +43,7 @@ def around(board: Board, p: Platform) -> dict[str, float]:
 
     design = board_rtlil(board, p)
     derca = {module: name for module, name in instances(design, BOARD_TOP).items() if name == TOP}
-    return _weighed(pieces(design, BOARD_TOP, derca)[TOP_ROW][0], board.target, BOARD_TOP)
+    return weighed(pieces(design, BOARD_TOP, derca)[TOP_ROW][0], board.target, BOARD_TOP)
 
 
 def pieces(design: str, top: str, kept: dict[str, str]) -> dict[str, tuple[str, str]]:
@@ -79,10 +79,11 @@ def _design(p: Platform, family: str) -> str:
 def _measure(p: Platform, family: str) -> dict[str, dict[str, float]]:
     design = _design(p, family)
     found = pieces(design, "derca", blocks_of(design))
-    return {row: _weighed(found[row][0], family, found[row][1]) for row in [*BLOCKS.values(), TOP_ROW]}
+    return {row: weighed(found[row][0], family, found[row][1]) for row in [*BLOCKS.values(), TOP_ROW]}
 
 
-def _weighed(design: str, family: str, top: str) -> dict[str, float]:
+def weighed(design: str, family: str, top: str) -> dict[str, float]:
+    """LUT, REG, BRAM and DSP of a design; black boxes count nothing."""
     target = TARGETS[family]
     boxes = set(re.findall(r"^attribute \\blackbox 1\nmodule \\(\S+)$", design, re.MULTILINE))
     cells = flat_cells(synthesise(design, target, top=top))

@@ -7,19 +7,18 @@ entry, and the estimate weighs it.
 
 from dataclasses import dataclass
 
+from derca_hw.ram import BLOCK_WIDTH, BLOCK_WORTH, DISTRIBUTED
 from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
-from derca_sim.model.tables import RowLayout, bits_for, entry_layout, index_layout, layer_layout
-
-#: Deepest memory that is always LUT RAM where the family has any (`derca_hw.ram`).
-_DISTRIBUTED = 64
+from derca_sim.model.tables import RowLayout, WordOrder, bits_for, entry_layout, index_layout, layer_layout
 
 
 @dataclass(frozen=True)
 class Ram:
     """Equal memories: `count` of `depth` words of `width` bits.
 
-    `style`: `block` never becomes LUT RAM, `distributed` does where the family has any, `auto` is Yosys's choice.
+    `style`: `block` never becomes LUT RAM, `distributed` does where the family has any, `auto` is Yosys's choice;
+    `spram` is `block`, or single-port RAM of an iCE40 UltraPlus.
     """
 
     width: int
@@ -61,6 +60,9 @@ _RAMS = {
 }
 
 
+#: Words of an SB_SPRAM256KA.
+_SPRAM_WORDS = 1 << 14
+
 _RAMS["ice40hx"] = _RAMS["ice40"]
 
 
@@ -68,7 +70,12 @@ def stored(ram: Ram, family: str) -> tuple[float, float]:
     """Blocks and LUTs that memories take in a family."""
     kinds = _RAMS[family]
     blocks = min(-(-ram.width // width) * -(-ram.depth // depth) for width, depth in kinds.shapes)
+    if ram.style == "spram" and family == "ice40" and ram.depth <= _SPRAM_WORDS:
+        return 0, 0
     if kinds.lut is None:
+        if ram.style != "block" and ram.depth <= kinds.shapes[0][1]:
+            columns = [min(BLOCK_WIDTH, ram.width - low) for low in range(0, ram.width, BLOCK_WIDTH)]
+            blocks = sum(width * ram.depth >= BLOCK_WORTH for width in columns)
         return ram.count * blocks * kinds.block, 0
     width, depth, luts = kinds.lut
     cells = -(-ram.width // width) * -(-ram.depth // depth)
@@ -86,7 +93,7 @@ class Block:
 
 def shallow(width: int, depth: int, count: int = 1) -> Ram:
     """A memory of `derca_hw.ram`."""
-    return Ram(width, depth, count, "distributed" if depth <= _DISTRIBUTED else "auto")
+    return Ram(width, depth, count, "distributed" if depth <= DISTRIBUTED else "auto")
 
 
 def _table(p: Platform, layout: RowLayout, rows: int) -> list[Ram]:
@@ -149,13 +156,21 @@ def _memory(p: Platform) -> Block:
 
 
 def _kernel(p: Platform) -> Block:
-    layouts = ((entry_layout(p), p.tables.entries), (layer_layout(p), p.tables.layers),
-               (index_layout(p), p.tables.regions << bits_for(p.scheduler.tasks - 1)))
-    rams = [ram for layout, rows in layouts for ram in _table(p, layout, rows)]
-    return Block({"one": 1, "row bits": sum(layout.width for layout, rows in layouts),
-                  "guarded words": p.tables.parity * sum(layout.words for layout, rows in layouts),
-                  "pages": 1 + p.tables.shadow, "deep index": float(layouts[2][1] << p.tables.shadow) / 1024},
-                 tuple(rams))
+    t = p.tables
+    index = index_layout(p)
+    regions = t.regions << bits_for(p.scheduler.tasks - 1)
+    rams = _table(p, index, regions)
+    in_words = t.read == "word"
+    if in_words:
+        order = WordOrder(p)
+        deep = (order.entry_words + order.layer_words) * max(t.layers, t.entries) << t.shadow
+        rams.append(Ram(32 + t.parity, deep, 1, "spram" if not (t.shadow or t.parity) else "block"))
+    else:
+        rams += _table(p, entry_layout(p), t.entries) + _table(p, layer_layout(p), t.layers)
+    layouts = (index,) if in_words else (index, entry_layout(p), layer_layout(p))
+    return Block({"one": 1, "in words": in_words, "row bits": sum(layout.width for layout in layouts),
+                  "guarded words": t.parity * sum(layout.words for layout in layouts),
+                  "pages": 1 + t.shadow, "deep index": (regions << t.shadow) / 1024}, tuple(rams))
 
 
 def _panel(p: Platform, lanes: int, panels: int) -> Ram:
@@ -185,13 +200,21 @@ def _accelerator(p: Platform) -> Block:
          Ram(word, 1 << bits_for(p.m_panels - 1) + bits_for(p.tile.n - 1), banks)))
 
 
+#: Bits of an event besides its task and region.
+_EVENT_BITS = 39
+
+
 def _host(p: Platform) -> Block:
     bits = bits_for(p.scheduler.tasks - 1)
-    t = p.trace
-    return Block({"one": 1, "traced": t.enabled, "counters": t.counters, "task bits": bits,
-                  "address bits": p.bus.address_width, "swept": p.release.kind == "swept",
-                  "buffered": t.depth * (1 + 2 * t.enabled), "replay": p.release.trace > 0},
-                 (Ram(32, 8 << bits), Ram(33, 1 << bits), *([Ram(32, 32, 2)] if t.counters else [])))
+    t, swept = p.trace, p.release.kind == "swept"
+    sources = (2 if swept else 3 + (p.scheduler.kind == "tournament")) + 6 * t.enabled + (
+        p.tables.shadow + p.supervision.budgets + p.supervision.watchdog)
+    event = _EVENT_BITS + bits + bits_for(p.tables.regions - 1)
+    return Block({"one": 1, "traced": t.enabled, "counters": t.counters, "task bits": bits, "sources": sources,
+                  "bits of events": sources * event, "address bits": p.bus.address_width, "swept": swept,
+                  "depth bits of sources": sources * bits_for(t.depth), "replay": p.release.trace > 0},
+                 (Ram(32, 8 << bits), Ram(33, 1 << bits), *([Ram(32, 32, 2)] if t.counters else []),
+                  shallow(event, t.depth, sources), shallow(event, 16)))
 
 
 def _top(p: Platform) -> Block:
