@@ -15,10 +15,11 @@ from amaranth.lib.wiring import In, Out
 from toy_hierarchy import Toy
 from typer.testing import CliRunner
 
-from derca_cli import main, nextpnr
+from derca_cli import fmax, main, nextpnr
 from derca_cli.build import flow, routing
 from derca_cli.build.steps import Steps
 from derca_cli.output import CheckFailed
+from derca_hw.family import Family
 from derca_sim.model import board as boards
 from derca_sim.model.board import board
 
@@ -160,6 +161,24 @@ def test_a_wrong_pin_is_an_error_of_nextpnr(toy, monkeypatch):
     monkeypatch.setattr("derca_cli.build.sources.constraints_file", lambda board: pins)
     done = derca("--skip", "simulate", "--run")
     assert done.exit_code == 1 and "nextpnr, seed 1: ERROR" in done.stderr and "A99" in done.stderr
+
+
+class Wide(wiring.Component):
+    """More registers than the device of `fmax` for iCE40 has."""
+
+    a: In(6000)
+    o: Out(6000)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += self.o.eq(self.a)
+        return m
+
+
+def test_a_full_device_is_told(toy):
+    netlist = fmax.netlist(fmax.wrapped_rtlil(Wide(), family=Family.ICE40), "ice40")
+    with pytest.raises(CheckFailed, match="does not fit the device"):
+        fmax.route(netlist, 1, 12, "ice40")
 
 
 @pytest.mark.parametrize(("arguments", "told"), [

@@ -40,6 +40,9 @@ NEXTPNR = {
 #: Files in the folder of a run.
 REPORT, CONFIG, LOG = "report.json", "config.txt", "nextpnr.log"
 
+#: What nextpnr says when a device has too little of something.
+_FULL = re.compile("no BELs remaining|legal placement|failed to place", re.IGNORECASE)
+
 Progress = Callable[[str], None]
 
 
@@ -140,6 +143,8 @@ def _run(command: list[str], work: Path, seed: int, progress: Progress) -> None:
         printed = (work / "stdout").read_text(errors="replace")
         lines = (printed or (log.read_text(errors="replace") if log.is_file() else "")).splitlines()
         told = [line for line in lines if line.startswith("ERROR:")] or lines[-3:] or ["failed without a message"]
+        if any(_FULL.search(line) for line in told):
+            told.append("the design does not fit the device; make the platform smaller")
         raise CheckFailed(*(f"nextpnr, seed {seed}: {line}" for line in told))
     (work / "stdout").unlink()
 

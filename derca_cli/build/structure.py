@@ -79,7 +79,7 @@ def stored(ram: Ram, family: str) -> tuple[float, float]:
         return ram.count * blocks * kinds.block, 0
     width, depth, luts = kinds.lut
     cells = -(-ram.width // width) * -(-ram.depth // depth)
-    in_luts = ram.style == "distributed" or ram.style == "auto" and cells * kinds.unit <= blocks * kinds.cost
+    in_luts = ram.style == "distributed" or ram.style == "auto" and cells * kinds.unit < blocks * kinds.cost
     return (0, ram.count * cells * luts) if in_luts else (ram.count * blocks * kinds.block, 0)
 
 
@@ -196,7 +196,7 @@ def _accelerator(p: Platform) -> Block:
             "products": -(-cols // 2) * rows if element == 1 else rows * cols,
         },
         (_panel(p, p.a_lanes, p.m_panels), _panel(p, p.b_lanes, p.n_panels),
-         Ram(p.bus.data_width, slots << 1 + column),
+         Ram(p.bus.data_width, 1 << bits_for(slots - 1) + 1 + column),
          Ram(word, 1 << bits_for(p.m_panels - 1) + bits_for(p.tile.n - 1), banks)))
 
 
@@ -223,7 +223,7 @@ def _top(p: Platform) -> Block:
     budgets, replay = p.supervision.budgets, p.release.trace
     return Block({"one": 1, "watchdog": p.supervision.watchdog, "budgets": budgets, "task bits": bits,
                   "tasks": tasks, "swept": p.release.kind == "swept", "replay": replay > 0},
-                 (*([Ram(32, pages << bits, 2), Ram(32, 1 << bits)] if budgets else []),
+                 (*([Ram(32, pages << bits, 2, "block"), Ram(32, 1 << bits, 1, "block")] if budgets else []),
                   *([Ram(32 + bits, replay)] if replay else []), shallow(1, 1 << bits, 6)))
 
 
