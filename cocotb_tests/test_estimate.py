@@ -65,7 +65,7 @@ def test_a_fit_finds_the_areas_of_platforms_it_has_not_seen():
     assert weights["flattened"] == {"LUT": 0.9, "REG": 0.9, "BRAM": 0.9, "DSP": 0.9}
     for p in held_out:
         errors = estimate_fit.errors(p, areas(p), weights, "ecp5")
-        assert all(abs(error) < 0.02 for error in errors.values() if error is not None), (p.name, errors)
+        assert all(abs(error) < 0.03 for error in errors.values() if error is not None), (p.name, errors)
 
 
 def test_the_platforms_are_many_and_differ():
