@@ -11,6 +11,7 @@ import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Cat, ClockDomain, Module, Signal
 from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from toy_hierarchy import Toy
 from typer.testing import CliRunner
@@ -163,20 +164,24 @@ def test_a_wrong_pin_is_an_error_of_nextpnr(toy, monkeypatch):
     assert done.exit_code == 1 and "nextpnr, seed 1: ERROR" in done.stderr and "A99" in done.stderr
 
 
-class Wide(wiring.Component):
-    """More registers than the device of `fmax` for iCE40 has."""
+class Deep(wiring.Component):
+    """A memory of more blocks than the device of `fmax` for iCE40 has: 64 of 30."""
 
-    a: In(6000)
-    o: Out(6000)
+    at: In(14)
+    i: In(16)
+    o: Out(16)
 
     def elaborate(self, platform):
         m = Module()
-        m.d.sync += self.o.eq(self.a)
+        m.submodules.words = words = Memory(shape=16, depth=1 << 14, init=[])
+        write, read = words.write_port(), words.read_port()
+        m.d.comb += [write.en.eq(1), write.addr.eq(self.at), write.data.eq(self.i), read.en.eq(1),
+                     read.addr.eq(self.at), self.o.eq(read.data)]
         return m
 
 
 def test_a_full_device_is_told(toy):
-    netlist = fmax.netlist(fmax.wrapped_rtlil(Wide(), family=Family.ICE40), "ice40")
+    netlist = fmax.netlist(fmax.wrapped_rtlil(Deep(), family=Family.ICE40), "ice40")
     with pytest.raises(CheckFailed, match="does not fit the device"):
         fmax.route(netlist, 1, 12, "ice40")
 
