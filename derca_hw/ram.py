@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.tables import bits_for
 
-from .family import BLOCK_RAM_ONLY, Family
+from .family import ICE40_RAM, Family
 
 #: Words of a distributed memory that need no selection behind it.
 DISTRIBUTED = 64
@@ -20,7 +20,7 @@ def ram_style(depth: int, family: Family | None) -> dict:
 
     iCE40 has no other RAM.
     """
-    return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family not in BLOCK_RAM_ONLY else {}
+    return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family not in ICE40_RAM else {}
 
 
 class Shallow(wiring.Component):
@@ -49,7 +49,7 @@ class Shallow(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         data = Value.cast(self.write.data)
-        ice40 = platform is Family.ICE40
+        ice40 = platform in ICE40_RAM
         step = BLOCK_WIDTH if ice40 else max(1, len(data))
         if ice40:
             m.domains.fall = fall = ClockDomain(clk_edge="neg", reset_less=True, local=True)

@@ -1,14 +1,14 @@
 """Main memory on the chip: an AXI4 slave for the accelerator, with a port for the host."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
+from ..fifo import Fifo
 from ..layouts import Layouts
 from ..memory.write import WriteManager, waiting_bursts
 from .link_access import host_ports
@@ -77,6 +77,11 @@ class MainMemory(wiring.Component):
         beat = address[self._p.beat_bytes.bit_length() - 1:]
         return beat[:len(self.read_address)], 0 if self._all_addresses_exist else beat >= self._beats
 
+    def _next(self, beat):
+        """Go on with the next beat of a burst, which never crosses 4 KiB."""
+        page = beat[:(4096 // self._p.beat_bytes).bit_length() - 1]
+        return page.eq(page + 1)
+
     def elaborate(self, platform):
         m = Module()
         host = self.memory_request
@@ -98,18 +103,19 @@ class MainMemory(wiring.Component):
         """AR to R; gives whether the host may read in this cycle."""
         p = self._p
         address, beyond = self._place(self.ar.p.addr)
-        waiting = StructLayout({"address": len(address), "len": 8, "beyond": 1})
-        m.submodules.reads = queue = SyncFIFO(width=waiting.size, depth=p.bus.outstanding)
+        length = bits_for(p.bus.burst_beats - 1)
+        waiting = StructLayout({"address": len(address), "len": length, "beyond": 1})
+        m.submodules.reads = queue = Fifo(width=waiting.size, depth=p.bus.outstanding)
         head = waiting(queue.r_data)
         arrived = self._delayed(m, self.ar.valid, p.memory.read_latency - READ_LATENCY, "read")
         due = Signal(range(p.bus.outstanding + 1))  # bursts in the queue whose time has come
         take = Signal()
-        active, left, wrong, at = Signal(), Signal(8), Signal(), Signal(len(address))
+        active, left, wrong, at = Signal(), Signal(length), Signal(), Signal(len(address))
         valid, last, answer = Signal(), Signal(), Signal()
         free, issue = Signal(), Signal()
         m.d.comb += [
             queue.w_en.eq(self.ar.valid),
-            queue.w_data.eq(Cat(address, self.ar.p.len, beyond)),
+            queue.w_data.eq(Cat(address, self.ar.p.len[:length], beyond)),
             free.eq(~valid | self.r.ready),
             issue.eq(active & free),
             take.eq((due != 0) & (~active | (issue & (left == 0)))),
@@ -123,11 +129,11 @@ class MainMemory(wiring.Component):
         ]
         with m.If(active):
             m.d.comb += self.read_address.eq(at)
-        m.d.sync += due.eq(due + arrived - take)
+        _count(m, due, arrived, take)
         with m.If(free):
             m.d.sync += [valid.eq(active), last.eq(left == 0), answer.eq(wrong)]
         with m.If(issue):
-            m.d.sync += [at.eq(at + 1), left.eq(left - 1), active.eq(left != 0)]
+            m.d.sync += [self._next(at), left.eq(left - 1), active.eq(left != 0)]
         with m.If(take):
             m.d.sync += [at.eq(head.address), left.eq(head.len), wrong.eq(head.beyond), active.eq(1)]
         return ~active & free
@@ -138,7 +144,7 @@ class MainMemory(wiring.Component):
         address, beyond = self._place(self.aw.p.addr)
         bursts = waiting_bursts(p)
         waiting = StructLayout({"address": len(address), "beyond": 1})
-        m.submodules.writes = queue = SyncFIFO(width=waiting.size, depth=bursts)
+        m.submodules.writes = queue = Fifo(width=waiting.size, depth=bursts)
         head = waiting(queue.r_data)
         active, wrong, at = Signal(), Signal(), Signal(len(address))
         done = self.w.valid & self.w.p.last
@@ -156,7 +162,7 @@ class MainMemory(wiring.Component):
                 self.write_address.eq(at),
                 self.write_data.eq(self.w.p.data),
             ]
-            m.d.sync += at.eq(at + 1)
+            m.d.sync += self._next(at)
         with m.If(queue.r_en):
             m.d.sync += [active.eq(queue.r_rdy), at.eq(head.address), wrong.eq(head.beyond)]
 
@@ -169,9 +175,9 @@ class MainMemory(wiring.Component):
             self.b.valid.eq(due != 0),
             answered.eq(self.b.valid & self.b.ready),
         ]
-        m.d.sync += due.eq(due + arrived - answered)
+        _count(m, due, arrived, answered)
         if not self._all_addresses_exist:
-            m.submodules.responses = responses = SyncFIFO(width=1, depth=most + p.memory.write_latency)
+            m.submodules.responses = responses = Fifo(width=1, depth=most + p.memory.write_latency)
             m.d.comb += [
                 responses.w_en.eq(done),
                 responses.w_data.eq(wrong),
@@ -187,3 +193,9 @@ class MainMemory(wiring.Component):
         line = Signal(cycles, name=f"{name}_delay")
         m.d.sync += line.eq(Cat(strobe, line))
         return line[-1]
+
+
+def _count(m, counter, up, down):
+    """Count strobes up and down."""
+    with m.If(up != down):
+        m.d.sync += counter.eq(counter + Mux(up, 1, -1))
