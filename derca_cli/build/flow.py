@@ -95,7 +95,7 @@ def generate(request: Request, progress: Progress) -> Path:
 def simulate(request: Request, progress: Progress) -> Path:
     """A folder with what came out of a run of the task set on the RTL; it matched the models.
 
-    A platform without event stream is simulated with it: the stream changes no cycle.
+    A platform without event stream is simulated with one: a run is judged by its events.
 
     Raises
     ------
