@@ -14,6 +14,7 @@ from derca_sim.model.taskset import load_platform
 
 from .. import toolchain
 from ..build import estimate as model
+from ..build.sources import package_hash
 from ..output import CheckFailed, JsonOption, print_json, show_table, step, write_text
 from ..resources import KINDS
 from .estimate_platforms import SEED, platforms
@@ -69,10 +70,11 @@ def estimate(
         for p in [*fitted, *held_out]:
             found = errors(p, measured[name, p.name], weights[name], name)
             rows.append({"family": name, "platform": p.name, "held_out": p in held_out, **found})
-            totals.append({**rows[-1], **synthesised(measured[name, p.name], weights[name])})
+            totals.append({"family": name, "platform": p.name, "held_out": p in held_out,
+                           **synthesised(measured[name, p.name], weights[name])})
     result = {
         "made": {"command": "derca bench estimate --fit", "date": datetime.date.today().isoformat(),
-                 "yosys": version, "seed": SEED},
+                 "yosys": version, "seed": SEED, "hardware": package_hash("derca_hw", "derca_sim.model")},
         "errors": rows, "platforms": totals, "weights": weights,
     }
     if fit:
