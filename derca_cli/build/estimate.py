@@ -14,7 +14,7 @@ from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
 from ..resources import KINDS
-from .structure import Block, around, blocks, stored
+from .structure import Block, around, blocks, smallest_block, stored
 
 COEFFICIENTS = "coefficients.json"
 #: Largest error that a total may have.
@@ -71,7 +71,7 @@ def estimate(p: Platform, family: str, weights: dict | None = None) -> list[dict
     rows = [{"module": name, **weighted(kinds, weights[name])} for name, kinds in inputs(p, family).items()]
     dissolved = weights["flattened"]
     total = {kind: sum(row[kind] for row in rows) * dissolved[kind] for kind in KINDS}
-    return [_rounded(row) for row in [*rows, {"module": "total", **total}]]
+    return [_rounded(row, family) for row in [*rows, {"module": "total", **total}]]
 
 
 def estimate_board(p: Platform, board: Board) -> dict[str, float]:
@@ -85,7 +85,7 @@ def estimate_board(p: Platform, board: Board) -> dict[str, float]:
     family = board.target
     weights = weights_of(family)
     total, added = estimate(p, family)[-1], weighted(block_inputs(around(p, board), family), weights["board"])
-    return _rounded({kind: total[kind] + added[kind] for kind in KINDS})
+    return _rounded({kind: total[kind] + added[kind] for kind in KINDS}, family)
 
 
 def weights_of(family: str) -> dict:
@@ -102,6 +102,8 @@ def weights_of(family: str) -> dict:
     return known[family]
 
 
-def _rounded(row: dict) -> dict:
-    return {key: value if key == "module" else round(value * 2) / 2 if key == "BRAM" else round(value)
-            for key, value in row.items()}
+def _rounded(row: dict, family: str) -> dict:
+    """Whole units; of BRAM the parts that the family has."""
+    parts = 1 / smallest_block(family)
+    return {key: value if key == "module" else round(value * parts) / parts if key == "BRAM" and parts != 1
+            else round(value) for key, value in row.items()}

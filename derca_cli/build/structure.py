@@ -83,6 +83,11 @@ def stored(ram: Ram, family: str) -> tuple[float, float]:
     return (0, ram.count * cells * luts) if in_luts else (ram.count * blocks * kinds.block, 0)
 
 
+def smallest_block(family: str) -> float:
+    """Blocks of the report that the smallest block RAM is."""
+    return _RAMS[family].block
+
+
 @dataclass(frozen=True)
 class Block:
     """What a block consists of."""
