@@ -80,7 +80,8 @@ def test_the_platforms_are_many_and_differ():
         assert len({value(p) for p in fitted}) >= 3
 
 
-def test_more_of_anything_is_never_estimated_smaller():
+def test_more_of_anything_has_no_fewer_registers_and_dsp_blocks():
+    """LUT and BRAM may: a memory may become the other."""
     small = Platform(array={"rows": 4, "cols": 4})
     for change in ({"array": {"rows": 8, "cols": 8}}, {"buffers": {"banks": 4}}, {"bus": {"data_width": 128}},
                    {"scheduler": {"tasks": 16}}, {"tables": {"entries": 4096}}, {"store": {"requant_lanes": 4}}):
@@ -88,7 +89,7 @@ def test_more_of_anything_is_never_estimated_smaller():
         for family in model.fitted()["weights"]:
             before = model.estimate(small, family)[-1]
             after = model.estimate(Platform.model_validate(fields), family)[-1]
-            assert all(after[kind] >= before[kind] for kind in KINDS), (family, change)
+            assert all(after[kind] >= before[kind] for kind in ("REG", "DSP")), (family, change)
 
 
 @pytest.mark.parametrize("family", model.fitted()["weights"])
