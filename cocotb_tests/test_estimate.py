@@ -1,11 +1,15 @@
 """The estimate of area: memories, the fit, what was recorded of it, and two syntheses."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
 from toy_hierarchy import toy_rtlil
+from typer.testing import CliRunner
 
+from derca_cli import main
+from derca_cli.bench import estimate as bench
 from derca_cli.bench import estimate_fit, estimate_pieces
 from derca_cli.bench.estimate_platforms import FITTED, HELD_OUT, platforms
 from derca_cli.build import estimate as model
@@ -20,6 +24,7 @@ from derca_sim.model.taskset import load_platform
 @pytest.mark.parametrize(("ram", "family", "expected"), [
     (Ram(64, 32768, 1, "block"), "ecp5", (128, 0)),  # 256 KB in blocks of 2 KB
     (Ram(32, 512), "ecp5", (1, 0)),
+    (Ram(64, 64), "ecp5", (2, 0)),  # as dear in LUTs: blocks
     (Ram(33, 16), "ecp5", (0, 9 * 6)),  # 4 bits by 16 words each
     (Ram(4, 64, 3, "distributed"), "ecp5", (0, 3 * 4 * 6)),
     (Ram(16, 256, 2), "ice40", (2, 0)),
@@ -50,22 +55,47 @@ def test_least_squares_without_negative_weights(seed):
     assert np.linalg.norm(matrix @ found - wanted) == pytest.approx(best, rel=1e-9)
 
 
-def test_a_fit_finds_the_areas_of_platforms_it_has_not_seen():
+def areas_by_rule(p: Platform) -> dict:
     """Areas made of the features by a rule of their own."""
-    def areas(p):
-        return {name: {"LUT": 100 + sum(block.features.values()), "REG": 50 + 2 * sum(block.features.values()),
-                       "BRAM": sum(stored(ram, "ecp5")[0] for ram in block.rams),
-                       "DSP": block.features.get("elements", 0)} for name, block in blocks(p).items()}
+    return {name: {"LUT": 100 + sum(block.features.values()), "REG": 50 + 2 * sum(block.features.values()),
+                   "BRAM": sum(stored(ram, "ecp5")[0] for ram in block.rams),
+                   "DSP": block.features.get("elements", 0)} for name, block in blocks(p).items()}
 
+
+def test_a_fit_finds_the_areas_of_platforms_it_has_not_seen():
     fitted, held_out = platforms()
     board = BOARDS["ulx3s-85f"]
-    apart = [(p, areas(p)) for p in fitted]
+    apart = [(p, areas_by_rule(p)) for p in fitted]
     flat = {kind: 0.9 * sum(row[kind] for row in apart[0][1].values()) for kind in KINDS}
     weights = estimate_fit.fit(apart, [(*apart[0], flat)], [(board, fitted[0], dict.fromkeys(KINDS, 7))], "ecp5")
     assert weights["flattened"] == {"LUT": 0.9, "REG": 0.9, "BRAM": 0.9, "DSP": 0.9}
     for p in held_out:
-        errors = estimate_fit.errors(p, areas(p), weights, "ecp5")
+        errors = estimate_fit.errors(p, areas_by_rule(p), weights, "ecp5")
         assert all(abs(error) < 0.03 for error in errors.values() if error is not None), (p.name, errors)
+
+
+@pytest.mark.parametrize("factor", [1, 1.2])
+def test_the_command_fits_writes_and_judges(factor, monkeypatch):
+    """An area that is 20 % larger than its features say makes the answer no."""
+    def measured(judged, dissolved, families, *_):
+        out = {("ecp5", p.name): areas_by_rule(p) for p in judged}
+        wrong = out["ecp5", judged[-1].name]
+        for row in wrong.values():
+            row["LUT"] *= factor
+        return out
+
+    written = []
+    monkeypatch.setattr(bench, "_measure", measured)
+    monkeypatch.setattr(bench, "_boards", lambda families: {"ecp5": []})
+    monkeypatch.setattr(bench, "_DISSOLVED", 0)
+    monkeypatch.setattr(bench, "write_text", lambda path, text: written.append((path.name, json.loads(text))))
+    done = CliRunner().invoke(main.app, ["bench", "estimate", "--fit", "--family", "ecp5", "--json"])
+    assert done.exit_code == (0 if factor == 1 else 1), done.output
+    (name, file), = written
+    assert name == model.COEFFICIENTS and file["made"]["yosys"] and file["weights"]["ecp5"]["scheduler"]["LUT"]
+    assert len([row for row in file["platforms"] if row["family"] == "ecp5"]) == FITTED + HELD_OUT
+    if factor > 1:
+        assert f"ecp5, held_out{HELD_OUT - 1}: LUT off by -1" in done.stderr
 
 
 def test_the_platforms_are_many_and_differ():
