@@ -38,15 +38,15 @@ def test_memories_become_the_ram_of_the_family(ram, family, expected):
     assert stored(ram, family) == expected
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", [1, 2, 3, 135, 150, 180, 188])  # from the fourth on a weight comes and goes again
 def test_least_squares_without_negative_weights(seed):
     """Against every set of weights that may be other than 0."""
     rng = np.random.default_rng(seed)
-    matrix = rng.normal(size=(12, 1)) + 0.3 * rng.normal(size=(12, 5))  # alike: weights come and go
-    wanted = matrix @ rng.normal(size=5)
+    matrix = rng.uniform(size=(12, 8))
+    wanted = matrix @ rng.normal(size=8)
     best = np.inf
-    for used in itertools.chain.from_iterable(itertools.combinations(range(5), n) for n in range(6)):
-        x = np.zeros(5)
+    for used in itertools.chain.from_iterable(itertools.combinations(range(8), n) for n in range(9)):
+        x = np.zeros(8)
         if used:
             x[list(used)] = np.linalg.lstsq(matrix[:, used], wanted, rcond=None)[0]
         if x.min() >= 0:
