@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from derca_sim.errors import InputError
+from derca_sim.model.board import BOARDS
+from derca_sim.model.board import board as board_named
 
 from .output import CheckFailed, JsonOption, output_directory, print_json, show_table, stdout, step
 
@@ -20,8 +22,7 @@ FILES = {"events": "events.jsonl", "summary": "summary.json"}
 def host(
     taskset: Annotated[Path, typer.Argument(help="Task set TOML; the board's platform replaces the one it names.",
                                             show_default=False)],
-    board: Annotated[str, typer.Option(metavar="NAME", help="The board: ulx3s-85f, ecpix5-45f, orangecrab-25f, "
-                                                            "icebreaker, hx8k.", show_default=False)],
+    board: Annotated[str, typer.Option(metavar="NAME", help=f"The board: {', '.join(BOARDS)}.", show_default=False)],
     port: Annotated[str | None, typer.Option(metavar="DEV", help="Serial port of the board, such as /dev/ttyUSB0.",
                                              show_default=False)] = None,
     sim: Annotated[bool, typer.Option("--sim", help="Simulate the board's RTL, down to the bits of its UART.")] = False,
@@ -55,7 +56,6 @@ def host(
     from derca_sim.csr.link import Link
     from derca_sim.csr.transport import AccessRefused, LinkError
     from derca_sim.events import write_log
-    from derca_sim.model.board import board as board_named
     from derca_sim.model.taskset import load_taskset
     from derca_sim.planning import compile_any
 

@@ -133,13 +133,14 @@ def judge(compiled: Compiled, session: Session) -> tuple[list[str], dict]:
                 problems.append(f"{register} of task {names[index]} is {statistics[register]}, the golden model has "
                                 f"{low} to {high}")
 
-    seen = [e for e in session.events if e.cycle < horizon]
+    known = [e for e in session.events if e.kind != Kind.FAULT]  # faults are told by their register
+    seen = [e for e in known if e.cycle < horizon]
     if session.dropped:
         surplus = Counter(map(_key, seen)) - Counter(_key(e) for e in model)
         problems += [f"the golden model has no {Kind(kind).name.lower()} of task {task} in cycle {cycle} (region "
                      f"{region}, arg {arg})" for cycle, kind, task, region, arg in sorted(surplus)[:20]]
     else:
-        problems += cycle_error([e for e in number_jobs(session.events) if e.cycle < horizon],
+        problems += cycle_error([e for e in number_jobs(known) if e.cycle < horizon],
                                 [e for e in model if e.cycle < horizon])[1]
     return problems, {"results": len(finished), "bit_exact": not wrong if finished else None, "events": len(seen),
                       "complete": not session.dropped, "horizon": horizon}

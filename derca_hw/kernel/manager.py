@@ -25,7 +25,8 @@ class KernelManager(wiring.Component):
     while they are taken, until the job's last.
 
     With `tables.read = "word"` an entry and its layer come as words in the order of `WordOrder` while `want` is high,
-    the first one in t + 3, then one per cycle but for one cycle between the entry and its layer.
+    the first one in t + 3, then one per cycle but for one cycle between the entry and its layer, the last one in
+    t + `KernelTiming.SWITCH`.
 
     What fails its parity (`tables.parity`) is reported once, when it would have been offered, of the index table
     2 cycles after it was read (`KernelTiming.INDEX_FAULT`); from then on there are neither entries nor regions nor

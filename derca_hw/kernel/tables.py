@@ -8,6 +8,9 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
 from derca_sim.model.tables import RowLayout, bits_for
 
+from ..family import ICE40_RAM
+from ..ram import Shallow
+
 #: Bits whose parity is taken in the first cycle of a check: one LUT6 each.
 GROUP = 4
 #: Tables up to this depth get RAMs as wide as a word; deeper ones are cut into columns of this many bits, so that one
@@ -18,20 +21,35 @@ SHALLOW, RAM_BITS = 2048, 1 << 14
 RAM = {"ram_style": "block", "no_rw_check": 1}
 
 
-def ram(m, name: str, depth: int, *, write, write_address, data, read, read_address):
-    """A RAM of words, one written and one read per cycle; what is read follows its address by one cycle, and stays."""
-    width = len(data) if depth <= SHALLOW else max(1, RAM_BITS >> bits_for(depth - 1))
-    out = []
-    for low in range(0, len(data), width):
-        part = data[low:low + width]
-        m.submodules[f"{name}_{low}"] = memory = Memory(shape=len(part), depth=depth, init=[], attrs=RAM)
-        writer, reader = memory.write_port(), memory.read_port()
+def ram(m, name: str, depth: int, platform, *, write, write_address, data, read, read_address):
+    """A RAM of words, one written and one read per cycle; what is read follows its address by one cycle, and stays.
+
+    The iCE40's are read at the falling edge, from an address that is kept: a register behind them would begin as zero,
+    which they cannot, and take a LUT per bit to do so.
+    """
+    if platform in ICE40_RAM:
+        at = Signal(len(read_address), name=f"{name}_at", reset_less=True)
+        with m.If(read):
+            m.d.sync += at.eq(read_address)
+        m.submodules[name] = memory = Shallow(len(data), depth)
         m.d.comb += [
-            writer.addr.eq(write_address), writer.data.eq(part), writer.en.eq(write),
-            reader.addr.eq(read_address), reader.en.eq(read),
+            memory.write.addr.eq(write_address), memory.write.data.eq(data), memory.write.en.eq(write),
+            memory.read_0.addr.eq(at),
         ]
-        out.append(reader.data)
-    return Cat(out)
+        return memory.read_0.data
+    width = len(data) if depth <= SHALLOW else max(1, RAM_BITS >> bits_for(depth - 1))
+    out = Signal(len(data), name=f"{name}_read", reset_less=True)
+    for low in range(0, len(data), width):
+        part = slice(low, low + width)
+        m.submodules[f"{name}_{low}"] = memory = Memory(shape=len(data[part]), depth=depth, init=[], attrs=RAM)
+        writer, reader = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += [
+            writer.addr.eq(write_address), writer.data.eq(data[part]), writer.en.eq(write),
+            reader.addr.eq(read_address),
+        ]
+        with m.If(read):  # a register of the RAM
+            m.d.sync += out[part].eq(reader.data)
+    return out
 
 
 class Table(wiring.Component):
@@ -88,7 +106,7 @@ class Table(wiring.Component):
             write = Signal(name=f"write_{number}")
             to_rams += write.eq(self.write & (self.write_word == number))
             word = ram(
-                m, f"word_{number}", depth, write=write, write_address=Cat(row, into),
+                m, f"word_{number}", depth, platform, write=write, write_address=Cat(row, into),
                 data=Cat(data, data.xor()) if self._parity else data,
                 read=self.read, read_address=Cat(self.address, self.page & paged))
             m.d.comb += self.row[32 * number:32 * number + used].eq(word)

@@ -75,7 +75,7 @@ class WordTables(wiring.Component):
         page = bits_for(self._depth - 1)
         paged = tables.shadow
         word = ram(
-            m, "word", self._depth + (paged << page), write=self.write,
+            m, "word", self._depth + (paged << page), platform, write=self.write,
             write_address=Cat(_fit(self._address(*writes), page), self.write_page & paged),
             data=Cat(self.write_data, self.write_data.xor()) if tables.parity else self.write_data,
             read=self.read, read_address=Cat(_fit(self._address(*reads), page), self.page & paged))
