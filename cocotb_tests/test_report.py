@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,16 @@ def test_the_command_that_is_told_gives_the_same_table(toy_hardware, tmp_path): 
     again = derca(*told.split()[1:], "-o", tmp_path / "b.json")
     assert (tmp_path / "b.json").read_text() == file.read_text()
     assert again.stdout == first.stdout
+
+
+def test_hardware_is_generated_the_same_in_every_process(pytestconfig):
+    root = pytestconfig.rootpath
+    code = ("import pathlib; from derca_cli.report import measurement as m; from derca_cli.resources import TARGETS; "
+            "print(m.generated(m.load_platform(pathlib.Path('sim/platforms/small.toml')), TARGETS['ecp5']))")
+    texts = {subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True,
+                            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": f"{root}:{root / 'sim'}"}).stdout
+             for seed in ("1", "2")}
+    assert len(texts) == 1 and "accelerator" in texts.pop()
 
 
 # -- columns and devices ----------------------------------------------------------------------------------------------
