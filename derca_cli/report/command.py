@@ -89,7 +89,7 @@ def report(
     platform = platform or (facts and _platform_of(facts))
     command = _command(chosen, platform, [
         ("--board", board_name), ("--device", device), ("--detail", detail), ("--reference", reference),
-        ("--growth", growth), ("--fmax", fmax), ("--seeds", seeds if fmax else None), ("--run", fmax)])
+        ("--growth", growth), ("--fmax", fmax), ("--seeds", seeds if fmax else None), ("--run", run)])
     if growth:
         from . import growth as sweep
 
