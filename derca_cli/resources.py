@@ -74,7 +74,7 @@ class Target:
 
 _ICE40_CELLS = {
     **_each("Logic LUTs", SB_LUT4=1),
-    **_free("SB_CARRY", "$scopeinfo"),
+    **_free("SB_CARRY", "SB_GB", "SB_PLL40_PAD", "SB_PLL40_CORE", "$scopeinfo"),
     **_each("FFs", **{f"SB_DFF{edge}{kind}": 1 for edge in ("", "N")
                       for kind in ("", "E", "SR", "SS", "ESR", "ESS", "R", "S", "ER", "ES")}),
     **_each("EBR", **{f"SB_RAM40_4K{edges}": 1 for edges in ("", "NR", "NW", "NRNW")}),
@@ -88,7 +88,7 @@ TARGETS = {target.name: target for target in (
         weights={
             **_each("Logic LUTs", LUT4=1, CCU2C=2),
             **_each("LUTRAMs", TRELLIS_DPR16X4=6),
-            **_free("PFUMX", "L6MUX21", "VCC", "GND", "$scopeinfo"),
+            **_free("PFUMX", "L6MUX21", "VCC", "GND", "EHXPLLL", "$scopeinfo"),
             **_each("FFs", TRELLIS_FF=1),
             **_each("EBR", DP16KD=1, PDPW16KD=1),
             **_each("DSP", MULT18X18D=1),
@@ -273,6 +273,20 @@ def check_log(log: str) -> None:
         raise CheckFailed("the synthesis log is cut off; its warnings cannot be judged")
 
 
+def instances(rtlil: str, top: str) -> dict[str, str]:
+    """Module -> name of its instance in a module of an RTLIL text.
+
+    Raises
+    ------
+    CheckFailed
+        If the module is not there.
+    """
+    body = re.search(rf"^module \\{re.escape(top)}$(.*?)^end$", rtlil, re.MULTILINE | re.DOTALL)
+    if body is None:
+        raise CheckFailed(f"the hardware has no top module {top}")
+    return dict(re.findall(r"^\s+cell \\(\S+) \\(\S+)$", body[1], re.MULTILINE))
+
+
 def blocks_of(rtlil: str, top: str = "derca") -> dict[str, str]:
     """Module -> row of `BLOCKS`, read from the instances in the top module of an RTLIL text.
 
@@ -281,11 +295,8 @@ def blocks_of(rtlil: str, top: str = "derca") -> dict[str, str]:
     CheckFailed
         If the top module or one of its blocks is not there.
     """
-    body = re.search(rf"^module \\{re.escape(top)}$(.*?)^end$", rtlil, re.MULTILINE | re.DOTALL)
-    if body is None:
-        raise CheckFailed(f"the hardware has no top module {top}")
-    instances = {name: module for module, name in re.findall(r"^\s+cell \\(\S+) \\(\S+)$", body[1], re.MULTILINE)}
-    missing = [name for name in BLOCKS if name not in instances]
+    found = {module: name for module, name in instances(rtlil, top).items() if name in BLOCKS}
+    missing = sorted(set(BLOCKS) - set(found.values()))
     if missing:
         raise CheckFailed(*(f"the top module has no instance {name}" for name in missing))
-    return {instances[name]: row for name, row in BLOCKS.items()}
+    return {module: BLOCKS[name] for module, name in found.items()}

@@ -2,7 +2,7 @@
 
 from ..commands import lazy_group
 
-bench = lazy_group(__package__, "simulation", "analysis", "control", "data", "history")
+bench = lazy_group(__package__, "simulation", "analysis", "control", "data", "history", "estimate")
 
 
 @bench.callback()

@@ -56,6 +56,8 @@ class HostInterface(wiring.Component):
         What `Counters` count.
     faults, fault_where : In
         A strobe per `Fault`; row or task of the one that stops.
+    faulty : Out
+        A fault stands.
     bus_error_task, window_task : In
         With the strobes of the faults of a job: whose.
     """
@@ -96,6 +98,7 @@ class HostInterface(wiring.Component):
             "write_request": In(pulse(lay.write_request)),
             "faults": In(len(Fault)),
             "fault_where": In(ROW_BITS),
+            "faulty": Out(1),
             **{f"{fault.name.lower()}_task": In(bits_for(p.scheduler.tasks - 1)) for fault in OF_A_JOB},
             **{f"source_{i}": In(pulse(lay.event)) for i in range(sources)},
             "event": Out(stream.Signature(lay.event)),
@@ -286,6 +289,7 @@ class HostInterface(wiring.Component):
             m.d.comb += whose.eq(where)
         m.d.comb += [
             strobes.eq(self.faults | refused << Fault.LOCKED_WRITE | events.lost << Fault.EVENTS_LOST),
+            self.faulty.eq(standing.any()),
             event.valid.eq(unreported.any()),
             event.p.kind.eq(Kind.FAULT),
             event.p.cycle.eq(self.now),
