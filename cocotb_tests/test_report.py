@@ -13,7 +13,7 @@ from test_cli import derca, toy_hardware  # noqa: F401  (a fixture)
 
 from derca_cli import fmax, synthesis
 from derca_cli.report import clock, formats, growth, measurement
-from derca_cli.report.devices import DEVICES, board_target, percent
+from derca_cli.report.devices import DEVICES, percent
 from derca_cli.resources import BLOCKS, KINDS, TARGETS, Target, weigh, weigh_in_detail
 from derca_sim.experiments import figures
 from derca_sim.model.board import BOARDS
@@ -151,7 +151,7 @@ def test_gowin_cells():
 
 def test_boards_have_targets_and_devices_of_the_same():
     for board in BOARDS.values():
-        target = TARGETS[board_target(board)]
+        target = TARGETS[board.target]
         assert ("DSP" in {c for w in target.weights.values() for c in w}) == bool(board.available["DSP"])
     for device in DEVICES.values():
         assert device.target in TARGETS and device.source and set(KINDS) <= set(device.available)
@@ -281,7 +281,7 @@ def test_clock_rates_are_measured_only_when_asked(tmp_path, monkeypatch):
     dry = derca("report", "--target", "ecp5", "--fmax", "--json")
     assert dry.exit_code == 0, dry.stderr
     plan = json.loads(dry.stdout)
-    assert not ran and plan["cells"] == 6000 and plan["seeds"] == 8 and plan["expected_minutes"] > 0
+    assert not ran and plan["LUT"] == 5000 and plan["seeds"] == 8 and plan["expected_minutes"] > 0
     done = derca("report", "--target", "ecp5", "--fmax", "--run", "--json")
     answer = json.loads(done.stdout)
     assert ran == list(range(1, 9))
