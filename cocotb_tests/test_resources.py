@@ -127,6 +127,14 @@ def test_the_second_synthesis_is_answered_from_the_cache(build_folder, monkeypat
     assert synthesis.synthesise(design, target) == first
 
 
+def test_two_runs_of_yosys_give_the_same_cells(build_folder, monkeypatch):
+    design, target = toy_rtlil(), TARGETS["ecp5"]
+    first = synthesis.synthesise(design, target, keep=list(blocks_of(design)))
+    monkeypatch.setenv("DERCA_BUILD_DIR", str(build_folder / "other"))
+    again = synthesis.synthesise(design, target, keep=list(blocks_of(design)))
+    assert again["modules"] == first["modules"] and again["design"] == first["design"]
+
+
 LOOP = r"""
 module \derca
   wire width 1 input 0 \a

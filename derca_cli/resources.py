@@ -295,8 +295,8 @@ def blocks_of(rtlil: str, top: str = "derca") -> dict[str, str]:
     CheckFailed
         If the top module or one of its blocks is not there.
     """
-    found = {module: name for module, name in instances(rtlil, top).items() if name in BLOCKS}
-    missing = sorted(set(BLOCKS) - set(found.values()))
+    found = {name: module for module, name in instances(rtlil, top).items()}
+    missing = [name for name in BLOCKS if name not in found]
     if missing:
         raise CheckFailed(*(f"the top module has no instance {name}" for name in missing))
-    return {module: BLOCKS[name] for module, name in found.items()}
+    return {found[name]: row for name, row in BLOCKS.items()}

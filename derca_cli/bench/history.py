@@ -22,6 +22,8 @@ def history(
         show_default=False)] = None,
     results: Annotated[Path, typer.Option(
         metavar="FILE", help="Results file. [default: docs/results.jsonl]", show_default=False)] = RESULTS,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="FILE", help="Also write the comparison as JSON.", show_default=False)] = None,
     as_json: JsonOption = False,
 ):
     """Measure a few platforms and the demo's cycles, and say what got larger or slower since the last line.
@@ -54,8 +56,11 @@ def history(
     if recorded:
         text = results.read_text() if results.is_file() else ""
         write_text(results, text + json.dumps(new) + "\n")
+    result = {"last": last, "new": new, "changes": found, "recorded": recorded}
+    if output is not None:
+        write_text(output, json.dumps(result, indent=2) + "\n")
     if as_json:
-        print_json({"last": last, "new": new, "changes": found, "recorded": recorded})
+        print_json(result)
     else:
         _show(last, new, found)
         if recorded:

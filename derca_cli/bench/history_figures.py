@@ -9,6 +9,7 @@ from pathlib import Path
 from derca_sim.model.taskset import load_platform, load_taskset
 
 from .. import toolchain
+from ..build.sources import checkout_file
 from ..report.measurement import modules_of
 from ..resources import KINDS, TARGETS
 from . import data_cases as cases
@@ -31,7 +32,7 @@ def designs() -> list[str]:
 
 def platform_file(name: str) -> Path:
     """The platform of a name of `designs`."""
-    return ROOT / "sim" / "platforms" / f"{name.partition('/')[0]}.toml"
+    return checkout_file("sim", "platforms", f"{name.partition('/')[0]}.toml")
 
 
 def resources(names: list[str], progress: Callable[[str], None] = lambda detail: None) -> dict:
@@ -59,7 +60,7 @@ def cycles() -> dict:
 
     from ..system import task_infos
 
-    tasks, out = load_taskset(ROOT / "sim" / "tasksets" / f"{TASKSET}.toml"), {}
+    tasks, out = load_taskset(checkout_file("sim", "tasksets", f"{TASKSET}.toml")), {}
     for strategy in STRATEGIES:
         compiled = compile_any(tasks, strategy)
         elements = compiled.platform.array.rows * compiled.platform.array.cols

@@ -22,7 +22,7 @@ def checkout_file(*parts: str) -> Path:
     """
     path = _CHECKOUT.joinpath(*parts)
     if not path.is_file():
-        raise InputError(f"{'/'.join(parts)}: the board needs it and it is not in {_CHECKOUT}")
+        raise InputError(f"{'/'.join(parts)}: needed, and not in {_CHECKOUT}")
     return path
 
 

@@ -9,10 +9,15 @@ _ROUTING = {"ecp5": (20.0, 30.0), "ice40": (5.0, 20.0)}
 
 def expected(total: dict, board: Board) -> dict[str, float]:
     """Seconds of the steps that need --run, by name."""
-    thousands = total["LUT"] / 1000
-
-    def seconds(model: tuple[float, float]) -> float:
-        return model[0] + model[1] * thousands
-
-    return {"synthesise": seconds(_SYNTHESIS[board.family]), "route": seconds(_ROUTING[board.family]), "pack": 5.0,
+    family, luts = board.family, total["LUT"]
+    return {"synthesise": _seconds(_SYNTHESIS[family], luts), "route": routing(family, luts), "pack": 5.0,
             "report": 1.0}
+
+
+def routing(family: str, luts: float) -> float:
+    """Seconds of nextpnr with one seed."""
+    return _seconds(_ROUTING[family], luts)
+
+
+def _seconds(model: tuple[float, float], luts: float) -> float:
+    return model[0] + model[1] * luts / 1000

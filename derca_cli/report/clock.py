@@ -9,15 +9,14 @@ from amaranth.lib import wiring
 from derca_sim.errors import InputError
 
 from .. import fmax, nextpnr, toolchain
+from ..build.times import routing
 from ..output import step
-from ..resources import BLOCKS, TOP_ROW, Target, flat_cells
+from ..resources import BLOCKS, TOP_ROW, Target, flat_cells, weigh
 from .formats import Table
 from .measurement import load_platform
 
 #: Clock rate that nextpnr is asked for, in MHz: above what it reaches, because it stops trying where it is content.
 REQUESTED_MHZ = 100.0
-#: Seconds that nextpnr takes for a cell of the netlist, about, and that Yosys takes, on a current desktop core.
-_ROUTE, _SYNTHESIS = 0.01, 0.003
 
 
 class InDomain(wiring.Component):
@@ -42,7 +41,7 @@ class InDomain(wiring.Component):
 def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -> dict:
     """Synthesise, and with `run` place and route with seeds 1 .. `seeds`; without it only say how long that takes.
 
-    Keys: platform, target, tool, caption, cells, expected_minutes; with `run` also runs (seed, mhz), and what
+    Keys: platform, target, tool, caption, LUT, expected_minutes; with `run` also runs (seed, mhz), and what
     `fmax.summary` gives, its critical path with the modules on it.
 
     Raises
@@ -62,14 +61,14 @@ def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -
         design = fmax.wrapped_rtlil(InDomain(Derca(platform)), family=Family(target.family))
     with step(f"synthesising for {target.name}") as running:
         source = fmax.netlist(design, target.name, running.update)
-    cells = sum(flat_cells(json.loads((source.parent / "stat.json").read_text())).values())
+    luts = weigh(flat_cells(json.loads((source.parent / "stat.json").read_text())), target)["LUT"]
     result = {
         "platform": platform.name, "target": target.name,
         "tool": f"Yosys {toolchain.version('yosys')}, "
                 f"nextpnr {toolchain.version(nextpnr.NEXTPNR[target.name].tool)}",
         "caption": f"{fmax.DEVICES[target.name].title}, {REQUESTED_MHZ:g} MHz requested. Out of context: the system "
                    "between registers on all its ports, no pins; among the pins of a board it is slower",
-        "cells": cells, "seeds": seeds, "expected_minutes": round(seeds * cells * _ROUTE / 60, 1),
+        "LUT": luts, "seeds": seeds, "expected_minutes": round(seeds * routing(target.name, luts) / 60, 1),
     }
     if not run:
         return result
@@ -98,7 +97,7 @@ def tables(result: dict) -> list[Table]:
     title = f"Clock rate of {result['platform']} on {result['target']}"
     if "runs" not in result:
         return [Table(f"{title}: not measured", ["", "figure"], [
-            ["cells", result["cells"]], ["seeds", result["seeds"]], ["minutes, about", result["expected_minutes"]],
+            ["LUT", result["LUT"]], ["seeds", result["seeds"]], ["minutes, about", result["expected_minutes"]],
         ], "Only the netlist was made. Give --run to place and route")]
     path = result["critical_path"]
     rows = [*([f"seed {run['seed']}", run["mhz"]] for run in result["runs"]),

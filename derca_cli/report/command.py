@@ -10,13 +10,11 @@ import typer
 from derca_sim.errors import InputError
 from derca_sim.model.board import BOARDS, Board, board
 
+from ..build.sources import platform_file
 from ..output import JsonOption, print_json
 from ..resources import TARGETS, Target
 from . import devices, formats
 from .measurement import measure, tables
-
-#: Where the boards' platforms lie.
-_PLATFORMS = Path(__file__).resolve().parents[2] / "sim" / "platforms"
 
 TargetName = StrEnum("TargetName", [(name, name) for name in TARGETS])
 
@@ -89,7 +87,7 @@ def report(
     platform = platform or (facts and _platform_of(facts))
     command = _command(chosen, platform, [
         ("--board", board_name), ("--device", device), ("--detail", detail), ("--reference", reference),
-        ("--growth", growth), ("--fmax", fmax), ("--seeds", seeds if fmax else None), ("--run", fmax)])
+        ("--growth", growth), ("--fmax", fmax), ("--seeds", seeds if fmax else None), ("--run", run)])
     if growth:
         from . import growth as sweep
 
@@ -142,9 +140,7 @@ def _target(target: TargetName | None, held: devices.Device | None) -> Target:
 
 
 def _platform_of(facts: Board) -> Path:
-    file = _PLATFORMS / facts.platform
-    if not file.is_file():
-        raise InputError(f"--board = {facts.name}: its platform {file} is not here; give one with --platform")
+    file = platform_file(facts)
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 

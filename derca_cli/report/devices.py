@@ -17,15 +17,10 @@ class Device:
     source: str
 
 
-def board_target(board: Board) -> str:
-    """The target that a board's device is synthesised for."""
-    return "ice40hx" if board.family == "ice40" and not board.available["DSP"] else board.family
-
-
 def _lattice(name: str, title: str, board: str) -> Device:
     facts = BOARDS[board]
     family = "FPGA-DS-02012, ECP5 family data sheet" if facts.family == "ecp5" else "iCE40 family data sheets"
-    return Device(name, title, board_target(facts), facts.available, f"Lattice {family}")
+    return Device(name, title, facts.target, facts.available, f"Lattice {family}")
 
 
 def _device(name: str, title: str, target: str, source: str, **available: int) -> Device:
@@ -71,7 +66,7 @@ def device(name: str) -> Device:
 
 def of_board(board: Board) -> Device:
     """The device on a board."""
-    return Device(board.name, board.title, board_target(board), board.available, "facts of the board in derca")
+    return Device(board.name, board.title, board.target, board.available, "facts of the board in derca")
 
 
 def percent(used: float, available: int) -> float | None:

@@ -116,8 +116,8 @@ def draw(result: dict, path: Path) -> None:
         axis.grid(alpha=0.3)
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=9)
-    figure.suptitle(f"{result['platform']} for {result['target']}, {result['tool'].partition(',')[0]}", x=0.01,
-                    ha="left", fontsize=11)
+    figure.suptitle(f"{result['platform']} for {result['target']}", x=0.01, ha="left", fontsize=11)
+    figure.supxlabel(f"{result['tool']}. Again: {result['command']}", x=0.01, ha="left", fontsize=8)
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
     picture = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "derca"}):  # the same figures give the same file

@@ -38,20 +38,22 @@ def measure(target: Target, platform_file: Path | None) -> dict:
 
 
 def tables(result: dict) -> list[Table]:
-    """The modules side by side, and the share of the published device that each side takes."""
+    """The modules side by side, how many times smaller ours are, and the share of the published device of each side."""
     rows = result["reference"]
-    columns = ["module", *KINDS, *(f"{kind}, published" for kind in KINDS), "LUT, times less", "REG, times less"]
-    lines = [[*row.values(), *(_times(row[f"published_{kind}"], row[kind]) for kind in ("LUT", "REG"))] for row in rows]
+    smaller = [[row["module"], *(_times(row[f"published_{kind}"], row[kind]) for kind in KINDS)] for row in rows
+               if row["published_LUT"] is not None]
     held = device(DEVICE)
     named = {row["module"]: row for row in rows}
     shares = [[f"{name}, {side}", *(percent(named[name][prefix + kind], held.available[kind]) for kind in KINDS)]
               for name in ("real-time support", "total")
               for side, prefix in (("ours", ""), ("published", "published_"))]
     return [
-        Table(f"{result['platform']} beside the reference", columns, lines, result["caption"], total=2),
+        Table(f"{result['platform']} beside the reference", ["module", *KINDS, *(f"ref. {kind}" for kind in KINDS)],
+              [list(row.values()) for row in rows], result["caption"], total=2),
+        Table("Published figure over ours", ["module", *KINDS], smaller, total=2),
         Table(f"Per cent of {held.title}", ["", *KINDS], shares, f"Available: {held.source}"),
     ]
 
 
 def _times(theirs: float | None, ours: float | None) -> float | None:
-    return round(theirs / ours, 1) if theirs and ours else None
+    return round(theirs / ours, 2) if theirs and ours else None
