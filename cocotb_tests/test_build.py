@@ -48,8 +48,8 @@ class ToyBoard(wiring.Component):
         return m
 
 
-def derca(*arguments):
-    return CliRunner().invoke(main.app, ["build", "--board", BOARD.name, *map(str, arguments)])
+def derca(*arguments, board=BOARD.name):
+    return CliRunner().invoke(main.app, ["build", "--board", board, *map(str, arguments)])
 
 
 @pytest.fixture
@@ -127,6 +127,15 @@ def test_interrupted_resumed_and_repeated(toy, monkeypatch):
     assert bitstream.read_bytes() == before
     kept = {step["name"]: step["seconds"] for step in repeated["steps"]}
     assert kept["route"] > 0.5  # what routing took, not what looking it up did
+
+
+def test_an_ice40_is_packed_by_its_own_tools(toy):
+    done = derca("--skip", "simulate", "--skip", "analyse", "--run", "-o", toy / "made", board="hx8k")
+    assert done.exit_code == 0, done.output
+    manifest = json.loads((toy / "made" / "manifest.json").read_text())
+    assert {"nextpnr-ice40", "icepack"} < set(manifest["tools"]) and manifest["resources"]["DSP"] == 0
+    assert (toy / "made" / "hx8k.bin").stat().st_size > 100_000
+    assert not (toy / "made" / "memory.bin").exists()  # nothing was analysed, so there are no tables
 
 
 def test_a_missed_clock_rate_is_told_with_its_path(toy, monkeypatch):
