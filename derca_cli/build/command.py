@@ -17,7 +17,7 @@ from ..output import JsonOption, output_directory, print_json, show_table, stdou
 STEPS = ("analyse", "generate", "simulate", "estimate", "synthesise", "route", "pack", "report")
 LONG = "synthesise"
 #: Steps that may be left out.
-SKIPPABLE = ("analyse", "simulate")
+SKIPPABLE = ("analyse", "simulate", "estimate")
 
 
 def build(
@@ -30,7 +30,7 @@ def build(
     seeds: Annotated[int, typer.Option(
         min=1, max=64, metavar="N", help="Seeds to try, one after the other, until one meets the clock rate.")] = 4,
     skip: Annotated[list[str] | None, typer.Option(
-        metavar="STEP", help=f"Leave out a step: {' or '.join(SKIPPABLE)}; may be given again.",
+        metavar="STEP", help=f"Leave out a step: {', '.join(SKIPPABLE)}; may be given again.",
         show_default=False)] = None,
     strategy: Annotated[str, typer.Option(
         help="np, lw, ir, ip, park, if, or joint: preemption points and strategies of the task set's tables.")
@@ -72,7 +72,8 @@ def build(
     request = Request(chosen, taskset or checkout_file("sim", "tasksets", chosen.taskset), checked_strategy(strategy))
     steps = Steps(STEPS, frozenset(skip or ()))
     command = " ".join(["derca build", *([shlex.quote(str(taskset))] if taskset else []), f"--board {board} --run",
-                        *(f"--skip {s}" for s in skip or ()), f"--seed {seed} --seeds {seeds} --strategy {strategy}"])
+                        *(f"--skip {s}" for s in skip or ()), f"--seed {seed} --seeds {seeds} --strategy {strategy}",
+                        *([f"-o {shlex.quote(str(output))}"] if output else [])])
     if not as_json:
         stdout().print(f"{chosen.title}: task set {request.tasks.name} on the board's platform "
                        f"{request.platform.name}", markup=False)
@@ -104,9 +105,10 @@ def _prepare(request, steps) -> dict:
             found = json.loads((out["run"] / flow.RUN).read_text())
             running.detail = (f"{found['cycles']:,} cycles, {found['jobs_checked']} jobs exact, "
                               f"cycle error {found['cycle_error']:g}")
-    with steps.run("estimate") as running:
-        out["estimate"] = estimate_board(request.platform, request.board)
-        running.detail = flow.check_estimate(out["estimate"], request.board)
+    if not steps.skips("estimate"):
+        with steps.run("estimate") as running:
+            out["estimate"] = estimate_board(request.platform, request.board)
+            running.detail = flow.check_estimate(out["estimate"], request.board)
     return out
 
 
@@ -116,20 +118,22 @@ def _show_plan(request, prepared: dict, steps, command: str, as_json: bool) -> N
     from .summary import step_rows, use
     from .times import expected
 
-    board, total = request.board, prepared["estimate"]
-    times = expected(total, board)
+    board, total = request.board, prepared.get("estimate")
+    times = expected(total, board) if total else {}
     planned = [Record(n, name, "planned", times[name]) for n, name in enumerate(STEPS, 1) if name in times]
     if as_json:
         print_json({"board": board.name, "taskset": request.tasks.name, "platform": request.platform.name,
                     "estimate": total, "available": board.available, "expected_seconds": times,
                     "steps": [vars(r) for r in steps.records], "dry_run": True, "command": command})
         return
-    show_table(f"Estimated for {board.title}", ["kind", "estimated", "available", "use"], use(total, board))
+    if total:
+        show_table(f"Estimated for {board.title}", ["kind", "estimated", "available", "use"], use(total, board))
     show_table("Steps", ["step", "state", "time", "result"], step_rows([*steps.records, *planned]),
                caption="Times of planned steps are expected ones on an idle machine, with one seed. "
                        "What earlier runs have kept takes no time.")
-    stdout().print(f"Dry run: nothing was synthesised or written. About {duration(sum(times.values()))} more with\n"
-                   f"  {command}", markup=False, soft_wrap=True)
+    more = f"About {duration(sum(times.values()))} more" if times else "All of it"
+    stdout().print(f"Dry run: nothing was synthesised or written. {more} with\n  {command}", markup=False,
+                   soft_wrap=True)
 
 
 def _make(request, prepared: dict, steps, seeds: range, command: str, output: Path, as_json: bool) -> None:
@@ -166,19 +170,20 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
                 for name in (flow.ANALYSIS, "host_writes.txt", "memory.bin"):
                     shutil.copyfile(prepared["analysis"] / name, folder / name)
             running.detail = str(output / "report.md")
-        text = summary.markdown(title, made.rows, made.total, prepared["estimate"], board, runs, steps.records,
+        text = summary.markdown(title, made.rows, made.total, prepared.get("estimate"), board, runs, steps.records,
                                 program, command)
         (folder / "report.md").write_text(text)
         result = manifest(request, command, made, runs, steps.records, folder)
         (folder / "manifest.json").write_text(json.dumps(result, indent=2) + "\n")
     if as_json:
-        print_json({**result, "estimate": prepared["estimate"], "modules": made.rows, "program": program,
+        print_json({**result, "estimate": prepared.get("estimate"), "modules": made.rows, "program": program,
                     "output": str(output)})
         return
     show_table("Modules, kept apart", ["module", *made.total], [list(row.values()) for row in made.rows], total=1)
     show_table("Netlist, dissolved", ["kind", "used", "available", "use"], summary.use(made.total, board))
-    show_table("Estimate before synthesis", ["kind", "estimated", "synthesised", "error"],
-               summary.estimated(prepared["estimate"], made.total))
+    if "estimate" in prepared:
+        show_table("Estimate before synthesis", ["kind", "estimated", "synthesised", "error"],
+                   summary.estimated(prepared["estimate"], made.total))
     show_table("Clock rates in MHz", ["seed", "clock", "reached", "requested"], summary.clock_rows(runs))
     show_table("Steps", ["step", "state", "time", "result"], summary.step_rows(steps.records))
     stdout().print(f"Written to {output}. Program the board with\n  {program}", markup=False, soft_wrap=True)

@@ -234,5 +234,5 @@ def _top(p: Platform) -> Block:
 
 def around(p: Platform, board: Board) -> Block:
     """What a board's top adds to the accelerator: main memory and the link to the host."""
-    memory = [] if board.doubled else [Ram(p.bus.data_width, p.memory.size // p.beat_bytes, 1, "block")]
+    memory = [] if board.doubled else [Ram(32, p.memory.size // p.beat_bytes, p.bus.data_width // 32, "block")]
     return Block({"one": 1, "data bits": p.bus.data_width, "doubled": board.doubled}, tuple(memory))

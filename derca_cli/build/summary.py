@@ -30,7 +30,7 @@ def step_rows(records: list[Record]) -> list[list]:
     return [[f"{r.number} {r.name}", r.state, duration(r.seconds), r.detail] for r in records]
 
 
-def markdown(title: str, rows: list[dict], total: dict, estimate: dict, board: Board, runs: list[Routed],
+def markdown(title: str, rows: list[dict], total: dict, estimate: dict | None, board: Board, runs: list[Routed],
              records: list[Record], program: str, command: str) -> str:
     """The report as Markdown."""
     run = runs[-1]
@@ -40,8 +40,8 @@ def markdown(title: str, rows: list[dict], total: dict, estimate: dict, board: B
         f"# {title}", "",
         *_table("Modules, kept apart", ["module", *KINDS], [[r["module"], *(r[k] for k in KINDS)] for r in rows]),
         *_table("Netlist, dissolved", ["kind", "used", "available", "use"], use(total, board)),
-        *_table("Estimate before synthesis", ["kind", "estimated", "synthesised", "error"],
-                estimated(estimate, total)),
+        *(_table("Estimate before synthesis", ["kind", "estimated", "synthesised", "error"],
+                 estimated(estimate, total)) if estimate else []),
         *_table("Device after packing", ["resource", "used", "available", "use"],
                 [[name, u, a, f"{u / a:.0%}"] for name, (u, a) in run.utilisation.items()]),
         *_table("Clock rates in MHz", ["seed", "clock", "reached", "requested"], clock_rows(runs)),

@@ -1,10 +1,10 @@
-"""How long the long steps take: a model of two measured builds, for people who want to plan."""
+"""How long the long steps take: rough figures, for people who want to plan."""
 
 from derca_sim.model.board import Board
 
 #: Per family: seconds to start, per 1000 LUTs of the estimate, for Yosys and for nextpnr with one seed.
 _SYNTHESIS = {"ecp5": (5.0, 2.5), "ice40": (5.0, 5.0)}
-_ROUTING = {"ecp5": (20.0, 30.0), "ice40": (5.0, 20.0)}
+_ROUTING = {"ecp5": (20.0, 40.0), "ice40": (5.0, 20.0)}
 
 
 def expected(total: dict, board: Board) -> dict[str, float]:
