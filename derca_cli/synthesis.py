@@ -7,9 +7,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from filelock import FileLock
@@ -47,14 +47,14 @@ def synthesise(rtlil: str, target: Target, top: str = "derca", keep: list[str] |
     MissingToolError
         If Yosys is not installed.
     """
-    command, text = toolchain.yosys_command(), script(target, top, keep or [])
+    command, text = toolchain.command("yosys"), script(target, top, keep or [])
 
     def fill(work: Path) -> None:
         (work / "design.il").write_text(rtlil)
         (work / "script.ys").write_text(text)
         run_yosys(command, work, progress)
 
-    done = cached("report", [toolchain.yosys_version(), text, rtlil], fill)
+    done = cached("report", [toolchain.version("yosys"), text, rtlil], fill)
     check_log((done / "yosys.log").read_text())
     return json.loads((done / "stat.json").read_text())
 
@@ -102,25 +102,27 @@ def _read(path: Path) -> str:
     return path.read_text(errors="replace") if path.is_file() else ""
 
 
+#: Yosys processes at a time.
+PROCESSES = 2
+
+
 def synthesise_all(jobs: list[dict], progress: Callable[[str], None] = lambda detail: None) -> list[dict]:
-    """`synthesise(**job)` for every job at once, each in its own Yosys process; results in the order of the jobs.
+    """`synthesise(**job)` for every job, in `PROCESSES` processes at a time; results in the order of the jobs.
 
-    Raises what the first failing job raised.
+    Raises what the first failing job raised; jobs that have not begun then do not begin.
     """
-    results: list = [None] * len(jobs)
+    done = 0
 
-    def work(i: int) -> None:
+    def work(job: dict) -> dict:
+        nonlocal done
+        found = synthesise(**job, progress=lambda detail: progress(f"{done} of {len(jobs)} done; {detail}"))
+        done += 1
+        return found
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        futures = [pool.submit(work, job) for job in jobs]
         try:
-            results[i] = synthesise(**jobs[i], progress=progress if i == 0 else lambda detail: None)
-        except Exception as e:
-            results[i] = e
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(jobs))]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-    return results
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

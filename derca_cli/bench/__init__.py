@@ -2,7 +2,7 @@
 
 from ..commands import lazy_group
 
-bench = lazy_group(__package__, "simulation", "analysis", "control", "data")
+bench = lazy_group(__package__, "simulation", "analysis", "control", "data", "history", "estimate")
 
 
 @bench.callback()
@@ -18,4 +18,6 @@ def _bench():
         derca bench control --quick
 
         derca bench data
+
+        derca bench history
     """

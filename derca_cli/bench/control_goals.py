@@ -3,6 +3,8 @@
 import importlib.resources
 import json
 
+from derca_sim.experiments.figures import PUBLISHED_TASKS, published_resources
+
 from ..resources import KINDS
 from .control_blocks import CONTROL_PLANES
 
@@ -24,9 +26,17 @@ _AREA = (
 _TOTAL = (("LUT", 2500), ("REG", 3000))
 
 
+#: Rows of the published resource table for the groups of `control_blocks`.
+_PUBLISHED = {"scheduler": "scheduler", "release": "job release", "kernel": "kernel management"}
+
+
 def anchors() -> dict:
-    """The reference's figures and those of other designs, with their sources."""
-    return json.loads(importlib.resources.files(__package__).joinpath("data/control_anchors.json").read_text())
+    """The reference's figures and those of other designs, with their sources; `reference` has its blocks and total."""
+    out = json.loads(importlib.resources.files(__package__).joinpath("data/control_anchors.json").read_text())
+    rows, kinds = {row["module"]: row for row in published_resources()}, ("LUT", "REG", "BRAM")
+    blocks = {group: {kind: rows[name][kind] for kind in kinds} for group, name in _PUBLISHED.items()}
+    total = {kind: sum(block[kind] for block in blocks.values()) for kind in kinds}
+    return {**out, "reference": {**out["reference"], "tasks": PUBLISHED_TASKS, "blocks": blocks, "total": total}}
 
 
 def totals(blocks: list[dict]) -> list[dict]:

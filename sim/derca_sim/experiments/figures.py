@@ -207,12 +207,30 @@ def series_label(name: str) -> str:
     return series.label + (" (paper's rules)" if name in PAPER_SERIES else "")
 
 
-def hardware_rows(ours: Sequence[dict]) -> list[dict]:
-    """Rows of the published resource table beside ours (module, LUT, REG, BRAM, DSP), joined by module name."""
+#: Tasks of the system whose resources are published.
+PUBLISHED_TASKS = 15
+
+
+def published_resources() -> list[dict]:
+    """Rows of the published resource table (module, LUT, REG, BRAM, URAM, DSP, AIE), the last one the total."""
     with (files(__package__) / "data" / "table2.csv").open() as f:
-        theirs = {r["module"]: r for r in csv.DictReader(f)}
-    mine = {row["module"]: row for row in ours}
-    names = [*(n for n in mine if n != "total"), *(n for n in theirs if n not in mine and n != "total"), "total"]
-    kinds = ("LUT", "REG", "BRAM", "DSP")
+        return [{name: cell if name == "module" else float(cell) if "." in cell else int(cell)
+                 for name, cell in row.items()} for row in csv.DictReader(f)]
+
+
+#: What real-time operation adds to an accelerator.
+REAL_TIME = ("scheduler", "job release", "memory interface", "kernel management")
+
+
+def hardware_rows(ours: Sequence[dict]) -> list[dict]:
+    """Rows of the published resource table beside ours (module, LUT, REG, BRAM, DSP), joined by module name.
+
+    None where a side has no such module. The last rows are `real-time support`, the sum of `REAL_TIME`, and the total.
+    """
+    kinds, last = ("LUT", "REG", "BRAM", "DSP"), ("real-time support", "total")
+    mine, theirs = ({row["module"]: row for row in side} for side in (ours, published_resources()))
+    for side in (mine, theirs):
+        side[last[0]] = {k: sum(side[n][k] for n in REAL_TIME if n in side) for k in kinds}
+    names = [n for n in {**mine, **theirs} if n not in last]
     return [{"module": n, **{k: mine.get(n, {}).get(k) for k in kinds},
-             **{f"published_{k}": float(theirs[n][k]) if n in theirs else None for k in kinds}} for n in names]
+             **{f"published_{k}": theirs.get(n, {}).get(k) for k in kinds}} for n in [*names, *last]]

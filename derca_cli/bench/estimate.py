@@ -1,0 +1,137 @@
+"""`derca bench estimate`: how far the estimate of area is from what synthesis gives, and its weights."""
+
+import datetime
+import json
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_sim.model.board import BOARDS
+from derca_sim.model.platform import Platform
+from derca_sim.model.taskset import load_platform
+
+from .. import toolchain
+from ..build import estimate as model
+from ..build.sources import package_hash
+from ..output import CheckFailed, JsonOption, print_json, show_table, step, write_text
+from ..resources import KINDS
+from .estimate_platforms import SEED, platforms
+
+#: Families with an estimate.
+FAMILIES = ("ecp5", "ice40", "ice40hx", "ultrascale")
+#: Fitted platforms that are also synthesised with all blocks dissolved.
+_DISSOLVED = 3
+
+
+def estimate(
+    fit: Annotated[bool, typer.Option(
+        "--fit", help="Fit new weights and write them into derca_cli/build/data.")] = False,
+    family: Annotated[list[str] | None, typer.Option(
+        metavar="FAMILY", help="Only this device family; may be given again.", show_default=False)] = None,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Syntheses at a time.")] = 2,
+    as_json: JsonOption = False,
+):
+    """Compare the estimate of area with the synthesis of many platforms, some of which it was not fitted to.
+
+    Every block of every platform is synthesised by Yosys, about 20 minutes on two cores the first time; what has not
+    changed since an earlier call is kept in build/. With --fit the weights are determined anew and written with the
+    errors found.
+
+    [bold]Examples[/bold]
+
+        derca bench estimate --family ecp5
+
+        derca bench estimate --fit
+
+    [bold]Exit codes[/bold]  0 every total is within 15 %, 1 not so, 2 bad input, 3 a tool is missing.
+    """
+    from .estimate_fit import errors, synthesised
+    from .estimate_fit import fit as fit_weights
+
+    families = [f for f in FAMILIES if not family or f in family]
+    fitted, held_out = platforms()
+    with step("preparing Yosys"):
+        version = toolchain.version("yosys")
+    with step(f"measuring {len(fitted) + len(held_out)} platforms") as running:
+        measured = _measure([*fitted, *held_out], fitted[:_DISSOLVED] if fit else [], families, processes,
+                            running.update)
+        boards = _boards(families) if fit else {}
+    weights, rows, totals = {}, [], []
+    for name in families:
+        if fit:
+            apart = [(p, measured[name, p.name]) for p in fitted]
+            weights[name] = fit_weights(
+                apart, [(p, areas, measured[name, p.name, "flattened"]) for p, areas in apart[:_DISSOLVED]],
+                boards[name], name)
+        else:
+            weights[name] = model.fitted()["weights"][name]
+        for p in [*fitted, *held_out]:
+            found = errors(p, measured[name, p.name], weights[name], name)
+            rows.append({"family": name, "platform": p.name, "held_out": p in held_out, **found})
+            totals.append({"family": name, "platform": p.name, "held_out": p in held_out,
+                           **synthesised(measured[name, p.name], weights[name])})
+    result = {
+        "made": {"command": "derca bench estimate --fit", "date": datetime.date.today().isoformat(),
+                 "yosys": version, "seed": SEED, "hardware": package_hash("derca_hw", "derca_sim.model")},
+        "errors": rows, "platforms": totals, "weights": weights,
+    }
+    if fit:
+        known = {}
+        if len(families) < len(FAMILIES):
+            known = model.fitted()
+            for key in ("errors", "platforms"):
+                result[key] = [row for row in known.get(key, []) if row["family"] not in families] + result[key]
+        result["weights"] = {**known.get("weights", {}), **weights}
+        write_text(Path(model.__file__).parent / "data" / model.COEFFICIENTS, json.dumps(result, indent=1) + "\n")
+    if as_json:
+        print_json(result)
+    else:
+        _show(rows)
+    wrong = [f"{row['family']}, {row['platform']}: {kind} off by {row[kind]:+.0%}" for row in rows for kind in KINDS
+             if row[kind] is not None and abs(row[kind]) > model.TOLERANCE]
+    if wrong:
+        raise CheckFailed(*wrong)
+
+
+def _measure(judged: list[Platform], dissolved: list[Platform], families: list[str], processes: int, progress) -> dict:
+    """Areas by (family, platform), and of the flattened design by (family, platform, "flattened")."""
+    from .estimate_pieces import areas, flattened
+
+    out = {}
+    with ProcessPoolExecutor(processes) as pool:
+        units = {pool.submit(areas, p, name): (name, p.name) for p in judged for name in families}
+        units |= {pool.submit(flattened, p, name): (name, p.name, "flattened") for p in dissolved for name in families}
+        try:
+            for number, done in enumerate(as_completed(units), 1):
+                out[units[done]] = done.result()
+                progress(f"{number} of {len(units)}")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return out
+
+
+def _boards(families: list[str]) -> dict[str, list]:
+    """By family: boards, their platforms, and the areas of what is around the accelerator."""
+    from ..build.sources import platform_file
+    from .estimate_pieces import around
+
+    out = {name: [] for name in families}
+    for board in BOARDS.values():
+        if (name := board.target) in families:
+            p = load_platform(platform_file(board))
+            out[name].append((board, p, around(board, p)))
+    return out
+
+
+def _show(rows: list[dict]) -> None:
+    table = []
+    for name in dict.fromkeys(row["family"] for row in rows):
+        for held_out, title in ((False, "fitted"), (True, "held out")):
+            found = [row for row in rows if row["family"] == name and row["held_out"] == held_out]
+            worst = [max((row[kind] for row in found if row[kind] is not None), key=abs, default=None)
+                     for kind in KINDS]
+            table.append([f"{name}, {len(found)} {title}", *(None if w is None else f"{w:+.1%}" for w in worst)])
+    show_table("Worst error of the estimate", ["platforms", *KINDS], table)
