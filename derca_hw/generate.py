@@ -1,11 +1,15 @@
 """From a platform to Verilog or RTLIL, for a device family."""
 
+import re
+
 from amaranth.back import rtlil as rtlil_backend
 from amaranth.back.verilog import find_yosys
 
 from derca_sim.model.platform import Platform
 
 from .family import Family
+from .ip import TOP as IP_TOP
+from .ip import DercaIp, interface_attributes
 from .top import Derca
 
 #: Name of the top module.
@@ -24,7 +28,30 @@ _PASSES = (
 
 def verilog(p: Platform, family: Family = Family.PORTABLE) -> str:
     """The whole system as Verilog-2005, top module `derca`."""
-    source = rtlil_backend.convert(Derca(p), platform=family, name=TOP, emit_src=False)
+    return _verilog(Derca(p), family, TOP)
+
+
+def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> str:
+    """The whole system as vendor tools take it (`DercaIp`) as Verilog-2005, top module `derca_ip`."""
+    component = DercaIp(p, base)
+    attributes = interface_attributes(p, component.signature.members)
+
+    def annotated(port: re.Match) -> str:
+        lines = [f'  (* {name} = "{value}" *)\n' for name, value in attributes.get(port["name"], {}).items()]
+        return "".join([*lines, port[0]])
+
+    # Not as attributes of the signals: ports that are the same net would share them after Yosys has cleaned up.
+    before, module, rest = _verilog(component, family, IP_TOP).partition(f"module {IP_TOP}(")
+    body, end, rest = rest.partition("endmodule")
+    return "".join([before, module, _PORT.sub(annotated, body), end, rest])
+
+
+#: A port in the text of a module.
+_PORT = re.compile(r"^  (?:input|output) (?:\[\d+:0\] )?(?P<name>\w+);$", re.MULTILINE)
+
+
+def _verilog(component, family: Family, name: str) -> str:
+    source = rtlil_backend.convert(component, platform=family, name=name, emit_src=False)
     script = [f"read_rtlil <<end_of_rtlil\n{source}\nend_of_rtlil"]
     return find_yosys(lambda version: True).run(["-q", "-"], "\n".join([*script, *_PASSES]), ignore_warnings=True)
 

@@ -27,7 +27,7 @@ class Derca(wiring.Component):
     """Job release, scheduler, kernel manager, accelerator, memory interface and host interface.
 
     One clock `aclk`, synchronous active-low reset `aresetn`; AXI4 master `m_axi_*`, AXI4-Lite slave `s_axi_*`, the
-    event stream `event_*`. Sporadic jobs are triggered by one `trigger` bit per task with parallel job release, by
+    event stream `event_*`. `fault` is 1 while a fault stands in FAULTS. Sporadic jobs are triggered by one `trigger` bit per task with parallel job release, by
     `trigger_valid` and `trigger_task`, one per cycle, with the swept one.
     """
 
@@ -79,6 +79,7 @@ class Derca(wiring.Component):
             "event_arg": Out(2),
             "now": Out(32),
             "running": Out(1),
+            "fault": Out(1),
         })
 
     def elaborate(self, platform):
@@ -269,6 +270,7 @@ class Derca(wiring.Component):
             self.event_arg.eq(event.arg),
             self.now.eq(host.now),
             self.running.eq(host.running),
+            self.fault.eq(host.fault),
         ]
 
     def _connect_triggers(self, m, host, release):

@@ -32,6 +32,8 @@ class HostInterface(wiring.Component):
     s_axi_* : the AXI4-Lite channels
     now, running, start : Out
         Time, whether it passes, and the cycle before it begins to.
+    fault : Out
+        A fault stands in FAULTS.
     task_write : Out(stream, always ready)
         A parameter of a task was written; `field` is the word index of its `TaskReg`.
     regions : Out(stream, always ready)
@@ -74,6 +76,7 @@ class HostInterface(wiring.Component):
             "now": Out(32),
             "running": Out(1),
             "start": Out(1),
+            "fault": Out(1),
             "task_write": Out(pulse(lay.task_write)),
             "regions": Out(pulse(lay.task_write)),
             "table_write": Out(1),
@@ -285,6 +288,7 @@ class HostInterface(wiring.Component):
         with m.If((stopping >> number)[0]):
             m.d.comb += whose.eq(where)
         m.d.comb += [
+            self.fault.eq(standing.any()),
             strobes.eq(self.faults | refused << Fault.LOCKED_WRITE | events.lost << Fault.EVENTS_LOST),
             event.valid.eq(unreported.any()),
             event.p.kind.eq(Kind.FAULT),
