@@ -7,7 +7,7 @@ import traceback
 from .commands import lazy_group
 
 #: Subcommands, in the order of the help: each a module of this package; `bench` is a group.
-COMMANDS = ("run", "simulate", "analyze", "place", "generate", "report", "reproduce", "bench")
+COMMANDS = ("run", "simulate", "analyze", "place", "generate", "ip", "report", "reproduce", "bench")
 
 app = lazy_group(__package__, *COMMANDS)
 
@@ -27,6 +27,8 @@ def derca():
         derca analyze sim/tasksets/demo.toml
 
         derca generate sim/tasksets/demo.toml -o out/hw
+
+        derca ip --board vck190 -o out/vck190
 
         derca report --target ecp5
 

@@ -1,0 +1,111 @@
+"""The files of a packaged IP and of its project, all but those for hosts."""
+
+import shutil
+from pathlib import Path
+
+from derca_hw.generate import ip_verilog
+from derca_hw.ip import TOP, DercaIp
+from derca_sim.errors import InputError
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import register_map
+
+from .boards import VendorBoard
+from .component import HDL, OUT_OF_CONTEXT, Identity, component
+from .interfaces import Interface, interfaces_of, ports_of
+from .memory_map import BLOCK
+from .readme import readme
+
+#: The folder with the Tcl scripts.
+SCRIPTS = Path(__file__).parent / "tcl"
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def checkout_file(folder: str, name: str) -> Path:
+    """A file of the source checkout.
+
+    Raises
+    ------
+    InputError
+        If it is not there, as in an installed package.
+    """
+    path = _CHECKOUT / folder / name
+    if not path.is_file():
+        raise InputError(f"{path}: absent; derca ip reads the platforms and pins of boards from a checkout of the "
+                         "sources")
+    return path
+
+
+def check_base(p: Platform, base: int) -> int:
+    """The address again, if the accelerator's memory can begin there.
+
+    Raises
+    ------
+    InputError
+        If it cannot.
+    """
+    try:
+        DercaIp(p, base)
+    except ValueError as e:
+        raise InputError(f"--{e}") from e
+    return base
+
+
+def write_package(folder: Path, p: Platform, board: VendorBoard, base: int) -> None:
+    """Write the IP repository, the scripts, the pins and the README."""
+    identity = Identity.of(p)
+    verilog = ip_verilog(p, board.family, base)
+    ports = ports_of(verilog, TOP)
+    interfaces = interfaces_of(ports)
+    files = {
+        f"ip/{HDL}": verilog,
+        "ip/component.xml": component(p, ports, board.family),
+        f"ip/{OUT_OF_CONTEXT}": _out_of_context(p),
+        f"ip/{identity.page}": _PAGE,
+        "settings.tcl": settings(p, board, base, interfaces),
+        "README.md": readme(p, board, base, interfaces),
+    }
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for name, source in {"build.tcl": "build.tcl", "package_ip.tcl": "package_ip.tcl", "design.tcl": board.design}.items():
+        shutil.copyfile(SCRIPTS / source, folder / name)
+    shutil.copyfile(checkout_file("constraints", board.constraints), folder / "board.xdc")
+
+
+def settings(p: Platform, board: VendorBoard, base: int, interfaces: dict[str, Interface]) -> str:
+    """`settings.tcl`: what the scripts need to know of hardware and board."""
+    identity = Identity.of(p)
+    facts = {
+        "top": TOP,
+        "vlnv": identity.vlnv,
+        "display_name": f"DERCA accelerator ({p.name})",
+        "interfaces": " ".join(f"{i.name} {i.mode}" for i in interfaces.values()),
+        "part": board.part,
+        "board_part": board.board_part,
+        "connections": board.connections,
+        "last_step": "write_device_image" if board.part.startswith("xcv") else "write_bitstream",
+        "clock_mhz": f"{p.clock_mhz:g}",
+        "data_width": p.bus.data_width,
+        "burst_beats": p.bus.burst_beats,
+        "base": f"{base:#x}",
+        "window": 1 << (p.memory.size - 1).bit_length(),
+        "registers": f"{board.registers:#x}",
+        "register_range": 1 << register_map(p).address_bits,
+        "register_segment": f"derca/s_axi/{BLOCK}",
+    }
+    lines = [f"    {name:<18}{{{value}}}" for name, value in facts.items()]
+    return "\n".join(["# What the scripts need to know of this hardware and its board.", "array set facts {", *lines, "}", ""])
+
+
+def _out_of_context(p: Platform) -> str:
+    return ("# For synthesis of the IP on its own; in a design the clock comes with its net. Period in nanoseconds.\n"
+            f"create_clock -name aclk -period {1000 / p.clock_mhz:.3f} [get_ports aclk]\n")
+
+
+#: The customisation page: a name is all there is to choose, the rest is in the platform.
+_PAGE = """proc init_gui { IPINST } {
+    ipgui::add_param $IPINST -name "Component_Name"
+    ipgui::add_page $IPINST -name "Page 0"
+}
+"""
