@@ -133,7 +133,7 @@ def test_a_missing_system_tool_is_named_with_place_and_remedy(tool, tmp_path, mo
 
 
 def test_a_missing_wheel_gives_exit_code_3(toy_hardware, monkeypatch):
-    toolchain.yosys_version.cache_clear()
+    toolchain.version.cache_clear()
     monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: None)
     result = derca("report", "--target", "ecp5")
     assert result.exit_code == 3

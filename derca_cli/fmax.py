@@ -1,4 +1,4 @@
-"""Clock rates of single blocks: Yosys and nextpnr on an ECP5-85F of speed grade 6, out of context.
+"""Clock rates of single blocks: Yosys and nextpnr on a device of `DEVICES`, out of context.
 
 A block alone has more ports than a package has pins, and paths from and to pins say nothing. So the block stands in a
 wrapper (`OutOfContext`): each input bit comes from a register, each output bit goes to one, and every path of the block
@@ -6,10 +6,7 @@ counts in full as a path between registers. The rate of the block in a full syst
 drawn apart by their neighbours.
 """
 
-import json
-import re
 import statistics
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +19,24 @@ from amaranth.lib import wiring
 from derca_hw.family import Family
 from derca_hw.ports import ports
 
-from . import toolchain
+from . import nextpnr
 from .output import CheckFailed
-from .resources import TARGETS, check_log
-from .synthesis import cached, run_yosys
+from .resources import TARGETS
 
-DEVICE = "ECP5-85F speed 6, CABGA381"
-_DEVICE_OPTIONS = ("--85k", "--package", "CABGA381", "--speed", "6")
+
+@dataclass(frozen=True)
+class Device:
+    """The device that stands for a family: for people, and in nextpnr's words."""
+
+    title: str
+    options: tuple[str, ...]
+
+
+#: By family.
+DEVICES = {
+    "ecp5": Device("ECP5-85F speed 6, CABGA381", ("--85k", "--package", "CABGA381", "--speed", "6")),
+    "ice40": Device("iCE40-UP5K, SG48", ("--up5k", "--package", "sg48")),
+}
 #: Inputs of a LUT, and so of a stage that folds outputs.
 _FOLD = 4
 
@@ -86,35 +94,25 @@ class Routed:
     path: dict
 
 
-def wrapped_rtlil(component: wiring.Component, held: tuple[str, ...] = ()) -> str:
-    """RTLIL for ECP5 of the component in its wrapper, the inputs in `held` at 0; the top module is `top`."""
+def wrapped_rtlil(component: wiring.Component, held: tuple[str, ...] = (), family: Family = Family.ECP5) -> str:
+    """RTLIL of the component in its wrapper, the inputs in `held` at 0; the top module is `top`."""
     top = OutOfContext(component, held)
-    return rtlil.convert(top, platform=Family.ECP5, name="top", ports=[top.clk, top.rst, top.i, top.o], emit_src=False)
+    return rtlil.convert(top, platform=family, name="top", ports=[top.clk, top.rst, top.i, top.o], emit_src=False)
 
 
-def netlist(design: str, progress: Callable[[str], None] = lambda detail: None) -> Path:
-    """Synthesise a wrapped block for ECP5; the JSON netlist that nextpnr reads, from `build/fmax/` when unchanged.
+def netlist(design: str, family: str = "ecp5", progress: Callable[[str], None] = lambda detail: None) -> Path:
+    """Synthesise a wrapped block; the JSON netlist that nextpnr reads, from `build/fmax/` when unchanged.
 
     Raises
     ------
     CheckFailed, MissingToolError
         As `synthesis.synthesise`.
     """
-    command = toolchain.yosys_command()
-    text = "\n".join(["read_rtlil design.il", f"{TARGETS['ecp5'].synthesis} -top top -json netlist.json", "check",
-                      "tee -q -o stat.json stat -json", ""])
-
-    def fill(work: Path) -> None:
-        (work / "design.il").write_text(design)
-        (work / "script.ys").write_text(text)
-        run_yosys(command, work, progress)
-
-    done = cached("fmax", [toolchain.yosys_version(), text, design], fill)
-    check_log((done / "yosys.log").read_text())
-    return done / "netlist.json"
+    return nextpnr.netlist(design, TARGETS[family], "top", "fmax", progress)
 
 
-def route(source: Path, seed: int, mhz: float) -> Routed:
+def route(source: Path, seed: int, mhz: float, family: str = "ecp5",
+          progress: Callable[[str], None] = lambda detail: None) -> Routed:
     """Place and route a netlist with one seed at a requested clock rate; cached by content as `netlist`.
 
     Raises
@@ -122,24 +120,12 @@ def route(source: Path, seed: int, mhz: float) -> Routed:
     CheckFailed
         If nextpnr fails, or its report has not exactly one clock.
     """
-    options = [*_DEVICE_OPTIONS, "--seed", str(seed), "--freq", f"{mhz:g}", "--timing-allow-fail"]
-    command, text = toolchain.nextpnr_command(), source.read_text()
-
-    def fill(work: Path) -> None:
-        (work / "netlist.json").write_text(text)
-        done = subprocess.run([*command, *options, "--quiet", "--json", "netlist.json", "--report", "report.json"],
-                              cwd=work, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if done.returncode or not (work / "report.json").is_file():
-            told = (done.stderr or done.stdout).strip().splitlines()[-3:] or ["failed without a message"]
-            raise CheckFailed(*(f"nextpnr, seed {seed}: {line}" for line in told))
-        (work / "netlist.json").unlink()
-
-    done = cached("fmax", [toolchain.nextpnr_version(), *options, text], fill)
-    report = json.loads((done / "report.json").read_text())
-    if len(report["fmax"]) != 1:
+    run = nextpnr.place_and_route(source, family, DEVICES[family].options, seed, mhz, "fmax", progress=progress)
+    report = nextpnr.read_report(run)
+    found = nextpnr.clocks(report)
+    if len(found) != 1:
         raise CheckFailed(f"nextpnr, seed {seed}: one clock expected, the report has {sorted(report['fmax'])}")
-    (clock, reached), = report["fmax"].items()
-    return Routed(seed, round(reached["achieved"], 1), _path(report, clock))
+    return Routed(seed, round(found[0].mhz, 1), nextpnr.critical_path(report, found[0].name))
 
 
 def summary(runs: list[Routed], mhz: float) -> dict:
@@ -150,28 +136,3 @@ def summary(runs: list[Routed], mhz: float) -> dict:
         "median_mhz": round(median, 1), "min_mhz": min(r.mhz for r in runs), "max_mhz": max(r.mhz for r in runs),
         "seeds": [r.seed for r in runs], "requested_mhz": mhz, "critical_path": typical.path,
     }
-
-
-def _path(report: dict, clock: str) -> dict:
-    """The critical path from register to register: what logic and wires take, and the signals it comes by."""
-    for found in report["critical_paths"]:
-        if found["from"].split()[-1] == found["to"].split()[-1] == clock:
-            steps = found["path"]
-            wires = [s for s in steps if s["type"] == "routing"]
-            names = [_signal(s["net"]) for s in wires] + [_signal(steps[-1]["to"]["cell"])]
-            return {
-                "logic_ns": round(sum(s["delay"] for s in steps) - sum(s["delay"] for s in wires), 2),
-                "wires_ns": round(sum(s["delay"] for s in wires), 2),
-                "cells": sum(s["type"] == "logic" for s in steps),
-                "signals": [name for i, name in enumerate(names) if i == 0 or name != names[i - 1]],
-            }
-    return {}
-
-
-#: What Yosys and nextpnr add to the name of the signal that a cell or wire was made for.
-_MADE = re.compile(r"(_(LUT4|CCU2C|PFUMX|L6MUX21|TRELLIS|DO[AB]?\d*(_|\[|$)|D_|Q_|RAD)|\.\d+\.\d|\$).*")
-
-
-def _signal(name: str) -> str:
-    """The signal of the source that a wire or cell of the netlist belongs to, as far as its name tells."""
-    return _MADE.sub("", name).removeprefix("block.")

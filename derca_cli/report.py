@@ -77,7 +77,7 @@ def measure(target: Target, platform_file: Path | None) -> dict:
         design = rtlil(platform, Family(target.name))
     blocks = blocks_of(design)
     with step("preparing Yosys"):
-        version = toolchain.yosys_version()
+        version = toolchain.version("yosys")
     with step(f"synthesising for {target.name}") as running:
         per_module, flat = synthesise_all(
             [{"rtlil": design, "target": target, "keep": list(blocks)}, {"rtlil": design, "target": target}],

@@ -47,14 +47,14 @@ def synthesise(rtlil: str, target: Target, top: str = "derca", keep: list[str] |
     MissingToolError
         If Yosys is not installed.
     """
-    command, text = toolchain.yosys_command(), script(target, top, keep or [])
+    command, text = toolchain.command("yosys"), script(target, top, keep or [])
 
     def fill(work: Path) -> None:
         (work / "design.il").write_text(rtlil)
         (work / "script.ys").write_text(text)
         run_yosys(command, work, progress)
 
-    done = cached("report", [toolchain.yosys_version(), text, rtlil], fill)
+    done = cached("report", [toolchain.version("yosys"), text, rtlil], fill)
     check_log((done / "yosys.log").read_text())
     return json.loads((done / "stat.json").read_text())
 

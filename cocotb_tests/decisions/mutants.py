@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from derca_cli.rtl.build import call, digest, work_dir
-from derca_cli.toolchain import build_directory, yosys_command
+from derca_cli.toolchain import build_directory, command
 
 from .bench import Case
 from .build import compile_driver, source
@@ -33,7 +33,7 @@ def generate(case: Case, count: int, seed: int) -> Path:
     if not place.exists():
         with work_dir(place) as work:
             (work / "top.il").write_text(text)
-            call([*yosys_command(), "-q", "-p", script], work, dict(os.environ))
+            call([*command("yosys"), "-q", "-p", script], work, dict(os.environ))
     return place
 
 

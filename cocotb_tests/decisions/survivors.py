@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from derca_cli.toolchain import yosys_command
+from derca_cli.toolchain import command
 
 #: Seconds for a proof.
 PATIENCE = 40
@@ -60,7 +60,7 @@ def cause(place: Path, case: str, number: int, mutation: str) -> str | None:
         return reason
     applied = re.sub(r"-ctrl \S+ \S+ \S+ ", "", mutation).replace("-module top", "-module gate")
     try:
-        done = subprocess.run([*yosys_command(), "-q", "-p", _PAIR.format(mutation=applied)], cwd=place,
+        done = subprocess.run([*command("yosys"), "-q", "-p", _PAIR.format(mutation=applied)], cwd=place,
                               env=dict(os.environ), capture_output=True, text=True, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         return None

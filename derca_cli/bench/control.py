@@ -56,7 +56,7 @@ def control(
     from .control_measure import measure
 
     with step("preparing the tools"):
-        tools = f"Yosys {toolchain.yosys_version()}, nextpnr {toolchain.nextpnr_version()}"
+        tools = f"Yosys {toolchain.version('yosys')}, nextpnr {toolchain.version('nextpnr-ecp5')}"
     with step(f"measuring {len(points)} blocks") as running:
         blocks = measure(points, runs, REQUESTED_MHZ, progress=running.update)
     planes = totals(blocks)
@@ -105,14 +105,14 @@ def selected(tasks: str | None, kinds: list[str] | None, quick: bool) -> list[tu
 
 def method(seeds: int) -> dict:
     """How the figures are made: what a reader must know before comparing them."""
-    from ..fmax import DEVICE
+    from ..fmax import DEVICES
 
     return {
         "ultrascale": "Yosys synth_xilinx -family xcup, LUT6 without pairing of LUT5, the block alone, before place "
                       "and route; the reference's are Vivado's",
         "ecp5": "Yosys synth_ecp5, LUT4 (carry cell 2, 16 x 4 RAM 6), the block alone",
-        "fmax": f"{DEVICE}, nextpnr, {REQUESTED_MHZ:g} MHz requested, median of {seeds} seeds; out of context: the "
-                "block alone between registers on all its ports (not counted as area)",
+        "fmax": f"{DEVICES['ecp5'].title}, nextpnr, {REQUESTED_MHZ:g} MHz requested, median of {seeds} seeds; out of "
+                "context: the block alone between registers on all its ports (not counted as area)",
         "cycles": "Amaranth's simulator at the ports of the block, from the cycle of the first input to the cycle of "
                   "the output",
         "tables": "kernel management has 4,096 index rows for every number of tasks",
