@@ -33,28 +33,41 @@ _TYPES = {
 _SINGLE = {"aclk": "CLK", "aresetn": "RST", "interrupt": "INTERRUPT"}
 
 
-class DercaIp(wiring.Component):
-    """`Derca` with the ports that IP integrators expect; it adds no cycle to any path.
+def window_bits(p: Platform) -> int:
+    """Address bits of the memory window: `memory.size` rounded up to a power of two."""
+    return (p.memory.size - 1).bit_length()
 
-    The master's addresses are those of `Derca` within a window of `memory.size` bytes, rounded up to a power of two, at
-    `base`: whatever the tables say, nothing outside of it is read or written. Events leave at `m_axis_event_*`, laid
-    out as `EVENT_OFFSETS` says, as fast as they come. `interrupt` is 1 from the cycle after a fault until the host has
-    cleared it in FAULTS. All other ports are those of `Derca`. `interface_attributes` tells vendor tools which ports are
-    interfaces, clock, reset and interrupt.
+
+def check_base(p: Platform, base: int) -> None:
+    """Refuse a memory window that does not begin at a multiple of its size or leaves the addresses of the bus.
 
     Raises
     ------
     ValueError
-        If the window does not begin at a multiple of its size or does not fit the addresses of the bus.
+    """
+    window, address = 1 << window_bits(p), p.bus.address_width
+    if base % window or not 0 <= base <= (1 << address) - window:
+        raise ValueError(f"base = {base:#x}: allowed are multiples of {window:#x}, the room of memory.size = "
+                         f"{p.memory.size} bytes, that end within bus.address_width = {address} bits")
+
+
+class DercaIp(wiring.Component):
+    """`Derca` with the ports that IP integrators expect; it adds no cycle to any path.
+
+    The master's addresses are those of `Derca` within the memory window (`window_bits`) that begins at `base`: whatever
+    the tables say, nothing outside of it is read or written. Events leave at `m_axis_event_*`, laid out as
+    `EVENT_OFFSETS` says, as fast as they come. `interrupt` is 1 from the cycle after a fault until the host has cleared
+    it in FAULTS. All other ports are those of `Derca`. `interface_attributes` tells vendor tools what is an interface.
+
+    Raises
+    ------
+    ValueError
+        As `check_base`.
     """
 
     def __init__(self, p: Platform, base: int = 0):
+        check_base(p, base)
         self._p, self._base = p, base
-        self._window_bits = (p.memory.size - 1).bit_length()
-        window, address = 1 << self._window_bits, p.bus.address_width
-        if base % window or base < 0 or base + window > 1 << address:
-            raise ValueError(f"base = {base:#x}: allowed are multiples of {window:#x}, the room of memory.size = "
-                             f"{p.memory.size} bytes, that end within bus.address_width = {address} bits")
         self._derca = Derca(p)
         members = self._derca.signature.members
         self._same = [name for name in members if name != "fault" and not name.startswith("event_")]
@@ -75,7 +88,7 @@ class DercaIp(wiring.Component):
         for name in self._same:
             ours, its = getattr(self, name), getattr(derca, name)
             m.d.comb += its.eq(ours) if self.signature.members[name].flow == In else ours.eq(its)
-        bits = self._window_bits
+        bits = window_bits(self._p)
         above = Const(self._base >> bits, self._p.bus.address_width - bits)
         m.d.comb += [
             self.interrupt.eq(derca.fault),

@@ -27,8 +27,8 @@ class Derca(wiring.Component):
     """Job release, scheduler, kernel manager, accelerator, memory interface and host interface.
 
     One clock `aclk`, synchronous active-low reset `aresetn`; AXI4 master `m_axi_*`, AXI4-Lite slave `s_axi_*`, the
-    event stream `event_*`. `fault` is 1 while a fault stands in FAULTS. Sporadic jobs are triggered by one `trigger` bit per task with parallel job release, by
-    `trigger_valid` and `trigger_task`, one per cycle, with the swept one.
+    event stream `event_*`. `fault` is 1 while a fault stands in FAULTS. Sporadic jobs are triggered by one `trigger`
+    bit per task with parallel job release, by `trigger_valid` and `trigger_task`, one per cycle, with the swept one.
     """
 
     def __init__(self, p: Platform):

@@ -45,6 +45,16 @@ class VendorBoard:
     synthesis: str
 
     @property
+    def processor(self) -> bool:
+        """Whether the device has one, which then is the host."""
+        return self.design != "artix7.tcl"
+
+    @property
+    def last_step(self) -> str:
+        """The step of Vivado that makes the file that configures the device."""
+        return "write_device_image" if self.design == "versal.tcl" else "write_bitstream"
+
+    @property
     def constraints(self) -> str:
         """Its file in `constraints/`."""
         return f"{self.name}.xdc"

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from derca_hw.ip import check_base
 from derca_sim.errors import InputError
 
 from ..generate import write_register_files, write_tables
 from ..output import JsonOption, output_directory, print_json, show_table, step
 from ..report import load_platform
 from .boards import BOARDS, vendor_board
-from .package import check_base, checkout_file, write_package
+from .package import checkout_file, write_package
 
 
 def ip(
@@ -34,7 +35,7 @@ def ip(
     \b
     ip/                 the IP repository: component.xml, Verilog with interface attributes, timing constraint
     package_ip.tcl      packages the Verilog with Vivado's own packager instead
-    build.tcl           makes the project: processor or JTAG host, memory, block design; with it design.tcl, settings.tcl
+    build.tcl           makes the project with its block design; reads design.tcl and settings.tcl
     board.xdc           pins of the project
     README.md           how to use all this, with addresses and the ports
     platform.json, registers.json, registers.md, derca.h, derca.svd, host_writes.txt, memory.bin
@@ -52,7 +53,11 @@ def ip(
     """
     target = vendor_board(board)
     system = load_platform(platform or checkout_file("sim/platforms", target.platform))
-    address = check_base(system, target.base if base is None else _number(base))
+    address = target.base if base is None else _number(base)
+    try:
+        check_base(system, address)
+    except ValueError as e:
+        raise InputError(f"--{e}") from e
     compiled = None
     if taskset is not None:
         from derca_sim.model.taskset import load_taskset

@@ -6,8 +6,8 @@ from derca_sim.model.description import WORD_BITS, Access, Field, Register, Regi
 
 from .xml import add, child
 
-#: Name of the one block of addresses; block designs name the segment by it.
-BLOCK = "registers"
+#: Name of the one block of addresses, that Vivado's own packager gives it; block designs name the segment by it.
+BLOCK = "reg0"
 
 _ACCESS = {
     Access.READ: "read-only", Access.WRITE: "write-only", Access.READ_WRITE: "read-write", Access.CLEAR: "read-write",

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from derca_hw.generate import ip_verilog
-from derca_hw.ip import TOP, DercaIp
+from derca_hw.ip import TOP, window_bits
 from derca_sim.errors import InputError
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map
@@ -35,21 +35,6 @@ def checkout_file(folder: str, name: str) -> Path:
     return path
 
 
-def check_base(p: Platform, base: int) -> int:
-    """The address again, if the accelerator's memory can begin there.
-
-    Raises
-    ------
-    InputError
-        If it cannot.
-    """
-    try:
-        DercaIp(p, base)
-    except ValueError as e:
-        raise InputError(f"--{e}") from e
-    return base
-
-
 def write_package(folder: Path, p: Platform, board: VendorBoard, base: int) -> None:
     """Write the IP repository, the scripts, the pins and the README."""
     identity = Identity.of(p)
@@ -68,7 +53,7 @@ def write_package(folder: Path, p: Platform, board: VendorBoard, base: int) -> N
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for name, source in {"build.tcl": "build.tcl", "package_ip.tcl": "package_ip.tcl", "design.tcl": board.design}.items():
+    for source, name in (("build.tcl", ) * 2, ("package_ip.tcl", ) * 2, (board.design, "design.tcl")):
         shutil.copyfile(SCRIPTS / source, folder / name)
     shutil.copyfile(checkout_file("constraints", board.constraints), folder / "board.xdc")
 
@@ -84,18 +69,19 @@ def settings(p: Platform, board: VendorBoard, base: int, interfaces: dict[str, I
         "part": board.part,
         "board_part": board.board_part,
         "connections": board.connections,
-        "last_step": "write_device_image" if board.part.startswith("xcv") else "write_bitstream",
+        "last_step": board.last_step,
+        "processor": int(board.processor),
         "clock_mhz": f"{p.clock_mhz:g}",
         "data_width": p.bus.data_width,
         "burst_beats": p.bus.burst_beats,
         "base": f"{base:#x}",
-        "window": 1 << (p.memory.size - 1).bit_length(),
+        "window": 1 << window_bits(p),
         "registers": f"{board.registers:#x}",
         "register_range": 1 << register_map(p).address_bits,
         "register_segment": f"derca/s_axi/{BLOCK}",
     }
-    lines = [f"    {name:<18}{{{value}}}" for name, value in facts.items()]
-    return "\n".join(["# What the scripts need to know of this hardware and its board.", "array set facts {", *lines, "}", ""])
+    lines = "".join(f"    {name:<18}{{{value}}}\n" for name, value in facts.items())
+    return f"# What the scripts need to know of this hardware and its board.\narray set facts {{\n{lines}}}\n"
 
 
 def _out_of_context(p: Platform) -> str:

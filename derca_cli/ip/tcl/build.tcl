@@ -56,7 +56,9 @@ if {[get_property PROGRESS [get_runs impl_1]] ne "100%"} {
 open_run impl_1
 report_utilization -hierarchical -file [file join $here utilization.rpt]
 report_timing_summary -file [file join $here timing.rpt]
-write_hw_platform -fixed -include_bit -force [file join $here derca.xsa]
+if {$facts(processor)} {
+    write_hw_platform -fixed -include_bit -force [file join $here derca.xsa]
+}
 set slack [get_property SLACK [get_timing_paths -delay_type max]]
 puts "Worst slack: $slack ns at $facts(clock_mhz) MHz; reports: utilization.rpt, timing.rpt"
 if {$slack < 0} {
