@@ -57,10 +57,15 @@ class Component:
 
 def netlist(verilog: Path, top: str) -> dict:
     """The top module as Yosys reads it."""
-    out = verilog.with_suffix(".json")
-    script = f"read_verilog -lib {verilog}; setattr -mod -unset blackbox ={top}; write_json {out}"
-    subprocess.run([*toolchain.command("yosys"), "-q", "-p", script], check=True)
-    return json.loads(out.read_text())["modules"][top]
+    script = f"read_verilog -lib {verilog.name}; setattr -mod -unset blackbox ={top}; write_json"
+    return json.loads(yosys(verilog, script))["modules"][top]
+
+
+def yosys(verilog: Path, script: str) -> str:
+    """What Yosys prints when it runs a script in the folder of a file."""
+    done = subprocess.run([*toolchain.command("yosys"), "-q", "-p", script], cwd=verilog.parent, check=True,
+                          stdout=subprocess.PIPE, text=True)
+    return done.stdout
 
 
 def differences(component: Component, module: dict) -> list[str]:

@@ -45,15 +45,29 @@ class Vivado:
         self.cells: dict[str, str] = {}
         self.ports: dict[str, str] = {}
         self.nets: list[set[str]] = []
+        self.missing: list[str] = []  # what a command was refused for: Tcl hands no exceptions on
         self.assigned: list[tuple[str, str, str, str]] = []
 
     def run(self, script: str, *arguments: str) -> None:
-        """Source a script of the folder; raises `tkinter.TclError` for errors in it."""
+        """Source a script of the folder.
+
+        Raises
+        ------
+        ValueError
+            If it names what does not exist.
+        tkinter.TclError
+            For its own errors, and those of its syntax.
+        """
         tcl = tkinter.Tcl()
         tcl.createcommand("unknown", self._unknown)
         tcl.createcommand("puts", lambda *args: "")
         tcl.call("set", "argv", " ".join(arguments))
-        tcl.call("source", str(self.folder / script))
+        try:
+            tcl.call("source", str(self.folder / script))
+        except tkinter.TclError as e:
+            if self.missing:
+                raise ValueError(self.missing[0]) from e
+            raise
 
     def _unknown(self, *words: str) -> str:
         self.calls.append(words)
@@ -62,7 +76,8 @@ class Vivado:
 
     def _need(self, found: bool, what: str) -> None:
         if not found:
-            raise ValueError(f"{what} does not exist")
+            self.missing.append(f"{what} does not exist")
+            raise ValueError(self.missing[0])
 
     def _pins(self, cell: str) -> list[str]:
         if cell == "derca":

@@ -37,6 +37,8 @@ def ip(
     package_ip.tcl      packages the Verilog with Vivado's own packager instead
     build.tcl           makes the project with its block design; reads design.tcl and settings.tcl
     board.xdc           pins of the project
+    lint.vlt, ip_lint.vlt
+                        lint waivers: verilator --lint-only -Wall lint.vlt ip_lint.vlt ip/hdl/derca_ip.v
     README.md           how to use all this, with addresses and the ports
     platform.json, registers.json, registers.md, derca.h, derca.svd, host_writes.txt, memory.bin
                         as derca generate writes them

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from derca_hw import IP_LINT_WAIVERS, LINT_WAIVERS
 from derca_hw.generate import ip_verilog
 from derca_hw.ip import TOP, window_bits
 from derca_sim.errors import InputError
@@ -55,6 +56,8 @@ def write_package(folder: Path, p: Platform, board: VendorBoard, base: int) -> N
         path.write_text(text)
     for source, name in (("build.tcl", ) * 2, ("package_ip.tcl", ) * 2, (board.design, "design.tcl")):
         shutil.copyfile(SCRIPTS / source, folder / name)
+    for waivers in (LINT_WAIVERS, IP_LINT_WAIVERS):
+        shutil.copyfile(waivers, folder / waivers.name)
     shutil.copyfile(checkout_file("constraints", board.constraints), folder / "board.xdc")
 
 
