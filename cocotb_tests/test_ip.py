@@ -118,7 +118,7 @@ def test_every_interface_is_complete(one):
             assert fixed in (None, width), f"{name}: width of {logical}"
     mapped = [port for name in TYPES for port in one.component.maps(name).values()]
     assert len(set(mapped)) == len(mapped)
-    assert set(ports) - set(mapped) == {"trigger", "now", "running"}
+    assert set(ports) - set(mapped) == {"trigger", "now", "running", "missed"}
 
 
 def test_parameters_fit_the_ports_and_the_platform(one):
@@ -328,7 +328,7 @@ def test_the_arty_has_those_pins():
     lookup = {(r.name, r.number): r.ios[0].names[0] for r in board.resources.values() if hasattr(r.ios[0], "names")}
     assert pins(BOARDS["arty-a7-100"]) == {
         "clk": lookup["clk100", 0], "resetn": lookup["rst", 0],
-        "led_running": lookup["led", 0], "led_fault": lookup["led", 1],
+        **{f"led_{name}": lookup["led", i] for i, name in enumerate(("running", "miss", "fault"))},
     }
 
 

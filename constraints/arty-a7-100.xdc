@@ -8,10 +8,12 @@ create_clock -name clk -period 10.000 [get_ports clk]
 set_property -dict {PACKAGE_PIN C2 IOSTANDARD LVCMOS33} [get_ports resetn]
 set_false_path -from [get_ports resetn]
 
-# Green LEDs LD4 and LD5, lit when high.
+# Green LEDs LD4, LD5 and LD6, lit when high.
 set_property -dict {PACKAGE_PIN H5 IOSTANDARD LVCMOS33} [get_ports led_running]
-set_property -dict {PACKAGE_PIN J5 IOSTANDARD LVCMOS33} [get_ports led_fault]
+set_property -dict {PACKAGE_PIN J5 IOSTANDARD LVCMOS33} [get_ports led_miss]
+set_property -dict {PACKAGE_PIN T9 IOSTANDARD LVCMOS33} [get_ports led_fault]
 set_false_path -to [get_ports led_running]
+set_false_path -to [get_ports led_miss]
 set_false_path -to [get_ports led_fault]
 
 # Configuration bank.

@@ -70,7 +70,7 @@ TARGETS = {
             **_lut(SB_LUT4=1),
             **_free("SB_CARRY", "$scopeinfo"),
             **{f"SB_DFF{kind}": {"REG": 1} for kind in ("", "E", "SR", "SS", "ESR", "ESS", "R", "S", "ER", "ES")},
-            "SB_RAM40_4K": {"BRAM": 1},
+            **{f"SB_RAM40_4K{edges}": {"BRAM": 1} for edges in ("", "NR", "NW", "NRNW")},
             "SB_MAC16": {"DSP": 1},
         },
         caption="Lattice iCE40 UltraPlus. LUT in LUT4 (carry free), BRAM in 4 Kbit blocks, DSP in SB_MAC16 blocks",

@@ -4,16 +4,19 @@ import re
 
 from amaranth.back import rtlil as rtlil_backend
 from amaranth.back.verilog import find_yosys
+from amaranth.lib import wiring
 
+from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
+from .board.system import BoardSystem
 from .family import Family
 from .ip import TOP as IP_TOP
 from .ip import DercaIp, interface_attributes
 from .top import Derca
 
-#: Name of the top module.
-TOP = "derca"
+#: Names of the top modules: the accelerator, and a board.
+TOP, BOARD_TOP = "derca", "derca_board"
 
 #: What Yosys does between RTLIL and Verilog. Amaranth's own script keeps every process, and with them a wire for each
 #: member of each port and structure, used or not. Here processes become registers and multiplexers, so that what
@@ -50,12 +53,26 @@ def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> 
 _PORT = re.compile(r"^  (?:input|output) (?:\[\d+:0\] )?(?P<name>\w+);$", re.MULTILINE)
 
 
-def _verilog(component, family: Family, name: str) -> str:
-    source = rtlil_backend.convert(component, platform=family, name=name, emit_src=False)
-    script = [f"read_rtlil <<end_of_rtlil\n{source}\nend_of_rtlil"]
-    return find_yosys(lambda version: True).run(["-q", "-"], "\n".join([*script, *_PASSES]), ignore_warnings=True)
-
-
 def rtlil(p: Platform, family: Family = Family.PORTABLE) -> str:
     """The whole system as RTLIL for Yosys, top module `derca`."""
     return rtlil_backend.convert(Derca(p), platform=family, name=TOP)
+
+
+def board_verilog(board: Board, p: Platform, divisor: int | None = None) -> str:
+    """A board's top as portable Verilog-2005 for simulation, top module `derca_board`.
+
+    `divisor`: core clock cycles per bit on the UART instead of the board's.
+    """
+    return _verilog(BoardSystem(p, board, divisor), Family.PORTABLE, BOARD_TOP)
+
+
+def board_rtlil(board: Board, p: Platform) -> str:
+    """A board's top for its device as RTLIL for Yosys, top module `derca_board`."""
+    return rtlil_backend.convert(BoardSystem(p, board), platform=Family(board.target), name=BOARD_TOP,
+                                 emit_src=False)
+
+
+def _verilog(top: wiring.Component, family: Family, name: str) -> str:
+    source = rtlil_backend.convert(top, platform=family, name=name, emit_src=False)
+    script = [f"read_rtlil <<end_of_rtlil\n{source}\nend_of_rtlil"]
+    return find_yosys(lambda version: True).run(["-q", "-"], "\n".join([*script, *_PASSES]), ignore_warnings=True)

@@ -70,7 +70,7 @@ class DercaIp(wiring.Component):
         self._p, self._base = p, base
         self._derca = Derca(p)
         members = self._derca.signature.members
-        self._same = [name for name in members if name != "fault" and not name.startswith("event_")]
+        self._same = [name for name in members if name != "faulty" and not name.startswith("event_")]
         super().__init__({
             **{name: members[name] for name in self._same},
             **{f"m_axi_{channel}{name}": Out(width) for channel in ("aw", "ar") for name, (width, _) in _BURST.items()},
@@ -91,7 +91,7 @@ class DercaIp(wiring.Component):
         bits = window_bits(self._p)
         above = Const(self._base >> bits, self._p.bus.address_width - bits)
         m.d.comb += [
-            self.interrupt.eq(derca.fault),
+            self.interrupt.eq(derca.faulty),
             self.m_axis_event_tvalid.eq(derca.event_valid),
             derca.event_ready.eq(self.m_axis_event_tready),
         ]

@@ -1,13 +1,18 @@
 """Memories that are shallow: which RAM they become."""
 
+from amaranth.hdl import ClockDomain, ClockSignal, Module, Value
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.tables import bits_for
 
-from .family import Family
+from .family import ICE40_RAM, Family
 
 #: Words of a distributed memory that need no selection behind it.
 DISTRIBUTED = 64
+#: A block RAM of the iCE40 is so many bits wide at most, and spares logic cells for a column of so many bits at least.
+BLOCK_WIDTH, BLOCK_WORTH = 16, 64
 
 
 def ram_style(depth: int, family: Family | None) -> dict:
@@ -15,11 +20,57 @@ def ram_style(depth: int, family: Family | None) -> dict:
 
     iCE40 has no other RAM.
     """
-    return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family is not Family.ICE40 else {}
+    return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family not in ICE40_RAM else {}
 
 
-def table(m, name, shape, depth, family: Family | None):
-    """Write port and read port of a memory; the user registers what is read."""
-    size = 1 << bits_for(depth - 1)
-    m.submodules[name] = memory = Memory(shape=shape, depth=size, init=[], attrs=ram_style(size, family))
-    return memory.write_port(), memory.read_port(domain="comb")
+class Shallow(wiring.Component):
+    """A word is there in the cycle of its address (latency 0), and from the cycle after its write on.
+
+    On the iCE40, whose only RAM has registered addresses, columns that are worth a block RAM read at the falling edge
+    of the clock: addresses must come from registers, and half a cycle is left for what follows. The others, and those
+    of all other families, are distributed memory or registers.
+
+    Attributes
+    ----------
+    write : In
+        `addr`, `data`, `en`.
+    read_0 .. : In
+        `addr`, `data`.
+    """
+
+    def __init__(self, shape, depth: int, reads: int = 1):
+        self._depth, self._reads = depth, reads
+        address = bits_for(depth - 1)
+        super().__init__({
+            "write": In(wiring.Signature({"addr": Out(address), "data": Out(shape), "en": Out(1)})),
+            **{f"read_{i}": In(wiring.Signature({"addr": Out(address), "data": In(shape)})) for i in range(reads)},
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        data = Value.cast(self.write.data)
+        ice40 = platform in ICE40_RAM
+        step = BLOCK_WIDTH if ice40 else max(1, len(data))
+        if ice40:
+            m.domains.fall = fall = ClockDomain(clk_edge="neg", reset_less=True, local=True)
+            m.d.comb += fall.clk.eq(ClockSignal())
+        for low in range(0, len(data), step):
+            column = slice(low, min(low + step, len(data)))
+            width = column.stop - low
+            blocks = ice40 and width * self._depth >= BLOCK_WORTH
+            attrs = {"ram_style": "block"} if blocks else ram_style(self._depth, platform)
+            m.submodules[f"column_{low}"] = memory = Memory(shape=width, depth=self._depth, init=[], attrs=attrs)
+            write = memory.write_port()
+            m.d.comb += [
+                write.addr.eq(self.write.addr), write.data.eq(data[column]), write.en.eq(self.write.en),
+            ]
+            for i in range(self._reads):
+                ours, read = getattr(self, f"read_{i}"), memory.read_port(domain="fall" if blocks else "comb")
+                m.d.comb += [read.addr.eq(ours.addr), Value.cast(ours.data)[column].eq(read.data)]
+        return m
+
+
+def table(m, name, shape, depth, reads=1):
+    """Write port and read ports of a shallow memory; the user registers what is read."""
+    m.submodules[name] = memory = Shallow(shape, depth, reads)
+    return memory.write, *(getattr(memory, f"read_{i}") for i in range(reads))

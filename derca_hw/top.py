@@ -1,9 +1,10 @@
 """The top level: wires the blocks, names the ports so that vendor tools infer AXI interfaces."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, Mux, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
+from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Fault, register_map
 from derca_sim.model.tables import bits_for
@@ -27,8 +28,9 @@ class Derca(wiring.Component):
     """Job release, scheduler, kernel manager, accelerator, memory interface and host interface.
 
     One clock `aclk`, synchronous active-low reset `aresetn`; AXI4 master `m_axi_*`, AXI4-Lite slave `s_axi_*`, the
-    event stream `event_*`. `fault` is 1 while a fault stands in FAULTS. Sporadic jobs are triggered by one `trigger`
-    bit per task with parallel job release, by `trigger_valid` and `trigger_task`, one per cycle, with the swept one.
+    event stream `event_*`. Sporadic jobs are triggered by one `trigger` bit per task with parallel job release, by
+    `trigger_valid` and `trigger_task`, one per cycle, with the swept one. For lamps: time passes while `running`;
+    `missed` from a missed deadline until the next start; `faulty` while a fault stands.
     """
 
     def __init__(self, p: Platform):
@@ -79,7 +81,8 @@ class Derca(wiring.Component):
             "event_arg": Out(2),
             "now": Out(32),
             "running": Out(1),
-            "fault": Out(1),
+            "missed": Out(1),
+            "faulty": Out(1),
         })
 
     def elaborate(self, platform):
@@ -270,8 +273,11 @@ class Derca(wiring.Component):
             self.event_arg.eq(event.arg),
             self.now.eq(host.now),
             self.running.eq(host.running),
-            self.fault.eq(host.fault),
+            self.faulty.eq(host.faulty),
         ]
+        late = Cat(source.valid & ((source.p.kind == Kind.MISS) | ((source.p.kind == Kind.FINISH) & source.p.arg[0]))
+                   for source in events)
+        m.d.sync += self.missed.eq((self.missed | late.any()) & ~host.start)
 
     def _connect_triggers(self, m, host, release):
         """Ports, the host's register and the recorded trace trigger sporadic tasks."""

@@ -1,5 +1,7 @@
 """Reaching the registers: an AXI4-Lite master on `s_axi_*`."""
 
+import time
+
 from cocotb.task import resume
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
@@ -67,3 +69,12 @@ class Simulated:
         """Change the register."""
         if not self._write(self._host, address, value):
             raise AccessRefused(f"the write to {address:#x} was refused (SLVERR)")
+
+    def write_all(self, writes) -> None:
+        """Perform writes (address, value) in this order."""
+        for address, value in writes:
+            self.write(address, value)
+
+    def clock(self) -> float:
+        """Seconds of real time."""
+        return time.monotonic()

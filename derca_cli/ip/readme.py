@@ -74,5 +74,6 @@ latencies.
   {event}; all others are 0. Left unconnected it is always ready, and events are
   dropped without harm.
 - {triggers} jobs of sporadic tasks; unconnected it is 0, and the register TRIGGER still does.
-- `running` is high while time passes, `now` counts its cycles.
+- `running` is high while time passes, `now` counts its cycles; `missed` is high from a missed deadline until the next
+  start.
 """

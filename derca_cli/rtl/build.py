@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,10 +19,21 @@ from derca_sim.model.platform import Platform
 
 from ..toolchain import build_directory, verilator_command, verilator_environment, verilator_version
 
-HARNESS = Path(__file__).parent
-SOURCES = ("harness.cpp", "axi_memory.h", "axi_lite_host.h")
+
+@dataclass(frozen=True)
+class Harness:
+    """A C++ program around a design: the design's top module, and the program's files, the main one first."""
+
+    top: str
+    sources: tuple[str, ...]
+
+
+#: Runs a task set on the accelerator; talks to the UART of a board's top.
+RUN = Harness("derca", ("harness.cpp", "axi_memory.h", "axi_lite_host.h"))
+BOARD = Harness("derca_board", ("board.cpp",))
+PLACE = Path(__file__).parent
 VERILATOR_FLAGS = (
-    "--cc", "--exe", "--top-module", "derca", "--prefix", "Vderca", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+    "--cc", "--exe", "--prefix", "Vderca", "-O3", "--x-assign", "fast", "--x-initial", "fast",
     "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style",
 )
 MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2")
@@ -52,9 +65,7 @@ def _sources(*names: str) -> bytes:
 
 
 def verilog_for(platform: Platform, progress=None) -> str:
-    """Verilog of the platform for simulation, generated once per content of hardware sources and platform.
-
-    Verilator sets memories to zero by itself; lines that do it word by word would take it minutes to read.
+    """Verilog of the platform for simulation, cached by content.
 
     Parameters
     ----------
@@ -63,18 +74,26 @@ def verilog_for(platform: Platform, progress=None) -> str:
     progress
         Called with one line of text before slow work.
     """
-    key = digest(
-        _sources("derca_hw", "derca_sim.model", "derca_sim.events"), platform.model_dump_json().encode(),
-        version("amaranth").encode(),
-    )
-    path = build_directory("verilog") / f"{key}.v"
+    def generate() -> str:
+        from derca_hw.generate import verilog
+
+        return verilog(platform)
+
+    return generated(generate, platform.name, platform.model_dump_json(), progress)
+
+
+def generated(generate: Callable[[], str], name: str, key: str, progress=None) -> str:
+    """Verilog for simulation that `generate` gives, once per content of hardware sources and `key`.
+
+    Verilator sets memories to zero by itself; lines that do it word by word would take it minutes to read.
+    """
+    sources = _sources("derca_hw", "derca_sim.model", "derca_sim.events")
+    path = build_directory("verilog") / f"{digest(sources, key.encode(), version('amaranth').encode())}.v"
     with FileLock(f"{path}.lock"):
         if not path.exists():
-            from derca_hw.generate import verilog
-
             if progress:
-                progress(f"generating Verilog of platform {platform.name}")
-            _write(path, ZEROS.sub("", verilog(platform)))
+                progress(f"generating Verilog of {name}")
+            _write(path, ZEROS.sub("", generate()))
     return path.read_text()
 
 
@@ -84,13 +103,15 @@ def _write(path: Path, text: str) -> None:
     os.replace(f.name, path)
 
 
-def build(verilog: str, *, trace: bool = False, progress=None) -> Path:
-    """Compile a design with a top module `derca` and the harness; return the binary.
+def build(verilog: str, harness: Harness = RUN, *, trace: bool = False, progress=None) -> Path:
+    """Compile a design and a harness; return the binary.
 
     Parameters
     ----------
     verilog
-        Source text with the ports of the product's top module.
+        Source text with the top module that the harness knows.
+    harness
+        What drives it.
     trace
         Build waveform output in: slower to build and to run.
     progress
@@ -104,8 +125,8 @@ def build(verilog: str, *, trace: bool = False, progress=None) -> Path:
         If a tool refuses the sources.
     """
     command, env = verilator_command(), verilator_environment()
-    flags = (*VERILATOR_FLAGS, *(("--trace-vcd",) if trace else ()))
-    sources = [(HARNESS / name).read_bytes() for name in SOURCES]
+    flags = ("--top-module", harness.top, *VERILATOR_FLAGS, *(("--trace-vcd",) if trace else ()))
+    sources = [(PLACE / name).read_bytes() for name in harness.sources]
     key = digest(
         verilog.encode(), *sources, " ".join((*flags, *MAKE_FLAGS)).encode(), verilator_version().encode(),
         sys.platform.encode(),
@@ -118,10 +139,11 @@ def build(verilog: str, *, trace: bool = False, progress=None) -> Path:
         if progress:
             progress("compiling the RTL simulation (once per design)")
         with work_dir(place) as work:
-            for name, content in zip(SOURCES, sources, strict=True):
+            for name, content in zip(harness.sources, sources, strict=True):
                 (work / name).write_bytes(content)
             (work / "derca.v").write_text(verilog)
-            call([*command, *flags, "--Mdir", "obj", "-o", "harness", "derca.v", "harness.cpp", "-CFLAGS", "-I.."],
+            call([*command, *flags, "--Mdir", "obj", "-o", "harness", "derca.v", harness.sources[0], "-CFLAGS",
+                  "-I.."],
                   work, env)
             call(["make", "-s", "-C", "obj", "-f", "Vderca.mk", "-j2", *MAKE_FLAGS], work, env)
             shutil.copy2(work / "obj" / "harness", work / "harness")

@@ -32,8 +32,6 @@ class HostInterface(wiring.Component):
     s_axi_* : the AXI4-Lite channels
     now, running, start : Out
         Time, whether it passes, and the cycle before it begins to.
-    fault : Out
-        A fault stands in FAULTS.
     task_write : Out(stream, always ready)
         A parameter of a task was written; `field` is the word index of its `TaskReg`.
     regions : Out(stream, always ready)
@@ -58,6 +56,8 @@ class HostInterface(wiring.Component):
         What `Counters` count.
     faults, fault_where : In
         A strobe per `Fault`; row or task of the one that stops.
+    faulty : Out
+        A fault stands.
     bus_error_task, window_task : In
         With the strobes of the faults of a job: whose.
     """
@@ -76,7 +76,6 @@ class HostInterface(wiring.Component):
             "now": Out(32),
             "running": Out(1),
             "start": Out(1),
-            "fault": Out(1),
             "task_write": Out(pulse(lay.task_write)),
             "regions": Out(pulse(lay.task_write)),
             "table_write": Out(1),
@@ -99,6 +98,7 @@ class HostInterface(wiring.Component):
             "write_request": In(pulse(lay.write_request)),
             "faults": In(len(Fault)),
             "fault_where": In(ROW_BITS),
+            "faulty": Out(1),
             **{f"{fault.name.lower()}_task": In(bits_for(p.scheduler.tasks - 1)) for fault in OF_A_JOB},
             **{f"source_{i}": In(pulse(lay.event)) for i in range(sources)},
             "event": Out(stream.Signature(lay.event)),
@@ -288,8 +288,8 @@ class HostInterface(wiring.Component):
         with m.If((stopping >> number)[0]):
             m.d.comb += whose.eq(where)
         m.d.comb += [
-            self.fault.eq(standing.any()),
             strobes.eq(self.faults | refused << Fault.LOCKED_WRITE | events.lost << Fault.EVENTS_LOST),
+            self.faulty.eq(standing.any()),
             event.valid.eq(unreported.any()),
             event.p.kind.eq(Kind.FAULT),
             event.p.cycle.eq(self.now),

@@ -18,6 +18,13 @@ from .windows import WindowCheck, split_checked
 SEQUENCE_BITS = 16
 
 
+def waiting_bursts(p: Platform) -> int:
+    """Bursts whose AW may run ahead of their data: twice what one store command can need."""
+    panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
+    per_panel = -(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1
+    return max(16, 1 << bits_for(2 * p.m_panels * per_panel))
+
+
 class WriteManager(wiring.Component):
     """Turns write requests and a stream of beats into AXI4 bursts and reports when a store command is in memory.
 
@@ -67,13 +74,6 @@ class WriteManager(wiring.Component):
             "busy": Out(1),
         })
 
-    def lengths_depth(self) -> int:
-        """Bursts whose AW may run ahead of their data: twice what one store command can need."""
-        p = self._p
-        panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
-        per_panel = -(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1
-        return max(16, 1 << bits_for(2 * p.m_panels * per_panel))
-
     def elaborate(self, platform):
         m = Module()
         task = self._lay.write_request["task"].shape
@@ -87,7 +87,7 @@ class WriteManager(wiring.Component):
         })
         m.submodules.split = split = BurstSplitter(self._p)
         m.submodules.windows = windows = WindowCheck(self._p, (WRITE_WINDOW,))
-        m.submodules.lengths = lengths = SyncFIFOBuffered(width=burst_layout.size, depth=self.lengths_depth())
+        m.submodules.lengths = lengths = SyncFIFOBuffered(width=burst_layout.size, depth=waiting_bursts(self._p))
         m.submodules.ends = ends = SyncFIFOBuffered(width=end_layout.size, depth=self.COMMANDS)
         split_checked(m, self, windows, split)
         commands = Signal(range(self.COMMANDS + 1))

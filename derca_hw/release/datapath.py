@@ -93,7 +93,7 @@ class Datapath(wiring.Component):
         pages = 1 + shadow
         # Three or four parameters in one memory or in two: what gives fewer levels to choose from.
         together = 4 * size * pages <= DISTRIBUTED
-        times_w, times = table(m, "times", TIME_BITS, size * (3 if self._keeps else 2), platform)
+        times_w, times = table(m, "times", TIME_BITS, size * (3 if self._keeps else 2))
         config = self.config
         is_slack = config.field == TaskReg.SLACK >> 2
         kept = (config.field <= TaskReg.OFFSET >> 2) | (is_slack if slack else 0)
@@ -102,7 +102,7 @@ class Datapath(wiring.Component):
         number = Cat(config.field[0] | is_slack, config.field[1] | is_slack)  # SLACK follows OFFSET
         parameters = []
         for name, fields in (("parameters", 4),) if together else (("first", 2), ("second", 1 + slack)):
-            memory_w, memory = table(m, name, TIME_BITS, size * fields * pages, platform)
+            memory_w, memory = table(m, name, TIME_BITS, size * fields * pages)
             wide = fields.bit_length() - 1
             m.d.comb += [
                 memory.addr.eq(Cat(self.at, self.parameter[:wide], *page)),

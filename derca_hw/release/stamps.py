@@ -54,14 +54,14 @@ class Stamps(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         together = self._n <= SMALL
-        stamps_w, stamps = table(m, "stamps", TIME_BITS + together, self._n, platform)
-        marks_w, marks = (stamps_w, stamps) if together else table(m, "marks", 1, self._n, platform)
+        stamps_w, stamps = table(m, "stamps", TIME_BITS + together, self._n)
+        marks_w, marks = (stamps_w, stamps) if together else table(m, "marks", 1, self._n)
         write = Signal()
         valid, task, stamp, last = Signal(), Signal.like(self.task), Signal(TIME_BITS), Signal()
         m.d.sync += [valid.eq(self.valid), task.eq(self.task), stamp.eq(self.now), last.eq(self.seen)]
         pending = Signal()
         if self._repeats:
-            copy_w, copy = table(m, "copy", 1, self._n, platform)
+            copy_w, copy = table(m, "copy", 1, self._n)
             mark, again = Signal(), Signal()
             m.d.comb += [
                 copy.addr.eq(self.task), copy_w.addr.eq(task), copy_w.data.eq(~last), copy_w.en.eq(write),

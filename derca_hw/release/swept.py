@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.events import Kind
@@ -11,7 +10,7 @@ from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
 from ..layouts import Layouts, pulse
-from ..ram import ram_style, table
+from ..ram import table
 from .datapath import Datapath, State
 from .stamps import Stamps
 
@@ -109,14 +108,11 @@ class SweptRelease(wiring.Component):
         # -- what is known of it: parameters, times, flags, and whether its job has ended or a trigger has come --------
         m.submodules.datapath = path = Datapath(p)
         shadow = p.tables.shadow
-        mode_w, mode_r = table(m, "mode", 4 if keeps else 2, n * (1 + shadow), platform)
+        mode_w, mode_r = table(m, "mode", 4 if keeps else 2, (1 + shadow) << self._task)
         # Beside the flags: marks of the ends and triggers that have been dealt with; again for either side.
-        flags_w, flags_r = table(m, "flags", data.StructLayout({"state": State(keeps), "seen": 2}), n, platform)
-        m.submodules.seen = seen_memory = Memory(
-            shape=2, depth=1 << self._task, init=[], attrs=ram_style(1 << self._task, platform))
-        seen_w = seen_memory.write_port()
-        seen_end, seen_trigger = (seen_memory.read_port(domain="comb") for _ in range(2))
-        failures_w, failures_r = table(m, "failures", 1, n, platform)  # whether the end was a failure
+        flags_w, flags_r = table(m, "flags", data.StructLayout({"state": State(keeps), "seen": 2}), n)
+        seen_w, seen_end, seen_trigger = table(m, "seen", 2, n, reads=2)
+        failures_w, failures_r = table(m, "failures", 1, n)  # whether the end was a failure
         m.submodules.ends = ends = Stamps(p)
         m.submodules.triggers = triggers = Stamps(p, repeats=True)
         final = Signal()

@@ -1,6 +1,5 @@
 """The driver: registers by name, through any transport, on hardware that it knows."""
 
-import time
 from collections.abc import Callable, Iterable
 
 from ..model.platform import Platform
@@ -86,8 +85,7 @@ class Driver:
     def load(self, writes: Iterable[tuple[int, int]]) -> None:
         """Perform writes (address, value), such as a compiled task set's."""
         self._loaded = True
-        for address, value in writes:
-            self._transport.write(address, value)
+        self._transport.write_all(writes)
 
     def start(self, timeout: float = 1.0) -> None:
         """Start a run and wait until time passes; what was loaded since the last start or commit takes over."""
@@ -123,9 +121,9 @@ class Driver:
         TimeoutError
             If it does not come within `timeout` seconds; the message has the fields and the faults.
         """
-        end = time.monotonic() + timeout
+        end = self._transport.clock() + timeout
         while True:
-            late = time.monotonic() > end
+            late = self._transport.clock() > end
             status = self.fields("STATUS")
             if done(status):
                 return status

@@ -15,7 +15,7 @@ class Board:
     name, title
         As given on the command line, and for people.
     family
-        Device family of `derca_hw.family`.
+        Device family, as the tools tell them apart.
     part
         Options that name the device to nextpnr, in its own words.
     pin_mhz, core_mhz
@@ -25,6 +25,11 @@ class Board:
         where there are any.
     constraints, platform, taskset
         File in `constraints/`, in `sim/platforms/`, in `sim/tasksets/`.
+    doubled
+        Whether main memory is the device's single-ported RAM, at twice the core clock. A simulation of the top then
+        has two cycles of `clk` per core cycle, else one.
+    low_leds
+        Of the LEDs running, miss, fault: those that a low level lights.
     program
         Command that loads the bitstream; `{}` stands for the file.
     """
@@ -40,7 +45,19 @@ class Board:
     platform: str
     taskset: str
     program: str
+    doubled: bool = False
+    low_leds: tuple[str, ...] = ()
     baud: int = 1_000_000
+
+    @property
+    def target(self) -> str:
+        """Device family of `derca_hw.family`: iCE40 with or without DSP blocks."""
+        return "ice40hx" if self.family == "ice40" and not self.available["DSP"] else self.family
+
+    @property
+    def divisor(self) -> int:
+        """Core clock cycles per bit on the UART."""
+        return round(self.core_mhz * 1e6 / self.baud)
 
 
 _ECP5_85 = {"LUT": 83640, "REG": 83640, "BRAM": 208, "DSP": 156}
@@ -60,12 +77,13 @@ BOARDS: dict[str, Board] = {board.name: board for board in (
            pin_mhz=25, core_mhz=25, available=_ECP5_85, taskset="demo.toml", program="openFPGALoader -b ulx3s {}"),
     _board("ecpix5-45f", "LambdaConcept ECPIX-5 with LFE5UM5G-45F", "ecp5", "--um5g-45k --package CABGA554 --speed 8",
            "lpf", pin_mhz=100, core_mhz=50, available=_ECP5_45, taskset="demo.toml",
-           program="openFPGALoader -b ecpix5 {}"),
+           program="openFPGALoader -b ecpix5 {}", low_leds=("running", "miss", "fault")),
     _board("orangecrab-25f", "OrangeCrab r0.2 with LFE5U-25F", "ecp5", "--25k --package CSFBGA285 --speed 8", "lpf",
            pin_mhz=48, core_mhz=24, available=_ECP5_25, taskset="digits_tiny.toml",
-           program="dfu-util --alt 0 -D {}"),
+           program="dfu-util --alt 0 -D {}", low_leds=("running", "miss", "fault")),
     _board("icebreaker", "iCEBreaker with iCE40UP5K", "ice40", "--up5k --package sg48", "pcf",
-           pin_mhz=12, core_mhz=12, available=_UP5K, taskset="digits_tiny.toml", program="iceprog {}"),
+           pin_mhz=12, core_mhz=12, doubled=True, low_leds=("running", "fault"), available=_UP5K,
+           taskset="digits_tiny.toml", program="iceprog {}"),
     _board("hx8k", "iCE40-HX8K breakout board", "ice40", "--hx8k --package ct256", "pcf",
            pin_mhz=12, core_mhz=12, available=_HX8K, taskset="hx8k.toml", program="iceprog -S {}"),
 )}

@@ -126,8 +126,13 @@ def load_platform(path: Path) -> Platform:
     return load_toml(path, Platform)
 
 
-def load_taskset(path: Path) -> TaskSet:
+def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
     """Read a task set and everything it names: platform, networks, test images.
+
+    Parameters
+    ----------
+    platform
+        A platform file that replaces the one the task set names.
 
     Raises
     ------
@@ -136,6 +141,8 @@ def load_taskset(path: Path) -> TaskSet:
     """
     path = Path(path)
     data, parts, problems = read_toml(path), {}, []
+    if platform is not None:
+        data["platform"] = str(platform.resolve())
     if isinstance(data.get("platform"), str):
         parts["platform"] = path.parent / data["platform"]
         try:

@@ -1,0 +1,1 @@
+"""Tops for boards: accelerator, main memory on the chip, link to the host, clock, LEDs."""

@@ -1,0 +1,107 @@
+"""Clock and reset of a board."""
+
+from amaranth.hdl import ClockDomain, Const, Instance, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.board import Board
+
+from ..family import Family
+
+#: Bits of the counter that holds reset after configuration, until block RAM of an iCE40 can be relied on (3 us).
+RESET_BITS = 6
+
+
+class Clocks(wiring.Component):
+    """The core clock and its reset, high for 64 cycles after configuration and, with a PLL, after it has locked.
+
+    With `Board.doubled` there is a clock of twice the rate, and a register of it is the core clock; see `DoubledStore`.
+    Without primitives (`Family.PORTABLE`) the pin already brings the core clock, or the fast one if there is one.
+
+    Attributes
+    ----------
+    pin : In
+    clock, reset : Out
+    fast, phase : Out
+        With `Board.doubled`: the fast clock, and its register that is the core clock.
+    """
+
+    def __init__(self, board: Board):
+        self._board = board
+        super().__init__({
+            "pin": In(1),
+            "clock": Out(1),
+            "reset": Out(1),
+            **({"fast": Out(1), "phase": Out(1)} if board.doubled else {}),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        board = self._board
+        m.domains.boot = boot = ClockDomain(local=True, reset_less=True)
+        locked = Const(1, 1)
+        if board.doubled:
+            locked = self._doubled(m, platform)
+        elif platform is Family.ECP5 and board.pin_mhz != board.core_mhz:
+            locked = self._ecp5_pll(m)
+        else:
+            m.d.comb += self.clock.eq(self.pin)
+        m.d.comb += boot.clk.eq(self.clock)
+
+        count = Signal(RESET_BITS)
+        done = Signal()
+        with m.If(~locked):
+            m.d.boot += [count.eq(0), done.eq(0)]
+        with m.Elif(~done):
+            m.d.boot += [count.eq(count + 1), done.eq(count.all())]
+        m.d.comb += self.reset.eq(~done)
+        return m
+
+    def _doubled(self, m, platform):
+        """The fast clock and the core clock made of it; gives whether the PLL has locked."""
+        m.domains.doubled = fast = ClockDomain(local=True, reset_less=True)
+        m.d.comb += fast.clk.eq(self.fast)
+        m.d.doubled += self.phase.eq(~self.phase)
+        if platform is not Family.ICE40:
+            m.d.comb += [self.fast.eq(self.pin), self.clock.eq(self.phase)]
+            return Const(1, 1)
+        if (self._board.pin_mhz, self._board.core_mhz) != (12, 12):
+            raise ValueError("pin_mhz and core_mhz must be 12 with a doubled clock on iCE40")
+        locked = Signal()
+        m.submodules.pll = Instance(  # 12 MHz x 64 / 32
+            "SB_PLL40_PAD", p_FEEDBACK_PATH="SIMPLE", p_DIVR=0, p_DIVF=63, p_DIVQ=5, p_FILTER_RANGE=1,
+            i_PACKAGEPIN=self.pin, i_RESETB=1, i_BYPASS=0, o_PLLOUTGLOBAL=self.fast, o_LOCK=locked,
+        )
+        m.submodules.buffer = Instance(
+            "SB_GB", i_USER_SIGNAL_TO_GLOBAL_BUFFER=self.phase, o_GLOBAL_BUFFER_OUTPUT=self.clock)
+        return self._settled(m, locked)
+
+    def _settled(self, m, locked):
+        """The lock of a PLL in the core clock's domain."""
+        seen, again = Signal(), Signal()
+        m.d.boot += [seen.eq(locked), again.eq(seen)]
+        return again
+
+    def _ecp5_pll(self, m):
+        """EHXPLLL from the pin's rate to the core's, an integer fraction of it; gives whether it has locked."""
+        ratio = self._board.pin_mhz / self._board.core_mhz
+        if not ratio.is_integer():
+            raise ValueError(f"core_mhz must be an integer fraction of pin_mhz = {self._board.pin_mhz:g}, "
+                             f"not {self._board.core_mhz:g}")
+        divider = round(600 / self._board.core_mhz)  # the oscillator runs at 400 .. 800 MHz
+        locked = Signal()
+        m.submodules.pll = Instance(
+            "EHXPLLL",
+            ("a", "FREQUENCY_PIN_CLKI", f"{self._board.pin_mhz:g}"),
+            ("a", "FREQUENCY_PIN_CLKOP", f"{self._board.core_mhz:g}"),
+            ("a", "ICP_CURRENT", "12"), ("a", "LPF_RESISTOR", "8"),
+            ("a", "MFG_ENABLE_FILTEROPAMP", "1"), ("a", "MFG_GMCREF_SEL", "2"),
+            p_PLLRST_ENA="DISABLED", p_INTFB_WAKE="DISABLED", p_STDBY_ENABLE="DISABLED", p_DPHASE_SOURCE="DISABLED",
+            p_OUTDIVIDER_MUXA="DIVA", p_OUTDIVIDER_MUXB="DIVB", p_OUTDIVIDER_MUXC="DIVC", p_OUTDIVIDER_MUXD="DIVD",
+            p_FEEDBK_PATH="CLKOP", p_CLKI_DIV=int(ratio), p_CLKFB_DIV=1,
+            p_CLKOP_ENABLE="ENABLED", p_CLKOP_DIV=divider, p_CLKOP_CPHASE=divider // 2 - 1, p_CLKOP_FPHASE=0,
+            i_RST=0, i_STDBY=0, i_CLKI=self.pin, i_CLKFB=self.clock,
+            i_PHASESEL0=0, i_PHASESEL1=0, i_PHASEDIR=1, i_PHASESTEP=1, i_PHASELOADREG=1, i_PLLWAKESYNC=0, i_ENCLKOP=0,
+            o_CLKOP=self.clock, o_LOCK=locked,
+        )
+        return self._settled(m, locked)

@@ -1,0 +1,116 @@
+"""The top of a board: accelerator, main memory, link to the host, clock, LEDs."""
+
+from amaranth.hdl import ClockDomain, DomainRenamer, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from derca_sim.model.board import Board
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import register_map
+
+from ..host.lite import lite_ports
+from ..top import Derca
+from .clocks import Clocks
+from .link import UartLink
+from .memory import MainMemory
+from .store import BlockStore, DoubledStore, store_ports
+
+#: Of signals that constraint files name.
+NAMED = {"keep": 1}
+#: Channels of the accelerator's AXI4 port: whether it sends, and the members that matter here.
+_CHANNELS = {
+    "ar": (True, ("addr", "len")),
+    "r": (False, ("data", "resp", "last")),
+    "aw": (True, ("addr", "len")),
+    "w": (True, ("data", "last")),
+    "b": (False, ("resp",)),
+}
+
+
+class BoardSystem(wiring.Component):
+    """`Derca` with main memory on the chip, as fast and with the latencies that the platform says, and a UART.
+
+    The core runs at `Board.core_mhz`; after configuration reset is held for some cycles (see `Clocks`). What is
+    triggered from outside has no pins: the host triggers sporadic tasks.
+
+    Parameters
+    ----------
+    p, board
+    divisor
+        Core clock cycles per bit on the UART; default: as `Board.baud` says.
+
+    Attributes
+    ----------
+    clk : In
+        The board's clock.
+    rx, tx : In, Out
+        UART, as the FPGA sees it.
+    led_running, led_miss, led_fault : Out
+        Lit while time passes; from a missed deadline until the next start; while a fault stands. The level is what
+        the board's LED needs.
+    """
+
+    def __init__(self, p: Platform, board: Board, divisor: int | None = None):
+        self._p, self._board = p, board
+        self._divisor = divisor or board.divisor
+        super().__init__({
+            "clk": In(1),
+            "rx": In(1, init=1),
+            "tx": Out(1, init=1),
+            "led_running": Out(1),
+            "led_miss": Out(1),
+            "led_fault": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self._p
+        m.domains.sync = sync = ClockDomain()
+        sync.clk = Signal(name="core_clock", attrs=NAMED)
+        m.submodules.clocks = clocks = Clocks(self._board)
+        derca = Derca(p)
+        m.submodules.derca = DomainRenamer("core")(derca)  # it defines a domain of its own
+        m.submodules.memory = memory = MainMemory(p)
+        m.submodules.store = store = (DoubledStore if self._board.doubled else BlockStore)(p)
+        m.submodules.link = link = UartLink(p, self._divisor)
+        m.d.comb += [
+            clocks.pin.eq(self.clk),
+            sync.clk.eq(clocks.clock),
+            sync.rst.eq(clocks.reset),
+            derca.aclk.eq(clocks.clock),
+            derca.aresetn.eq(~clocks.reset),
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
+        ]
+        if self._board.doubled:
+            m.domains.fast = fast = ClockDomain(reset_less=True)
+            fast.clk = Signal(name="fast_clock", attrs=NAMED)
+            m.d.comb += [fast.clk.eq(clocks.fast), store.phase.eq(clocks.phase)]
+        for channel, (sends, members) in _CHANNELS.items():
+            side = getattr(memory, channel)
+            pairs = [(f"{channel}{name}", getattr(side.p, name)) for name in members]
+            pairs.append((f"{channel}valid", side.valid))
+            for name, signal in pairs:
+                ours = getattr(derca, f"m_axi_{name}")
+                m.d.comb += signal.eq(ours) if sends else ours.eq(signal)
+            ready = getattr(derca, f"m_axi_{channel}ready")
+            m.d.comb += ready.eq(side.ready) if sends else side.ready.eq(ready)
+        for name, member in store_ports(p).items():
+            ours, its = getattr(memory, name), getattr(store, name)
+            m.d.comb += its.eq(ours) if member.flow == In else ours.eq(its)
+
+        for name, member in lite_ports(register_map(p).address_bits).items():
+            ours, its = getattr(derca, name), getattr(link, name)
+            m.d.comb += ours.eq(its) if member.flow == In else its.eq(ours)
+        connect(m, link.memory_request, memory.memory_request)
+        m.d.comb += [
+            link.memory_data.eq(memory.memory_data),
+            link.memory_valid.eq(memory.memory_valid),
+            link.event.valid.eq(derca.event_valid),
+            derca.event_ready.eq(link.event.ready),
+            *(getattr(link.event.p, name).eq(getattr(derca, f"event_{name}"))
+              for name in ("cycle", "kind", "task", "region", "arg")),
+        ]
+        for name, lit in (("running", derca.running), ("miss", derca.missed), ("fault", derca.faulty)):
+            m.d.comb += getattr(self, f"led_{name}").eq(lit ^ (name in self._board.low_leds))
+        return m
