@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from derca_cli import main, toolchain
 from derca_cli.ip.boards import BOARDS
 from derca_hw.ip import TOP, check_base
-from derca_sim.model.registers import register_map
+from derca_sim.model.registers import register_map, start_value
 from derca_sim.model.taskset import load_platform
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -287,6 +287,29 @@ def test_the_packager_checks_every_interface(package):
     tool.component.interfaces.pop("m_axi")
     with pytest.raises(Exception, match="m_axi was not recognised"):
         tool.run("package_ip.tcl")
+
+
+def test_a_task_set_is_loaded_through_jtag(one):
+    words, writes = [0x1234_5678, 0xFFFF_FFFF, 0x0000_00AB], [(0x20000, 7), (0x34, 0x8000_0001)]
+    (one.out / "memory.bin").write_bytes(b"".join(w.to_bytes(4, "little") for w in words)[:-3])
+    (one.out / "host_writes.txt").write_text("".join(f"{a:08x} {v:08x}\n" for a, v in writes))
+    tool = vivado(one)
+    tool.run("run.tcl", "0")
+    options = [dict(zip(call[4::2], call[5::2], strict=True)) for call in tool.calls
+               if call[0] == "create_hw_axi_txn"]
+    sent = [(int(o["-address"], 16), int(o["-data"], 16)) for o in options if o["-type"] == "write"]
+    base, registers = one.board.base, one.board.registers
+    control = register_map(one.platform).address("CONTROL")
+    assert sent == [*((base + 4 * i, word) for i, word in enumerate(words)),
+                    *((registers + address, value) for address, value in writes),
+                    (registers + control, start_value(one.platform))]
+    asked = [int(o["-address"], 16) - registers for o in options if o["-type"] == "read"]
+    layout = json.loads((one.out / "registers.json").read_text())
+    task = layout["task_registers"]
+    assert asked == [layout["registers"]["NOW"], layout["registers"]["FAULTS"], *(
+        task["base"] + i * task["stride"] + task[name] for i in range(task["tasks"])
+        for name in ("RELEASES", "FINISHES", "MISSES", "OVERRUNS"))]
+    assert tool.printed[-1].startswith("task 4: 42 jobs released, 42 finished")
 
 
 def test_a_pin_that_does_not_exist_is_noticed(one):

@@ -37,6 +37,8 @@ class Vivado:
         What is connected, one set a connection.
     assigned
         Address space, segment, offset, range.
+    printed
+        Lines that the script has printed.
     """
 
     def __init__(self, folder: Path, component: Component, parts: list[str]):
@@ -45,6 +47,7 @@ class Vivado:
         self.cells: dict[str, str] = {}
         self.ports: dict[str, str] = {}
         self.nets: list[set[str]] = []
+        self.printed: list[str] = []
         self.missing: list[str] = []  # what a command was refused for: Tcl hands no exceptions on
         self.assigned: list[tuple[str, str, str, str]] = []
 
@@ -60,7 +63,7 @@ class Vivado:
         """
         tcl = tkinter.Tcl()
         tcl.createcommand("unknown", self._unknown)
-        tcl.createcommand("puts", lambda *args: "")
+        tcl.createcommand("puts", lambda *args: self.printed.append(args[-1]))
         tcl.call("set", "argv", " ".join(arguments))
         try:
             tcl.call("source", str(self.folder / script))
@@ -169,7 +172,8 @@ class Vivado:
                                   options.get("-offset", ""), options.get("-range", "")))
 
     def get_property(self, name, thing):
-        known = {"PROGRESS": "100%", "SLACK": "0.1", "STATUS": "done", "CONFIG.NUM_SI": "6", "CONFIG.NUM_CLKS": "7"}
+        known = {"PROGRESS": "100%", "SLACK": "0.1", "STATUS": "done", "CONFIG.NUM_SI": "6", "CONFIG.NUM_CLKS": "7",
+                 "DATA": "0000002a"}
         if name == "interface_mode":
             return self.component.type_and_mode(thing)[1]
         return known[name]

@@ -36,6 +36,7 @@ def ip(
     ip/                 the IP repository: component.xml, Verilog with interface attributes, timing constraint
     package_ip.tcl      packages the Verilog with Vivado's own packager instead
     build.tcl           makes the project with its block design; reads design.tcl and settings.tcl
+    run.tcl             configures a board without a processor, loads the task set and runs it, through JTAG
     board.xdc           pins of the project
     lint.vlt, ip_lint.vlt
                         lint waivers: verilator --lint-only -Wall lint.vlt ip_lint.vlt ip/hdl/derca_ip.v

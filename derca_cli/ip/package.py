@@ -8,7 +8,7 @@ from derca_hw.generate import ip_verilog
 from derca_hw.ip import TOP, window_bits
 from derca_sim.errors import InputError
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import register_map
+from derca_sim.model.registers import TaskReg, register_map, start_value
 
 from .boards import VendorBoard
 from .component import HDL, OUT_OF_CONTEXT, Identity, component
@@ -54,8 +54,9 @@ def write_package(folder: Path, p: Platform, board: VendorBoard, base: int) -> N
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for source, name in (("build.tcl", ) * 2, ("package_ip.tcl", ) * 2, (board.design, "design.tcl")):
-        shutil.copyfile(SCRIPTS / source, folder / name)
+    for name in ("build.tcl", "package_ip.tcl", *([] if board.processor else ["run.tcl"])):
+        shutil.copyfile(SCRIPTS / name, folder / name)
+    shutil.copyfile(SCRIPTS / board.design, folder / "design.tcl")
     for waivers in (LINT_WAIVERS, IP_LINT_WAIVERS):
         shutil.copyfile(waivers, folder / waivers.name)
     shutil.copyfile(checkout_file("constraints", board.constraints), folder / "board.xdc")
@@ -63,7 +64,7 @@ def write_package(folder: Path, p: Platform, board: VendorBoard, base: int) -> N
 
 def settings(p: Platform, board: VendorBoard, base: int, interfaces: dict[str, Interface]) -> str:
     """`settings.tcl`: what the scripts need to know of hardware and board."""
-    identity = Identity.of(p)
+    identity, registers = Identity.of(p), register_map(p)
     facts = {
         "top": TOP,
         "vlnv": identity.vlnv,
@@ -80,8 +81,16 @@ def settings(p: Platform, board: VendorBoard, base: int, interfaces: dict[str, I
         "base": f"{base:#x}",
         "window": 1 << window_bits(p),
         "registers": f"{board.registers:#x}",
-        "register_range": 1 << register_map(p).address_bits,
+        "register_range": 1 << registers.address_bits,
         "register_segment": f"derca/s_axi/{BLOCK}",
+        "control": registers.address("CONTROL"),
+        "start": start_value(p),
+        "now": registers.address("NOW"),
+        "faults": registers.address("FAULTS"),
+        "tasks": registers.tasks.count,
+        "task_base": registers.tasks.base,
+        "task_stride": registers.tasks.stride,
+        "counts": " ".join(str(int(TaskReg[name])) for name in ("RELEASES", "FINISHES", "MISSES", "OVERRUNS")),
     }
     lines = "".join(f"    {name:<18}{{{value}}}\n" for name, value in facts.items())
     return f"# What the scripts need to know of this hardware and its board.\narray set facts {{\n{lines}}}\n"

@@ -10,8 +10,8 @@ from .interfaces import Interface
 
 #: How a host reaches registers and memory.
 _JTAG = """\
-There is no processor: the host is a computer at the JTAG cable. In Vivado's hardware manager, `create_hw_axi_txn` and
-`run_hw_axi` read and write registers and memory."""
+There is no processor: the host is a computer at the JTAG cable. `vivado -mode batch -source run.tcl` configures the
+board, loads the task set that this folder was made with, runs it for a second and prints what became of its jobs."""
 _PROCESSOR = """\
 The host is the processor. Under Linux, keep the kernel out of the memory window with a `reserved-memory` node; bare
 metal, keep the linker out of it. The port to the DDR is not coherent: flush and invalidate caches around what the
@@ -58,8 +58,8 @@ Address 0 of tables and of `memory.bin` is the beginning of the memory window; t
 
 {_PROCESSOR if board.processor else _JTAG}
 
-To run a task set: copy `memory.bin` to the memory, make the writes of `host_writes.txt` (address from the beginning of
-the registers, value), then write {start_value(p)} to CONTROL. `derca.h` has the registers for C, `registers.md`
+A host program copies `memory.bin` to the memory, makes the writes of `host_writes.txt` (address from the beginning of
+the registers, value), then writes {start_value(p)} to CONTROL. `derca.h` has the registers for C, `registers.md`
 explains them. The latency of the board's memory varies: cycles of the golden model are those of the platform's fixed
 latencies.
 
