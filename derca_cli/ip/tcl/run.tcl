@@ -42,7 +42,7 @@ foreach word $words {
 }
 set file [open [file join $here host_writes.txt]]
 foreach {offset value} [read $file] {
-    write_word [expr {$facts(registers) + 0x$offset}] 0x$value
+    write_word [expr {$facts(registers) + "0x$offset"}] 0x$value
 }
 close $file
 write_word [expr {$facts(registers) + $facts(control)}] $facts(start)
