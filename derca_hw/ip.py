@@ -85,11 +85,14 @@ class DercaIp(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.derca = derca = self._derca
-        for name in self._same:
-            ours, its = getattr(self, name), getattr(derca, name)
-            m.d.comb += its.eq(ours) if self.signature.members[name].flow == In else ours.eq(its)
         bits = window_bits(self._p)
         above = Const(self._base >> bits, self._p.bus.address_width - bits)
+        for name in self._same:
+            ours, its = getattr(self, name), getattr(derca, name)
+            if self.signature.members[name].flow == In:
+                m.d.comb += its.eq(ours)
+            else:
+                m.d.comb += ours.eq(Cat(its[:bits], above) if name in ("m_axi_awaddr", "m_axi_araddr") else its)
         m.d.comb += [
             self.interrupt.eq(derca.faulty),
             self.m_axis_event_tvalid.eq(derca.event_valid),
@@ -99,8 +102,6 @@ class DercaIp(wiring.Component):
             value = getattr(derca, f"event_{field}")
             m.d.comb += self.m_axis_event_tdata[offset:offset + len(value)].eq(value)
         for channel in ("aw", "ar"):
-            address = getattr(derca, f"m_axi_{channel}addr")
-            m.d.comb += getattr(self, f"m_axi_{channel}addr").eq(Cat(address[:bits], above))
             for name, (_, value) in _BURST.items():
                 m.d.comb += getattr(self, f"m_axi_{channel}{name}").eq(value)
         return m
