@@ -44,6 +44,10 @@ In a design of your own: add `ip/` to the IP repositories (`set_property ip_repo
 version and checksums; the interfaces come out the same, from the attributes in the Verilog. Without packaging, a block
 design takes `ip/hdl/derca_ip.v` as a module reference.
 
+These files follow the formats and commands of Vivado 2022.2 and later. They are checked with open tools: the Verilog
+with Verilator and Yosys, component.xml against it and against IEEE 1685-2009, the scripts in a Tcl interpreter that
+knows the pins of the cells they connect. The last word is Vivado's.
+
 The timing report of Vivado is the judge of the clock: {p.clock_mhz:g} MHz is what the platform asks for, and what the
 analysis of task sets counts in. Any other clock works; `clock_mhz` in the platform sets it.
 
