@@ -36,10 +36,10 @@ _PLATFORMS = {
         "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
         "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
     },
-    # Several k steps in a beat, an array wider than high, two spare banks.
+    # Several k steps in a beat, an array wider than high, two spare banks, tables read word by word.
     "flat": {
         "array": {"rows": 2, "cols": 4}, "tile": {"m": 4, "k": 8, "n": 8}, "bus": {"data_width": 64, "burst_beats": 4},
-        "buffers": {"banks": 4, "spare": 2},
+        "buffers": {"banks": 4, "spare": 2}, "tables": {"read": "word"},
         "memory": {"read_latency": 20, "write_latency": 40, "size": 1 << 19},
     },
     # Padding lanes on both sides, nothing a power of two, columns that drain faster than a bank is updated.
@@ -48,10 +48,11 @@ _PLATFORMS = {
         "bus": {"data_width": 128, "outstanding": 2, "burst_beats": 8}, "store": {"requant_lanes": 2},
         "memory": {"read_latency": 40, "write_latency": 1, "size": 1 << 19},
     },
-    # int16, an odd number of rows and columns.
+    # int16, an odd number of rows and columns, tables of one page read word by word.
     "words": {
         "array": {"rows": 3, "cols": 5, "dtype": "int16"}, "tile": {"m": 9, "k": 8, "n": 10},
         "bus": {"data_width": 64, "outstanding": 8, "burst_beats": 16}, "store": {"requant_lanes": 1},
+        "tables": {"read": "word", "shadow": False, "parity": False},
         "memory": {"read_latency": 12, "write_latency": 6, "size": 1 << 19},
     },
 }

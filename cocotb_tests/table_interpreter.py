@@ -49,7 +49,7 @@ class Interpreter:
                 self.walk.update(
                     k=0, a=begin["a_row"], b=begin["b_col"], m_panel=0, n_panel=0, n_base=0,
                     count=begin["count"] + begin["k"])
-                slices += row["redo"]
+                slices = row["redone"]
             if resumed and row["in_strategy"] in (Strategy.PERSIST, Strategy.PARK):
                 self.load_bank(task, self.layers[begin["layer"]])
         else:

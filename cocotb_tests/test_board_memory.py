@@ -3,12 +3,14 @@
 The oracle holds bytes and bursts; it follows the rules that the simulation's memory follows (`axi_memory.h`).
 """
 
+import gc
+import re
 from collections import deque
 from dataclasses import dataclass, field
 
 import cocotb
 import pytest
-from amaranth.hdl import ClockDomain, DomainRenamer, Module, Signal
+from amaranth.hdl import ClockDomain, DomainRenamer, Fragment, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, connect, flipped
 from kit.cycles import Cycles
@@ -16,9 +18,11 @@ from kit.payload import pack, unpack
 from kit.platforms import platform
 from kit.run import generator, parameters, simulate
 
+from derca_cli.toolchain import yosys_share
 from derca_hw.board.link_access import host_ports
 from derca_hw.board.memory import MainMemory
 from derca_hw.board.store import BlockStore, DoubledStore, store_ports
+from derca_hw.family import Family
 from derca_hw.layouts import Layouts
 from derca_hw.memory.write import waiting_bursts
 
@@ -27,10 +31,10 @@ OKAY, SLVERR = 0, 2
 
 
 class MemoryWithStore(wiring.Component):
-    """Main memory and its store; with `doubled` the clock of this component is the fast one."""
+    """Main memory and its store, made for a family; with `doubled` the clock of this component is the fast one."""
 
-    def __init__(self, p, doubled: bool):
-        self._doubled = doubled
+    def __init__(self, p, doubled: bool, family: Family):
+        self._doubled, self._family = doubled, family
         self._memory, self._store = MainMemory(p), (DoubledStore if doubled else BlockStore)(p)
         self._inner = store_ports(p)
         members = self._memory.signature.members.items()
@@ -51,6 +55,8 @@ class MemoryWithStore(wiring.Component):
             m.domains.core = core = ClockDomain(reset_less=True)
             m.d.sync += phase.eq(~phase)
             m.d.comb += [core.clk.eq(phase), store.phase.eq(phase)]
+        memory, store = (Fragment.get(block, self._family) for block in (memory, store))
+        if self._doubled:
             memory, store = (DomainRenamer({"sync": "core", "fast": "sync"})(block) for block in (memory, store))
         m.submodules.memory, m.submodules.store = memory, store
         return m
@@ -239,10 +245,16 @@ NARROW = platform(name="narrow", bus={"data_width": 32, "address_width": 16, "ou
                   memory={"read_latency": 4, "write_latency": 2, "size": 65536})
 
 
-@pytest.mark.parametrize(("p", "doubled"), [(BLOCK, False), (WIDE, False), (NARROW, False), (NARROW, True)],
-                         ids=["block", "wide", "narrow", "doubled"])
-def test_every_beat_in_its_cycle(p, doubled):
-    simulate(lambda: MemoryWithStore(p, doubled), __name__, "traffic", platform=p, doubled=doubled, cycles=20_000)
+@pytest.mark.parametrize(("p", "doubled", "family"), [
+    (BLOCK, False, Family.PORTABLE), (WIDE, False, Family.PORTABLE), (BLOCK, False, Family.ICE40HX),
+    (NARROW, True, Family.PORTABLE), (NARROW, True, Family.ICE40),
+], ids=["block", "wide", "block on ice40hx", "doubled", "doubled on ice40"])
+def test_every_beat_in_its_cycle(p, doubled, family):
+    cells = (yosys_share() / "ice40" / "cells_sim.v").read_text()
+    models = "" if family is Family.PORTABLE else re.search(
+        r"^module SB_SPRAM256KA .*?^endmodule$", cells, re.MULTILINE | re.DOTALL)[0]
+    simulate(lambda: MemoryWithStore(p, doubled, family), __name__, "traffic", platform=p, models=models,
+             doubled=doubled, cycles=20_000)
 
 
 def test_limits_are_named(monkeypatch):
@@ -254,3 +266,4 @@ def test_limits_are_named(monkeypatch):
         MainMemory(platform(memory={"size": 5000}))
     with pytest.raises(ValueError, match="data_width must be 32 and .* at most 65536 .*, not 64 and 65536"):
         DoubledStore(platform(memory={"size": 65536}))
+    gc.collect()

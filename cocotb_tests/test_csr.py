@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 import xml.etree.ElementTree as ElementTree
 
 import cocotb
@@ -17,7 +18,7 @@ from derca_sim.csr.driver import Driver, WrongHardware
 from derca_sim.csr.header import header
 from derca_sim.csr.markdown import markdown
 from derca_sim.csr.svd import svd
-from derca_sim.csr.transport import OKAY, READ, REFUSED, WRITE, AccessRefused, LinkError, MemoryMapped, Serial, frame
+from derca_sim.csr.transport import AccessRefused, MemoryMapped
 from derca_sim.errors import InputError
 from derca_sim.model.description import Access, Array, Field, Register, RegisterMap
 from derca_sim.model.platform import Platform
@@ -208,6 +209,13 @@ class Words:
             raise AccessRefused(f"{address:#x}")
         self.words[address] = value
 
+    def write_all(self, writes):
+        for address, value in writes:
+            self.write(address, value)
+
+    def clock(self):
+        return time.monotonic()
+
 
 def test_the_driver_reads_identity_version_and_configuration_first():
     transport = Words(SMALL)
@@ -260,55 +268,6 @@ def test_the_memory_mapped_transport_reads_and_writes_words(tmp_path):
     assert file.read_bytes()[at:at + 4] == bytes.fromhex("78563412")
     with pytest.raises(InputError, match=r"missing at 0x0: cannot be mapped .*allowed are /dev/mem"):
         MemoryMapped(str(tmp_path / "missing"), 0, 4096)
-
-
-class Line:
-    """A serial line to registers: answers every whole frame, as `answer` changes it."""
-
-    def __init__(self, p, answer=lambda data: data):
-        self.words, self.answer, self.sent, self.waiting = Words(p, {0x18}), answer, b"", b""
-
-    def write(self, data):
-        self.sent += data
-        assert sum(data) & 0xFF == 0 and data[0] == len(data) - 2
-        body = data[1:-1]
-        address = int.from_bytes(body[1:5], "little")
-        reply = bytes([OKAY])
-        try:
-            if body[0] == READ:
-                reply += self.words.read(address).to_bytes(4, "little")
-            else:
-                assert body[0] == WRITE
-                self.words.write(address, int.from_bytes(body[5:9], "little"))
-        except AccessRefused:
-            reply = bytes([REFUSED])
-        self.waiting += self.answer(frame(reply))
-
-    def read(self, count):
-        out, self.waiting = self.waiting[:count], self.waiting[count:]
-        return out
-
-
-def test_the_serial_transport_reads_writes_and_tells_refusals():
-    line = Line(SMALL)
-    driver = Driver.open(Serial(line), SMALL)
-    assert line.sent[:7] == bytes([5, 0x52, 0, 0, 0, 0, 0xA9])
-    driver.write("PERIOD", 0xFFEEDDCC, task=2)
-    assert line.words.words[register_map(SMALL).address("PERIOD", 2)] == 0xFFEEDDCC
-    with pytest.raises(AccessRefused, match="POLICY"):
-        driver.write("POLICY", 1)
-
-
-@pytest.mark.parametrize(("answer", "text"), [
-    (lambda data: b"", "0 of 1 bytes came in time"),
-    (lambda data: data[:3], "2 of 6 bytes came in time"),
-    (lambda data: data[:2] + bytes([data[2] ^ 4]) + data[3:], "is damaged"),
-    (lambda data: frame(b"\x00\x01"), "is not one of 5 bytes"),
-    (lambda data: frame(b"\x07\x01\x01\x01\x01"), "is not one of 5 bytes"),
-])
-def test_the_serial_transport_notices_what_the_line_does(answer, text):
-    with pytest.raises(LinkError, match=text):
-        Driver.open(Serial(Line(SMALL, answer)), SMALL)
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")

@@ -1,20 +1,24 @@
 """The kernel manager against the tables it was loaded with, cycle by cycle, also with damaged rows."""
 
+import re
 from dataclasses import dataclass
 
 import cocotb
 import pytest
+from amaranth.hdl import Fragment
 from kit.cycles import Cycles
 from kit.payload import pack, unpack
 from kit.platforms import PADDED, SMALL, platform
 from kit.run import generator, parameters, simulate
 
+from derca_cli.toolchain import yosys_share
+from derca_hw.family import Family
 from derca_hw.kernel.manager import KernelManager
 from derca_hw.layouts import Layouts
 from derca_sim.compile.tables import index_row
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Table
-from derca_sim.model.tables import COUNT_BITS, Strategy, entry_layout, index_layout, layer_layout
+from derca_sim.model.tables import COUNT_BITS, Strategy, WordOrder, entry_layout, index_layout, layer_layout
 from derca_sim.model.timing import KernelTiming
 
 #: Ports and instances by table.
@@ -22,6 +26,10 @@ NAMES = {Table.INDEX: "index", Table.ENTRY: "entry", Table.LAYER: "layer"}
 #: One page, no parity; and an index table so deep that it is cut into columns.
 PLAIN = platform(name="plain", tables={"shadow": False, "parity": False})
 DEEP = platform(name="deep", tables={"regions": 1024})
+#: Word by word: with two pages and parity, layers that share a page of the memory and layers that do not; with neither.
+WORDS = platform(name="words", tables={"read": "word"})
+EVEN = platform(name="even", tables={"read": "word", "layers": 128, "entries": 64})
+BARE = platform(name="bare", tables={"read": "word", "shadow": False, "parity": False})
 
 
 def random_row(random, layout, **fields) -> int:
@@ -62,7 +70,7 @@ class Tables:
                 count = 1 << COUNT_BITS - 1
                 index[row] = random_row(
                     random, index_layout(p), entry=random.choice(job[layer]), layer=used[layer],
-                    slices=random.randrange(count), redo=random.randrange(count), last=int(row == jobs[-1][-1]))
+                    slices=random.randrange(count), redone=random.randrange(count), last=int(row == jobs[-1][-1]))
         return cls(p, layers, entries, index, jobs)
 
     def writes(self) -> list[tuple[Table, int, int, int]]:
@@ -100,7 +108,7 @@ class Tables:
             row = self.region(task, region)
             redone = resume and region == first and row["in_strategy"] == Strategy.RECOMPUTE
             out.append((self.jobs[task][region], {
-                "slices": row["slices"] + (row["redo"] if redone else 0), "region": region,
+                "slices": row["redone" if redone else "slices"], "region": region,
                 "strategy": row["out_strategy"]}))
         return out
 
@@ -121,7 +129,8 @@ class Offers:
     """What a stream of the manager hands out after a switch, one after the other: rows with their payloads."""
 
     def __init__(self, name: str, latency: int, between: int):
-        self.name, self._latency, self._between = name, latency, between
+        self.name, self.ready = name, f"{name}__ready"
+        self._latency, self._between = latency, between
         self.todo: list[tuple[int, dict]] = []
         self._from = -1
 
@@ -129,13 +138,20 @@ class Offers:
         """A switch in `cycle`."""
         self.todo, self._from = list(todo), cycle + self._latency
 
-    def row(self, cycle: int) -> int | None:
-        """The row on offer."""
-        return self.todo[0][0] if self.todo and cycle >= self._from else None
+    def drop(self) -> None:
+        """Nothing is offered any more."""
+        self.todo = []
 
-    def check(self, bench, layout, valid: bool, ready: bool) -> bool:
+    def shows(self, cycle: int, table: Table, row: int, word: int) -> bool:
+        """Whether a row is on offer."""
+        if not self.todo or cycle < self._from:
+            return False
+        return row == (self.todo[0][1]["entry"]["layer"] if table == Table.LAYER else self.todo[0][0])
+
+    def check(self, bench, layout, ready: bool, withdrawn: bool, damaged: bool = False) -> bool:
         """Compare with what is seen; whether it was taken."""
         where, found = f"cycle {bench.cycle}", bench.get(f"{self.name}__valid")
+        valid = bool(self.todo) and bench.cycle >= self._from and not withdrawn and not damaged
         assert found == valid, f"{where}: {self.name} offered {found}, expected {valid}"
         if valid:
             payload = unpack(layout, bench.get(f"{self.name}__payload"))
@@ -146,9 +162,68 @@ class Offers:
         return valid and ready
 
 
-def offers() -> tuple[Offers, Offers]:
+class Words:
+    """The same of entries that come word by word: the entry's from the last to the first, the layer's as they stand.
+
+    From two cycles after a switch on a word is read in every cycle in which words are wanted, but for the one in which
+    the entry's first word tells where the layer stands; it shows in the next cycle.
+    """
+
+    name, ready = "entries", "want"
+
+    def __init__(self, p: Platform):
+        self._p, self._lay = p, Layouts(p)
+        self.todo: list[tuple[int, dict]] = []
+        self._unread: list[tuple[Table, int, int, int]] = []  # table, row, word, value
+        self._shown: tuple[Table, int, int, int] | None = None
+        self._from = -1
+
+    def begin(self, cycle: int, todo: list[tuple[int, dict]]) -> None:
+        self.todo, self._shown, self._from = list(todo), None, cycle + 2
+        self._open()
+
+    def drop(self) -> None:
+        self.todo, self._unread, self._shown = [], [], None
+
+    def _open(self) -> None:
+        self._unread = []
+        if self.todo:
+            row, meta = self.todo[0]
+            for table, at, layout in ((Table.ENTRY, row, entry_layout(self._p)),
+                                      (Table.LAYER, meta["entry"]["layer"], layer_layout(self._p))):
+                words = layout.to_words(layout.pack(**meta[table.name.lower()]))
+                inner = [(table, at, i, word) for i, word in enumerate(words)]
+                self._unread += inner[::-1] if table == Table.ENTRY else inner
+
+    def shows(self, cycle: int, table: Table, row: int, word: int) -> bool:
+        return self._shown is not None and self._shown[:3] == (table, row, word)
+
+    def check(self, bench, layout, ready: bool, withdrawn: bool, damaged: bool = False) -> bool:
+        where, found = f"cycle {bench.cycle}", bench.get("words__valid")
+        shown, self._shown = self._shown, None
+        valid = shown is not None and not damaged
+        assert found == valid, f"{where}: a word {found}, expected {shown}"
+        if valid:
+            payload = unpack(self._lay.word, bench.get("words__payload"))
+            meta = {k: v for k, v in self.todo[0][1].items() if k not in ("layer", "entry")}
+            expected = {"data": shown[3], "next": WordOrder(self._p).end - len(self._unread),
+                        "last": int(not self._unread), **meta}
+            assert payload == expected, f"{where}: {payload}, expected {expected} of {shown[:3]}"
+            if not self._unread:
+                self.todo.pop(0)
+                self._open()
+                return True
+        if ready and self._unread and bench.cycle >= self._from and not (
+                shown and shown[0] == Table.ENTRY and shown[2] == 0):
+            self._shown = self._unread.pop(0)
+        return False
+
+
+def offers(p: Platform) -> tuple[Offers | Words, Offers]:
     """Entries and regions, with the declared cycles."""
-    return Offers("entries", KernelTiming.SWITCH, KernelTiming.NEXT), Offers("regions", KernelTiming.INDEX_FAULT, 2)
+    timing = KernelTiming(p)
+    entries = Words(p) if p.tables.read == "word" else Offers("entries", timing.SWITCH, timing.NEXT)
+    return entries, Offers("regions", KernelTiming.INDEX_FAULT, 2)
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -160,16 +235,11 @@ async def entries_in_order(dut):
     tables, page = Tables.random(random, p), 0
     bench = await Cycles(dut).start()
     await load(bench, tables)
-    # Rows, words and tables that are not there: they must change nothing.
-    for table, row, word in ((Table.TASK, 0, 0), (Table.LAYER, p.tables.layers, 0), (Table.ENTRY, 1 << 19, 0),
-                             (Table.ENTRY, 0, entry_layout(p).words), (Table.INDEX, 1 << 18, 0),
-                             (Table.INDEX, 0, index_layout(p).words)):
-        write(bench, 0, table, row, word, random.getrandbits(32))
-        await bench.tick()
+    write(bench, 0, Table.TASK, 0, 0, random.getrandbits(32))  # not ours: it must change nothing
+    await bench.tick()
     bench.set(write=0)
 
-    assert (KernelManager.SWITCH_LATENCY, KernelManager.NEXT_LATENCY) == (KernelTiming.SWITCH, KernelTiming.NEXT)
-    entries, regions = offers()
+    entries, regions = offers(p)
     coming, writes = None, []  # tables of the other page, words still to be written
     counts = dict.fromkeys(("entries", "regions", "switches", "withdrawn", "redone", "starts"), 0)
     commits = 0
@@ -198,7 +268,7 @@ async def entries_in_order(dut):
         start = int(random.random() < 0.003)
         bench.set(instruction__valid=int(instruction is not None), start=start,
                   instruction__payload=pack(lay.instruction, **(instruction or junk)),
-                  **{f"{name}__ready": int(value) for name, value in ready.items()})
+                  **{stream.ready: int(ready[stream.name]) for stream in (entries, regions)})
         await bench.tick()
         where = f"cycle {cycle}"
         assert bench.get("grant__valid") == (instruction is not None), where
@@ -208,8 +278,7 @@ async def entries_in_order(dut):
             assert grant == {k: instruction.get(k, 0) for k in grant}, where
         assert not any(bench.get(f"{name}_fault") for name in NAMES.values()) and not bench.get("stopped"), where
         for stream, layout in ((entries, lay.metadata), (regions, lay.region)):
-            valid = stream.row(bench.cycle) is not None and not switch
-            counts[stream.name] += stream.check(bench, layout, valid, ready[stream.name])
+            counts[stream.name] += stream.check(bench, layout, ready[stream.name], switch)
         if switch:
             counts["withdrawn"] += bool(entries.todo)
             counts["switches"] += 1
@@ -218,10 +287,25 @@ async def entries_in_order(dut):
             regions.begin(bench.cycle, tables.regions_from(*what))
             counts["redone"] += regions.todo[0][1]["slices"] != tables.region(*what[:2])["slices"]
         if start:
-            entries.todo, regions.todo = [], []
+            entries.drop()
+            regions.drop()
             counts["starts"] += 1
     assert min(counts.values()) > 10 and counts["entries"] > 500 and counts["regions"] > 1000, counts
     assert commits >= 2 or not p.tables.shadow
+
+
+def stored(dut, p: Platform, page: int, table: Table, row: int, word: int, bit: int):
+    """The cell of a memory where a bit is stored, and the bit in it."""
+    if p.tables.read == "row" or table == Table.INDEX:
+        ram, name = getattr(dut, NAMES[table]), f"word_{word}"
+        at, size = row, 1 << len(ram.address)
+    else:  # word by word all entries, then all layers
+        ram, name, rows = dut.words, "word", max(p.tables.entries, p.tables.layers)
+        entries = entry_layout(p).words * rows
+        at = word * rows + row if table == Table.ENTRY else entries + word * p.tables.layers + row
+        size = 1 << (entries + -(-layer_layout(p).words * p.tables.layers // rows) * rows - 1).bit_length()
+    low = next(low for low in range(bit, -1, -1) if hasattr(ram, f"{name}_{low}"))
+    return getattr(ram, f"{name}_{low}")[at + page * size], bit - low
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -238,8 +322,8 @@ async def damaged_rows(dut):
 
     async def instruct(**fields):
         """One instruction; whether it was granted."""
-        bench.set(instruction__valid=1, instruction__payload=pack(lay.instruction, **fields), entries__ready=0,
-                  regions__ready=0)
+        bench.set(instruction__valid=1, instruction__payload=pack(lay.instruction, **fields),
+                  **{entries.ready: 0, regions.ready: 0})
         await bench.tick()
         bench.set(instruction__valid=0)
         return bench.get("grant__valid")
@@ -248,22 +332,23 @@ async def damaged_rows(dut):
         return [table for table, name in NAMES.items() if bench.get(f"{name}_fault")]
 
     layouts = {Table.INDEX: index_layout(p), Table.ENTRY: entry_layout(p), Table.LAYER: layer_layout(p)}
-    # Bits as they are stored: 33 for a full word, then those of the last word and its parity.
+    # Bits as they are stored: 33 for a full word, then those of the last word and its parity; in one memory always 33.
+    by_words = p.tables.read == "word"
+    full = {Table.ENTRY, Table.LAYER} if by_words else {}
     bits = [(table, word, bit) for table, layout in layouts.items() for word in range(layout.words)
-            for bit in range(min(32, layout.width - 32 * word) + 1)]
+            for bit in range((32 if table in full else min(32, layout.width - 32 * word)) + 1)]
     late = 0
+    entries, regions = offers(p)
     for table, word, bit in bits:
         task = random.randrange(len(tables.jobs))
         what = task, random.randrange(len(tables.jobs[task])), random.getrandbits(1)
-        entries, regions = offers()
         todo = {Table.INDEX: tables.regions_from(*what), Table.ENTRY: tables.entries_from(*what)}
         if table == Table.LAYER:
             row = random.choice(todo[Table.ENTRY])[1]["entry"]["layer"]
         else:
             row = random.choice(todo[table])[0]
-        stride = len(getattr(dut, NAMES[table]).address)
-        cell = getattr(getattr(dut, NAMES[table]), f"word_{word}_0")[row + (page << stride)]
-        cell.value = int(cell.value) ^ 1 << bit
+        cell, place = stored(dut, p, page, table, row, word, bit)
+        cell.value = int(cell.value) ^ 1 << place
         where = f"{table.name} row {row} word {word} bit {bit}"
 
         assert await instruct(task=task, region=what[1], switch=1, resume=what[2]), where
@@ -271,27 +356,24 @@ async def damaged_rows(dut):
         regions.begin(bench.cycle, todo[Table.INDEX])
         while True:
             ready = {"entries": random.random() < 0.6, "regions": random.random() < 0.6}
-            bench.set(**{f"{name}__ready": int(value) for name, value in ready.items()})
+            bench.set(**{stream.ready: int(ready[stream.name]) for stream in (entries, regions)})
             await bench.tick()
-            now = bench.cycle
-            rows = {Table.INDEX: regions.row(now), Table.ENTRY: entries.row(now)}
-            rows[Table.LAYER] = None if rows[Table.ENTRY] is None else entries.todo[0][1]["entry"]["layer"]
-            due = rows[table] == row
+            due = (regions if table == Table.INDEX else entries).shows(bench.cycle, table, row, word)
             for stream, layout, mine in ((entries, lay.metadata, table != Table.INDEX),
                                          (regions, lay.region, table == Table.INDEX)):
-                valid = stream.row(now) is not None and not (due and mine)
-                late += stream.check(bench, layout, valid, ready[stream.name])
+                late += stream.check(bench, layout, ready[stream.name], False, due and mine)
             if due:
                 assert faults() == [table] and bench.get("fault_row") == row, f"{where}: {faults()}, expected {table}"
                 break
             assert not faults(), f"{where}: reported early"
-        bench.set(entries__ready=1, regions__ready=1)
+        bench.set(**{entries.ready: 1, regions.ready: 1})
         granted = await instruct(task=task, region=what[1], switch=random.getrandbits(1))
         for _ in range(random.randrange(8)):
-            assert not bench.get("entries__valid") and not bench.get("regions__valid"), f"{where}: went on"
+            offered = bench.get("words__valid" if by_words else "entries__valid") or bench.get("regions__valid")
+            assert not offered, f"{where}: went on"
             assert not granted and not faults() and bench.get("stopped"), f"{where}: has not stopped"
             await bench.tick()
-        cell.value = int(cell.value) ^ 1 << bit
+        cell.value = int(cell.value) ^ 1 << place
         bench.set(start=1)
         await bench.tick()
         bench.set(start=0)
@@ -301,12 +383,25 @@ async def damaged_rows(dut):
     dut._log.info("%d bits flipped", len(bits))
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, PLAIN, DEEP], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, PLAIN, DEEP, WORDS, EVEN, BARE], ids=lambda p: p.name)
 def test_entries(p):
     simulate(lambda: KernelManager(p), __name__, "entries_in_order", platform=p)
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, WORDS, EVEN], ids=lambda p: p.name)
 def test_no_damaged_row_is_offered(p):
     simulate(lambda: KernelManager(p), __name__, "damaged_rows", platform=p)
 
+
+class OnIce40(KernelManager):
+    """As it is made for the iCE40: RAM that is read at the falling edge, and single-port RAM."""
+
+    def elaborate(self, platform):
+        return Fragment.get(super().elaborate(Family.ICE40), Family.ICE40)
+
+
+@pytest.mark.parametrize("p", [BARE, PLAIN], ids=lambda p: p.name)
+def test_entries_on_ice40(p):
+    text = (yosys_share() / "ice40" / "cells_sim.v").read_text()
+    model = re.search(r"^module SB_SPRAM256KA .*?^endmodule$", text, re.MULTILINE | re.DOTALL)[0]
+    simulate(lambda: OnIce40(p), __name__, "entries_in_order", platform=p, models=model)

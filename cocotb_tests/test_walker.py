@@ -4,14 +4,17 @@ import cocotb
 import pytest
 from kit.cycles import Cycles
 from kit.payload import pack, unpack
-from kit.platforms import NARROW, PADDED, SMALL, SPARE
+from kit.platforms import NARROW, PADDED, SMALL, SPARE, platform
 from kit.run import generator, parameters, simulate
 from kit.workload import compiled, shape, task
 
 from derca_hw.accelerator.walker import Walker
 from derca_hw.layouts import Layouts
 from derca_sim.compile import LayerPlan, TaskPlan
-from derca_sim.model.tables import Strategy
+from derca_sim.model.tables import Strategy, WordOrder, entry_layout, layer_layout
+
+#: Entries come word by word.
+WORDS = platform(name="words", tables={"read": "word"})
 
 
 def tiles(at: LayerPlan, number: int) -> dict[str, tuple[int, int]]:
@@ -103,6 +106,15 @@ def walk(plan: TaskPlan, first_region: int, resident: bool) -> list[tuple[int, l
         entry = next(e for e in plan.entries if e.layer.index == at.index + 1 and e.slice == 0)
 
 
+def in_words(p, meta: dict) -> list[dict]:
+    """Payloads of the words of an entry and its layer, in order."""
+    order, rest = WordOrder(p), {k: v for k, v in meta.items() if k not in ("entry", "layer")}
+    entry, layer = (layout.to_words(layout.pack(**meta[name])) for name, layout in (
+        ("entry", entry_layout(p)), ("layer", layer_layout(p))))
+    return [{"data": word, "next": order.first + i + 1, "last": int(i == len(entry) + len(layer) - 1), **rest}
+            for i, word in enumerate([*reversed(entry), *layer])]
+
+
 def matches(found: dict, expected: dict) -> bool:
     """Whether all that is expected was found."""
     return all(
@@ -137,9 +149,12 @@ async def walks(dut):
     work: list[dict] = []  # iterations of the entry in work
     counts = dict.fromkeys(("steps", "flushes", "preloads", "resident", "recomputes", "inside", "a_again", "b_again",
                             "depends"), 0)
+    by_words = p.tables.read == "word"
+    words: list[dict] = []  # of the entry that is being handed over
+    complete: list[dict] | None = None  # iterations of the entry whose last word has just come
     jobs, dense = 0, True
-    while jobs < 400 or work or queue:
-        if not queue and not work and jobs < 400:
+    while jobs < 400 or work or queue or complete:
+        if not queue and not work and not complete and jobs < 400:
             plan = random.choice(plans)
             first = random.choice([0, random.randrange(len(plan.regions)), len(plan.regions) - 1])
             region, resident = plan.regions[first], random.getrandbits(1)
@@ -159,16 +174,28 @@ async def walks(dut):
             dense = random.random() < 0.5  # everything ready in every cycle
         flush = not dense and random.random() < 0.01
         ready = dense or random.random() < 0.5
-        offer = bool(queue) and (dense or random.random() < 0.5) and not flush
-        bench.set(flush=int(flush), iteration__ready=int(ready), entries__valid=int(offer),
-                  entries__payload=pack(lay.metadata, **queue[0][0]) if offer else random.getrandbits(64))
+        offer = bool(queue) and (dense or random.random() < 0.5)
+        if by_words:
+            wanted = not work and complete is None
+            offer = offer and wanted
+            words = words or (in_words(p, queue[0][0]) if queue else [])
+            bench.set(words__valid=int(offer),
+                      words__payload=pack(lay.word, **words[0]) if offer else random.getrandbits(32))
+        else:
+            offer = offer and not flush
+            bench.set(entries__valid=int(offer),
+                      entries__payload=pack(lay.metadata, **queue[0][0]) if offer else random.getrandbits(64))
+        bench.set(flush=int(flush), iteration__ready=int(ready))
         await bench.tick()
         where = f"cycle {bench.cycle}"
         valid = bool(work) and not flush
         assert bench.get("iteration__valid") == valid, f"{where}: iteration offered {not valid}, expected {valid}"
         ending = valid and ready and len(work) == 1
-        accepts = not flush and (not work or ending)
-        assert bench.get("entries__ready") == accepts, f"{where}: takes an entry, expected {accepts}"
+        if by_words:
+            assert bench.get("want") == wanted, f"{where}: wants words, expected {wanted}"
+        else:
+            accepts = not flush and (not work or ending)
+            assert bench.get("entries__ready") == accepts, f"{where}: takes an entry, expected {accepts}"
         if valid:
             found = unpack(lay.iteration, bench.get("iteration__payload"))
             assert matches(found, work[0]), f"{where}: {found}, expected {work[0]}"
@@ -181,17 +208,22 @@ async def walks(dut):
             counts["depends"] += "older" in one
             counts["a_again"] += not one["preload"] and not one["new_a"]
             counts["b_again"] += not one["preload"] and not one["tag"]["new_b"]
-        if offer and accepts:
-            _, work = queue.pop(0)
-            work = list(work)
+        if complete is not None:
+            work, complete = complete, None
+        if offer and by_words:
+            words.pop(0)
+            if not words:
+                complete = list(queue.pop(0)[1])
+        elif offer and accepts:
+            work = list(queue.pop(0)[1])
         if flush:
             counts["flushes"] += bool(work)
-            work, queue = [], []
+            work, queue, words, complete = [], [], [], None
     dut._log.info("%s", counts)
     assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, SPARE], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, SPARE, WORDS], ids=lambda p: p.name)
 def test_walks(p):
     simulate(lambda: Walker(p), __name__, "walks", platform=p)
 

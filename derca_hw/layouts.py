@@ -5,7 +5,7 @@ from amaranth.lib import data, enum, stream
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TASK_STRIDE
-from derca_sim.model.tables import COUNT_BITS, RowLayout, bits_for, entry_layout, layer_layout
+from derca_sim.model.tables import COUNT_BITS, RowLayout, WordOrder, bits_for, entry_layout, layer_layout
 from derca_sim.model.timing import KernelTiming
 
 REGION_BITS = 16
@@ -104,6 +104,12 @@ class Layouts:
             "region": REGION_BITS,  # with which the job goes on
             "resume": 1,  # first entry after a switch to a job that has run before
             "in_strategy": 2,  # of the preemption point at which it was left
+        })
+        self.word = data.StructLayout({
+            "data": 32,
+            "next": WordOrder(p).bits + 1,  # number of the word after it, in the order of `WordOrder`
+            "last": 1,  # the entry and its layer are complete with it
+            **{name: self.metadata[name].shape for name in ("task", "region", "resume", "in_strategy")},
         })
         self.region = data.StructLayout({
             "slices": COUNT_BITS,  # to be computed, those to be redone included

@@ -176,7 +176,11 @@ class Derca(wiring.Component):
             m.d.comb += release.aborted.eq(scheduler.aborted)
         connect(m, scheduler.instruction, manager.instruction)
         connect(m, manager.grant, accelerator.grant)
-        connect(m, manager.entries, accelerator.entries)
+        if p.tables.read == "word":
+            connect(m, manager.words, accelerator.words)
+            m.d.comb += manager.want.eq(accelerator.want)
+        else:
+            connect(m, manager.entries, accelerator.entries)
         connect(m, manager.regions, accelerator.regions)
         m.d.comb += [
             scheduler.feedback.eq(accelerator.feedback),

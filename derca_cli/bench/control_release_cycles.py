@@ -85,16 +85,19 @@ def _offers(p: Platform, tasks, phase: int) -> dict[int, int]:
 
 def kernel_cycles(p: Platform) -> dict:
     """From an instruction that switches jobs to the first entry, and from an entry taken to the next one."""
-    dut = KernelManager(p)
+    dut, timing = KernelManager(p), KernelTiming(p)
     found: dict[str, int] = {}
+    by_words = p.tables.read == "word"
+    valid = dut.words.valid & dut.words.p.last if by_words else dut.entries.valid
+    ready = dut.want if by_words else dut.entries.ready
 
     async def offered(ctx) -> int:
         for cycle in range(64):
-            if ctx.get(dut.entries.valid):
+            if ctx.get(valid):
                 return cycle
             await ctx.tick()
             ctx.set(dut.instruction.valid, 0)
-            ctx.set(dut.entries.ready, 0)
+            ctx.set(ready, by_words)
         raise CheckFailed("kernel management: no entry is offered within 64 cycles")
 
     async def bench(ctx):
@@ -103,14 +106,14 @@ def kernel_cycles(p: Platform) -> dict:
         ctx.set(dut.instruction.p.switch, 1)
         found["switch"] = await offered(ctx)
         ctx.set(dut.instruction.valid, 0)
-        ctx.set(dut.entries.ready, 1)
+        ctx.set(ready, 1)
         await ctx.tick()
-        ctx.set(dut.entries.ready, 0)
+        ctx.set(ready, by_words)
         found["next"] = 1 + await offered(ctx)
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    return {"switch": {"measured": found["switch"], "declared": KernelTiming.SWITCH},
-            "next": {"measured": found["next"], "declared": KernelTiming.NEXT}}
+    return {"switch": {"measured": found["switch"], "declared": timing.SWITCH},
+            "next": {"measured": found["next"], "declared": timing.NEXT}}

@@ -54,7 +54,7 @@ def digest(*parts: bytes) -> str:
     return state.hexdigest()[:24]
 
 
-def _sources(*names: str) -> bytes:
+def python_sources(*names: str) -> bytes:
     """Python sources of the named packages and modules in one string: a change of any changes the hardware's key."""
     out = []
     for name in names:
@@ -87,7 +87,7 @@ def generated(generate: Callable[[], str], name: str, key: str, progress=None) -
 
     Verilator sets memories to zero by itself; lines that do it word by word would take it minutes to read.
     """
-    sources = _sources("derca_hw", "derca_sim.model", "derca_sim.events")
+    sources = python_sources("derca_hw", "derca_sim.model", "derca_sim.events")
     path = build_directory("verilog") / f"{digest(sources, key.encode(), version('amaranth').encode())}.v"
     with FileLock(f"{path}.lock"):
         if not path.exists():

@@ -19,7 +19,7 @@ from .placer import BeatPlacer
 from .ring import SlotRing
 from .slots import InputSlots
 from .store import StoreEngine
-from .walker import Walker
+from .walker import Walker, entry_ports
 
 
 class Accelerator(wiring.Component):
@@ -32,7 +32,8 @@ class Accelerator(wiring.Component):
     ----------
     start : In
         A run begins: nothing is parked any more.
-    entries, regions, grant : from the kernel manager
+    entries, regions, grant : from the kernel manager; `words` and `want` in place of `entries` with
+        `tables.read = "word"`
     feedback : Out
         A region is about to end: `ComputeTiming.AHEAD` cycles before its last operands.
     premature : Out
@@ -53,7 +54,7 @@ class Accelerator(wiring.Component):
         super().__init__({
             "now": In(32),
             "start": In(1),
-            "entries": In(stream.Signature(lay.metadata)),
+            **entry_ports(p),
             "regions": In(stream.Signature(lay.region)),
             "grant": In(pulse(lay.grant)),
             "feedback": Out(1),
@@ -92,7 +93,11 @@ class Accelerator(wiring.Component):
         m.submodules.store = store = StoreEngine(p)
         m.submodules.tiles = tiles = OutstandingTiles(p)
 
-        connect(m, flipped(self.entries), walker.entries)
+        if p.tables.read == "word":
+            connect(m, flipped(self.words), walker.words)
+            m.d.comb += self.want.eq(walker.want)
+        else:
+            connect(m, flipped(self.entries), walker.entries)
         connect(m, flipped(self.regions), compute.regions)
         connect(m, walker.iteration, load.iteration)
         connect(m, load.request, flipped(self.read_request))
@@ -116,7 +121,7 @@ class Accelerator(wiring.Component):
         self._store(m, store, compute, parking, banks, bank_owner, tiles, load, barrier)
         m.d.comb += self.idle.eq(
             a_slots.empty & b_slots.empty & ~compute.busy & ~store.busy & ~self.memory_busy)
-        self._events(m, compute, store)
+        self._events(m, compute, store, flush)
         return m
 
     def _front(self, m, walker, load, a_slots, b_slots, tags, placer, slots, banks, bank_owner, tiles, flush, barrier):
@@ -254,18 +259,24 @@ class Accelerator(wiring.Component):
         with m.If(parking.evicted.valid):
             m.d.comb += store.store.payload.eq(parking.evicted.payload)
 
-    def _events(self, m, compute, store):
+    def _events(self, m, compute, store, flush):
         """Events of jobs resumed and sums saved; the compute engine has its own."""
-        entries, resume, saved = self.entries, self.resume_event, self.saved_event
+        resume, saved = self.resume_event, self.saved_event
+        if self._p.tables.read == "word":
+            at = self.words.p
+            taken = self.words.valid & at.last & ~flush
+        else:
+            at = self.entries.p
+            taken = self.entries.valid & self.entries.ready
         connect(m, compute.event, flipped(self.event))
         connect(m, compute.iteration_event, flipped(self.iteration_event))
         m.d.comb += [
-            resume.valid.eq(entries.valid & entries.ready & entries.p.resume),
+            resume.valid.eq(taken & at.resume),
             resume.p.cycle.eq(self.now),
             resume.p.kind.eq(Kind.RESUME),
-            resume.p.task.eq(entries.p.task),
-            resume.p.region.eq(entries.p.region),
-            resume.p.arg.eq(entries.p.in_strategy),
+            resume.p.task.eq(at.task),
+            resume.p.region.eq(at.region),
+            resume.p.arg.eq(at.in_strategy),
             saved.valid.eq(store.done.valid & store.done.p.persist),
             saved.p.cycle.eq(self.now),
             saved.p.kind.eq(Kind.SAVED),

@@ -5,21 +5,34 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.tables import Strategy
+from derca_sim.model.tables import Strategy, WordOrder
 
-from ..layouts import Layouts
+from ..layouts import Layouts, pulse
+
+
+def entry_ports(p: Platform) -> dict[str, wiring.Member]:
+    """How entries come from the kernel manager: whole, or as the words that the walker wants."""
+    lay = Layouts(p)
+    if p.tables.read == "word":
+        return {"words": In(pulse(lay.word)), "want": Out(1)}
+    return {"entries": In(stream.Signature(lay.metadata))}
 
 
 class Walker(wiring.Component):
     """Steps K innermost, then N, then M from an entry to the end of its layer; one iteration per cycle.
 
     The first iteration of an entry taken in cycle t is offered in t + 1; the next entry is taken in the cycle in which
-    the last iteration is. An entry resumed with `recompute` starts at the first slice of its output tile; one resumed
-    with `persist` or `park` goes on in the job's bank, after a preload unless the sums are still there.
+    the last iteration is. With `tables.read = "word"` the first iteration is offered in t + 2 if the last word came in
+    t, and words of the next entry are wanted from the cycle after the last iteration on (`KernelTiming.WALK`). An entry
+    resumed with `recompute` starts at the first slice of its output tile; one resumed with `persist` or `park` goes on
+    in the job's bank, after a preload unless the sums are still there.
 
     Attributes
     ----------
     entries : In(stream)
+        Or, with `tables.read = "word"`:
+    words, want : In(stream, always ready), Out
+        Words of an entry and of its layer, while they are wanted.
     flush : In
         Drop the entry in work.
     resident : In
@@ -32,7 +45,7 @@ class Walker(wiring.Component):
         self._p = p
         self._lay = lay = Layouts(p)
         super().__init__({
-            "entries": In(stream.Signature(lay.metadata)),
+            **entry_ports(p),
             "flush": In(1),
             "resident": In(1),
             "iteration": Out(stream.Signature(lay.iteration)),
@@ -41,7 +54,8 @@ class Walker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, lay = self._p, self._lay
-        layer, entry = Signal(lay.layer), Signal(lay.entry)  # entry: the walk's state from its start on
+        layer = Signal(lay.layer, reset_less=True)
+        entry = Signal(lay.entry, reset_less=True)  # the walk's state from its start on
         out = self.iteration
         tag, output = out.p.tag, out.p.tag.output
         task = Signal.like(output.task)
@@ -134,29 +148,41 @@ class Walker(wiring.Component):
                     entry.c.eq(entry.c_row + layer.c_tile_stride),
                 ]
 
-        taken, new = self.entries.p, self.entries.p.entry
-        persist = Signal()
+        taken, begins, redo, persist = Signal(), Signal(), Signal(), Signal()
+        recompute = Signal()
+        if p.tables.read == "word":
+            at, new_layer, new = self.words.p, layer, entry
+            m.d.comb += [self.want.eq(~(active | begins)), taken.eq(self.words.valid & at.last)]
+            m.d.sync += begins.eq(taken & ~self.flush)
+            with m.If(taken):
+                m.d.sync += redo.eq(recompute)
+            with m.If(self.words.valid):
+                self._place(m, layer, entry)
+        else:
+            at, new_layer, new = self.entries.p, self.entries.p.layer, self.entries.p.entry
+            m.d.comb += [
+                self.entries.ready.eq(~self.flush & (~active | (step & last))),
+                taken.eq(self.entries.valid & self.entries.ready), begins.eq(taken), redo.eq(recompute),
+            ]
+            with m.If(taken):
+                m.d.sync += [layer.eq(new_layer), entry.eq(new)]
         m.d.comb += [
-            self.entries.ready.eq(~self.flush & (~active | (step & last))),
-            persist.eq(taken.resume & (
-                (taken.in_strategy == Strategy.PERSIST) | (taken.in_strategy == Strategy.PARK))),
+            recompute.eq(at.resume & (at.in_strategy == Strategy.RECOMPUTE)),
+            persist.eq(at.resume & ((at.in_strategy == Strategy.PERSIST) | (at.in_strategy == Strategy.PARK))),
         ]
-        with m.If(self.entries.valid & self.entries.ready):
+        with m.If(taken):
+            m.d.sync += [task.eq(at.task), resumed.eq(persist), preload.eq(persist & ~self.resident)]
+        with m.If(begins):
             m.d.sync += [
                 active.eq(1),
-                layer.eq(taken.layer),
-                entry.eq(new),
-                task.eq(taken.task),
-                resumed.eq(persist),
-                preload.eq(persist & ~self.resident),
                 new_a.eq(1),
                 new_b.eq(1),
-                one_k.eq(taken.layer.k_tiles == 1),
-                one_n.eq(taken.layer.n_tiles == 1),
+                one_k.eq(new_layer.k_tiles == 1),
+                one_n.eq(new_layer.n_tiles == 1),
             ]
             if p.preemption == "layer":  # a walk never begins inside a tile
                 m.d.sync += Cat(entry.m_panel, entry.n_panel, entry.n_base).eq(0)
-            with m.If(taken.resume & (taken.in_strategy == Strategy.RECOMPUTE)):
+            with m.If(redo):
                 m.d.sync += [
                     entry.k.eq(0), entry.a.eq(new.a_row), entry.b.eq(new.b_col), entry.count.eq(new.count + new.k),
                     Cat(entry.m_panel, entry.n_panel, entry.n_base).eq(0),
@@ -164,3 +190,12 @@ class Walker(wiring.Component):
         with m.If(self.flush):
             m.d.sync += active.eq(0)
         return m
+
+    def _place(self, m, layer, entry):
+        """Put a word where it belongs."""
+        order, word = WordOrder(self._p), self.words.p
+        for row, words, number in ((entry, order.entry_words, order.entry), (layer, order.layer_words, order.of_layer)):
+            bits = row.as_value()
+            for i in range(words):
+                with m.If(word.next == number(i) + 1):
+                    m.d.sync += bits[32 * i:32 * (i + 1)].eq(word.data)

@@ -21,7 +21,7 @@ class UartLink(wiring.Component):
 
     Nothing is executed before the CRC was right; a payload waits in a buffer until then. A request with the number
     executed last gets the kept answer again. Frames that are damaged, or broken off by a pause, are ignored. A word
-    of a frame takes 40 bit times on the line, a write of a word 6 cycles more, a read 8, if its target answers at once.
+    of a frame takes 40 bit times on the line, and 5 cycles and its access (`LinkAccess`) when it is executed.
 
     Parameters
     ----------

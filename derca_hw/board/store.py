@@ -115,6 +115,6 @@ class DoubledStore(wiring.Component):
             into, from_ = ram.write_port(domain="fast"), ram.read_port(domain="fast")
             m.d.comb += [
                 into.en.eq(select & self.phase), into.addr.eq(at), into.data.eq(data),
-                from_.en.eq(select & ~self.phase), from_.addr.eq(at), out.eq(from_.data),
+                from_.en.eq(select), from_.addr.eq(at), out.eq(from_.data),  # not kept by a write, as in SPRAM
             ]
         return m

@@ -1,17 +1,17 @@
 """The kernel manager: from an instruction to the entries and regions of the job, ahead of their execution."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import ROW_BITS
+from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
 from derca_sim.model.registers import Table as TableId
-from derca_sim.model.tables import Strategy, bits_for, entry_layout, index_layout, layer_layout
-from derca_sim.model.timing import KernelTiming
+from derca_sim.model.tables import Strategy, WordOrder, bits_for, entry_layout, index_layout, layer_layout
 
 from ..layouts import REGION_BITS, Layouts, pulse, struct
 from .tables import Table
+from .words import WordTables
 
 
 class KernelManager(wiring.Component):
@@ -24,7 +24,11 @@ class KernelManager(wiring.Component):
     before it is granted. The regions come on a stream of their own, the first one in t + 2, then one every 2 cycles
     while they are taken, until the job's last.
 
-    A row that fails its parity (`tables.parity`) is reported once, when it would have been offered, of the index table
+    With `tables.read = "word"` an entry and its layer come as words in the order of `WordOrder` while `want` is high,
+    the first one in t + 3, then one per cycle but for one cycle between the entry and its layer, the last one in
+    t + `KernelTiming.SWITCH`.
+
+    What fails its parity (`tables.parity`) is reported once, when it would have been offered, of the index table
     2 cycles after it was read (`KernelTiming.INDEX_FAULT`); from then on there are neither entries nor regions nor
     grants until `start`.
 
@@ -33,13 +37,17 @@ class KernelManager(wiring.Component):
     instruction : In(stream, always ready)
     grant : Out(stream, always ready)
     entries, regions : Out(stream)
-        Withdrawn when a switch is granted.
+        Withdrawn when a switch is granted. `entries` not with `tables.read = "word"`; then:
+    want : In
+        The walker has no entry, or has not got all words of one.
+    words : Out(stream, always ready)
+        One word of the entry or of its layer.
     start : In
         A run begins: a manager that has stopped works again, what is still on offer is withdrawn.
     page : In
         The half of the tables that is read; changes only while there are no jobs. Unused without `tables.shadow`.
     write, write_page, write_table, write_row, write_word, write_data : In
-        Table writes of the host; each is done one cycle later.
+        Table writes of the host, of rows and words that are there; each is done one cycle later at most.
     index_fault, entry_fault, layer_fault : Out
         Strobes, one at a time: a row of this table is damaged.
     fault_row : Out
@@ -48,18 +56,15 @@ class KernelManager(wiring.Component):
         After a fault.
     """
 
-    #: Cycles from an instruction that switches to the offer of the first entry.
-    SWITCH_LATENCY = KernelTiming.SWITCH
-    #: Cycles from an entry taken to the offer of the next.
-    NEXT_LATENCY = KernelTiming.NEXT
-
     def __init__(self, p: Platform):
         self._p = p
         self._lay = lay = Layouts(p)
+        self._by_words = p.tables.read == "word"
         super().__init__({
             "instruction": In(stream.Signature(lay.instruction)),
             "grant": Out(pulse(lay.grant)),
-            "entries": Out(stream.Signature(lay.metadata)),
+            **({"want": In(1), "words": Out(pulse(lay.word))} if self._by_words else
+               {"entries": Out(stream.Signature(lay.metadata))}),
             "regions": Out(stream.Signature(lay.region)),
             "start": In(1),
             "page": In(1),
@@ -67,7 +72,7 @@ class KernelManager(wiring.Component):
             "write_page": In(1),
             "write_table": In(len(TableId).bit_length()),
             "write_row": In(ROW_BITS),
-            "write_word": In(8),
+            "write_word": In(WORD_NUMBER_BITS),
             "write_data": In(32),
             "index_fault": Out(1),
             "entry_fault": Out(1),
@@ -81,12 +86,20 @@ class KernelManager(wiring.Component):
         p = self._p
         region_bits = bits_for(p.tables.regions - 1)
         options = {"pages": 1 + p.tables.shadow, "parity": p.tables.parity}
-        m.submodules.index = index = Table(index_layout(p), p.scheduler.tasks << region_bits, **options)
-        m.submodules.entry = entry = Table(entry_layout(p), p.tables.entries, **options)
-        m.submodules.layer = layer = Table(layer_layout(p), p.tables.layers, **options)
-        for table, number in ((index, TableId.INDEX), (entry, TableId.ENTRY), (layer, TableId.LAYER)):
+        m.submodules.index = index = Table(
+            index_layout(p), p.scheduler.tasks << region_bits, registered=not self._by_words, **options)
+        tables = {(TableId.INDEX,): index}
+        if self._by_words:
+            m.submodules.words = words = WordTables(p)
+            tables[TableId.ENTRY, TableId.LAYER] = words
+            m.d.comb += words.write_layer.eq(self.write_table == TableId.LAYER)
+        else:
+            m.submodules.entry = entry = Table(entry_layout(p), p.tables.entries, **options)
+            m.submodules.layer = layer = Table(layer_layout(p), p.tables.layers, **options)
+            tables |= {(TableId.ENTRY,): entry, (TableId.LAYER,): layer}
+        for numbers, table in tables.items():
             m.d.comb += [
-                table.write.eq(self.write & (self.write_table == number)),
+                table.write.eq(self.write & Cat(self.write_table == number for number in numbers).any()),
                 table.write_page.eq(self.write_page),
                 table.write_row.eq(self.write_row),
                 table.write_word.eq(self.write_word),
@@ -111,37 +124,47 @@ class KernelManager(wiring.Component):
         with m.Elif(self.start):
             m.d.sync += self.stopped.eq(0)
         self._regions(m, index, switch, fault, task, resume)
-        self._entries(m, index, entry, layer, switch, fault, task, resume)
+        if self._by_words:
+            self._words(m, index, words, switch, fault, task, resume)
+        else:
+            self._entries(m, index, entry, layer, switch, fault, task, resume)
         return m
 
     def _regions(self, m, index, switch, fault, task, resume):
-        """The rows of the index table from the instruction's on, one after the other."""
+        """The rows of the index table from the instruction's on, one after the other.
+
+        In a register, while the RAM reads the next one; or, to be small, as they stay in the RAM.
+        """
         instruction, out = self.instruction, self.regions
         layout = struct(index_layout(self._p))
-        read, row = data.View(layout, index.row), Signal(layout)
+        read = data.View(layout, index.row)
+        row = read if self._by_words else Signal(layout)
         region = Signal.like(out.p.region)  # what is on offer, or read
         following = Signal.like(region)
         # The states as bits of their own: reading goes to every RAM, with as little before it as can be.
         latching, offering = Signal(), Signal()
         first, fresh = Signal(), Signal()  # the instruction's own region; the first cycle of an offer
-        redo = Signal()
+        redo, taken = Signal(), Signal()
         m.d.comb += [
+            taken.eq(out.valid & out.ready),
             following.eq(region + 1),
             index.address.eq(Mux(
                 instruction.valid & instruction.p.switch,
                 Cat(instruction.p.region[:len(region)], instruction.p.task), Cat(following, task))),
-            index.read.eq(switch | offering),
+            index.read.eq(switch | (taken if self._by_words else offering)),
             redo.eq(first & resume & (row.in_strategy == Strategy.RECOMPUTE)),
             out.valid.eq(offering & ~switch & ~(fresh & index.damaged)),
-            out.p.slices.eq(row.slices + Mux(redo, row.redo, 0)),
+            out.p.slices.eq(Mux(redo, row.redone, row.slices)),
             out.p.region.eq(region),
             out.p.strategy.eq(row.out_strategy if self._p.preemption == "slice" else Strategy.LAYER),
             self.index_fault.eq(offering & fresh & index.damaged),
         ]
         m.d.sync += [latching.eq(0), fresh.eq(0)]
         with m.If(latching):
-            m.d.sync += [row.eq(read), offering.eq(1), fresh.eq(1)]
-        with m.If(out.valid & out.ready):
+            m.d.sync += [offering.eq(1), fresh.eq(1)]
+            if not self._by_words:
+                m.d.sync += row.eq(read)
+        with m.If(taken):
             m.d.sync += [offering.eq(0), latching.eq(~row.last), region.eq(following), first.eq(0)]
         with m.If(switch):
             m.d.sync += [latching.eq(1), offering.eq(0), first.eq(1), region.eq(instruction.p.region)]
@@ -197,5 +220,54 @@ class KernelManager(wiring.Component):
             m.d.sync += [pointing.eq(1), begins.eq(1), region.eq(instruction.p.region)]
         with m.If(switch | self.start | fault):
             m.d.sync += [reading.eq(0), arriving.eq(0), offering.eq(0)]
+        with m.If(self.start | fault):
+            m.d.sync += pointing.eq(0)
+
+    def _words(self, m, index, words, switch, fault, task, resume):
+        """The words of the entries from that of the instruction's region on, and of their layers."""
+        instruction, out, order = self.instruction, self.words, WordOrder(self._p)
+        first, row = data.View(struct(index_layout(self._p)), index.row), self._lay.entry
+        word = data.View(row, Cat(words.data, Const(0, row.size - 32)))  # the entry's first, as far as it goes
+        region, in_strategy = Signal.like(self.regions.p.region), Signal(Strategy)
+        begins = Signal()  # the entry is the first one of the switch
+        entry, layer, final = Signal.like(first.entry), Signal.like(first.layer), Signal()
+        number = Signal(range(order.end + 1))  # of the word that is read next
+        pointing, leading, arrived = Signal(), Signal(), Signal()  # `leading`: there is an entry to be read
+        reading, of_entry, complete = Signal(), Signal(), Signal()
+        m.d.comb += [
+            of_entry.eq(arrived & (number == order.layer)),  # the word that leads on
+            complete.eq(number == order.end),
+            reading.eq(leading & self.want & ~of_entry & ~complete),
+            words.read.eq(reading),
+            words.layer.eq(number[order.bits]),
+            words.word.eq(Mux(words.layer, number, ~number)),
+            words.row.eq(Mux(words.layer, layer, entry)),
+            out.valid.eq(arrived & ~words.damaged),
+            out.p.data.eq(words.data),
+            out.p.next.eq(number),
+            out.p.last.eq(complete),
+            out.p.task.eq(task),
+            out.p.region.eq(region),
+            out.p.resume.eq(begins & resume),
+            out.p.in_strategy.eq(in_strategy if self._p.preemption == "slice" else Strategy.LAYER),
+        ]
+        m.d.sync += [pointing.eq(0), arrived.eq(reading)]
+        with m.If(pointing):
+            m.d.sync += [entry.eq(first.entry), in_strategy.eq(first.in_strategy), leading.eq(1)]
+        with m.If(reading):
+            m.d.sync += number.eq(number + 1)
+        with m.If(of_entry):
+            m.d.sync += [entry.eq(word.next), layer.eq(word.layer), final.eq(word.final)]
+        with m.If(out.valid & complete):
+            m.d.sync += [number.eq(order.first), leading.eq(~final), begins.eq(0)]
+        with m.If(arrived & words.damaged & ~self.index_fault):
+            with m.If(words.layer & ~of_entry):
+                m.d.comb += [self.layer_fault.eq(1), self.fault_row.eq(layer)]
+            with m.Else():
+                m.d.comb += [self.entry_fault.eq(1), self.fault_row.eq(entry)]
+        with m.If(switch):
+            m.d.sync += [pointing.eq(1), begins.eq(1), region.eq(instruction.p.region), number.eq(order.first)]
+        with m.If(switch | self.start | fault):
+            m.d.sync += [leading.eq(0), arrived.eq(0)]
         with m.If(self.start | fault):
             m.d.sync += pointing.eq(0)

@@ -5,8 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from derca_sim.model.registers import ROW_BITS
+from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
 from derca_sim.model.tables import RowLayout, bits_for
+
+from ..family import ICE40_RAM
+from ..ram import Shallow
 
 #: Bits whose parity is taken in the first cycle of a check: one LUT6 each.
 GROUP = 4
@@ -18,6 +21,37 @@ SHALLOW, RAM_BITS = 2048, 1 << 14
 RAM = {"ram_style": "block", "no_rw_check": 1}
 
 
+def ram(m, name: str, depth: int, platform, *, write, write_address, data, read, read_address):
+    """A RAM of words, one written and one read per cycle; what is read follows its address by one cycle, and stays.
+
+    The iCE40's are read at the falling edge, from an address that is kept: a register behind them would begin as zero,
+    which they cannot, and take a LUT per bit to do so.
+    """
+    if platform in ICE40_RAM:
+        at = Signal(len(read_address), name=f"{name}_at", reset_less=True)
+        with m.If(read):
+            m.d.sync += at.eq(read_address)
+        m.submodules[name] = memory = Shallow(len(data), depth)
+        m.d.comb += [
+            memory.write.addr.eq(write_address), memory.write.data.eq(data), memory.write.en.eq(write),
+            memory.read_0.addr.eq(at),
+        ]
+        return memory.read_0.data
+    width = len(data) if depth <= SHALLOW else max(1, RAM_BITS >> bits_for(depth - 1))
+    out = Signal(len(data), name=f"{name}_read", reset_less=True)
+    for low in range(0, len(data), width):
+        part = slice(low, low + width)
+        m.submodules[f"{name}_{low}"] = memory = Memory(shape=len(data[part]), depth=depth, init=[], attrs=RAM)
+        writer, reader = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += [
+            writer.addr.eq(write_address), writer.data.eq(data[part]), writer.en.eq(write),
+            reader.addr.eq(read_address),
+        ]
+        with m.If(read):  # a register of the RAM
+            m.d.sync += out[part].eq(reader.data)
+    return out
+
+
 class Table(wiring.Component):
     """`depth` rows of a layout. A row appears one cycle after its address with `read` high, and stays.
 
@@ -27,7 +61,7 @@ class Table(wiring.Component):
     Attributes
     ----------
     write, write_row, write_word, write_data : In
-        Host write of one 32-bit word of a row, done one cycle later; rows and words beyond the table change nothing.
+        Host write of one 32-bit word of a row of the table; with `registered`, done one cycle later.
     write_page : In
         Page of the write; with `pages` = 1 unused, like `page`.
     read, page, address : In
@@ -36,16 +70,17 @@ class Table(wiring.Component):
         Always 0 without `parity`.
     """
 
-    def __init__(self, layout: RowLayout, depth: int, *, pages: int = 1, parity: bool = False):
+    def __init__(self, layout: RowLayout, depth: int, *, pages: int = 1, parity: bool = False, registered: bool = True):
         self._layout = layout
         self._depth = depth
         self._pages = pages
         self._parity = parity
+        self._registered = registered
         super().__init__({
             "write": In(1),
             "write_page": In(1),
             "write_row": In(ROW_BITS),
-            "write_word": In(8),
+            "write_word": In(WORD_NUMBER_BITS),
             "write_data": In(32),
             "read": In(1),
             "page": In(1),
@@ -59,35 +94,21 @@ class Table(wiring.Component):
         bits = len(self.address)
         depth = self._depth + (self._pages - 1 << bits)
         paged = self._pages > 1
-        within = Signal()
-        beyond = self.write_row[bits:].any() if self._depth == 1 << bits else self.write_row >= self._depth
-        m.d.comb += within.eq(self.write & ~beyond)
         # To every RAM: from registers, decoded before.
+        to_rams = m.d.sync if self._registered else m.d.comb
         row, data_in, into = Signal(bits), Signal(32), Signal()
-        m.d.sync += [row.eq(self.write_row[:bits]), data_in.eq(self.write_data), into.eq(self.write_page & paged)]
+        to_rams += [row.eq(self.write_row[:bits]), data_in.eq(self.write_data), into.eq(self.write_page & paged)]
         odd = []
         words = self._layout.words
         for number in range(words):
             used = min(32, self._layout.width - 32 * number)
             data = data_in[:used]
-            stored = Cat(data, data.xor()) if self._parity else data
-            write_en = Signal(name=f"write_{number}")
-            m.d.sync += write_en.eq(within & (self.write_word == number))
-            word = Signal(len(stored), name=f"row_{number}", reset_less=True)
-            width = len(stored) if depth <= SHALLOW else max(1, RAM_BITS >> bits_for(depth - 1))
-            for low in range(0, len(stored), width):
-                part = slice(low, low + width)
-                m.submodules[f"word_{number}_{low}"] = memory = Memory(
-                    shape=len(stored[part]), depth=depth, init=[], attrs=RAM)
-                write, read = memory.write_port(), memory.read_port(domain="comb")
-                m.d.comb += [
-                    write.addr.eq(Cat(row, into)),
-                    write.data.eq(stored[part]),
-                    write.en.eq(write_en),
-                    read.addr.eq(Cat(self.address, self.page & paged)),
-                ]
-                with m.If(self.read):  # a register of the RAM
-                    m.d.sync += word[part].eq(read.data)
+            write = Signal(name=f"write_{number}")
+            to_rams += write.eq(self.write & (self.write_word == number))
+            word = ram(
+                m, f"word_{number}", depth, platform, write=write, write_address=Cat(row, into),
+                data=Cat(data, data.xor()) if self._parity else data,
+                read=self.read, read_address=Cat(self.address, self.page & paged))
             m.d.comb += self.row[32 * number:32 * number + used].eq(word)
             if self._parity:
                 # A single word is stored again as it is: what comes out of a deep RAM is late.

@@ -101,8 +101,8 @@ class RegionPlan:
         """The row of the index table as one integer."""
         layer = self.entry.layer
         return index_layout(layer.platform).pack(
-            entry=self.entry.row, layer=layer.row, slices=self.slices, redo=self.redo, last=int(self.last),
-            in_strategy=int(self.in_strategy), out_strategy=int(self.out_strategy))
+            entry=self.entry.row, layer=layer.row, slices=self.slices, redone=self.redo + self.slices,
+            last=int(self.last), in_strategy=int(self.in_strategy), out_strategy=int(self.out_strategy))
 
 
 def entries_and_regions(layers: Sequence[LayerPlan], points: Sequence[Point],

@@ -10,6 +10,8 @@ from .transport import AccessRefused, LinkError
 
 #: Times a request is sent before the link is given up.
 ATTEMPTS = 10
+#: Reads after which a line that is never silent is taken as it is.
+CHATTER = 500
 #: Seconds that accesses of one request may wait for the accelerator.
 BUSY = 2e-3
 
@@ -165,7 +167,7 @@ class Link:
         self._last, self.capacity = VERSION, min(answer.count, CAPACITY)
 
     def _exchange(self, frame: bytes, what: str, expected: Callable[[Answer], bool], size: int) -> Answer:
-        line, heard = self._line, []
+        line, foreign, heard = self._line, 0, ""
         both = len(frame) + ANSWER_BYTES + size
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -174,26 +176,25 @@ class Link:
             line.write(frame)
             self.bytes += len(frame)
             line.timeout = self.duration(2 * both) + BUSY
-            end = line.clock() + line.timeout
+            end, others = line.clock() + line.timeout, ""
             try:
-                while True:
+                while line.clock() <= end:
                     answer = read_answer(self._read_line)
                     if expected(answer):
                         return answer
                     if answer.code == Status.UNKNOWN:
                         raise LinkError(f"{what}: the link does not know the request; generate and load the bitstream "
                                         "with this version of derca")
-                    heard.append(f"an answer to request {answer.sequence}, {answer.code!r}")
-                    if line.clock() > end:
-                        break
+                    others = heard = f"an answer with number {answer.sequence}, {answer.code.name}"
             except Damaged as e:
-                heard.append(str(e))
-        if all(text.startswith("an answer") for text in heard):
+                heard = others or str(e)
+            foreign += bool(others)
+        if foreign == ATTEMPTS:
             advice = "the board was reset, or another program uses the line; start again"
         else:
             advice = (f"check the port, that the speed is {line.baud:,.0f} bits per second, that rx and tx are not "
                       "swapped, and that the board has power and its bitstream")
-        raise LinkError(f"{what}: no right answer to {ATTEMPTS} requests (last: {heard[-1]}); {advice}")
+        raise LinkError(f"{what}: no right answer to {ATTEMPTS} requests (last: {heard}); {advice}")
 
     def _read_line(self, count: int) -> bytes:
         data = self._line.read(count)
@@ -203,8 +204,9 @@ class Link:
     def _settle(self) -> None:
         """Let the line fall silent for long enough to end any frame; forget what comes meanwhile."""
         self._line.timeout = self.duration(2 * GAP_BYTES)
-        while self._read_line(REQUEST_BYTES):
-            pass
+        for _ in range(CHATTER):
+            if not self._read_line(REQUEST_BYTES):
+                return
 
     def duration(self, count: int) -> float:
         """Seconds that so many bytes take."""

@@ -55,6 +55,12 @@ class Port:
         """Seconds of real time."""
         return time.monotonic()
 
+    def __enter__(self) -> "Port":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
     def close(self) -> None:
         """Give the port back."""
         self._serial.close()

@@ -75,8 +75,9 @@ class Tag(NamedTuple):
 class Front:
     """Everything before the compute engine, which takes the oldest of `tags`.
 
-    A job's entries are offered one after the other, each goes to the end of its layer. Iterations are taken one by one;
-    each requests what is not on chip yet, B before A, since A may have to wait for the layer before (`depends`).
+    A job's entries are offered one after the other, each goes to the end of its layer; read word by word, the next one
+    follows the last iteration of the one before. Iterations are taken one by one; each requests what is not on chip
+    yet, B before A, since A may have to wait for the layer before (`depends`).
     """
 
     def __init__(self, p: Platform, agenda: Agenda, log: Callable[[Event], None], banks: Banks,
@@ -86,6 +87,8 @@ class Front:
         self._banks = banks
         self._outstanding = outstanding
         self._lockstep = p.pipeline == "lockstep"
+        self._by_words = p.tables.read == "word"
+        self._timing = KernelTiming(p)
         # Kernel manager
         self._task: TaskPlan | None = None
         self._entry: EntryPlan | None = None  # to be offered next
@@ -134,9 +137,9 @@ class Front:
         """
         self._flush(cycle)
         self._task, self._entry = task, region.entry
-        self._offered_from = cycle + KernelTiming.SWITCH
+        self._offered_from = cycle + self._timing.SWITCH
         self._resume = (region, resident) if resume else None
-        self._agenda.at(cycle + KernelTiming.SWITCH)
+        self._agenda.at(self._offered_from)
 
     def _flush(self, cycle: int) -> None:
         self._read.drop_after(cycle)
@@ -179,10 +182,16 @@ class Front:
             self._preload = resumed and not resident
             self._resume = None
         self._head = Iteration(entry.layer, number, True, skip, resumed)
-        self._head_from = cycle + 1
-        self._offered_from = cycle + KernelTiming.NEXT
+        self._head_from = cycle + self._timing.WALK
         self._entry = None if entry.layer.last else self._task.entries[entry.next_row - self._task.entries[0].row]
-        self._agenda.at(cycle + 1)
+        self._agenda.at(self._head_from)
+        if self._by_words:
+            self._offered_from = NEVER  # until the walker asks for its words
+        else:
+            self._offer_next(cycle)
+
+    def _offer_next(self, cycle: int) -> None:
+        self._offered_from = cycle + self._timing.NEXT
         self._agenda.at(self._offered_from)
 
     def _try_take(self, cycle: int) -> None:
@@ -216,6 +225,8 @@ class Front:
         self.tags.append(Tag(it, self.a.latest, self.b.latest))
         number = it.number + 1
         self._head = Iteration(it.layer, number, False) if number < it.layer.iterations else None
+        if self._head is None and self._by_words:
+            self._offer_next(cycle)
         self._head_from = cycle + 1
         self._agenda.at(cycle + 1)
 

@@ -113,12 +113,15 @@ class SupervisionConfig(Section):
 class TableConfig(Section):
     """The kernel manager's tables: layer descriptors, metadata entries, regions per task.
 
-    `shadow` doubles them, so that a task set can be written while another runs; `parity` guards every 32-bit word.
+    An entry and its layer are read at once (`row`), or word by word out of one memory (`word`: small, some cycles per
+    layer). `shadow` doubles the tables, so that a task set can be written while another runs; `parity` guards every
+    32-bit word.
     """
 
     layers: Annotated[int, Field(ge=2, le=1024)] = 64
     entries: Annotated[int, Field(ge=4, le=65536)] = 1024
     regions: Annotated[int, Field(ge=2, le=4096)] = 256
+    read: Literal["row", "word"] = "row"
     shadow: bool = True
     parity: bool = True
 

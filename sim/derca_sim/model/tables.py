@@ -117,14 +117,17 @@ def layer_layout(p: Platform) -> RowLayout:
 
 
 def entry_layout(p: Platform) -> RowLayout:
-    """Where the walk of a job can begin, and the state of the tile walk there: all up to the end of the layer."""
+    """Where the walk of a job can begin, and the state of the tile walk there: all up to the end of the layer.
+
+    What the kernel manager needs to go on stands in the first word.
+    """
     addr = p.bus.address_width
     return RowLayout((
         Field("layer", bits_for(p.tables.layers - 1), "row of the layer table"),
         Field("next", bits_for(p.tables.entries - 1), "row of the job's next layer, its own if there is none"),
-        Field("next_layer", bits_for(p.tables.layers - 1), "that row's row of the layer table"),
-        Field("count", COUNT_BITS, "iterations to the end of the layer"),
         Field("final", 1, "the job's last layer"),
+        Field("next_layer", bits_for(p.tables.layers - 1), "row of the layer table that the next entry names"),
+        Field("count", COUNT_BITS, "iterations to the end of the layer"),
         Field("depends", 1, "its input comes from the layer before"),
         Field("allow", ALLOW_BITS, "output tiles of the job that may not be in memory yet"),
         Field("m", COORD_BITS, "tile coordinate along M of the first iteration"),
@@ -149,7 +152,7 @@ def index_layout(p: Platform) -> RowLayout:
         Field("entry", bits_for(p.tables.entries - 1), "entry at which the region begins"),
         Field("layer", bits_for(p.tables.layers - 1), "that entry's row of the layer table"),
         Field("slices", COUNT_BITS, "slices in the region"),
-        Field("redo", COUNT_BITS, "slices from the beginning of the output tile to the region"),
+        Field("redone", COUNT_BITS, "slices from the beginning of the output tile to the region's end"),
         Field("last", 1, "the job's last region"),
         Field("in_strategy", 2, "strategy of the preemption point before the region"),
         Field("out_strategy", 2, "strategy of the preemption point after the region"),
@@ -159,3 +162,35 @@ def index_layout(p: Platform) -> RowLayout:
 def task_layout(p: Platform) -> RowLayout:
     """Task table row of the scheduler."""
     return RowLayout((Field("regions", bits_for(p.tables.regions), "regions in a job of the task"),))
+
+
+class WordOrder:
+    """How the words of an entry and of its layer follow each other: numbers that count up by one.
+
+    The entry's come first, its most significant word foremost, so that what leads on is known when the last of them
+    has come; then the layer's, its least significant foremost.
+
+    Attributes
+    ----------
+    bits
+        Bits of a word's number within its row. The bit above them tells the layer's words from the entry's.
+    first, layer, end
+        Number of the first word, of the layer's first word, and the one after the last.
+    entry_words, layer_words
+        Words of a row.
+    """
+
+    def __init__(self, p: Platform):
+        self.entry_words, self.layer_words = entry_layout(p).words, layer_layout(p).words
+        self.bits = bits_for(max(self.entry_words - 1, self.layer_words))
+        self.layer = 1 << self.bits
+        self.first = self.layer - self.entry_words
+        self.end = self.layer + self.layer_words
+
+    def entry(self, word: int) -> int:
+        """Number of a word of the entry."""
+        return self.layer - 1 - word
+
+    def of_layer(self, word: int) -> int:
+        """Number of a word of the layer."""
+        return self.layer + word

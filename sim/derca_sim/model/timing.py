@@ -1,6 +1,7 @@
 """Latencies of the hardware in cycles: declared once, used by the RTL, asserted by tests, read by the golden model."""
 
 from .platform import Platform
+from .tables import WordOrder
 
 
 class SchedulerTiming:
@@ -112,19 +113,37 @@ def release_latency(p: Platform) -> int:
 
 
 class KernelTiming:
-    """The kernel manager's, and how far the store engine may run ahead of memory."""
+    """The kernel manager's, by the way it reads its tables, and how far the store engine may run ahead of memory.
+
+    By rows: an entry is offered SWITCH cycles after the grant of a switch, and NEXT cycles after the one before was
+    taken. By words: an entry is handed over as its words come, and is taken with the last of them, SWITCH cycles after
+    the grant, or NEXT cycles after the last iteration of the one before.
+    """
 
     #: Cycles from a decision to the grant.
     GRANT = 1
-    #: Cycles from a grant that switches jobs to the offer of the first entry: index table, its row in registers, entry
-    #: and layer tables at once, their parity.
-    SWITCH = 4
-    #: Cycles from an entry taken to the offer of the next: entry and layer tables at once, their parity.
-    NEXT = 2
     #: Cycles from a grant that switches jobs to the report that its row of the index table is damaged.
     INDEX_FAULT = 2
     #: Store commands that may wait for their responses.
     COMMANDS = 16
+
+    def __init__(self, p: Platform):
+        if p.tables.read == "row":
+            #: Index table, its row in registers, entry and layer tables at once, their parity.
+            self.SWITCH = 4
+            #: Entry and layer tables at once, their parity.
+            self.NEXT = 2
+            #: Cycles from an entry taken to its first iteration.
+            self.WALK = 1
+        else:
+            order = WordOrder(p)
+            words = order.end - order.first
+            #: Index table, pointer, the words, and a cycle to learn which layer it is.
+            self.SWITCH = words + 3
+            #: The walker asks; the words, and a cycle to learn which layer it is.
+            self.NEXT = words + 2
+            #: The entry is set back where its output tile is redone.
+            self.WALK = 2
 
 
 class MonitorTiming:

@@ -1,0 +1,94 @@
+"""Entry and layer table in one memory of 32-bit words, read one after the other."""
+
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
+from derca_sim.model.tables import WordOrder, bits_for
+
+from ..family import Family
+from .tables import ram
+
+#: Words and bits of an SB_SPRAM256KA.
+SPRAM_WORDS, SPRAM_BITS = 1 << 14, 16
+
+
+class WordTables(wiring.Component):
+    """Entry and layer table in one memory. A word appears one cycle after its address with `read` high, and stays.
+
+    With `tables.parity` a bit is stored beside every word, and `damaged` tells whether the present word has an odd
+    number of ones with it. On `Family.ICE40` one page without parity, if it is not too deep, becomes single-port RAM: a
+    read in the cycle of a write is lost, and the word that was there as well.
+
+    Attributes
+    ----------
+    write, write_layer, write_row, write_word, write_data : In
+        Host write of one word of the layer table, or else of the entry table.
+    write_page : In
+        Page of the write; without `tables.shadow` unused, like `page`.
+    read, page, layer, row, word : In
+    data : Out
+    damaged : Out
+        Always 0 without `tables.parity`.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        self._order = order = WordOrder(p)
+        entry_bits, self._layer_bits = bits_for(p.tables.entries - 1), bits_for(p.tables.layers - 1)
+        #: A word of all entries stands together, and those of the layer table after them.
+        self._bits = max(entry_bits, self._layer_bits)
+        self._beside = self._bits - self._layer_bits
+        self._depth = order.entry_words + -(-order.layer_words >> self._beside) << self._bits
+        super().__init__({
+            "write": In(1),
+            "write_page": In(1),
+            "write_layer": In(1),
+            "write_row": In(ROW_BITS),
+            "write_word": In(WORD_NUMBER_BITS),
+            "write_data": In(32),
+            "read": In(1),
+            "page": In(1),
+            "layer": In(1),
+            "row": In(self._bits),
+            "word": In(order.bits),
+            "data": Out(32),
+            "damaged": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        tables = self._p.tables
+        writes, reads = ((self.write_layer, self.write_row, self.write_word), (self.layer, self.row, self.word))
+        if platform is Family.ICE40 and self._depth <= SPRAM_WORDS and not (tables.shadow or tables.parity):
+            at = Signal(range(SPRAM_WORDS))
+            m.d.comb += at.eq(self._address(*(Mux(self.write, *ours) for ours in zip(writes, reads, strict=True))))
+            for low in range(0, 32, SPRAM_BITS):
+                half = slice(low, low + SPRAM_BITS)
+                m.submodules[f"spram_{low}"] = Instance(
+                    "SB_SPRAM256KA", i_CLOCK=ClockSignal(), i_ADDRESS=at, i_DATAIN=self.write_data[half],
+                    i_MASKWREN=Const(0b1111), i_WREN=self.write, i_CHIPSELECT=self.write | self.read,
+                    i_STANDBY=Const(0), i_SLEEP=Const(0), i_POWEROFF=Const(1), o_DATAOUT=self.data[half])
+            return m
+        page = bits_for(self._depth - 1)
+        paged = tables.shadow
+        word = ram(
+            m, "word", self._depth + (paged << page), platform, write=self.write,
+            write_address=Cat(_fit(self._address(*writes), page), self.write_page & paged),
+            data=Cat(self.write_data, self.write_data.xor()) if tables.parity else self.write_data,
+            read=self.read, read_address=Cat(_fit(self._address(*reads), page), self.page & paged))
+        m.d.comb += [self.data.eq(word), self.damaged.eq(word.xor() if tables.parity else 0)]
+        return m
+
+    def _address(self, layer, row, word):
+        row, word = row[:self._bits], word[:self._order.bits]
+        beside, above = word[:self._beside], word[self._beside:]
+        of_layer = Cat(_fit(Cat(row[:self._layer_bits], beside), self._bits), above + self._order.entry_words)
+        return Mux(layer, of_layer, Cat(row, word))
+
+
+def _fit(value, width: int):
+    """The value's lowest bits, filled up with zeros."""
+    return Cat(value, Const(0, max(0, width - len(value))))[:width]
