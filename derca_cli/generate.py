@@ -11,6 +11,7 @@ from derca_sim.csr.header import header
 from derca_sim.csr.markdown import markdown
 from derca_sim.csr.svd import svd
 from derca_sim.errors import InputError
+from derca_sim.model.platform import Platform
 from derca_sim.model.registers import ID_VALUE, VERSION_VALUE, register_map, table_layouts
 
 from .output import JsonOption, output_directory, print_json, show_table, step
@@ -75,11 +76,7 @@ def generate(
         with step("generating the hardware"):
             (folder / "derca.v").write_text(verilog(system, target))
             (folder / "derca.vlt").write_text(LINT_WAIVERS.read_text())
-        _write_json(folder / "platform.json", {**system.model_dump(mode="json"), "config_hash": system.config_hash})
-        _write_json(folder / "registers.json", register_json(system))
-        (folder / "registers.md").write_text(markdown(system))
-        (folder / f"{TOP}.h").write_text(header(system, TOP))
-        (folder / f"{TOP}.svd").write_text(svd(system, TOP))
+        write_register_files(folder, system)
         if compiled:
             write_tables(folder, compiled)
         files = {f.name: f.stat().st_size for f in sorted(folder.iterdir())}
@@ -89,6 +86,15 @@ def generate(
     else:
         show_table(f"Written to {output}", ["file", "bytes"], [list(f) for f in files.items()],
                    caption=f"platform {system.name}, configuration {system.config_hash:08x}")
+
+
+def write_register_files(folder: Path, system: Platform) -> None:
+    """The platform, and its registers for hosts in every form."""
+    _write_json(folder / "platform.json", {**system.model_dump(mode="json"), "config_hash": system.config_hash})
+    _write_json(folder / "registers.json", register_json(system))
+    (folder / "registers.md").write_text(markdown(system))
+    (folder / f"{TOP}.h").write_text(header(system, TOP))
+    (folder / f"{TOP}.svd").write_text(svd(system, TOP))
 
 
 def write_tables(folder: Path, compiled) -> None:

@@ -7,7 +7,7 @@ import traceback
 from .commands import lazy_group
 
 #: Subcommands, in the order of the help: each a module of this package; `bench` is a group.
-COMMANDS = ("run", "simulate", "analyze", "place", "generate", "build", "host", "report", "reproduce", "bench")
+COMMANDS = ("run", "simulate", "analyze", "place", "generate", "ip", "build", "host", "report", "reproduce", "bench")
 
 app = lazy_group(__package__, *COMMANDS)
 
@@ -29,6 +29,8 @@ def derca():
         derca generate sim/tasksets/demo.toml -o out/hw
 
         derca build --board icebreaker
+
+        derca ip --board vck190 -o out/vck190
 
         derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim
 

@@ -1,5 +1,7 @@
 """From a platform to Verilog or RTLIL, for a device family."""
 
+import re
+
 from amaranth.back import rtlil as rtlil_backend
 from amaranth.back.verilog import find_yosys
 from amaranth.lib import wiring
@@ -9,6 +11,8 @@ from derca_sim.model.platform import Platform
 
 from .board.system import BoardSystem
 from .family import Family
+from .ip import TOP as IP_TOP
+from .ip import DercaIp, interface_attributes
 from .top import Derca
 
 #: Names of the top modules: the accelerator, and a board.
@@ -28,6 +32,42 @@ _PASSES = (
 def verilog(p: Platform, family: Family = Family.PORTABLE) -> str:
     """The whole system as Verilog-2005, top module `derca`."""
     return _verilog(Derca(p), family, TOP)
+
+
+def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> str:
+    """The whole system as vendor tools take it (`DercaIp`) as Verilog-2005, top module `derca_ip`."""
+    component = DercaIp(p, base)
+    attributes = interface_attributes(p, component.signature.members)
+
+    def annotated(port: re.Match) -> str:
+        lines = [f'  (* {name} = "{value}" *)\n' for name, value in attributes.get(port["name"], {}).items()]
+        return "".join([*lines, port[0]])
+
+    source = zeros_in_loops(_verilog(component, family, IP_TOP))
+    # Not as attributes of the signals: ports that are the same net would share them after Yosys has cleaned up.
+    before, module, rest = source.partition(f"module {IP_TOP}(")
+    body, end, rest = rest.partition("endmodule")
+    return "".join([before, module, _PORT.sub(annotated, body), end, rest])
+
+
+#: A memory whose words are all set to zero, one by one: most of the text where memories are large.
+_ZEROS = re.compile(r"^  initial begin\n    (?P<name>\w+)\[0\] = (?P<zero>\d+'h0+);\n"
+                    r"(?P<others>(?:    (?P=name)\[\d+\] = (?P=zero);\n)*)  end\n", re.MULTILINE)
+
+
+def zeros_in_loops(verilog: str) -> str:
+    """The same Verilog with a loop for every memory of nothing but zeros."""
+    def loop(memory: re.Match) -> str:
+        name, row = memory["name"], f"{memory['name']}_row"
+        return (f"  integer {row};\n  initial\n"
+                f"    for ({row} = 0; {row} < {1 + memory['others'].count(chr(10))}; {row} = {row} + 1)\n"
+                f"      {name}[{row}] = {memory['zero']};\n")
+
+    return _ZEROS.sub(loop, verilog)
+
+
+#: A port in the text of a module.
+_PORT = re.compile(r"^  (?:input|output) (?:\[\d+:0\] )?(?P<name>\w+);$", re.MULTILINE)
 
 
 def rtlil(p: Platform, family: Family = Family.PORTABLE) -> str:

@@ -1,0 +1,10 @@
+# AMD ZCU104: pins of the project that build.tcl of `derca ip --board zcu104` makes. Clock and reset come from the
+# processor.
+
+# LEDs GPIO_LED_0, _1 and _2, lit when high.
+set_property -dict {PACKAGE_PIN D5 IOSTANDARD LVCMOS33} [get_ports led_running]
+set_property -dict {PACKAGE_PIN D6 IOSTANDARD LVCMOS33} [get_ports led_miss]
+set_property -dict {PACKAGE_PIN A5 IOSTANDARD LVCMOS33} [get_ports led_fault]
+set_false_path -to [get_ports led_running]
+set_false_path -to [get_ports led_miss]
+set_false_path -to [get_ports led_fault]

@@ -1,0 +1,92 @@
+"""`derca ip`: everything that Vivado needs to build the accelerator into a design, as files."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_hw.ip import check_base
+from derca_sim.errors import InputError
+
+from ..generate import write_register_files, write_tables
+from ..output import JsonOption, output_directory, print_json, show_table, step
+from ..report import load_platform
+from .boards import BOARDS, vendor_board
+from .package import checkout_file, write_package
+
+
+def ip(
+    taskset: Annotated[Path | None, typer.Argument(
+        help="Task set TOML; without it only the hardware is written.", show_default=False)] = None,
+    board: Annotated[str, typer.Option(help=f"One of {', '.join(BOARDS)}.")] = ...,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files.")] = ...,
+    platform: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Platform TOML in place of the board's own in sim/platforms/.",
+        show_default=False)] = None,
+    base: Annotated[str | None, typer.Option(
+        metavar="ADDRESS", help="Where the accelerator's memory begins in that of the board; by default as the board's "
+                                "project has it.", show_default=False)] = None,
+    strategy: Annotated[str, typer.Option(help="Preemption, as for derca generate.")] = "flexible",
+    as_json: JsonOption = False,
+):
+    """Package the accelerator as an IP for Vivado, with a project for a board of AMD.
+
+    \b
+    ip/                 the IP repository: component.xml, Verilog with interface attributes, timing constraint
+    package_ip.tcl      packages the Verilog with Vivado's own packager instead
+    build.tcl           makes the project with its block design; reads design.tcl and settings.tcl
+    run.tcl             configures a board without a processor, loads the task set and runs it, through JTAG
+    board.xdc           pins of the project
+    lint.vlt, ip_lint.vlt
+                        lint waivers: verilator --lint-only -Wall lint.vlt ip_lint.vlt ip/hdl/derca_ip.v
+    README.md           how to use all this, with addresses and the ports
+    platform.json, registers.json, registers.md, derca.h, derca.svd, host_writes.txt, memory.bin
+                        as derca generate writes them
+
+    The task set runs on the platform of the board, whatever platform it names. All files appear or none.
+
+    [bold]Examples[/bold]
+
+        derca ip --board vck190 -o out/vck190
+
+        derca ip sim/tasksets/demo.toml --board arty-a7-100 -o out/arty
+
+        vivado -mode batch -source out/arty/build.tcl
+    """
+    target = vendor_board(board)
+    system = load_platform(platform or checkout_file("sim/platforms", target.platform))
+    address = target.base if base is None else _number(base)
+    try:
+        check_base(system, address)
+    except ValueError as e:
+        raise InputError(f"--{e}") from e
+    compiled = None
+    if taskset is not None:
+        from derca_sim.model.taskset import load_taskset
+        from derca_sim.planning import compile_any
+
+        with step("compiling the task set"):
+            compiled = compile_any(replace(load_taskset(taskset), platform=system), strategy)
+    with output_directory(output) as folder:
+        with step("generating the hardware"):
+            write_package(folder, system, target, address)
+        write_register_files(folder, system)
+        if compiled:
+            write_tables(folder, compiled)
+        files = {str(f.relative_to(folder)): f.stat().st_size for f in sorted(folder.rglob("*")) if f.is_file()}
+    if as_json:
+        print_json({"board": target.name, "part": target.part, "platform": system.name,
+                    "config_hash": f"{system.config_hash:08x}", "base": address, "output": str(output),
+                    "files": files})
+    else:
+        show_table(f"Written to {output}", ["file", "bytes"], [list(f) for f in files.items()],
+                   caption=f"{target.title}, platform {system.name}, configuration {system.config_hash:08x}; next: "
+                           f"vivado -mode batch -source {output / 'build.tcl'}")
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError as e:
+        raise InputError(f"--base = {text}: allowed are addresses, as 0x40000000") from e
