@@ -1,6 +1,6 @@
 """The top level: wires the blocks, names the ports so that vendor tools infer AXI interfaces."""
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Mux, ResetSignal, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Const, Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -279,9 +279,13 @@ class Derca(wiring.Component):
             self.running.eq(host.running),
             self.faulty.eq(host.faulty),
         ]
-        late = Cat(source.valid & ((source.p.kind == Kind.MISS) | ((source.p.kind == Kind.FINISH) & source.p.arg[0]))
-                   for source in events)
-        m.d.sync += self.missed.eq((self.missed | late.any()) & ~host.start)
+        late = Const(0)
+        for source, kinds in events:
+            if Kind.MISS in kinds:
+                late = late | (source.valid & (source.p.kind == Kind.MISS))
+            if Kind.FINISH in kinds:
+                late = late | (source.valid & (source.p.kind == Kind.FINISH) & source.p.arg[0])
+        m.d.sync += self.missed.eq((self.missed | late) & ~host.start)
 
     def _connect_triggers(self, m, host, release):
         """Ports, the host's register and the recorded trace trigger sporadic tasks."""
