@@ -1,6 +1,6 @@
 """The top level: wires the blocks, names the ports so that vendor tools infer AXI interfaces."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Const, Module, Mux, ResetSignal, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -279,13 +279,12 @@ class Derca(wiring.Component):
             self.running.eq(host.running),
             self.faulty.eq(host.faulty),
         ]
-        late = Const(0)
+        late = []
         for source, kinds in events:
-            if Kind.MISS in kinds:
-                late = late | (source.valid & (source.p.kind == Kind.MISS))
-            if Kind.FINISH in kinds:
-                late = late | (source.valid & (source.p.kind == Kind.FINISH) & source.p.arg[0])
-        m.d.sync += self.missed.eq((self.missed | late) & ~host.start)
+            for kind, sign in ((Kind.MISS, 1), (Kind.FINISH, source.p.arg[0])):
+                if kind in kinds:
+                    late.append(source.valid & sign & ((source.p.kind == kind) | (len(kinds) == 1)))
+        m.d.sync += self.missed.eq((self.missed | Cat(late).any()) & ~host.start)
 
     def _connect_triggers(self, m, host, release):
         """Ports, the host's register and the recorded trace trigger sporadic tasks."""
