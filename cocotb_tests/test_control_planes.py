@@ -1,14 +1,18 @@
 """The demo on every scheduler and job release: the same order of jobs, the golden model's cycles, the same bytes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from judged_run import judged_run
 
 from derca_cli.overrides import on_platform
-from derca_sim.events import Event, Kind
+from derca_sim.events import WITHIN_JOBS, Event, Kind
 from derca_sim.golden.machine import run
-from derca_sim.model.taskset import load_taskset
+from derca_sim.model.description import RegisterMap
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import register_map
+from derca_sim.model.taskset import TaskSet, load_taskset
 from derca_sim.planning import compile_any
 
 DEMO = Path(__file__).parents[1] / "sim" / "tasksets" / "demo.toml"
@@ -18,6 +22,23 @@ RELEASES = ("parallel", "swept")
 
 def compiled(scheduler: str, release: str, strategy: str):
     return compile_any(on_platform(load_taskset(DEMO), None, scheduler, release), strategy, None)
+
+
+#: Options that leave out what a small device has no room for.
+LEAN = {
+    "release": {"kind": "swept", "sporadic": False}, "scheduler": {"kind": "scan"}, "tables": {"shadow": False},
+    "supervision": {"windows": False, "watchdog": False},
+    "trace": {"enabled": False, "statistics": False, "counters": False, "depth": 4},
+}
+
+
+def lean() -> TaskSet:
+    """The demo on a platform without all that can be left out."""
+    tasks = load_taskset(DEMO)
+    keys = tasks.platform.model_dump()
+    for name, section in LEAN.items():
+        keys[name] |= section
+    return replace(tasks, platform=Platform.model_validate(keys))
 
 
 def order(events: list[Event]) -> list[tuple[int, int, int]]:
@@ -41,3 +62,22 @@ def test_the_demo_on_the_rtl_of_every_scheduler(kind, release):
     assert (judged.problems, judged.error) == ([], 0)
     assert order(judged.result.events) == order(run(plan, 100_000))
     assert judged.count(Kind.MISS) == 0 and judged.count(Kind.PREEMPT) >= 5
+
+
+def test_the_demo_on_the_rtl_of_a_platform_without_all_that_can_be_left_out():
+    plan = compile_any(lean(), "flexible", None)
+    judged = judged_run(plan, 100_000)
+    assert (judged.problems, judged.error) == ([], 0)
+    assert judged.count(Kind.FINISH) >= 10 and judged.count(Kind.MISS) == 0
+    assert not WITHIN_JOBS.intersection(e.kind for e in judged.result.events)
+
+
+def names(registers: RegisterMap) -> set[str]:
+    return {r.name for r in (*registers.registers, *registers.tasks.registers)}
+
+
+def test_what_is_left_out_has_no_registers():
+    registers = register_map(lean().platform)
+    missing = names(register_map(load_taskset(DEMO).platform)) - names(registers)
+    assert {"TRIGGER", "WRITE_BASE", "READ1_LAST", "RELEASES", "WORST_RESPONSE", "PREEMPTIONS"} <= missing
+    assert "sporadic" not in {f.name for f in next(r for r in registers.tasks.registers if r.name == "MODE").fields}

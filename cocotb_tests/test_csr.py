@@ -11,7 +11,7 @@ from cocotb.task import bridge
 from cocotb.triggers import RisingEdge
 from kit import host as lite
 from kit.run import generator, parameters, simulate
-from test_host import PLATFORMS, SMALL, begin
+from test_host import KINDS, PLATFORMS, SMALL, begin
 
 from derca_hw.host.interface import HostInterface
 from derca_sim.csr.driver import Driver, WrongHardware
@@ -316,4 +316,4 @@ async def simulated(dut):
 
 
 def test_the_driver_on_the_rtl():
-    simulate(lambda: HostInterface(SMALL, 3), __name__, "simulated", platform=SMALL)
+    simulate(lambda: HostInterface(SMALL, KINDS), __name__, "simulated", platform=SMALL)

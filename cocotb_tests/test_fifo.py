@@ -6,6 +6,7 @@ import cocotb
 import pytest
 from amaranth.hdl import Fragment, Module
 from amaranth.lib import wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from kit.cycles import Cycles
 from kit.run import generator, parameters, simulate
@@ -14,7 +15,7 @@ from derca_cli import fmax
 from derca_cli.resources import TARGETS, flat_cells
 from derca_cli.synthesis import synthesise
 from derca_hw.family import Family
-from derca_hw.fifo import Fifo
+from derca_hw.fifo import Fifo, LateFifo
 from derca_hw.ram import Shallow
 
 #: (width, depth) and the block RAMs of the iCE40 that take it: partly, wholly or not in block RAM, any depth.
@@ -44,6 +45,46 @@ class Queues(wiring.Component):
                 m.d.comb += getattr(self, name).word_select(i, len(getattr(queue, name))).eq(getattr(queue, name))
             m.d.comb += self.level.word_select(i, 8).eq(queue.level)
         return m
+
+
+class LateQueues(wiring.Component):
+    """A `LateFifo` of two families, and Amaranth's queue of the same timing, on the same inputs."""
+
+    def __init__(self, width: int, depth: int):
+        self._arguments = {"width": width, "depth": depth}
+        super().__init__({
+            "w_en": In(1), "w_data": In(width), "r_en": In(1),
+            "w_rdy": Out(3), "r_rdy": Out(3), "r_data": Out(3 * width),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        for i, family in enumerate((None, Family.ICE40, None)):
+            queue = SyncFIFOBuffered(**self._arguments) if i == 2 else LateFifo(**self._arguments)
+            m.submodules[f"queue_{i}"] = Fragment.get(queue, family)
+            m.d.comb += [getattr(queue, name).eq(getattr(self, name)) for name in ("w_en", "w_data", "r_en")]
+            for name in ("w_rdy", "r_rdy", "r_data"):
+                m.d.comb += getattr(self, name).word_select(i, len(getattr(queue, name))).eq(getattr(queue, name))
+        return m
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def late(dut):
+    random, width = generator(), parameters()["width"]
+    bench = await Cycles(dut).start()
+    given = waits = full = 0
+    for cycle in range(2000):
+        eager = cycle // 200 % 3
+        r_en = random.random() < (0.3, 0.9, 0.9)[eager]
+        bench.set(w_en=int(random.random() < (0.9, 0.3, 0.9)[eager]), w_data=random.getrandbits(width), r_en=int(r_en))
+        await bench.tick()
+        valid, room, data = bench.get("r_rdy"), bench.get("w_rdy"), bench.get("r_data")
+        assert valid in (0, 0b111) and room in (0, 0b111), f"cycle {cycle}: {valid:#b}, {room:#b}"
+        if valid:
+            words = {data >> width * i & ((1 << width) - 1) for i in range(3)}
+            assert len(words) == 1, f"cycle {cycle}: {words}"
+        given, waits, full = given + bool(valid and r_en), waits + bool(not valid), full + bool(not room)
+    assert min(given, waits, full) > 100, (given, waits, full)
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -125,6 +166,12 @@ async def remembers(dut):
 def test_queues_of_all_families_keep_words_in_order(size):
     width, depth = size
     simulate(lambda: Queues(width, depth), __name__, "in_order", width=width, depth=depth)
+
+
+@pytest.mark.parametrize("size", [(24, 16), (9, 3), (6, 5)], ids=str)
+def test_late_queues_keep_the_time_of_amaranths(size):
+    width, depth = size
+    simulate(lambda: LateQueues(width, depth), __name__, "late", width=width, depth=depth)
 
 
 @pytest.mark.parametrize("size", [(40, 16), (23, 4), (6, 5)], ids=str)

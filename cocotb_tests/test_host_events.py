@@ -6,12 +6,14 @@ from cocotb.triggers import ClockCycles
 from kit import host as lite
 from kit.payload import pack, unpack
 from kit.run import generator, parameters, simulate
-from test_host import BARE, FULL, SMALL, SOURCES, begin, run
+from test_host import BARE, FULL, KINDS, LEAN, SMALL, begin, run
 
+from derca_hw.host.events import EventCollector
 from derca_hw.host.interface import HostInterface
 from derca_hw.layouts import Layouts
-from derca_sim.events import Kind
+from derca_sim.events import ARG_BITS, WITH_REGION, Kind
 from derca_sim.model.registers import STOPPING, Fault
+from derca_sim.model.timing import EventTiming, release_latency
 
 FINISH, RELEASE, OTHER = range(3)  # sources
 COUNTS = {"RELEASES": Kind.RELEASE, "FINISHES": Kind.FINISH, "MISSES": Kind.MISS, "OVERRUNS": Kind.OVERRUN,
@@ -26,12 +28,12 @@ class Sources:
 
     async def send(self, *events: tuple[int, dict]) -> None:
         """(source, fields) of the events of one cycle."""
-        values = {f"source_{i}__valid": 0 for i in range(SOURCES)}
+        values = {f"source_{i}__valid": 0 for i in range(len(KINDS))}
         for source, fields in events:
             values |= {f"source_{source}__valid": 1, f"source_{source}__payload": pack(self._lay.event, **fields)}
         self._bench.set(**values)
         await self._bench.tick()
-        self._bench.set(**{f"source_{i}__valid": 0 for i in range(SOURCES)})
+        self._bench.set(**{f"source_{i}__valid": 0 for i in range(len(KINDS))})
 
 
 class Reader:
@@ -79,7 +81,7 @@ async def statistics(dut):
                 used.add(task)
             task = random.choice(busy)
             if task not in live and (task not in used or random.random() < 0.5):
-                released = max(0, now - random.randrange(5000))  # announced late
+                released = max(0, now - random.randint(0, release_latency(p)))  # announced late
                 event(RELEASE, Kind.RELEASE, task, released)
                 live[task] = released
                 expected[task, "RELEASES"] += 1
@@ -116,18 +118,30 @@ async def bursts(dut):
     host, bench, _, registers = await begin(dut, p, random)
     sources, reader = Sources(bench, lay), Reader(bench, lay)
     cocotb.start_soon(reader.watch())
-    sent = {i: [] for i in range(SOURCES)}
-    kinds = {FINISH: [Kind.FINISH], RELEASE: [Kind.RELEASE, Kind.OVERRUN], OTHER: [Kind.START, Kind.ISSUE, Kind.MISS]}
+    sent = {i: [] for i in range(len(KINDS))}
+    await run(host, bench, registers)
+    await ClockCycles(dut.clk, 3 << EventTiming(p, len(KINDS)).BITS)  # the lower bits of the time have wrapped around
     for _ in range(p.trace.depth):
-        events = [(i, {"kind": random.choice(kinds[i]), "task": random.randrange(n), "cycle": random.getrandbits(32),
-                       "region": random.randrange(p.tables.regions), "arg": random.randrange(3)})
-                  for i in range(SOURCES)]
+        events = []
+        for i, kinds in enumerate(KINDS):
+            kind, now = random.choice(kinds), bench.get("now") + 1
+            events.append((i, {
+                "kind": kind, "task": random.randrange(n),
+                "cycle": now - random.choice([0, 0, 1, release_latency(p), random.randint(0, release_latency(p))]),
+                "region": random.randrange(p.tables.regions) if kind in WITH_REGION else 0,
+                "arg": random.getrandbits(ARG_BITS.get(kind, 0)),
+            }))
         for i, fields in events:
             sent[i].append({**fields, "kind": int(fields["kind"])})
         await sources.send(*events)
-    await ClockCycles(dut.clk, 5 * p.trace.depth)
-    for i in range(SOURCES):
-        assert [e for e in reader.events if e["kind"] in kinds[i]] == sent[i], f"source {i}"
+    await ClockCycles(dut.clk, 2 * len(KINDS) * p.trace.depth)
+    for i, kinds in enumerate(KINDS):
+        assert [e for e in reader.events if e["kind"] in kinds] == sent[i], f"source {i}"
+    # The sources behind the first two take turns: all of them had an event in every cycle.
+    turns = [next(i for i, kinds in enumerate(KINDS) if e["kind"] in kinds) for e in reader.events]
+    others = [i for i in turns if i >= EventCollector.FIRST]
+    size = len(KINDS) - EventCollector.FIRST
+    assert all(len(set(others[j:j + size])) == size for j in range(0, len(others), size)), others
     dropped, faults = registers.address("EVENTS_DROPPED"), registers.address("FAULTS")
     assert await lite.read(host, dropped) == 0 and await lite.read(host, faults) == 0
     # Nobody reads: the output fills up, then events are lost, and counted to the last.
@@ -142,6 +156,7 @@ async def bursts(dut):
     await ClockCycles(dut.clk, 60)
     starts = [e for e in reader.events if e["kind"] == Kind.START]
     assert lost > 50 and len(starts) + lost in (100, 101)  # the event of the fault itself may be lost, too
+    await lite.write(host, registers.address("CONTROL"), 0)
     await run(host, bench, registers)
     assert await lite.read(host, dropped) == 0  # a run counts its own
 
@@ -182,7 +197,8 @@ async def faults(dut):
             assert await lite.read(host, faults) == standing
 
 
-@pytest.mark.parametrize("test", ["statistics", "bursts", "faults"])
-@pytest.mark.parametrize("p", [SMALL, FULL, BARE], ids=lambda p: p.name)
+@pytest.mark.parametrize(("p", "test"), [
+    *((p, test) for p in (SMALL, FULL, BARE) for test in ("statistics", "bursts", "faults")), (LEAN, "bursts"),
+], ids=lambda value: getattr(value, "name", value))
 def test_host_events(p, test):
-    simulate(lambda: HostInterface(p, SOURCES), __name__, test, platform=p)
+    simulate(lambda: HostInterface(p, KINDS), __name__, test, platform=p)

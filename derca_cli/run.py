@@ -102,13 +102,15 @@ def run(
             "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind, "release": platform.release.kind,
             "horizon": cycles,
             "memory": "fixed latency" if noise is None else asdict(noise),
-            "deadline_misses": metrics.deadline_misses, "preemptions": metrics.preemptions,
+            "deadline_misses": metrics.deadline_misses,
+            "preemptions": metrics.preemptions if platform.trace.enabled else None,
             "bit_exact": results.bit_exact, "jobs_checked": results.checked,
             "model_cycle_error": None if error is None else "unequal events" if error == float("inf") else int(error),
             "pe_utilisation": metrics.pe_utilisation, "cycles_per_second": round(result.cycles_per_second),
             "bus": result.bus, "usage": usage(compiled, result), "events": len(result.events),
             "tasks": [
-                {**asdict(row), **({"accuracy": results.accuracy[i]} if i in results.accuracy else {})}
+                {**asdict(row), **({} if platform.trace.enabled else {"preemptions": None}),
+                 **({"accuracy": results.accuracy[i]} if i in results.accuracy else {})}
                 for i, row in enumerate(metrics.tasks)
             ],
             "files": {key: str(folder / name) for key, name in FILES.items()},

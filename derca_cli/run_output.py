@@ -23,8 +23,8 @@ def write_files(place: Path, summary: dict, events, infos, clock_mhz: float) -> 
     (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
 
 
-def _by_kind(preemptions: dict[str, int]) -> str:
-    return "/".join(map(str, preemptions.values()))
+def _by_kind(preemptions: dict[str, int] | None) -> str | None:
+    return None if preemptions is None else "/".join(map(str, preemptions.values()))
 
 
 def show_run(s: dict) -> None:
@@ -46,7 +46,8 @@ def show_run(s: dict) -> None:
         f"{s['horizon']:,} cycles",
         [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
         caption="Periods, deadlines, worst and mean response in cycles. L/R/P: how often jobs were preempted, by kind: "
-                + ", ".join(s["preemptions"]) + ".",
+                + ("not told with platform.trace.enabled = false" if s["preemptions"] is None
+                   else ", ".join(s["preemptions"])) + ".",
     )
     lines = [("deadlines", f"{s['deadline_misses']} missed" if s["deadline_misses"] else "all met")]
     if "bit_exact" in s:

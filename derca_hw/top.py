@@ -29,8 +29,9 @@ class Derca(wiring.Component):
 
     One clock `aclk`, synchronous active-low reset `aresetn`; AXI4 master `m_axi_*`, AXI4-Lite slave `s_axi_*`, the
     event stream `event_*`. Sporadic jobs are triggered by one `trigger` bit per task with parallel job release, by
-    `trigger_valid` and `trigger_task`, one per cycle, with the swept one. For lamps: time passes while `running`;
-    `missed` from a missed deadline until the next start; `faulty` while a fault stands.
+    `trigger_valid` and `trigger_task`, one per cycle, with the swept one, by neither without `release.sporadic`. For
+    lamps: time passes while `running`; `missed` from a missed deadline until the next start; `faulty` while a fault
+    stands.
     """
 
     def __init__(self, p: Platform):
@@ -70,7 +71,8 @@ class Derca(wiring.Component):
             "m_axi_rvalid": In(1),
             "m_axi_rready": Out(1),
             **self._lite,
-            **({"trigger_valid": In(1), "trigger_task": In(bits_for(p.scheduler.tasks - 1))}
+            **({} if not p.release.sporadic
+               else {"trigger_valid": In(1), "trigger_task": In(bits_for(p.scheduler.tasks - 1))}
                if p.release.kind == "swept" else {"trigger": In(p.scheduler.tasks)}),
             "event_valid": Out(1),
             "event_ready": In(1),
@@ -101,13 +103,11 @@ class Derca(wiring.Component):
         m.submodules.failures = failures = Failures(p)
         events = [*release.sources(), *supervision.sources()]
         if p.trace.enabled:
-            events += [
-                scheduler.ready_event, scheduler.issue_event, accelerator.event, accelerator.iteration_event,
-                accelerator.resume_event, accelerator.saved_event,
-            ]
-        m.submodules.host_interface = host = HostInterface(p, len(events))
+            events += [*scheduler.sources(), *accelerator.sources()]
+        m.submodules.host_interface = host = HostInterface(p, [source.kinds for source in events])
         self._connect_host(m, host, events)
-        self._connect_triggers(m, host, release)
+        if p.release.sporadic:
+            self._connect_triggers(m, host, release)
 
         # -- host: what it writes, and which page of it is in use -----------------------------------------------------
         connect(m, host.regions, scheduler.regions)
@@ -265,7 +265,7 @@ class Derca(wiring.Component):
             else:
                 m.d.comb += ours.eq(its)
         for i, source in enumerate(events):
-            connect(m, source, getattr(host, f"source_{i}"))
+            connect(m, source.stream, getattr(host, f"source_{i}"))
         event = host.event.p
         m.d.comb += [
             self.event_valid.eq(host.event.valid),
@@ -279,9 +279,12 @@ class Derca(wiring.Component):
             self.running.eq(host.running),
             self.faulty.eq(host.faulty),
         ]
-        late = Cat(source.valid & ((source.p.kind == Kind.MISS) | ((source.p.kind == Kind.FINISH) & source.p.arg[0]))
-                   for source in events)
-        m.d.sync += self.missed.eq((self.missed | late.any()) & ~host.start)
+        late = []
+        for source, kinds in events:
+            for kind, sign in ((Kind.MISS, 1), (Kind.FINISH, source.p.arg[0])):
+                if kind in kinds:
+                    late.append(source.valid & sign & ((source.p.kind == kind) | (len(kinds) == 1)))
+        m.d.sync += self.missed.eq((self.missed | Cat(late).any()) & ~host.start)
 
     def _connect_triggers(self, m, host, release):
         """Ports, the host's register and the recorded trace trigger sporadic tasks."""

@@ -10,6 +10,7 @@ from derca_hw.host.interface import HostInterface
 from derca_hw.memory.burst import BurstSplitter
 from derca_hw.memory.interface import MemoryInterface
 from derca_hw.release.parallel import ParallelRelease
+from derca_sim.events import Kind
 
 from . import heap, scan, tournament
 from .lite import LiteSlaveProof
@@ -22,6 +23,8 @@ from .streams import memory_proof, release_proof, splitter_proof
 
 #: The platform of the interfaces' proofs.
 INTERFACES = platform(tables={"regions": 4}, scheduler={"tasks": 2, "time_width": 16})
+#: What the sources of events send to the host interface.
+KINDS = ((Kind.FINISH,), (Kind.RELEASE,))
 #: The numbered properties that a proof of a scheduler states; 9 is `order`, 11 the invariants, 10 is of other blocks.
 SCHEDULER = "1-7, 12-16"
 
@@ -116,7 +119,7 @@ def _proofs():
     p = INTERFACES
     yield Proof(
         "host interface", "AXI4-Lite", "-", "-", "bounded", 16,
-        lambda: LiteSlaveProof(HostInterface(p, 2), reads_wait=True), quick=True,
+        lambda: LiteSlaveProof(HostInterface(p, KINDS), reads_wait=True), quick=True,
     )
     yield Proof(
         "host interface covers",
@@ -125,7 +128,7 @@ def _proofs():
         "-",
         "covers",
         8,
-        lambda: LiteSlaveProof(HostInterface(p, 2), reads_wait=True),
+        lambda: LiteSlaveProof(HostInterface(p, KINDS), reads_wait=True),
         quick=True,
     )
     yield Proof(

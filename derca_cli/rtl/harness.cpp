@@ -112,7 +112,7 @@ void write_records(const std::string &path, const T *data, size_t count) {
     if (!out) throw std::runtime_error("cannot write " + path);
 }
 
-// One bit per task, or, where the design takes one trigger per cycle, the task (the last argument chooses).
+// One bit per task, or, where the design takes one trigger per cycle, the task, or nothing (the last argument chooses).
 template <class Top>
 auto trigger(Top &top, uint64_t pulses, int) -> decltype(top.trigger_valid, void()) {
     if (pulses & (pulses - 1)) throw std::runtime_error("two triggers in one cycle, but the design takes one");
@@ -122,6 +122,10 @@ auto trigger(Top &top, uint64_t pulses, int) -> decltype(top.trigger_valid, void
 template <class Top>
 auto trigger(Top &top, uint64_t pulses, long) -> decltype(top.trigger, void()) {
     top.trigger = pulses;
+}
+template <class Top>
+void trigger(Top &, uint64_t pulses, ...) {
+    if (pulses) throw std::runtime_error("the design takes no triggers");
 }
 
 class Simulation {

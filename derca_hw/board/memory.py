@@ -1,6 +1,6 @@
 """Main memory on the chip: an AXI4 slave for the accelerator, with a port for the host."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
+from ..arithmetic import count
 from ..fifo import Fifo
 from ..layouts import Layouts
 from ..memory.write import WriteManager, waiting_bursts
@@ -129,7 +130,7 @@ class MainMemory(wiring.Component):
         ]
         with m.If(active):
             m.d.comb += self.read_address.eq(at)
-        _count(m, due, arrived, take)
+        count(m, due, arrived, take)
         with m.If(free):
             m.d.sync += [valid.eq(active), last.eq(left == 0), answer.eq(wrong)]
         with m.If(issue):
@@ -175,7 +176,7 @@ class MainMemory(wiring.Component):
             self.b.valid.eq(due != 0),
             answered.eq(self.b.valid & self.b.ready),
         ]
-        _count(m, due, arrived, answered)
+        count(m, due, arrived, answered)
         if not self._all_addresses_exist:
             m.submodules.responses = responses = Fifo(width=1, depth=most + p.memory.write_latency)
             m.d.comb += [
@@ -193,9 +194,3 @@ class MainMemory(wiring.Component):
         line = Signal(cycles, name=f"{name}_delay")
         m.d.sync += line.eq(Cat(strobe, line))
         return line[-1]
-
-
-def _count(m, counter, up, down):
-    """Count strobes up and down."""
-    with m.If(up != down):
-        m.d.sync += counter.eq(counter + Mux(up, 1, -1))

@@ -1,29 +1,40 @@
 """The event stream: merges the blocks' events, has them counted, and hands them out."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from derca_sim.events import ARG_BITS, WITH_REGION, Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Fault
 from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import EventTiming
 
+from ..fifo import Fifo
 from ..layouts import EVENT_KIND_BITS, Layouts, pulse
 from .statistics import Statistics
 
 
 class EventCollector(wiring.Component):
-    """One buffer per source, one event per cycle to the output, in order within a source, lower sources first.
+    """One buffer per source, one event per cycle to the output, in order within a source.
 
     A source never waits: an event that finds its buffer, or the output's, full is dropped and counted. Statistics
     count what leaves the sources' buffers, whether or not anyone reads the stream; a finish takes 2 cycles. An event
     is offered 3 cycles after it occurred at the earliest; its `cycle` is exact. Source 0 has the finishes and source 1
-    the releases: so a task's finish is counted before its next release, and its release, which waits for nothing but
-    finishes, before its finish.
+    the releases, and both go before all others: so a task's finish is counted before its next release, and its release,
+    which waits for nothing but finishes, before its finish. The other sources are served in rounds.
+
+    A buffer keeps what its kinds tell, and the lower bits of the time (`EventTiming`).
+
+    Parameters
+    ----------
+    kinds : what each source sends
 
     Attributes
     ----------
+    now : In
     source_0 .. : In(stream, always ready)
     fault : In(stream)
         Accepted when no source has an event.
@@ -33,26 +44,31 @@ class EventCollector(wiring.Component):
     dropped : Out(32)
         Events dropped since `clear`.
     clear, clearing, cleared, read, read_task, read_word, read_done, read_data
-        As of `Statistics`.
+        As of `Statistics`; without `trace.statistics` clearing takes one cycle.
     """
 
     OUTPUT_DEPTH = 16
+    #: Sources that go before all others.
+    FIRST = 2
 
-    def __init__(self, p: Platform, sources: int):
+    def __init__(self, p: Platform, kinds: Sequence[tuple[Kind, ...]]):
         self._p = p
-        self._sources = sources
+        self._kinds = kinds
         lay = Layouts(p)
-        task = self._task_bits = bits_for(p.scheduler.tasks - 1)
-        #: What is kept of an event: as many bits as its values have.
-        self._stored = data.StructLayout({
-            "cycle": 32,
+        task = self._task = bits_for(p.scheduler.tasks - 1)
+        self._time = EventTiming(p, len(kinds)).BITS
+        self._region = bits_for(p.tables.regions - 1)
+        regions = any(kind in WITH_REGION for of_source in kinds for kind in of_source)
+        #: What is known of an event, and where in the output.
+        self._known = {
             "kind": EVENT_KIND_BITS,
             "task": task,
-            "region": max(bits_for(p.tables.regions - 1), bits_for(max(Fault))),
+            "region": max(regions * self._region, bits_for(max(Fault))),
             "arg": 2,
-        })
+        }
         super().__init__({
-            **{f"source_{i}": In(pulse(lay.event)) for i in range(sources)},
+            "now": In(32),
+            **{f"source_{i}": In(pulse(lay.event)) for i in range(len(kinds))},
             "fault": In(stream.Signature(lay.event)),
             "event": Out(stream.Signature(lay.event)),
             "lost": Out(1),
@@ -67,68 +83,101 @@ class EventCollector(wiring.Component):
             "read_data": Out(32),
         })
 
-    def _pack(self, event):
-        """A signal for an event as it is stored, and the assignments to it."""
-        out = Signal(self._stored)
-        return out, [getattr(out, name).eq(getattr(event, name)) for name in dict(self._stored)]
+    def _buffered(self, kinds: tuple[Kind, ...]) -> data.StructLayout:
+        """What a buffer keeps of an event of these kinds; `kind` is its place among them."""
+        return data.StructLayout({
+            "time": self._time,
+            "kind": bits_for(len(kinds) - 1) if len(kinds) > 1 else 0,
+            "task": self._task,
+            "region": self._region if WITH_REGION.intersection(kinds) else 0,
+            "arg": max(ARG_BITS.get(kind, 0) for kind in kinds),
+        })
+
+    def _buffer(self, m, i: int, event, lost):
+        """Buffer of a source: its queue, and the event that comes next out of it."""
+        kinds = self._kinds[i]
+        layout = self._buffered(kinds)
+        source = getattr(self, f"source_{i}")
+        m.submodules[f"buffer_{i}"] = fifo = Fifo(width=layout.size, depth=self._p.trace.depth)
+        stored, oldest = Signal(layout, name=f"stored_{i}"), data.View(layout, fifo.r_data)
+        out = Signal(event, name=f"oldest_{i}")
+        m.d.comb += [
+            fifo.w_data.eq(stored), fifo.w_en.eq(source.valid), lost.eq(source.valid & ~fifo.w_rdy),
+            out.time.eq(oldest.time), out.task.eq(oldest.task), out.region.eq(oldest.region), out.arg.eq(oldest.arg),
+            stored.time.eq(source.p.cycle), stored.task.eq(source.p.task), stored.region.eq(source.p.region),
+            stored.arg.eq(source.p.arg), out.kind.eq(kinds[0]),
+        ]
+        for number, kind in enumerate(kinds[1:], 1):
+            with m.If(source.p.kind == kind):
+                m.d.comb += stored.kind.eq(number)
+            with m.If(oldest.kind == number):
+                m.d.comb += out.kind.eq(kind)
+        return fifo, out
 
     def elaborate(self, platform):
         m = Module()
-        width = self._stored.size
-        m.submodules.statistics = statistics = Statistics(self._p)
-        fifos, lost = [], []
-        for i in range(self._sources):
-            source = getattr(self, f"source_{i}")
-            m.submodules[f"buffer_{i}"] = fifo = SyncFIFO(width=width, depth=self._p.trace.depth)
-            stored, assignments = self._pack(source.p)
-            m.d.comb += [*assignments, fifo.w_data.eq(stored), fifo.w_en.eq(source.valid)]
-            fifos.append(fifo)
-            lost.append(source.valid & ~fifo.w_rdy)
+        stall = Signal()
+        event = data.StructLayout({"time": self._time, **self._known})
+        lost = Signal(len(self._kinds) + 1)
+        buffers = [self._buffer(m, i, event, lost[i]) for i in range(len(self._kinds))]
 
         # -- one event per cycle moves into `head` -----------------------------------------------------------------
-        head, head_valid = Signal(self._stored), Signal()
-        chosen, any_event, free = Signal(self._stored), Signal(), Signal()
-        fault, assignments = self._pack(self.fault.p)
+        head, head_valid = Signal(event), Signal()
+        chosen, any_event, free = Signal(event), Signal(), Signal()
+        fault = self.fault.p
         m.d.comb += [
-            *assignments, chosen.eq(fault), any_event.eq(self.fault.valid),
-            free.eq(~(head_valid & statistics.stall)),
+            chosen.time.eq(fault.cycle), chosen.kind.eq(fault.kind), chosen.task.eq(fault.task),
+            chosen.region.eq(fault.region), chosen.arg.eq(fault.arg),
+            any_event.eq(self.fault.valid), free.eq(~(head_valid & stall)),
         ]
-        for fifo in reversed(fifos):
-            with m.If(fifo.r_rdy):
-                m.d.comb += [chosen.eq(fifo.r_data), any_event.eq(1)]
+        waits = self._turns(m, [fifo.r_rdy for fifo, _ in buffers], free)
+        for (_, oldest), its in zip(reversed(buffers), reversed(waits), strict=True):
+            with m.If(its):
+                m.d.comb += [chosen.eq(oldest), any_event.eq(1)]
         earlier = Const(0)  # a source of higher priority has an event
-        for fifo in fifos:
-            m.d.comb += fifo.r_en.eq(free & ~earlier)
-            earlier = earlier | fifo.r_rdy
+        for (fifo, _), its in zip(buffers, waits, strict=True):
+            m.d.comb += fifo.r_en.eq(free & its & ~earlier)
+            earlier = earlier | its
         m.d.comb += self.fault.ready.eq(free & ~earlier)
         with m.If(free):
             m.d.sync += [head.eq(chosen), head_valid.eq(any_event)]
 
-        # -- and from there to the output and into the statistics ---------------------------------------------------
-        m.submodules.output = output = SyncFIFO(width=width, depth=self.OUTPUT_DEPTH)
-        leaves = Signal()
-        offered = data.View(self._stored, output.r_data)
+        # -- and from there, with all of its time, to the output and into the statistics -------------------------------
+        written = data.StructLayout({"cycle": 32, **self._known})
+        m.submodules.output = output = Fifo(width=written.size, depth=self.OUTPUT_DEPTH)
+        leaves, cycle = Signal(), Signal(32)
+        offered = data.View(written, output.r_data)
+        before = head.time > self.now[:self._time]  # the lower bits of `now` have passed 0 since
         m.d.comb += [
+            cycle.eq(Cat(head.time, (self.now[self._time:] - before)[:32 - self._time])),
             leaves.eq(head_valid & free),
-            output.w_data.eq(head),
+            output.w_data.eq(Cat(cycle, *(head[name] for name in self._known))),
             output.w_en.eq(leaves),
             output.r_en.eq(self.event.ready),
             self.event.valid.eq(output.r_rdy),
-            *(getattr(self.event.p, name).eq(getattr(offered, name)) for name in dict(self._stored)),
-            statistics.valid.eq(head_valid),
-            statistics.kind.eq(head.kind),
-            statistics.task.eq(head.task),
-            statistics.cycle.eq(head.cycle),
-            statistics.clear.eq(self.clear),
-            statistics.read.eq(self.read),
-            statistics.read_task.eq(self.read_task),
-            statistics.read_word.eq(self.read_word),
-            self.clearing.eq(statistics.clearing),
-            self.cleared.eq(statistics.cleared),
-            self.read_done.eq(statistics.read_done),
-            self.read_data.eq(statistics.read_data),
+            *(self.event.p[name].eq(offered[name]) for name in ("cycle", *self._known)),
+            lost[-1].eq(leaves & ~output.w_rdy),
         ]
-        lost.append(leaves & ~output.w_rdy)
+        if self._p.trace.statistics:
+            m.submodules.statistics = statistics = Statistics(self._p)
+            m.d.comb += [
+                stall.eq(statistics.stall),
+                statistics.valid.eq(head_valid),
+                statistics.kind.eq(head.kind),
+                statistics.task.eq(head.task),
+                statistics.cycle.eq(cycle),
+                statistics.clear.eq(self.clear),
+                statistics.read.eq(self.read),
+                statistics.read_task.eq(self.read_task),
+                statistics.read_word.eq(self.read_word),
+                self.clearing.eq(statistics.clearing),
+                self.cleared.eq(statistics.cleared),
+                self.read_done.eq(statistics.read_done),
+                self.read_data.eq(statistics.read_data),
+            ]
+        else:
+            m.d.sync += self.cleared.eq(self.clear)
+            m.d.comb += self.clearing.eq(self.cleared)
 
         several = Signal(range(len(lost) + 1))
         m.d.sync += [
@@ -137,3 +186,19 @@ class EventCollector(wiring.Component):
         ]
         m.d.comb += self.lost.eq(several != 0)
         return m
+
+    def _turns(self, m, ready: list, free) -> list:
+        """Which sources' events may be chosen: of those behind the first, the ones not served in the present round."""
+        if len(ready) <= self.FIRST + 1:
+            return ready
+        others, served, left = (
+            Signal(len(ready) - self.FIRST, name=name) for name in ("others", "served", "left"))
+        m.d.comb += [others.eq(Cat(ready[self.FIRST:])), left.eq(others & ~served)]
+        over = Signal()
+        m.d.comb += over.eq(left == 0)
+        waits = Mux(over, others, left)
+        turn = Signal.like(others)
+        m.d.comb += turn.eq(waits & -waits)
+        with m.If(free & ~Cat(ready[:self.FIRST]).any()):
+            m.d.sync += served.eq(Mux(over, 0, served) | turn)
+        return [*ready[:self.FIRST], *waits[:len(others)]]

@@ -1,5 +1,7 @@
 """The host interface: the registers of the register map, time, table loading, faults, the event stream."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -24,8 +26,13 @@ class HostInterface(wiring.Component):
     A write takes effect in the cycle in which address and data are both accepted; read data follow the accepted
     address by one cycle. What the map does not have, or refuses at the time, is answered with SLVERR and changes
     nothing. `start` comes when the statistics are cleared: `Statistics.CLEAR` cycles per task, rounded up to a power
-    of two, after the write. `now` is 0 in the first cycle of a run, the one after `start`, and counts every cycle of
-    it. A fault shows in FAULTS and as an event from the next cycle on; faults that stand already are not events again.
+    of two, after the write; without statistics one cycle after it. `now` is 0 in the first cycle of a run, the one
+    after `start`, and counts every cycle of it. A fault shows in FAULTS and as an event from the next cycle on; faults
+    that stand already are not events again.
+
+    Parameters
+    ----------
+    kinds : what each source of events sends
 
     Attributes
     ----------
@@ -47,7 +54,7 @@ class HostInterface(wiring.Component):
     commit : Out
         The host asks for that (for one cycle); until it is done nothing of the other page can be written.
     trigger_valid, trigger_task : Out
-        The host releases a sporadic task.
+        The host releases a sporadic task; absent without `release.sporadic`.
     policy, watchdog_warn, watchdog_limit, trace_length : Out
         Registers of these names; absent if the platform does not have them.
     idle, safe : In
@@ -62,9 +69,9 @@ class HostInterface(wiring.Component):
         With the strobes of the faults of a job: whose.
     """
 
-    def __init__(self, p: Platform, sources: int):
+    def __init__(self, p: Platform, kinds: Sequence[tuple[Kind, ...]]):
         self._p = p
-        self._sources = sources
+        self._kinds = kinds
         self._map = register_map(p)
         #: Registers that are nothing but storage, and the ports that show them.
         self._stored = {
@@ -88,8 +95,8 @@ class HostInterface(wiring.Component):
             "page": In(1),
             "commit": Out(1),
             "commit_done": In(1),
-            "trigger_valid": Out(1),
-            "trigger_task": Out(bits_for(p.scheduler.tasks - 1)),
+            **({"trigger_valid": Out(1), "trigger_task": Out(bits_for(p.scheduler.tasks - 1))}
+               if p.release.sporadic else {}),
             **{name.lower(): Out(_width(r)) for name, r in self._stored.items()},
             "idle": In(1),
             "safe": In(1),
@@ -100,15 +107,16 @@ class HostInterface(wiring.Component):
             "fault_where": In(ROW_BITS),
             "faulty": Out(1),
             **{f"{fault.name.lower()}_task": In(bits_for(p.scheduler.tasks - 1)) for fault in OF_A_JOB},
-            **{f"source_{i}": In(pulse(lay.event)) for i in range(sources)},
+            **{f"source_{i}": In(pulse(lay.event)) for i in range(len(kinds))},
             "event": Out(stream.Signature(lay.event)),
         })
 
     def elaborate(self, platform):
         m = Module()
         p = self._p
-        m.submodules.events = events = EventCollector(p, self._sources)
-        for i in range(self._sources):
+        m.submodules.events = events = EventCollector(p, self._kinds)
+        m.d.comb += events.now.eq(self.now)
+        for i in range(len(self._kinds)):
             connect(m, flipped(getattr(self, f"source_{i}")), getattr(events, f"source_{i}"))
         connect(m, events.event, flipped(self.event))
         m.submodules.lite = lite = LiteSlave(self._map.address_bits)
@@ -160,7 +168,6 @@ class HostInterface(wiring.Component):
         """Decode writes by the register map: a strobe per register, and one for a write that a guard refused."""
         p, value = self._p, lite.write_data
         array = self._map.tasks
-        task_bits = bits_for(p.scheduler.tasks - 1)
         running_page = active & ~Const(p.tables.shadow, 1)
         guards = {
             Guard.NONE: Const(0, 1),
@@ -201,9 +208,12 @@ class HostInterface(wiring.Component):
             self.task_write.p.task.eq(task),
             self.task_write.p.field.eq(word),
             self.task_write.p.value.eq(value),
-            self.trigger_valid.eq(written["TRIGGER"]),
-            self.trigger_task.eq(value[:task_bits]),
         ]
+        if p.release.sporadic:
+            m.d.comb += [
+                self.trigger_valid.eq(written["TRIGGER"]),
+                self.trigger_task.eq(value[:bits_for(p.scheduler.tasks - 1)]),
+            ]
         self._tables(m, value, written)
         return written, refused
 
@@ -240,30 +250,39 @@ class HostInterface(wiring.Component):
     # -- tables ------------------------------------------------------------------------------------------------------
 
     def _pointer_valid(self, m):
-        """The pointer, and whether it points at a word that exists."""
-        self._table = Signal(4)
+        """The pointer, and whether it points at a word that exists.
+
+        Row and word have the bits that one beyond the last of any table takes; `beyond` tells of the others.
+        """
         layouts = table_layouts(self._p)
-        self._last_word = Signal(range(max(layout.words for layout, _ in layouts.values())))
+        most = max(layout.words for layout, _ in layouts.values())
+        self._table, self._beyond = Signal(4), Signal()
+        self._row, self._word = Signal(range(max(rows for _, rows in layouts.values()) + 1)), Signal(range(most + 1))
+        self._last_word = Signal(range(most))
         valid = Signal()
+        m.d.comb += [self.table_row.eq(self._row), self.table_word.eq(self._word)]
         with m.Switch(self._table):
             for table, (layout, rows) in layouts.items():
                 with m.Case(int(table)):
                     m.d.comb += [
                         self._last_word.eq(layout.words - 1),
-                        valid.eq((self.table_row < rows) & (self.table_word < layout.words)),
+                        valid.eq((self._row < rows) & (self._word < layout.words) & ~self._beyond),
                     ]
         return valid
 
     def _tables(self, m, value, written):
         pointer = self._map["TABLE_POINTER"]
         with m.If(written["TABLE_POINTER"]):
-            for name, signal in (("table", self._table), ("row", self.table_row), ("word", self.table_word)):
+            beyond = []
+            for name, signal in (("table", self._table), ("row", self._row), ("word", self._word)):
                 field = pointer[name]
-                m.d.sync += signal.eq(value[field.low:field.high + 1])
+                m.d.sync += signal.eq(value[field.low:])
+                beyond.append(value[field.low + len(signal):field.high + 1])
+            m.d.sync += self._beyond.eq(Cat(beyond).any())
         with m.If(written["TABLE_DATA"]):
-            m.d.sync += self.table_word.eq(self.table_word + 1)
-            with m.If(self.table_word == self._last_word):
-                m.d.sync += [self.table_word.eq(0), self.table_row.eq(self.table_row + 1)]
+            m.d.sync += self._word.eq(self._word + 1)
+            with m.If(self._word == self._last_word):
+                m.d.sync += [self._word.eq(0), self._row.eq(self._row + 1)]
         data = written["TABLE_DATA"]
         m.d.comb += [
             self.table.eq(self._table),

@@ -2,13 +2,14 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
+
+from ..ram import Buffer, table
 
 #: Kinds that are counted, and the task register that shows the count.
 COUNTED = {
@@ -27,8 +28,8 @@ class Statistics(wiring.Component):
     """Counts one event per cycle; 2 cycles for a finish and for an event like the one before it.
 
     The counts stand in one RAM, the release times of live jobs in another: an event reads in the cycle in which it is
-    taken and writes one cycle later. A finish then reads the longest response in that cycle and writes it, if it was
-    exceeded, one later. A finish whose release was not seen counts but has no response. Clearing takes `CLEAR`
+    taken and writes its count one cycle later. A finish then reads the longest response in that cycle and writes it, if
+    it was exceeded, one later. A finish whose release was not seen counts but has no response. Clearing takes `CLEAR`
     cycles for every task.
 
     Attributes
@@ -71,10 +72,9 @@ class Statistics(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bits = self._task_bits
-        m.submodules.counts = counts = Memory(shape=32, depth=WORDS << bits, init=[])
-        m.submodules.released = released = Memory(shape=33, depth=1 << bits, init=[])  # cycle, and whether it is known
-        count_r, count_w = counts.read_port(), counts.write_port()
-        release_r, release_w = released.read_port(), released.write_port()
+        m.submodules.counts = counts = Buffer(32, WORDS << bits)
+        count_w, count_r = counts.write, counts.read
+        release_w, release_r = table(m, "released", 33, 1 << bits)  # cycle, and whether it is known
 
         # -- an event is taken ------------------------------------------------------------------------------------
         word, counted, is_finish, is_release = Signal(3), Signal(), Signal(), Signal()
@@ -86,7 +86,6 @@ class Statistics(wiring.Component):
         step = Signal()  # an event was taken one cycle ago
         step_address = Signal(len(address))
         step_finish = Signal()
-        step_cycle = Signal(32)
         take = Signal()
         m.d.comb += [
             is_finish.eq(self.kind == Kind.FINISH),
@@ -98,26 +97,25 @@ class Statistics(wiring.Component):
             step.eq(take & ~self.clear & ~self.clearing),
             step_address.eq(address),
             step_finish.eq(is_finish),
-            step_cycle.eq(self.cycle),
         ]
 
-        # -- a finish: the response time, compared one cycle later --------------------------------------------------
+        # -- a finish: the response time, compared two cycles later -------------------------------------------------
         exceeds = Signal()
+        known = Signal()  # the release of the event taken last
         compare = Signal()  # a finish was taken two cycles ago and its release is known
         response = Signal(32)
         worst = Cat(step_address[:bits], Const((TaskReg.WORST_RESPONSE >> 2) - FIRST, 3))
         worst_address = Signal(len(address))
         m.d.comb += exceeds.eq(compare & (response > count_r.data))
-        m.d.sync += [
-            compare.eq(step & step_finish & release_r.data[32]),
-            response.eq(step_cycle - release_r.data[:32]),
-            worst_address.eq(worst),
-        ]
+        m.d.sync += [compare.eq(step & step_finish & known), worst_address.eq(worst)]
+        with m.If(take):
+            m.d.sync += [known.eq(release_r.data[32]), response.eq(self.cycle - release_r.data[:32])]
 
         # -- reading: events come first ----------------------------------------------------------------------------
         reading = Signal()
         m.d.comb += [
             self.read_data.eq(count_r.data),
+            count_r.en.eq(1),
             self.read_done.eq(reading),
             count_r.addr.eq(Cat(self.read_task, self.read_word)),
             release_r.addr.eq(self.task),
@@ -135,9 +133,9 @@ class Statistics(wiring.Component):
             count_w.en.eq(step | exceeds | self.clearing),
             count_w.addr.eq(Mux(self.clearing, pointer, Mux(compare, worst_address, step_address))),
             count_w.data.eq(Mux(self.clearing, 0, Mux(compare, response, count_r.data)) + step),
-            release_w.en.eq((take & is_release) | (step & step_finish) | self.clearing),
-            release_w.addr.eq(Mux(self.clearing, pointer, Mux(step & step_finish, step_address, self.task))),
-            release_w.data.eq(Cat(self.cycle, is_release & ~self.clearing & ~(step & step_finish))),
+            release_w.en.eq((take & (is_release | is_finish)) | self.clearing),
+            release_w.addr.eq(Mux(self.clearing, pointer, self.task)),
+            release_w.data.eq(Cat(self.cycle, is_release & ~self.clearing)),
         ]
         m.d.sync += pointer.eq(Mux(self.clearing & ~self.clear, pointer + 1, 0))
         with m.If(self.clear):

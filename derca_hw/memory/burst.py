@@ -46,21 +46,23 @@ class BurstSplitter(wiring.Component):
         m = Module()
         p = self._p
         shift = p.beat_bytes.bit_length() - 1
-        page_beats = 4096 >> shift
+        burst = p.bus.burst_beats
+        burst_bits = burst.bit_length() - 1
 
         address = Signal(p.bus.address_width)
         left = Signal.like(self.beats)
         active = Signal()
         first = Signal()
 
-        to_page = Signal(range(page_beats + 1))
-        m.d.comb += to_page.eq(page_beats - address[shift:12])
-        limit = Signal(range(page_beats + 1))
-        m.d.comb += limit.eq(Mux(to_page < p.bus.burst_beats, to_page, p.bus.burst_beats))
-        count = Signal(range(p.bus.burst_beats + 1))
+        # Only in the last `burst_beats` of a page its end may come before that of a burst.
+        within = address[shift:shift + burst_bits]
+        limit = Signal(range(burst + 1))
+        last_of_page = address[shift + burst_bits:12]
+        m.d.comb += limit.eq(Mux(last_of_page.all() if len(last_of_page) else 1, burst - within, burst))
+        count = Signal(range(burst + 1))
         m.d.comb += [
-            self.last.eq(left <= limit),
-            count.eq(Mux(self.last, left, limit)),
+            self.last.eq(~left[len(limit):].any() & (left[:len(limit)] <= limit)),
+            count.eq(Mux(self.last, left[:len(limit)], limit)),
             self.valid.eq(active),
             self.addr.eq(address),
             self.len.eq(count - 1),

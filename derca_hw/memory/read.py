@@ -2,15 +2,16 @@
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import READ_WINDOWS
 
+from ..arithmetic import count
+from ..fifo import LateFifo
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
-from .windows import WindowCheck, split_checked
+from .windows import split_checked
 
 
 class ReadManager(wiring.Component):
@@ -27,7 +28,7 @@ class ReadManager(wiring.Component):
     beat : Out(stream, always ready)
     ar, r : the AXI4 channels
     config, page, write_page : In
-        See `WindowCheck`.
+        See `WindowCheck`; unused without `supervision.windows`.
     fault : Out(stream, always ready)
         For each beat whose response is other than OKAY, and each request that was refused.
     """
@@ -52,20 +53,19 @@ class ReadManager(wiring.Component):
         m = Module()
         p, lay = self._p, self._lay
         m.submodules.split = split = BurstSplitter(p)
-        m.submodules.windows = windows = WindowCheck(p, READ_WINDOWS)
-        split_checked(m, self, windows, split)
+        outside, _ = split_checked(m, p, self, READ_WINDOWS, split)
         source = data.StructLayout({"target": lay.target, "task": lay.read_request["task"].shape})
         tracked = data.StructLayout({"source": source, "first": 1, "last": 1, "refused": 1})
         # The FIFO holds every burst from AR to its last beat. One more than are in flight: an entry takes a cycle to
         # its read register, in which a FIFO of just two refuses the next.
-        m.submodules.tracker = tracker = SyncFIFOBuffered(width=tracked.size, depth=p.bus.outstanding + 1)
+        m.submodules.tracker = tracker = LateFifo(width=tracked.size, depth=p.bus.outstanding + 1)
         in_flight = Signal(range(p.bus.outstanding + 1))
 
         request, origin = self.request, Signal(source)
         open_, refused, known = Signal(), Signal(), Signal()
         m.d.comb += [
             open_.eq(split.valid & (in_flight != p.bus.outstanding)),
-            refused.eq(windows.refused),
+            refused.eq(outside),
             self.ar.valid.eq(open_ & ~refused),
             self.ar.p.addr.eq(split.addr),
             self.ar.p.len.eq(split.len),
@@ -99,5 +99,5 @@ class ReadManager(wiring.Component):
         ]
         with m.If(fire):
             m.d.sync += begun.eq(~self.r.p.last)
-        m.d.sync += in_flight.eq(in_flight + split.take - tracker.r_en)
+        count(m, in_flight, split.take, tracker.r_en)
         return m

@@ -87,9 +87,21 @@ class WindowCheck(wiring.Component):
         return m
 
 
-def split_checked(m, manager, windows: WindowCheck, split: BurstSplitter) -> None:
-    """Bring the requests of a read or write manager to its window check and its splitter alike."""
+def split_checked(m, p: Platform, manager, windows: Sequence[tuple[TaskReg, TaskReg]], split: BurstSplitter) -> tuple:
+    """Bring the requests of a read or write manager to its splitter, and to a check if the platform has windows.
+
+    Gives the check's `refused` and `nothing`.
+    """
     request = manager.request
+    m.d.comb += [
+        split.start.eq(request.valid & request.ready),
+        split.address.eq(request.p.address),
+        split.beats.eq(request.p.beats),
+        request.ready.eq(split.ready),
+    ]
+    if not p.supervision.windows:
+        return Const(0, 1), Const(0, 1)
+    m.submodules.windows = windows = WindowCheck(p, windows)
     connect(m, flipped(manager.config), windows.config)
     m.d.comb += [
         windows.page.eq(manager.page),
@@ -98,8 +110,5 @@ def split_checked(m, manager, windows: WindowCheck, split: BurstSplitter) -> Non
         windows.task.eq(request.p.task),
         windows.address.eq(request.p.address),
         windows.beats.eq(request.p.beats),
-        split.start.eq(request.valid & request.ready),
-        split.address.eq(request.p.address),
-        split.beats.eq(request.p.beats),
-        request.ready.eq(split.ready),
     ]
+    return windows.refused, windows.nothing

@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
@@ -10,12 +9,11 @@ from derca_sim.model.registers import WRITE_WINDOW
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import KernelTiming
 
+from ..arithmetic import count
+from ..fifo import LateFifo
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
-from .windows import WindowCheck, split_checked
-
-#: Bits of the burst sequence numbers: bursts without a response are always far fewer.
-SEQUENCE_BITS = 16
+from .windows import split_checked
 
 
 def waiting_bursts(p: Platform) -> int:
@@ -41,7 +39,7 @@ class WriteManager(wiring.Component):
         Write data, in the order of the requests.
     aw, w, b : the AXI4 channels
     config, page, write_page : In
-        See `WindowCheck`.
+        See `WindowCheck`; unused without `supervision.windows`.
     suppress : In
         The task in `request` may not write.
     stored : Out
@@ -74,22 +72,29 @@ class WriteManager(wiring.Component):
             "busy": Out(1),
         })
 
+    def sequence_bits(self) -> int:
+        """Bits of burst sequence numbers: twice the bursts that may wait for data or responses.
+
+        Those are of `COMMANDS` commands and of one that is not complete, or further, as far as `lengths` lets it run.
+        """
+        return 1 + bits_for((self.COMMANDS + 2) * waiting_bursts(self._p))
+
     def elaborate(self, platform):
         m = Module()
+        sequence_bits = self.sequence_bits()
         task = self._lay.write_request["task"].shape
         burst_layout = data.StructLayout({"len": 8, "drop": 1})
         end_layout = data.StructLayout({
-            "answered": SEQUENCE_BITS,  # bursts answered, and dropped, when the command is complete
-            "dropped": SEQUENCE_BITS,
+            "answered": sequence_bits,  # bursts answered, and dropped, when the command is complete
+            "dropped": sequence_bits,
             "task": task,
             "refused": 1,  # a request of the command was outside the window
             "silent": 1,  # nothing of the command was put on the bus
         })
         m.submodules.split = split = BurstSplitter(self._p)
-        m.submodules.windows = windows = WindowCheck(self._p, (WRITE_WINDOW,))
-        m.submodules.lengths = lengths = SyncFIFOBuffered(width=burst_layout.size, depth=waiting_bursts(self._p))
-        m.submodules.ends = ends = SyncFIFOBuffered(width=end_layout.size, depth=self.COMMANDS)
-        split_checked(m, self, windows, split)
+        m.submodules.lengths = lengths = LateFifo(width=burst_layout.size, depth=waiting_bursts(self._p))
+        m.submodules.ends = ends = LateFifo(width=end_layout.size, depth=self.COMMANDS)
+        outside, nothing = split_checked(m, self._p, self, (WRITE_WINDOW,), split)
         commands = Signal(range(self.COMMANDS + 1))
 
         # -- addresses ---------------------------------------------------------------------------------------------
@@ -98,23 +103,23 @@ class WriteManager(wiring.Component):
         open_, drop, known = Signal(), Signal(), Signal()
         tainted, refused, made = Signal(), Signal(), Signal()  # of the command, up to its last burst taken
         ending = Signal()  # the command's last burst is taken
-        sequence, dropped = Signal(SEQUENCE_BITS), Signal(SEQUENCE_BITS)  # bursts put on the bus; bursts that were not
+        sequence, dropped = Signal(sequence_bits), Signal(sequence_bits)  # bursts put on the bus; bursts that were not
         new_end = Signal(end_layout)
         m.d.comb += [
             open_.eq(split.valid & lengths.w_rdy),
-            drop.eq(windows.refused | suppressed | tainted),
+            drop.eq(outside | suppressed | tainted),
             self.aw.valid.eq(open_ & ~drop),
             self.aw.p.addr.eq(split.addr),
             self.aw.p.len.eq(split.len),
             # A dropped burst leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
             split.take.eq(open_ & (self.aw.ready | known)),
             ending.eq(split.take & split.last & end),
-            lengths.w_en.eq(split.take & ~windows.nothing),
+            lengths.w_en.eq(split.take & ~nothing),
             lengths.w_data.eq(Cat(split.len, drop)),
             new_end.answered.eq(sequence + ~drop),
-            new_end.dropped.eq(dropped + (drop & ~windows.nothing)),
+            new_end.dropped.eq(dropped + (drop & ~nothing)),
             new_end.task.eq(owner),
-            new_end.refused.eq(refused | windows.refused),
+            new_end.refused.eq(refused | outside),
             new_end.silent.eq(~made & drop),
             ends.w_en.eq(ending),
             ends.w_data.eq(new_end),
@@ -134,7 +139,7 @@ class WriteManager(wiring.Component):
 
         # -- data --------------------------------------------------------------------------------------------------
         sent = Signal(8)  # beats of the current burst already sent
-        swallowed = Signal(SEQUENCE_BITS)  # bursts whose beats were dropped
+        swallowed = Signal(sequence_bits)  # bursts whose beats were dropped
         burst = data.View(burst_layout, lengths.r_data)
         fire = Signal()
         m.d.comb += [
@@ -151,13 +156,13 @@ class WriteManager(wiring.Component):
                 m.d.sync += [sent.eq(0), swallowed.eq(swallowed + burst.drop)]
 
         # -- responses ---------------------------------------------------------------------------------------------
-        answered = Signal(SEQUENCE_BITS)
+        answered = Signal(sequence_bits)
         wrong = Signal()  # a response other than OKAY came for the oldest command that waits for any
         head = data.View(end_layout, ends.r_data)
         pop, error = Signal(), Signal()
 
-        def reached(count, wanted):
-            return ~(count - wanted)[SEQUENCE_BITS - 1]
+        def reached(bursts, wanted):
+            return ~(bursts - wanted)[sequence_bits - 1]
 
         m.d.comb += [
             pop.eq(ends.r_rdy & reached(answered, head.answered) & reached(swallowed, head.dropped)),
@@ -175,5 +180,5 @@ class WriteManager(wiring.Component):
             m.d.sync += answered.eq(answered + 1)
         begin = Signal()  # a command's last request was accepted
         m.d.comb += begin.eq(split.start & request.p.end)
-        m.d.sync += commands.eq(commands + begin - pop)
+        count(m, commands, begin, pop)
         return m

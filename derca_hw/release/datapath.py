@@ -10,7 +10,7 @@ from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SweptTiming
 
 from ..layouts import Layouts
-from ..ram import DISTRIBUTED, table
+from ..ram import DISTRIBUTED, Buffer, table
 
 #: Bits of times; keys have `scheduler.time_width` of them.
 TIME_BITS = 32
@@ -34,6 +34,9 @@ class Datapath(wiring.Component):
     The first operand is a time of the task `at` (or 0); the second, which may be subtracted, is the time (`now`), the
     end of the job (`done`), the trigger, a parameter, or the cycles since `arm`. Operands that are not asked for are 0,
     so the second operand is the OR of all. What is put in a cycle can be asked for from the next on.
+
+    The ends of jobs may stand among the parameters, where there is room (`ends`): the host writes nothing there during
+    a run. What is written as `end` can be asked for as `done` from the next cycle on.
     """
 
     NEXT, LATE, KEPT = range(3)
@@ -42,9 +45,15 @@ class Datapath(wiring.Component):
         self._p = p
         task = self._bits = bits_for(p.scheduler.tasks - 1)
         self._keeps = p.release.overrun != ("skip",)
+        slack, self._size = "least_slack" in p.scheduler.policies, (1 + p.tables.shadow) << task
+        # Three or four parameters in one memory or in two: what gives fewer levels to choose from.
+        self._together = 4 * self._size <= DISTRIBUTED
+        #: Whether the ends of jobs stand among the parameters, in the place of SLACK.
+        self.ends = self._together and not (p.tables.shadow or slack)
         super().__init__({
             "now": In(TIME_BITS),
-            "done": In(TIME_BITS),
+            **({"end": In(1), "end_task": In(task), "end_stamp": In(TIME_BITS)} if self.ends
+               else {"done": In(TIME_BITS), "use_done": In(1)}),
             "trigger": In(TIME_BITS),
             "at": In(task),
             "task": In(task),
@@ -56,7 +65,6 @@ class Datapath(wiring.Component):
             "use": In(1),
             "parameter": In(2),
             "use_now": In(1),
-            "use_done": In(1),
             "use_trigger": In(1),
             "use_parameter": In(1),
             "use_armed": In(1),
@@ -74,7 +82,9 @@ class Datapath(wiring.Component):
         m.d.comb += [
             self.use.eq(field is not None), self.field.eq(field or 0), self.minus.eq(minus), self.carry.eq(carry),
         ]
-        for name in ("now", "done", "trigger", "armed"):
+        if self.ends and operand == "done":
+            operand = TaskReg.SLACK
+        for name in ("now", "trigger", "armed", *([] if self.ends else ["done"])):
             m.d.comb += getattr(self, f"use_{name}").eq(operand == name)
         m.d.comb += [
             self.use_parameter.eq(isinstance(operand, TaskReg)),
@@ -89,29 +99,36 @@ class Datapath(wiring.Component):
         m = Module()
         p, shadow, bits = self._p, self._p.tables.shadow, self._bits
         slack = "least_slack" in p.scheduler.policies
-        size = 1 << bits
-        pages = 1 + shadow
-        # Three or four parameters in one memory or in two: what gives fewer levels to choose from.
-        together = 4 * size * pages <= DISTRIBUTED
-        times_w, times = table(m, "times", TIME_BITS, size * (3 if self._keeps else 2))
+        together = self._together
+        times_w, times = table(m, "times", TIME_BITS, (3 if self._keeps else 2) << bits)
         config = self.config
         is_slack = config.field == TaskReg.SLACK >> 2
         kept = (config.field <= TaskReg.OFFSET >> 2) | (is_slack if slack else 0)
         page = [self.page] if shadow else []
         write_page = [self.write_page] if shadow else []
         number = Cat(config.field[0] | is_slack, config.field[1] | is_slack)  # SLACK follows OFFSET
-        parameters = []
+        right = 0
         for name, fields in (("parameters", 4),) if together else (("first", 2), ("second", 1 + slack)):
-            memory_w, memory = table(m, name, TIME_BITS, size * fields * pages)
+            depth = self._size * fields
+            m.submodules[name] = values = Buffer(TIME_BITS, depth, early=True)
+            memory_w, memory = values.write, values.read
             wide = fields.bit_length() - 1
             m.d.comb += [
-                memory.addr.eq(Cat(self.at, self.parameter[:wide], *page)),
+                memory.en.eq(1), memory.addr.eq(Cat(self.at, self.parameter[:wide], *page)),
                 memory_w.addr.eq(Cat(config.task, number[:wide], *write_page)),
                 memory_w.data.eq(config.value),
                 memory_w.en.eq(self.config_valid & kept & (1 if together else number[1] == (name == "second"))),
             ]
-            use = self.use_parameter if together else self.use_parameter & (self.parameter[1] == (name == "second"))
-            parameters.append((name, use, memory.data))
+            if self.ends:
+                with m.If(self.end & ~self.config_valid):
+                    m.d.comb += [
+                        memory_w.addr.eq(Cat(self.end_task, Const(PARAMETERS.index(TaskReg.SLACK), 2))),
+                        memory_w.data.eq(self.end_stamp), memory_w.en.eq(1),
+                    ]
+            use = Signal(name=f"use_{name}")
+            m.d.sync += use.eq(
+                self.use_parameter if together else self.use_parameter & (self.parameter[1] == (name == "second")))
+            right |= Mux(use, memory.data, 0)
         field_bits = 2 if self._keeps else 1
         m.d.comb += [
             times.addr.eq(Cat(self.at, self.field[:field_bits])),
@@ -121,10 +138,9 @@ class Datapath(wiring.Component):
         ]
         left = Signal(TIME_BITS)
         m.d.sync += left.eq(Mux(self.use, times.data, 0))
-        right = 0
         for name, use, value in (
-            ("now", self.use_now, self.now), ("done", self.use_done, self.done),
-            ("trigger", self.use_trigger, self.trigger), *parameters,
+            ("now", self.use_now, self.now), ("trigger", self.use_trigger, self.trigger),
+            *([] if self.ends else [("done", self.use_done, self.done)]),
             ("armed", self.use_armed, Cat(Const(1, (SweptTiming.ARM - 1).bit_length()), self.at)),
         ):
             held = Signal(len(value), name=f"operand_{name}")

@@ -11,7 +11,7 @@ from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import ANNOUNCE, OFFER
 
-from ..layouts import Layouts, pulse
+from ..layouts import Layouts, Source, pulse
 
 #: Time stamps are kept to this many bits until the event is announced.
 STAMP_BITS = 8
@@ -91,8 +91,14 @@ class ParallelRelease(wiring.Component):
 
     def sources(self):
         """Streams of events."""
-        ready = [self.ready_event] if self._at_once else []
-        return [self.finish_event, self.release_event, self.miss_event, *ready]  # in this order: see EventCollector
+        out = [
+            Source(self.finish_event, (Kind.FINISH, Kind.FAIL)),  # in this order: see EventCollector
+            Source(self.release_event, (Kind.RELEASE, Kind.OVERRUN, Kind.EARLY)),
+            Source(self.miss_event, (Kind.MISS,)),
+        ]
+        if self._at_once and self._p.trace.enabled:
+            out.append(Source(self.ready_event, (Kind.READY,)))
+        return out
 
     def _lowest(self, m, vector, name):
         """(any, index) of the lowest set bit of `vector`."""

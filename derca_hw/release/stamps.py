@@ -16,7 +16,8 @@ SMALL = 64
 
 
 class Stamps(wiring.Component):
-    """Takes one event per cycle; its stamp can be read 2 cycles later.
+    """Takes one event per cycle; its stamp can be read 2 cycles later, unless it is kept elsewhere (`keeps`): then it
+    is given out with `write`, one cycle after the event.
 
     An event of a task is pending while the task's `mark` differs from what was last written as `seen`. With `repeats`,
     an event that finds one pending changes nothing and is given out as `merged`, one cycle later.
@@ -31,11 +32,12 @@ class Stamps(wiring.Component):
     seen : In
         The mark of `task` up to which events have been dealt with, in the same cycle.
     merged, merged_task, merged_stamp : Out
+    write, write_task, write_stamp : Out
     """
 
-    def __init__(self, p: Platform, repeats: bool = False):
+    def __init__(self, p: Platform, repeats: bool = False, keeps: bool = True):
         self._n = p.scheduler.tasks
-        self._repeats = repeats
+        self._repeats, self._keeps = repeats, keeps
         task = bits_for(self._n - 1)
         super().__init__({
             "now": In(TIME_BITS),
@@ -49,16 +51,25 @@ class Stamps(wiring.Component):
             "merged": Out(1),
             "merged_task": Out(task),
             "merged_stamp": Out(TIME_BITS),
+            "write": Out(1),
+            "write_task": Out(task),
+            "write_stamp": Out(TIME_BITS),
         })
 
     def elaborate(self, platform):
         m = Module()
-        together = self._n <= SMALL
-        stamps_w, stamps = table(m, "stamps", TIME_BITS + together, self._n)
-        marks_w, marks = (stamps_w, stamps) if together else table(m, "marks", 1, self._n)
-        write = Signal()
         valid, task, stamp, last = Signal(), Signal.like(self.task), Signal(TIME_BITS), Signal()
         m.d.sync += [valid.eq(self.valid), task.eq(self.task), stamp.eq(self.now), last.eq(self.seen)]
+        together = self._keeps and self._n <= SMALL
+        if self._keeps:
+            stamps_w, stamps = table(m, "stamps", TIME_BITS + together, self._n)
+            m.d.comb += [
+                stamps.addr.eq(self.at), self.stamp.eq(stamps.data),
+                stamps_w.addr.eq(self.write_task), stamps_w.data.eq(Cat(self.write_stamp, ~last)),
+                stamps_w.en.eq(self.write),
+            ]
+        marks_w, marks = (stamps_w, stamps) if together else table(m, "marks", 1, self._n)
+        write = self.write
         pending = Signal()
         if self._repeats:
             copy_w, copy = table(m, "copy", 1, self._n)
@@ -70,9 +81,8 @@ class Stamps(wiring.Component):
             # The memory does not yet show what is written in this cycle.
             m.d.sync += [mark.eq(copy.data), again.eq(write & (task == self.task))]
         m.d.comb += [
-            write.eq(valid & ~pending),
-            stamps.addr.eq(self.at), self.stamp.eq(stamps.data), self.mark.eq(marks.data[-1]),
-            stamps_w.addr.eq(task), stamps_w.data.eq(Cat(stamp, ~last)), stamps_w.en.eq(write),
+            write.eq(valid & ~pending), self.write_task.eq(task), self.write_stamp.eq(stamp),
+            self.mark.eq(marks.data[-1]),
             self.news.eq(write & (task == self.at)),
             self.merged.eq(valid & pending), self.merged_task.eq(task), self.merged_stamp.eq(stamp),
         ]

@@ -9,7 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
-from ..layouts import Layouts, pulse
+from ..layouts import Layouts, Source, pulse
 from ..ram import table
 from .datapath import Datapath, State
 from .stamps import Stamps
@@ -52,7 +52,7 @@ class SweptRelease(wiring.Component):
     policy : In
         Index into `scheduler.policies`.
     trigger_valid, trigger_task : In
-        A sporadic task is triggered.
+        A sporadic task is triggered; unused, like `early_event`, without `release.sporadic`.
     config : In(stream, always ready)
         Writes of the host: task, field (a `TaskReg` word index), value.
     release : Out(stream)
@@ -90,7 +90,13 @@ class SweptRelease(wiring.Component):
 
     def sources(self):
         """Streams of events."""
-        return [self.event, self.early_event]
+        release = self._p.release
+        kinds = (Kind.FINISH, Kind.FAIL, Kind.MISS, Kind.RELEASE, Kind.OVERRUN)
+        if "abort" in release.overrun:
+            kinds += (Kind.ABORT,)
+        if not release.sporadic:
+            return [Source(self.event, kinds)]
+        return [Source(self.event, (*kinds, Kind.EARLY)), Source(self.early_event, (Kind.EARLY,))]
 
     def elaborate(self, platform):
         m = Module()
@@ -113,20 +119,16 @@ class SweptRelease(wiring.Component):
         flags_w, flags_r = table(m, "flags", data.StructLayout({"state": State(keeps), "seen": 2}), n)
         seen_w, seen_end, seen_trigger = table(m, "seen", 2, n, reads=2)
         failures_w, failures_r = table(m, "failures", 1, n)  # whether the end was a failure
-        m.submodules.ends = ends = Stamps(p)
-        m.submodules.triggers = triggers = Stamps(p, repeats=True)
+        m.submodules.ends = ends = Stamps(p, keeps=not path.ends)
         final = Signal()
         m.d.comb += [
             final.eq(self.finish.valid & self.finish.p.final),
             failures_w.addr.eq(self.finish.p.task), failures_w.data.eq(self.finish.p.failed), failures_w.en.eq(final),
             failures_r.addr.eq(at),
             ends.now.eq(self.now), ends.valid.eq(final), ends.task.eq(self.finish.p.task), ends.at.eq(at),
-            triggers.now.eq(self.now), triggers.valid.eq(self.trigger_valid & self.running),
-            triggers.task.eq(self.trigger_task), triggers.at.eq(at),
             path.now.eq(self.now), path.at.eq(at), path.task.eq(task), path.page.eq(self.page),
             path.write_page.eq(self.write_page), path.config.eq(self.config.p),
             path.config_valid.eq(self.config.valid),
-            path.done.eq(ends.stamp), path.trigger.eq(triggers.stamp),
             mode_w.addr.eq(Cat(self.config.p.task, self.write_page) if shadow else self.config.p.task),
             mode_w.data.eq(self.config.p.value),
             mode_w.en.eq(self.config.valid & (self.config.p.field == TaskReg.MODE >> 2)),
@@ -134,8 +136,24 @@ class SweptRelease(wiring.Component):
             flags_r.addr.eq(at), flags_w.addr.eq(task),
             seen_w.addr.eq(task), seen_w.data.eq(flags_w.data.seen), seen_w.en.eq(flags_w.en),
         ]
-        for side, port, bit in ((ends, seen_end, 0), (triggers, seen_trigger, 1)):
-            m.d.comb += [port.addr.eq(side.task), side.seen.eq(port.data[bit])]
+        if path.ends:
+            m.d.comb += [
+                path.end.eq(ends.write), path.end_task.eq(ends.write_task), path.end_stamp.eq(ends.write_stamp),
+            ]
+        else:
+            m.d.comb += path.done.eq(ends.stamp)
+        m.d.comb += [seen_end.addr.eq(ends.task), ends.seen.eq(seen_end.data[0])]
+        trigger_mark, trigger_news = Signal(), Signal()
+        if p.release.sporadic:
+            m.submodules.triggers = triggers = Stamps(p, repeats=True)
+            m.d.comb += [
+                triggers.now.eq(self.now), triggers.valid.eq(self.trigger_valid & self.running),
+                triggers.task.eq(self.trigger_task), triggers.at.eq(at), path.trigger.eq(triggers.stamp),
+                seen_trigger.addr.eq(triggers.task), triggers.seen.eq(seen_trigger.data[1]),
+                trigger_mark.eq(triggers.mark), trigger_news.eq(triggers.news),
+                self.early_event.valid.eq(triggers.merged), self.early_event.p.cycle.eq(triggers.merged_stamp),
+                self.early_event.p.kind.eq(Kind.EARLY), self.early_event.p.task.eq(triggers.merged_task),
+            ]
 
         load = Signal()  # registers take what the memories say of the task `at`
         mode, read, seen, failed = Signal(4), Signal(State(keeps)), Signal(2), Signal()
@@ -144,9 +162,9 @@ class SweptRelease(wiring.Component):
             m.d.sync += [
                 mode.eq(mode_r.data), read.eq(flags_r.data.state), seen.eq(flags_r.data.seen),
                 failed.eq(failures_r.data),
-                marks.eq(Cat(ends.mark, triggers.mark)), news.eq(Cat(ends.news, triggers.news)),
+                marks.eq(Cat(ends.mark, trigger_mark)), news.eq(Cat(ends.news, trigger_news)),
             ]
-        sporadic, enabled, overrun = mode[0], mode[1], mode[2:4]
+        sporadic, enabled, overrun = mode[0] if p.release.sporadic else Const(0), mode[1], mode[2:4]
         state = Signal(State(keeps))
         ended, triggered, used = Signal(), Signal(), Signal()
         late, due, early, lived, queued_job, gone = (
@@ -181,11 +199,6 @@ class SweptRelease(wiring.Component):
 
         def log(kind, arg=0):
             m.d.comb += [event.valid.eq(1), event.p.kind.eq(kind), event.p.arg.eq(arg)]
-
-        m.d.comb += [
-            self.early_event.valid.eq(triggers.merged), self.early_event.p.cycle.eq(triggers.merged_stamp),
-            self.early_event.p.kind.eq(Kind.EARLY), self.early_event.p.task.eq(triggers.merged_task),
-        ]
 
         # -- the visit -----------------------------------------------------------------------------------------------
         wants, releases, offers, keep = (Signal(name=name) for name in ("wants", "releases", "offers", "keep"))
@@ -297,6 +310,8 @@ class SweptRelease(wiring.Component):
                 m.next = "LIVED"
 
             def judged():
+                if not p.release.sporadic:
+                    return release_or_close()
                 with m.If(trigger):
                     path.ask(m, path.NEXT, "trigger", minus=True)  # trigger >= next
                     m.next = "TRIGGER"
@@ -326,20 +341,21 @@ class SweptRelease(wiring.Component):
                     m.d.comb += died.eq(1)
                     m.d.sync += [state.live.eq(0), gone.eq(1)]
                 judged()
-            with m.State("TRIGGER"):
-                m.d.sync += early.eq(~state.open & ~negative)
-                path.ask(m, None, "trigger")
-                m.next = "TRIGGERED"
-            with m.State("TRIGGERED"):
-                with m.If(early):
-                    log(Kind.EARLY)
-                    m.d.sync += [state.owed.eq(1), used.eq(1)]
-                with m.Elif(~state.owed):
-                    path.put(m, path.NEXT)
-                    m.d.sync += [state.owed.eq(1), used.eq(1), due.eq(1)]
-                m.next = "TRIGGER END"
-            with m.State("TRIGGER END"):
-                release_or_close()
+            if p.release.sporadic:
+                with m.State("TRIGGER"):
+                    m.d.sync += early.eq(~state.open & ~negative)
+                    path.ask(m, None, "trigger")
+                    m.next = "TRIGGERED"
+                with m.State("TRIGGERED"):
+                    with m.If(early):
+                        log(Kind.EARLY)
+                        m.d.sync += [state.owed.eq(1), used.eq(1)]
+                    with m.Elif(~state.owed):
+                        path.put(m, path.NEXT)
+                        m.d.sync += [state.owed.eq(1), used.eq(1), due.eq(1)]
+                    m.next = "TRIGGER END"
+                with m.State("TRIGGER END"):
+                    release_or_close()
             with m.State("LIVED"):
                 m.d.sync += lived.eq(state.live | gone & negative)
                 if keeps:

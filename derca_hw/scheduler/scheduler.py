@@ -11,7 +11,7 @@ from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SchedulerTiming
 
-from ..layouts import Layouts, pulse
+from ..layouts import Layouts, Source, pulse
 from .heap import HeapJobs
 from .order import earlier
 from .regions import RegionCounters
@@ -96,6 +96,10 @@ class Scheduler(wiring.Component):
             "issue_event": Out(pulse(lay.event)),
             "idle": Out(1),
         })
+
+    def sources(self):
+        """Streams of events."""
+        return [Source(self.ready_event, (Kind.READY,)), Source(self.issue_event, (Kind.ISSUE,))]
 
     def elaborate(self, platform):
         m = Module()

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.timing import KernelTiming
 
+from ..arithmetic import count
 from ..layouts import Layouts, pulse
 from ..ram import ram_style
 
@@ -126,17 +127,16 @@ class Failures(wiring.Component):
         # -- what is under way, and what of it is waited for ---------------------------------------------------------
         most_reads = p.bus.outstanding + 2
         most_stores = p.buffers.banks + KernelTiming.COMMANDS + 1
-        settled, count = Signal(), Signal(range(self.SETTLED))
+        settled, wait = Signal(), Signal(range(self.SETTLED))
         left = []
         for name, most, up, down in (
             ("reads", most_reads, self.requested, self.answered),
             ("stores", most_stores, self.queued, self.done.valid),
         ):
             under_way, waited = Signal(range(most + 1), name=name), Signal(range(most + 1), name=f"{name}_left")
-            m.d.sync += [
-                under_way.eq(under_way + up - down),
-                waited.eq(Mux(settled, under_way - down, waited - (down & (waited != 0)))),
-            ]
+            left_over = Mux(settled, under_way, waited)
+            m.d.sync += waited.eq(left_over - (down & (left_over != 0)))
+            count(m, under_way, up, down)
             left.append(waited)
 
         ending, ends = Signal(task), Signal()
@@ -151,13 +151,13 @@ class Failures(wiring.Component):
                     m.d.sync += ending.eq(running)
                     m.next = "GIVEN UP"
             with m.State("GIVEN UP"):
-                m.d.sync += count.eq(self.SETTLED - 1)
+                m.d.sync += wait.eq(self.SETTLED - 1)
                 with m.If(instruction.valid):
                     m.next = "SETTLE"
                 restarts()
             with m.State("SETTLE"):
-                m.d.sync += count.eq(count - 1)
-                with m.If(count == 0):
+                m.d.sync += wait.eq(wait - 1)
+                with m.If(wait == 0):
                     m.d.comb += settled.eq(1)
                     m.next = "DRAIN"
                 restarts()

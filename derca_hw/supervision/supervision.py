@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 
-from ..layouts import Layouts, pulse
+from ..layouts import Layouts, Source, pulse
 from .commit import CommitControl
 from .monitor import Monitor
 
@@ -60,8 +60,9 @@ class Supervision(wiring.Component):
 
     def sources(self):
         """Streams of events."""
-        return [getattr(self, name) for name in ("commit_event", "budget_event", "watchdog_event")
-                if name in self.signature.members]
+        out = [Source(self.commit_event, (Kind.COMMIT,))] if self._p.tables.shadow else []
+        return out + [Source(getattr(self, name), (kind,)) for name, kind in (
+            ("budget_event", Kind.BUDGET), ("watchdog_event", Kind.WATCHDOG)) if name in self.signature.members]
 
     def elaborate(self, platform):
         m = Module()

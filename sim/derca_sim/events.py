@@ -35,6 +35,19 @@ class Kind(IntEnum):
     FAIL = 18  #: the job ends after a fault of its own, in place of FINISH; arg = 1 when late
 
 
+#: Kinds that hardware sends only with `trace.enabled`: what happens within jobs.
+WITHIN_JOBS = frozenset((Kind.READY, Kind.ISSUE, Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGION_END,
+                         Kind.SAVED))
+#: Kinds that tell a region.
+WITH_REGION = frozenset((Kind.ISSUE, Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGION_END,
+                         Kind.BUDGET, Kind.WATCHDOG, Kind.FAULT))
+#: Bits of `arg` of the kinds that have one.
+ARG_BITS = {
+    **dict.fromkeys((Kind.RELEASE, Kind.OVERRUN, Kind.FINISH, Kind.FAIL, Kind.MISS, Kind.BUDGET, Kind.WATCHDOG), 1),
+    **dict.fromkeys((Kind.PREEMPT, Kind.RESUME, Kind.SAVED), 2),
+}
+
+
 @dataclass(frozen=True, order=True)
 class Event:
     """One line of the log."""

@@ -41,7 +41,8 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
     writes += table_writes(
         platform, Table.TASK, 0, task_row, [task_row.pack(regions=len(task.regions)) for task in tasks])
     for task in tasks:
-        mode = registers["MODE"].pack(sporadic=task.sporadic, enabled=1, overrun=OVERRUN[task.overrun])
+        sporadic = {"sporadic": 1} if task.sporadic else {}
+        mode = registers["MODE"].pack(**sporadic, enabled=1, overrun=OVERRUN[task.overrun])
         values = {"PERIOD": task.period, "DEADLINE": task.deadline, "OFFSET": task.offset, "MODE": mode}
         if "least_slack" in platform.scheduler.policies:
             values["SLACK"] = task.slack & ((1 << platform.scheduler.time_width) - 1)
@@ -49,7 +50,8 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
             values["JOB_BUDGET"] = task.job_budget
         if platform.supervision.budgets or "least_slack" in platform.scheduler.policies:
             values["REGION_BUDGET"] = task.region_budget
-        values |= {register.name: value for register, value in windows(task.layers).items()}
+        if platform.supervision.windows:
+            values |= {register.name: value for register, value in windows(task.layers).items()}
         writes += [(registers.address(name, task.index), value) for name, value in values.items()]
     unused = set(range(platform.scheduler.tasks)) - {task.index for task in tasks}
     writes += [(registers.address("MODE", task), 0) for task in sorted(unused)]

@@ -95,32 +95,39 @@ class ReleaseConfig(Section):
     """Job release: one timer per task (`parallel`), or timers in RAM, visited in turn (`swept`).
 
     `overrun` policies are generated in and chosen per task: the new release is skipped, aborts the job that still
-    lives, or is queued until it ends. `trace` entries can be replayed from on-chip memory.
+    lives, or is queued until it ends. `sporadic` tasks are released by triggers, of which `trace` can be replayed from
+    on-chip memory.
     """
 
     kind: Literal["parallel", "swept"] = "parallel"
     overrun: Annotated[tuple[Overrun, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = ("skip",)
+    sporadic: bool = True
     trace: Annotated[int, Field(ge=0, le=65536)] = 0
 
 
 class SupervisionConfig(Section):
-    """Execution budgets per job and per region, and a watchdog on missing feedback."""
+    """Execution budgets per job and per region, a watchdog on missing feedback, and `windows`: every request is checked
+    against what its task may read and write.
+    """
 
     budgets: bool = False
     watchdog: bool = True
+    windows: bool = True
 
 
 class TableConfig(Section):
     """The kernel manager's tables: layer descriptors, metadata entries, regions per task.
 
-    An entry and its layer are read at once (`row`), or word by word out of one memory (`word`: small, some cycles per
-    layer). `shadow` doubles the tables, so that a task set can be written while another runs; `parity` guards every
-    32-bit word.
+    A layer has at most `tiles` tiles along a dimension; it and a region have at most `slices` slices. An entry and its
+    layer are read at once (`row`), or word by word out of one memory (`word`: small, some cycles per layer). `shadow`
+    doubles the tables, so that a task set can be written while another runs; `parity` guards every 32-bit word.
     """
 
     layers: Annotated[int, Field(ge=2, le=1024)] = 64
     entries: Annotated[int, Field(ge=4, le=65536)] = 1024
     regions: Annotated[int, Field(ge=2, le=4096)] = 256
+    tiles: Annotated[int, Field(ge=1, le=65535)] = 65535
+    slices: Annotated[int, Field(ge=1, le=(1 << 24) - 1)] = (1 << 24) - 1
     read: Literal["row", "word"] = "row"
     shadow: bool = True
     parity: bool = True
@@ -133,9 +140,13 @@ class StoreConfig(Section):
 
 
 class TraceConfig(Section):
-    """The event stream: `enabled` builds it, `depth` events are buffered per source. `counters` of cycles and bytes."""
+    """The event stream: `depth` events are buffered per source; with `enabled` it tells what happens within jobs, too.
+
+    `statistics` of every task's events, `counters` of cycles and bytes.
+    """
 
     enabled: bool = True
+    statistics: bool = True
     counters: bool = True
     depth: Literal[4, 8, 16, 32, 64] = 16
 
@@ -237,6 +248,10 @@ class Platform(Section):
             self.release.kind != "parallel" or 4 * self.trace.depth >= self.scheduler.tasks, "trace.depth",
             self.trace.depth, f"at least scheduler.tasks / 4 = {-(-self.scheduler.tasks // 4)} with release.kind = "
                               "\"parallel\", for all tasks releasing at once",
+        )
+        require(
+            self.release.sporadic or not self.release.trace, "release.trace", self.release.trace,
+            "0 with release.sporadic = false: a trace holds triggers",
         )
         require(
             self.memory.size <= 1 << min(32, bus.address_width), "memory.size", self.memory.size,

@@ -253,9 +253,10 @@ def _global_registers(p: Platform) -> tuple[Register, ...]:
         )),
         Register(Reg.TABLE_DATA.name, Reg.TABLE_DATA, write,
                  "writes the word; the pointer advances to the next word, then to the next row", guard=Guard.SHADOW),
-        Register(Reg.TRIGGER.name, Reg.TRIGGER, write, "number of a sporadic task to release now",
-                 (Field("task", 0, bits_for(p.scheduler.tasks - 1), "task"),)),
     ]
+    if p.release.sporadic:
+        registers.append(Register(Reg.TRIGGER.name, Reg.TRIGGER, write, "number of a sporadic task to release now",
+                                  (Field("task", 0, bits_for(p.scheduler.tasks - 1), "task"),)))
     if watchdog:
         registers += [
             Register(Reg.WATCHDOG_WARN.name, Reg.WATCHDOG_WARN, both,
@@ -295,27 +296,31 @@ def _task_registers(p: Platform) -> tuple[Register, ...]:
         parameter(TaskReg.DEADLINE, "relative deadline in cycles"),
         parameter(TaskReg.OFFSET, "cycles from the start to the first release"),
         parameter(TaskReg.MODE, "how the task releases jobs", fields=(
-            Field("sporadic", 0, 1, "released by trigger only"),
+            *([Field("sporadic", 0, 1, "released by trigger only")] if p.release.sporadic else []),
             Field("enabled", 1, 1, "releases jobs"),
             Field("overrun", 2, 2, "what a release does while the task's previous job lives", tuple(
                 Choice(name, OVERRUN[name], _OVERRUN_DOCS[name]) for name in p.release.overrun)),
         )),
-        count(TaskReg.RELEASES, "jobs released"),
-        count(TaskReg.FINISHES, "jobs finished"),
-        count(TaskReg.MISSES, "jobs that were not finished at their deadline"),
-        count(TaskReg.OVERRUNS, "releases while the previous job still lived"),
-        count(TaskReg.WORST_RESPONSE, "longest time from release to finish in cycles"),
-        count(TaskReg.FAILURES, "jobs that failed: a request outside the windows, or an error of the memory"),
     ]
+    if p.trace.statistics:
+        registers += [
+            count(TaskReg.RELEASES, "jobs released"),
+            count(TaskReg.FINISHES, "jobs finished"),
+            count(TaskReg.MISSES, "jobs that were not finished at their deadline"),
+            count(TaskReg.OVERRUNS, "releases while the previous job still lived"),
+            count(TaskReg.WORST_RESPONSE, "longest time from release to finish in cycles"),
+            count(TaskReg.FAILURES, "jobs that failed: a request outside the windows, or an error of the memory"),
+        ]
+        if p.trace.enabled:
+            registers.append(count(TaskReg.PREEMPTIONS, "times a job was preempted"))
     address = min(WORD_BITS, p.bus.address_width)
-    for what, windows in (("read", READ_WINDOWS), ("written", (WRITE_WINDOW,))):
+    checked = (("read", READ_WINDOWS), ("written", (WRITE_WINDOW,))) if p.supervision.windows else ()
+    for what, windows in checked:
         for base, last in windows:
             registers += [
                 parameter(base, f"first byte of a window that may be {what}", address),
                 parameter(last, "last byte of that window; below the first: the window is empty", address),
             ]
-    if p.trace.enabled:
-        registers.append(count(TaskReg.PREEMPTIONS, "times a job was preempted"))
     if p.trace.counters:
         registers += [
             count(TaskReg[f"{name}_{half}"], f"bytes {doc}" + (

@@ -228,6 +228,9 @@ def _task_problems(s: TaskSetSection, path: Path) -> list[str]:
         if t.overrun not in kinds:
             out.append(problem(path, f"{key}.overrun", t.overrun, f"those generated in: {', '.join(kinds)} (platform "
                                "release.overrun); add it there"))
+        if t.sporadic and not s.platform.release.sporadic:
+            out.append(problem(path, f"{key}.sporadic", t.sporadic, "false with platform release.sporadic = false; set "
+                               "it to true there"))
         if t.sporadic and t.offset:
             out.append(problem(path, f"{key}.offset", t.offset, "0 with sporadic = true: triggers say when; remove it"))
         if t.triggers and not t.sporadic:

@@ -1,7 +1,7 @@
 """Latencies of the hardware in cycles: declared once, used by the RTL, asserted by tests, read by the golden model."""
 
 from .platform import Platform
-from .tables import WordOrder
+from .tables import WordOrder, bits_for
 
 
 class SchedulerTiming:
@@ -110,6 +110,22 @@ def release_latency(p: Platform) -> int:
     if p.release.kind == "swept":
         return SweptTiming.ARM * p.scheduler.tasks + SweptTiming.NOTICE + longest_lap(p)
     return p.scheduler.tasks + 1 + ANNOUNCE + OFFER
+
+
+class EventTiming:
+    """How late events are when they leave the buffers of their sources: so many bits of their time are kept there.
+
+    Job release tells events late, by `release_latency` at most. Then they wait. The first two sources have precedence:
+    what they hold and one more event of every task comes before; the others are served in rounds, each of which takes
+    one event of every source. An event takes 2 cycles at most.
+    """
+
+    def __init__(self, p: Platform, sources: int):
+        waiting = 2 * (sources * p.trace.depth + 2 * p.scheduler.tasks)
+        #: The latest that an event leaves its buffer, in cycles after its time.
+        self.AGE = release_latency(p) + waiting
+        #: Bits of the time that tell events of different age apart.
+        self.BITS = bits_for(self.AGE)
 
 
 class KernelTiming:
