@@ -252,9 +252,9 @@ def test_zeros_in_loops_are_the_same_zeros(tmp_path):
     inits = []
     for name, text in (("plain.v", plain), ("loops.v", loops)):
         (tmp_path / name).write_text(text)
-        netlist = json.loads(yosys(tmp_path / name, f"read_verilog {name}; prep -top both; write_json"))
-        cells = netlist["modules"]["both"]
-        inits.append({n: c["parameters"]["INIT"] for n, c in cells["cells"].items() if c["type"].startswith("$mem")})
+        cells = json.loads(yosys(tmp_path / name, f"read_verilog {name}; prep -top both; write_json"))
+        inits.append({n: c["parameters"]["INIT"] for n, c in cells["modules"]["both"]["cells"].items()
+                      if c["type"].startswith("$mem")})
     assert inits[0] == inits[1]
     assert inits[0]["a"] == "0" * 56
 
