@@ -10,8 +10,8 @@ from derca_sim.model.tables import Strategy, entry_layout, index_layout, layer_l
 #: What padding lanes of stored outputs hold.
 GARBAGE = 0x77
 #: Fields of an entry that the walk keeps up to date.
-WALK = ("layer", "next", "next_layer", "count", "final", "depends", "allow", "m", "n", "k", "m_panel", "n_panel",
-        "n_base", "a_row", "a", "b_col", "b", "bias", "c_row", "c")
+WALK = ("layer", "next", "next_layer", "final", "depends", "allow", "m", "n", "k", "m_panel", "n_panel", "a_row",
+        "b_col", "c_row")
 
 
 class Interpreter:
@@ -46,9 +46,7 @@ class Interpreter:
             if region == 0:
                 self.tiles[task] = [0]
             if resumed and row["in_strategy"] == Strategy.RECOMPUTE:
-                self.walk.update(
-                    k=0, a=begin["a_row"], b=begin["b_col"], m_panel=0, n_panel=0, n_base=0,
-                    count=begin["count"] + begin["k"])
+                self.walk.update(k=0, m_panel=0, n_panel=0)
                 slices = row["redone"]
             if resumed and row["in_strategy"] in (Strategy.PERSIST, Strategy.PARK):
                 self.load_bank(task, self.layers[begin["layer"]])
@@ -102,50 +100,53 @@ class Interpreter:
         assert len(data) == steps * lanes
         return data.reshape(steps, lanes).view(f"<i{self.size}")[:, :group].astype(np.int32)
 
+    def b_panel_stride(self, layer: dict) -> int:
+        return layer["a_panel_stride" if self.p.a_lanes == self.p.b_lanes else "b_panel_stride"]
+
     def slice(self):
         """One pair of panels, then step the state as counters would."""
         p, rows, cols, s = self.p, self.p.array.rows, self.p.array.cols, self.walk
         layer = self.layers[s["layer"]]
         m_panels, columns, steps = self.extent(layer, s)
-        i, base, width = s["m_panel"], s["n_base"], min(cols, columns - s["n_base"])
-        assert base == s["n_panel"] * cols < columns and i < m_panels
+        i, base = s["m_panel"], s["n_panel"] * cols
+        width = min(cols, columns - base)
+        assert base < columns and i < m_panels
         if s["depends"]:  # the bound on outstanding tiles says just that the rows up to m have been stored
             done = self.tiles[self.task]
             assert sum(done) - s["allow"] == sum(done[:-2]) + (s["m"] + 1) * layer["prev_n_tiles"]
         if s["k"] == i == base == 0:
             self.bank = np.full((p.m_panels, p.tile.n, rows), 123456, np.int32)
         if s["k"] == 0:
-            bias = self.memory[s["bias"] + 4 * base : s["bias"] + 4 * (base + width)].view("<i4")
+            biases = layer["bias_base"] + 4 * (s["n"] * p.tile.n + base)
+            bias = self.memory[biases : biases + 4 * width].view("<i4")
             self.bank[i, base : base + width] = bias[:, None]
-        a = self.panel(s["a"] + i * layer["a_panel_stride"], steps, p.a_lanes, rows)
-        b = self.panel(s["b"] + s["n_panel"] * layer["b_panel_stride"], steps, p.b_lanes, cols)
+        before = s["k"] * p.tile.k  # k steps of earlier tiles
+        a = self.panel(s["a_row"] + before * p.a_lanes + i * layer["a_panel_stride"], steps, p.a_lanes, rows)
+        b = self.panel(
+            s["b_col"] + before * p.b_lanes + s["n_panel"] * self.b_panel_stride(layer), steps, p.b_lanes, cols)
         self.bank[i, base : base + width] += (b.T @ a)[:width]
         s["m_panel"] += 1
         if s["m_panel"] == m_panels:
-            s["m_panel"], s["n_panel"], s["n_base"] = 0, s["n_panel"] + 1, base + cols
-            if s["n_base"] >= columns:
-                s["n_panel"] = s["n_base"] = 0
+            s["m_panel"], s["n_panel"] = 0, s["n_panel"] + 1
+            if base + cols >= columns:
+                s["n_panel"] = 0
                 self.step_tile(layer, s, m_panels, columns)
 
     def step_tile(self, layer: dict, s: dict, m_panels: int, columns: int):
         """The next iteration of the layer, or the job's next layer."""
         p = self.p
-        s["count"] -= 1
-        s["k"], s["a"], s["b"] = s["k"] + 1, s["a"] + p.tile.k * p.a_lanes, s["b"] + p.tile.k * p.b_lanes
+        s["k"] += 1
         if s["k"] == layer["k_tiles"]:
             self.store(layer, s, m_panels, columns)
             self.tiles[self.task][-1] += 1
             s["k"], s["n"], s["allow"] = 0, s["n"] + 1, s["allow"] + bool(layer["prev_n_tiles"])
-            s["b_col"], s["bias"] = s["b_col"] + layer["b_tile_stride"], s["bias"] + 4 * p.tile.n
-            s["c"] += p.tile.n * p.a_lanes
+            s["b_col"] += p.n_panels * self.b_panel_stride(layer)
             if s["n"] == layer["n_tiles"]:
                 s["n"], s["m"], s["allow"] = 0, s["m"] + 1, s["allow"] - layer["prev_n_tiles"]
-                s["b_col"], s["bias"] = layer["b_base"], layer["bias_base"]
-                s["a_row"], s["c_row"] = s["a_row"] + layer["a_tile_stride"], s["c_row"] + layer["c_tile_stride"]
-                s["c"] = s["c_row"]
-            s["a"], s["b"] = s["a_row"], s["b_col"]
-        if s["count"] == 0:
-            assert s["m"] == layer["m_tiles"] and (s["n"], s["k"]) == (0, 0)
+                s["b_col"] = layer["b_base"]
+                s["a_row"] += p.m_panels * layer["a_panel_stride"]
+                s["c_row"] += p.m_panels * layer["c_panel_stride"]
+        if s["m"] == layer["m_tiles"]:
             following = self.entries[s["next"]]
             assert following["layer"] == s["next_layer"]
             self.walk = None if s["final"] else dict(following)
@@ -166,7 +167,7 @@ class Interpreter:
                     value = max(value, zero) if layer["relu"] else value
                     place = c * p.a_lanes + r * size
                     out[place : place + size] = list(value.to_bytes(size, "little", signed=True))
-            address = s["c"] + i * layer["c_panel_stride"]
+            address = s["c_row"] + s["n"] * p.tile.n * p.a_lanes + i * layer["c_panel_stride"]
             assert address % p.beat_bytes == 0
             self.memory[address : address + len(out)] = out
         self.bank = None

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from kit.cycles import Cycles
 from kit.run import generator, parameters, simulate
-from test_multiplier import BLOCK
+from test_multiplier import BLOCK, model
 
 from derca_cli import fmax
 from derca_cli.resources import TARGETS, flat_cells, weigh
@@ -76,9 +76,32 @@ def run(rows: int, cols: int, width: int) -> None:
     simulate(lambda: PEArray(rows, cols, width), __name__, "products", rows=rows, cols=cols, width=width)
 
 
+class InBlocks(PEArray):
+    """The array of the iCE40 whose blocks also sum."""
+
+    def __init__(self, *shape: int):
+        super().__init__(*shape, in_blocks=True)
+
+    def elaborate(self, platform):
+        return super().elaborate(Family.ICE40)
+
+
 @pytest.mark.parametrize(("rows", "cols", "width"), [(2, 2, 8), (5, 7, 8), (3, 5, 16)])
 def test_products_are_exact_and_on_time(rows, cols, width):
     run(rows, cols, width)
+
+
+@pytest.mark.parametrize(("rows", "cols", "width"), [(2, 2, 8), (3, 4, 16)])
+def test_products_in_blocks_that_sum(rows, cols, width, pytestconfig):
+    simulate(lambda: InBlocks(rows, cols, width), __name__, "products", rows=rows, cols=cols, width=width,
+             models=model(Family.ICE40, pytestconfig.rootpath))
+
+
+def test_netlist_of_blocks_that_sum():
+    netlist = synthesise(fmax.bare_rtlil(InBlocks(2, 2, 8), Family.ICE40), TARGETS["ice40"], top="block")
+    found = weigh(flat_cells(netlist), TARGETS["ice40"])
+    # A register for the sum that waits in each row, and what is known of the operands on their way
+    assert (found["DSP"], found["REG"]) == (4, 2 * 32 + PEArray.LATENCY)
 
 
 @pytest.mark.full

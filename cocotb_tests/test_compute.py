@@ -217,11 +217,10 @@ class LoadSide:
             m_panel, n_panel, _ = it.slices(cols)[skip]
             tag = {
                 "output": {"m_panels": it.tile.m_panels, "n": it.tile.n, "task": job.task, "c": it.tile.number,
-                           "c_panel_stride": 7, "final": int(it is job.iterations[-1])},
+                           "layer": it.tile.number % self._p.tables.layers, "final": int(it is job.iterations[-1])},
                 "k": it.a.shape[1], "first": int(it.first), "last": int(it.last), "resumed": int(resumed and i == 0),
                 "new_b": int(before is None or before[1] != it.keys[1]), "last_a": int(after[0] != it.keys[0]),
                 "last_b": int(after[1] != it.keys[1]), "m_panel": m_panel, "n_panel": n_panel,
-                "n_base": n_panel * cols, "save": 1 << 12 | it.tile.number,
             }
             self._todo.append((it, skip, {"tag": tag, "new_a": before is None or before[0] != it.keys[0]}))
             before = it.keys
@@ -443,9 +442,9 @@ async def sums_and_cycles(dut):
         if store:
             found = unpack(lay.store, bench.get("store__payload"))
             output, (tile, at, persist) = found["output"], store
-            target = (1 << 12 | tile.number, p.save_panel_stride) if persist else (tile.number, 7)
             assert (found["bank"], output["persist"]) == (at, persist), where
-            assert (output["c"], output["c_panel_stride"], output["n"]) == (*target, tile.n), where
+            assert output["layer"] == tile.number % p.tables.layers and output["n"] == tile.n, where
+            assert persist or output["c"] == tile.number, where
             assert output["m_panels"] == tile.m_panels and not (persist and output["final"]), where
             store_queue.append(store)
         assert bench.get("complete") == (now in completes), f"{where}: complete, expected at {sorted(completes)[:1]}"

@@ -22,8 +22,8 @@ from derca_sim.model.tables import entry_layout, layer_layout
 #: The task that fails, and how long a run is.
 VICTIM, CYCLES = 0, 24_000
 #: What is corrupted: a field of a row of the layer table, or of the entry table.
-CORRUPTED = [("layer", "c_panel_stride"), ("layer", "save"), ("layer", "a_panel_stride"), ("layer", "b_panel_stride"),
-             ("entry", "a"), ("entry", "b"), ("entry", "c"), ("entry", "bias")]
+CORRUPTED = [("layer", "c_panel_stride"), ("layer", "save"), ("layer", "a_panel_stride"), ("layer", "b_base"),
+             ("layer", "bias_base"), ("entry", "a_row"), ("entry", "b_col"), ("entry", "c_row")]
 
 
 class FailingRam:

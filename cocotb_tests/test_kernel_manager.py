@@ -18,7 +18,7 @@ from derca_hw.layouts import Layouts
 from derca_sim.compile.tables import index_row
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Table
-from derca_sim.model.tables import COUNT_BITS, Strategy, WordOrder, entry_layout, index_layout, layer_layout
+from derca_sim.model.tables import Strategy, WordOrder, entry_layout, index_layout, layer_layout
 from derca_sim.model.timing import KernelTiming
 
 #: Ports and instances by table.
@@ -67,7 +67,7 @@ class Tables:
             jobs.append([index_row(p, task, region) for region in range(random.randint(1, 8))])
             for row in jobs[-1]:
                 layer = random.randrange(len(job))
-                count = 1 << COUNT_BITS - 1
+                count = p.tables.slices >> 1
                 index[row] = random_row(
                     random, index_layout(p), entry=random.choice(job[layer]), layer=used[layer],
                     slices=random.randrange(count), redone=random.randrange(count), last=int(row == jobs[-1][-1]))

@@ -131,7 +131,7 @@ def requests(p, it: dict, a_unit: int, b_unit: int) -> list[tuple[str, dict]]:
     if it["preload"]:
         for i in panels:
             size = output["n"] * p.bank_word_beats * beat
-            request(it["a"] + i * it["a_panel_stride"], size, Destination.BANK, a_unit, i)
+            request(it["a"] + i * p.save_panel_stride, size, Destination.BANK, a_unit, i)
         return out
     if tag["new_b"]:
         for j in range(-(-output["n"] // p.array.cols)):
@@ -145,7 +145,7 @@ def requests(p, it: dict, a_unit: int, b_unit: int) -> list[tuple[str, dict]]:
 
 
 def random_iteration(random, p, number: int, before: dict | None) -> dict:
-    """Any iteration; `save` numbers it. It uses again what the one `before` is not the last to use."""
+    """Any iteration; `c` numbers it. It uses again what the one `before` is not the last to use."""
     def address():
         return random.randrange(1 << 20) * p.beat_bytes
 
@@ -158,10 +158,10 @@ def random_iteration(random, p, number: int, before: dict | None) -> dict:
         "new_a": new_a, "depends": new_a and random.getrandbits(1), "allow": random.randrange(4),
         "tag": {
             "output": {"m_panels": random.randint(1, p.m_panels), "n": random.randint(1, p.tile.n),
-                       "task": random.randrange(p.scheduler.tasks)},
+                       "task": random.randrange(p.scheduler.tasks), "c": number},
             "k": random.choice([1, p.tile.k, random.randint(1, p.tile.k)]), "first": random.getrandbits(1),
             "last": random.getrandbits(1), "new_b": new_b, "last_a": last_a,
-            "last_b": last_b, "save": number,
+            "last_b": last_b,
         },
     }
 

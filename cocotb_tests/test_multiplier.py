@@ -15,7 +15,7 @@ from derca_cli import fmax
 from derca_cli.resources import TARGETS, flat_cells
 from derca_cli.synthesis import synthesise
 from derca_cli.toolchain import yosys_share
-from derca_hw.accelerator.multiplier import MultiplierRow
+from derca_hw.accelerator.multiplier import LongProduct, MultiplierRow
 from derca_hw.family import Family
 
 #: (width, count, signed): odd counts leave half an SB_MAC16 unused.
@@ -69,6 +69,46 @@ async def products(dut):
         for name in ("products", "portable"):
             found = [bench.get(name) >> (2 * width * i) & ((1 << 2 * width) - 1) for i in range(count)]
             assert found == expected, f"{name}, cycle {cycle}: {a} times {b}"
+
+
+class LongProducts(wiring.Component):
+    """The long product of a family beside the portable one, on the same operands."""
+
+    def __init__(self, family: Family):
+        self._family = family
+        super().__init__({"a": In(32), "b": In(32), "product": Out(64), "portable": Out(64)})
+
+    def elaborate(self, platform):
+        m = Module()
+        for name, family, out in (("family", self._family, self.product), ("plain", None, self.portable)):
+            multiplication = LongProduct()
+            m.submodules[name] = Fragment.get(multiplication, family)
+            m.d.comb += [
+                multiplication.a.eq(self.a), multiplication.b.eq(self.b), out.eq(multiplication.product)]
+        return m
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def long_products(dut):
+    random = generator()
+    bench = await Cycles(dut).start()
+    history, most = [], 1 << 31
+    edges = [0, 1, 0xFFFF, 0x10000, 0x7FFF0000, most - 1]
+    for cycle in range(2000):
+        a, b = (random.choice(edges) if random.random() < 0.4 else random.randrange(most) for _ in range(2))
+        a = most if random.random() < 0.1 else a
+        bench.set(a=a, b=b)
+        history.append(a * b)
+        await bench.tick()
+        if cycle >= LongProduct.LATENCY:
+            expected = history[cycle - LongProduct.LATENCY]
+            for name in ("product", "portable"):
+                assert bench.get(name) == expected, f"{name}, cycle {cycle}: {bench.get(name):#x}, not {expected:#x}"
+
+
+@pytest.mark.parametrize("family", BLOCK, ids=lambda f: f.value)
+def test_long_products_are_exact_and_on_time_in_every_family(family, pytestconfig):
+    simulate(lambda: LongProducts(family), __name__, "long_products", models=model(family, pytestconfig.rootpath))
 
 
 @pytest.mark.parametrize("family", BLOCK, ids=lambda f: f.value)

@@ -16,7 +16,7 @@ from derca_hw.layouts import Layouts, pulse
 from derca_sim.model.tables import Strategy
 
 #: Ports of the parking that the test drives and sees.
-PARKING_IN = ("start", "keeps", "swap", "swap_strategy", "bank", "output", "save", "dropped", "given", "given_bank")
+PARKING_IN = ("start", "keeps", "swap", "swap_strategy", "bank", "output", "dropped", "given", "given_bank")
 PARKING_OUT = ("resident", "resume_bank", "resume_ready", "evicting")
 ONE = platform(name="one", buffers={"slots": 2, "banks": 3, "spare": 1})
 
@@ -57,7 +57,7 @@ class Owners:
 
     def __init__(self, banks: int):
         self.free = set(range(banks))
-        self.parked: list[dict] = []  # {"task", "bank", "clean", "m_panels", "n", "save"}, oldest first
+        self.parked: list[dict] = []  # {"task", "bank", "clean", "m_panels", "n", "layer"}, oldest first
         self.saving: list[tuple[int, bool]] = []  # (bank, free when given back), oldest first
         self.coming: dict[int, set[int]] = {}  # cycle -> banks free from then on
 
@@ -88,7 +88,7 @@ async def banks_and_jobs(dut):
     counts = dict.fromkeys(names, 0)
     for cycle in range(40000):
         owners.free |= owners.coming.pop(cycle, set())
-        drive = dict.fromkeys(("start", "keeps", "swap", "swap_strategy", "bank", "save", "dropped", "given",
+        drive = dict.fromkeys(("start", "keeps", "swap", "swap_strategy", "bank", "dropped", "given",
                                "given_bank", "take", "preload", "grant__valid"), 0)
         given = None
         if owners.saving and random.random() < 0.1:
@@ -114,8 +114,8 @@ async def banks_and_jobs(dut):
                       "keeps": int(strategy in (Strategy.PERSIST, Strategy.PARK))}
         elif swap_at == cycle:
             kept = swap in (Strategy.PERSIST, Strategy.PARK)
-            drive |= {"swap": 1, "swap_strategy": int(swap), "bank": tile["bank"], "save": tile["save"],
-                      "output": pack(lay.output, task=tile["task"], m_panels=tile["m_panels"], n=tile["n"]),
+            drive |= {"swap": 1, "swap_strategy": int(swap), "bank": tile["bank"],
+                      "output": pack(lay.output, **{n: tile[n] for n in ("task", "m_panels", "n", "layer")}),
                       "dropped": int(not kept)}
         elif running is not None and not busy:
             if need_preload and owners.free:
@@ -137,10 +137,10 @@ async def banks_and_jobs(dut):
         if dirty:
             store = unpack(lay.store, bench.get("evicted__payload"))
             output = store["output"]
-            want = (victim["bank"], victim["task"], victim["m_panels"], victim["n"], victim["save"], 1, 0)
-            got = (store["bank"], output["task"], output["m_panels"], output["n"], output["c"], output["persist"],
+            want = (victim["bank"], victim["task"], victim["m_panels"], victim["n"], victim["layer"], 1, 0)
+            got = (store["bank"], output["task"], output["m_panels"], output["n"], output["layer"], output["persist"],
                    output["final"])
-            assert got == want and output["c_panel_stride"] == p.save_panel_stride, f"{where}: {got}, expected {want}"
+            assert got == want, f"{where}: {got}, expected {want}"
         if waits is not None:
             assert bench.get("resident") and bench.get("resume_bank") == waits, where
             written = all(b != waits for b, _ in owners.saving) and given != waits
@@ -170,7 +170,7 @@ async def banks_and_jobs(dut):
                 swap = Strategy.RECOMPUTE if grant["abort"] else strategy
                 swap_at = cycle + random.choice([1, 1, 2, 7])
                 tile = {"task": running, "bank": bank, "m_panels": random.randint(1, p.m_panels),
-                        "n": random.randint(1, p.tile.n), "save": random.getrandbits(p.bus.address_width)}
+                        "n": random.randint(1, p.tile.n), "layer": random.randrange(p.tables.layers)}
                 counts["aborts"] += grant["abort"]
             elif bank is not None:  # the tile is complete
                 owners.saving.append((bank, True))

@@ -47,7 +47,7 @@ def beats(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
 
 
 def random_tile(random, p, m_panels: int, n: int, persist: bool) -> tuple[dict, dict]:
-    """(output payload, bank contents)."""
+    """(output and parameters of its layer, bank contents)."""
     small = random.random() < 0.5
     reach = 1 << (8 if small else 31)
     tile = {
@@ -55,7 +55,7 @@ def random_tile(random, p, m_panels: int, n: int, persist: bool) -> tuple[dict, 
         "persist": int(persist), "m_panels": m_panels, "n": n, "c": random.randrange(1 << 20) * p.beat_bytes,
         "c_panel_stride": random.randrange(1 << 10) * p.beat_bytes, "multiplier": random.getrandbits(31),
         "shift": 31 if small else random.randint(1, 62), "zero_point": random.getrandbits(8 * p.array.element_bytes),
-        "relu": random.getrandbits(1),
+        "relu": random.getrandbits(1), "save": random.randrange(1 << 20) * p.beat_bytes,
     }
     bank = {(i, j): [random.randrange(-reach, reach) for _ in range(p.array.rows)]
             for i in range(p.m_panels) for j in range(p.tile.n)}
@@ -70,7 +70,10 @@ def shapes(p) -> list[tuple[int, int, bool]]:
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def tiles(dut):
-    """Tiles queued up to as many as there are banks, completed in order, under stalls of every kind."""
+    """Tiles queued up to as many as there are banks, completed in order, under stalls of every kind.
+
+    Each is of a layer of its own, whose parameters come with the tile at the latest, and again at any time after.
+    """
     random, options = generator(), parameters()
     p, stalls = options["platform"], options["stalls"]
     lay = Layouts(p)
@@ -80,6 +83,8 @@ async def tiles(dut):
     random.shuffle(todo)
     contents: list[dict | None] = [None] * p.buffers.banks  # by bank, while it is owned
     queued: list[int] = []  # banks in order, not yet given back
+    layers: list[dict] = []  # parameters of their tiles
+    number = 0
     incomplete = 0
     requests: list[dict] = []
     data: list[tuple[int, int]] = []
@@ -104,14 +109,18 @@ async def tiles(dut):
             tile, content = random_tile(random, p, *todo.pop())
             contents[bank] = content
             queued.append(bank)
+            tile["layer"] = number = (number + 1) % p.tables.layers
+            layers.append({name: tile[name] for name, _ in lay.parameters})
             unstored.append({k: tile[k] for k in ("task", "final", "persist")} | {"failed": 0})
             for i, panel in enumerate(beats(p, tile, content)):
-                requests.append({"address": tile["c"] + i * tile["c_panel_stride"], "beats": len(panel),
+                first, stride = ("save", p.save_panel_stride) if tile["persist"] else ("c", tile["c_panel_stride"])
+                requests.append({"address": tile[first] + i * stride, "beats": len(panel),
                                  "task": tile["task"], "end": int(i == tile["m_panels"] - 1)})
                 data += panel
             kinds[bool(tile["persist"])] += 1
-            store = {"bank": bank, "output": tile}
+            store = {"bank": bank, "output": {name: tile[name] for name, _ in lay.output}}
             incomplete += 1
+        again = layers[-1] if store else random.choice(layers) if layers and random.random() < 0.5 else None
         complete = incomplete and store is None and random.random() < 0.5
         incomplete -= bool(complete)
         request_ready, beat_ready = random.random() < flow, random.random() < flow
@@ -121,6 +130,8 @@ async def tiles(dut):
         bench.set(
             store__valid=int(store is not None), complete=int(bool(complete)), barrier=int(barrier), room=int(room),
             store__payload=pack(lay.store, **store) if store else random.getrandbits(40),
+            parameters__valid=int(again is not None),
+            parameters__payload=pack(lay.parameters, **again) if again else random.getrandbits(60),
             request__ready=int(request_ready), beat__ready=int(beat_ready), stored=int(stored), word=word,
         )
         await bench.tick()
@@ -136,6 +147,7 @@ async def tiles(dut):
                 last_read = None
         if bench.get("give_back"):
             bank = queued.pop(0)
+            layers.pop(0)
             contents[bank] = None
             given += 1
             last_read = bench.cycle
@@ -176,11 +188,14 @@ async def latencies(dut):
     while the barrier is closed."""
     p = parameters()["platform"]
     lay = Layouts(p)
-    assert RequantLane.LATENCY + 2 == StoreTiming.REQUANTISED
+    assert RequantLane.LATENCY + 3 == StoreTiming.REQUANTISED
     bench = await Cycles(dut).start(request__ready=1, beat__ready=1)
     for persist in (0, 1):
         columns = max(1, p.beat_bytes // p.a_lanes)  # one beat of requantised outputs
-        tile = {"m_panels": 1, "n": columns, "persist": persist, "shift": 1}
+        tile = {"m_panels": 1, "n": columns, "persist": persist}
+        bench.set(parameters__valid=1, parameters__payload=pack(lay.parameters, shift=1))
+        await bench.tick()
+        bench.set(parameters__valid=0)
         bench.set(store__valid=1, store__payload=pack(lay.store, bank=0, output=tile), barrier=1, room=0)
         await bench.tick()
         bench.set(complete=1)

@@ -38,16 +38,22 @@ def iteration(at: LayerPlan, number: int) -> dict:
             "k": min(p.tile.k, layer.k - first_step),
             "first": int(first_step == 0),
             "last": int(first_step + p.tile.k >= layer.k),
-            "save": at.save,
             "output": {
                 "m_panels": -(-min(p.tile.m, layer.m - first_row) // p.array.rows),
                 "n": min(p.tile.n, layer.n - first_column),
                 "c": at.c_base + first_row // p.array.rows * at.c_panel_stride + first_column * p.a_lanes,
-                "c_panel_stride": at.c_panel_stride,
-                "multiplier": layer.multiplier, "shift": layer.shift, "zero_point": layer.zero_point & 0xFF,
-                "relu": int(layer.relu), "persist": 0,
+                "layer": at.row, "persist": 0,
             },
         },
+    }
+
+
+def parameters_of(at: LayerPlan) -> dict:
+    """What the store engine is told of a layer."""
+    layer = at.layer
+    return {
+        "layer": at.row, "multiplier": layer.multiplier, "shift": layer.shift, "zero_point": layer.zero_point & 0xFF,
+        "relu": int(layer.relu), "c_panel_stride": at.c_panel_stride, "save": at.save,
     }
 
 
@@ -79,7 +85,7 @@ def walk(plan: TaskPlan, first_region: int, resident: bool) -> list[tuple[int, l
         work, before = [], None
         if kept and not resident:
             output = iteration(at, number)["tag"]["output"]
-            work.append({"preload": 1, "a": at.save, "a_panel_stride": at.platform.save_panel_stride,
+            work.append({"preload": 1, "a": at.save,
                          "tag": {"output": {k: output[k] for k in ("m_panels", "n")} | {"task": plan.index}}})
         for i in range(number, at.iterations):
             used = tiles(at, i)
@@ -94,7 +100,7 @@ def walk(plan: TaskPlan, first_region: int, resident: bool) -> list[tuple[int, l
             one["tag"] |= {
                 "resumed": int(kept), "new_b": int(before is None or before["b"] != used["b"]),
                 "last_a": int(after.get("a") != used["a"]), "last_b": int(after.get("b") != used["b"]),
-                "m_panel": m_panel, "n_panel": n_panel, "n_base": n_panel * at.platform.array.cols,
+                "m_panel": m_panel, "n_panel": n_panel,
             }
             one["tag"]["output"] |= {"task": plan.index, "final": int(at is plan.layers[-1] and i == at.iterations - 1)}
             work.append(one)
@@ -145,7 +151,7 @@ async def walks(dut):
     plans = job_sets(random, p)
     bench = await Cycles(dut).start()
     most = (1 << lay.iteration["allow"].width) - 1
-    queue: list[tuple[dict, list[dict]]] = []  # (metadata, its iterations) to be taken
+    queue: list[tuple[dict, list[dict], LayerPlan]] = []  # (metadata, its iterations, its layer) to be taken
     work: list[dict] = []  # iterations of the entry in work
     counts = dict.fromkeys(("steps", "flushes", "preloads", "resident", "recomputes", "inside", "a_again", "b_again",
                             "depends"), 0)
@@ -162,7 +168,7 @@ async def walks(dut):
                 meta = {"layer": entry.layer.fields(), "entry": entry.fields(), "task": plan.index,
                         "region": region.index, "resume": int(first > 0 and i == 0),
                         "in_strategy": int(region.in_strategy)}
-                queue.append((meta, its))
+                queue.append((meta, its, entry.layer))
             if first:
                 kept = region.in_strategy in (Strategy.PERSIST, Strategy.PARK)
                 counts["preloads"] += kept and not resident
@@ -193,9 +199,15 @@ async def walks(dut):
         ending = valid and ready and len(work) == 1
         if by_words:
             assert bench.get("want") == wanted, f"{where}: wants words, expected {wanted}"
+            told = complete
         else:
             accepts = not flush and (not work or ending)
             assert bench.get("entries__ready") == accepts, f"{where}: takes an entry, expected {accepts}"
+            told = queue[0] if offer and accepts else None
+        assert bench.get("parameters__valid") == (told is not None), where
+        if told:
+            found = unpack(lay.parameters, bench.get("parameters__payload"))
+            assert found == parameters_of(told[2]), f"{where}: {found}"
         if valid:
             found = unpack(lay.iteration, bench.get("iteration__payload"))
             assert matches(found, work[0]), f"{where}: {found}, expected {work[0]}"
@@ -209,11 +221,11 @@ async def walks(dut):
             counts["a_again"] += not one["preload"] and not one["new_a"]
             counts["b_again"] += not one["preload"] and not one["tag"]["new_b"]
         if complete is not None:
-            work, complete = complete, None
+            work, complete = list(complete[1]), None
         if offer and by_words:
             words.pop(0)
             if not words:
-                complete = list(queue.pop(0)[1])
+                complete = queue.pop(0)
         elif offer and accepts:
             work = list(queue.pop(0)[1])
         if flush:

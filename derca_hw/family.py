@@ -12,5 +12,12 @@ class Family(Enum):
 
     PORTABLE = "portable"
     ECP5 = "ecp5"
+    #: iCE40 UltraPlus: block RAM of 4 Kbit is its only RAM, multipliers are SB_MAC16.
     ICE40 = "ice40"
+    #: iCE40 HX and LP: as `ICE40`, without multipliers.
+    ICE40HX = "ice40hx"
     ULTRASCALE = "ultrascale"
+
+
+#: Families without distributed RAM, whose block RAM is that of the iCE40.
+ICE40_RAM = (Family.ICE40, Family.ICE40HX)

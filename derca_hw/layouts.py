@@ -5,7 +5,7 @@ from amaranth.lib import data, enum, stream
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TASK_STRIDE
-from derca_sim.model.tables import COUNT_BITS, RowLayout, WordOrder, bits_for, entry_layout, layer_layout
+from derca_sim.model.tables import RowLayout, WordOrder, bits_for, entry_layout, layer_layout
 from derca_sim.model.timing import KernelTiming
 
 REGION_BITS = 16
@@ -57,6 +57,7 @@ class Layouts:
         n = bits_for(p.tile.n)
         k = bits_for(p.tile.k)
         beats = bits_for(p.largest_request)
+        layer = bits_for(p.tables.layers - 1)
 
         self.layer = struct(layer_layout(p))
         self.entry = struct(entry_layout(p))
@@ -112,7 +113,7 @@ class Layouts:
             **{name: self.metadata[name].shape for name in ("task", "region", "resume", "in_strategy")},
         })
         self.region = data.StructLayout({
-            "slices": COUNT_BITS,  # to be computed, those to be redone included
+            "slices": bits_for(p.tables.slices),  # to be computed, those to be redone included
             "region": bits_for(p.tables.regions - 1),
             "strategy": 2,  # of the preemption point after it
         })
@@ -122,12 +123,13 @@ class Layouts:
             "persist": 1,  # raw partial sums instead of requantised outputs
             "m_panels": m_panels,  # panels in the tile
             "n": n,  # columns in the tile
-            "c": address,  # where the tile goes
-            "c_panel_stride": address,
-            "multiplier": 32,
-            "shift": 6,
-            "zero_point": 8 * p.array.element_bytes,
-            "relu": 1,
+            "c": address,  # where outputs go; partial sums: to the save area
+            "layer": layer,  # whose parameters apply
+        })
+        self.parameters = data.StructLayout({
+            "layer": layer,  # row of the layer table; all else are its fields
+            **{name: self.layer[name].shape
+               for name in ("multiplier", "shift", "zero_point", "relu", "c_panel_stride", "save")},
         })
         self.tag = data.StructLayout({
             "output": self.output,
@@ -140,8 +142,6 @@ class Layouts:
             "last_b": 1,  # the last to use its tile of B
             "m_panel": bits_for(p.m_panels - 1),  # of the slice at which it begins
             "n_panel": bits_for(p.n_panels - 1),
-            "n_base": bits_for(p.tile.n - 1),  # that panel's first column
-            "save": address,  # where partial sums are persisted
         })
         self.iteration = data.StructLayout({
             "preload": 1,  # load partial sums into a bank instead of tiles into slots
@@ -149,7 +149,7 @@ class Layouts:
             "depends": 1,  # its tile of A comes from the layer before
             "allow": bits_for(outstanding_tiles(p)),  # then: older tiles of the job that may be on their way
             "a": address,
-            "a_panel_stride": address,
+            "a_panel_stride": address,  # of tiles, not of partial sums
             "b": address,
             "b_panel_stride": address,
             "bias": address,

@@ -1,13 +1,13 @@
-"""Memories that are shallow: which RAM they become."""
+"""Memories: which RAM they become."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, Value
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.tables import bits_for
 
-from .family import Family
+from .family import ICE40_RAM, Family
 
 #: Words of a distributed memory that need no selection behind it.
 DISTRIBUTED = 64
@@ -20,7 +20,7 @@ def ram_style(depth: int, family: Family | None) -> dict:
 
     iCE40 has no other RAM.
     """
-    return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family is not Family.ICE40 else {}
+    return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family not in ICE40_RAM else {}
 
 
 class Shallow(wiring.Component):
@@ -49,7 +49,7 @@ class Shallow(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         data = Value.cast(self.write.data)
-        ice40 = platform is Family.ICE40
+        ice40 = platform in ICE40_RAM
         step = BLOCK_WIDTH if ice40 else max(1, len(data))
         if ice40:
             m.domains.fall = fall = ClockDomain(clk_edge="neg", reset_less=True, local=True)
@@ -67,6 +67,57 @@ class Shallow(wiring.Component):
             for i in range(self._reads):
                 ours, read = getattr(self, f"read_{i}"), memory.read_port(domain="fall" if blocks else "comb")
                 m.d.comb += [read.addr.eq(ours.addr), Value.cast(ours.data)[column].eq(read.data)]
+        return m
+
+
+class Buffer(wiring.Component):
+    """A word is there one cycle after its address with `read.en` high, and stays until the next or until it is written.
+
+    Nobody addresses a word for reading while it is written. On the iCE40, whose RAM has no way to forbid that and no
+    defined content to begin with, it is read half a cycle later, from an address that is kept: a register behind the
+    RAM, and what would tell what it holds, took more logic cells than all that uses it.
+
+    Attributes
+    ----------
+    write : In
+        `addr`, `data`, `en`: a bit for each `lane` bits of a word.
+    read : In
+        `addr`, `en`, `data`.
+    """
+
+    def __init__(self, width: int, depth: int, lane: int | None = None):
+        self._width, self._depth, self._lane = width, depth, lane or width
+        address = bits_for(depth - 1)
+        super().__init__({
+            "write": In(wiring.Signature({
+                "addr": Out(address), "data": Out(width), "en": Out(width // self._lane),
+            })),
+            "read": In(wiring.Signature({"addr": Out(address), "en": Out(1), "data": In(width)})),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        ours, asked = self.write, self.read
+        if platform not in ICE40_RAM:
+            m.submodules.memory = memory = Memory(shape=self._width, depth=self._depth, init=[])
+            write, read = memory.write_port(granularity=self._lane), memory.read_port()
+            m.d.comb += [
+                write.addr.eq(ours.addr), write.data.eq(ours.data), write.en.eq(ours.en),
+                read.addr.eq(asked.addr), read.en.eq(asked.en), asked.data.eq(read.data),
+            ]
+            return m
+        at = Signal.like(asked.addr, reset_less=True)
+        with m.If(asked.en):
+            m.d.sync += at.eq(asked.addr)
+        words = []
+        for i in range(len(ours.en)):
+            write, read = table(m, f"lane_{i}", self._lane, self._depth)
+            m.d.comb += [
+                write.addr.eq(ours.addr), write.data.eq(ours.data.word_select(i, self._lane)), write.en.eq(ours.en[i]),
+                read.addr.eq(at),
+            ]
+            words.append(read.data)
+        m.d.comb += asked.data.eq(Cat(words))
         return m
 
 

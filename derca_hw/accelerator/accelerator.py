@@ -84,7 +84,9 @@ class Accelerator(wiring.Component):
         m.submodules.placer = placer = BeatPlacer(p)
         m.submodules.a_slots = a_slots = SlotRing(p, p.m_panels)
         m.submodules.b_slots = b_slots = SlotRing(p, p.n_panels + 1)
-        m.submodules.tags = tags = DroppableQueue(Layouts(p).tag, 2 * p.buffers.slots)
+        # In a layer each iteration takes a slot of A, or each takes one of B. Most are under way where a layer of one
+        # kind follows one of the other: its first iteration takes both.
+        m.submodules.tags = tags = DroppableQueue(Layouts(p).tag, 2 * p.buffers.slots - 2)
         m.submodules.slots = slots = InputSlots(p)
         m.submodules.bank_ownership = bank_owner = BankOwnership(p)
         m.submodules.banks = banks = Banks(p)
@@ -102,6 +104,7 @@ class Accelerator(wiring.Component):
         connect(m, walker.iteration, load.iteration)
         connect(m, load.request, flipped(self.read_request))
         connect(m, tags.o, compute.head)
+        connect(m, walker.parameters, store.parameters)
         connect(m, store.request, flipped(self.write_request))
         connect(m, store.beat, flipped(self.write_beat))
         for block in (compute, parking):
@@ -230,7 +233,6 @@ class Accelerator(wiring.Component):
                 parking.swap.eq(compute.swap),
                 parking.swap_strategy.eq(compute.swap_strategy),
                 parking.output.eq(compute.swap_output),
-                parking.save.eq(compute.swap_save),
             ]
 
     def _store(self, m, store, compute, parking, banks, bank_owner, tiles, load, barrier):

@@ -1,12 +1,13 @@
 """The PE array: rows x cols multiply-accumulate elements, output stationary, with a shadow drain."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.timing import ComputeTiming
 
-from .multiplier import MultiplierRow
+from ..family import Family
+from .multiplier import MultiplierRow, sb_mac16
 
 
 class ProcessingElement(wiring.Component):
@@ -34,11 +35,34 @@ class ProcessingElement(wiring.Component):
         return m
 
 
+class BlockElement(wiring.Component):
+    """Multiplies and sums in one SB_MAC16; the sum that includes the operands of cycle t shows in
+    t + `ComputeTiming.ARRAY`. With `clear` the sum shown is forgotten.
+    """
+
+    def __init__(self, width: int):
+        super().__init__({"a": In(signed(width)), "b": In(signed(width)), "clear": In(1), "sum": Out(32)})
+
+    def elaborate(self, platform):
+        m = Module()
+        a, b = Signal(signed(16)), Signal(signed(16))
+        m.d.comb += [a.eq(self.a), b.eq(self.b)]
+        m.submodules.block = sb_mac16(
+            a.as_unsigned(), b.as_unsigned(), self.sum, is_signed=True, delayed=True, registered=True,
+            addend=self.sum & ~self.clear.replicate(32), reset=ResetSignal())
+        return m
+
+
 class PEArray(wiring.Component):
     """Multiplies one column of A by one row of B per cycle; drains one column of sums per cycle.
 
     Operands in cycle t with `last` are followed by `captured` and column 0 in t + `LATENCY`, column j in
     t + `LATENCY` + j. The next `last` may follow after as many cycles as columns are needed.
+
+    Parameters
+    ----------
+    in_blocks
+        On iCE40 an SB_MAC16 each sums what it multiplies, and sums of the first column leave as they are there.
 
     Attributes
     ----------
@@ -53,8 +77,8 @@ class PEArray(wiring.Component):
     #: Operands to sums: operand register, those of each multiplier, product, sum.
     LATENCY = ComputeTiming.ARRAY
 
-    def __init__(self, rows: int, cols: int, width: int = 8):
-        self._rows, self._cols, self._width = rows, cols, width
+    def __init__(self, rows: int, cols: int, width: int = 8, in_blocks: bool = False):
+        self._rows, self._cols, self._width, self._in_blocks = rows, cols, width, in_blocks
         super().__init__({
             "a": In(width * rows),
             "b": In(width * cols),
@@ -67,11 +91,17 @@ class PEArray(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = self._width
-        a, b = Signal.like(self.a), Signal.like(self.b)
         last = Signal(1 + MultiplierRow.LATENCY)
-        m.d.sync += [a.eq(self.a), b.eq(self.b), last.eq(Cat(self.valid & self.last, last)), self.captured.eq(last[-1])]
+        m.d.sync += [last.eq(Cat(self.valid & self.last, last)), self.captured.eq(last[-1])]
+        if platform is Family.ICE40 and self._in_blocks:
+            for r in range(self._rows):
+                a = Mux(self.valid, self.a.word_select(r, width), 0)  # or nothing is added to any sum
+                m.d.comb += self.column.word_select(r, 32).eq(self._row_of_blocks(m, r, a))
+            return m
+        a, b = Signal.like(self.a), Signal.like(self.b)
+        m.d.sync += [a.eq(self.a), b.eq(self.b)]
         with m.If(~self.valid):
-            m.d.sync += a.eq(0)  # adds nothing to any sum
+            m.d.sync += a.eq(0)
         for r in range(self._rows):
             m.submodules[f"multipliers_{r}"] = multipliers = MultiplierRow(width, self._cols)
             m.d.comb += [multipliers.a.eq(a.word_select(r, width)), multipliers.b.eq(b)]
@@ -86,3 +116,17 @@ class PEArray(wiring.Component):
                 chain = pe.shadow
             m.d.comb += self.column.word_select(r, 32).eq(chain)
         return m
+
+    def _row_of_blocks(self, m, r, a):
+        """The elements of a row, and what drains: all but the first column's sum goes to registers when captured."""
+        sums = []
+        for c in range(self._cols):
+            m.submodules[f"pe_{r}_{c}"] = pe = BlockElement(self._width)
+            m.d.comb += [pe.a.eq(a), pe.b.eq(self.b.word_select(c, self._width)), pe.clear.eq(self.captured)]
+            sums.append(pe.sum)
+        out = sums.pop()
+        for c in reversed(range(self._cols - 1)):
+            following = Signal(32, name=f"following_{r}_{c}", reset_less=True)
+            m.d.sync += following.eq(out)
+            out = Mux(self.captured, sums[c], following)
+        return out

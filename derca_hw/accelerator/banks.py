@@ -2,13 +2,14 @@
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import ComputeTiming, KernelTiming
 
 from ..layouts import Destination, Layouts, pulse
+from ..ram import Buffer
 
 
 class BankOwnership(wiring.Component):
@@ -93,18 +94,21 @@ class Banks(wiring.Component):
             m.d.sync += store_bank.eq(self.store_bank)
         rows = []
         target = self.beat.p.target
+        # Sums are loaded back only after a switch. Where their first beat, a request and an answer after the entry at
+        # the earliest, comes after the last column of what was computed before, all banks are written by one at a time.
+        alone = KernelTiming.SWITCH + 4 > ComputeTiming.DRAIN + p.array.cols - 1
         for i in range(p.buffers.banks):
-            memory = Memory(shape=self._word, depth=1 << self._address, init=[])
-            m.submodules[f"bank_{i}"] = memory
-            write, read = memory.write_port(granularity=beat_bits), memory.read_port()
+            m.submodules[f"bank_{i}"] = memory = Buffer(self._word, 1 << self._address, lane=beat_bits)
+            write, read = memory.write, memory.read
             updating, preloading = Signal(name=f"updating_{i}"), Signal(name=f"preloading_{i}")
             update_reads = Signal(name=f"update_reads_{i}")
+            from_array = self.write if alone else updating
             m.d.comb += [
                 updating.eq(self.write & (self.write_bank == i)),
                 preloading.eq(self.beat.valid & (target.destination == Destination.BANK) & (target.unit == i)),
                 update_reads.eq(self.update_read & (self.update_bank == i)),
-                write.addr.eq(Mux(updating, self.write_address, Cat(self.beat_word[:n_bits], target.panel))),
-                write.data.eq(Mux(updating, self.write_row, self.beat.p.data.replicate(p.bank_word_beats))),
+                write.addr.eq(Mux(from_array, self.write_address, Cat(self.beat_word[:n_bits], target.panel))),
+                write.data.eq(Mux(from_array, self.write_row, self.beat.p.data.replicate(p.bank_word_beats))),
                 read.addr.eq(Mux(update_reads, self.update_address, self.store_address)),
                 read.en.eq(update_reads | (self.store_read & (self.store_bank == i))),
             ]

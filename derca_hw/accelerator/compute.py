@@ -50,7 +50,7 @@ class ComputeEngine(wiring.Component):
         The bank in which a resumed iteration goes on, and whether it may.
     keeps : Out
         The point after the region in work saves or parks sums.
-    swap_task, swap_bank, swap_output, swap_save : Out
+    swap_bank, swap_output : Out
         The tile of the iteration in work.
     swap, swap_strategy : Out
         In this cycle a preempted job's bank is given up as the strategy says.
@@ -94,7 +94,6 @@ class ComputeEngine(wiring.Component):
             "swap_strategy": Out(Strategy),
             "swap_bank": Out(bank),
             "swap_output": Out(lay.output),
-            "swap_save": Out(lay.tag["save"].shape),
             "drop": Out(1),
             "read": Out(1),
             "read_a_slot": Out(slot),
@@ -199,7 +198,6 @@ class ComputeEngine(wiring.Component):
             self.swap_strategy.eq(swap),
             self.swap_bank.eq(held),
             self.swap_output.eq(output),
-            self.swap_save.eq(tag.save),
             self.drop.eq(self.swap & (swap == Strategy.RECOMPUTE)),
         ]
         with m.If(self.swap):
@@ -223,8 +221,6 @@ class ComputeEngine(wiring.Component):
             m.d.comb += [
                 self.store.p.output.persist.eq(1),
                 self.store.p.output.final.eq(0),
-                self.store.p.output.c.eq(tag.save),
-                self.store.p.output.c_panel_stride.eq(p.save_panel_stride),
             ]
         self._report(m, slices, tracker, tag, switch, preempt, swapping, bank_ready)
         return m

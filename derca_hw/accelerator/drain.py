@@ -6,8 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import ComputeTiming
 
 from .array import PEArray
+from .multiplier import SB_MAC16_BLOCKS, LongProduct
 
 
 class Drain(wiring.Component):
@@ -69,7 +71,10 @@ class Drain(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         rows = self._p.array.rows
-        m.submodules.array = array = PEArray(rows, self._p.array.cols, 8 * self._p.array.element_bytes)
+        p = self._p
+        blocks = rows * p.array.cols + LongProduct.BLOCKS * p.store.requant_lanes  # when an element takes one
+        m.submodules.array = array = PEArray(
+            rows, p.array.cols, 8 * p.array.element_bytes, in_blocks=blocks <= SB_MAC16_BLOCKS)
         operands = Signal(2)  # valid, last: one cycle after the addresses
         m.d.sync += operands.eq(Cat(self.issue, self.fire))
         m.d.comb += [
@@ -79,17 +84,19 @@ class Drain(wiring.Component):
             array.last.eq(operands[1]),
         ]
 
-        stages = [(Signal(name=f"valid_{i}"), Signal(self.slice_layout, name=f"slice_{i}"))
-                  for i in range(PEArray.LATENCY)]
-        before = (self.fire, self.slice)
-        for stage in stages:
-            m.d.sync += [new.eq(old) for new, old in zip(stage, before, strict=True)]
-            before = stage
+        # Slices are `ComputeTiming.UPDATE` cycles apart: two are on their way through the array at the most.
+        fired = Signal(PEArray.LATENCY)
+        entered, leaving = Signal(self.slice_layout), Signal(self.slice_layout)
+        m.d.sync += fired.eq(Cat(self.fire, fired))
+        with m.If(self.fire):
+            m.d.sync += entered.eq(self.slice)
+        with m.If(fired[ComputeTiming.UPDATE - 1]):
+            m.d.sync += leaving.eq(entered)
         valid, column = Signal(), Signal(self.slice_layout)  # at the array's output; `n`, `columns` from there on
         ends = Signal()
         m.d.comb += ends.eq(column.columns == 1)
-        with m.If(before[0]):
-            m.d.sync += [valid.eq(1), column.eq(before[1])]
+        with m.If(fired[-1]):
+            m.d.sync += [valid.eq(1), column.eq(leaving)]
         with m.Elif(valid):
             m.d.sync += [valid.eq(~ends), column.n.eq(column.n + 1), column.columns.eq(column.columns - 1)]
 
@@ -119,6 +126,6 @@ class Drain(wiring.Component):
             self.write_address.eq(Cat(written.n, written.panel)),
             self.write_row.eq(total),
             self.complete.eq(written_valid & written.complete),
-            self.drained.eq(~(Cat(stage[0] for stage in stages).any() | valid | read_valid | written_valid)),
+            self.drained.eq(~(fired.any() | valid | read_valid | written_valid)),
         ]
         return m

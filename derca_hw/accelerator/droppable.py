@@ -1,9 +1,11 @@
 """A queue whose content can be dropped."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from ..family import ICE40_RAM
+from ..ram import table
 
 
 class DroppableQueue(wiring.Component):
@@ -29,8 +31,10 @@ class DroppableQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bits = self._bits
-        m.submodules.rows = rows = Memory(shape=self._payload, depth=1 << bits, init=[])
-        write, read = rows.write_port(), rows.read_port(domain="comb")
+        if bits == 1 and platform in ICE40_RAM:
+            self._pair(m)
+            return m
+        write, read = table(m, "rows", self._payload, 1 << bits)
         put, got = Signal(bits + 1), Signal(bits + 1)
         m.d.comb += [
             write.addr.eq(put[:bits]),
@@ -48,3 +52,20 @@ class DroppableQueue(wiring.Component):
         with m.If(self.drop):
             m.d.sync += [put.eq(0), got.eq(0)]
         return m
+
+    def _pair(self, m):
+        """Two registers, one behind the other: what leads to the first fits into its logic cells."""
+        first, second = Signal(self._payload), Signal(self._payload)
+        held = Signal(2)  # payloads are there: one, two
+        put, got = self.i.valid & self.i.ready, self.o.valid & self.o.ready
+        m.d.comb += [self.o.valid.eq(held[0]), self.o.payload.eq(first), self.i.ready.eq(~held[1])]
+        with m.If(got | ~held[0]):
+            m.d.sync += first.eq(Mux(held[1], second, self.i.payload))
+        with m.If(put):
+            m.d.sync += second.eq(self.i.payload)
+        with m.If(put & ~got):
+            m.d.sync += held.eq(Cat(1, held))
+        with m.Elif(got & ~put):
+            m.d.sync += held.eq(held >> 1)
+        with m.If(self.drop):
+            m.d.sync += held.eq(0)

@@ -170,7 +170,8 @@ class LoadEngine(wiring.Component):
         with m.If(step):
             m.d.sync += [panel.eq(panel + 1), left.eq(left - p.array.cols)]
             with m.If((phase == Phase.A) | (phase == Phase.BANK)):
-                m.d.sync += work.a.eq(work.a + work.a_panel_stride)
+                m.d.sync += work.a.eq(
+                    work.a + Mux(phase == Phase.BANK, p.save_panel_stride, work.a_panel_stride))
             with m.Else():
                 m.d.sync += work.b.eq(work.b + work.b_panel_stride)
             with m.If(new_phase != phase):

@@ -6,6 +6,44 @@ from amaranth.lib.wiring import In, Out
 
 from ..family import Family
 
+#: SB_MAC16 of an iCE40 UltraPlus.
+SB_MAC16_BLOCKS = 8
+
+
+def sb_mac16(a, b, out, *, is_signed: bool, halves: bool = False, delayed: bool = False, addend=None,
+             registered: bool = False, reset=None) -> Instance:
+    """An SB_MAC16 with operands in its A and B registers, and the product of 16 bits, or of 8 bits twice, in another.
+
+    Parameters
+    ----------
+    delayed
+        One more register in the multiplier.
+    addend
+        32 bits that are added to the product; without, `out` is the product.
+    registered
+        The sum goes through a register.
+    reset
+        Of all registers; by default none is reset.
+    """
+    output = (1 if registered else 0) if addend is not None else 2 if halves else 3
+    c_d = Const(0, 32) if addend is None else addend
+    reset = Const(0) if reset is None else reset
+    return Instance(
+        "SB_MAC16",
+        p_A_REG=Const(1), p_B_REG=Const(1), p_MODE_8x8=Const(halves, 1),
+        p_TOP_8x8_MULT_REG=Const(halves or delayed, 1), p_BOT_8x8_MULT_REG=Const(halves or delayed, 1),
+        p_PIPELINE_16x16_MULT_REG1=Const(delayed, 1), p_PIPELINE_16x16_MULT_REG2=Const(not halves, 1),
+        p_TOPOUTPUT_SELECT=Const(output, 2), p_BOTOUTPUT_SELECT=Const(output, 2),
+        p_TOPADDSUB_LOWERINPUT=Const(2, 2), p_BOTADDSUB_LOWERINPUT=Const(2, 2),
+        p_TOPADDSUB_UPPERINPUT=Const(1, 1), p_BOTADDSUB_UPPERINPUT=Const(1, 1), p_TOPADDSUB_CARRYSELECT=Const(2, 2),
+        p_A_SIGNED=Const(is_signed, 1), p_B_SIGNED=Const(is_signed, 1),
+        i_CLK=ClockSignal(), i_CE=Const(1), i_A=a, i_B=Cat(b, Const(0, 16 - len(b))), i_C=c_d[16:], i_D=c_d[:16],
+        **{f"i_{pin}{half}": reset for half in ("TOP", "BOT") for pin in ("IRST", "ORST")},
+        **{f"i_{pin}{half}": Const(0) for half in ("TOP", "BOT") for pin in ("OLOAD", "ADDSUB", "OHOLD")},
+        **{f"i_{pin}HOLD": Const(0) for pin in "ABCD"},
+        i_CI=Const(0), i_ACCUMCI=Const(0), i_SIGNEXTIN=Const(0),
+        o_O=Cat(out, Signal(32 - len(out))))
+
 
 class MultiplierRow(wiring.Component):
     """`count` products of one operand with `count` others; one set per cycle, `LATENCY` cycles.
@@ -44,7 +82,10 @@ class MultiplierRow(wiring.Component):
         if platform is Family.ICE40:
             per_block = 2 if width == 8 else 1
             for i in range(0, self._count, per_block):
-                m.submodules[f"block_{i}"] = self._sb_mac16(factors[i:i + per_block], products[i:i + per_block])
+                blocks = slice(i, i + per_block)
+                m.submodules[f"block_{i}"] = sb_mac16(
+                    self.a.replicate(per_block), Cat(factors[blocks]), Cat(products[blocks]), halves=per_block == 2,
+                    is_signed=self._signed)
             return m
         for i, (factor, product) in enumerate(zip(factors, products, strict=True)):
             if platform is Family.ECP5:
@@ -74,25 +115,6 @@ class MultiplierRow(wiring.Component):
             "MULT18X18D", p_GSR="DISABLED", p_RESETMODE="SYNC", i_CLK0=ClockSignal(), i_CE0=Const(1), i_RST0=Const(0),
             i_SIGNEDA=Const(1), i_SIGNEDB=Const(1), i_SOURCEA=Const(0), i_SOURCEB=Const(0), **pins)
 
-    def _sb_mac16(self, factors: list, products: list) -> Instance:
-        """Operands in the A and B registers; 8 bits: products F and G, 16 bits: their sum H, registered."""
-        halves = self._width == 8
-        output = 2 if halves else 3
-        return Instance(
-            "SB_MAC16",
-            p_A_REG=Const(1), p_B_REG=Const(1), p_MODE_8x8=Const(halves, 1),
-            p_TOP_8x8_MULT_REG=Const(halves, 1), p_BOT_8x8_MULT_REG=Const(halves, 1),
-            p_PIPELINE_16x16_MULT_REG2=Const(not halves, 1),
-            p_TOPOUTPUT_SELECT=Const(output, 2), p_BOTOUTPUT_SELECT=Const(output, 2),
-            p_A_SIGNED=Const(self._signed, 1), p_B_SIGNED=Const(self._signed, 1),
-            i_CLK=ClockSignal(), i_CE=Const(1), i_A=self.a.replicate(2 if halves else 1),
-            i_B=Cat(*factors, Const(0, 16 - len(factors) * self._width)), i_C=Const(0, 16), i_D=Const(0, 16),
-            **{f"i_{pin}{half}": Const(0) for half in ("TOP", "BOT")
-               for pin in ("IRST", "ORST", "OLOAD", "ADDSUB", "OHOLD")},
-            **{f"i_{pin}HOLD": Const(0) for pin in "ABCD"},
-            i_CI=Const(0), i_ACCUMCI=Const(0), i_SIGNEXTIN=Const(0),
-            o_O=Cat(*products, Signal(32 - sum(map(len, products)))))
-
     def _dsp48e2(self, factor, product) -> Instance:
         """Operands in the A2 and B2 registers, product in M; the adder passes it on."""
         unused = {name: Const(0) for name in (
@@ -107,3 +129,50 @@ class MultiplierRow(wiring.Component):
             i_CLK=ClockSignal(), i_CEA2=Const(1), i_CEB2=Const(1), i_CEM=Const(1), i_OPMODE=Const(0b101, 9),
             i_A=self._extended(self.a, 30), i_B=self._extended(factor, 18),
             o_P=Cat(product, Signal(48 - len(product))), **{f"i_{name}": value for name, value in unused.items()})
+
+
+class LongProduct(wiring.Component):
+    """The product of two numbers, the first at most 2^31, the second less; one per cycle, `LATENCY` cycles.
+
+    Four products of 16 x 16 bits. On iCE40 the adders of the SB_MAC16 put them together, one behind the other.
+    """
+
+    #: Multipliers of 16 x 16 bits.
+    BLOCKS = 4
+    #: Those of the multipliers, two additions.
+    LATENCY = MultiplierRow.LATENCY + 2
+
+    def __init__(self):
+        super().__init__({"a": In(32), "b": In(32), "product": Out(64)})
+
+    def elaborate(self, platform):
+        m = Module()
+        if platform is Family.ICE40:
+            self._blocks(m)
+            return m
+        products = []
+        for i in range(2):
+            m.submodules[f"multipliers_{i}"] = row = MultiplierRow(16, 2, is_signed=False)
+            m.d.comb += [row.a.eq(self.a.word_select(i, 16)), row.b.eq(self.b)]
+            products += [row.products[:32], row.products[32:]]
+        low, *middle, high = products
+        outer, inner = Signal(64), Signal(33)
+        m.d.sync += [
+            outer.eq(Cat(low, high)),
+            inner.eq(middle[0] + middle[1]),
+            self.product.eq(outer + (inner << 16)),
+        ]
+        return m
+
+    def _blocks(self, m):
+        """From the low halves up: what is above 16 bits of one product is added to the next. No sum exceeds 32 bits."""
+        carried, low = None, Signal(32)
+        for i, (a, b, shift) in enumerate(((0, 0, 16), (0, 1, 0), (1, 0, 16), (1, 1, 0))):
+            out = Signal(32, name=f"out_{i}")
+            m.submodules[f"block_{i}"] = sb_mac16(
+                self.a.word_select(a, 16), self.b.word_select(b, 16), out, is_signed=False, delayed=True,
+                addend=carried, registered=i == 3)
+            carried = Cat(out[shift:], Const(0, shift)) if shift else out
+            if shift:  # the bits below are done
+                m.d.sync += low.word_select(i >> 1, 16).eq(out[:16])
+        m.d.comb += self.product.eq(Cat(low, out))

@@ -2,11 +2,12 @@
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
+
+from ..ram import Buffer
 
 
 class PanelMemory(wiring.Component):
@@ -44,9 +45,8 @@ class PanelMemory(wiring.Component):
         m = Module()
         beat = self._p.beat_bytes
         beats = self._word_bytes // beat
-        m.submodules.memory = memory = Memory(shape=8 * self._word_bytes, depth=self._depth, init=[])
-        write = memory.write_port(granularity=8 * beat)
-        read = memory.read_port()
+        m.submodules.memory = memory = Buffer(8 * self._word_bytes, self._depth, lane=8 * beat)
+        write, read = memory.write, memory.read
         m.d.comb += [
             write.addr.eq(Cat(self.write_word, self.write_panel, self.write_slot)),
             write.data.eq(self.write_data.replicate(beats)),
@@ -90,9 +90,8 @@ class BiasMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(
-            shape=self._p.bus.data_width, depth=1 << (self._set_bits + self._word_bits), init=[])
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = Buffer(self._p.bus.data_width, 1 << (self._set_bits + self._word_bits))
+        write, read = memory.write, memory.read
         select_bits = (self._per_word - 1).bit_length()
         select = Signal(max(1, select_bits))
         word = Signal(self._word_bits)
@@ -102,6 +101,7 @@ class BiasMemory(wiring.Component):
             write.en.eq(self.write),
             word.eq(self.n >> select_bits),
             read.addr.eq(Cat(word, self.set)),
+            read.en.eq(1),
         ]
         if select_bits:
             m.d.sync += select.eq(self.n)

@@ -28,7 +28,7 @@ class Parking(wiring.Component):
     grant : In(stream, always ready)
     keeps : In
         The point after the region that has ended keeps sums.
-    swap, swap_strategy, bank, output, save : In
+    swap, swap_strategy, bank, output : In
         The swap-out of the preempted job; its tile.
     preload, preload_bank : In
         Sums of the job that runs next are being loaded back.
@@ -53,7 +53,6 @@ class Parking(wiring.Component):
         super().__init__({
             **({
                 "start": In(1), "keeps": In(1), "swap": In(1), "swap_strategy": In(Strategy), "output": In(lay.output),
-                "save": In(p.bus.address_width),
             } if p.buffers.spare else {}),
             "grant": In(pulse(lay.grant)),
             "bank": In(bank),
@@ -118,7 +117,8 @@ class Parking(wiring.Component):
         # -- swap-out, and the cycle after it ------------------------------------------------------------------------
         m.submodules.tiles = tiles = Memory(
             shape=data.StructLayout({
-                "m_panels": self.output.m_panels.shape(), "n": self.output.n.shape(), "save": self.save.shape(),
+                "m_panels": self.output.m_panels.shape(), "n": self.output.n.shape(),
+                "layer": self.output.layer.shape(),
             }), depth=banks, init=[])
         write, read = tiles.write_port(), tiles.read_port(domain="comb")
         kept, clean = Signal(), Signal()
@@ -130,7 +130,7 @@ class Parking(wiring.Component):
             write.addr.eq(self.bank),
             write.data.m_panels.eq(self.output.m_panels),
             write.data.n.eq(self.output.n),
-            write.data.save.eq(self.save),
+            write.data.layer.eq(self.output.layer),
             read.addr.eq(victim.bank),
             self.evicted.valid.eq(self.evicting & ~victim.clean),
             self.evicted.p.bank.eq(victim.bank),
@@ -138,8 +138,7 @@ class Parking(wiring.Component):
             out.persist.eq(1),
             out.m_panels.eq(read.data.m_panels),
             out.n.eq(read.data.n),
-            out.c.eq(read.data.save),
-            out.c_panel_stride.eq(p.save_panel_stride),
+            out.layer.eq(read.data.layer),
         ]
         m.d.sync += self.evicting.eq(self.swap & victim.valid)
         with m.If(self.evicting):

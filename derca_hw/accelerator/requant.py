@@ -6,11 +6,12 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.timing import StoreTiming
 
-from .multiplier import MultiplierRow
+from .multiplier import LongProduct
 
 
 class RequantLane(wiring.Component):
     """round(sum * multiplier / 2^shift) + zero point, saturated to `width` bits; one value per cycle, `LATENCY` cycles.
+    The value is not registered.
 
     Rounds half away from zero: magnitude and sign go separate ways, so that half an output step is a carry. The
     parameters are used in different stages and must be stable while values pass.
@@ -33,8 +34,8 @@ class RequantLane(wiring.Component):
     value : Out(signed(width))
     """
 
-    #: Sum, operands and products of the multipliers, two additions, two shifts, zero point with saturation.
-    LATENCY = StoreTiming.REQUANT
+    #: Sum, product, two shifts. Zero point and saturation lead to the user's register.
+    LATENCY = StoreTiming.REQUANT - 1
 
     def __init__(self, width: int = 8):
         self._width = width
@@ -54,19 +55,9 @@ class RequantLane(wiring.Component):
         m.d.sync += total.eq(self.sum)
         m.d.comb += magnitude.eq(Mux(total < 0, -total, total))
 
-        # Product: four of 16 x 16 bits
-        products = []
-        for i in range(2):
-            m.submodules[f"multipliers_{i}"] = row = MultiplierRow(16, 2, is_signed=False)
-            m.d.comb += [row.a.eq(magnitude.word_select(i, 16)), row.b.eq(self.multiplier)]
-            products += [row.products[:32], row.products[32:]]
-        low, *middle, high = products
-        outer, inner, product = Signal(64), Signal(33), Signal(64)
-        m.d.sync += [
-            outer.eq(Cat(low, high)),
-            inner.eq(middle[0] + middle[1]),
-            product.eq(outer + (inner << 16)),
-        ]
+        m.submodules.multiplication = multiplication = LongProduct()
+        product = multiplication.product
+        m.d.comb += [multiplication.a.eq(magnitude), multiplication.b.eq(self.multiplier)]
 
         # Shift in two stages to the value's bits and below them the one that rounds. `above`: there are more
         place = Signal(6)
@@ -79,7 +70,7 @@ class RequantLane(wiring.Component):
         m.d.sync += [kept.eq(fine), above.eq(more | beyond)]
 
         # Sign, zero point and rounding in one addition, whose lowest bit makes the carry
-        negative = Signal(self.LATENCY - 2)
+        negative = Signal(self.LATENCY - 1)
         m.d.sync += negative.eq(Cat(total < 0, negative))
         sign = negative[-1]
         offset = Signal(width + 2)
@@ -87,11 +78,11 @@ class RequantLane(wiring.Component):
                                + Cat(kept ^ sign.replicate(width + 1), sign, sign)) >> 1)
         result, high = offset[:width], offset[width - 1:]
         with m.If(sign & self.relu):
-            m.d.sync += self.value.eq(self.zero_point)
+            m.d.comb += self.value.eq(self.zero_point)
         with m.Elif(above | (high.any() & ~high.all())):
-            m.d.sync += self.value.eq(Mux(sign, -1 << (width - 1), (1 << (width - 1)) - 1))
+            m.d.comb += self.value.eq(Mux(sign, -1 << (width - 1), (1 << (width - 1)) - 1))
         with m.Else():
-            m.d.sync += self.value.eq(result)
+            m.d.comb += self.value.eq(result)
         return m
 
     def _shifted(self, value, shift, bits: tuple[int, ...]):

@@ -8,6 +8,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import ComputeTiming
 
+from ..arithmetic import times
 from ..layouts import Layouts
 
 
@@ -72,6 +73,7 @@ class SliceSequencer(wiring.Component):
         spacing = Signal(range(max(cols, timing.UPDATE, timing.SHORTEST) + 1))
         last_k, last_m, last_n = Signal(), Signal(), Signal()
         m.d.comb += [
+            self.n_base.eq(times(self.n_panel, cols)),
             self.columns.eq(Mux(left < cols, left, cols)),
             last_k.eq(self.k == steps - 1),
             last_m.eq(self.m_panel == m_panels - 1),
@@ -108,7 +110,6 @@ class SliceSequencer(wiring.Component):
                 m.d.sync += [
                     self.m_panel.eq(0),
                     self.n_panel.eq(self.n_panel + 1),
-                    self.n_base.eq(self.n_base + cols),
                     left.eq(left - cols),
                 ]
         with m.If(self.done | self.abandon):
@@ -120,7 +121,6 @@ class SliceSequencer(wiring.Component):
                 m_panels.eq(tag.output.m_panels),
                 self.m_panel.eq(tag.m_panel),
                 self.n_panel.eq(tag.n_panel),
-                self.n_base.eq(tag.n_base),
-                left.eq(tag.output.n - tag.n_base),
+                left.eq(tag.output.n - times(tag.n_panel, cols)),
             ]
         return m

@@ -2,16 +2,18 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import StoreTiming
 
+from ..fifo import Fifo
 from ..layouts import Layouts, pulse
 from ..memory.write import WriteManager
+from .droppable import DroppableQueue
 from .load import beats_of
+from .parameters import ParameterTable
 from .requant import RequantLane
 
 
@@ -27,6 +29,8 @@ class StoreEngine(wiring.Component):
     Attributes
     ----------
     store : In(stream, always ready)
+    parameters : In(stream, always ready)
+        Those of a layer, whose tiles may be popped from the next cycle on.
     complete : In
         The oldest tile not yet completed may be read.
     request, beat, stored, room : the write manager's side
@@ -46,6 +50,7 @@ class StoreEngine(wiring.Component):
         self._n_bits = bits_for(p.tile.n - 1)
         super().__init__({
             "store": In(pulse(lay.store)),
+            "parameters": In(pulse(lay.parameters)),
             "complete": In(1),
             "barrier": In(1),
             "request": Out(stream.Signature(lay.write_request)),
@@ -66,18 +71,24 @@ class StoreEngine(wiring.Component):
         p, lay = self._p, self._lay
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
         step_bytes = lanes * p.array.element_bytes
-        m.submodules.queue = queue = SyncFIFO(width=lay.store.size, depth=p.buffers.banks)
-        m.submodules.waiting = waiting = SyncFIFO(width=lay.done.size, depth=WriteManager.COMMANDS + 1)
-        m.submodules.buffer = buffer = SyncFIFO(width=p.bus.data_width, depth=self.BUFFER)
+        m.submodules.queue = queue = DroppableQueue(lay.store, p.buffers.banks)
+        m.submodules.waiting = waiting = Fifo(width=lay.done.size, depth=WriteManager.COMMANDS + 1)
+        m.submodules.buffer = buffer = Fifo(width=p.bus.data_width, depth=self.BUFFER)
         completed = Signal(range(p.buffers.banks + 1))
         work = Signal(lay.store)
         output = work.output
+        m.submodules.parameters = parameters = ParameterTable(p)
+        layer = parameters.row  # of the tile in work
 
         pop = Signal()
         m.d.comb += [
-            queue.w_data.eq(self.store.payload),
-            queue.w_en.eq(self.store.valid),
-            queue.r_en.eq(pop),
+            queue.i.payload.eq(self.store.payload),
+            queue.i.valid.eq(self.store.valid),
+            queue.o.ready.eq(pop),
+            parameters.write.valid.eq(self.parameters.valid),
+            parameters.write.payload.eq(self.parameters.payload),
+            parameters.read.eq(pop),
+            parameters.layer.eq(queue.o.p.output.layer),
         ]
         m.d.sync += completed.eq(completed + self.complete - pop)
 
@@ -92,17 +103,19 @@ class StoreEngine(wiring.Component):
         issue, reading = Signal(), Signal()
         space = Signal(range(self.BUFFER + 1), init=self.BUFFER)
         next_place = Signal.like(word_place)
+        here, stride = Signal.like(output.c), Signal.like(output.c)  # of the panel; to the next
         m.d.comb += [
+            here.eq(Mux(output.persist & (panel == 0), layer.save, output.c)),
+            stride.eq(Mux(output.persist, p.save_panel_stride, layer.c_panel_stride)),
             last_sub.eq(sub == Mux(output.persist, p.bank_word_beats, subs) - 1),
             last_n.eq(n == output.n - 1),
             last_panel.eq(panel == output.m_panels - 1),
             panel_start.eq((n == 0) & (sub == 0)),
             self.request.valid.eq(reading & panel_start & (space != 0)),
             self.request.p.task.eq(output.task),
-            self.request.p.address.eq(output.c),
+            self.request.p.address.eq(here),
             self.request.p.beats.eq(Mux(
                 output.persist, output.n * p.bank_word_beats, beats_of(output.n, p.a_lanes, beat_bytes))),
-            self.request.p.task.eq(output.task),
             self.request.p.end.eq(last_panel),
             issue.eq(reading & (space != 0) & (self.request.ready | ~panel_start)),
             self.read.eq(issue & (sub == 0)),
@@ -120,7 +133,7 @@ class StoreEngine(wiring.Component):
                 with m.If(last_n):
                     m.d.sync += [
                         n.eq(0), panel.eq(panel + 1), place.eq(0), word_place.eq(0),
-                        output.c.eq(output.c + output.c_panel_stride),
+                        output.c.eq(here + stride),
                     ]
         finished = Signal()
         m.d.comb += [finished.eq(issue & last_sub & last_n & last_panel), self.give_back.eq(finished)]
@@ -131,7 +144,7 @@ class StoreEngine(wiring.Component):
                 with m.If(self.barrier & self.room & (completed != 0)):
                     m.d.comb += pop.eq(1)
                     m.d.sync += [
-                        work.eq(queue.r_data), panel.eq(0), n.eq(0), sub.eq(0), place.eq(0), word_place.eq(0),
+                        work.eq(queue.o.payload), panel.eq(0), n.eq(0), sub.eq(0), place.eq(0), word_place.eq(0),
                     ]
                     m.next = "READ"
             with m.State("READ"):
@@ -147,14 +160,14 @@ class StoreEngine(wiring.Component):
         m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
 
         # -- from the word to beats ------------------------------------------------------------------------------------
-        step_layout = data.StructLayout({"valid": 1, "push": 1, "raw": 1, "place": range(beat_bytes)})
+        step_layout = data.StructLayout({"valid": 1, "push": 1, "place": range(beat_bytes)})  # requantised outputs
         steps = [Signal(step_layout, name=f"step_{i}") for i in range(1 + RequantLane.LATENCY)]
-        picked = Signal(sub.shape())
+        picked, raw = Signal(sub.shape()), Signal()
         m.d.sync += [
-            steps[0].valid.eq(issue),
+            steps[0].valid.eq(issue & ~output.persist),
             steps[0].push.eq(push),
-            steps[0].raw.eq(output.persist),
             steps[0].place.eq(place),
+            raw.eq(issue & output.persist),
             picked.eq(sub),
         ]
         for before, after in zip(steps, steps[1:], strict=False):
@@ -165,29 +178,28 @@ class StoreEngine(wiring.Component):
             m.submodules[f"requant_{i}"] = lane = RequantLane(8 * p.array.element_bytes)
             m.d.comb += [
                 lane.sum.eq(self.word.word_select(picked, 32 * lanes).word_select(i, 32)),
-                lane.multiplier.eq(output.multiplier),
-                lane.shift.eq(output.shift),
-                lane.zero_point.eq(output.zero_point),
-                lane.relu.eq(output.relu),
+                lane.multiplier.eq(layer.multiplier),
+                lane.shift.eq(layer.shift),
+                lane.zero_point.eq(layer.zero_point),
+                lane.relu.eq(layer.relu),
             ]
             values.append(lane.value)
 
-        raw, raw_valid = Signal(p.bus.data_width), Signal()
-        m.d.sync += [
-            raw.eq(self.word.word_select(picked, p.bus.data_width)),
-            raw_valid.eq(steps[0].valid & steps[0].raw),
-        ]
-        last = steps[-1]
-        partial, whole = Signal(p.bus.data_width), Signal(p.bus.data_width)
-        m.d.comb += whole.eq(partial)
-        for i in range(beat_bytes // step_bytes):
-            with m.If(last.place == i * step_bytes):
-                m.d.comb += whole.word_select(i, 8 * step_bytes).eq(Cat(*values))
-        with m.If(last.valid & ~last.raw):
-            m.d.sync += partial.eq(Mux(last.push, 0, whole))
+        # Outputs gather in a beat, in which those of a panel that ends before it is full are followed by zeros.
+        last, beat, pushed = steps[-1], Signal(p.bus.data_width), Signal()
+        m.d.sync += pushed.eq(raw | last.valid & last.push)
+        with m.If(raw):
+            m.d.sync += beat.eq(self.word.word_select(picked, p.bus.data_width))
+        with m.Elif(last.valid):
+            for i in range(beat_bytes // step_bytes):
+                outputs = beat.word_select(i, 8 * step_bytes)
+                with m.If(last.place == i * step_bytes):
+                    m.d.sync += outputs.eq(Cat(values))
+                with m.Elif(last.place == 0):
+                    m.d.sync += outputs.eq(0)
         m.d.comb += [
-            buffer.w_data.eq(Mux(raw_valid, raw, whole)),
-            buffer.w_en.eq(raw_valid | (last.valid & ~last.raw & last.push)),
+            buffer.w_data.eq(beat),
+            buffer.w_en.eq(pushed),
             self.beat.payload.eq(buffer.r_data),
             self.beat.valid.eq(buffer.r_rdy),
             buffer.r_en.eq(self.beat.ready & self.beat.valid),
@@ -195,7 +207,7 @@ class StoreEngine(wiring.Component):
         m.d.sync += space.eq(space - (issue & push) + buffer.r_en)
 
         # -- completion -----------------------------------------------------------------------------------------------
-        popped = data.View(lay.store, queue.r_data)
+        popped = queue.o.p
         finish = data.View(lay.done, waiting.r_data)
         m.d.comb += [
             waiting.w_en.eq(pop),

@@ -1,12 +1,13 @@
-"""The tile walk: from metadata entries to iterations, with all addresses, by counters alone."""
+"""The tile walk: from metadata entries to iterations, with all addresses, by counters and additions alone."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy, WordOrder
 
+from ..arithmetic import times
 from ..layouts import Layouts, pulse
 
 
@@ -39,6 +40,8 @@ class Walker(wiring.Component):
         The sums of the job whose entry is taken are in a bank.
     iteration : Out(stream)
         Withdrawn when flushed.
+    parameters : Out(stream, always ready)
+        Those of the layer of the entry taken.
     """
 
     def __init__(self, p: Platform):
@@ -49,6 +52,7 @@ class Walker(wiring.Component):
             "flush": In(1),
             "resident": In(1),
             "iteration": Out(stream.Signature(lay.iteration)),
+            "parameters": Out(pulse(lay.parameters)),
         })
 
     def elaborate(self, platform):
@@ -56,6 +60,10 @@ class Walker(wiring.Component):
         p, lay = self._p, self._lay
         layer = Signal(lay.layer, reset_less=True)
         entry = Signal(lay.entry, reset_less=True)  # the walk's state from its start on
+        unused = (p.beat_bytes - 1).bit_length()  # low bits of addresses and strides, all of whole beats
+        place = p.bus.address_width - unused
+        a_row, b_col, c_row = entry.a_row[unused:], entry.b_col[unused:], entry.c_row[unused:]  # in beats
+        b_panel_stride = layer.a_panel_stride if p.a_lanes == p.b_lanes else layer.b_panel_stride
         out = self.iteration
         tag, output = out.p.tag, out.p.tag.output
         task = Signal.like(output.task)
@@ -63,23 +71,30 @@ class Walker(wiring.Component):
         new_a, new_b = Signal(), Signal()
         one_k, one_n = Signal(), Signal()  # the layer has one tile along K, along N
 
+        def along(count, size):
+            """Beats of `count` pieces of `size` bytes."""
+            return times(count, size >> unused)
+
+        def address(beats):
+            return Cat(Const(0, unused), beats[:place])
+
         last_m, last_n, last_k, last = Signal(), Signal(), Signal(), Signal()
         most = (1 << len(out.p.allow)) - 1
         m.d.comb += [
-            last_m.eq(entry.m == layer.m_tiles - 1),
-            last_n.eq(entry.n == layer.n_tiles - 1),
-            last_k.eq(entry.k == layer.k_tiles - 1),
-            last.eq(~preload & (entry.count == 1)),
+            last_m.eq(entry.m + 1 == layer.m_tiles),
+            last_n.eq(entry.n + 1 == layer.n_tiles),
+            last_k.eq(entry.k + 1 == layer.k_tiles),
+            last.eq(~preload & last_m & last_n & last_k),
             out.valid.eq(active & ~self.flush),
             out.p.preload.eq(preload),
             out.p.new_a.eq(new_a),
             out.p.depends.eq(entry.depends & new_a),
             out.p.allow.eq(Mux(entry.allow[len(out.p.allow):].any(), most, entry.allow)),
-            out.p.a.eq(Mux(preload, layer.save, entry.a)),
-            out.p.a_panel_stride.eq(Mux(preload, p.save_panel_stride, layer.a_panel_stride)),
-            out.p.b.eq(entry.b),
-            out.p.b_panel_stride.eq(layer.b_panel_stride),
-            out.p.bias.eq(entry.bias),
+            out.p.a.eq(Mux(preload, layer.save, address(a_row + along(entry.k, p.tile.k * p.a_lanes)))),
+            out.p.a_panel_stride.eq(layer.a_panel_stride),
+            out.p.b.eq(address(b_col + along(entry.k, p.tile.k * p.b_lanes))),
+            out.p.b_panel_stride.eq(b_panel_stride),
+            out.p.bias.eq(address(layer.bias_base[unused:] + along(entry.n, 4 * p.tile.n))),
             tag.k.eq(Mux(last_k, layer.last_k, p.tile.k)),
             tag.first.eq(entry.k == 0),
             tag.last.eq(last_k),
@@ -89,19 +104,13 @@ class Walker(wiring.Component):
             tag.last_b.eq(~(one_k & one_n) | last),
             tag.m_panel.eq(entry.m_panel),
             tag.n_panel.eq(entry.n_panel),
-            tag.n_base.eq(entry.n_base),
-            tag.save.eq(layer.save),
             output.task.eq(task),
             output.final.eq(last & entry.final),
             output.persist.eq(0),
             output.m_panels.eq(Mux(last_m, layer.last_m_panels, p.m_panels)),
             output.n.eq(Mux(last_n, layer.last_n, p.tile.n)),
-            output.c.eq(entry.c),
-            output.c_panel_stride.eq(layer.c_panel_stride),
-            output.multiplier.eq(layer.multiplier),
-            output.shift.eq(layer.shift),
-            output.zero_point.eq(layer.zero_point),
-            output.relu.eq(layer.relu),
+            output.c.eq(address(c_row + along(entry.n, p.tile.n * p.a_lanes))),
+            output.layer.eq(entry.layer),
         ]
 
         step = Signal()
@@ -114,38 +123,25 @@ class Walker(wiring.Component):
                 resumed.eq(0),
                 new_a.eq(tag.last_a),
                 new_b.eq(tag.last_b),
-                Cat(entry.m_panel, entry.n_panel, entry.n_base).eq(0),
-                entry.count.eq(entry.count - 1),
+                Cat(entry.m_panel, entry.n_panel).eq(0),
                 entry.allow.eq(entry.allow + last_k - Mux(last_k & last_n, layer.prev_n_tiles, 0)),
             ]
             with m.If(~last_k):
-                m.d.sync += [
-                    entry.k.eq(entry.k + 1),
-                    entry.a.eq(entry.a + p.tile.k * p.a_lanes),
-                    entry.b.eq(entry.b + p.tile.k * p.b_lanes),
-                ]
+                m.d.sync += entry.k.eq(entry.k + 1)
             with m.Elif(~last_n):
                 m.d.sync += [
                     entry.k.eq(0),
                     entry.n.eq(entry.n + 1),
-                    entry.a.eq(entry.a_row),
-                    entry.b_col.eq(entry.b_col + layer.b_tile_stride),
-                    entry.b.eq(entry.b_col + layer.b_tile_stride),
-                    entry.bias.eq(entry.bias + 4 * p.tile.n),
-                    entry.c.eq(entry.c + p.tile.n * p.a_lanes),
+                    b_col.eq(b_col + times(b_panel_stride[unused:], p.n_panels)),
                 ]
             with m.Else():
                 m.d.sync += [
                     entry.k.eq(0),
                     entry.n.eq(0),
                     entry.m.eq(entry.m + 1),
-                    entry.a_row.eq(entry.a_row + layer.a_tile_stride),
-                    entry.a.eq(entry.a_row + layer.a_tile_stride),
-                    entry.b_col.eq(layer.b_base),
-                    entry.b.eq(layer.b_base),
-                    entry.bias.eq(layer.bias_base),
-                    entry.c_row.eq(entry.c_row + layer.c_tile_stride),
-                    entry.c.eq(entry.c_row + layer.c_tile_stride),
+                    a_row.eq(a_row + times(layer.a_panel_stride[unused:], p.m_panels)),
+                    b_col.eq(layer.b_base[unused:]),
+                    c_row.eq(c_row + times(layer.c_panel_stride[unused:], p.m_panels)),
                 ]
 
         taken, begins, redo, persist = Signal(), Signal(), Signal(), Signal()
@@ -181,14 +177,16 @@ class Walker(wiring.Component):
                 one_n.eq(new_layer.n_tiles == 1),
             ]
             if p.preemption == "layer":  # a walk never begins inside a tile
-                m.d.sync += Cat(entry.m_panel, entry.n_panel, entry.n_base).eq(0)
+                m.d.sync += Cat(entry.m_panel, entry.n_panel).eq(0)
             with m.If(redo):
-                m.d.sync += [
-                    entry.k.eq(0), entry.a.eq(new.a_row), entry.b.eq(new.b_col), entry.count.eq(new.count + new.k),
-                    Cat(entry.m_panel, entry.n_panel, entry.n_base).eq(0),
-                ]
+                m.d.sync += Cat(entry.k, entry.m_panel, entry.n_panel).eq(0)
         with m.If(self.flush):
             m.d.sync += active.eq(0)
+        m.d.comb += [
+            self.parameters.valid.eq(begins),
+            self.parameters.p.layer.eq(new.layer),
+            *(self.parameters.p[name].eq(new_layer[name]) for name, _ in lay.parameters if name != "layer"),
+        ]
         return m
 
     def _place(self, m, layer, entry):

@@ -16,7 +16,7 @@ from . import image as memory_image
 from . import tables
 from .layers import LayerPlan, longest_job
 from .plan import EntryPlan, Point, TaskPlan, entries_and_regions, one_per_cycle
-from .strategies import MAX_COUNT, canonical, points_at, points_every, smallest_interval, stays_parked
+from .strategies import canonical, points_at, points_every, smallest_interval, stays_parked
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,10 +189,11 @@ def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPl
     for task, layers, points in zip(taskset.tasks, placed, where, strict=True):
         need("tables.regions", p.tables.regions, len(points) + 1,
              f"the regions of a job of task {task.name}; or {sparser}")
-        longest = _longest_region(layers, points)
-        if max(longest, *(layer.iterations for layer in layers)) > MAX_COUNT:
-            out.append(f"{file}: task {task.name} has a region of {longest} slices: allowed are at most {MAX_COUNT}, "
-                       "and as many iterations of a layer; use larger tiles or more preemption points")
+        need("tables.slices", p.tables.slices, max(_longest_region(layers, points), *(x.iterations for x in layers)),
+             f"the slices of the longest region of task {task.name} and the iterations of each layer; or use larger "
+             "tiles or more preemption points")
+        need("tables.tiles", p.tables.tiles, max(max(x.m_tiles, x.n_tiles, x.k_tiles) for x in layers),
+             f"the tiles along a dimension of a layer of task {task.name}; or use larger tiles")
     if p.preemption == "layer" and any(point.inside for points in where for point in points):
         out.append(problem(file, "platform.preemption", '"layer"', '"slice" for points inside layers; or use '
                            "strategy np or lw"))

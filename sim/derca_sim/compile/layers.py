@@ -131,7 +131,6 @@ class LayerPlan:
     def fields(self) -> dict[str, int]:
         """The row of the layer table as `model.tables.layer_layout` names it."""
         p, layer = self.platform, self.layer
-        mask = (1 << p.bus.address_width) - 1  # a stride is larger only where there is one tile and nobody uses it
         return {
             "multiplier": layer.multiplier, "shift": layer.shift,
             "zero_point": layer.zero_point % (1 << 8 * p.array.element_bytes), "relu": int(layer.relu),
@@ -139,12 +138,10 @@ class LayerPlan:
             "last_k": self.tile_k(self.k_tiles - 1),
             "m_tiles": self.m_tiles, "n_tiles": self.n_tiles, "k_tiles": self.k_tiles,
             "prev_n_tiles": self.prev_n_tiles,
-            "a_panel_stride": self.a_panel_stride, "a_tile_stride": p.m_panels * self.a_panel_stride & mask,
-            "b_base": self.b_base,
-            "b_panel_stride": self.b_panel_stride, "b_tile_stride": p.n_panels * self.b_panel_stride & mask,
-            "bias_base": self.bias_base,
-            "c_panel_stride": self.c_panel_stride, "c_tile_stride": p.m_panels * self.c_panel_stride & mask,
-            "save": self.save,
+            "a_panel_stride": self.a_panel_stride,
+            **({"b_panel_stride": self.b_panel_stride} if p.a_lanes != p.b_lanes else {}),
+            "b_base": self.b_base, "bias_base": self.bias_base,
+            "c_panel_stride": self.c_panel_stride, "save": self.save,
         }
 
     def packed(self) -> int:

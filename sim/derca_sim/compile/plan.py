@@ -39,18 +39,14 @@ class EntryPlan:
         iteration, within = self.start
         m, n, k = at.coordinates(iteration)
         n_panel, m_panel = divmod(within, at.tile_m_panels(m))
-        a_row = at.a_base + m * p.m_panels * at.a_panel_stride
-        b_col = at.b_base + n * p.n_panels * at.b_panel_stride
-        c_row = at.c_base + m * p.m_panels * at.c_panel_stride
         return {
             "layer": at.row, "next": self.next_row, "next_layer": self.next_layer.row,
-            "count": at.iterations - iteration, "final": int(at.last), "depends": int(self.depends),
+            "final": int(at.last), "depends": int(self.depends),
             "allow": at.allow(m, n), "m": m, "n": n, "k": k,
-            "m_panel": m_panel, "n_panel": n_panel, "n_base": n_panel * p.array.cols,
-            "a_row": a_row, "a": a_row + k * p.tile.k * p.a_lanes,
-            "b_col": b_col, "b": b_col + k * p.tile.k * p.b_lanes,
-            "bias": at.bias_base + n * p.tile.n * 4,
-            "c_row": c_row, "c": c_row + n * p.tile.n * p.a_lanes,
+            "m_panel": m_panel, "n_panel": n_panel,
+            "a_row": at.a_base + m * p.m_panels * at.a_panel_stride,
+            "b_col": at.b_base + n * p.n_panels * at.b_panel_stride,
+            "c_row": at.c_base + m * p.m_panels * at.c_panel_stride,
         }
 
     def packed(self) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from ..errors import InputError
 from ..model.platform import Platform
-from ..model.tables import COUNT_BITS, Strategy
+from ..model.tables import Strategy
 from ..model.timing import SchedulerTiming, release_latency
 from .layers import LayerPlan
 from .layout import ceil_div
@@ -20,8 +20,6 @@ from .plan import Point
 #: Names of the command line and what they stand for.
 ALIASES = {"np": "np", "lw": "lw", "recompute": "recompute", "ir": "recompute", "persist": "persist", "ip": "persist",
            "park": "park", "flexible": "flexible", "if": "flexible"}
-#: Most slices a region can hold together with those redone before it, and most iterations of a layer.
-MAX_COUNT = (1 << COUNT_BITS) - 1
 
 
 def canonical(strategy: str) -> str:

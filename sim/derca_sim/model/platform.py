@@ -113,14 +113,16 @@ class SupervisionConfig(Section):
 class TableConfig(Section):
     """The kernel manager's tables: layer descriptors, metadata entries, regions per task.
 
-    An entry and its layer are read at once (`row`), or word by word out of one memory (`word`: small, some cycles per
-    layer). `shadow` doubles the tables, so that a task set can be written while another runs; `parity` guards every
-    32-bit word.
+    A layer has at most `tiles` tiles along a dimension; it and a region have at most `slices` slices. An entry and its
+    layer are read at once (`row`), or word by word out of one memory (`word`: small, some cycles per layer). `shadow`
+    doubles the tables, so that a task set can be written while another runs; `parity` guards every 32-bit word.
     """
 
     layers: Annotated[int, Field(ge=2, le=1024)] = 64
     entries: Annotated[int, Field(ge=4, le=65536)] = 1024
     regions: Annotated[int, Field(ge=2, le=4096)] = 256
+    tiles: Annotated[int, Field(ge=1, le=65535)] = 65535
+    slices: Annotated[int, Field(ge=1, le=(1 << 24) - 1)] = (1 << 24) - 1
     read: Literal["row", "word"] = "row"
     shadow: bool = True
     parity: bool = True

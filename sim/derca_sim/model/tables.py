@@ -81,17 +81,9 @@ def bits_for(value: int) -> int:
     return max(1, int(value).bit_length())
 
 
-#: Bits of a tile coordinate or a tile count along one dimension of a layer.
-COORD_BITS = 16
-#: Bits of a number of iterations or of slices.
-COUNT_BITS = 24
-#: Bits of a number of output tiles of two layers.
-ALLOW_BITS = COUNT_BITS + 1
-
-
 def layer_layout(p: Platform) -> RowLayout:
-    """Layer descriptor: what is constant over a layer."""
-    addr = p.bus.address_width
+    """Layer descriptor: what is constant over a layer. Addresses and strides are whole beats."""
+    addr, tiles = p.bus.address_width, bits_for(p.tables.tiles)
     return RowLayout((
         Field("multiplier", 32, "requantisation multiplier, 0 .. 2^31-1"),
         Field("shift", 6, "requantisation shift, 1 .. 62"),
@@ -100,18 +92,15 @@ def layer_layout(p: Platform) -> RowLayout:
         Field("last_m_panels", bits_for(p.m_panels), "A panels in the last tile along M"),
         Field("last_n", bits_for(p.tile.n), "columns in the last tile along N"),
         Field("last_k", bits_for(p.tile.k), "k steps in the last tile along K"),
-        Field("m_tiles", COORD_BITS, "tiles along M"),
-        Field("n_tiles", COORD_BITS, "tiles along N"),
-        Field("k_tiles", COORD_BITS, "tiles along K"),
-        Field("prev_n_tiles", COORD_BITS, "tiles along N of the job's layer before, 0 for its first"),
-        Field("a_panel_stride", addr, "bytes between panels of A"),
-        Field("a_tile_stride", addr, "bytes between tile rows of A"),
+        Field("m_tiles", tiles, "tiles along M"),
+        Field("n_tiles", tiles, "tiles along N"),
+        Field("k_tiles", tiles, "tiles along K"),
+        Field("prev_n_tiles", tiles, "tiles along N of the job's layer before, 0 for its first"),
+        Field("a_panel_stride", addr, "bytes between panels of A, and of B where its panels are as wide"),
         Field("b_base", addr, "address of B"),
-        Field("b_panel_stride", addr, "bytes between panels of B"),
-        Field("b_tile_stride", addr, "bytes between tile columns of B"),
+        *([Field("b_panel_stride", addr, "bytes between panels of B")] if p.a_lanes != p.b_lanes else []),
         Field("bias_base", addr, "address of the int32 biases"),
         Field("c_panel_stride", addr, "bytes between panels of C"),
-        Field("c_tile_stride", addr, "bytes between tile rows of C"),
         Field("save", addr, "address of the task's save area for persisted partial sums"),
     ))
 
@@ -121,38 +110,33 @@ def entry_layout(p: Platform) -> RowLayout:
 
     What the kernel manager needs to go on stands in the first word.
     """
-    addr = p.bus.address_width
+    addr, tiles = p.bus.address_width, bits_for(p.tables.tiles)
     return RowLayout((
         Field("layer", bits_for(p.tables.layers - 1), "row of the layer table"),
         Field("next", bits_for(p.tables.entries - 1), "row of the job's next layer, its own if there is none"),
         Field("final", 1, "the job's last layer"),
         Field("next_layer", bits_for(p.tables.layers - 1), "row of the layer table that the next entry names"),
-        Field("count", COUNT_BITS, "iterations to the end of the layer"),
         Field("depends", 1, "its input comes from the layer before"),
-        Field("allow", ALLOW_BITS, "output tiles of the job that may not be in memory yet"),
-        Field("m", COORD_BITS, "tile coordinate along M of the first iteration"),
-        Field("n", COORD_BITS, "tile coordinate along N"),
-        Field("k", COORD_BITS, "tile coordinate along K"),
+        Field("allow", bits_for(2 * p.tables.slices), "output tiles of the job that may not be in memory yet"),
+        Field("m", tiles, "tile coordinate along M of the first iteration"),
+        Field("n", tiles, "tile coordinate along N"),
+        Field("k", tiles, "tile coordinate along K"),
         Field("m_panel", bits_for(p.m_panels - 1), "A panel of the first slice"),
         Field("n_panel", bits_for(p.n_panels - 1), "B panel of the first slice"),
-        Field("n_base", bits_for(p.tile.n - 1), "that panel's first column within the tile"),
         Field("a_row", addr, "address of A at (m, 0)"),
-        Field("a", addr, "address of A at (m, k)"),
         Field("b_col", addr, "address of B at (0, n)"),
-        Field("b", addr, "address of B at (k, n)"),
-        Field("bias", addr, "address of the biases at n"),
         Field("c_row", addr, "address of C at (m, 0)"),
-        Field("c", addr, "address of C at (m, n)"),
     ))
 
 
 def index_layout(p: Platform) -> RowLayout:
     """Index table row, addressed by (task, region)."""
+    slices = bits_for(p.tables.slices)
     return RowLayout((
         Field("entry", bits_for(p.tables.entries - 1), "entry at which the region begins"),
         Field("layer", bits_for(p.tables.layers - 1), "that entry's row of the layer table"),
-        Field("slices", COUNT_BITS, "slices in the region"),
-        Field("redone", COUNT_BITS, "slices from the beginning of the output tile to the region's end"),
+        Field("slices", slices, "slices in the region"),
+        Field("redone", slices, "slices from the beginning of the output tile to the region's end"),
         Field("last", 1, "the job's last region"),
         Field("in_strategy", 2, "strategy of the preemption point before the region"),
         Field("out_strategy", 2, "strategy of the preemption point after the region"),
