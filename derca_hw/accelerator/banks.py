@@ -96,7 +96,7 @@ class Banks(wiring.Component):
         target = self.beat.p.target
         # Sums are loaded back only after a switch. Where their first beat, a request and an answer after the entry at
         # the earliest, comes after the last column of what was computed before, all banks are written by one at a time.
-        alone = KernelTiming.SWITCH + 4 > ComputeTiming.DRAIN + p.array.cols - 1
+        alone = KernelTiming(p).SWITCH + 4 > ComputeTiming.DRAIN + p.array.cols - 1
         for i in range(p.buffers.banks):
             m.submodules[f"bank_{i}"] = memory = Buffer(self._word, 1 << self._address, lane=beat_bits)
             write, read = memory.write, memory.read
