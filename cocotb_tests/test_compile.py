@@ -346,6 +346,8 @@ SHORTAGES = {
     "layers": ({"tables": {"layers": 2}}, "np", None, "platform.tables.layers = 2", "at least 3"),
     "entries": ({"tables": {"layers": 3, "entries": 4}}, "persist", 1, "platform.tables.entries = 4", "raise every"),
     "regions": ({"tables": {"regions": 2}}, "lw", None, "platform.tables.regions = 2", "at least 3"),
+    "tiles": ({"tables": {"tiles": 3}}, "np", None, "platform.tables.tiles = 3", "at least 4"),
+    "slices": ({"tables": {"slices": 587}}, "np", None, "platform.tables.slices = 587", "at least 588"),
     "regions under every": ({"tables": {"regions": 4}}, "if", 1, "platform.tables.regions = 4", "raise every"),
 }
 

@@ -9,14 +9,17 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from kit.cycles import Cycles
+from kit.families import Built
 from kit.payload import pack, unpack
-from kit.platforms import NARROW, PADDED, SMALL, SPARE
+from kit.platforms import NARROW, PADDED, SMALL, SPARE, TINY
 from kit.run import generator, parameters, simulate
+from test_multiplier import model
 
 from derca_hw.accelerator.banks import Banks
 from derca_hw.accelerator.compute import ComputeEngine
 from derca_hw.accelerator.placer import BeatPlacer
 from derca_hw.accelerator.slots import InputSlots
+from derca_hw.family import Family
 from derca_hw.layouts import Activity, Destination, Layouts, pulse
 from derca_sim.compile.layout import pack_panels
 from derca_sim.events import Kind
@@ -590,6 +593,11 @@ async def sums_and_cycles(dut):
 @pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, SPARE], ids=lambda p: p.name)
 def test_compute_engine(p):
     simulate(lambda: ComputeBench(p), __name__, "sums_and_cycles", platform=p)
+
+
+def test_compute_engine_of_the_ice40(pytestconfig):
+    simulate(lambda: Built(ComputeBench(TINY), Family.ICE40), __name__, "sums_and_cycles", platform=TINY,
+             models=model(Family.ICE40, pytestconfig.rootpath))
 
 
 @pytest.mark.full

@@ -3,12 +3,15 @@
 import cocotb
 import pytest
 from kit.cycles import Cycles
+from kit.families import Built
 from kit.payload import pack, signed, unpack
-from kit.platforms import NARROW, PADDED, SMALL, WORDS
+from kit.platforms import NARROW, PADDED, SMALL, TINY, WORDS
 from kit.run import generator, parameters, simulate
+from test_multiplier import model
 
 from derca_hw.accelerator.requant import RequantLane
 from derca_hw.accelerator.store import StoreEngine
+from derca_hw.family import Family
 from derca_hw.layouts import Layouts
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import StoreTiming
@@ -236,6 +239,11 @@ async def latencies(dut):
 @pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS], ids=lambda p: p.name)
 def test_tiles(p, stalls):
     simulate(lambda: StoreEngine(p), __name__, "tiles", platform=p, stalls=stalls)
+
+
+def test_tiles_of_the_ice40(pytestconfig):
+    simulate(lambda: Built(StoreEngine(TINY), Family.ICE40), __name__, "tiles", platform=TINY, stalls=True,
+             models=model(Family.ICE40, pytestconfig.rootpath))
 
 
 @pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS], ids=lambda p: p.name)

@@ -37,5 +37,11 @@ NARROW = platform(
     name="narrow", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4}, bus={"data_width": 32},
     store={"requant_lanes": 1},
 )
+#: The smallest array, in the iCE40: what an UltraPlus holds.
+TINY = platform(
+    name="tiny", array={"rows": 2, "cols": 2}, tile={"m": 8, "k": 16, "n": 8},
+    bus={"data_width": 32, "address_width": 18, "outstanding": 2}, store={"requant_lanes": 1},
+    tables={"tiles": 255, "slices": 65535, "shadow": False, "parity": False},
+)
 #: Two banks in which sums of preempted jobs may stay.
 SPARE = platform(name="spare", buffers={"slots": 2, "banks": 4, "spare": 2})

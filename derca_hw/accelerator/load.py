@@ -122,7 +122,7 @@ class LoadEngine(wiring.Component):
             out.p.task.eq(output.task),
             out.p.target.unit.eq(Mux((phase == Phase.B) | (phase == Phase.BIAS), b_unit, a_unit)),
             out.p.target.panel.eq(panel),
-            last_m.eq(panel == output.m_panels - 1),
+            last_m.eq(panel + 1 == output.m_panels),
             last_n.eq(left <= p.array.cols),
             new_phase.eq(phase),
             self.busy.eq(phase != Phase.IDLE),

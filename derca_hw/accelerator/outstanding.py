@@ -8,6 +8,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import KernelTiming
 
+from ..arithmetic import count
 from ..layouts import outstanding_tiles
 
 
@@ -51,16 +52,17 @@ class OutstandingTiles(wiring.Component):
         # Every bank may be queued and every command waiting for its response, all of one task.
         limit = self._p.buffers.banks + KernelTiming.COMMANDS + 1
         counts = Array(Signal(range(limit + 1), name=f"pending_{i}") for i in range(self._p.scheduler.tasks))
-        for i, count in enumerate(counts):
+        for i, pending in enumerate(counts):
             up, down = Signal(name=f"up_{i}"), Signal(name=f"down_{i}")
             m.d.comb += [
                 up.eq(self.queued & (self.queued_task == i)),
                 down.eq(self.stored & (self.stored_task == i)),
             ]
-            m.d.sync += count.eq(count + up - down)
+            count(m, pending, up, down)
         task, changed = Signal.like(self.flush_task), Signal()
         m.d.comb += self.fewer.eq(self.stored & (self.stored_task == task))
-        m.d.sync += [changed.eq(self.flush), self.outstanding.eq(self.outstanding + self.taken - self.fewer)]
+        m.d.sync += changed.eq(self.flush)
+        count(m, self.outstanding, self.taken, self.fewer)
         with m.If(changed):
             m.d.sync += self.outstanding.eq(counts[task] - self.fewer)
         with m.If(self.flush):

@@ -1,11 +1,13 @@
 """Who owns the input slots of one operand."""
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
+
+from ..arithmetic import count
 
 
 class SlotRing(wiring.Component):
@@ -63,7 +65,7 @@ class SlotRing(wiring.Component):
         m = Module()
         n = self._slots
         owned, all_issued, doomed, drained = Signal(n), Signal(n), Signal(n), Signal(n)
-        pending = Array(Signal(range(self._requests + 1), name=f"pending_{i}") for i in range(n))
+        pending = [Signal(range(self._requests + 1), name=f"pending_{i}") for i in range(n)]
         m.d.comb += [
             self.free.eq(~owned.bit_select(self.filling, 1)),
             self.full.eq((all_issued & drained).bit_select(self.user, 1)),
@@ -78,7 +80,7 @@ class SlotRing(wiring.Component):
                 down.eq(self.received & (self.received_slot == i)),
                 released.eq(self.release & (self.release_slot == i)),
             ]
-            m.d.sync += pending[i].eq(pending[i] + up - down)
+            count(m, pending[i], up, down)
             with m.If(self.issued & (self.slot == i)):
                 m.d.sync += all_issued[i].eq(1)
             with m.If(doomed[i] & drained[i]):

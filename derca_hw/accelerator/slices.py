@@ -75,8 +75,8 @@ class SliceSequencer(wiring.Component):
         m.d.comb += [
             self.n_base.eq(times(self.n_panel, cols)),
             self.columns.eq(Mux(left < cols, left, cols)),
-            last_k.eq(self.k == steps - 1),
-            last_m.eq(self.m_panel == m_panels - 1),
+            last_k.eq(self.k + 1 == steps),
+            last_m.eq(self.m_panel + 1 == m_panels),
             last_n.eq(left <= cols),
             self.last.eq(last_m & last_n),
             self.issue.eq(self.active & self.running & ~(last_k & (spacing > 1))),

@@ -8,6 +8,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import StoreTiming
 
+from ..arithmetic import count
 from ..fifo import Fifo
 from ..layouts import Layouts, pulse
 from ..memory.write import WriteManager
@@ -90,7 +91,7 @@ class StoreEngine(wiring.Component):
             parameters.read.eq(pop),
             parameters.layer.eq(queue.o.p.output.layer),
         ]
-        m.d.sync += completed.eq(completed + self.complete - pop)
+        count(m, completed, self.complete, pop)
 
         # -- the walk over the tile ----------------------------------------------------------------------------------
         subs = p.array.rows // lanes
@@ -108,8 +109,8 @@ class StoreEngine(wiring.Component):
             here.eq(Mux(output.persist & (panel == 0), layer.save, output.c)),
             stride.eq(Mux(output.persist, p.save_panel_stride, layer.c_panel_stride)),
             last_sub.eq(sub == Mux(output.persist, p.bank_word_beats, subs) - 1),
-            last_n.eq(n == output.n - 1),
-            last_panel.eq(panel == output.m_panels - 1),
+            last_n.eq(n + 1 == output.n),
+            last_panel.eq(panel + 1 == output.m_panels),
             panel_start.eq((n == 0) & (sub == 0)),
             self.request.valid.eq(reading & panel_start & (space != 0)),
             self.request.p.task.eq(output.task),
@@ -204,7 +205,7 @@ class StoreEngine(wiring.Component):
             self.beat.valid.eq(buffer.r_rdy),
             buffer.r_en.eq(self.beat.ready & self.beat.valid),
         ]
-        m.d.sync += space.eq(space - (issue & push) + buffer.r_en)
+        count(m, space, buffer.r_en, issue & push)
 
         # -- completion -----------------------------------------------------------------------------------------------
         popped = queue.o.p
