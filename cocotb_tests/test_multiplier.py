@@ -89,7 +89,7 @@ class LongProducts(wiring.Component):
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
-async def long_products(dut):
+async def large_numbers(dut):
     random = generator()
     bench = await Cycles(dut).start()
     history, most = [], 1 << 31
@@ -108,7 +108,7 @@ async def long_products(dut):
 
 @pytest.mark.parametrize("family", BLOCK, ids=lambda f: f.value)
 def test_long_products_are_exact_and_on_time_in_every_family(family, pytestconfig):
-    simulate(lambda: LongProducts(family), __name__, "long_products", models=model(family, pytestconfig.rootpath))
+    simulate(lambda: LongProducts(family), __name__, "large_numbers", models=model(family, pytestconfig.rootpath))
 
 
 @pytest.mark.parametrize("family", BLOCK, ids=lambda f: f.value)

@@ -40,7 +40,7 @@ NARROW = platform(
 #: The smallest array, in the iCE40: what an UltraPlus holds.
 TINY = platform(
     name="tiny", array={"rows": 2, "cols": 2}, tile={"m": 8, "k": 16, "n": 8},
-    bus={"data_width": 32, "address_width": 18, "outstanding": 2}, store={"requant_lanes": 1},
+    bus={"data_width": 32, "outstanding": 2}, store={"requant_lanes": 1},
     tables={"tiles": 255, "slices": 65535, "shadow": False, "parity": False},
 )
 #: Two banks in which sums of preempted jobs may stay.
