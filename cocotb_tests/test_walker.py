@@ -158,7 +158,6 @@ async def walks(dut):
     by_words = p.tables.read == "word"
     words: list[dict] = []  # of the entry that is being handed over
     complete: list[dict] | None = None  # iterations of the entry whose last word has just come
-    of = None  # its layer
     jobs, dense = 0, True
     while jobs < 400 or work or queue or complete:
         if not queue and not work and not complete and jobs < 400:
@@ -200,15 +199,15 @@ async def walks(dut):
         ending = valid and ready and len(work) == 1
         if by_words:
             assert bench.get("want") == wanted, f"{where}: wants words, expected {wanted}"
-            begins = complete is not None
+            told = complete
         else:
             accepts = not flush and (not work or ending)
             assert bench.get("entries__ready") == accepts, f"{where}: takes an entry, expected {accepts}"
-            begins = offer and accepts
-        assert bench.get("parameters__valid") == begins, where
-        if begins:
+            told = queue[0] if offer and accepts else None
+        assert bench.get("parameters__valid") == (told is not None), where
+        if told:
             found = unpack(lay.parameters, bench.get("parameters__payload"))
-            assert found == parameters_of(of if by_words else queue[0][2]), f"{where}: {found}"
+            assert found == parameters_of(told[2]), f"{where}: {found}"
         if valid:
             found = unpack(lay.iteration, bench.get("iteration__payload"))
             assert matches(found, work[0]), f"{where}: {found}, expected {work[0]}"
@@ -222,12 +221,11 @@ async def walks(dut):
             counts["a_again"] += not one["preload"] and not one["new_a"]
             counts["b_again"] += not one["preload"] and not one["tag"]["new_b"]
         if complete is not None:
-            work, complete = complete, None
+            work, complete = list(complete[1]), None
         if offer and by_words:
             words.pop(0)
             if not words:
-                _, ahead, of = queue.pop(0)
-                complete = list(ahead)
+                complete = queue.pop(0)
         elif offer and accepts:
             work = list(queue.pop(0)[1])
         if flush:

@@ -62,7 +62,7 @@ class Walker(wiring.Component):
         entry = Signal(lay.entry, reset_less=True)  # the walk's state from its start on
         unused = (p.beat_bytes - 1).bit_length()  # low bits of addresses and strides, all of whole beats
         place = p.bus.address_width - unused
-        a_row, b_col, c_row = (entry[name][unused:] for name in ("a_row", "b_col", "c_row"))  # in beats
+        a_row, b_col, c_row = entry.a_row[unused:], entry.b_col[unused:], entry.c_row[unused:]  # in beats
         b_panel_stride = layer.a_panel_stride if p.a_lanes == p.b_lanes else layer.b_panel_stride
         out = self.iteration
         tag, output = out.p.tag, out.p.tag.output
@@ -152,8 +152,7 @@ class Walker(wiring.Component):
             m.d.sync += begins.eq(taken & ~self.flush)
             with m.If(taken):
                 m.d.sync += redo.eq(recompute)
-            with m.If(self.words.valid):
-                self._place(m, layer, entry)
+            self._place(m, layer, entry)
         else:
             at, new_layer, new = self.entries.p, self.entries.p.layer, self.entries.p.entry
             m.d.comb += [
@@ -178,8 +177,8 @@ class Walker(wiring.Component):
             ]
             if p.preemption == "layer":  # a walk never begins inside a tile
                 m.d.sync += Cat(entry.m_panel, entry.n_panel).eq(0)
-            with m.If(redo):
-                m.d.sync += Cat(entry.k, entry.m_panel, entry.n_panel).eq(0)
+        with m.If(begins & redo):
+            m.d.sync += Cat(entry.k, entry.m_panel, entry.n_panel).eq(0)
         with m.If(self.flush):
             m.d.sync += active.eq(0)
         m.d.comb += [
@@ -190,10 +189,13 @@ class Walker(wiring.Component):
         return m
 
     def _place(self, m, layer, entry):
-        """Put a word where it belongs."""
+        """Put a word where it belongs.
+
+        One condition per word, none within another: from that Yosys finds what enables a register.
+        """
         order, word = WordOrder(self._p), self.words.p
         for row, words, number in ((entry, order.entry_words, order.entry), (layer, order.layer_words, order.of_layer)):
             bits = row.as_value()
             for i in range(words):
-                with m.If(word.next == number(i) + 1):
+                with m.If(self.words.valid & (word.next == number(i) + 1)):
                     m.d.sync += bits[32 * i:32 * (i + 1)].eq(word.data)

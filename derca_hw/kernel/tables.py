@@ -9,7 +9,7 @@ from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
 from derca_sim.model.tables import RowLayout, bits_for
 
 from ..family import ICE40_RAM
-from ..ram import Shallow
+from ..ram import Buffer
 
 #: Bits whose parity is taken in the first cycle of a check: one LUT6 each.
 GROUP = 4
@@ -24,19 +24,15 @@ RAM = {"ram_style": "block", "no_rw_check": 1}
 def ram(m, name: str, depth: int, platform, *, write, write_address, data, read, read_address):
     """A RAM of words, one written and one read per cycle; what is read follows its address by one cycle, and stays.
 
-    The iCE40's are read at the falling edge, from an address that is kept: a register behind them would begin as zero,
-    which they cannot, and take a LUT per bit to do so.
+    A register behind an iCE40's would begin as zero, which its RAM cannot, and take a LUT per bit to do so.
     """
     if platform in ICE40_RAM:
-        at = Signal(len(read_address), name=f"{name}_at", reset_less=True)
-        with m.If(read):
-            m.d.sync += at.eq(read_address)
-        m.submodules[name] = memory = Shallow(len(data), depth)
+        m.submodules[name] = memory = Buffer(len(data), depth)
         m.d.comb += [
             memory.write.addr.eq(write_address), memory.write.data.eq(data), memory.write.en.eq(write),
-            memory.read_0.addr.eq(at),
+            memory.read.addr.eq(read_address), memory.read.en.eq(read),
         ]
-        return memory.read_0.data
+        return memory.read.data
     width = len(data) if depth <= SHALLOW else max(1, RAM_BITS >> bits_for(depth - 1))
     out = Signal(len(data), name=f"{name}_read", reset_less=True)
     for low in range(0, len(data), width):
