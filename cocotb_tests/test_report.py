@@ -192,8 +192,8 @@ def test_growth_is_drawn_and_the_same_figures_give_the_same_file(tmp_path, monke
 # -- clock rates ------------------------------------------------------------------------------------------------------
 
 def test_modules_of_a_path():
-    signals = ["scheduler.key", "derca.scheduler.best.index", "derca.kernel_manager.tables.row", "aresetn",
-               "scheduler.key"]
+    signals = ["derca.scheduler.key", "", "derca.scheduler.best.index", "derca.kernel_manager.tables.row", "out_0",
+               "derca.idle", "derca.scheduler.key"]
     assert clock.modules(signals) == ["scheduler", "kernel management", "top level", "scheduler"]
 
 
@@ -202,7 +202,7 @@ def test_clock_rates_are_measured_only_when_asked(tmp_path, monkeypatch):
     (tmp_path / "stat.json").write_text(json.dumps(
         {"modules": {"\\top": {}}, "design": {"num_cells_by_type": {"LUT4": 5000, "TRELLIS_FF": 1000}}}))
     rates = {seed: 40.0 + seed for seed in range(1, 9)}
-    path = {"logic_ns": 1, "wires_ns": 2, "cells": 3, "signals": ["accelerator.x", "scheduler.y"]}
+    path = {"logic_ns": 1, "wires_ns": 2, "cells": 3, "signals": ["derca.accelerator.x", "derca.scheduler.y"]}
     ran = []
 
     def route(source: Path, seed: int, mhz: float, family: str):

@@ -84,8 +84,9 @@ def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -
 
 
 def modules(signals: list[str]) -> list[str]:
-    """Rows of the resource table that a path of signals passes, in its order."""
-    rows = [BLOCKS.get(name.removeprefix("derca.").partition(".")[0], TOP_ROW) for name in signals]
+    """Rows of the resource table that a path of signals passes, in its order; wires that synthesis named tell none."""
+    parts = [name.split(".") for name in signals]
+    rows = [BLOCKS.get(part[1], TOP_ROW) for part in parts if part[0] == "derca" and len(part) > 1]
     return [row for i, row in enumerate(rows) if i == 0 or row != rows[i - 1]]
 
 
