@@ -10,7 +10,7 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TASK_STRIDE
 from derca_sim.model.tables import RowLayout, WordOrder, bits_for, entry_layout, layer_layout
-from derca_sim.model.timing import KernelTiming
+from derca_sim.model.timing import store_commands
 
 REGION_BITS = 16
 #: Bits of a task index in events, whatever the platform.
@@ -48,7 +48,7 @@ class Activity(enum.Enum, shape=3):
 
 def outstanding_tiles(p: Platform) -> int:
     """The most tiles of a task that may be on their way to memory: in slots, in banks, waiting for responses."""
-    return 2 * p.buffers.slots + p.buffers.banks + KernelTiming.COMMANDS + 2
+    return 2 * p.buffers.slots + p.buffers.banks + store_commands(p) + 2
 
 
 def struct(layout: RowLayout) -> data.StructLayout:

@@ -6,12 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
-from derca_sim.model.timing import StoreTiming
+from derca_sim.model.timing import StoreTiming, store_commands
 
 from ..arithmetic import count
 from ..fifo import Fifo
 from ..layouts import Layouts, pulse
-from ..memory.write import WriteManager
 from .droppable import DroppableQueue
 from .load import beats_of
 from .parameters import ParameterTable
@@ -21,7 +20,7 @@ from .requant import RequantLane
 class StoreEngine(wiring.Component):
     """Stores tiles in the order they were queued, panel by panel, column by column.
 
-    A complete tile is popped in cycle t (when the engine is idle, fewer than `WriteManager.COMMANDS` tiles wait for
+    A complete tile is popped in cycle t (when the engine is idle, fewer than `store_commands` tiles wait for
     their responses, and the lock-step barrier is open) and read from t + 1 on: `requant_lanes` outputs per cycle, or
     one beat of raw partial sums per cycle. Data reach the bus `StoreTiming.REQUANTISED` or `StoreTiming.RAW` cycles
     after the read. The bank is given back with the last read; the next tile's first read follows `StoreTiming.GAP`
@@ -73,7 +72,7 @@ class StoreEngine(wiring.Component):
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
         step_bytes = lanes * p.array.element_bytes
         m.submodules.queue = queue = DroppableQueue(lay.store, p.buffers.banks)
-        m.submodules.waiting = waiting = Fifo(width=lay.done.size, depth=WriteManager.COMMANDS + 1)
+        m.submodules.waiting = waiting = Fifo(width=lay.done.size, depth=store_commands(p) + 1)
         m.submodules.buffer = buffer = Fifo(width=p.bus.data_width, depth=self.BUFFER)
         completed = Signal(range(p.buffers.banks + 1))
         work = Signal(lay.store)
