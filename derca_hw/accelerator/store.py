@@ -13,7 +13,7 @@ from ..fifo import Fifo
 from ..layouts import Layouts, pulse
 from .droppable import DroppableQueue
 from .load import beats_of
-from .parameters import ParameterTable
+from .parameters import ParameterTable, ParameterWords
 from .requant import RequantLane
 
 
@@ -50,7 +50,7 @@ class StoreEngine(wiring.Component):
         self._n_bits = bits_for(p.tile.n - 1)
         super().__init__({
             "store": In(pulse(lay.store)),
-            "parameters": In(pulse(lay.parameters)),
+            "parameters": In(pulse(lay.told)),
             "complete": In(1),
             "barrier": In(1),
             "request": Out(stream.Signature(lay.write_request)),
@@ -77,7 +77,8 @@ class StoreEngine(wiring.Component):
         completed = Signal(range(p.buffers.banks + 1))
         work = Signal(lay.store)
         output = work.output
-        m.submodules.parameters = parameters = ParameterTable(p)
+        by_words = p.tables.read == "word"
+        m.submodules.parameters = parameters = (ParameterWords if by_words else ParameterTable)(p)
         layer = parameters.row  # of the tile in work
 
         pop = Signal()
@@ -90,6 +91,8 @@ class StoreEngine(wiring.Component):
             parameters.read.eq(pop),
             parameters.layer.eq(queue.o.p.output.layer),
         ]
+        if by_words:
+            m.d.comb += parameters.persist.eq(queue.o.p.output.persist)
         count(m, completed, self.complete, pop)
 
         # -- the walk over the tile ----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import WRITE_WINDOW
 from derca_sim.model.tables import bits_for
-from derca_sim.model.timing import store_commands
+from derca_sim.model.timing import StoreTiming, store_commands
 
 from ..arithmetic import count
 from ..fifo import LateFifo
@@ -17,10 +17,25 @@ from .windows import split_checked
 
 
 def waiting_bursts(p: Platform) -> int:
-    """Bursts whose AW may run ahead of their data: twice what one store command can need."""
+    """Bursts whose AW may run ahead of their data: twice what one store command can need, but no more than four for
+    every read in flight, and not so few that a memory that takes every beat at once would ever delay an AW.
+    """
     panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
     per_panel = -(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1
-    return max(16, 1 << bits_for(2 * p.m_panels * per_panel))
+    most = max(16, 1 << bits_for(2 * p.m_panels * per_panel))
+    return min(most, max(4 * p.bus.outstanding, 1 << bits_for(_bursts_ahead(p) - 1)))
+
+
+def _bursts_ahead(p: Platform) -> int:
+    """The most bursts between the request of a panel and its last beat, when no beat ever waits."""
+    ahead = 0
+    for n in range(1, p.tile.n + 1):
+        outputs = p.panel_beats(n, p.a_lanes), n * (p.array.rows // p.store.requant_lanes), StoreTiming.REQUANTISED
+        raw = n * p.bank_word_beats, n * p.bank_word_beats, StoreTiming.RAW
+        for beats, cycles, latency in (outputs, raw):
+            bursts = min(beats, 1 + -(-beats // p.bus.burst_beats))
+            ahead = max(ahead, bursts * (1 + -(-(latency + 2) // cycles)))
+    return ahead
 
 
 class WriteManager(wiring.Component):
