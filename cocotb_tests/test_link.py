@@ -27,7 +27,7 @@ from derca_sim.errors import InputError
 SYNC, READ_REGISTERS, WRITE_REGISTERS, READ_MEMORY, WRITE_MEMORY, READ_EVENTS = 0, 2, 3, 4, 5, 6
 ADVANCE, FIXED = 8, 0
 OKAY, SLVERR, SEQUENCE, UNKNOWN, BARE = 0, 1, 2, 3, 4
-VERSION, CAPACITY, GAP = 1, 128, 16
+VERSION, CAPACITY, GAP = 1, 64, 16
 
 
 def seeded(seed: int) -> random.Random:

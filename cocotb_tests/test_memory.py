@@ -11,7 +11,7 @@ from kit.run import generator, parameters, simulate
 from kit.windows import open_windows
 
 from derca_hw.layouts import Layouts
-from derca_hw.memory.write import WriteManager
+from derca_sim.model.timing import store_commands
 
 SIZE = 1 << 16
 WIDE = platform(name="wide", bus={"data_width": 128, "burst_beats": 16, "outstanding": 2}, array={"rows": 8},
@@ -185,7 +185,7 @@ async def latencies(dut):
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def limits(dut):
-    """Without responses no more read bursts than `outstanding`, and no room after `COMMANDS` commands."""
+    """Without responses no more read bursts than `outstanding`, and no room after `store_commands` commands."""
     p = parameters()["platform"]
     lay = Layouts(p)
     bench = await Cycles(dut).start(m_axi_arready=1, m_axi_awready=1, m_axi_wready=1)
@@ -207,8 +207,8 @@ async def limits(dut):
         begun += bench.fires("write_request")
         bench.set(write_request__valid=0)
         await bench.tick()
-        assert begun <= WriteManager.COMMANDS
-    assert begun == WriteManager.COMMANDS
+        assert begun <= store_commands(p)
+    assert begun == store_commands(p)
     for _ in range(10):
         await bench.tick()
     assert not bench.get("room")

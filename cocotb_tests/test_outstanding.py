@@ -7,7 +7,7 @@ from kit.platforms import PADDED, SMALL
 from kit.run import generator, parameters, simulate
 
 from derca_hw.accelerator.outstanding import OutstandingTiles
-from derca_sim.model.timing import KernelTiming
+from derca_sim.model.timing import store_commands
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -22,7 +22,7 @@ async def counts_tiles(dut):
         flush = random.random() < 0.02
         fresh = cycle - flushed < 3  # nothing is taken before its entry has come
         take = not flush and not fresh and len(taken) < 2 * p.buffers.slots and random.random() < 0.3
-        room = len(pending) < p.buffers.banks + KernelTiming.COMMANDS
+        room = len(pending) < p.buffers.banks + store_commands(p)
         queue = bool(taken) and room and not flush and random.random() < 0.3
         saved = not taken and room and fresh and random.random() < 0.2  # sums of another job
         saved_task = random.choice([t for t in range(p.scheduler.tasks) if t != task])

@@ -12,9 +12,17 @@ from test_multiplier import model
 from derca_hw.accelerator.requant import RequantLane
 from derca_hw.accelerator.store import StoreEngine
 from derca_hw.family import Family
-from derca_hw.layouts import Layouts
+from derca_hw.layouts import Layouts, Part
+from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import StoreTiming
+
+#: Parameters come word by word: to what the iCEBreaker holds, and where a panel can end in its first cycle.
+BY_WORDS = [
+    Platform.model_validate(p.model_dump() | {"name": f"{p.name}-by-words", "tables": {
+        **p.tables.model_dump(), "read": "word"}, "store": {"requant_lanes": lanes}})
+    for p, lanes in ((TINY, 1), (NARROW, 4), (SMALL, 4), (WORDS, 1))
+]
 
 
 def quantised(total: int, tile: dict, size: int) -> bytes:
@@ -65,6 +73,20 @@ def random_tile(random, p, m_panels: int, n: int, persist: bool) -> tuple[dict, 
     return tile, bank
 
 
+def parts(p, layer: dict) -> list[dict]:
+    """The payloads in which a layer's parameters come, in order."""
+    if p.tables.read == "row":
+        return [layer]
+    unused = (p.beat_bytes - 1).bit_length()
+    zero = layer["shift"] | layer["zero_point"] << 6
+    words = {
+        Part.MULTIPLIER: layer["multiplier"],
+        Part.OUTPUT: zero | layer["relu"] << (6 + 8 * p.array.element_bytes),
+        Part.PLACE: layer["c_panel_stride"] >> unused | layer["save"] >> unused << (p.bus.address_width - unused),
+    }
+    return [{"layer": layer["layer"], "part": part.value, "data": word} for part, word in words.items()]
+
+
 def shapes(p) -> list[tuple[int, int, bool]]:
     """Every (panels, columns), requantised and raw."""
     return [(m, n, persist) for m in range(1, p.m_panels + 1) for n in range(1, p.tile.n + 1)
@@ -87,6 +109,7 @@ async def tiles(dut):
     contents: list[dict | None] = [None] * p.buffers.banks  # by bank, while it is owned
     queued: list[int] = []  # banks in order, not yet given back
     layers: list[dict] = []  # parameters of their tiles
+    told: list[dict] = []  # of which this is still to come
     number = 0
     incomplete = 0
     requests: list[dict] = []
@@ -123,8 +146,11 @@ async def tiles(dut):
             kinds[bool(tile["persist"])] += 1
             store = {"bank": bank, "output": {name: tile[name] for name, _ in lay.output}}
             incomplete += 1
-        again = layers[-1] if store else random.choice(layers) if layers and random.random() < 0.5 else None
-        complete = incomplete and store is None and random.random() < 0.5
+        if store:
+            told += parts(p, layers[-1])
+        elif layers and not told and random.random() < 0.5:
+            told = parts(p, random.choice(layers))
+        complete = incomplete and store is None and not told and random.random() < 0.5
         incomplete -= bool(complete)
         request_ready, beat_ready = random.random() < flow, random.random() < flow
         room = not stalls or random.random() < 0.9
@@ -133,8 +159,8 @@ async def tiles(dut):
         bench.set(
             store__valid=int(store is not None), complete=int(bool(complete)), barrier=int(barrier), room=int(room),
             store__payload=pack(lay.store, **store) if store else random.getrandbits(40),
-            parameters__valid=int(again is not None),
-            parameters__payload=pack(lay.parameters, **again) if again else random.getrandbits(60),
+            parameters__valid=int(bool(told)),
+            parameters__payload=pack(lay.told, **told.pop(0)) if told else random.getrandbits(60),
             request__ready=int(request_ready), beat__ready=int(beat_ready), stored=int(stored), word=word,
         )
         await bench.tick()
@@ -196,8 +222,9 @@ async def latencies(dut):
     for persist in (0, 1):
         columns = max(1, p.beat_bytes // p.a_lanes)  # one beat of requantised outputs
         tile = {"m_panels": 1, "n": columns, "persist": persist}
-        bench.set(parameters__valid=1, parameters__payload=pack(lay.parameters, shift=1))
-        await bench.tick()
+        for part in parts(p, {name: int(name == "shift") for name, _ in lay.parameters}):
+            bench.set(parameters__valid=1, parameters__payload=pack(lay.told, **part))
+            await bench.tick()
         bench.set(parameters__valid=0)
         bench.set(store__valid=1, store__payload=pack(lay.store, bank=0, output=tile), barrier=1, room=0)
         await bench.tick()
@@ -236,16 +263,17 @@ async def latencies(dut):
 
 
 @pytest.mark.parametrize("stalls", [False, True], ids=["free", "stalled"])
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS], ids=lambda p: p.name)
 def test_tiles(p, stalls):
     simulate(lambda: StoreEngine(p), __name__, "tiles", platform=p, stalls=stalls)
 
 
-def test_tiles_of_the_ice40(pytestconfig):
-    simulate(lambda: Built(StoreEngine(TINY), Family.ICE40), __name__, "tiles", platform=TINY, stalls=True,
+@pytest.mark.parametrize("p", [TINY, BY_WORDS[0]], ids=lambda p: p.name)
+def test_tiles_of_the_ice40(p, pytestconfig):
+    simulate(lambda: Built(StoreEngine(p), Family.ICE40), __name__, "tiles", platform=p, stalls=True,
              models=model(Family.ICE40, pytestconfig.rootpath))
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS], ids=lambda p: p.name)
 def test_latencies(p):
     simulate(lambda: StoreEngine(p), __name__, "latencies", platform=p)

@@ -9,7 +9,7 @@ from kit.run import generator, parameters, simulate
 from kit.workload import compiled, shape, task
 
 from derca_hw.accelerator.walker import Walker
-from derca_hw.layouts import Layouts
+from derca_hw.layouts import Layouts, Part
 from derca_sim.compile import LayerPlan, TaskPlan
 from derca_sim.model.tables import Strategy, WordOrder, entry_layout, layer_layout
 
@@ -55,6 +55,21 @@ def parameters_of(at: LayerPlan) -> dict:
         "layer": at.row, "multiplier": layer.multiplier, "shift": layer.shift, "zero_point": layer.zero_point & 0xFF,
         "relu": int(layer.relu), "c_panel_stride": at.c_panel_stride, "save": at.save,
     }
+
+
+def part_of(p, at: LayerPlan, part: Part) -> dict:
+    """One of the words in which the store engine is told that, and the bits of it that count."""
+    told, unused = parameters_of(at), (p.beat_bytes - 1).bit_length()
+    fields = {
+        Part.MULTIPLIER: [(told["multiplier"], 32)],
+        Part.OUTPUT: [(told["shift"], 6), (told["zero_point"], 8), (told["relu"], 1)],
+        Part.PLACE: [(told[name] >> unused, p.bus.address_width - unused) for name in ("c_panel_stride", "save")],
+    }[part]
+    word = bits = 0
+    for value, width in fields:
+        word |= value << bits
+        bits += width
+    return {"layer": at.row, "part": part.value, "data": word, "mask": (1 << bits) - 1}
 
 
 def older_tiles(plan: TaskPlan, at: LayerPlan, number: int) -> int:
@@ -147,7 +162,7 @@ def job_sets(random, p) -> list[TaskPlan]:
 async def walks(dut):
     """Jobs of random shapes, left and resumed at random slices; one iteration per cycle when nothing waits."""
     random, p = generator(), parameters()["platform"]
-    lay = Layouts(p)
+    lay, order = Layouts(p), WordOrder(p)
     plans = job_sets(random, p)
     bench = await Cycles(dut).start()
     most = (1 << lay.iteration["allow"].width) - 1
@@ -204,10 +219,18 @@ async def walks(dut):
             accepts = not flush and (not work or ending)
             assert bench.get("entries__ready") == accepts, f"{where}: takes an entry, expected {accepts}"
             told = queue[0] if offer and accepts else None
-        assert bench.get("parameters__valid") == (told is not None), where
-        if told:
-            found = unpack(lay.parameters, bench.get("parameters__payload"))
-            assert found == parameters_of(told[2]), f"{where}: {found}"
+        if by_words and offer and words[0]["next"] - 1 - order.layer in (0, 1):
+            expected = part_of(p, queue[0][2], Part(words[0]["next"] - 1 - order.layer))
+        elif by_words:
+            expected = part_of(p, told[2], Part.PLACE) if told else None
+        else:
+            expected = parameters_of(told[2]) if told else None
+        assert bench.get("parameters__valid") == (expected is not None), where
+        if expected:
+            found = unpack(lay.told, bench.get("parameters__payload"))
+            if by_words:
+                found["data"] &= expected.pop("mask")
+            assert found == expected, f"{where}: {found}, expected {expected}"
         if valid:
             found = unpack(lay.iteration, bench.get("iteration__payload"))
             assert matches(found, work[0]), f"{where}: {found}, expected {work[0]}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import toolchain
+from . import small_sums, toolchain
 from .output import CheckFailed
 from .resources import Target, check_log
 from .synthesis import cached, run_yosys
@@ -50,32 +50,36 @@ def _silent(detail: str) -> None:
     """Shows no progress."""
 
 
-def netlist(design: str, target: Target, top: str, part: str, progress: Progress = _silent) -> Path:
+def netlist(design: str, target: Target, top: str, part: str, progress: Progress = _silent,
+            dense: bool = False) -> Path:
     """Synthesise RTLIL; the JSON netlist that nextpnr reads, from `build/<part>/` when unchanged.
 
-    `stat.json` and `yosys.log` lie beside it.
+    `stat.json` and `yosys.log` lie beside it. With `dense` for fewest cells, where the target has a way to that.
 
     Raises
     ------
     CheckFailed, MissingToolError
         As `synthesis.synthesise`.
     """
-    command, text = toolchain.command("yosys"), netlist_script(target, top)
+    command, text = toolchain.command("yosys"), netlist_script(target, top, dense)
 
     def fill(work: Path) -> None:
         (work / "design.il").write_text(design)
         (work / "script.ys").write_text(text)
+        (work / small_sums.RULE_FILE).write_text(small_sums.RULE)
         run_yosys(command, work, progress)
         (work / "design.il").unlink()
 
-    done = cached(part, [toolchain.version("yosys"), text, design], fill)
+    done = cached(part, [toolchain.version("yosys"), text, small_sums.RULE, design], fill)
     check_log((done / "yosys.log").read_text())
     return done / "netlist.json"
 
 
-def netlist_script(target: Target, top: str) -> str:
+def netlist_script(target: Target, top: str, dense: bool = False) -> str:
     """The script of Yosys that writes `netlist.json`."""
-    return "\n".join(["read_rtlil design.il", f"{target.synthesis} -top {top} -json netlist.json", "check",
+    plain = [f"{target.synthesis} -top {top}"]
+    synthesis = small_sums.commands(target.synthesis, top) if dense and target.name in small_sums.TARGETS else plain
+    return "\n".join(["read_rtlil design.il", *synthesis, "write_json netlist.json", "check",
                       "tee -q -o stat.json stat -json", ""])
 
 

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map
+from derca_sim.model.timing import store_commands
 
-from .memory.write import WriteManager
 from .top import Derca
 
 #: Name of the top module.
@@ -143,7 +143,7 @@ def _parameters(p: Platform) -> dict[str, dict[str, str | int]]:
         "m_axi": {
             "PROTOCOL": "AXI4", "DATA_WIDTH": p.bus.data_width, "ADDR_WIDTH": p.bus.address_width, "ID_WIDTH": 1,
             "MAX_BURST_LENGTH": p.bus.burst_beats, "NUM_READ_OUTSTANDING": p.bus.outstanding,
-            "NUM_WRITE_OUTSTANDING": WriteManager.COMMANDS, "HAS_BURST": 1, "HAS_LOCK": 1, "HAS_CACHE": 1,
+            "NUM_WRITE_OUTSTANDING": store_commands(p), "HAS_BURST": 1, "HAS_LOCK": 1, "HAS_CACHE": 1,
             "HAS_QOS": 1, **both,
         },
         "s_axi": {

@@ -10,7 +10,7 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TASK_STRIDE
 from derca_sim.model.tables import RowLayout, WordOrder, bits_for, entry_layout, layer_layout
-from derca_sim.model.timing import KernelTiming
+from derca_sim.model.timing import store_commands
 
 REGION_BITS = 16
 #: Bits of a task index in events, whatever the platform.
@@ -46,9 +46,17 @@ class Activity(enum.Enum, shape=3):
     STORE = 4  #: sums of a preempted job are on their way, or the input of a layer is not in memory
 
 
+class Part(enum.Enum, shape=2):
+    """The words in which a layer's parameters reach the store engine with `tables.read = "word"`."""
+
+    MULTIPLIER = 0  #: the layer's first word
+    OUTPUT = 1  #: its second: shift, zero point, `relu`
+    PLACE = 2  #: in beats: `c_panel_stride`, `save`
+
+
 def outstanding_tiles(p: Platform) -> int:
     """The most tiles of a task that may be on their way to memory: in slots, in banks, waiting for responses."""
-    return 2 * p.buffers.slots + p.buffers.banks + KernelTiming.COMMANDS + 2
+    return 2 * p.buffers.slots + p.buffers.banks + store_commands(p) + 2
 
 
 def struct(layout: RowLayout) -> data.StructLayout:
@@ -142,6 +150,13 @@ class Layouts:
             "layer": layer,  # row of the layer table; all else are its fields
             **{name: self.layer[name].shape
                for name in ("multiplier", "shift", "zero_point", "relu", "c_panel_stride", "save")},
+        })
+        unused = (p.beat_bytes - 1).bit_length()  # low bits of addresses and strides, all of whole beats
+        #: How parameters reach the store engine.
+        self.told = self.parameters if p.tables.read == "row" else data.StructLayout({
+            "layer": layer,
+            "part": Part,
+            "data": max(32, 2 * (address - unused)),
         })
         self.tag = data.StructLayout({
             "output": self.output,

@@ -100,7 +100,6 @@ class Derca(wiring.Component):
         m.submodules.accelerator = accelerator = Accelerator(p)
         m.submodules.memory_interface = memory = MemoryInterface(p)
         m.submodules.supervision = supervision = Supervision(p)
-        m.submodules.failures = failures = Failures(p)
         events = [*release.sources(), *supervision.sources()]
         if p.trace.enabled:
             events += [*scheduler.sources(), *accelerator.sources()]
@@ -190,21 +189,11 @@ class Derca(wiring.Component):
         ]
 
         # -- faults of jobs ------------------------------------------------------------------------------------------
-        connect(m, accelerator.done, failures.done)
-        connect(m, failures.finish, release.finish)
         reads, writes = memory.read_fault, memory.write_fault
-        m.d.comb += [
-            failures.start.eq(host.start),
-            failures.instruction.valid.eq(scheduler.instruction.valid),
-            failures.instruction.payload.eq(scheduler.instruction.payload),
-            scheduler.fail.eq(failures.fail),
-            failures.given_up.eq(scheduler.given_up),
-            failures.writer.eq(memory.writer),
-            memory.suppress.eq(failures.suppress),
-            failures.requested.eq(memory.read_request.valid & memory.read_request.ready),
-            failures.answered.eq(memory.read_beat.valid & memory.read_beat.p.last),
-            failures.queued.eq(accelerator.queued),
-        ]
+        if p.supervision.failures:
+            self._connect_failures(m, host, scheduler, accelerator, memory, release)
+        else:
+            connect(m, accelerator.done, release.finish)
         for fault, is_it in ((Fault.WINDOW, 1), (Fault.BUS_ERROR, 0)):
             read_it, write_it = Signal(name=f"read_{fault.name}"), Signal(name=f"write_{fault.name}")
             m.d.comb += [
@@ -213,9 +202,6 @@ class Derca(wiring.Component):
                 host.faults[fault].eq(read_it | write_it),
                 getattr(host, f"{fault.name.lower()}_task").eq(Mux(read_it, reads.p.task, writes.p.task)),
             ]
-        for side in ("read_fault", "write_fault"):
-            ours, its = getattr(memory, side), getattr(failures, side)
-            m.d.comb += [its.valid.eq(ours.valid), its.payload.eq(ours.payload)]
 
         # -- memory ----------------------------------------------------------------------------------------------
         connect(m, accelerator.read_request, memory.read_request)
@@ -255,6 +241,27 @@ class Derca(wiring.Component):
             self.m_axi_rready.eq(memory.r.ready),
         ]
         return m
+
+    def _connect_failures(self, m, host, scheduler, accelerator, memory, release):
+        """Jobs fail by the faults of their requests."""
+        m.submodules.failures = failures = Failures(self._p)
+        connect(m, accelerator.done, failures.done)
+        connect(m, failures.finish, release.finish)
+        m.d.comb += [
+            failures.start.eq(host.start),
+            failures.instruction.valid.eq(scheduler.instruction.valid),
+            failures.instruction.payload.eq(scheduler.instruction.payload),
+            scheduler.fail.eq(failures.fail),
+            failures.given_up.eq(scheduler.given_up),
+            failures.writer.eq(memory.writer),
+            memory.suppress.eq(failures.suppress),
+            failures.requested.eq(memory.read_request.valid & memory.read_request.ready),
+            failures.answered.eq(memory.read_beat.valid & memory.read_beat.p.last),
+            failures.queued.eq(accelerator.queued),
+        ]
+        for side in ("read_fault", "write_fault"):
+            ours, its = getattr(memory, side), getattr(failures, side)
+            m.d.comb += [its.valid.eq(ours.valid), its.payload.eq(ours.payload)]
 
     def _connect_host(self, m, host, events):
         """Registers' port, event stream, time."""

@@ -161,7 +161,7 @@ def synthesise_board(request: Request, design: str, progress: Progress) -> Synth
     target = TARGETS[request.board.target]
     blocks = board_blocks(design, BOARD_TOP)
     with ThreadPoolExecutor(2) as pool:
-        flat = pool.submit(nextpnr.netlist, design, target, BOARD_TOP, PART, progress)
+        flat = pool.submit(nextpnr.netlist, design, target, BOARD_TOP, PART, progress, dense=True)
         apart = pool.submit(synthesise, design, target, BOARD_TOP, list(blocks))
         netlist, stat = flat.result(), apart.result()
     total = weigh(flat_cells(json.loads((netlist.parent / "stat.json").read_text())), target)

@@ -55,7 +55,7 @@ def tools(board: Board) -> dict[str, str]:
 def commands(board: Board, run: Routed) -> list[str]:
     """What the tools were told, in their words."""
     router, packer = nextpnr.NEXTPNR[board.target], PACKERS[board.family]
-    script = nextpnr.netlist_script(TARGETS[board.target], BOARD_TOP)
+    script = nextpnr.netlist_script(TARGETS[board.target], BOARD_TOP, dense=True)
     options = " ".join(nextpnr.nextpnr_options(board.part, run.seed, board.core_mhz))
     return [
         f"yosys: {'; '.join(script.split(chr(10))).strip('; ')}",

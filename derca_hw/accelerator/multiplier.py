@@ -11,7 +11,7 @@ SB_MAC16_BLOCKS = 8
 
 
 def sb_mac16(a, b, out, *, is_signed: bool, halves: bool = False, delayed: bool = False, addend=None,
-             registered: bool = False, reset=None) -> Instance:
+             registered: bool = False, low_registered: bool = False, reset=None) -> Instance:
     """An SB_MAC16 with operands in its A and B registers, and the product of 16 bits, or of 8 bits twice, in another.
 
     Parameters
@@ -22,10 +22,13 @@ def sb_mac16(a, b, out, *, is_signed: bool, halves: bool = False, delayed: bool 
         32 bits that are added to the product; without, `out` is the product.
     registered
         The sum goes through a register.
+    low_registered
+        The low half of the output goes through a register, whatever the high half does.
     reset
         Of all registers; by default none is reset.
     """
     output = (1 if registered else 0) if addend is not None else 2 if halves else 3
+    low_output = 1 if low_registered else output
     c_d = Const(0, 32) if addend is None else addend
     reset = Const(0) if reset is None else reset
     return Instance(
@@ -33,7 +36,7 @@ def sb_mac16(a, b, out, *, is_signed: bool, halves: bool = False, delayed: bool 
         p_A_REG=Const(1), p_B_REG=Const(1), p_MODE_8x8=Const(halves, 1),
         p_TOP_8x8_MULT_REG=Const(halves or delayed, 1), p_BOT_8x8_MULT_REG=Const(halves or delayed, 1),
         p_PIPELINE_16x16_MULT_REG1=Const(delayed, 1), p_PIPELINE_16x16_MULT_REG2=Const(not halves, 1),
-        p_TOPOUTPUT_SELECT=Const(output, 2), p_BOTOUTPUT_SELECT=Const(output, 2),
+        p_TOPOUTPUT_SELECT=Const(output, 2), p_BOTOUTPUT_SELECT=Const(low_output, 2),
         p_TOPADDSUB_LOWERINPUT=Const(2, 2), p_BOTADDSUB_LOWERINPUT=Const(2, 2),
         p_TOPADDSUB_UPPERINPUT=Const(1, 1), p_BOTADDSUB_UPPERINPUT=Const(1, 1), p_TOPADDSUB_CARRYSELECT=Const(2, 2),
         p_A_SIGNED=Const(is_signed, 1), p_B_SIGNED=Const(is_signed, 1),
@@ -166,13 +169,13 @@ class LongProduct(wiring.Component):
 
     def _blocks(self, m):
         """From the low halves up: what is above 16 bits of one product is added to the next. No sum exceeds 32 bits."""
-        carried, low = None, Signal(32)
+        carried, low = None, []
         for i, (a, b, shift) in enumerate(((0, 0, 16), (0, 1, 0), (1, 0, 16), (1, 1, 0))):
             out = Signal(32, name=f"out_{i}")
             m.submodules[f"block_{i}"] = sb_mac16(
                 self.a.word_select(a, 16), self.b.word_select(b, 16), out, is_signed=False, delayed=True,
-                addend=carried, registered=i == 3)
+                addend=carried, registered=i == 3, low_registered=bool(shift))
             carried = Cat(out[shift:], Const(0, shift)) if shift else out
             if shift:  # the bits below are done
-                m.d.sync += low.word_select(i >> 1, 16).eq(out[:16])
+                low.append(out[:shift])
         m.d.comb += self.product.eq(Cat(low, out))

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
-from derca_sim.model.timing import KernelTiming
+from derca_sim.model.timing import store_commands
 
 from ..arithmetic import count
 from ..layouts import outstanding_tiles
@@ -50,7 +50,7 @@ class OutstandingTiles(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # Every bank may be queued and every command waiting for its response, all of one task.
-        limit = self._p.buffers.banks + KernelTiming.COMMANDS + 1
+        limit = self._p.buffers.banks + store_commands(self._p) + 1
         counts = Array(Signal(range(limit + 1), name=f"pending_{i}") for i in range(self._p.scheduler.tasks))
         for i, pending in enumerate(counts):
             up, down = Signal(name=f"up_{i}"), Signal(name=f"down_{i}")

@@ -6,22 +6,21 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
-from derca_sim.model.timing import StoreTiming
+from derca_sim.model.timing import StoreTiming, store_commands
 
 from ..arithmetic import count
 from ..fifo import Fifo
 from ..layouts import Layouts, pulse
-from ..memory.write import WriteManager
 from .droppable import DroppableQueue
 from .load import beats_of
-from .parameters import ParameterTable
+from .parameters import ParameterTable, ParameterWords
 from .requant import RequantLane
 
 
 class StoreEngine(wiring.Component):
     """Stores tiles in the order they were queued, panel by panel, column by column.
 
-    A complete tile is popped in cycle t (when the engine is idle, fewer than `WriteManager.COMMANDS` tiles wait for
+    A complete tile is popped in cycle t (when the engine is idle, fewer than `store_commands` tiles wait for
     their responses, and the lock-step barrier is open) and read from t + 1 on: `requant_lanes` outputs per cycle, or
     one beat of raw partial sums per cycle. Data reach the bus `StoreTiming.REQUANTISED` or `StoreTiming.RAW` cycles
     after the read. The bank is given back with the last read; the next tile's first read follows `StoreTiming.GAP`
@@ -51,7 +50,7 @@ class StoreEngine(wiring.Component):
         self._n_bits = bits_for(p.tile.n - 1)
         super().__init__({
             "store": In(pulse(lay.store)),
-            "parameters": In(pulse(lay.parameters)),
+            "parameters": In(pulse(lay.told)),
             "complete": In(1),
             "barrier": In(1),
             "request": Out(stream.Signature(lay.write_request)),
@@ -73,12 +72,13 @@ class StoreEngine(wiring.Component):
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
         step_bytes = lanes * p.array.element_bytes
         m.submodules.queue = queue = DroppableQueue(lay.store, p.buffers.banks)
-        m.submodules.waiting = waiting = Fifo(width=lay.done.size, depth=WriteManager.COMMANDS + 1)
+        m.submodules.waiting = waiting = Fifo(width=lay.done.size, depth=store_commands(p) + 1)
         m.submodules.buffer = buffer = Fifo(width=p.bus.data_width, depth=self.BUFFER)
         completed = Signal(range(p.buffers.banks + 1))
         work = Signal(lay.store)
         output = work.output
-        m.submodules.parameters = parameters = ParameterTable(p)
+        by_words = p.tables.read == "word"
+        m.submodules.parameters = parameters = (ParameterWords if by_words else ParameterTable)(p)
         layer = parameters.row  # of the tile in work
 
         pop = Signal()
@@ -91,6 +91,8 @@ class StoreEngine(wiring.Component):
             parameters.read.eq(pop),
             parameters.layer.eq(queue.o.p.output.layer),
         ]
+        if by_words:
+            m.d.comb += parameters.persist.eq(queue.o.p.output.persist)
         count(m, completed, self.complete, pop)
 
         # -- the walk over the tile ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy, WordOrder
 
 from ..arithmetic import times
-from ..layouts import Layouts, pulse
+from ..layouts import Layouts, Part, pulse
 
 
 def entry_ports(p: Platform) -> dict[str, wiring.Member]:
@@ -41,7 +41,7 @@ class Walker(wiring.Component):
     iteration : Out(stream)
         Withdrawn when flushed.
     parameters : Out(stream, always ready)
-        Those of the layer of the entry taken.
+        Those of the layer of the entry taken; with `tables.read = "word"` each as it comes, `Part.PLACE` when all have.
     """
 
     def __init__(self, p: Platform):
@@ -52,7 +52,7 @@ class Walker(wiring.Component):
             "flush": In(1),
             "resident": In(1),
             "iteration": Out(stream.Signature(lay.iteration)),
-            "parameters": Out(pulse(lay.parameters)),
+            "parameters": Out(pulse(lay.told)),
         })
 
     def elaborate(self, platform):
@@ -147,12 +147,13 @@ class Walker(wiring.Component):
         taken, begins, redo, persist = Signal(), Signal(), Signal(), Signal()
         recompute = Signal()
         if p.tables.read == "word":
-            at, new_layer, new = self.words.p, layer, entry
+            at, new_layer = self.words.p, layer
             m.d.comb += [self.want.eq(~(active | begins)), taken.eq(self.words.valid & at.last)]
             m.d.sync += begins.eq(taken & ~self.flush)
             with m.If(taken):
                 m.d.sync += redo.eq(recompute)
             self._place(m, layer, entry)
+            self._tell(m, layer, entry.layer, begins)
         else:
             at, new_layer, new = self.entries.p, self.entries.p.layer, self.entries.p.entry
             m.d.comb += [
@@ -161,6 +162,11 @@ class Walker(wiring.Component):
             ]
             with m.If(taken):
                 m.d.sync += [layer.eq(new_layer), entry.eq(new)]
+            m.d.comb += [
+                self.parameters.valid.eq(begins),
+                self.parameters.p.layer.eq(new.layer),
+                *(self.parameters.p[name].eq(new_layer[name]) for name, _ in lay.parameters if name != "layer"),
+            ]
         m.d.comb += [
             recompute.eq(at.resume & (at.in_strategy == Strategy.RECOMPUTE)),
             persist.eq(at.resume & ((at.in_strategy == Strategy.PERSIST) | (at.in_strategy == Strategy.PARK))),
@@ -181,12 +187,21 @@ class Walker(wiring.Component):
             m.d.sync += Cat(entry.k, entry.m_panel, entry.n_panel).eq(0)
         with m.If(self.flush):
             m.d.sync += active.eq(0)
-        m.d.comb += [
-            self.parameters.valid.eq(begins),
-            self.parameters.p.layer.eq(new.layer),
-            *(self.parameters.p[name].eq(new_layer[name]) for name, _ in lay.parameters if name != "layer"),
-        ]
         return m
+
+    def _tell(self, m, layer, row, begins):
+        """Pass a layer's parameters on: its first two words as they come, and what has come with all of them."""
+        order, word, told = WordOrder(self._p), self.words.p, self.parameters
+        unused = (self._p.beat_bytes - 1).bit_length()
+        m.d.comb += [
+            told.valid.eq(begins),
+            told.p.layer.eq(row),
+            told.p.part.eq(Part.PLACE),
+            told.p.data.eq(Cat(layer.c_panel_stride[unused:], layer.save[unused:])),
+        ]
+        for number, part in enumerate((Part.MULTIPLIER, Part.OUTPUT)):
+            with m.If(self.words.valid & (word.next == order.of_layer(number) + 1)):
+                m.d.comb += [told.valid.eq(1), told.p.part.eq(part), told.p.data.eq(word.data)]
 
     def _place(self, m, layer, entry):
         """Put a word where it belongs.

@@ -66,7 +66,8 @@ class UartLink(wiring.Component):
 
         # -- the buffer: payloads of requests in the lower half, of answers in the upper -----------------------------
         half = CAPACITY * 4
-        m.submodules.buffer = buffer = Memory(shape=8, depth=2 * half, init=[])
+        # Nobody uses what is read of a byte in the cycle of its write.
+        m.submodules.buffer = buffer = Memory(shape=8, depth=2 * half, init=[], attrs={"no_rw_check": 1})
         store, fetch = buffer.write_port(), buffer.read_port(transparent_for=())
         storing = Signal()
         within = place[:bits_for(half - 1)]

@@ -7,11 +7,12 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import store_commands
 
 from ..arithmetic import count
 from ..fifo import Fifo
 from ..layouts import Layouts
-from ..memory.write import WriteManager, waiting_bursts
+from ..memory.write import waiting_bursts
 from .link_access import host_ports
 
 #: AXI response to what lies beyond the memory.
@@ -168,7 +169,7 @@ class MainMemory(wiring.Component):
             m.d.sync += [active.eq(queue.r_rdy), at.eq(head.address), wrong.eq(head.beyond)]
 
         # Responses wait while the master takes none: never more of them than bursts that it lets be without one.
-        most = WriteManager.COMMANDS * bursts
+        most = store_commands(p) * bursts
         due = Signal(range(most + 1))
         arrived = self._delayed(m, done, p.memory.write_latency - 1, "write")
         answered = Signal()

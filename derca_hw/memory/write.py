@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import WRITE_WINDOW
 from derca_sim.model.tables import bits_for
-from derca_sim.model.timing import KernelTiming
+from derca_sim.model.timing import StoreTiming, store_commands
 
 from ..arithmetic import count
 from ..fifo import LateFifo
@@ -17,10 +17,25 @@ from .windows import split_checked
 
 
 def waiting_bursts(p: Platform) -> int:
-    """Bursts whose AW may run ahead of their data: twice what one store command can need."""
+    """Bursts whose AW may run ahead of their data: twice what one store command can need, but no more than four for
+    every read in flight, and not so few that a memory that takes every beat at once would ever delay an AW.
+    """
     panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
     per_panel = -(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1
-    return max(16, 1 << bits_for(2 * p.m_panels * per_panel))
+    most = max(16, 1 << bits_for(2 * p.m_panels * per_panel))
+    return min(most, max(4 * p.bus.outstanding, 1 << bits_for(_bursts_ahead(p) - 1)))
+
+
+def _bursts_ahead(p: Platform) -> int:
+    """The most bursts between the request of a panel and its last beat, when no beat ever waits."""
+    ahead = 0
+    for n in range(1, p.tile.n + 1):
+        outputs = p.panel_beats(n, p.a_lanes), n * (p.array.rows // p.store.requant_lanes), StoreTiming.REQUANTISED
+        raw = n * p.bank_word_beats, n * p.bank_word_beats, StoreTiming.RAW
+        for beats, cycles, latency in (outputs, raw):
+            bursts = min(beats, 1 + -(-beats // p.bus.burst_beats))
+            ahead = max(ahead, bursts * (1 + -(-(latency + 2) // cycles)))
+    return ahead
 
 
 class WriteManager(wiring.Component):
@@ -45,13 +60,10 @@ class WriteManager(wiring.Component):
     stored : Out
         One strobe per completed command.
     room : Out
-        Another command may begin: fewer than `COMMANDS` wait for their responses.
+        Another command may begin: fewer than `store_commands` wait for their responses.
     fault : Out(stream, always ready)
         With `stored`: a response was other than OKAY, or a request was refused.
     """
-
-    #: Commands that may wait for responses at the same time.
-    COMMANDS = KernelTiming.COMMANDS
 
     def __init__(self, p: Platform):
         self._p = p
@@ -75,27 +87,30 @@ class WriteManager(wiring.Component):
     def sequence_bits(self) -> int:
         """Bits of burst sequence numbers: twice the bursts that may wait for data or responses.
 
-        Those are of `COMMANDS` commands and of one that is not complete, or further, as far as `lengths` lets it run.
+        Those are of `store_commands` commands and of one that is not complete, or further, as far as `lengths` lets it
+        run.
         """
-        return 1 + bits_for((self.COMMANDS + 2) * waiting_bursts(self._p))
+        return 1 + bits_for((store_commands(self._p) + 2) * waiting_bursts(self._p))
 
     def elaborate(self, platform):
         m = Module()
         sequence_bits = self.sequence_bits()
         task = self._lay.write_request["task"].shape
-        burst_layout = data.StructLayout({"len": 8, "drop": 1})
+        drops = self._p.supervision.failures  # else every burst is put on the bus
+        length = bits_for(self._p.bus.burst_beats - 1)
+        burst_layout = data.StructLayout({"len": length, "drop": int(drops)})
         end_layout = data.StructLayout({
             "answered": sequence_bits,  # bursts answered, and dropped, when the command is complete
-            "dropped": sequence_bits,
+            "dropped": sequence_bits if drops else 0,
             "task": task,
-            "refused": 1,  # a request of the command was outside the window
-            "silent": 1,  # nothing of the command was put on the bus
+            "refused": int(drops),  # a request of the command was outside the window
+            "silent": int(drops),  # nothing of the command was put on the bus
         })
         m.submodules.split = split = BurstSplitter(self._p)
         m.submodules.lengths = lengths = LateFifo(width=burst_layout.size, depth=waiting_bursts(self._p))
-        m.submodules.ends = ends = LateFifo(width=end_layout.size, depth=self.COMMANDS)
+        m.submodules.ends = ends = LateFifo(width=end_layout.size, depth=store_commands(self._p))
         outside, nothing = split_checked(m, self._p, self, (WRITE_WINDOW,), split)
-        commands = Signal(range(self.COMMANDS + 1))
+        commands = Signal(range(store_commands(self._p) + 1))
 
         # -- addresses ---------------------------------------------------------------------------------------------
         request = self.request
@@ -103,11 +118,12 @@ class WriteManager(wiring.Component):
         open_, drop, known = Signal(), Signal(), Signal()
         tainted, refused, made = Signal(), Signal(), Signal()  # of the command, up to its last burst taken
         ending = Signal()  # the command's last burst is taken
-        sequence, dropped = Signal(sequence_bits), Signal(sequence_bits)  # bursts put on the bus; bursts that were not
+        sequence = Signal(sequence_bits)  # bursts put on the bus
+        dropped = Signal(end_layout["dropped"].width)  # bursts that were not
         new_end = Signal(end_layout)
         m.d.comb += [
             open_.eq(split.valid & lengths.w_rdy),
-            drop.eq(outside | suppressed | tainted),
+            drop.eq((outside | suppressed | tainted) if drops else 0),
             self.aw.valid.eq(open_ & ~drop),
             self.aw.p.addr.eq(split.addr),
             self.aw.p.len.eq(split.len),
@@ -115,7 +131,7 @@ class WriteManager(wiring.Component):
             split.take.eq(open_ & (self.aw.ready | known)),
             ending.eq(split.take & split.last & end),
             lengths.w_en.eq(split.take & ~nothing),
-            lengths.w_data.eq(Cat(split.len, drop)),
+            lengths.w_data.eq(Cat(split.len[:length], drop)),
             new_end.answered.eq(sequence + ~drop),
             new_end.dropped.eq(dropped + (drop & ~nothing)),
             new_end.task.eq(owner),
@@ -123,7 +139,7 @@ class WriteManager(wiring.Component):
             new_end.silent.eq(~made & drop),
             ends.w_en.eq(ending),
             ends.w_data.eq(new_end),
-            self.room.eq(commands != self.COMMANDS),
+            self.room.eq(commands != store_commands(self._p)),
         ]
         m.d.sync += known.eq(split.valid & drop & ~split.start)
         with m.If(split.take):
@@ -138,44 +154,49 @@ class WriteManager(wiring.Component):
             m.d.sync += [end.eq(request.p.end), owner.eq(request.p.task), suppressed.eq(self.suppress)]
 
         # -- data --------------------------------------------------------------------------------------------------
-        sent = Signal(8)  # beats of the current burst already sent
-        swallowed = Signal(sequence_bits)  # bursts whose beats were dropped
+        sent = Signal(length)  # beats of the current burst already sent
+        swallowed = Signal.like(dropped)  # bursts whose beats were dropped
         burst = data.View(burst_layout, lengths.r_data)
-        fire = Signal()
+        fire, unsent = Signal(), Signal()
         m.d.comb += [
-            self.w.valid.eq(self.beat.valid & lengths.r_rdy & ~burst.drop),
+            unsent.eq(burst.drop),
+            self.w.valid.eq(self.beat.valid & lengths.r_rdy & ~unsent),
             self.w.p.data.eq(self.beat.payload),
             self.w.p.last.eq(sent == burst.len),
-            self.beat.ready.eq(lengths.r_rdy & (self.w.ready | burst.drop)),
+            self.beat.ready.eq(lengths.r_rdy & (self.w.ready | unsent)),
             fire.eq(self.beat.valid & self.beat.ready),
             lengths.r_en.eq(fire & self.w.p.last),
         ]
         with m.If(fire):
             m.d.sync += sent.eq(sent + 1)
             with m.If(self.w.p.last):
-                m.d.sync += [sent.eq(0), swallowed.eq(swallowed + burst.drop)]
+                m.d.sync += [sent.eq(0), swallowed.eq(swallowed + unsent)]
 
         # -- responses ---------------------------------------------------------------------------------------------
         answered = Signal(sequence_bits)
         wrong = Signal()  # a response other than OKAY came for the oldest command that waits for any
         head = data.View(end_layout, ends.r_data)
         pop, error = Signal(), Signal()
+        silent, unmade = Signal(), Signal()
 
         def reached(bursts, wanted):
             return ~(bursts - wanted)[sequence_bits - 1]
 
         m.d.comb += [
-            pop.eq(ends.r_rdy & reached(answered, head.answered) & reached(swallowed, head.dropped)),
+            silent.eq(head.silent),
+            unmade.eq(head.refused),
+            pop.eq(ends.r_rdy & reached(answered, head.answered)
+                   & (reached(swallowed, head.dropped) if drops else 1)),
             ends.r_en.eq(pop),
             self.stored.eq(pop),
-            self.b.ready.eq(~(pop & head.silent)),  # those behind it complete in their turn
+            self.b.ready.eq(~(pop & silent)),  # those behind it complete in their turn
             error.eq(self.b.valid & self.b.ready & (self.b.p.resp != 0)),
-            self.fault.valid.eq(pop & (head.refused | (wrong & ~head.silent))),
+            self.fault.valid.eq(pop & (unmade | (wrong & ~silent))),
             self.fault.p.task.eq(head.task),
-            self.fault.p.window.eq(head.refused),
+            self.fault.p.window.eq(unmade),
             self.busy.eq(split.valid | (commands != 0)),
         ]
-        m.d.sync += wrong.eq(error | (wrong & ~(pop & ~head.silent)))
+        m.d.sync += wrong.eq(error | (wrong & ~(pop & ~silent)))
         with m.If(self.b.valid & self.b.ready):
             m.d.sync += answered.eq(answered + 1)
         begin = Signal()  # a command's last request was accepted

@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.timing import KernelTiming
+from derca_sim.model.timing import KernelTiming, store_commands
 
 from ..arithmetic import count
 from ..layouts import Layouts, pulse
@@ -126,7 +126,7 @@ class Failures(wiring.Component):
 
         # -- what is under way, and what of it is waited for ---------------------------------------------------------
         most_reads = p.bus.outstanding + 2
-        most_stores = p.buffers.banks + KernelTiming.COMMANDS + 1
+        most_stores = p.buffers.banks + store_commands(p) + 1
         settled, wait = Signal(), Signal(range(self.SETTLED))
         left = []
         for name, most, up, down in (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..compile.plan import RegionPlan, TaskPlan
 from ..events import Event
 from ..model.platform import Platform
-from ..model.timing import KernelTiming
+from ..model.timing import store_commands
 from .agenda import Agenda
 from .banks import Banks, Parked
 from .compute import ComputeModel
@@ -69,7 +69,7 @@ class DataflowModel:
         self._banks.leave(left.banks)
         self._store.leave(left.store, left.stored, left.waiting)
         self._compute.leave(left.compute)
-        for _ in range(self._p.buffers.banks + KernelTiming.COMMANDS):
+        for _ in range(self._p.buffers.banks + store_commands(self._p)):
             self._outstanding.add(task)
             self._outstanding.stored(task, left.stored)
         if parked is not None:

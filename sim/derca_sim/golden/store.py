@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..model.platform import Platform
-from ..model.timing import KernelTiming, StoreTiming
+from ..model.timing import StoreTiming, store_commands
 from .agenda import Agenda
 from .banks import Banks, Parked
 from .iteration import Iteration
@@ -41,14 +41,14 @@ class StoreModel:
         self._queue: deque[StoreCommand] = deque()
         self._free_from = 0
         self._write = WriteChannel(p)
-        self._recent: deque[int] = deque(maxlen=KernelTiming.COMMANDS)  # completions of the latest commands
+        self._recent: deque[int] = deque(maxlen=store_commands(p))  # completions of the latest commands
         #: First cycle in which nothing is being stored or on its way.
         self.idle_from = 0
 
     def leave(self, free_from: int, stored: int, waiting: int) -> None:
         """Begin with what earlier jobs left behind."""
         self._free_from, self.idle_from = free_from, max(free_from, stored)
-        self._recent.extend([waiting - 1] * KernelTiming.COMMANDS)
+        self._recent.extend([waiting - 1] * self._recent.maxlen)
 
     def signature(self, cycle: int) -> tuple:
         """What later commands depend on, relative to `cycle`."""

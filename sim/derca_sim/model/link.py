@@ -17,7 +17,7 @@ REQUEST, ANSWER = 0xA5, 0x5A
 #: Version of the protocol.
 VERSION = 1
 #: Words that the payload of a frame can have.
-CAPACITY = 128
+CAPACITY = 64
 #: Bit times of a byte: start bit, data, stop bit.
 BYTE_BITS = 10
 #: A pause longer than this many byte times ends a frame.

@@ -107,12 +107,14 @@ class ReleaseConfig(Section):
 
 class SupervisionConfig(Section):
     """Execution budgets per job and per region, a watchdog on missing feedback, and `windows`: every request is checked
-    against what its task may read and write.
+    against what its task may read and write. With `failures` a job whose request is refused, or answered with an error
+    by the memory, fails; without, such an answer only shows as a fault.
     """
 
     budgets: bool = False
     watchdog: bool = True
     windows: bool = True
+    failures: bool = True
 
 
 class TableConfig(Section):
@@ -239,6 +241,10 @@ class Platform(Section):
         require(
             self.release.kind != "parallel" or self.release.overrun == ("skip",), "release.overrun",
             self.release.overrun, "skip with release.kind = \"parallel\"; swept can queue and abort",
+        )
+        require(
+            self.supervision.failures or not self.supervision.windows, "supervision.failures", "false",
+            "true with supervision.windows: a request that is refused ends in a failure",
         )
         require(
             self.scheduler.kind != "heap" or "abort" not in self.release.overrun, "release.overrun",

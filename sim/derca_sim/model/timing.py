@@ -129,7 +129,7 @@ class EventTiming:
 
 
 class KernelTiming:
-    """The kernel manager's, by the way it reads its tables, and how far the store engine may run ahead of memory.
+    """The kernel manager's, by the way it reads its tables.
 
     By rows: an entry is offered SWITCH cycles after the grant of a switch, and NEXT cycles after the one before was
     taken. By words: an entry is handed over as its words come, and is taken with the last of them, SWITCH cycles after
@@ -140,8 +140,6 @@ class KernelTiming:
     GRANT = 1
     #: Cycles from a grant that switches jobs to the report that its row of the index table is damaged.
     INDEX_FAULT = 2
-    #: Store commands that may wait for their responses.
-    COMMANDS = 16
 
     def __init__(self, p: Platform):
         if p.tables.read == "row":
@@ -200,3 +198,8 @@ class StoreTiming:
     #: Cycles from the last read of a tile to the first read of the next: until the last output has been requantised
     #: with the parameters of its tile. So no raw sums overtake outputs either.
     GAP = REQUANT + 1
+
+
+def store_commands(p: Platform) -> int:
+    """Store commands that may wait for their responses: as many as fit to the reads that may."""
+    return min(16, 2 * p.bus.outstanding)

@@ -25,7 +25,7 @@ from ..golden.dataflow import DataflowModel, Leftover
 from ..golden.iteration import Iteration
 from ..model.platform import Platform
 from ..model.tables import Strategy
-from ..model.timing import ComputeTiming, KernelTiming, SchedulerTiming, StoreTiming, release_latency
+from ..model.timing import ComputeTiming, KernelTiming, SchedulerTiming, StoreTiming, release_latency, store_commands
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
     each, first, waiting = bounds.store + StoreTiming.GAP, compute, 0
     if p.pipeline == "lockstep":
         each += answered + StoreTiming.GAP
-    elif answered >= (KernelTiming.COMMANDS - 1) * (StoreTiming.GAP + 1):
+    elif answered >= (store_commands(p) - 1) * (StoreTiming.GAP + 1):
         first += answered
         waiting = first + p.buffers.banks * each + answered
     stored = tuple(first + (i + 1) * each for i in range(p.buffers.banks))
