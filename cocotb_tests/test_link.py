@@ -90,8 +90,8 @@ class Bench:
         assert status == OKAY and count - self.logged <= LOG
         out = []
         for entry in range(self.logged, count):
-            if not (entry - self.logged) % 64 or entry % LOG == 0:
-                most = min(64, count - entry, LOG - entry % LOG)
+            if not (entry - self.logged) % 32 or entry % LOG == 0:
+                most = min(32, count - entry, LOG - entry % LOG)
                 status, _, got = self.execute(READ_REGISTERS | ADVANCE, 2 * most, LOG_BASE + 8 * (entry % LOG))
                 assert status == OKAY
                 found = iter(zip(got[::2], got[1::2], strict=True))

@@ -23,6 +23,8 @@ ALWAYS = (Kind.RELEASE, Kind.OVERRUN, Kind.FINISH, Kind.MISS, Kind.ABORT, Kind.E
           Kind.FAULT, Kind.COMMIT, Kind.FAIL)
 #: Statistics of a task and the events that they count.
 COUNTS = {"RELEASES": Kind.RELEASE, "FINISHES": Kind.FINISH, "OVERRUNS": Kind.OVERRUN}
+#: Those that the host counts itself on a platform without `trace.statistics`.
+COUNTED = {**COUNTS, "MISSES": Kind.MISS, "FAILURES": Kind.FAIL}
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Session:
     dropped
         Events that the hardware lost because the line is slower than they came.
     statistics
-        By task, the task's readable registers by name.
+        By task, the task's readable registers by name; without `trace.statistics` what `COUNTED` has of the events.
     faults
         Those that stand at the end, explained.
     memory
@@ -106,9 +108,11 @@ def run(link: Link, driver: Driver, compiled: Compiled, cycles: int, progress: C
     memory = np.zeros(compiled.used, np.uint8)
     for address, length in ranges:
         memory[address:address + length] = np.frombuffer(link.read_memory(address, length), np.uint8)
-    statistics = [driver.statistics(task.index) for task in compiled.tasks]
-    return Session(now, end, decode_events(compiled.platform, words), driver.read("EVENTS_DROPPED"), statistics,
-                   driver.explain_faults(), memory)
+    events = decode_events(compiled.platform, words)
+    counts = Counter((e.task, e.kind) for e in events)
+    statistics = [driver.statistics(task.index) if compiled.platform.trace.statistics
+                  else {name: counts[task.index, kind] for name, kind in COUNTED.items()} for task in compiled.tasks]
+    return Session(now, end, events, driver.read("EVENTS_DROPPED"), statistics, driver.explain_faults(), memory)
 
 
 def judge(compiled: Compiled, session: Session) -> tuple[list[str], dict]:
@@ -126,7 +130,8 @@ def judge(compiled: Compiled, session: Session) -> tuple[list[str], dict]:
     model = [e for e in run_golden(compiled, session.end) if p.trace.enabled or e.kind in ALWAYS]
     least = Counter((e.task, e.kind) for e in model if e.cycle < horizon)
     most = Counter((e.task, e.kind) for e in model)
-    for index, statistics in enumerate(session.statistics):
+    counted = p.trace.statistics or not session.dropped
+    for index, statistics in enumerate(session.statistics if counted else []):
         for register, kind in COUNTS.items():
             low, high = least[index, kind], most[index, kind] + 1
             if not low <= statistics[register] <= high:
