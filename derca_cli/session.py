@@ -40,7 +40,8 @@ class Session:
     dropped
         Events that the hardware lost because the line is slower than they came.
     statistics
-        By task, the task's readable registers by name; without `trace.statistics` what `COUNTED` has of the events.
+        By task, the task's readable registers by name; without `trace.statistics` some of them, from
+        the events.
     faults
         Those that stand at the end, explained.
     memory
@@ -109,9 +110,8 @@ def run(link: Link, driver: Driver, compiled: Compiled, cycles: int, progress: C
     for address, length in ranges:
         memory[address:address + length] = np.frombuffer(link.read_memory(address, length), np.uint8)
     events = decode_events(compiled.platform, words)
-    counts = Counter((e.task, e.kind) for e in events)
-    statistics = [driver.statistics(task.index) if compiled.platform.trace.statistics
-                  else {name: counts[task.index, kind] for name, kind in COUNTED.items()} for task in compiled.tasks]
+    statistics = [driver.statistics(task.index) if compiled.platform.trace.statistics else _counted(events, task.index)
+                  for task in compiled.tasks]
     return Session(now, end, events, driver.read("EVENTS_DROPPED"), statistics, driver.explain_faults(), memory)
 
 
@@ -149,6 +149,15 @@ def judge(compiled: Compiled, session: Session) -> tuple[list[str], dict]:
                                 [e for e in model if e.cycle < horizon])[1]
     return problems, {"results": len(finished), "bit_exact": not wrong if finished else None, "events": len(seen),
                       "complete": not session.dropped, "horizon": horizon}
+
+
+def _counted(events: list[Event], task: int) -> dict[str, int]:
+    """A task's statistics from events."""
+    own = [e for e in number_jobs(events) if e.task == task]
+    released = {e.job: e.cycle for e in own if e.kind == Kind.RELEASE}
+    responses = [e.cycle - released[e.job] for e in own if e.kind == Kind.FINISH and e.job in released]
+    return {name: sum(e.kind == kind for e in own) for name, kind in COUNTED.items()} | {
+        "WORST_RESPONSE": max(responses, default=0)}
 
 
 def _key(e: Event) -> tuple[int, int, int, int, int]:
