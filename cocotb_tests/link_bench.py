@@ -97,7 +97,10 @@ class LinkBench(wiring.Component):
             link.memory_data.eq(fetch.data),
         ]
         with m.If(store.en):
-            m.d.comb += [entry.en.eq(1), entry.data.eq(Cat(request.p.address << 2, 1, request.p.data))]
+            m.d.comb += [
+                entry.en.eq(1), entry.data.address.eq(request.p.address << 2), entry.data.memory.eq(1),
+                entry.data.value.eq(request.p.data),
+            ]
         with m.If(taken & ~request.p.write):
             m.d.sync += [fetched.eq(request.p.address), asked.eq(1)]
         with m.Elif(link.memory_valid):

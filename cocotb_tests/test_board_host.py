@@ -34,7 +34,7 @@ def test_a_run_is_judged_and_leaves_its_files(tmp_path):
     summary = json.loads(result.stdout)
     assert summary == json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["bit_exact"] is True and summary["differences"] == [] and summary["deadline_misses"] == 0
-    assert summary["events_compared"] > 20 and summary["cycles"] >= 15_000 and summary["link"]["repeats"] == 0
+    assert summary["events_compared"] >= 8 and summary["cycles"] >= 15_000 and summary["link"]["repeats"] == 0
     assert [t["finishes"] >= 1 for t in summary["tasks"]] == [True, True]
     log = read_log(tmp_path / "out" / "events.jsonl")
     assert len(log) == summary["events"] >= summary["events_compared"]
@@ -68,7 +68,7 @@ def test_a_wrong_period_shows_in_the_events(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Driver, "load", wrong)
     result = on_board(tmp_path)
-    assert result.exit_code == 1 and "release of task 0" in result.stderr.replace("task fast", "task 0")
+    assert result.exit_code == 1 and "release task 0 job 1" in result.stderr
 
 
 def test_hardware_of_another_platform_is_refused(tmp_path, monkeypatch):
@@ -104,4 +104,4 @@ def test_one_task_set_after_the_other(name):
         for one in (*compiled, compiled[0]):
             load(link, driver, one, lambda done, total: None)
             problems, compared = judge(one, run(link, driver, one, 9_000, lambda now: None))
-            assert problems == [] and compared["results"] == 2 and compared["events"] > 10
+            assert problems == [] and compared["results"] == 2 and compared["events"] >= 6

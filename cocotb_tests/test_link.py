@@ -55,7 +55,7 @@ class Bench:
         assert self.ask(frame(0, SYNC, 1, 0)) == (VERSION, BARE, CAPACITY, ())
 
     def receive(self, count: int, timeout: int = 40) -> bytes:
-        self.line.timeout = timeout * self.bytes
+        self.line.timeout = (timeout + count) * self.bytes
         return self.line.read(count)
 
     def answer(self):
@@ -77,10 +77,12 @@ class Bench:
         assert number == self.number
         return tuple(rest)
 
-    def silence(self) -> bytes:
-        """Wait until the line has been silent for longer than the gap; what came before."""
+    def silence(self, sent: int = 0) -> bytes:
+        """Wait until the line, on which `sent` bytes are on their way, has been silent for longer than the gap; what
+        came before.
+        """
         came = b""
-        while more := self.receive(1, 2 * GAP + 8):
+        while more := self.receive(1, sent + 2 * GAP + 8):
             came += more
         return came
 
@@ -184,7 +186,7 @@ def test_a_repeated_request_is_answered_again_and_not_executed_again(bench):
     assert bench.ask(again)[1:] == first
     damaged = frame(bench.number, WRITE_MEMORY | ADVANCE, 6, 0, [0xDEAD] * 6)
     bench.line.write(damaged[:-1] + bytes([damaged[-1] ^ 1]))  # fills the buffer for requests, but is not executed
-    bench.silence()
+    bench.silence(len(damaged))
     assert bench.ask(again)[1:] == first
     after = bench.execute(READ_EVENTS | ADVANCE, 6, 0)
     assert after != first and after[2][0] > first[2][-2]
@@ -284,7 +286,7 @@ def campaign(bench: Bench, rng: random.Random, rounds: int) -> None:
         after, _ = a_write(rng, bench.number + 2)
         sent = DAMAGE[kind](rng, now, after, old)
         bench.line.write(sent)
-        bench.silence()
+        bench.silence(len(sent))
         if now not in sent:
             found = bench.ask(frame(bench.number + 1, 0x10, 0, 0))[0]  # unknown: tells the last number, takes none
             assert found == bench.number, f"round {i}, {kind}: {sent.hex()} was executed"
