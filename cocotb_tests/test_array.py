@@ -100,8 +100,8 @@ def test_products_in_blocks_that_sum(rows, cols, width, pytestconfig):
 def test_netlist_of_blocks_that_sum():
     netlist = synthesise(fmax.bare_rtlil(InBlocks(2, 2, 8), Family.ICE40), TARGETS["ice40"], top="block")
     found = weigh(flat_cells(netlist), TARGETS["ice40"])
-    # A register for the sum that waits in each row, and what is known of the operands on their way
-    assert (found["DSP"], found["REG"]) == (4, 2 * 32 + PEArray.LATENCY)
+    # Operands of the second column, a cycle late, and what is known of those on their way
+    assert (found["DSP"], found["REG"]) == (4, (2 + 1) * 8 + PEArray.LATENCY)
 
 
 @pytest.mark.full

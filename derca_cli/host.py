@@ -140,7 +140,7 @@ def _show(s: dict) -> None:
         ["task", "period", "deadline", "jobs", "done", "worst", "missed", "overruns", "preempted"],
         [[t["name"], t["period"], t["deadline"], t["releases"], t["finishes"], t["worst_response"], t["misses"],
           t["overruns"], t.get("preemptions")] for t in s["tasks"]],
-        caption="Cycles and counts, as the hardware's own registers say.",
+        caption="Cycles and counts, of the hardware's own registers or, where it has no statistics, of its events.",
     )
     exact = {True: "bit-exact", False: "WRONG", None: "none to compare"}[s["bit_exact"]]
     lost = f"; {s['events_dropped']:,} did not fit the line" if s["events_dropped"] else ""

@@ -62,7 +62,7 @@ class PEArray(wiring.Component):
     Parameters
     ----------
     in_blocks
-        On iCE40 an SB_MAC16 each sums what it multiplies, and sums of the first column leave as they are there.
+        On iCE40 an SB_MAC16 each sums what it multiplies, and sums leave as they are there.
 
     Attributes
     ----------
@@ -94,9 +94,7 @@ class PEArray(wiring.Component):
         last = Signal(1 + MultiplierRow.LATENCY)
         m.d.sync += [last.eq(Cat(self.valid & self.last, last)), self.captured.eq(last[-1])]
         if platform is Family.ICE40 and self._in_blocks:
-            for r in range(self._rows):
-                a = Mux(self.valid, self.a.word_select(r, width), 0)  # or nothing is added to any sum
-                m.d.comb += self.column.word_select(r, 32).eq(self._row_of_blocks(m, r, a))
+            self._of_blocks(m)
             return m
         a, b = Signal.like(self.a), Signal.like(self.b)
         m.d.sync += [a.eq(self.a), b.eq(self.b)]
@@ -117,16 +115,30 @@ class PEArray(wiring.Component):
             m.d.comb += self.column.word_select(r, 32).eq(chain)
         return m
 
-    def _row_of_blocks(self, m, r, a):
-        """The elements of a row, and what drains: all but the first column's sum goes to registers when captured."""
-        sums = []
+    def _of_blocks(self, m):
+        """Every column gets its operands a cycle after the one before, so its sums show just when they are drained."""
+        width = self._width
+        a = Mux(self.valid, self.a, 0)  # or nothing is added to any sum
+        b, captured, columns = self.b, self.captured, []
         for c in range(self._cols):
-            m.submodules[f"pe_{r}_{c}"] = pe = BlockElement(self._width)
-            m.d.comb += [pe.a.eq(a), pe.b.eq(self.b.word_select(c, self._width)), pe.clear.eq(self.captured)]
-            sums.append(pe.sum)
-        out = sums.pop()
-        for c in reversed(range(self._cols - 1)):
-            following = Signal(32, name=f"following_{r}_{c}", reset_less=True)
-            m.d.sync += following.eq(out)
-            out = Mux(self.captured, sums[c], following)
+            if c:
+                a, b, captured = (self._late(m, value, f"{name}_{c}") for name, value in (
+                    ("a", a), ("b", b[width:]), ("captured", captured)))
+            sums = []
+            for r in range(self._rows):
+                m.submodules[f"pe_{r}_{c}"] = pe = BlockElement(width)
+                m.d.comb += [
+                    pe.a.eq(a[width * r:width * (r + 1)]), pe.b.eq(b[:width]), pe.clear.eq(captured),
+                ]
+                sums.append(pe.sum)
+            columns.append((captured, Cat(sums)))
+        out = columns.pop()[1]
+        for captured, sums in reversed(columns):
+            out = Mux(captured, sums, out)
+        m.d.comb += self.column.eq(out)
+
+    def _late(self, m, value, name):
+        """The same one cycle later."""
+        out = Signal(len(value), name=name, reset_less=True)
+        m.d.sync += out.eq(value)
         return out
