@@ -69,7 +69,7 @@ def corrupt(random, job_set, kind: str, name: str) -> str:
         e.row for e in plan.entries]
     row = random.choice(candidates)
     fields = layout.unpack(rows[row])
-    bad = random.choice([p.memory.size - 8, (1 << p.bus.address_width) - 64, job_set.tasks[1].layers[0].c_base, 1])
+    bad = random.choice([p.memory.size - 8, (1 << p.bus.address_width) - 64, job_set.tasks[1].layers[0].c_base])
     rows[row] = layout.pack(**{**fields, name: bad})
     return f"{kind} row {row}: {name} = {bad:#x}"
 
