@@ -145,7 +145,7 @@ def test_a_missed_clock_rate_is_told_with_its_path(toy, monkeypatch):
     pins = toy / "pins.lpf"
     pins.write_text("\n".join(line for line in (Path(main.__file__).parents[1] / "constraints" / BOARD.constraints)
                               .read_text().splitlines() if not line.startswith("FREQUENCY")))
-    monkeypatch.setattr("derca_cli.build.sources.constraints_file", lambda board: pins)
+    monkeypatch.setattr("derca_cli.checkout.constraints_file", lambda board: pins)
     done = derca("--skip", "simulate", "--run", "--seeds", 2, "--seed", 5, "-o", toy / "made")
     assert done.exit_code == 1
     assert "of 900 MHz" in done.stderr and "best of 2" in done.stderr and "critical path" in done.stderr
@@ -169,7 +169,7 @@ def test_a_wrong_pin_is_an_error_of_nextpnr(toy, monkeypatch):
     pins = toy / "pins.lpf"
     pins.write_text((Path(main.__file__).parents[1] / "constraints" / BOARD.constraints).read_text()
                     .replace('COMP "rx" SITE "', 'COMP "rx" SITE "A99'))
-    monkeypatch.setattr("derca_cli.build.sources.constraints_file", lambda board: pins)
+    monkeypatch.setattr("derca_cli.checkout.constraints_file", lambda board: pins)
     done = derca("--skip", "simulate", "--run")
     assert done.exit_code == 1 and "nextpnr, seed 1: ERROR" in done.stderr and "A99" in done.stderr
 

@@ -13,6 +13,7 @@ from derca_sim.errors import InputError
 from derca_sim.model.board import BOARDS
 from derca_sim.model.board import board as board_named
 
+from .checkout import platform_file
 from .output import CheckFailed, JsonOption, output_directory, print_json, show_table, stdout, step
 
 #: What a run leaves in its folder.
@@ -66,7 +67,7 @@ def host(
         raise InputError("--port, --sim: exactly one of them is allowed; --port DEV for the board, --sim without one")
     target = board_named(board)
     with step("compiling the task set"):
-        platform = Path(__file__).resolve().parents[1] / "sim" / "platforms" / target.platform
+        platform = platform_file(target)
         tasks = load_taskset(taskset, platform)
         tasks = replace(tasks, tasks=tuple(replace(t, triggers=()) for t in tasks.tasks))
         compiled = compile_any(tasks, strategy, every)

@@ -21,6 +21,17 @@ def _moves(m, name: str, address, depth: int, when) -> None:
                 m.d.sync += place.eq(0)
 
 
+def _ports(width: int) -> dict[str, wiring.Member]:
+    return {
+        "w_en": In(1),
+        "w_data": In(width),
+        "w_rdy": Out(1),
+        "r_en": In(1),
+        "r_data": Out(width),
+        "r_rdy": Out(1),
+    }
+
+
 class Fifo(wiring.Component):
     """First in, first out; a word can be read in the cycle after it was written, one word per cycle.
 
@@ -36,15 +47,7 @@ class Fifo(wiring.Component):
 
     def __init__(self, *, width: int, depth: int):
         self._width, self._depth = width, depth
-        super().__init__({
-            "w_en": In(1),
-            "w_data": In(width),
-            "w_rdy": Out(1),
-            "r_en": In(1),
-            "r_data": Out(width),
-            "r_rdy": Out(1),
-            "level": Out(range(depth + 1)),
-        })
+        super().__init__({**_ports(width), "level": Out(range(depth + 1))})
 
     def elaborate(self, platform):
         m = Module()
@@ -70,14 +73,7 @@ class LateFifo(wiring.Component):
 
     def __init__(self, *, width: int, depth: int):
         self._width, self._depth = width, depth
-        super().__init__({
-            "w_en": In(1),
-            "w_data": In(width),
-            "w_rdy": Out(1),
-            "r_en": In(1),
-            "r_data": Out(width),
-            "r_rdy": Out(1),
-        })
+        super().__init__(_ports(width))
 
     def elaborate(self, platform):
         m = Module()

@@ -115,7 +115,7 @@ def _measure(judged: list[Platform], dissolved: list[Platform], families: list[s
 
 def _boards(families: list[str]) -> dict[str, list]:
     """By family: boards, their platforms, and the areas of what is around the accelerator."""
-    from ..build.sources import platform_file
+    from ..checkout import platform_file
     from .estimate_pieces import around
 
     out = {name: [] for name in families}

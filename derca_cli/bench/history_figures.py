@@ -9,7 +9,7 @@ from pathlib import Path
 from derca_sim.model.taskset import load_platform, load_taskset
 
 from .. import toolchain
-from ..build.sources import checkout_file
+from ..checkout import checkout_file
 from ..report.measurement import modules_of
 from ..resources import KINDS, TARGETS
 from . import data_cases as cases

@@ -61,8 +61,8 @@ def build(
     from derca_sim.model import board as boards
 
     from ..analyze import checked_strategy
+    from ..checkout import checkout_file
     from .flow import Request
-    from .sources import checkout_file
     from .steps import Steps
 
     unknown = sorted(set(skip or ()) - set(SKIPPABLE))

@@ -12,6 +12,7 @@ from derca_sim.model.board import Board
 from derca_sim.model.taskset import TaskSet, load_taskset
 
 from .. import nextpnr
+from ..checkout import platform_file
 from ..generate import write_tables
 from ..output import CheckFailed
 from ..resources import KINDS, TARGETS, blocks_of, flat_cells, instances, summarise, weigh
@@ -38,7 +39,7 @@ class Request:
     @cached_property
     def tasks(self) -> TaskSet:
         """The task set on the board's platform."""
-        return load_taskset(self.taskset, sources.platform_file(self.board))
+        return load_taskset(self.taskset, platform_file(self.board))
 
     @cached_property
     def plan(self):

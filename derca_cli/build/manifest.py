@@ -9,7 +9,7 @@ from pathlib import Path
 from derca_hw.generate import BOARD_TOP
 from derca_sim.model.board import Board
 
-from .. import nextpnr, toolchain
+from .. import checkout, nextpnr, toolchain
 from ..resources import TARGETS
 from . import sources
 from .flow import Request, Synthesised
@@ -24,7 +24,7 @@ def manifest(request: Request, command: str, synthesised: Synthesised, runs: lis
              outputs: Path) -> dict:
     """The manifest of a finished build whose files are in the folder `outputs`."""
     board = request.board
-    read = [sources.platform_file(board), sources.constraints_file(board), *sources.taskset_files(request.taskset)]
+    read = [checkout.platform_file(board), checkout.constraints_file(board), *sources.taskset_files(request.taskset)]
     return {
         "board": board.name, "device": board.title, "command": command,
         "platform": request.platform.name, "config_hash": f"{request.platform.config_hash:08x}",

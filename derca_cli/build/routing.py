@@ -7,10 +7,9 @@ from pathlib import Path
 
 from derca_sim.model.board import Board
 
-from .. import nextpnr, toolchain
+from .. import checkout, nextpnr, toolchain
 from ..output import CheckFailed
 from ..synthesis import cached
-from . import sources
 from .flow import PART
 
 Progress = Callable[[str], None]
@@ -65,7 +64,7 @@ def route(netlist: Path, board: Board, seeds: range, progress: Progress) -> list
     for seed in seeds:
         folder = nextpnr.place_and_route(
             netlist, board.target, board.part, seed, board.core_mhz, PART,
-            sources.constraints_file(board).read_text(), lambda detail, seed=seed: progress(f"seed {seed}: {detail}"))
+            checkout.constraints_file(board).read_text(), lambda detail, seed=seed: progress(f"seed {seed}: {detail}"))
         runs.append(routed(seed, folder))
         if runs[-1].met:
             return runs

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from derca_hw.family import Family
-from derca_sim.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -81,16 +80,3 @@ BOARDS: dict[str, VendorBoard] = {board.name: board for board in (
                 "xilinx.com:zcu104:part0:*", "", "zynqmp.tcl", Family.ULTRASCALE, 0x4000_0000, 0xA000_0000,
                 {"LUT": 230_400, "REG": 460_800, "BRAM": 312, "DSP": 1728}, "xcup"),
 )}
-
-
-def vendor_board(name: str) -> VendorBoard:
-    """The board of this name.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    if name not in BOARDS:
-        raise InputError(f"--board = {name}: unknown board; allowed are {', '.join(BOARDS)}")
-    return BOARDS[name]

@@ -8,12 +8,14 @@ import typer
 
 from derca_hw.ip import check_base
 from derca_sim.errors import InputError
+from derca_sim.model.board import board as board_named
 
+from ..checkout import platform_file
 from ..generate import write_register_files, write_tables
 from ..output import JsonOption, output_directory, print_json, show_table, step
 from ..report import load_platform
-from .boards import BOARDS, vendor_board
-from .package import checkout_file, write_package
+from .boards import BOARDS
+from .package import write_package
 
 
 def ip(
@@ -54,8 +56,8 @@ def ip(
 
         vivado -mode batch -source out/arty/build.tcl
     """
-    target = vendor_board(board)
-    system = load_platform(platform or checkout_file("sim/platforms", target.platform))
+    target = board_named(board, BOARDS)
+    system = load_platform(platform or platform_file(target))
     address = target.base if base is None else _number(base)
     try:
         check_base(system, address)

@@ -6,10 +6,10 @@ from pathlib import Path
 from derca_hw import IP_LINT_WAIVERS, LINT_WAIVERS
 from derca_hw.generate import ip_verilog
 from derca_hw.ip import TOP, window_bits
-from derca_sim.errors import InputError
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg, register_map, start_value
 
+from ..checkout import checkout_file
 from .boards import VendorBoard
 from .component import HDL, OUT_OF_CONTEXT, Identity, component
 from .interfaces import Interface, interfaces_of, ports_of
@@ -18,22 +18,6 @@ from .readme import readme
 
 #: The folder with the Tcl scripts.
 SCRIPTS = Path(__file__).parent / "tcl"
-_CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-def checkout_file(folder: str, name: str) -> Path:
-    """A file of the source checkout.
-
-    Raises
-    ------
-    InputError
-        If it is not there, as in an installed package.
-    """
-    path = _CHECKOUT / folder / name
-    if not path.is_file():
-        raise InputError(f"{path}: absent; derca ip reads the platforms and pins of boards from a checkout of the "
-                         "sources")
-    return path
 
 
 def write_package(folder: Path, p: Platform, board: VendorBoard, base: int) -> None:

@@ -10,7 +10,7 @@ import typer
 from derca_sim.errors import InputError
 from derca_sim.model.board import BOARDS, Board, board
 
-from ..build.sources import platform_file
+from ..checkout import platform_file
 from ..output import JsonOption, print_json
 from ..resources import TARGETS, Target
 from . import devices, formats

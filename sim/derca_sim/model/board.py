@@ -89,14 +89,14 @@ BOARDS: dict[str, Board] = {board.name: board for board in (
 )}
 
 
-def board(name: str) -> Board:
-    """The board of this name.
+def board(name: str, boards=BOARDS):
+    """The one of `boards` that has this name.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    if name not in BOARDS:
-        raise InputError(f"--board = {name}: unknown board; allowed are {', '.join(BOARDS)}")
-    return BOARDS[name]
+    if name not in boards:
+        raise InputError(f"--board = {name}: unknown board; allowed are {', '.join(boards)}")
+    return boards[name]
