@@ -139,9 +139,9 @@ def _show_plan(request, prepared: dict, steps, command: str, as_json: bool) -> N
 def _make(request, prepared: dict, steps, seeds: range, command: str, output: Path, as_json: bool) -> None:
     """The long steps, and the files."""
     from .. import nextpnr
+    from ..checkout import constraints_file
     from . import flow, routing, summary
     from .manifest import manifest
-    from .sources import constraints_file
 
     board = request.board
     with steps.run("synthesise") as running:
