@@ -13,7 +13,6 @@ from derca_cli.main import app
 from derca_cli.rtl.simulate import Finish, RtlError, RtlResult
 from derca_cli.system import check_results, compare_with_model, hardware_complaints, run_rtl
 from derca_sim.compile import compile_taskset
-from derca_sim.errors import InputError
 from derca_sim.events import Event, Kind, number_jobs
 from derca_sim.model.registers import Reg
 from derca_sim.model.taskset import load_taskset
@@ -119,13 +118,6 @@ def test_the_run_gets_triggers_outputs_and_tables(compiled, monkeypatch):
     assert [(o.task, o.address, o.length) for o in seen["outputs"]] == [
         (t, *r) for t in (0, 1) for r in compiled.output_ranges(t)
     ]
-
-
-def test_a_platform_without_events_is_refused(compiled):
-    trace = compiled.platform.trace.model_copy(update={"enabled": False})
-    platform = compiled.platform.model_copy(update={"trace": trace})
-    with pytest.raises(InputError, match=r"trace\.enabled"):
-        run_rtl(replace(compiled, taskset=replace(compiled.taskset, platform=platform)), 500)
 
 
 def test_lost_events_and_bus_errors_are_complaints():

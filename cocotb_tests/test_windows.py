@@ -165,7 +165,8 @@ class Writes:
         bench, random = self._bench, self._random
         if not bench.get("write_request__valid") or bench.fires("write_request"):
             new = bool(self.todo) and random.random() < 0.8
-            if new and self._starts(self.todo[0]) and not bench.get("room"):
+            # `room` counts a command that began in this cycle from the next on.
+            if new and self._starts(self.todo[0]) and (not bench.get("room") or bench.fires("write_request")):
                 new = False
             values = {}
             if new:

@@ -11,16 +11,13 @@ from derca_sim.compile import Compiled
 from derca_sim.csr.driver import Driver
 from derca_sim.csr.link import Link
 from derca_sim.csr.protocol import decode_events
-from derca_sim.events import Event, Kind, cycle_error, number_jobs
+from derca_sim.events import WITHIN_JOBS, Event, Kind, cycle_error, number_jobs
 from derca_sim.golden.machine import run as run_golden
 
 from .rtl.simulate import drain_cycles
 
 #: Seconds for the accelerator to come to rest.
 REST = 0.01
-#: Kinds of events that a platform without `trace.enabled` has.
-ALWAYS = (Kind.RELEASE, Kind.OVERRUN, Kind.FINISH, Kind.MISS, Kind.ABORT, Kind.EARLY, Kind.BUDGET, Kind.WATCHDOG,
-          Kind.FAULT, Kind.COMMIT, Kind.FAIL)
 #: Statistics of a task and the events that they count.
 COUNTS = {"RELEASES": Kind.RELEASE, "FINISHES": Kind.FINISH, "OVERRUNS": Kind.OVERRUN}
 #: Those that the host counts itself on a platform without `trace.statistics`.
@@ -127,7 +124,7 @@ def judge(compiled: Compiled, session: Session) -> tuple[list[str], dict]:
     problems = [f"results of task {names[index]} differ from the integer model's" for index in wrong]
 
     horizon = max(0, session.cycles - drain_cycles(p))
-    model = [e for e in run_golden(compiled, session.end) if p.trace.enabled or e.kind in ALWAYS]
+    model = [e for e in run_golden(compiled, session.end) if p.trace.enabled or e.kind not in WITHIN_JOBS]
     least = Counter((e.task, e.kind) for e in model if e.cycle < horizon)
     most = Counter((e.task, e.kind) for e in model)
     counted = p.trace.statistics or not session.dropped

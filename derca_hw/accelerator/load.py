@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
+from ..arithmetic import times
 from ..layouts import Destination, Layouts, outstanding_tiles, pulse
 
 
@@ -132,7 +133,7 @@ class LoadEngine(wiring.Component):
                 m.d.comb += [
                     out.valid.eq(1),
                     out.p.address.eq(work.a),
-                    out.p.beats.eq(output.n * p.bank_word_beats),
+                    out.p.beats.eq(times(output.n, p.bank_word_beats)),
                     out.p.target.destination.eq(Destination.BANK),
                     done.eq(last_m),
                 ]

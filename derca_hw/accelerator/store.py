@@ -8,7 +8,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import StoreTiming, store_commands
 
-from ..arithmetic import count
+from ..arithmetic import count, times
 from ..fifo import Fifo
 from ..layouts import Layouts, pulse
 from .droppable import DroppableQueue
@@ -118,7 +118,7 @@ class StoreEngine(wiring.Component):
             self.request.p.task.eq(output.task),
             self.request.p.address.eq(here),
             self.request.p.beats.eq(Mux(
-                output.persist, output.n * p.bank_word_beats, beats_of(output.n, p.a_lanes, beat_bytes))),
+                output.persist, times(output.n, p.bank_word_beats), beats_of(output.n, p.a_lanes, beat_bytes))),
             self.request.p.end.eq(last_panel),
             issue.eq(reading & (space != 0) & (self.request.ready | ~panel_start)),
             self.read.eq(issue & (sub == 0)),

@@ -1,6 +1,6 @@
 """AXI4 write manager."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,10 +20,14 @@ def waiting_bursts(p: Platform) -> int:
     """Bursts whose AW may run ahead of their data: twice what one store command can need, but no more than four for
     every read in flight, and not so few that a memory that takes every beat at once would ever delay an AW.
     """
-    panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
-    per_panel = -(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1
-    most = max(16, 1 << bits_for(2 * p.m_panels * per_panel))
+    most = max(16, 1 << bits_for(2 * _command_bursts(p)))
     return min(most, max(4 * p.bus.outstanding, 1 << bits_for(_bursts_ahead(p) - 1)))
+
+
+def _command_bursts(p: Platform) -> int:
+    """The most bursts of a store command."""
+    panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
+    return p.m_panels * (-(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1)
 
 
 def _bursts_ahead(p: Platform) -> int:
@@ -85,12 +89,10 @@ class WriteManager(wiring.Component):
         })
 
     def sequence_bits(self) -> int:
-        """Bits of burst sequence numbers: twice the bursts that may wait for data or responses.
-
-        Those are of `store_commands` commands and of one that is not complete, or further, as far as `lengths` lets it
-        run.
+        """Bits of burst sequence numbers, of which half may wait for responses, less two: at least as many as the
+        commands have that may begin before one of them is stored.
         """
-        return 1 + bits_for((store_commands(self._p) + 2) * waiting_bursts(self._p))
+        return 1 + bits_for(store_commands(self._p) * _command_bursts(self._p) + 2)
 
     def elaborate(self, platform):
         m = Module()
@@ -98,10 +100,15 @@ class WriteManager(wiring.Component):
         task = self._lay.write_request["task"].shape
         drops = self._p.supervision.failures  # else every burst is put on the bus
         length = bits_for(self._p.bus.burst_beats - 1)
-        burst_layout = data.StructLayout({"len": length, "drop": int(drops)})
+        burst_layout = data.StructLayout({
+            "len": length,
+            "drop": int(drops),
+            "end": int(drops),  # the last burst of its command
+            "nothing": int(drops),  # it has no beats
+        })
         end_layout = data.StructLayout({
-            "answered": sequence_bits,  # bursts answered, and dropped, when the command is complete
-            "dropped": sequence_bits if drops else 0,
+            "answered": sequence_bits,  # bursts answered, and commands dropped, when the command is complete
+            "dropped": 1 + bits_for(store_commands(self._p)) if drops else 0,
             "task": task,
             "refused": int(drops),  # a request of the command was outside the window
             "silent": int(drops),  # nothing of the command was put on the bus
@@ -119,10 +126,11 @@ class WriteManager(wiring.Component):
         tainted, refused, made = Signal(), Signal(), Signal()  # of the command, up to its last burst taken
         ending = Signal()  # the command's last burst is taken
         sequence = Signal(sequence_bits)  # bursts put on the bus
-        dropped = Signal(end_layout["dropped"].width)  # bursts that were not
+        dropped = Signal(end_layout["dropped"].width)  # commands of which the last burst was not
+        many = Signal()  # too many wait for responses: only of commands that no task set has, as of damaged tables
         new_end = Signal(end_layout)
         m.d.comb += [
-            open_.eq(split.valid & lengths.w_rdy),
+            open_.eq(split.valid & lengths.w_rdy & ~many),
             drop.eq((outside | suppressed | tainted) if drops else 0),
             self.aw.valid.eq(open_ & ~drop),
             self.aw.p.addr.eq(split.addr),
@@ -130,10 +138,10 @@ class WriteManager(wiring.Component):
             # A dropped burst leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
             split.take.eq(open_ & (self.aw.ready | known)),
             ending.eq(split.take & split.last & end),
-            lengths.w_en.eq(split.take & ~nothing),
-            lengths.w_data.eq(Cat(split.len[:length], drop)),
+            lengths.w_en.eq(split.take),
+            lengths.w_data.eq(Cat(split.len[:length], drop, split.last & end, nothing)),
             new_end.answered.eq(sequence + ~drop),
-            new_end.dropped.eq(dropped + (drop & ~nothing)),
+            new_end.dropped.eq(dropped + drop),
             new_end.task.eq(owner),
             new_end.refused.eq(refused | outside),
             new_end.silent.eq(~made & drop),
@@ -145,32 +153,34 @@ class WriteManager(wiring.Component):
         with m.If(split.take):
             m.d.sync += [
                 sequence.eq(new_end.answered),
-                dropped.eq(new_end.dropped),
                 tainted.eq(drop & ~ending),
                 refused.eq(new_end.refused & ~ending),
                 made.eq((made | ~drop) & ~ending),
             ]
+        with m.If(ending):
+            m.d.sync += dropped.eq(new_end.dropped)
         with m.If(split.start):
             m.d.sync += [end.eq(request.p.end), owner.eq(request.p.task), suppressed.eq(self.suppress)]
 
         # -- data --------------------------------------------------------------------------------------------------
         sent = Signal(length)  # beats of the current burst already sent
-        swallowed = Signal.like(dropped)  # bursts whose beats were dropped
+        swallowed = Signal.like(dropped)  # commands of which the last burst's beats were dropped
         burst = data.View(burst_layout, lengths.r_data)
-        fire, unsent = Signal(), Signal()
+        fire, unsent, void = Signal(), Signal(), Signal()
         m.d.comb += [
             unsent.eq(burst.drop),
+            void.eq(burst.nothing),
             self.w.valid.eq(self.beat.valid & lengths.r_rdy & ~unsent),
             self.w.p.data.eq(self.beat.payload),
             self.w.p.last.eq(sent == burst.len),
-            self.beat.ready.eq(lengths.r_rdy & (self.w.ready | unsent)),
+            self.beat.ready.eq(lengths.r_rdy & (self.w.ready | unsent) & ~void),
             fire.eq(self.beat.valid & self.beat.ready),
-            lengths.r_en.eq(fire & self.w.p.last),
+            lengths.r_en.eq((fire & self.w.p.last) | (lengths.r_rdy & void)),
         ]
         with m.If(fire):
-            m.d.sync += sent.eq(sent + 1)
-            with m.If(self.w.p.last):
-                m.d.sync += [sent.eq(0), swallowed.eq(swallowed + unsent)]
+            m.d.sync += sent.eq(Mux(self.w.p.last, 0, sent + 1))
+        with m.If(lengths.r_en):
+            m.d.sync += swallowed.eq(swallowed + (unsent & burst.end))
 
         # -- responses ---------------------------------------------------------------------------------------------
         answered = Signal(sequence_bits)
@@ -179,14 +189,13 @@ class WriteManager(wiring.Component):
         pop, error = Signal(), Signal()
         silent, unmade = Signal(), Signal()
 
-        def reached(bursts, wanted):
-            return ~(bursts - wanted)[sequence_bits - 1]
+        def reached(number, wanted):
+            return ~(number - wanted)[len(wanted) - 1] if len(wanted) else 1
 
         m.d.comb += [
             silent.eq(head.silent),
             unmade.eq(head.refused),
-            pop.eq(ends.r_rdy & reached(answered, head.answered)
-                   & (reached(swallowed, head.dropped) if drops else 1)),
+            pop.eq(ends.r_rdy & reached(answered, head.answered) & reached(swallowed, head.dropped)),
             ends.r_en.eq(pop),
             self.stored.eq(pop),
             self.b.ready.eq(~(pop & silent)),  # those behind it complete in their turn
@@ -196,6 +205,10 @@ class WriteManager(wiring.Component):
             self.fault.p.window.eq(unmade),
             self.busy.eq(split.valid | (commands != 0)),
         ]
+        if drops:
+            # Rises only with a burst that is taken: none is withdrawn while it waits.
+            put = Mux(split.take, new_end.answered, sequence)
+            m.d.sync += many.eq((put - answered)[1:sequence_bits - 1].all())
         m.d.sync += wrong.eq(error | (wrong & ~(pop & ~silent)))
         with m.If(self.b.valid & self.b.ready):
             m.d.sync += answered.eq(answered + 1)
