@@ -56,7 +56,7 @@ def commands(board: Board, run: Routed) -> list[str]:
     """What the tools were told, in their words."""
     router, packer = nextpnr.NEXTPNR[board.target], PACKERS[board.family]
     script = nextpnr.netlist_script(TARGETS[board.target], BOARD_TOP, dense=True)
-    options = " ".join(nextpnr.nextpnr_options(board.part, run.seed, board.core_mhz))
+    options = " ".join(nextpnr.nextpnr_options(board.target, board.part, run.seed, board.core_mhz))
     return [
         f"yosys: {'; '.join(script.split(chr(10))).strip('; ')}",
         (f"{router.tool} {options} {router.constraints} {board.constraints} --json netlist.json "
