@@ -9,6 +9,8 @@ from derca_cli.resources import BLOCKS, KINDS, TARGETS
 LANE_BLOCKS = {"ecp5": 4, "ice40": 4, "ice40hx": 0, "ultrascale": 4, "gowin": 4}
 #: DSP blocks of an element of the array.
 ELEMENT_BLOCKS = {"ecp5": 1, "ice40": 0.5, "ice40hx": 0, "ultrascale": 1, "gowin": 0.5}
+#: DSP blocks of an iCE40 UltraPlus; an array of which every element finds one takes one each.
+SB_MAC16 = 8
 
 
 def check(target: str, file, array: int, lanes: int) -> dict:
@@ -22,7 +24,9 @@ def check(target: str, file, array: int, lanes: int) -> dict:
     for block in BLOCKS.values():
         assert named[block]["LUT"] > 0 and named[block]["REG"] > 0, block
     accelerator = named["accelerator"]
-    assert accelerator["DSP"] == total["DSP"] == array * ELEMENT_BLOCKS[target] + lanes * LANE_BLOCKS[target]
+    of_lanes = lanes * LANE_BLOCKS[target]
+    whole = target == "ice40" and array + of_lanes <= SB_MAC16
+    assert accelerator["DSP"] == total["DSP"] == array * (1 if whole else ELEMENT_BLOCKS[target]) + of_lanes
     assert accelerator["REG"] >= 2 * 32 * array  # an accumulator and a shadow register per PE: nothing was swept away
     flat = result["flattened"]
     assert flat["DSP"] == total["DSP"] and flat["BRAM"] == total["BRAM"]

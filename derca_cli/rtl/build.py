@@ -145,7 +145,7 @@ def build(verilog: str, harness: Harness = RUN, *, trace: bool = False, progress
             call([*command, *flags, "--Mdir", "obj", "-o", "harness", "derca.v", harness.sources[0], "-CFLAGS",
                   "-I.."],
                   work, env)
-            call(["make", "-s", "-C", "obj", "-f", "Vderca.mk", "-j2", *MAKE_FLAGS], work, env)
+            make(work / "obj", "Vderca.mk", flags, MAKE_FLAGS, env)
             shutil.copy2(work / "obj" / "harness", work / "harness")
             shutil.rmtree(work / "obj")
     return binary
@@ -175,3 +175,23 @@ def call(command: list[str], cwd: Path, env: dict[str, str]) -> None:
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
         raise BuildError(f"{Path(command[0]).name} failed with exit code {done.returncode}:\n{tail}")
+
+
+def make(obj: Path, makefile: str, flags: tuple[str, ...], make_flags: tuple[str, ...], env: dict[str, str]) -> None:
+    """Compile what Verilator wrote into a folder.
+
+    Verilator's own library, which takes longest for a small design, is compiled once per options of both tools.
+    """
+    key = digest(" ".join((*flags, *make_flags)).encode(), verilator_version().encode(), sys.platform.encode())
+    library = build_directory("verilator") / key
+    command = ["make", "-s", "-f", makefile, "-j2", *make_flags]
+    with FileLock(f"{library}.lock"):
+        if not library.exists():
+            call(command, obj, env)
+            with work_dir(library) as work:
+                for path in obj.glob("verilated*.o"):
+                    shutil.copy(path, work)
+            return
+    for path in library.glob("*.o"):
+        shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
+    call(command, obj, env)

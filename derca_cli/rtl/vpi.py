@@ -10,7 +10,7 @@ from filelock import FileLock
 from derca_sim.errors import MissingToolError
 
 from ..toolchain import build_directory, verilator_command, verilator_environment, verilator_version
-from .build import call, digest, work_dir
+from .build import call, digest, make, work_dir
 
 VERILATOR_FLAGS = (
     "--cc", "--exe", "--vpi", "--public-flat-rw", "--prefix", "Vtop", "--timescale", "1ns/1ps",
@@ -57,23 +57,7 @@ def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = Fa
         with work_dir(place) as work:
             (work / "top.v").write_text(verilog())
             call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
-            make(work / "obj", env, digest(" ".join((*flags, *MAKE_FLAGS)).encode(), verilator_version().encode()))
+            make(work / "obj", "Vtop.mk", flags, MAKE_FLAGS, env)
             shutil.copy2(work / "obj" / top, work / top)
             shutil.rmtree(work / "obj")
     return place
-
-
-def make(obj: Path, env: dict[str, str], key: str) -> None:
-    """Compile what Verilator wrote. Verilator's own library, which takes longest, is compiled once per `key`."""
-    library = build_directory("cocotb") / f"library-{key}"
-    command = ["make", "-s", "-f", "Vtop.mk", "-j2", *MAKE_FLAGS]
-    with FileLock(f"{library}.lock"):
-        if not library.exists():
-            call(command, obj, env)
-            with work_dir(library) as work:
-                for path in obj.glob("verilated*.o"):
-                    shutil.copy(path, work)
-            return
-    for path in library.glob("*.o"):
-        shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
-    call(command, obj, env)
