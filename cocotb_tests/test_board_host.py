@@ -40,10 +40,29 @@ def test_a_run_is_judged_and_leaves_its_files(tmp_path):
     assert len(log) == summary["events"] >= summary["events_compared"]
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("board", ["icebreaker", "hx8k"])
+def test_the_netlist_does_what_the_rtl_does(board, tmp_path):
+    """Cell by cell, as it goes to place and route, at the board's own rate."""
+    tasks = SIM / "tasksets" / BOARDS[board].taskset
+    result = CliRunner().invoke(main.app, ["host", str(tasks), "--board", board, "--sim", "--netlist", "--strategy",
+                                           "joint", "-o", str(tmp_path / "out"), "--json"])
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert summary["simulated"] == "netlist" and summary["bit_exact"] is True and summary["differences"] == []
+
+
+def test_netlists_without_models_of_their_cells_are_refused():
+    result = derca_host("--board", "orangecrab-25f", "--sim", "--netlist")
+    assert result.exit_code == 2 and "netlist of ecp5" in result.stderr
+    result = derca_host("--board", "hx8k", "--port", "/dev/none", "--netlist")
+    assert result.exit_code == 2 and "--netlist" in result.stderr
+
+
 def test_a_missed_deadline_is_exit_code_1(tmp_path):
     result = on_board(tmp_path, "--strategy", "np", cycles=60_000)
     assert result.exit_code == 1 and "deadlines missed" in result.stderr
-    assert "hx8k on hx8k (simulated)" in result.stdout and "bit-exact" in result.stdout
+    assert "hx8k on hx8k (simulated RTL)" in result.stdout and "bit-exact" in result.stdout
 
 
 def test_a_wrong_bit_in_memory_shows_in_the_results(tmp_path, monkeypatch):

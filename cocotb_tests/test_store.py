@@ -9,6 +9,8 @@ from kit.platforms import NARROW, PADDED, SMALL, TINY, WORDS
 from kit.run import generator, parameters, simulate
 from test_multiplier import model
 
+from derca_cli.resources import TARGETS
+from derca_cli.rtl.netlist import cells
 from derca_hw.accelerator.requant import RequantLane
 from derca_hw.accelerator.store import StoreEngine
 from derca_hw.family import Family
@@ -272,6 +274,12 @@ def test_tiles(p, stalls):
 def test_tiles_of_the_ice40(p, pytestconfig):
     simulate(lambda: Built(StoreEngine(p), Family.ICE40), __name__, "tiles", platform=p, stalls=True,
              models=model(Family.ICE40, pytestconfig.rootpath))
+
+
+def test_tiles_of_the_ice40_synthesised():
+    """Yosys leaves the DSP blocks as they are, and makes of the rest what the RTL says."""
+    simulate(lambda: Built(StoreEngine(TINY), Family.ICE40), __name__, "tiles", platform=TINY, stalls=True,
+             models=cells("ice40"), synthesis=TARGETS["ice40"].synthesis)
 
 
 @pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS], ids=lambda p: p.name)

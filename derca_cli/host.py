@@ -27,6 +27,8 @@ def host(
     port: Annotated[str | None, typer.Option(metavar="DEV", help="Serial port of the board, such as /dev/ttyUSB0.",
                                              show_default=False)] = None,
     sim: Annotated[bool, typer.Option("--sim", help="Simulate the board's RTL, down to the bits of its UART.")] = False,
+    netlist: Annotated[bool, typer.Option(
+        "--netlist", help="With --sim: simulate what the RTL is synthesised to, cell by cell (iCE40).")] = False,
     strategy: Annotated[str, typer.Option(help="np, lw, ir, ip, park, if, or joint, as for `derca run`.")] = "flexible",
     every: Annotated[int | None, typer.Option(
         metavar="N", help="Slices of a layer between preemption points; by default as few as the tables hold.",
@@ -51,6 +53,8 @@ def host(
 
         derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim --strategy joint
 
+        derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim --netlist --strategy joint
+
     [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
     """
     from derca_sim.csr.driver import Driver, WrongHardware
@@ -65,6 +69,8 @@ def host(
 
     if (port is None) != sim:
         raise InputError("--port, --sim: exactly one of them is allowed; --port DEV for the board, --sim without one")
+    if netlist and not sim:
+        raise InputError("--netlist: allowed with --sim only")
     target = board_named(board)
     with step("compiling the task set"):
         platform = platform_file(target)
@@ -77,7 +83,7 @@ def host(
         try:
             with contextlib.ExitStack() as stack:
                 with step("building the simulated board" if sim else f"opening {port}") as progress:
-                    line = stack.enter_context(_line(target, compiled.platform, port, progress.update))
+                    line = stack.enter_context(_line(target, compiled.platform, port, netlist, progress.update))
                     link = Link.open(line)
                     driver = Driver.open(link, compiled.platform)
                 started, begun = time.monotonic(), line.clock()
@@ -94,7 +100,8 @@ def host(
         problems += [f"the hardware reports {text}" for text in session.faults if not text.startswith("EVENTS_LOST")]
         misses = sum(s["MISSES"] + s["OVERRUNS"] for s in session.statistics)
         summary = {
-            "taskset": tasks.name, "board": target.name, "platform": compiled.platform.name, "simulated": sim,
+            "taskset": tasks.name, "board": target.name, "platform": compiled.platform.name,
+            "simulated": ("netlist" if netlist else "RTL") if sim else None,
             "strategy": compiled.strategy, "cycles": session.cycles, "deadline_misses": misses,
             "bit_exact": compared["bit_exact"], "events": len(session.events), "events_compared": compared["events"],
             "events_dropped": session.dropped, "differences": problems,
@@ -117,13 +124,15 @@ def host(
         raise CheckFailed(*problems)
 
 
-def _line(board, platform, port: str | None, progress):
+def _line(board, platform, port: str | None, netlist: bool, progress):
     """The line to the board: a context that closes it."""
     from derca_sim.csr.port import Port
 
-    from .rtl.board import open_board
+    from .rtl.board import open_board, open_netlist
 
-    return open_board(board, platform, progress=progress) if port is None else Port(port, board.baud)
+    if port is not None:
+        return Port(port, board.baud)
+    return (open_netlist if netlist else open_board)(board, platform, progress=progress)
 
 
 def _bar(done: int, total: int, seconds: float) -> str:
@@ -135,8 +144,9 @@ def _bar(done: int, total: int, seconds: float) -> str:
 
 def _show(s: dict) -> None:
     """Print a run: a row per task, then what was compared."""
+    simulated = f" (simulated {s['simulated']})" if s["simulated"] else ""
     show_table(
-        f"{s['taskset']} on {s['board']}{' (simulated)' if s['simulated'] else ''}: strategy {s['strategy']}, "
+        f"{s['taskset']} on {s['board']}{simulated}: strategy {s['strategy']}, "
         f"{s['cycles']:,} cycles",
         ["task", "period", "deadline", "jobs", "done", "worst", "missed", "overruns", "preempted"],
         [[t["name"], t["period"], t["deadline"], t["releases"], t["finishes"], t["worst_response"], t["misses"],

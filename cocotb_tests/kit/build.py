@@ -1,5 +1,6 @@
 """One Amaranth component as a cocotb simulation, compiled once per content."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,13 +8,16 @@ from amaranth.back import rtlil, verilog
 from amaranth.lib import wiring
 
 from derca_cli.rtl import vpi
+from derca_cli.synthesis import run_yosys
+from derca_cli.toolchain import command
 from derca_hw.ports import ports
 
 #: Name of the top module and of the simulation binary.
 TOP = "top"
 
 
-def build(factory: Callable[[], wiring.Component], *, waves: bool = False, models: str = "") -> Path:
+def build(factory: Callable[[], wiring.Component], *, waves: bool = False, models: str = "",
+          synthesis: str = "") -> Path:
     """Compile a component for cocotb; return the folder with the binary `TOP`.
 
     Parameters
@@ -23,10 +27,14 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False, model
     waves
         Build waveform output (VCD) in.
     models
-        Verilog of the primitives that the component instantiates.
+        Verilog of the primitives that the component instantiates, or is synthesised to.
+    synthesis
+        Yosys's command that synthesises it; by default the RTL is simulated.
 
     Raises
     ------
+    CheckFailed
+        If Yosys fails.
     MissingToolError, BuildError
         As `derca_cli.rtl.vpi.build`.
     """
@@ -34,7 +42,21 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False, model
     text = rtlil.convert(component, name=TOP, ports=ports(component), emit_src=False)
 
     def source() -> str:
+        if synthesis:
+            return models + _synthesised(text, synthesis)
         fresh = factory()
         return verilog.convert(fresh, name=TOP, ports=ports(fresh), strip_internal_attrs=True) + models
 
-    return vpi.build((text + models).encode(), source, TOP, waves=waves)
+    return vpi.build((text + models + synthesis).encode(), source, TOP, waves=waves)
+
+
+def _synthesised(text: str, synthesis: str) -> str:
+    """RTLIL synthesised, in Verilog."""
+    with tempfile.TemporaryDirectory(prefix="derca-synthesis-") as place:
+        work = Path(place)
+        (work / "design.il").write_text(text)
+        (work / "script.ys").write_text("\n".join((
+            "read_rtlil design.il", f"{synthesis} -top {TOP}", "write_verilog -noattr netlist.v",
+            "tee -q -o stat.json stat -json", "")))
+        run_yosys(command("yosys"), work, lambda _: None)
+        return (work / "netlist.v").read_text()

@@ -104,5 +104,32 @@ def open_board(board: Board, platform: Platform, *, divisor: int = DIVISOR, prog
         return board_verilog(board, platform, divisor)
 
     verilog = generated(generate, f"board {board.name}", f"{board} {divisor} {platform.model_dump_json()}", progress)
+    return _start(verilog, board, divisor, progress)
+
+
+def open_netlist(board: Board, platform: Platform, *, progress=None) -> SimulatedLine:
+    """Start a simulation of what a board's top is synthesised to, at the board's own rate; the line to it.
+
+    Raises
+    ------
+    InputError
+        If there are no models of the cells of the board's device.
+    CheckFailed, MissingToolError, BuildError
+        As `synthesis.synthesise` and `build`.
+    """
+    from derca_hw.generate import BOARD_TOP, board_rtlil
+
+    from ..build.flow import PART
+    from ..nextpnr import netlist
+    from ..resources import TARGETS
+    from .netlist import cells, netlist_verilog
+
+    models = cells(board.target)
+    progress(f"synthesising for {board.title}")
+    made = netlist(board_rtlil(board, platform), TARGETS[board.target], BOARD_TOP, PART, progress, dense=True)
+    return _start(models + netlist_verilog(made), board, board.divisor, progress)
+
+
+def _start(verilog: str, board: Board, divisor: int, progress) -> SimulatedLine:
     factor = 2 if board.doubled else 1
     return SimulatedLine(build(verilog, BOARD, progress=progress), factor * divisor, factor * board.core_mhz)
