@@ -43,27 +43,11 @@ def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> 
         lines = [f'  (* {name} = "{value}" *)\n' for name, value in attributes.get(port["name"], {}).items()]
         return "".join([*lines, port[0]])
 
-    source = zeros_in_loops(_verilog(component, family, IP_TOP))
+    source = _verilog(component, family, IP_TOP)
     # Not as attributes of the signals: ports that are the same net would share them after Yosys has cleaned up.
     before, module, rest = source.partition(f"module {IP_TOP}(")
     body, end, rest = rest.partition("endmodule")
     return "".join([before, module, _PORT.sub(annotated, body), end, rest])
-
-
-#: A memory whose words are all set to zero, one by one: most of the text where memories are large.
-_ZEROS = re.compile(r"^  initial begin\n    (?P<name>\w+)\[0\] = (?P<zero>\d+'h0+);\n"
-                    r"(?P<others>(?:    (?P=name)\[\d+\] = (?P=zero);\n)*)  end\n", re.MULTILINE)
-
-
-def zeros_in_loops(verilog: str) -> str:
-    """The same Verilog with a loop for every memory of nothing but zeros."""
-    def loop(memory: re.Match) -> str:
-        name, row = memory["name"], f"{memory['name']}_row"
-        return (f"  integer {row};\n  initial\n"
-                f"    for ({row} = 0; {row} < {1 + memory['others'].count(chr(10))}; {row} = {row} + 1)\n"
-                f"      {name}[{row}] = {memory['zero']};\n")
-
-    return _ZEROS.sub(loop, verilog)
 
 
 #: A port in the text of a module.
@@ -72,7 +56,7 @@ _PORT = re.compile(r"^  (?:input|output) (?:\[\d+:0\] )?(?P<name>\w+);$", re.MUL
 
 def rtlil(p: Platform, family: Family = Family.PORTABLE) -> str:
     """The whole system as RTLIL for Yosys, top module `derca`."""
-    return rtlil_backend.convert(Derca(p), platform=family, name=TOP)
+    return rtlil_backend.convert(Derca(p), platform=family, name=TOP, emit_src=False)
 
 
 def board_verilog(board: Board, p: Platform, divisor: int | None = None) -> str:
@@ -92,4 +76,21 @@ def board_rtlil(board: Board, p: Platform) -> str:
 def _verilog(top: wiring.Component, family: Family, name: str) -> str:
     source = rtlil_backend.convert(top, platform=family, name=name, emit_src=False)
     script = [f"read_rtlil <<end_of_rtlil\n{source}\nend_of_rtlil"]
-    return find_yosys(lambda version: True).run(["-q", "-"], "\n".join([*script, *_PASSES]), ignore_warnings=True)
+    text = find_yosys(lambda version: True).run(["-q", "-"], "\n".join([*script, *_PASSES]), ignore_warnings=True)
+    return zeros_in_loops(text)
+
+
+#: A memory whose words are all set to zero, one by one: most of the text where memories are large.
+_ZEROS = re.compile(r"^  initial begin\n    (?P<name>\w+)\[0\] = (?P<zero>\d+'h0+);\n"
+                    r"(?P<others>(?:    (?P=name)\[\d+\] = (?P=zero);\n)*)  end\n", re.MULTILINE)
+
+
+def zeros_in_loops(verilog: str) -> str:
+    """The same Verilog with a loop for every memory of nothing but zeros."""
+    def loop(memory: re.Match) -> str:
+        name, row = memory["name"], f"{memory['name']}_row"
+        return (f"  integer {row};\n  initial\n"
+                f"    for ({row} = 0; {row} < {1 + memory['others'].count(chr(10))}; {row} = {row} + 1)\n"
+                f"      {name}[{row}] = {memory['zero']};\n")
+
+    return _ZEROS.sub(loop, verilog)

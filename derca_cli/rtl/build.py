@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -37,9 +36,6 @@ VERILATOR_FLAGS = (
     "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style",
 )
 MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2")
-
-#: A word of a memory that is initialised to zero.
-ZEROS = re.compile(r"^ *\S+\[\d+\] = \d+'h0+;\n", re.MULTILINE)
 
 
 class BuildError(Exception):
@@ -83,17 +79,14 @@ def verilog_for(platform: Platform, progress=None) -> str:
 
 
 def generated(generate: Callable[[], str], name: str, key: str, progress=None) -> str:
-    """Verilog for simulation that `generate` gives, once per content of hardware sources and `key`.
-
-    Verilator sets memories to zero by itself; lines that do it word by word would take it minutes to read.
-    """
+    """Verilog for simulation that `generate` gives, once per content of hardware sources and `key`."""
     sources = python_sources("derca_hw", "derca_sim.model", "derca_sim.events")
     path = build_directory("verilog") / f"{digest(sources, key.encode(), version('amaranth').encode())}.v"
     with FileLock(f"{path}.lock"):
         if not path.exists():
             if progress:
                 progress(f"generating Verilog of {name}")
-            _write(path, ZEROS.sub("", generate()))
+            _write(path, generate())
     return path.read_text()
 
 
