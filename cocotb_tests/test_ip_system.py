@@ -3,13 +3,12 @@
 import cocotb
 import numpy as np
 import pytest
-from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 from kit import host as lite
-from kit.axi import GUARD, ram
-from kit.cycles import PERIOD
+from kit.axi import GUARD
 from kit.platforms import SMALL, platform
 from kit.run import generator, parameters, simulate
+from kit.system import power_up
 from kit.workload import compiled, task
 
 from derca_hw.ip import DercaIp, check_base, window_bits
@@ -36,15 +35,8 @@ async def jobs_in_the_window(dut):
                            for i, period in enumerate(PERIODS)], "recompute")
     dut.trigger.value = 0
     dut.m_axis_event_tready.value = 1
-    dut.aresetn.value = 0
-    memory = ram(dut, dut.aclk, dut.aresetn, MEMORY, reset_active_level=False)
-    memory.write(BASE, job_set.image.tobytes())
-    host = lite.master(dut, dut.aclk, dut.aresetn, reset_active_level=False)
-    Clock(dut.aclk, PERIOD, unit="ns").start()
+    memory, host = await power_up(dut, job_set.image, MEMORY, BASE)
     edge = RisingEdge(dut.aclk)
-    for _ in range(3):
-        await edge
-    dut.aresetn.value = 1
     for address, value in job_set.host_writes():
         await lite.write(host, address, value)
     await lite.write(host, Reg.CONTROL, start_value(p))

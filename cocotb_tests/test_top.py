@@ -3,13 +3,12 @@
 import cocotb
 import numpy as np
 import pytest
-from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 from kit import host as lite
-from kit.axi import GUARD, Watch, ram, stall
-from kit.cycles import PERIOD
+from kit.axi import GUARD, Watch, stall
 from kit.platforms import PADDED, SMALL, platform
 from kit.run import generator, parameters, simulate
+from kit.system import power_up
 from kit.workload import compiled, shape, task
 
 from derca_hw.top import Derca
@@ -43,15 +42,8 @@ async def tasks_under_stalls(dut):
     job_set = compiled(p, random_tasks(random, p), options["strategy"])
     dut.trigger.value = 0
     dut.event_ready.value = 1
-    dut.aresetn.value = 0
-    memory = ram(dut, dut.aclk, dut.aresetn, p.memory.size, reset_active_level=False)
-    memory.write(0, job_set.image.tobytes())
-    host = lite.master(dut, dut.aclk, dut.aresetn, reset_active_level=False)
-    Clock(dut.aclk, PERIOD, unit="ns").start()
+    memory, host = await power_up(dut, job_set.image, p.memory.size)
     edge = RisingEdge(dut.aclk)
-    for _ in range(3):
-        await edge
-    dut.aresetn.value = 1
     watch = Watch(dut, dut.aclk, p.beat_bytes, p.bus.burst_beats, p.bus.outstanding)
     cocotb.start_soon(watch.watch())
     stall(memory, random, 0)

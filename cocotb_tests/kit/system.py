@@ -18,6 +18,18 @@ from .cycles import PERIOD
 REPORTED = 60
 
 
+async def power_up(dut, image, size: int, base: int = 0, make_memory=ram):
+    """Clock and reset of a top; models of its memory, with the image at `base`, and of its host."""
+    dut.aresetn.value = 0  # for the bus models
+    memory = make_memory(dut, dut.aclk, dut.aresetn, size, reset_active_level=False)
+    memory.write(base, image.tobytes())
+    host = lite.master(dut, dut.aclk, dut.aresetn, reset_active_level=False)
+    Clock(dut.aclk, PERIOD, unit="ns").start()
+    await ClockCycles(dut.aclk, 3)
+    dut.aresetn.value = 1
+    return memory, host
+
+
 class System:
     """A `Derca` in simulation: `events` are those of the present run, in the order in which they left the hardware.
 
@@ -38,13 +50,7 @@ class System:
         for name in ("trigger", "trigger_valid", "trigger_task"):
             if hasattr(dut, name):
                 getattr(dut, name).value = 0
-        dut.aresetn.value = 0  # for the bus models
-        self.memory = make_memory(dut, dut.aclk, dut.aresetn, self.p.memory.size, reset_active_level=False)
-        self.memory.write(0, self.job_set.image.tobytes())
-        self.host = lite.master(dut, dut.aclk, dut.aresetn, reset_active_level=False)
-        Clock(dut.aclk, PERIOD, unit="ns").start()
-        await ClockCycles(dut.aclk, 3)
-        dut.aresetn.value = 1
+        self.memory, self.host = await power_up(dut, self.job_set.image, self.p.memory.size, make_memory=make_memory)
         cocotb.start_soon(self._collect())
         await self.load(self.job_set)
         return self
