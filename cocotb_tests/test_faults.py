@@ -481,14 +481,15 @@ TESTS = ["table_parity", "slot_parity", "missing_feedback", "spurious_feedback",
 @pytest.mark.parametrize("test", TESTS)
 @pytest.mark.parametrize("p", PLATFORMS, ids=lambda p: p.scheduler.kind)
 def test_faults(p, test):
-    simulate(lambda: Derca(p), __name__, test, platform=p, trials=6, cycles=70_000)
+    simulate(lambda: Derca(p), __name__, test, platform=p, inside=True, trials=6, cycles=70_000)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("test", ["table_parity", "slot_parity", "early_feedback", "edge_of_time"])
 @pytest.mark.parametrize("p", PLATFORMS, ids=lambda p: p.scheduler.kind)
 def test_many_faults(p, test):
-    simulate(lambda: Derca(p), __name__, test, platform=p, seed=2, trials=60, cycles=4 << TIME)
+    simulate(lambda: Derca(p), __name__, test, platform=p, seed=2, inside=True, trials=60,
+             cycles=4 << TIME)
 
 
 def test_deadlines_beyond_the_window_are_refused():

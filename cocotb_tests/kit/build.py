@@ -17,7 +17,7 @@ TOP = "top"
 
 
 def build(factory: Callable[[], wiring.Component], *, waves: bool = False, models: str = "",
-          synthesis: str = "") -> Path:
+          synthesis: str = "", inside: bool = False) -> Path:
     """Compile a component for cocotb; return the folder with the binary `TOP`.
 
     Parameters
@@ -30,6 +30,8 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False, model
         Verilog of the primitives that the component instantiates, or is synthesised to.
     synthesis
         Yosys's command that synthesises it; by default the RTL is simulated.
+    inside
+        Let the test reach into modules, not only the component's ports.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False, model
         fresh = factory()
         return verilog.convert(fresh, name=TOP, ports=ports(fresh), strip_internal_attrs=True) + models
 
-    return vpi.build((text + models + synthesis).encode(), source, TOP, waves=waves)
+    return vpi.build((text + models + synthesis).encode(), source, TOP, waves=waves, inside=inside)
 
 
 def _synthesised(text: str, synthesis: str) -> str:

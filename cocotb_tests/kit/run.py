@@ -29,7 +29,7 @@ class SimulationFailed(AssertionError):
 
 def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *, platform: Platform | None = None,
              seed: int = 1, waves_on_failure: bool = True, models: str = "", synthesis: str = "",
-             **parameters) -> None:
+             inside: bool = False, **parameters) -> None:
     """Run one cocotb test on a component.
 
     Parameters
@@ -42,7 +42,7 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
         What the test reads back with `parameters()`; `$DERCA_TEST_SEED` overrides the seed. Values must fit JSON.
     waves_on_failure
         Run a failed test again and record a waveform file.
-    models, synthesis
+    models, synthesis, inside
         As `build`.
 
     Raises
@@ -53,7 +53,8 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
     if platform is not None:
         parameters["platform"] = platform.model_dump_json()
     print(f"{module}.{test}: seed {seed} ({SEED} sets another)")
-    binaries = build(factory, models=models, synthesis=synthesis)
+    options = {"models": models, "synthesis": synthesis, "inside": inside}
+    binaries = build(factory, **options)
     with tempfile.TemporaryDirectory(prefix="derca-cocotb-") as place:
         reason = _run(binaries, Path(place), module, test, seed, parameters, waves=False)
     if reason is None:
@@ -62,8 +63,7 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
     if waves_on_failure:
         place = build_directory("waves") / f"{module}-{test}-{seed}-{binaries.name[:8]}"
         shutil.rmtree(place, ignore_errors=True)
-        traced = build(factory, waves=True, models=models, synthesis=synthesis)
-        _run(traced, place, module, test, seed, parameters, waves=True)
+        _run(build(factory, waves=True, **options), place, module, test, seed, parameters, waves=True)
         where = f"; waves: {place / 'dump.vcd'}"
     raise SimulationFailed(f"{module}.{test} failed with seed {seed}: {reason}{where}")
 

@@ -13,13 +13,16 @@ from ..toolchain import build_directory, verilator_command, verilator_environmen
 from .build import call, digest, make, work_dir
 
 VERILATOR_FLAGS = (
-    "--cc", "--exe", "--vpi", "--public-flat-rw", "--prefix", "Vtop", "--timescale", "1ns/1ps",
+    "--cc", "--exe", "--vpi", "--prefix", "Vtop", "--timescale", "1ns/1ps",
     "-Wno-fatal", "-Wno-lint", "-Wno-style",
 )
+#: What cocotb reaches: signals of the top module, or of all modules, which takes three times as long to compile.
+PORTS, INSIDE = ("--public-depth", "1"), ("--public-flat-rw",)
 MAKE_FLAGS = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
 
 
-def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = False) -> Path:
+def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = False,
+          inside: bool = False) -> Path:
     """Compile a design for cocotb; return the folder with the binary `top`.
 
     Parameters
@@ -32,6 +35,8 @@ def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = Fa
         The top module.
     waves
         Build waveform output (VCD) in.
+    inside
+        Let cocotb reach the signals of all modules, not only of the top.
 
     Raises
     ------
@@ -42,7 +47,8 @@ def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = Fa
         import cocotb_tools.config as config
     except ImportError:
         raise MissingToolError("cocotb: not installed; install it with: pip install 'derca-hw[dev]'") from None
-    flags = (*VERILATOR_FLAGS, "--top-module", top, "-o", top, *(("--trace",) if waves else ()))
+    flags = (*VERILATOR_FLAGS, *(INSIDE if inside else PORTS), *(("--trace",) if waves else ()), "--top-module", top,
+             "-o", top)
     key = digest(
         name, " ".join((*flags, *MAKE_FLAGS)).encode(), version("amaranth").encode(), version("cocotb").encode(),
         verilator_version().encode(),
