@@ -222,3 +222,21 @@ def test_a_step_is_cached_only_when_all_it_used_was(tmp_path):
     assert steps.skips("third") and not steps.skips("first")
     assert [(r.number, r.state) for r in steps.records] == [(1, "cached"), (2, "done"), (3, "skipped")]
     assert steps.records[0].seconds == 30 and (new / "seconds").is_file()
+
+
+@pytest.mark.parametrize(("ns", "met"), [(31.6, True), (31.7, False)])
+@pytest.mark.parametrize("ends", [("posedge $glbnet$core", "posedge fast"), ("posedge fast", "negedge $glbnet$core")])
+def test_a_path_between_the_clocks_of_a_doubled_board_counts(ends, ns, met, tmp_path):
+    """Half of 83.3 ns less 10; on a board with one clock there is nothing to count, nor are paths of pins."""
+    def path(source, sink, ns):
+        steps = [{"type": kind, "delay": ns / 2} for kind in ("logic", "setup")]
+        return {"from": source, "to": sink, "path": steps}
+
+    report = {
+        "fmax": {"$glbnet$core": {"achieved": 14.0, "constraint": 12.0},
+                 "fast": {"achieved": 60.0, "constraint": 24.0}},
+        "utilization": {}, "critical_paths": [path("<async>", "posedge fast", 200.0), path(*ends, ns)]}
+    (tmp_path / nextpnr.REPORT).write_text(json.dumps(report))
+    run = routing.routed(1, tmp_path, boards.BOARDS["icebreaker"])
+    assert len(run.clocks) == 3 and run.met is met
+    assert routing.routed(1, tmp_path, boards.BOARDS["ulx3s-85f"]).met

@@ -172,14 +172,33 @@ class Clock:
 
 def clocks(report: dict) -> list[Clock]:
     """The clocks of a report of nextpnr."""
-    return [Clock(name, round(found["achieved"], 2), round(found["constraint"], 2))
+    return [Clock(_clock(name), round(found["achieved"], 2), round(found["constraint"], 2))
             for name, found in sorted(report["fmax"].items())]
+
+
+#: What nextpnr adds to the name of a clock's net.
+_PROMOTED = re.compile(r"^\$glbnet\$|\$(TRELLIS_IO_IN|SB_IO_IN\w*)$")
+
+
+def _clock(name: str) -> str:
+    """The name of a clock, as the design knows it."""
+    return _PROMOTED.sub("", name)
+
+
+def crossings(report: dict) -> dict[str, float]:
+    """The longest path from each clock to each other, in ns; paths of pins are left out."""
+    out = {}
+    for found in report["critical_paths"]:
+        ends = [_clock(found[end].split()[-1]) for end in ("from", "to")]
+        if ends[0] != ends[1] and "<async>" not in ends:
+            out[" to ".join(ends)] = round(sum(s["delay"] for s in found["path"]), 2)
+    return out
 
 
 def critical_path(report: dict, clock: str) -> dict:
     """The critical path from register to register: what logic and wires take, and the signals it comes by."""
     for found in report["critical_paths"]:
-        if found["from"].split()[-1] == found["to"].split()[-1] == clock:
+        if _clock(found["from"].split()[-1]) == _clock(found["to"].split()[-1]) == clock:
             steps = found["path"]
             wires = [s for s in steps if s["type"] == "routing"]
             names = [_signal(s["net"]) for s in wires] + [_signal(steps[-1]["to"]["cell"])]

@@ -33,7 +33,10 @@ PACKERS = {
 
 @dataclass(frozen=True)
 class Routed:
-    """A run with one seed: its folder, what it reached, and what the device holds (resource -> used, available)."""
+    """A run with one seed: its folder, what it reached, and what the device holds (resource -> used, available).
+
+    A path between two clocks counts as a clock: the rate at which it takes as long as it may (`Board.crossing_ns`).
+    """
 
     seed: int
     folder: Path
@@ -65,16 +68,19 @@ def route(netlist: Path, board: Board, seeds: range, progress: Progress) -> list
         folder = nextpnr.place_and_route(
             netlist, board.target, board.part, seed, board.core_mhz, PART,
             checkout.constraints_file(board).read_text(), lambda detail, seed=seed: progress(f"seed {seed}: {detail}"))
-        runs.append(routed(seed, folder))
+        runs.append(routed(seed, folder, board))
         if runs[-1].met:
             return runs
     raise CheckFailed(*_unmet(runs, board))
 
 
-def routed(seed: int, folder: Path) -> Routed:
+def routed(seed: int, folder: Path, board: Board) -> Routed:
     """What a run of nextpnr left in its folder."""
     report = nextpnr.read_report(folder)
     clocks = nextpnr.clocks(report)
+    if board.doubled:
+        needed = round(1000 / board.crossing_ns, 2)
+        clocks += [nextpnr.Clock(name, round(1000 / ns, 2), needed) for name, ns in nextpnr.crossings(report).items()]
     used = {name: (n["used"], n["available"]) for name, n in sorted(report["utilization"].items()) if n["used"]}
     return Routed(seed, folder, clocks, used, {c.name: nextpnr.critical_path(report, c.name) for c in clocks})
 

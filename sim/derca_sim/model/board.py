@@ -55,6 +55,15 @@ class Board:
         return "ice40hx" if self.family == "ice40" and not self.available["DSP"] else self.family
 
     @property
+    def crossing_ns(self) -> float:
+        """What a path between the core clock and the doubled one may take.
+
+        Half a core cycle is the least that there is for any, ten of it for the inputs of the single-ported RAM, which
+        nextpnr takes for registered.
+        """
+        return 500 / self.core_mhz - 10
+
+    @property
     def divisor(self) -> int:
         """Core clock cycles per bit on the UART."""
         return round(self.core_mhz * 1e6 / self.baud)
