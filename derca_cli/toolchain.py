@@ -179,7 +179,7 @@ def command(tool: str) -> list[str]:
 def _start(tool: str) -> list[str]:
     """The wheel's entry point, run by the interpreter that runs us: no search on the PATH can find another tool."""
     wasm = WASM_TOOLS[tool]
-    return [sys.executable, "-c", f"import sys, {wasm.module} as m; sys.exit(m.{wasm.function}(sys.argv[1:]))"]
+    return [sys.executable, str(Path(__file__).with_name("wasm.py")), wasm.module, wasm.function]
 
 
 @functools.cache
