@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from derca_cli.bench import estimate_fit, estimate_pieces
 from derca_cli.bench.estimate_platforms import FITTED, HELD_OUT, platforms
 from derca_cli.build import estimate as model
 from derca_cli.build.rams import Ram, Stored, stored
-from derca_cli.build.structure import blocks
+from derca_cli.build.structure import blocks, sources
 from derca_cli.resources import BLOCKS, KINDS, TARGETS, TOP_ROW, blocks_of, summarise
 from derca_cli.synthesis import synthesise
+from derca_hw.family import Family
+from derca_hw.generate import rtlil
 from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from derca_sim.model.taskset import load_platform
@@ -46,6 +49,30 @@ from derca_sim.model.taskset import load_platform
 ])
 def test_memories_become_the_ram_of_the_family(ram, family, expected):
     assert stored(ram, family) == expected
+
+
+#: What small.toml has not, as far as memories go.
+OTHERS = {
+    "array": {"rows": 2, "cols": 2}, "tile": {"m": 4, "k": 16, "n": 8}, "buffers": {"banks": 3, "spare": 1},
+    "bus": {"data_width": 32}, "scheduler": {"kind": "scan", "tasks": 4, "policies": ["edf", "least_slack"]},
+    "release": {"kind": "swept", "overrun": ["skip", "queue"], "trace": 256},
+    "tables": {"read": "word", "layers": 16, "entries": 64, "regions": 16}, "supervision": {"budgets": True},
+    "store": {"requant_lanes": 1}, "trace": {"depth": 8},
+}
+
+
+@pytest.mark.parametrize("name", ["small", "others"])
+def test_memories_and_events_are_those_of_the_hardware(name, pytestconfig):
+    p = (Platform.model_validate(OTHERS) if name == "others"
+         else load_platform(pytestconfig.rootpath / "sim" / "platforms" / "small.toml"))
+    design = rtlil(p, Family.ECP5)
+    found = estimate_pieces.pieces(design, "derca", blocks_of(design))
+    for row, block in blocks(p, "ecp5").items():
+        real = {(int(width), int(depth)) for width, depth in re.findall(
+            r"^\s*memory width (\d+) size (\d+) ", found[row][0], re.MULTILINE)}
+        assert {(ram.width, ram.depth) for ram in block.rams if ram.count} == real, row
+        assert block.multipliers == len(re.findall(r"cell \\MULT18X18D ", found[row][0])), row
+    assert len(sources(p)) == len(set(re.findall(r"source_(\d+)__valid", found["host interface"][0])))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 135, 150, 180, 188])  # from the fourth on a weight comes and goes again

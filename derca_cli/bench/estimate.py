@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from derca_sim.model.board import BOARDS
+from derca_sim.model.platform import Platform
 from derca_sim.model.taskset import load_platform
 
 from .. import toolchain
@@ -20,8 +21,8 @@ from .estimate_platforms import SEED, platforms
 
 #: Families with an estimate.
 FAMILIES = ("ecp5", "ice40", "ice40hx", "ultrascale")
-#: Fitted platforms that are also synthesised with all blocks dissolved.
-_DISSOLVED = 2
+#: So many of the fitted platforms, with so many elements at most, are also synthesised with all blocks dissolved.
+_DISSOLVED, _ELEMENTS = 2, 16
 
 
 def estimate(
@@ -61,7 +62,7 @@ def estimate(
         if fit:
             apart = [(p, measured[name, p.name]) for p in fitted]
             weights[name] = fit_weights(
-                apart, [(p, areas, measured[name, p.name, "flattened"]) for p, areas in apart[:_DISSOLVED]],
+                apart, [(p, measured[name, p.name], measured[name, p.name, "flattened"]) for p in _dissolved(fitted)],
                 boards[name], name)
         else:
             weights[name] = model.weights_of(name)
@@ -100,7 +101,7 @@ def _measure(known: dict[str, tuple], fit: bool, processes: int, progress) -> di
         units = {pool.submit(areas, p, name): (name, p.name)
                  for name, (fitted, held_out) in known.items() for p in [*fitted, *held_out]}
         units |= {pool.submit(flattened, p, name): (name, p.name, "flattened")
-                  for name, (fitted, _) in known.items() for p in fitted[:_DISSOLVED] if fit}
+                  for name, (fitted, _) in known.items() if fit for p in _dissolved(fitted)}
         try:
             for number, done in enumerate(as_completed(units), 1):
                 out[units[done]] = done.result()
@@ -109,6 +110,10 @@ def _measure(known: dict[str, tuple], fit: bool, processes: int, progress) -> di
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return out
+
+
+def _dissolved(fitted: list[Platform]) -> list[Platform]:
+    return [p for p in fitted if p.array.rows * p.array.cols <= _ELEMENTS][:_DISSOLVED]
 
 
 def _boards(families: list[str]) -> dict[str, list]:

@@ -93,7 +93,7 @@ def _release(p: Platform) -> Block:
         Ram(2, n, 1 + r.sporadic, "shallow"), Ram(1, n, 1, "shallow"),
         Ram(TIME_BITS, (3 if keeps else 2) << bits, 1, "shallow"),
         Ram(TIME_BITS + together, n, ends_apart + r.sporadic, "shallow"),
-        Ram(1, n, r.sporadic + (not ends_apart), "shallow"),
+        Ram(1, n, r.sporadic + (not ends_apart) + (not together) * (ends_apart + r.sporadic), "shallow"),
     ]
     if 4 * size <= DISTRIBUTED:
         rams.append(Ram(TIME_BITS, 4 * size, 1, "early"))
