@@ -12,7 +12,7 @@ from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from derca_sim.model.taskset import load_platform
 
-from .. import toolchain
+from .. import small_sums, toolchain
 from ..build import estimate as model
 from ..build.sources import package_hash
 from ..output import CheckFailed, JsonOption, print_json, show_table, step, write_text
@@ -22,7 +22,7 @@ from .estimate_platforms import SEED, platforms
 #: Families with an estimate.
 FAMILIES = ("ecp5", "ice40", "ice40hx", "ultrascale")
 #: So many of the fitted platforms, with so many elements at most, are also synthesised with all blocks dissolved.
-_DISSOLVED, _ELEMENTS = 2, 16
+_DISSOLVED, _ELEMENTS = 1, 16
 
 
 def estimate(
@@ -117,7 +117,9 @@ def _dissolved(fitted: list[Platform]) -> list[Platform]:
 
 
 def _boards(families: list[str]) -> dict[str, list]:
-    """By family: boards, their platforms, areas of what is around the accelerator, and of everything as it is built."""
+    """By family: boards, their platforms, areas of what is around the accelerator, and of everything as it is built
+    where that is done in another way.
+    """
     from ..checkout import platform_file
     from .estimate_pieces import around, built
 
@@ -125,7 +127,7 @@ def _boards(families: list[str]) -> dict[str, list]:
     for board in BOARDS.values():
         if (name := board.target) in families:
             p = load_platform(platform_file(board))
-            out[name].append((board, p, around(board, p), built(board, p)))
+            out[name].append((board, p, around(board, p), built(board, p) if name in small_sums.TARGETS else {}))
     return out
 
 
