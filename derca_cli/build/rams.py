@@ -20,9 +20,10 @@ class Ram:
     Attributes
     ----------
     style
-        What the hardware makes them of: `shallow`, `buffer` and `early` are `derca_hw.ram.Shallow` and `Buffer`,
-        `table` and `words` are those of the kernel manager; of Amaranth's own, `comb` are read in the cycle of their
-        address, `small` have `derca_hw.ram.ram_style`, `block` are always block RAM, `auto` are Yosys's choice.
+        What the hardware makes them of: `shallow`, `buffer` and `early` are `derca_hw.ram.Shallow` and `Buffer`;
+        `table` are those of the kernel manager, `words` may also be single-port RAM; of Amaranth's own, `comb` are
+        read in the cycle of their address, `small` have `derca_hw.ram.ram_style`, `block` are always block RAM, `auto`
+        are Yosys's choice.
     lane
         Bits that are written at a time; 0 for all.
     """
@@ -114,7 +115,7 @@ class Stored:
 def stored(ram: Ram, family: str) -> Stored:
     """What memories take in a family."""
     kinds = _RAMS[family]
-    if ram.style == "words" and family == "ice40" and ram.width == 32 and ram.depth <= SPRAM_WORDS:
+    if ram.style == "words" and family == "ice40" and ram.depth <= SPRAM_WORDS:
         return Stored()
     found = Stored()
     for column in _columns(ram, kinds):

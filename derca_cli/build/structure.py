@@ -137,7 +137,8 @@ def _kernel(p: Platform) -> Block:
         order, row = WordOrder(p), bits_for(max(t.entries, t.layers) - 1)
         beside = row - bits_for(t.layers - 1)
         depth = order.entry_words + -(-order.layer_words >> beside) << row
-        rams.append(Ram(32 + t.parity, depth + (t.shadow << bits_for(depth - 1)), 1, "words"))
+        rams.append(Ram(32 + t.parity, depth + (t.shadow << bits_for(depth - 1)), 1,
+                        "table" if t.shadow or t.parity else "words"))
         rows = 0
     else:
         layouts = entry_layout(p), layer_layout(p)
