@@ -28,7 +28,7 @@ def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, d
     parts = [structure.blocks(p, family) for p, _ in measured]
     weights = {name: _fit([features(of_one[name], family) for of_one in parts], [areas[name] for _, areas in measured],
                           sizes) for name in parts[0]}
-    weights["board"] = _fit([features(structure.around(p, board), family) for board, p, *_ in boards],
+    weights["board"] = _fit([structure.around(p, board).features for board, p, *_ in boards],  # few: nothing finer
                             [area for _, _, area, _ in boards], [dict.fromkeys(FITTED, 1)] * len(boards))
     weights["flattened"], weights["built"] = {}, {}
     for kind in FITTED:
