@@ -14,8 +14,10 @@ from derca_cli.bench import estimate as bench
 from derca_cli.bench import estimate_fit, estimate_pieces
 from derca_cli.bench.estimate_platforms import FITTED, HELD_OUT, platforms
 from derca_cli.build import estimate as model
+from derca_cli.build import flow
 from derca_cli.build.rams import Ram, Stored, stored
 from derca_cli.build.structure import blocks, sources
+from derca_cli.checkout import platform_file
 from derca_cli.resources import BLOCKS, KINDS, TARGETS, TOP_ROW, blocks_of, summarise
 from derca_cli.synthesis import synthesise
 from derca_hw.family import Family
@@ -154,11 +156,12 @@ def test_the_platforms_are_many_and_differ(family):
 
 
 def test_more_of_anything_has_no_fewer_registers_and_dsp_blocks():
-    """LUT and BRAM may: a memory may become the other."""
-    small = Platform(array={"rows": 4, "cols": 4})
-    for change in ({"array": {"rows": 8, "cols": 8}}, {"buffers": {"banks": 4}}, {"bus": {"data_width": 128}},
+    """LUT and BRAM may: a memory may become the other; with fewer banks than 3 also a queue in registers."""
+    base = {"array": {"rows": 4, "cols": 4}, "buffers": {"banks": 4}}
+    small = Platform.model_validate(base)
+    for change in ({"array": {"rows": 8, "cols": 8}}, {"buffers": {"banks": 8}}, {"bus": {"data_width": 128}},
                    {"scheduler": {"tasks": 16}}, {"tables": {"entries": 4096}}, {"store": {"requant_lanes": 4}}):
-        fields = {"array": {"rows": 4, "cols": 4}, **change}
+        fields = {**base, **change}
         for family in model.fitted()["weights"]:
             before = model.estimate(small, family)[-1]
             after = model.estimate(Platform.model_validate(fields), family)[-1]
@@ -189,8 +192,25 @@ def test_pieces_of_a_design_are_its_rows():
         assert estimate_pieces.weighed(text, "ice40", top) == {kind: rows[row][kind] for kind in KINDS}, row
 
 
-@pytest.mark.parametrize("family", [f for f in ("ecp5", "ice40") if f in model.fitted()["weights"]])
-def test_the_estimate_of_a_small_platform_against_yosys(family, pytestconfig):
-    p = load_platform(pytestconfig.rootpath / "sim" / "platforms" / "small.toml")
+@pytest.mark.parametrize(("family", "platform"), [("ecp5", "small.toml"), ("ice40", "icebreaker.toml")])
+def test_the_estimate_of_a_small_platform_against_yosys(family, platform, pytestconfig):
+    p = load_platform(pytestconfig.rootpath / "sim" / "platforms" / platform)
     errors = estimate_fit.errors(p, estimate_pieces.areas(p, family), model.weights_of(family), family)
     assert all(abs(error) <= model.TOLERANCE for error in errors.values() if error is not None), errors
+
+
+@pytest.mark.parametrize(("board", "synthesised"), [
+    ("icebreaker", {"LUT": 3966, "REG": 2378, "BRAM": 30, "DSP": 8}),
+    ("ulx3s-85f", {"LUT": 25958, "REG": 17544, "BRAM": 129, "DSP": 152}),
+])
+def test_the_estimate_of_a_board_against_its_netlist(board, synthesised):
+    """As measured with Yosys 0.70; the ULX3S has a larger array than any platform that the weights are fitted to."""
+    found = model.estimate_board(load_platform(platform_file(BOARDS[board])), BOARDS[board])
+    for kind in KINDS:
+        assert abs(found[kind] - synthesised[kind]) <= model.TOLERANCE * synthesised[kind], (kind, found)
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_board_has_an_estimate(board):
+    found = model.estimate_board(load_platform(platform_file(BOARDS[board])), BOARDS[board])
+    assert flow.check_estimate(found, BOARDS[board])

@@ -9,6 +9,7 @@ from derca_sim.model.platform import Platform
 
 #: Seed of the choice; another choice needs new weights.
 SEED = 7
+#: So many of either, per family.
 FITTED, HELD_OUT = 14, 6
 #: Families whose devices hold small platforms only.
 SMALL = ("ice40", "ice40hx")
@@ -52,6 +53,7 @@ _LARGE: dict[str, list] = {
     "preemption": ["slice"] * 3 + ["layer"],
     "pipeline": ["decoupled"] * 4 + ["lockstep"],
 }
+#: For `SMALL`; what is not named is as above.
 _FEW = _LARGE | {
     "array": [{"rows": r, "cols": c} for r, c in ((2, 2), (2, 2), (2, 2), (2, 4), (4, 4))],
     "dtype": [{"dtype": "int8"}] * 6 + [{"dtype": "int16"}],
