@@ -23,6 +23,8 @@ from .estimate_platforms import SEED, platforms
 FAMILIES = ("ecp5", "ice40", "ice40hx", "ultrascale")
 #: So many of the fitted platforms, with so many elements at most, are also synthesised with all blocks dissolved.
 _DISSOLVED, _ELEMENTS = 1, 16
+#: Family whose boards tell by what a netlist with small sums is smaller: that of the HX8K is too much for Yosys 0.70.
+_DENSE = "ice40"
 
 
 def estimate(
@@ -64,6 +66,8 @@ def estimate(
             weights[name] = fit_weights(
                 apart, [(p, measured[name, p.name], measured[name, p.name, "flattened"]) for p in _dissolved(fitted)],
                 boards[name], name)
+            if name in small_sums.TARGETS and name != _DENSE:
+                weights[name]["built"] = (weights.get(_DENSE) or model.weights_of(_DENSE))["built"]
         else:
             weights[name] = model.weights_of(name)
         for p in [*fitted, *held_out]:
@@ -118,7 +122,7 @@ def _dissolved(fitted: list[Platform]) -> list[Platform]:
 
 def _boards(families: list[str]) -> dict[str, list]:
     """By family: boards, their platforms, areas of what is around the accelerator, and of everything as it is built
-    where that is done in another way.
+    on `_DENSE`.
     """
     from ..checkout import platform_file
     from .estimate_pieces import around, built
@@ -127,7 +131,7 @@ def _boards(families: list[str]) -> dict[str, list]:
     for board in BOARDS.values():
         if (name := board.target) in families:
             p = load_platform(platform_file(board))
-            out[name].append((board, p, around(board, p), built(board, p) if name in small_sums.TARGETS else {}))
+            out[name].append((board, p, around(board, p), built(board, p) if name == _DENSE else {}))
     return out
 
 

@@ -5,7 +5,6 @@ import numpy as np
 from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
-from .. import small_sums
 from ..build import structure
 from ..build.estimate import FITTED, estimate, estimate_board, features
 from ..resources import KINDS
@@ -22,7 +21,8 @@ def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, d
     dissolved
         Platforms, their areas by block, and those of the flattened design.
     boards
-        Boards, their platforms, the areas of what is around the accelerator, and those of everything as it is built.
+        Boards, their platforms, the areas of what is around the accelerator, and those of everything as it is built, if
+        that is known.
     """
     sizes = [{kind: sum(row[kind] for row in areas.values()) for kind in FITTED} for _, areas in measured]
     parts = [structure.blocks(p, family) for p, _ in measured]
@@ -34,7 +34,7 @@ def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, d
     for kind in FITTED:
         apart = sum(sum(row[kind] for row in areas.values()) for _, areas, _ in dissolved)
         weights["flattened"][kind] = round(sum(flat[kind] for *_, flat in dissolved) / apart, 4) if apart else 1
-    if boards and family in small_sums.TARGETS:
+    if any(total for *_, total in boards):
         plain = [estimate_board(p, board, weights) for board, p, *_ in boards]
         weights["built"] = {kind: round(sum(total[kind] for *_, total in boards) / sum(one[kind] for one in plain), 4)
                             for kind in FITTED}
