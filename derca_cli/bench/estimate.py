@@ -12,7 +12,7 @@ from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from derca_sim.model.taskset import load_platform
 
-from .. import toolchain
+from .. import small_sums, toolchain
 from ..build import estimate as model
 from ..build.sources import package_hash
 from ..output import CheckFailed, JsonOption, print_json, show_table, step, write_text
@@ -21,8 +21,10 @@ from .estimate_platforms import SEED, platforms
 
 #: Families with an estimate.
 FAMILIES = ("ecp5", "ice40", "ice40hx", "ultrascale")
-#: Fitted platforms that are also synthesised with all blocks dissolved.
-_DISSOLVED = 3
+#: So many of the fitted platforms, with so many elements at most, are also synthesised with all blocks dissolved.
+_DISSOLVED, _ELEMENTS = 1, 16
+#: Family whose boards tell by what a netlist with small sums is smaller: that of the HX8K is too much for Yosys 0.70.
+_DENSE = "ice40"
 
 
 def estimate(
@@ -35,7 +37,7 @@ def estimate(
 ):
     """Compare the estimate of area with the synthesis of many platforms, some of which it was not fitted to.
 
-    Every block of every platform is synthesised by Yosys, about 20 minutes on two cores the first time; what has not
+    Every block of every platform is synthesised by Yosys, about an hour of one core the first time; what has not
     changed since an earlier call is kept in build/. With --fit the weights are determined anew and written with the
     errors found.
 
@@ -51,22 +53,23 @@ def estimate(
     from .estimate_fit import fit as fit_weights
 
     families = [f for f in FAMILIES if not family or f in family]
-    fitted, held_out = platforms()
+    known = {name: platforms(name) for name in families}
     with step("preparing Yosys"):
         version = toolchain.version("yosys")
-    with step(f"measuring {len(fitted) + len(held_out)} platforms") as running:
-        measured = _measure([*fitted, *held_out], fitted[:_DISSOLVED] if fit else [], families, processes,
-                            running.update)
+    with step(f"measuring {sum(len(some) for pair in known.values() for some in pair)} platforms") as running:
+        measured = _measure(known, fit, processes, running.update)
         boards = _boards(families) if fit else {}
     weights, rows, totals = {}, [], []
-    for name in families:
+    for name, (fitted, held_out) in known.items():
         if fit:
             apart = [(p, measured[name, p.name]) for p in fitted]
             weights[name] = fit_weights(
-                apart, [(p, areas, measured[name, p.name, "flattened"]) for p, areas in apart[:_DISSOLVED]],
+                apart, [(p, measured[name, p.name], measured[name, p.name, "flattened"]) for p in _dissolved(fitted)],
                 boards[name], name)
+            if name in small_sums.TARGETS and name != _DENSE:
+                weights[name]["built"] = (weights.get(_DENSE) or model.weights_of(_DENSE))["built"]
         else:
-            weights[name] = model.fitted()["weights"][name]
+            weights[name] = model.weights_of(name)
         for p in [*fitted, *held_out]:
             found = errors(p, measured[name, p.name], weights[name], name)
             rows.append({"family": name, "platform": p.name, "held_out": p in held_out, **found})
@@ -78,12 +81,10 @@ def estimate(
         "errors": rows, "platforms": totals, "weights": weights,
     }
     if fit:
-        known = {}
-        if len(families) < len(FAMILIES):
-            known = model.fitted()
-            for key in ("errors", "platforms"):
-                result[key] = [row for row in known.get(key, []) if row["family"] not in families] + result[key]
-        result["weights"] = {**known.get("weights", {}), **weights}
+        before = model.fitted() if len(families) < len(FAMILIES) else {}
+        for key in ("errors", "platforms"):
+            result[key] = [row for row in before.get(key, []) if row["family"] not in families] + result[key]
+        result["weights"] = {**before.get("weights", {}), **weights}
         write_text(Path(model.__file__).parent / "data" / model.COEFFICIENTS, json.dumps(result, indent=1) + "\n")
     if as_json:
         print_json(result)
@@ -95,14 +96,16 @@ def estimate(
         raise CheckFailed(*wrong)
 
 
-def _measure(judged: list[Platform], dissolved: list[Platform], families: list[str], processes: int, progress) -> dict:
-    """Areas by (family, platform), and of the flattened design by (family, platform, "flattened")."""
+def _measure(known: dict[str, tuple], fit: bool, processes: int, progress) -> dict:
+    """Areas by (family, platform); for a fit those of flattened designs by (family, platform, "flattened")."""
     from .estimate_pieces import areas, flattened
 
     out = {}
     with ProcessPoolExecutor(processes) as pool:
-        units = {pool.submit(areas, p, name): (name, p.name) for p in judged for name in families}
-        units |= {pool.submit(flattened, p, name): (name, p.name, "flattened") for p in dissolved for name in families}
+        units = {pool.submit(areas, p, name): (name, p.name)
+                 for name, (fitted, held_out) in known.items() for p in [*fitted, *held_out]}
+        units |= {pool.submit(flattened, p, name): (name, p.name, "flattened")
+                  for name, (fitted, _) in known.items() if fit for p in _dissolved(fitted)}
         try:
             for number, done in enumerate(as_completed(units), 1):
                 out[units[done]] = done.result()
@@ -113,16 +116,22 @@ def _measure(judged: list[Platform], dissolved: list[Platform], families: list[s
     return out
 
 
+def _dissolved(fitted: list[Platform]) -> list[Platform]:
+    return [p for p in fitted if p.array.rows * p.array.cols <= _ELEMENTS][:_DISSOLVED]
+
+
 def _boards(families: list[str]) -> dict[str, list]:
-    """By family: boards, their platforms, and the areas of what is around the accelerator."""
+    """By family: boards, their platforms, areas of what is around the accelerator, and of everything as it is built
+    on `_DENSE`.
+    """
     from ..checkout import platform_file
-    from .estimate_pieces import around
+    from .estimate_pieces import around, built
 
     out = {name: [] for name in families}
     for board in BOARDS.values():
         if (name := board.target) in families:
             p = load_platform(platform_file(board))
-            out[name].append((board, p, around(board, p)))
+            out[name].append((board, p, around(board, p), built(board, p) if name == _DENSE else {}))
     return out
 
 

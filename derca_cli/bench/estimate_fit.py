@@ -6,12 +6,12 @@ from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
 from ..build import structure
-from ..build.estimate import block_inputs, estimate, inputs
+from ..build.estimate import FITTED, estimate, estimate_board, features
 from ..resources import KINDS
 
 
 def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, dict, dict]],
-        boards: list[tuple[Board, Platform, dict]], family: str) -> dict:
+        boards: list[tuple[Board, Platform, dict, dict]], family: str) -> dict:
     """Weights of one family.
 
     Parameters
@@ -21,30 +21,34 @@ def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, d
     dissolved
         Platforms, their areas by block, and those of the flattened design.
     boards
-        Boards, their platforms, and the areas of what is around the accelerator.
+        Boards, their platforms, the areas of what is around the accelerator, and those of everything as it is built, if
+        that is known.
     """
-    sizes = [{kind: max(1, sum(row[kind] for row in areas.values())) for kind in KINDS} for _, areas in measured]
-    features = [inputs(p, family) for p, _ in measured]
-    weights = {block: _fit([one[block] for one in features], [areas[block] for _, areas in measured], sizes)
-               for block in features[0]}
-    weights["board"] = _fit([block_inputs(structure.around(p, board), family) for board, p, _ in boards],
-                            [area for *_, area in boards], [dict.fromkeys(KINDS, 1)] * len(boards))
-    weights["flattened"] = {}
-    for kind in KINDS:
+    sizes = [{kind: sum(row[kind] for row in areas.values()) for kind in FITTED} for _, areas in measured]
+    parts = [structure.blocks(p, family) for p, _ in measured]
+    weights = {name: _fit([features(of_one[name], family) for of_one in parts], [areas[name] for _, areas in measured],
+                          sizes) for name in parts[0]}
+    weights["board"] = _fit([structure.around(p, board).features for board, p, *_ in boards],  # few: nothing finer
+                            [area for _, _, area, _ in boards], [dict.fromkeys(FITTED, 1)] * len(boards))
+    weights["flattened"], weights["built"] = {}, {}
+    for kind in FITTED:
         apart = sum(sum(row[kind] for row in areas.values()) for _, areas, _ in dissolved)
         weights["flattened"][kind] = round(sum(flat[kind] for *_, flat in dissolved) / apart, 4) if apart else 1
+    if any(total for *_, total in boards):
+        plain = [estimate_board(p, board, weights) for board, p, *_ in boards]
+        weights["built"] = {kind: round(sum(total[kind] for *_, total in boards) / sum(one[kind] for one in plain), 4)
+                            for kind in FITTED}
     return weights
 
 
-def _fit(features: list[dict], areas: list[dict], sizes: list[dict]) -> dict[str, dict[str, float]]:
+def _fit(counts: list[dict], areas: list[dict], sizes: list[dict]) -> dict[str, dict[str, float]]:
     """Weights by kind of one block: errors count relative to the size of their platform."""
     out = {}
-    for kind in KINDS:
-        names = sorted({name for one in features for name in one[kind]})
+    names = sorted({name for one in counts for name in one})
+    matrix = np.array([[float(one.get(name, 0)) for name in names] for one in counts]).reshape(len(counts), len(names))
+    for kind in FITTED:
         scale = np.array([size[kind] for size in sizes], float)
-        matrix = np.array([[float(one[kind].get(name, 0)) for name in names] for one in features])
-        found = nnls(matrix.reshape(len(features), len(names)) / scale[:, None],
-                     np.array([float(area[kind]) for area in areas]) / scale)
+        found = nnls(matrix / scale[:, None], np.array([float(area[kind]) for area in areas]) / scale)
         out[kind] = {n: float(f"{w:.5g}") for n, w in zip(names, found, strict=True) if w > 0}
     return out
 
@@ -78,7 +82,8 @@ def nnls(matrix: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 def synthesised(areas: dict, weights: dict) -> dict[str, float]:
     """The total of blocks that were kept apart, as if dissolved by the ratio that `weights` holds."""
-    return {kind: round(sum(row[kind] for row in areas.values()) * weights["flattened"][kind], 1) for kind in KINDS}
+    return {kind: round(sum(row[kind] for row in areas.values()) * weights["flattened"].get(kind, 1), 1)
+            for kind in KINDS}
 
 
 def errors(p: Platform, areas: dict, weights: dict, family: str) -> dict[str, float | None]:

@@ -12,6 +12,8 @@ from derca_hw.family import Family
 from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
+from .. import nextpnr
+from ..build.flow import PART
 from ..resources import BLOCKS, TARGETS, TOP_ROW, blocks_of, flat_cells, instances, weigh
 from ..rtl.build import python_sources
 from ..synthesis import cached, synthesise
@@ -44,6 +46,15 @@ def around(board: Board, p: Platform) -> dict[str, float]:
     design = board_rtlil(board, p)
     derca = {module: name for module, name in instances(design, BOARD_TOP).items() if name == TOP}
     return weighed(pieces(design, BOARD_TOP, derca)[TOP_ROW][0], board.target, BOARD_TOP)
+
+
+def built(board: Board, p: Platform) -> dict[str, float]:
+    """LUT, REG, BRAM and DSP of a board's netlist."""
+    from derca_hw.generate import BOARD_TOP, board_rtlil
+
+    target = TARGETS[board.target]
+    netlist = nextpnr.netlist(board_rtlil(board, p), target, BOARD_TOP, PART, dense=True)
+    return weigh(flat_cells(json.loads((netlist.parent / "stat.json").read_text())), target)
 
 
 def pieces(design: str, top: str, kept: dict[str, str]) -> dict[str, tuple[str, str]]:

@@ -1,8 +1,8 @@
 """LUT, REG, BRAM and DSP of a platform in milliseconds, before anything is generated or synthesised.
 
-A block's area is a weighted sum of its features (`structure`): LUTs and registers with fitted weights, to which LUTs of
-its LUT RAMs come; BRAM as a fitted multiple of the blocks that its memories need and a constant; DSP blocks likewise
-from elements and lanes. `derca bench estimate` measures, fits and writes the weights with their errors.
+BRAM and DSP blocks follow from the platform's memories and multipliers by rule (`rams`, `structure`). LUTs and
+registers of a block are sums of its features and of what its memories take beside block RAM, with fitted weights.
+`derca bench estimate` measures, fits and writes the weights with their errors.
 """
 
 import functools
@@ -14,11 +14,14 @@ from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
 from ..resources import KINDS
-from .structure import Block, around, blocks, smallest_block, stored
+from .rams import Stored, smallest_block, stored
+from .structure import Block, around, blocks
 
 COEFFICIENTS = "coefficients.json"
 #: Largest error that a total may have.
 TOLERANCE = 0.15
+#: What has weights.
+FITTED = ("LUT", "REG")
 
 
 @functools.cache
@@ -27,30 +30,24 @@ def fitted() -> dict:
     return json.loads((resources.files(__package__) / "data" / COEFFICIENTS).read_text())
 
 
-#: What multipliers are made for.
-_MULTIPLIERS = ("elements", "products", "lanes", "lanes of two bytes", "bytes of elements")
+def features(block: Block, family: str) -> dict[str, float]:
+    """What a block's LUTs and registers are fitted with."""
+    memories = _memories(block, family)
+    return {**block.features, "LUT RAM": memories.luts, "bits in registers": memories.bits,
+            "bits read out of LUT RAM": memories.read, "emulated bits": memories.emulated}
 
 
-def inputs(p: Platform, family: str) -> dict[str, dict[str, dict[str, float]]]:
-    """By block and kind: the features with which the kind is fitted."""
-    return {name: block_inputs(block, family) for name, block in blocks(p).items()}
-
-
-def block_inputs(block: Block, family: str) -> dict[str, dict[str, float]]:
-    """By kind: the features with which the kind is fitted."""
-    sizes = [stored(ram, family) for ram in block.rams]
-    logic = {**block.features, "LUT RAM": sum(luts for _, luts in sizes)}
+def area(block: Block, family: str, weights: dict[str, dict[str, float]]) -> dict[str, float]:
+    """LUT, REG, BRAM and DSP of a block."""
+    counts = features(block, family)
     return {
-        "LUT": logic, "REG": logic,
-        "BRAM": {"one": 1, "blocks": sum(blocks for blocks, _ in sizes)},
-        "DSP": {f: block.features[f] for f in _MULTIPLIERS if f in block.features},
+        **{kind: sum(weights[kind].get(name, 0) * count for name, count in counts.items()) for kind in FITTED},
+        "BRAM": _memories(block, family).blocks, "DSP": block.multipliers,
     }
 
 
-def weighted(kinds: dict[str, dict[str, float]], weights: dict[str, dict[str, float]]) -> dict[str, float]:
-    """LUT, REG, BRAM and DSP of a block's features."""
-    return {kind: sum(weights[kind].get(feature, 0) * value for feature, value in kinds[kind].items())
-            for kind in KINDS}
+def _memories(block: Block, family: str) -> Stored:
+    return sum((stored(ram, family) for ram in block.rams), Stored())
 
 
 def estimate(p: Platform, family: str, weights: dict | None = None) -> list[dict]:
@@ -68,14 +65,14 @@ def estimate(p: Platform, family: str, weights: dict | None = None) -> list[dict
     """
     if weights is None:
         weights = weights_of(family)
-    rows = [{"module": name, **weighted(kinds, weights[name])} for name, kinds in inputs(p, family).items()]
+    rows = [{"module": name, **area(block, family, weights[name])} for name, block in blocks(p, family).items()]
     dissolved = weights["flattened"]
-    total = {kind: sum(row[kind] for row in rows) * dissolved[kind] for kind in KINDS}
+    total = {kind: sum(row[kind] for row in rows) * dissolved.get(kind, 1) for kind in KINDS}
     return [_rounded(row, family) for row in [*rows, {"module": "total", **total}]]
 
 
-def estimate_board(p: Platform, board: Board) -> dict[str, float]:
-    """LUT, REG, BRAM and DSP of a board's top with the accelerator of a platform.
+def estimate_board(p: Platform, board: Board, weights: dict | None = None) -> dict[str, float]:
+    """LUT, REG, BRAM and DSP of a board's top with the accelerator of a platform, as `derca build` synthesises it.
 
     Raises
     ------
@@ -83,9 +80,10 @@ def estimate_board(p: Platform, board: Board) -> dict[str, float]:
         For a board whose family has no weights.
     """
     family = board.target
-    weights = weights_of(family)
-    total, added = estimate(p, family)[-1], weighted(block_inputs(around(p, board), family), weights["board"])
-    return _rounded({kind: total[kind] + added[kind] for kind in KINDS}, family)
+    if weights is None:
+        weights = weights_of(family)
+    total, added = estimate(p, family, weights)[-1], area(around(p, board), family, weights["board"])
+    return _rounded({kind: (total[kind] + added[kind]) * weights["built"].get(kind, 1) for kind in KINDS}, family)
 
 
 def weights_of(family: str) -> dict:

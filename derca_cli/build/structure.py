@@ -1,238 +1,260 @@
-"""What a platform is made of, in numbers that area follows: memories, registers, elements, per block of the top.
+"""What a platform is made of, in numbers that area follows: memories, multipliers, registers, per block of the top.
 
-Each block of `resources.BLOCKS`, and what a board has around them, has its memories and its features. Memories become
-block RAM or LUT RAM by the rule of Yosys (`stored`); a feature is a count, such as elements of the array or bits of an
-entry, and the estimate weighs it.
+Each block of `resources.BLOCKS`, and what a board has around them, has its memories, which `rams` knows the RAM of, its
+multipliers and its features. A feature is a count, such as elements of the array or bits of an entry, and the estimate
+weighs it.
 """
 
 from dataclasses import dataclass
 
-from derca_hw.ram import BLOCK_WIDTH, BLOCK_WORTH, DISTRIBUTED
+from derca_hw.accelerator.multiplier import SB_MAC16_BLOCKS, LongProduct
+from derca_hw.accelerator.regions import RegionTracker
+from derca_hw.accelerator.store import StoreEngine
+from derca_hw.host.activity import LAP
+from derca_hw.host.events import EventCollector
+from derca_hw.host.statistics import WORDS
+from derca_hw.layouts import EVENT_KIND_BITS, Layouts, Part
+from derca_hw.memory.write import waiting_bursts
+from derca_hw.ram import DISTRIBUTED
+from derca_hw.release.datapath import TIME_BITS, State
+from derca_hw.release.parallel import STAMP_BITS
+from derca_hw.release.stamps import SMALL
+from derca_sim.events import ARG_BITS, WITH_REGION, Kind
 from derca_sim.model.board import Board
+from derca_sim.model.link import CAPACITY
 from derca_sim.model.platform import Platform
+from derca_sim.model.registers import COUNTER_BITS, READ_WINDOWS, Fault
 from derca_sim.model.tables import RowLayout, WordOrder, bits_for, entry_layout, index_layout, layer_layout
+from derca_sim.model.timing import EventTiming, store_commands
 
-
-@dataclass(frozen=True)
-class Ram:
-    """Equal memories: `count` of `depth` words of `width` bits.
-
-    `style`: `block` never becomes LUT RAM, `distributed` does where the family has any, `auto` is Yosys's choice;
-    `spram` is `block`, or single-port RAM of an iCE40 UltraPlus.
-    """
-
-    width: int
-    depth: int
-    count: int = 1
-    style: str = "auto"
-
-
-@dataclass(frozen=True)
-class RamKinds:
-    """The RAMs of a family.
-
-    Attributes
-    ----------
-    shapes
-        Width and depth that a block can take.
-    block
-        Blocks of the report that one of them is.
-    cost
-        What Yosys takes a block for, in units of a LUT RAM's `unit`.
-    lut
-        Width and depth of a LUT RAM and its LUTs; None where the family has none.
-    unit
-        Cost of a LUT RAM.
-    """
-
-    shapes: tuple[tuple[int, int], ...]
-    block: float
-    cost: int
-    lut: tuple[int, int, int] | None
-    unit: int = 0
-
-
-_RAMS = {
-    "ecp5": RamKinds(((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)), 1, 128, (4, 16, 6), 4),
-    "ice40": RamKinds(((16, 256), (8, 512), (4, 1024), (2, 2048)), 1, 64, None),
-    "ultrascale": RamKinds(
-        ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)), 0.5, 129, (14, 32, 8), 16),
-}
-
-
-#: Words of an SB_SPRAM256KA.
-_SPRAM_WORDS = 1 << 14
-
-_RAMS["ice40hx"] = _RAMS["ice40"]
-
-
-def stored(ram: Ram, family: str) -> tuple[float, float]:
-    """Blocks and LUTs that memories take in a family."""
-    kinds = _RAMS[family]
-    blocks = min(-(-ram.width // width) * -(-ram.depth // depth) for width, depth in kinds.shapes)
-    if ram.style == "spram" and family == "ice40" and ram.depth <= _SPRAM_WORDS:
-        return 0, 0
-    if kinds.lut is None:
-        if ram.style != "block" and ram.depth <= kinds.shapes[0][1]:
-            columns = [min(BLOCK_WIDTH, ram.width - low) for low in range(0, ram.width, BLOCK_WIDTH)]
-            blocks = sum(width * ram.depth >= BLOCK_WORTH for width in columns)
-        return ram.count * blocks * kinds.block, 0
-    width, depth, luts = kinds.lut
-    cells = -(-ram.width // width) * -(-ram.depth // depth)
-    in_luts = ram.style == "distributed" or ram.style == "auto" and cells * kinds.unit < blocks * kinds.cost
-    return (0, ram.count * cells * luts) if in_luts else (ram.count * blocks * kinds.block, 0)
-
-
-def smallest_block(family: str) -> float:
-    """Blocks of the report that the smallest block RAM is."""
-    return _RAMS[family].block
+from .rams import Ram
 
 
 @dataclass(frozen=True)
 class Block:
-    """What a block consists of."""
+    """What a block consists of. `multipliers` are DSP blocks, where the family has them."""
 
     features: dict[str, float]
     rams: tuple[Ram, ...] = ()
+    multipliers: int = 0
 
 
-def shallow(width: int, depth: int, count: int = 1) -> Ram:
-    """A memory of `derca_hw.ram`."""
-    return Ram(width, depth, count, "distributed" if depth <= DISTRIBUTED else "auto")
-
-
-def _table(p: Platform, layout: RowLayout, rows: int) -> list[Ram]:
-    """The memories of a table of the kernel manager: one per 32-bit word of a row."""
-    depth = rows << p.tables.shadow
-    widths = [min(32, layout.width - low) + p.tables.parity for low in range(0, layout.width, 32)]
-    return [Ram(width, depth, widths.count(width), "block") for width in sorted(set(widths))]
-
-
-def blocks(p: Platform) -> dict[str, Block]:
+def blocks(p: Platform, family: str) -> dict[str, Block]:
     """The blocks of a platform, by their rows of the resource table."""
     return {
         "scheduler": _scheduler(p), "job release": _release(p), "memory interface": _memory(p),
-        "kernel management": _kernel(p), "accelerator": _accelerator(p), "host interface": _host(p),
+        "kernel management": _kernel(p), "accelerator": _accelerator(p, family), "host interface": _host(p),
         "top level": _top(p),
     }
 
 
+def _task_bits(p: Platform) -> int:
+    return bits_for(p.scheduler.tasks - 1)
+
+
+def _pages(p: Platform) -> int:
+    return 1 + p.tables.shadow
+
+
 def _scheduler(p: Platform) -> Block:
-    s, tasks = p.scheduler, p.scheduler.tasks
-    bits, pages = bits_for(tasks - 1), 1 + p.tables.shadow
-    regions = bits_for(p.tables.regions)
-    rams = [Ram(regions, pages << bits), Ram(regions, tasks)]
-    features = {"one": 1, "key bits": s.time_width, "task bits": bits, "region bits": regions,
-                "other policies": len(s.policies) - 1}
-    if "least_slack" in s.policies:
-        rams.append(Ram(s.time_width, pages << bits))
+    s, tasks, bits = p.scheduler, p.scheduler.tasks, _task_bits(p)
+    regions, slack = bits_for(p.tables.regions), "least_slack" in s.policies
+    rams = [Ram(regions, _pages(p) << bits), Ram(regions, tasks)]
+    features = {"one": 1, "key bits": s.time_width, "task bits": bits, "region bits": regions, "slack": slack}
+    if slack:
+        rams.append(Ram(s.time_width, _pages(p) << bits))
     if s.kind == "heap":
-        rams.append(Ram(s.time_width + bits + 1, tasks + 1, 2))
+        rams.append(Ram(s.time_width + bits + 1, tasks + 1, 2, "comb"))
         features |= {"heap": 1, "key bits of a heap": s.time_width}
     elif s.kind == "scan":
         rams.append(Ram(s.time_width + 2, tasks))
         features |= {"scan": 1}
+        if "abort" in p.release.overrun:
+            rams.append(Ram(1, tasks, 1, "comb"))
     else:
         features |= {"slots": tasks, "key bits of slots": tasks * s.time_width}
     return Block(features, tuple(rams))
 
 
 def _release(p: Platform) -> Block:
-    r, tasks = p.release, p.scheduler.tasks
-    bits, pages = bits_for(tasks - 1), 1 + p.tables.shadow
-    slack, keeps = "least_slack" in p.scheduler.policies, len(r.overrun) > 1 or r.overrun != ("skip",)
+    r, n, bits, pages = p.release, p.scheduler.tasks, _task_bits(p), _pages(p)
+    slack = "least_slack" in p.scheduler.policies
     if r.kind == "parallel":
-        time = p.scheduler.time_width
-        return Block({"one": 1, "timers": tasks, "bits of timers": tasks * time, "slack": slack},
-                     (Ram(time, pages << bits, 3 + slack), Ram(time, tasks, 2)))
-    size = 1 << bits
-    return Block(
-        {"one": 1, "swept": 1, "task bits": bits, "keeps": keeps, "slack": slack, "tasks": tasks, "pages": pages},
-        (shallow(32, size * (3 if keeps else 2)), shallow(32, size * 4 * pages),
-         shallow(6, size), shallow(4, size * pages), shallow(33, size, 2)))
+        time, at_once = p.scheduler.time_width, p.scheduler.kind == "tournament"
+        return Block({"one": 1, "timers": n, "bits of timers": n * time, "stamps": n * STAMP_BITS,
+                      "keys at once": at_once * n * time, "sporadic timers": r.sporadic * n,
+                      "pages of modes": pages * n, "slack": slack},
+                     (Ram(time, pages << bits, 3 + slack, "comb"), Ram(time, n, 2 - at_once, "comb")))
+    keeps, size = len(r.overrun) > 1 or r.overrun != ("skip",), pages << bits
+    ends_apart = not (4 * size <= DISTRIBUTED and pages == 1 and not slack)
+    together = n <= SMALL
+    rams = [
+        Ram(4 if keeps else 2, size, 1, "shallow"), Ram(State(keeps).size + 2, n, 1, "shallow"),
+        Ram(2, n, 1 + r.sporadic, "shallow"), Ram(1, n, 1, "shallow"),
+        Ram(TIME_BITS, (3 if keeps else 2) << bits, 1, "shallow"),
+        Ram(TIME_BITS + together, n, ends_apart + r.sporadic, "shallow"),
+        Ram(1, n, r.sporadic + (not ends_apart) + (not together) * (ends_apart + r.sporadic), "shallow"),
+    ]
+    if 4 * size <= DISTRIBUTED:
+        rams.append(Ram(TIME_BITS, 4 * size, 1, "early"))
+    else:
+        rams += [Ram(TIME_BITS, 2 * size, 1, "early"), Ram(TIME_BITS, (1 + slack) * size, 1, "early")]
+    return Block({"one": 1, "swept": 1, "task bits of visits": bits, "sporadic visits": r.sporadic, "keeps": keeps,
+                  "slack": slack}, tuple(rams))
 
 
 def _memory(p: Platform) -> Block:
-    bits, pages = bits_for(p.scheduler.tasks - 1), 1 + p.tables.shadow
+    bits, lay = _task_bits(p), Layouts(p)
+    windows, failures, commands = p.supervision.windows, p.supervision.failures, store_commands(p)
+    panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
+    bursts = p.m_panels * (-(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1)  # of a store command, at most
+    sequence = 1 + bits_for(commands * bursts + 2)
+    source = lay.target.size + bits
+    ends = sequence + (3 + bits_for(commands) if failures else 0) + bits
     return Block(
-        {"one": 1, "address bits": p.bus.address_width, "data bits": p.bus.data_width, "task bits": bits,
-         "outstanding bits": bits_for(p.bus.outstanding)},
-        (shallow(p.bus.address_width, pages << bits, 6), Ram(32, p.bus.outstanding + 1), Ram(9, 16)))
+        {"one": 1, "address bits": p.bus.address_width, "data bits": p.bus.data_width, "failures": failures,
+         "sequence bits": sequence, "source bits": source, "windows": windows,
+         "address bits of windows": windows * p.bus.address_width},
+        (Ram(min(32, p.bus.address_width), _pages(p) << bits, 2 * (1 + len(READ_WINDOWS)) * windows, "small"),
+         Ram(source + 3, p.bus.outstanding + 1, 1, "buffer"),
+         Ram(bits_for(p.bus.burst_beats - 1) + 3 * failures, waiting_bursts(p), 1, "buffer"),
+         Ram(ends, commands, 1, "buffer")))
+
+
+def _table(p: Platform, layout: RowLayout, rows: int) -> list[Ram]:
+    """The memories of a table of the kernel manager: one per 32-bit word of a row."""
+    depth = rows + (p.tables.shadow << bits_for(rows - 1))
+    widths = [min(32, layout.width - low) + p.tables.parity for low in range(0, layout.width, 32)]
+    return [Ram(width, depth, widths.count(width), "table") for width in sorted(set(widths))]
 
 
 def _kernel(p: Platform) -> Block:
-    t = p.tables
-    index = index_layout(p)
-    regions = t.regions << bits_for(p.scheduler.tasks - 1)
+    t, index = p.tables, index_layout(p)
+    regions = p.scheduler.tasks << bits_for(t.regions - 1)
     rams = _table(p, index, regions)
     in_words = t.read == "word"
     if in_words:
-        order = WordOrder(p)
-        deep = (order.entry_words + order.layer_words) * max(t.layers, t.entries) << t.shadow
-        rams.append(Ram(32 + t.parity, deep, 1, "spram" if not (t.shadow or t.parity) else "block"))
+        order, row = WordOrder(p), bits_for(max(t.entries, t.layers) - 1)
+        beside = row - bits_for(t.layers - 1)
+        depth = order.entry_words + -(-order.layer_words >> beside) << row
+        rams.append(Ram(32 + t.parity, depth + (t.shadow << bits_for(depth - 1)), 1,
+                        "table" if t.shadow or t.parity else "words"))
+        rows = 0
     else:
-        rams += _table(p, entry_layout(p), t.entries) + _table(p, layer_layout(p), t.layers)
-    layouts = (index,) if in_words else (index, entry_layout(p), layer_layout(p))
-    return Block({"one": 1, "in words": in_words, "row bits": sum(layout.width for layout in layouts),
-                  "guarded words": t.parity * sum(layout.words for layout in layouts),
-                  "pages": 1 + t.shadow, "deep index": (regions << t.shadow) / 1024}, tuple(rams))
+        layouts = entry_layout(p), layer_layout(p)
+        for layout, count in zip(layouts, (t.entries, t.layers), strict=True):
+            rams += _table(p, layout, count)
+        rows = sum(layout.width for layout in layouts)
+    return Block({"one": 1, "in words": in_words, "bits of rows": rows, "index bits": index.width,
+                  "guarded bits": t.parity * (index.width + rows), "guarded": t.parity, "pages": t.shadow},
+                 tuple(rams))
 
 
 def _panel(p: Platform, lanes: int, panels: int) -> Ram:
     word = max(lanes, p.beat_bytes)
     words = p.tile.k * lanes // word
-    return Ram(8 * word, p.buffers.slots << bits_for(panels - 1) + bits_for(words - 1))
+    return Ram(8 * word, p.buffers.slots << bits_for(panels - 1) + bits_for(words - 1), 1, "buffer",
+               8 * p.beat_bytes)
 
 
-def _accelerator(p: Platform) -> Block:
+def _queue(width: int, depth: int) -> Ram:
+    """The memory of a `DroppableQueue`; on the iCE40 two payloads stand in registers, as their RAM would."""
+    return Ram(width, 1 << (depth - 1).bit_length(), 1, "shallow" if depth > 2 else "comb")
+
+
+def _accelerator(p: Platform, family: str) -> Block:
     rows, cols, element = p.array.rows, p.array.cols, p.array.element_bytes
-    slots, banks, beat = p.buffers.slots, p.buffers.banks, p.beat_bytes
-    word = 8 * beat * p.bank_word_beats
-    column = bits_for(p.tile.n // max(1, beat // 4) - 1)
+    slots, banks, lanes, lay = p.buffers.slots, p.buffers.banks, p.store.requant_lanes, Layouts(p)
+    address, in_words = p.bus.address_width, p.tables.read == "word"
+    products, long = rows * cols, LongProduct.BLOCKS * lanes
+    alone = family == "ice40" and products + long <= SB_MAC16_BLOCKS  # an element in a block of its own
+    pairs = family == "ice40" and element == 1 and not alone  # two products in a block
+    word = 8 * p.beat_bytes * p.bank_word_beats
+    column = bits_for(p.tile.n // max(1, p.beat_bytes // 4) - 1)
+    unused = (p.beat_bytes - 1).bit_length()
+    kept = lay.parameters.size - bits_for(p.tables.layers - 1) - 2 * unused
+    parameters = (Ram(lay.told["data"].width, p.tables.layers << Part.as_shape().width, 1, "buffer") if in_words
+                  else Ram(kept, p.tables.layers, 1, "buffer"))
+    spare = Ram(bits_for(p.m_panels) + bits_for(p.tile.n) + bits_for(p.tables.layers - 1), banks,
+                int(p.buffers.spare > 0), "comb")
+    steps = {side: max(1, p.beat_bytes // its) for side, its in (("a", p.a_lanes), ("b", p.b_lanes))}
     return Block(
         {
-            "one": 1, "elements": rows * cols, "bytes of elements": rows * cols * element, "rows": rows,
-            "operand bytes": (rows + cols) * element, "bank bits": rows * 32 * banks,
-            "word bits": word, "panel bytes": p.a_lanes + p.b_lanes, "lanes": p.store.requant_lanes,
-            "lanes of two bytes": p.store.requant_lanes * (element - 1), "data bits": p.bus.data_width,
-            "address bits": p.bus.address_width, "slots": slots, "banks": banks, "spare": p.buffers.spare,
-            "inside layers": p.preemption == "slice", "decoupled": p.pipeline == "decoupled",
-            "lockstep": p.pipeline == "lockstep",
-            "products": -(-cols // 2) * rows if element == 1 else rows * cols,
+            "one": 1, "elements": 0 if alone else products, "elements alone": products if alone else 0,
+            "bytes of elements": 0 if alone else products * element, "rows": rows,
+            "operand bits": 8 * (rows + cols) * element, "bits between banks": word * (banks - 1),
+            "steps of a word": 8 * (p.a_lanes * (steps["a"] - 1) + p.b_lanes * (steps["b"] - 1)),
+            "lanes": lanes, "bytes of lanes": lanes * element, "data bits": p.bus.data_width,
+            "address bits": address, "row bits": entry_layout(p).width + layer_layout(p).width,
+            "slots": slots, "banks": banks, "spare": p.buffers.spare, "tasks": p.scheduler.tasks,
+            "in words": in_words, "inside layers": p.preemption == "slice",
         },
         (_panel(p, p.a_lanes, p.m_panels), _panel(p, p.b_lanes, p.n_panels),
-         Ram(p.bus.data_width, 1 << bits_for(slots - 1) + 1 + column),
-         Ram(word, 1 << bits_for(p.m_panels - 1) + bits_for(p.tile.n - 1), banks)))
+         Ram(p.bus.data_width, 1 << bits_for(slots - 1) + 1 + column, 1, "buffer"),
+         Ram(word, 1 << bits_for(p.m_panels - 1) + bits_for(p.tile.n - 1), banks, "buffer", p.bus.data_width),
+         _queue(lay.tag.size, 2 * slots - 2), _queue(lay.region.size, RegionTracker.DEPTH),
+         _queue(lay.store.size, banks), parameters, spare,
+         Ram(lay.done.size, store_commands(p) + 1, 1, "shallow"),
+         Ram(p.bus.data_width, StoreEngine.BUFFER, 1, "shallow")),
+        0 if family == "ice40hx" else long + (-(-cols // 2) * rows if pairs else products))
 
 
-#: Bits of an event besides its task and region.
-_EVENT_BITS = 39
+def sources(p: Platform) -> list[tuple[Kind, ...]]:
+    """What each source of events sends, in the order of the top."""
+    r, s, ready = p.release, p.supervision, (Kind.READY,)
+    if r.kind == "swept":
+        found = [(Kind.FINISH, Kind.FAIL, Kind.MISS, Kind.RELEASE, Kind.OVERRUN,
+                  *[Kind.ABORT] * ("abort" in r.overrun), *[Kind.EARLY] * r.sporadic), *[(Kind.EARLY,)] * r.sporadic]
+    else:
+        found = [(Kind.FINISH, Kind.FAIL), (Kind.RELEASE, Kind.OVERRUN, Kind.EARLY), (Kind.MISS,),
+                 *[ready] * (p.scheduler.kind == "tournament" and p.trace.enabled)]
+    found += [*[(Kind.COMMIT,)] * p.tables.shadow, *[(Kind.BUDGET,)] * s.budgets, *[(Kind.WATCHDOG,)] * s.watchdog]
+    if p.trace.enabled:
+        found += [ready, (Kind.ISSUE,), (Kind.START, Kind.PREEMPT), (Kind.ITERATION, Kind.REGION_END), (Kind.RESUME,),
+                  *[(Kind.SAVED,)] * (p.preemption == "slice")]
+    return found
 
 
 def _host(p: Platform) -> Block:
-    bits = bits_for(p.scheduler.tasks - 1)
-    t, swept = p.trace, p.release.kind == "swept"
-    sources = (2 if swept else 3 + (p.scheduler.kind == "tournament")) + 6 * t.enabled + (
-        p.tables.shadow + p.supervision.budgets + p.supervision.watchdog)
-    event = _EVENT_BITS + bits + bits_for(p.tables.regions - 1)
-    return Block({"one": 1, "traced": t.enabled, "counters": t.counters, "task bits": bits, "sources": sources,
-                  "bits of events": sources * event, "address bits": p.bus.address_width, "swept": swept,
-                  "depth bits of sources": sources * bits_for(t.depth), "replay": p.release.trace > 0},
-                 (Ram(32, 8 << bits), Ram(33, 1 << bits), *([Ram(32, 32, 2)] if t.counters else []),
-                  shallow(event, t.depth, sources), shallow(event, 16)))
+    bits, t = _task_bits(p), p.trace
+    sent = sources(p)
+    time, region = EventTiming(p, len(sent)).BITS, bits_for(p.tables.regions - 1)
+    widths = [time + (bits_for(len(kinds) - 1) if len(kinds) > 1 else 0) + bits
+              + (region if WITH_REGION.intersection(kinds) else 0) + max(ARG_BITS.get(kind, 0) for kind in kinds)
+              for kinds in sent]
+    told = region if any(WITH_REGION.intersection(kinds) for kinds in sent) else 0
+    written = 32 + EVENT_KIND_BITS + bits + max(told, bits_for(max(Fault))) + 2
+    count = COUNTER_BITS - (p.beat_bytes - 1).bit_length()
+    return Block({"one": 1, "traced": t.enabled, "statistics": t.statistics, "counters": t.counters, "task bits": bits,
+                  "sources": len(sent), "bits of events": sum(widths), "address bits": p.bus.address_width,
+                  "watchdog": p.supervision.watchdog, "swept": p.release.kind == "swept", "pages": p.tables.shadow,
+                  "depth bits of sources": len(sent) * bits_for(t.depth), "replay": p.release.trace > 0},
+                 (*(Ram(width, t.depth, 1, "shallow") for width in widths),
+                  Ram(written, EventCollector.OUTPUT_DEPTH, 1, "shallow"),
+                  Ram(32, WORDS << bits, int(t.statistics), "buffer"),
+                  Ram(33, 1 << bits, int(t.statistics), "shallow"),
+                  Ram(COUNTER_BITS, LAP, 2 * t.counters), Ram(count, 1 << bits, 2 * t.counters)))
 
 
 def _top(p: Platform) -> Block:
-    tasks = p.scheduler.tasks
-    bits, pages = bits_for(tasks - 1), 1 + p.tables.shadow
-    budgets, replay = p.supervision.budgets, p.release.trace
-    return Block({"one": 1, "watchdog": p.supervision.watchdog, "budgets": budgets, "task bits": bits,
-                  "tasks": tasks, "swept": p.release.kind == "swept", "replay": replay > 0},
-                 (*([Ram(32, pages << bits, 2, "block"), Ram(32, 1 << bits, 1, "block")] if budgets else []),
-                  *([Ram(32 + bits, replay)] if replay else []), shallow(1, 1 << bits, 6)))
+    n, bits = p.scheduler.tasks, _task_bits(p)
+    s, replay = p.supervision, p.release.trace
+    return Block({"one": 1, "watchdog": s.watchdog, "budgets": s.budgets, "failures": s.failures,
+                  "pages": p.tables.shadow, "triggers": p.release.sporadic * n,
+                  "merged": p.release.sporadic and p.release.kind == "swept", "replay": replay > 0},
+                 (*([Ram(32, (p.tables.shadow << bits) + n, 2, "block"), Ram(32, n, 1, "block")] if s.budgets else []),
+                  *([Ram(TIME_BITS, replay), Ram(bits, replay)] if replay else []),
+                  Ram(1, 1 << bits, 4 * s.failures, "comb")))
 
 
 def around(p: Platform, board: Board) -> Block:
     """What a board's top adds to the accelerator: main memory and the link to the host."""
-    memory = [] if board.doubled else [Ram(32, p.memory.size // p.beat_bytes, p.bus.data_width // 32, "block")]
-    return Block({"one": 1, "data bits": p.bus.data_width, "doubled": board.doubled}, tuple(memory))
+    beats, bursts = p.memory.size // p.beat_bytes, waiting_bursts(p)
+    place = bits_for(beats - 1) + 1
+    rams = [Ram(place + bits_for(p.bus.burst_beats - 1), p.bus.outstanding, 1, "shallow"),
+            Ram(place, bursts, 1, "shallow"), Ram(8, 2 * 4 * CAPACITY)]
+    if p.memory.size != 1 << p.bus.address_width:
+        rams.append(Ram(1, store_commands(p) * bursts + p.memory.write_latency, 1, "shallow"))
+    if not board.doubled:
+        rams.append(Ram(p.bus.data_width, beats, 1, "block", 32))
+    return Block({"one": 1, "data bits": p.bus.data_width}, tuple(rams))
