@@ -208,7 +208,7 @@ class WriteManager(wiring.Component):
         if drops:
             # Rises only with a burst that is taken: none is withdrawn while it waits.
             put = Mux(split.take, new_end.answered, sequence)
-            m.d.sync += many.eq((put - answered)[1:sequence_bits - 1].all())
+            m.d.sync += many.eq((split.take | many) & (put - answered)[1:sequence_bits - 1].all())
         m.d.sync += wrong.eq(error | (wrong & ~(pop & ~silent)))
         with m.If(self.b.valid & self.b.ready):
             m.d.sync += answered.eq(answered + 1)
