@@ -7,8 +7,7 @@ from pathlib import Path
 from amaranth.back import rtlil, verilog
 from filelock import FileLock
 
-from derca_cli.rtl.build import BuildError, call, digest, work_dir
-from derca_cli.rtl.vpi import make
+from derca_cli.rtl.build import BuildError, call, digest, make, work_dir
 from derca_cli.toolchain import build_directory, verilator_command, verilator_environment, verilator_version
 from derca_hw.ports import ports
 
@@ -73,7 +72,7 @@ def compile_driver(case: Case, text, key: str, mutants: int) -> Path:
                 root = (work / "obj" / "Vtop___024root.h").read_text()
                 (work / "config.h").write_text(config + f"#define HAS_MUTANTS {int(mutants > 0)}\n")
                 (work / "flip.h").write_text(_flip(case, root, stored))
-                make(work / "obj", env, digest(flags.encode(), verilator_version().encode()))
+                make(work / "obj", "Vtop.mk", (*FLAGS, C_FLAGS), MAKE_FLAGS, env)
                 shutil.copy2(work / "obj" / "driver", work / "driver")
                 shutil.rmtree(work / "obj")
     return place / "driver"
