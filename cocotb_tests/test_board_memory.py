@@ -1,4 +1,4 @@
-"""Main memory on the chip: every beat and every response in its cycle, whatever the host does in between.
+"""Main memory of boards: every beat and every response in its cycle, whatever the host does in between.
 
 The oracle holds bytes and bursts; it follows the rules that the simulation's memory follows (`axi_memory.h`).
 """
@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import cocotb
+import numpy as np
 import pytest
 from amaranth.hdl import ClockDomain, DomainRenamer, Fragment, Module, Signal
 from amaranth.lib import wiring
@@ -16,33 +17,39 @@ from amaranth.lib.wiring import In, connect, flipped
 from kit.cycles import Cycles
 from kit.payload import pack, unpack
 from kit.platforms import platform
-from kit.run import generator, parameters, simulate
+from kit.run import SimulationFailed, generator, parameters, simulate
 
+from derca_cli.rtl.board import SDRAM
+from derca_cli.rtl.build import PLACE
 from derca_cli.toolchain import yosys_share
 from derca_hw.board.link_access import host_ports
 from derca_hw.board.memory import MainMemory
+from derca_hw.board.sdram import SdramStore
+from derca_hw.board.sdram_pins import SdramPins
 from derca_hw.board.store import BlockStore, DoubledStore, store_ports
 from derca_hw.family import Family
 from derca_hw.layouts import Layouts
 from derca_hw.memory.write import waiting_bursts
+from derca_sim.model.sdram import Sdram, SdramSteps
 
 CHANNELS = ("ar", "r", "aw", "w", "b")
 OKAY, SLVERR = 0, 2
 
 
 class MemoryWithStore(wiring.Component):
-    """Main memory and its store, made for a family; with `doubled` the clock of this component is the fast one."""
+    """Main memory and its store, made for a family; with several steps the clock of this component is the fast one."""
 
-    def __init__(self, p, doubled: bool, family: Family):
-        self._doubled, self._family = doubled, family
-        self._memory, self._store = MainMemory(p), (DoubledStore if doubled else BlockStore)(p)
+    def __init__(self, p, steps: int, family: Family, chip: Sdram | None = None):
+        self._steps, self._family, self._chip = steps, family, chip
+        self._memory = MainMemory(p)
+        self._store = SdramStore(p, chip, steps) if chip else (DoubledStore if steps == 2 else BlockStore)(p)
         self._inner = store_ports(p)
         members = self._memory.signature.members.items()
         super().__init__({name: member for name, member in members if name not in self._inner})
 
     def elaborate(self, _):
         m = Module()
-        memory, store = self._memory, self._store
+        memory, store, steps = self._memory, self._store, self._steps
         for name, member in self._inner.items():
             ours, its = getattr(memory, name), getattr(store, name)
             m.d.comb += its.eq(ours) if member.flow == In else ours.eq(its)
@@ -50,27 +57,39 @@ class MemoryWithStore(wiring.Component):
             ours, its = flipped(getattr(self, name)), getattr(memory, name)
             connect(m, *((its, ours) if name in "rb" else (ours, its)))
         m.d.comb += [self.memory_data.eq(memory.memory_data), self.memory_valid.eq(memory.memory_valid)]
-        if self._doubled:
-            phase = Signal()
+        blocks = {"memory": memory, "store": store}
+        if self._chip:
+            blocks["pins"] = pins = SdramPins(self._chip)
+            connect(m, store.pins, pins.pins)
+        if steps > 1:
+            phase, step = Signal(), Signal(range(steps))
             m.domains.core = core = ClockDomain(reset_less=True)
-            m.d.sync += phase.eq(~phase)
+            m.d.sync += [phase.eq(step < steps // 2), step.eq(step + 1)]
+            with m.If(step == steps - 1):
+                m.d.sync += step.eq(0)
             m.d.comb += [core.clk.eq(phase), store.phase.eq(phase)]
-        memory, store = (Fragment.get(block, self._family) for block in (memory, store))
-        if self._doubled:
-            memory, store = (DomainRenamer({"sync": "core", "fast": "sync"})(block) for block in (memory, store))
-        m.submodules.memory, m.submodules.store = memory, store
+        for name, block in blocks.items():
+            block = Fragment.get(block, self._family)
+            m.submodules[name] = DomainRenamer({"sync": "core", "fast": "sync"})(block) if steps > 1 else block
         return m
 
 
 class CoreCycles(Cycles):
-    """Cycles of the core clock; a doubled one has an edge in the middle of each."""
+    """Cycles of the core clock, each of some steps of the component's."""
 
-    doubled = False
+    steps = 1
 
     async def tick(self) -> int:
-        if self.doubled and self.cycle >= 0:
-            await self._edge
+        if self.cycle >= 0:
+            for _ in range(self.steps - 1):
+                await self._edge
         return await super().tick()
+
+
+def garbage(size: int) -> bytearray:
+    """What an SDRAM holds when it is switched on."""
+    words = np.arange(size // 2, dtype=np.uint32)
+    return bytearray(((words * 40503 + 1) ^ (words >> 16)).astype("<u2").tobytes())
 
 
 @dataclass
@@ -147,9 +166,11 @@ async def traffic(dut):
     size, beat = p.memory.size, p.beat_bytes
     reach = min(1 << p.bus.address_width, size + 8192)
     bench = CoreCycles(dut)
-    bench.doubled = options["doubled"]
+    bench.steps = options["steps"]
     await bench.start(r__ready=1, b__ready=1)
-    oracle = Oracle(p, bytearray(size))
+    for _ in range(options["idle"]):
+        await bench.tick()
+    oracle = Oracle(p, garbage(size) if options["idle"] else bytearray(size))
     host, promised = None, None
     counts = dict.fromkeys(("reads", "writes", "beyond", "host reads", "host writes", "stalled"), 0)
     for t in range(options["cycles"]):
@@ -245,20 +266,47 @@ NARROW = platform(name="narrow", bus={"data_width": 32, "address_width": 16, "ou
                   memory={"read_latency": 4, "write_latency": 2, "size": 65536})
 
 
-@pytest.mark.parametrize(("p", "doubled", "family"), [
-    (BLOCK, False, Family.PORTABLE), (WIDE, False, Family.PORTABLE), (BLOCK, False, Family.ICE40HX),
-    (NARROW, True, Family.PORTABLE), (NARROW, True, Family.ICE40),
+@pytest.mark.parametrize(("p", "steps", "family"), [
+    (BLOCK, 1, Family.PORTABLE), (WIDE, 1, Family.PORTABLE), (BLOCK, 1, Family.ICE40HX),
+    (NARROW, 2, Family.PORTABLE), (NARROW, 2, Family.ICE40),
 ], ids=["block", "wide", "block on ice40hx", "doubled", "doubled on ice40"])
-def test_every_beat_in_its_cycle(p, doubled, family):
+def test_every_beat_in_its_cycle(p, steps, family):
     cells = (yosys_share() / "ice40" / "cells_sim.v").read_text()
     models = "" if family is Family.PORTABLE else re.search(
         r"^module SB_SPRAM256KA .*?^endmodule$", cells, re.MULTILINE | re.DOTALL)[0]
-    simulate(lambda: MemoryWithStore(p, doubled, family), __name__, "traffic", platform=p, models=models,
-             doubled=doubled, cycles=20_000)
+    simulate(lambda: MemoryWithStore(p, steps, family), __name__, "traffic", platform=p, models=models,
+             steps=steps, idle=0, cycles=20_000)
+
+
+def on_sdram(p, steps: int, chip: Sdram, cycles: int) -> None:
+    timing = SdramSteps(chip, p.bus.data_width // chip.width, steps)
+    simulate(lambda: MemoryWithStore(p, steps, Family.PORTABLE, chip), __name__, "traffic", platform=p,
+             models=(PLACE / SDRAM).read_text(), steps=steps, idle=timing.start_periods + 20, cycles=cycles,
+             waves_on_failure=False)
+
+
+@pytest.mark.parametrize(("width", "size", "steps"), [(64, 1 << 16, 25), (128, 1 << 25, 32), (32, 1 << 14, 40)])
+def test_every_beat_of_an_sdram_in_its_cycle(width, size, steps):
+    """The model of the chip ends the simulation when one of its rules is broken."""
+    p = platform(name=f"sdram-{width}", bus={"data_width": width, "address_width": 25, "outstanding": 4},
+                 memory={"read_latency": 3, "write_latency": 1, "size": size})
+    on_sdram(p, steps, Sdram(), 4_000)
+
+
+@pytest.mark.parametrize("wrong", [
+    {"cas": 1}, {"precharge": 1}, {"refresh_ms": 70},
+    *(pytest.param(wrong, marks=pytest.mark.full) for wrong in (
+        {"activate": 1}, {"recovery": 1}, {"refresh": 0, "precharge": 1}, {"start_us": 100}, {"columns": 256})),
+], ids=str)
+def test_a_wrong_fact_about_the_chip_does_not_pass(wrong):
+    p = platform(name="sdram-64", bus={"data_width": 64, "address_width": 25, "outstanding": 4},
+                 memory={"read_latency": 3, "write_latency": 1, "size": 1 << 16})
+    with pytest.raises(SimulationFailed):
+        on_sdram(p, 25, Sdram(**wrong), 1_000)
 
 
 def test_limits_are_named(monkeypatch):
-    for refused in (MainMemory, DoubledStore):
+    for refused in (MainMemory, DoubledStore, SdramStore):
         monkeypatch.setattr(refused, "_MustUse__silence", True)  # what was not made cannot be used
     with pytest.raises(ValueError, match="read_latency must be at least 3.*, not 2"):
         MainMemory(platform(memory={"read_latency": 2}))
@@ -266,4 +314,8 @@ def test_limits_are_named(monkeypatch):
         MainMemory(platform(memory={"size": 5000}))
     with pytest.raises(ValueError, match="data_width must be 32 and .* at most 65536 .*, not 64 and 65536"):
         DoubledStore(platform(memory={"size": 65536}))
+    with pytest.raises(ValueError, match="2, 4 or 8 words of 16 bits and .* at most 33554432 .*, not 64 and 67108864"):
+        SdramStore(platform(memory={"size": 1 << 26}), Sdram(), 25)
+    with pytest.raises(ValueError, match="a core cycle of 24 cycles of the SDRAM is too short .* at least 25"):
+        SdramStore(platform(memory={"size": 65536}), Sdram(), 24)
     gc.collect()

@@ -21,6 +21,7 @@ SIM = Path(__file__).parents[1] / "sim"
 #: Task set, horizon and least number of jobs. Loading takes longest, so the largest arrays get the toy task set.
 RUNS = {
     "ulx3s-85f": ("hx8k.toml", 15_000, 4),
+    "ulx3s-85f-sdram": ("hx8k.toml", 15_000, 4),
     "ecpix5-45f": ("hx8k.toml", 15_000, 4),
     "orangecrab-25f": ("digits_tiny.toml", 60_000, 5),
     "icebreaker": ("digits_tiny.toml", 110_000, 7),

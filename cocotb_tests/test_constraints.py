@@ -24,12 +24,17 @@ ROOT = Path(__file__).parents[1]
 OUT_OF_CONTEXT = sorted((ROOT / "constraints").glob("out_of_context.*"))
 #: How each format names a port.
 PATTERNS = {".lpf": r'PORT\s+"([^"]+)"', ".xdc": r"get_ports\s+(\w+)"}
+SDRAM = {f"sdram_{port}": ("sdram", 0, part) for port, part in {
+    "clk": "clk", "cke": "clk_en", "cs_n": "cs", "ras_n": "ras", "cas_n": "cas", "we_n": "we", "ba": "ba", "a": "a",
+    "dqm": "dqm", "dq": "dq"}.items()}
+ULX3S = {"clk": ("clk25", 0), "rx": ("uart", 0, "rx"), "tx": ("uart", 0, "tx"), "led_running": ("led", 0),
+         "led_miss": ("led", 1), "led_fault": ("led", 2)}
 UART = {"rx": ("uart", 0, "rx"), "tx": ("uart", 0, "tx")}
 #: Of each board: where amaranth-boards describes it, and which resource each port is (name, number, part of it), or
 #: which pin of a connector.
 WIRED = {
-    "ulx3s-85f": (ULX3S_85F_Platform, {
-        "clk": ("clk25", 0), **UART, "led_running": ("led", 0), "led_miss": ("led", 1), "led_fault": ("led", 2)}),
+    "ulx3s-85f": (ULX3S_85F_Platform, ULX3S),
+    "ulx3s-85f-sdram": (ULX3S_85F_Platform, {**ULX3S, **SDRAM}),
     "ecpix5-45f": (ECPIX545Platform, {
         "clk": ("clk100", 0), **UART, "led_running": ("rgb_led", 0, "g"), "led_miss": ("rgb_led", 1, "b"),
         "led_fault": ("rgb_led", 2, "r")}),
@@ -47,8 +52,8 @@ def read(path: Path) -> dict[str, dict]:
     """Per port: site, standard (LPF only), MHz; every line of the file must be understood, and none said twice."""
     out: dict[str, dict] = {}
     kinds = {
-        ".lpf": (r'LOCATE COMP "(?P<port>\w+)" SITE "(?P<site>\w+)";',
-                 r'IOBUF PORT "(?P<port>\w+)" IO_TYPE=(?P<standard>\w+)(?: (?:PULLMODE|DRIVE)=\w+)*;',
+        ".lpf": (r'LOCATE COMP "(?P<port>[\w[\]]+)" SITE "(?P<site>\w+)";',
+                 r'IOBUF PORT "(?P<port>[\w[\]]+)" IO_TYPE=(?P<standard>\w+)(?: (?:PULLMODE|DRIVE|SLEWRATE)=\w+)*;',
                  r'FREQUENCY PORT "(?P<port>\w+)" (?P<mhz>[\d.]+) MHZ;'),
         ".pcf": (r"set_io (?:-pullup yes )?(?P<port>\w+) (?P<site>\w+)",
                  r"set_frequency (?P<port>[\w.]+) (?P<mhz>[\d.]+)"),
@@ -66,8 +71,8 @@ def read(path: Path) -> dict[str, dict]:
     return out
 
 
-def resolve(platform, wired) -> tuple[str, dict, Clock | None, bool]:
-    """Pin, attributes, clock of a resource or of a connector's pin; whether it is inverted."""
+def resolve(platform, wired) -> tuple[list[str], dict, Clock | None, bool]:
+    """Pins, attributes, clock of a resource or of a connector's pin; whether it is inverted."""
     clock, attributes = None, {}
     if isinstance(wired, Pins):
         pins = wired
@@ -79,8 +84,7 @@ def resolve(platform, wired) -> tuple[str, dict, Clock | None, bool]:
             attributes.update(part.attrs)
             ios = part.ios
         pins, = ios
-    name, = pins.map_names(platform._conn_pins, pins)
-    return name, attributes, clock, pins.invert
+    return list(pins.map_names(platform._conn_pins, pins)), attributes, clock, pins.invert
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -93,14 +97,22 @@ def test_every_port_of_a_board_is_where_it_is_wired(name):
     placed = {port: facts for port, facts in constraints.items() if "site" in facts}
     top = BoardSystem(load_platform(ROOT / "sim/platforms" / board.platform), board)
     design = Fragment.get(top, Family(board.target)).prepare(ports=ports(top))
-    assert set(placed) == {port for port, *_ in design.ports} == set(wired)
-    for port, facts in placed.items():
-        site, attributes, clock, inverted = resolve(platform, wired[port])
-        assert facts["site"] == site, port
-        assert facts.get("standard") == attributes.get("IO_TYPE", facts.get("standard")), port
-        assert inverted == (port.removeprefix("led_") in board.low_leds), port
-        if clock is not None:
-            assert float(facts["mhz"]) == board.pin_mhz == clock.frequency / 1e6
+    sizes = {port: len(conn) for port, conn, _ in design.ports}
+    assert set(sizes) == set(wired)
+    found = set()
+    for port, resource in wired.items():
+        sites, attributes, clock, inverted = resolve(platform, resource)
+        assert len(sites) == sizes[port]
+        for i, site in enumerate(sites):
+            name = port if len(sites) == 1 else f"{port}[{i}]"
+            found.add(name)
+            facts = placed[name]
+            assert facts["site"] == site, name
+            assert facts.get("standard") == attributes.get("IO_TYPE", facts.get("standard")), name
+            if clock is not None:
+                assert float(facts["mhz"]) == board.pin_mhz == clock.frequency / 1e6
+        assert inverted == (port.endswith("_n") or port.removeprefix("led_") in board.low_leds), port
+    assert set(placed) == found
     assert [port for port in placed if "mhz" in placed[port]] == ["clk"]
     assert len({facts["site"] for facts in placed.values()}) == len(placed)
 

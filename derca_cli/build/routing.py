@@ -78,7 +78,7 @@ def routed(seed: int, folder: Path, board: Board) -> Routed:
     """What a run of nextpnr left in its folder."""
     report = nextpnr.read_report(folder)
     clocks = nextpnr.clocks(report)
-    if board.doubled:
+    if board.crossing_ns:
         needed = round(1000 / board.crossing_ns, 2)
         clocks += [nextpnr.Clock(name, round(1000 / ns, 2), needed) for name, ns in nextpnr.crossings(report).items()]
     used = {name: (n["used"], n["available"]) for name, n in sorted(report["utilization"].items()) if n["used"]}

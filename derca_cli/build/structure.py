@@ -255,6 +255,6 @@ def around(p: Platform, board: Board) -> Block:
             Ram(place, bursts, 1, "shallow"), Ram(8, 2 * 4 * CAPACITY)]
     if p.memory.size != 1 << p.bus.address_width:
         rams.append(Ram(1, store_commands(p) * bursts + p.memory.write_latency, 1, "shallow"))
-    if not board.doubled:
+    if board.steps == 1:
         rams.append(Ram(p.bus.data_width, beats, 1, "block", 32))
     return Block({"one": 1, "data bits": p.bus.data_width}, tuple(rams))

@@ -7,10 +7,12 @@ from derca_sim.model.board import Board
 from derca_sim.model.link import BYTE_BITS
 from derca_sim.model.platform import Platform
 
-from .build import BOARD, build, generated
+from .build import BOARD, PLACE, build, generated
 
 #: Core clock cycles per bit of the simulated UART: few, since cycles are what a simulation takes time for.
 DIVISOR = 4
+#: The chip that is main memory of some boards.
+SDRAM = "sdram.v"
 
 
 class SimulatedLine:
@@ -104,7 +106,8 @@ def open_board(board: Board, platform: Platform, *, divisor: int = DIVISOR, prog
         return board_verilog(board, platform, divisor)
 
     verilog = generated(generate, f"board {board.name}", f"{board} {divisor} {platform.model_dump_json()}", progress)
-    return _start(verilog, board, divisor, progress)
+    chip = (PLACE / SDRAM).read_text() if board.sdram else ""
+    return _start(verilog + chip, board, divisor, progress)
 
 
 def open_netlist(board: Board, platform: Platform, *, progress=None) -> SimulatedLine:
@@ -131,5 +134,5 @@ def open_netlist(board: Board, platform: Platform, *, progress=None) -> Simulate
 
 
 def _start(verilog: str, board: Board, divisor: int, progress) -> SimulatedLine:
-    factor = 2 if board.doubled else 1
-    return SimulatedLine(build(verilog, BOARD, progress=progress), factor * divisor, factor * board.core_mhz)
+    binary = build(verilog, BOARD, progress=progress)
+    return SimulatedLine(binary, board.steps * divisor, board.steps * board.core_mhz)

@@ -1,5 +1,7 @@
 """Clock and reset of a board."""
 
+from fractions import Fraction
+
 from amaranth.hdl import ClockDomain, Const, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -15,15 +17,16 @@ RESET_BITS = 6
 class Clocks(wiring.Component):
     """The core clock and its reset, high for 64 cycles after configuration and, with a PLL, after it has locked.
 
-    With `Board.doubled` there is a clock of twice the rate, and a register of it is the core clock; see `DoubledStore`.
-    Without primitives (`Family.PORTABLE`) the pin already brings the core clock, or the fast one if there is one.
+    With `Board.steps` there is a clock of a multiple of the rate, and a register of it is the core clock; see
+    `DoubledStore` and `SdramStore`. Without primitives (`Family.PORTABLE`) the pin already brings the core clock, or the
+    fast one if there is one.
 
     Attributes
     ----------
     pin : In
     clock, reset : Out
     fast, phase : Out
-        With `Board.doubled`: the fast clock, and its register that is the core clock.
+        With `Board.steps` over 1: the fast clock, and its register that is the core clock.
     """
 
     def __init__(self, board: Board):
@@ -32,7 +35,7 @@ class Clocks(wiring.Component):
             "pin": In(1),
             "clock": Out(1),
             "reset": Out(1),
-            **({"fast": Out(1), "phase": Out(1)} if board.doubled else {}),
+            **({"fast": Out(1), "phase": Out(1)} if board.steps > 1 else {}),
         })
 
     def elaborate(self, platform):
@@ -40,10 +43,10 @@ class Clocks(wiring.Component):
         board = self._board
         m.domains.boot = boot = ClockDomain(local=True, reset_less=True)
         locked = Const(1, 1)
-        if board.doubled:
-            locked = self._doubled(m, platform)
+        if board.steps > 1:
+            locked = self._divided(m, platform)
         elif platform is Family.ECP5 and board.pin_mhz != board.core_mhz:
-            locked = self._ecp5_pll(m)
+            locked = self._settled(m, self._ecp5_pll(m, board.core_mhz, self.clock))
         else:
             m.d.comb += self.clock.eq(self.pin)
         m.d.comb += boot.clk.eq(self.clock)
@@ -57,14 +60,28 @@ class Clocks(wiring.Component):
         m.d.comb += self.reset.eq(~done)
         return m
 
-    def _doubled(self, m, platform):
+    def _divided(self, m, platform):
         """The fast clock and the core clock made of it; gives whether the PLL has locked."""
-        m.domains.doubled = fast = ClockDomain(local=True, reset_less=True)
+        m.domains.divided = fast = ClockDomain(local=True, reset_less=True)
         m.d.comb += fast.clk.eq(self.fast)
-        m.d.doubled += self.phase.eq(~self.phase)
-        if platform is not Family.ICE40:
-            m.d.comb += [self.fast.eq(self.pin), self.clock.eq(self.phase)]
-            return Const(1, 1)
+        steps = self._board.steps
+        if steps == 2:
+            m.d.divided += self.phase.eq(~self.phase)
+        else:
+            step = Signal(range(steps))
+            m.d.divided += [step.eq(step + 1), self.phase.eq(step < steps // 2)]
+            with m.If(step == steps - 1):
+                m.d.divided += step.eq(0)
+        if platform is Family.ICE40:
+            return self._settled(m, self._ice40_pll(m))
+        m.d.comb += self.clock.eq(self.phase)
+        if platform is Family.ECP5:
+            return self._settled(m, self._ecp5_pll(m, steps * self._board.core_mhz, self.fast))
+        m.d.comb += self.fast.eq(self.pin)
+        return Const(1, 1)
+
+    def _ice40_pll(self, m):
+        """The PLL for the fast clock and a buffer for the core's; gives whether it has locked, in no domain."""
         if (self._board.pin_mhz, self._board.core_mhz) != (12, 12):
             raise ValueError("pin_mhz and core_mhz must be 12 with a doubled clock on iCE40")
         locked = Signal()
@@ -74,7 +91,7 @@ class Clocks(wiring.Component):
         )
         m.submodules.buffer = Instance(
             "SB_GB", i_USER_SIGNAL_TO_GLOBAL_BUFFER=self.phase, o_GLOBAL_BUFFER_OUTPUT=self.clock)
-        return self._settled(m, locked)
+        return locked
 
     def _settled(self, m, locked):
         """The lock of a PLL in the core clock's domain."""
@@ -82,26 +99,26 @@ class Clocks(wiring.Component):
         m.d.boot += [seen.eq(locked), again.eq(seen)]
         return again
 
-    def _ecp5_pll(self, m):
-        """EHXPLLL from the pin's rate to the core's, an integer fraction of it; gives whether it has locked."""
-        ratio = self._board.pin_mhz / self._board.core_mhz
-        if not ratio.is_integer():
-            raise ValueError(f"core_mhz must be an integer fraction of pin_mhz = {self._board.pin_mhz:g}, "
-                             f"not {self._board.core_mhz:g}")
-        divider = round(600 / self._board.core_mhz)  # the oscillator runs at 400 .. 800 MHz
+    def _ecp5_pll(self, m, mhz: float, clock):
+        """EHXPLLL from the pin's rate to another; gives whether it has locked, in no domain."""
+        ratio = Fraction(self._board.pin_mhz) / Fraction(mhz)
+        if 1 not in (ratio.numerator, ratio.denominator):
+            raise ValueError(f"{mhz:g} MHz must be an integer fraction or multiple of pin_mhz = "
+                             f"{self._board.pin_mhz:g}")
+        divider = round(600 / mhz)  # the oscillator runs at 400 .. 800 MHz
         locked = Signal()
         m.submodules.pll = Instance(
             "EHXPLLL",
             ("a", "FREQUENCY_PIN_CLKI", f"{self._board.pin_mhz:g}"),
-            ("a", "FREQUENCY_PIN_CLKOP", f"{self._board.core_mhz:g}"),
+            ("a", "FREQUENCY_PIN_CLKOP", f"{mhz:g}"),
             ("a", "ICP_CURRENT", "12"), ("a", "LPF_RESISTOR", "8"),
             ("a", "MFG_ENABLE_FILTEROPAMP", "1"), ("a", "MFG_GMCREF_SEL", "2"),
             p_PLLRST_ENA="DISABLED", p_INTFB_WAKE="DISABLED", p_STDBY_ENABLE="DISABLED", p_DPHASE_SOURCE="DISABLED",
             p_OUTDIVIDER_MUXA="DIVA", p_OUTDIVIDER_MUXB="DIVB", p_OUTDIVIDER_MUXC="DIVC", p_OUTDIVIDER_MUXD="DIVD",
-            p_FEEDBK_PATH="CLKOP", p_CLKI_DIV=int(ratio), p_CLKFB_DIV=1,
+            p_FEEDBK_PATH="CLKOP", p_CLKI_DIV=ratio.numerator, p_CLKFB_DIV=ratio.denominator,
             p_CLKOP_ENABLE="ENABLED", p_CLKOP_DIV=divider, p_CLKOP_CPHASE=divider // 2 - 1, p_CLKOP_FPHASE=0,
-            i_RST=0, i_STDBY=0, i_CLKI=self.pin, i_CLKFB=self.clock,
+            i_RST=0, i_STDBY=0, i_CLKI=self.pin, i_CLKFB=clock,
             i_PHASESEL0=0, i_PHASESEL1=0, i_PHASEDIR=1, i_PHASESTEP=1, i_PHASELOADREG=1, i_PLLWAKESYNC=0, i_ENCLKOP=0,
-            o_CLKOP=self.clock, o_LOCK=locked,
+            o_CLKOP=clock, o_LOCK=locked,
         )
-        return self._settled(m, locked)
+        return locked

@@ -13,6 +13,8 @@ from ..top import Derca
 from .clocks import Clocks
 from .link import UartLink
 from .memory import MainMemory
+from .sdram import SdramStore
+from .sdram_pins import SdramPins
 from .store import BlockStore, DoubledStore, store_ports
 
 #: Of signals that constraint files name.
@@ -28,7 +30,7 @@ _CHANNELS = {
 
 
 class BoardSystem(wiring.Component):
-    """`Derca` with main memory on the chip, as fast and with the latencies that the platform says, and a UART.
+    """`Derca` with main memory, as fast and with the latencies that the platform says, and a UART.
 
     The core runs at `Board.core_mhz`; after configuration reset is held for some cycles (see `Clocks`). What is
     triggered from outside has no pins: the host triggers sporadic tasks.
@@ -71,21 +73,23 @@ class BoardSystem(wiring.Component):
         derca = Derca(p)
         m.submodules.derca = DomainRenamer("core")(derca)  # it defines a domain of its own
         m.submodules.memory = memory = MainMemory(p)
-        m.submodules.store = store = (DoubledStore if self._board.doubled else BlockStore)(p)
+        m.submodules.store = store = self._store(m)
         m.submodules.link = link = UartLink(p, self._divisor)
         m.d.comb += [
             clocks.pin.eq(self.clk),
             sync.clk.eq(clocks.clock),
             sync.rst.eq(clocks.reset),
             derca.aclk.eq(clocks.clock),
-            derca.aresetn.eq(~clocks.reset),
+            derca.aresetn.eq(~sync.rst),
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
         ]
-        if self._board.doubled:
+        if self._board.steps > 1:
             m.domains.fast = fast = ClockDomain(reset_less=True)
             fast.clk = Signal(name="fast_clock", attrs=NAMED)
             m.d.comb += [fast.clk.eq(clocks.fast), store.phase.eq(clocks.phase)]
+        if self._board.sdram:
+            m.d.comb += [store.hold.eq(clocks.reset), sync.rst.eq(clocks.reset | ~store.ready)]
         for channel, (sends, members) in _CHANNELS.items():
             side = getattr(memory, channel)
             pairs = [(f"{channel}{name}", getattr(side.p, name)) for name in members]
@@ -114,3 +118,13 @@ class BoardSystem(wiring.Component):
         for name, lit in (("running", derca.running), ("miss", derca.missed), ("fault", derca.faulty)):
             m.d.comb += getattr(self, f"led_{name}").eq(lit ^ (name in self._board.low_leds))
         return m
+
+    def _store(self, m):
+        """What main memory is made of."""
+        p, board = self._p, self._board
+        if not board.sdram:
+            return (DoubledStore if board.doubled else BlockStore)(p)
+        store = SdramStore(p, board.sdram, board.steps)
+        m.submodules.sdram = sdram = SdramPins(board.sdram)
+        connect(m, store.pins, sdram.pins)
+        return store

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..errors import InputError
+from .sdram import Sdram, SdramSteps
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,9 @@ class Board:
     constraints, platform, taskset
         File in `constraints/`, in `sim/platforms/`, in `sim/tasksets/`.
     doubled
-        Whether main memory is the device's single-ported RAM, at twice the core clock. A simulation of the top then
-        has two cycles of `clk` per core cycle, else one.
+        Whether main memory is the device's single-ported RAM, at twice the core clock.
+    sdram
+        The chip that is main memory, if it is not in the device.
     low_leds
         Of the LEDs running, miss, fault: those that a low level lights.
     program
@@ -46,6 +48,7 @@ class Board:
     taskset: str
     program: str
     doubled: bool = False
+    sdram: Sdram | None = None
     low_leds: tuple[str, ...] = ()
     baud: int = 1_000_000
 
@@ -55,13 +58,22 @@ class Board:
         return "ice40hx" if self.family == "ice40" and not self.available["DSP"] else self.family
 
     @property
-    def crossing_ns(self) -> float:
-        """What a path between the core clock and the doubled one may take.
+    def steps(self) -> int:
+        """Cycles of the clock of main memory per core cycle; a simulation of the top has as many cycles of `clk`."""
+        if self.sdram:
+            return round(self.sdram.mhz / self.core_mhz)
+        return 2 if self.doubled else 1
 
-        Half a core cycle is the least that there is for any, ten of it for the inputs of the single-ported RAM, which
-        nextpnr takes for registered.
+    @property
+    def crossing_ns(self) -> float | None:
+        """What a path between the core clock and that of main memory may take; None if they are the same.
+
+        With the doubled one, half a core cycle is the least that there is for any, ten of it for the inputs of the
+        single-ported RAM, which nextpnr takes for registered.
         """
-        return 500 / self.core_mhz - 10
+        if self.sdram:
+            return SdramSteps.SETTLE * 1000 / self.sdram.mhz - SdramSteps.SKEW_NS
+        return 500 / self.core_mhz - 10 if self.doubled else None
 
     @property
     def divisor(self) -> int:
@@ -84,6 +96,9 @@ def _board(name: str, title: str, family: str, part: str, suffix: str, **others)
 BOARDS: dict[str, Board] = {board.name: board for board in (
     _board("ulx3s-85f", "Radiona ULX3S with LFE5U-85F", "ecp5", "--85k --package CABGA381 --speed 6", "lpf",
            pin_mhz=25, core_mhz=25, available=_ECP5_85, taskset="demo.toml", program="openFPGALoader -b ulx3s {}"),
+    _board("ulx3s-85f-sdram", "Radiona ULX3S with LFE5U-85F and its SDRAM", "ecp5",
+           "--85k --package CABGA381 --speed 6", "lpf", pin_mhz=25, core_mhz=4, sdram=Sdram(), available=_ECP5_85,
+           taskset="demo.toml", program="openFPGALoader -b ulx3s {}"),
     _board("ecpix5-45f", "LambdaConcept ECPIX-5 with LFE5UM5G-45F", "ecp5", "--um5g-45k --package CABGA554 --speed 8",
            "lpf", pin_mhz=100, core_mhz=50, available=_ECP5_45, taskset="demo.toml",
            program="openFPGALoader -b ecpix5 {}", low_leds=("running", "miss", "fault")),
