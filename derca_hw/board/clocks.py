@@ -17,9 +17,9 @@ RESET_BITS = 6
 class Clocks(wiring.Component):
     """The core clock and its reset, high for 64 cycles after configuration and, with a PLL, after it has locked.
 
-    With `Board.steps` there is a clock of a multiple of the rate, and a register of it is the core clock; see
-    `DoubledStore` and `SdramStore`. Without primitives (`Family.PORTABLE`) the pin already brings the core clock, or the
-    fast one if there is one.
+    With `Board.steps` over 1 there is a clock of that multiple of the rate, and a register of it is the core clock; see
+    `DoubledStore` and `SdramStore`. Without primitives (`Family.PORTABLE`) the pin already brings the core clock, or
+    the fast one if there is one.
 
     Attributes
     ----------

@@ -21,9 +21,9 @@ class SdramStore(wiring.Component):
     """`memory.size` bytes of SDRAM whose clock is a multiple of the core clock; as `BlockStore` to its user.
 
     A read and a write in every core cycle, at any addresses; what is read appears in the next cycle and stays.
-    `SdramSteps` says which command is given when: step 0 lies `SETTLE` cycles of the domain `fast` after the edge of the
-    core clock and takes what the core asks for; then comes the read, then the write, each in a row that is closed
-    again, then a refresh in every so many core cycles. What was read is taken by the core's next edge. So paths from
+    `SdramSteps` says which command is given when: step 0 lies `SETTLE` cycles of the domain `fast` after the edge of
+    the core clock and takes what the core asks for; then comes the read, then the write, each in a row that is closed
+    again, then, in every so many core cycles, a refresh. What was read is taken by the core's next edge. So paths from
     the core clock to the fast one and back have `SETTLE` cycles at least, and no access ever waits.
 
     After `hold` the chip is initialised, which takes some 200 us; `ready` is low until then.
