@@ -88,7 +88,7 @@ TARGETS = {target.name: target for target in (
         weights={
             **_each("Logic LUTs", LUT4=1, CCU2C=2),
             **_each("LUTRAMs", TRELLIS_DPR16X4=6),
-            **_free("PFUMX", "L6MUX21", "VCC", "GND", "EHXPLLL", "$scopeinfo"),
+            **_free("PFUMX", "L6MUX21", "VCC", "GND", "EHXPLLL", "TRELLIS_IO", "ODDRX1F", "$scopeinfo"),
             **_each("FFs", TRELLIS_FF=1),
             **_each("EBR", DP16KD=1, PDPW16KD=1),
             **_each("DSP", MULT18X18D=1),
