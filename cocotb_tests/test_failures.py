@@ -182,7 +182,7 @@ async def bus_errors(dut):
 @pytest.mark.parametrize("test", ["outside", "bus_errors"])
 @pytest.mark.parametrize("p", PLATFORMS, ids=lambda p: p.scheduler.kind)
 def test_failed_jobs_leave_others_alone(p, test):
-    simulate(lambda: Derca(p), __name__, test, platform=p, trials=3, strategy="persist", waves_on_failure=False)
+    simulate(lambda: Derca(p), __name__, test, platform=p, trials=2, strategy="persist", waves_on_failure=False)
 
 
 @pytest.mark.full

@@ -481,7 +481,7 @@ TESTS = ["table_parity", "slot_parity", "missing_feedback", "spurious_feedback",
 @pytest.mark.parametrize("test", TESTS)
 @pytest.mark.parametrize("p", PLATFORMS, ids=lambda p: p.scheduler.kind)
 def test_faults(p, test):
-    simulate(lambda: Derca(p), __name__, test, platform=p, inside=True, trials=6, cycles=70_000)
+    simulate(lambda: Derca(p), __name__, test, platform=p, inside=True, trials=4, cycles=70_000)
 
 
 @pytest.mark.full
