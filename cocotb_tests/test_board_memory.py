@@ -316,6 +316,6 @@ def test_limits_are_named(monkeypatch):
         DoubledStore(platform(memory={"size": 65536}))
     with pytest.raises(ValueError, match="2, 4 or 8 words of 16 bits and .* at most 33554432 .*, not 64 and 67108864"):
         SdramStore(platform(memory={"size": 1 << 26}), Sdram(), 25)
-    with pytest.raises(ValueError, match="a core cycle of 24 cycles of the SDRAM is too short .* at least 25"):
-        SdramStore(platform(memory={"size": 65536}), Sdram(), 24)
+    with pytest.raises(ValueError, match="a core cycle of 23 cycles of the SDRAM is too short .* at least 24"):
+        SdramStore(platform(memory={"size": 65536}), Sdram(), 23)
     gc.collect()

@@ -16,7 +16,7 @@ HIGH = ("ras_n", "cas_n", "we_n")
 
 
 def sdram_pins(chip: Sdram) -> wiring.Signature:
-    """What a controller says to a chip, in the cycle before the pins change, and the word that came a cycle ago.
+    """What a controller says to a chip, two cycles before the pins have changed, and the word that came a cycle ago.
 
     `command` as above; `mask` keeps bytes of the word from being written; `drive`: the data pins carry `data_out`.
     """
@@ -27,7 +27,7 @@ def sdram_pins(chip: Sdram) -> wiring.Signature:
 
 
 class SdramPins(wiring.Component):
-    """Registers of the domain `fast` in the pins; the chip's clock is that of the domain inverted.
+    """Two registers of the domain `fast` per pin, the second one in the pad; the chip's clock is `fast` inverted.
 
     So the chip takes a command half a cycle after the pins have changed. What it gives is taken
     `Sdram.cas + 1` cycles after the command's pins have changed: with CL 2 at 100 MHz the chip holds a word from 21 to
@@ -49,12 +49,16 @@ class SdramPins(wiring.Component):
         m = Module()
         pins, width = self.pins, self._chip.width
         ras_n, cas_n, we_n = pins.command
-        out = {"ras_n": ras_n, "cas_n": cas_n, "we_n": we_n, "ba": pins.bank, "a": pins.address, "dqm": pins.mask}
+        out = {}
+        for name, value in {"ras_n": ras_n, "cas_n": cas_n, "we_n": we_n, "ba": pins.bank, "a": pins.address,
+                            "dqm": pins.mask, "d": pins.data_out, "drive": pins.drive}.items():
+            out[name] = register = Signal(len(value), name=f"{name}_next", init=name in HIGH)
+            m.d.fast += register.eq(value)
         if platform is Family.ECP5:
-            self._ecp5(m, {**out, "cke": 1, "cs_n": 0})
+            self._ecp5(m, out.pop("d"), out.pop("drive"), {**out, "cke": 1, "cs_n": 0})
             return m
         chip = {}
-        for name, value in {**out, "d": pins.data_out, "drive": pins.drive}.items():
+        for name, value in out.items():
             chip[f"i_{name}"] = register = Signal(len(value), name=f"{name}_pins", init=name in HIGH)
             m.d.fast += register.eq(value)
         q = Signal(width)
@@ -62,7 +66,7 @@ class SdramPins(wiring.Component):
         m.d.fast += pins.data_in.eq(q)
         return m
 
-    def _ecp5(self, m, out):
+    def _ecp5(self, m, data, drive, out):
         def register(kind: str, name: str, d, q, high: bool = False) -> None:
             m.submodules[name] = Instance(f"{kind}{'B' if high else 'D'}X", i_SCLK=ClockSignal("fast"), i_SP=1, i_D=d,
                                           o_Q=q, **{"i_PD" if high else "i_CD": 0})
@@ -81,8 +85,8 @@ class SdramPins(wiring.Component):
                 m.submodules[f"{name}{i}_pad"] = Instance("OB", i_I=q, o_O=port)
         for i, port in pads("dq", self._chip.width):
             d, q, t = Signal(name=f"d{i}"), Signal(name=f"q{i}"), Signal(name=f"t{i}")
-            register("OFS1P3", f"d{i}_register", self.pins.data_out[i], d)
-            register("OFS1P3", f"t{i}_register", ~self.pins.drive, t, high=True)
+            register("OFS1P3", f"d{i}_register", data[i], d)
+            register("OFS1P3", f"t{i}_register", ~drive, t, high=True)
             register("IFS1P3", f"q{i}_register", q, self.pins.data_in[i])
             m.submodules[f"dq{i}_pad"] = Instance("BB", i_I=d, i_T=t, o_O=q, io_B=port)
         clock = Signal()

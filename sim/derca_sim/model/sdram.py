@@ -79,7 +79,7 @@ class SdramSteps:
     period: int
 
     #: From the edge of the core clock until what it does has reached the registers of the chip's clock.
-    SETTLE = 7
+    SETTLE = 6
     #: What these may lose to the delay of the core clock, in ns.
     SKEW_NS = 10
     READ_ROW = 1
@@ -96,9 +96,9 @@ class SdramSteps:
 
     @property
     def arrives(self) -> int:
-        """The first word read is in a register: the command leaves one step later, the chip takes it half a step
-        after that, and its word is taken half a step after it was there to be taken."""
-        return self.read + self.chip.cas + 2
+        """The first word read is in a register: the command is on the pins two steps later, the chip takes it half a
+        step after that, and its word is taken half a step after the edge at which it could be."""
+        return self.read + self.chip.cas + 3
 
     @property
     def write_row(self) -> int:
