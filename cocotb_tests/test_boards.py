@@ -1,12 +1,17 @@
 """Every board's top, down to its UART pins: load, start, events, results, LEDs."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from amaranth.back import rtlil
 
 from derca_cli.rtl.board import open_board
 from derca_cli.session import judge, load, run
+from derca_hw.board.clocks import Clocks
+from derca_hw.family import Family
+from derca_hw.ports import ports
 from derca_sim.csr.driver import Driver
 from derca_sim.csr.link import Link
 from derca_sim.csr.transport import AccessRefused
@@ -99,6 +104,23 @@ def test_a_missed_deadline_stays_on_the_led():
         assert lit(board, line) - lost == {"miss"}
         driver.start()
         assert lit(board, line) - lost == {"running"}
+
+
+@pytest.mark.parametrize("name", [name for name, b in BOARDS.items() if b.pin_mhz != b.core_mhz * b.steps])
+def test_the_pll_gives_the_clock_of_the_core_or_of_its_memory(name):
+    board = BOARDS[name]
+    clocks = Clocks(board)
+    text = rtlil.convert(clocks, platform=Family(board.target), ports=ports(clocks), emit_src=False)
+    values = {key: int(value, 2) for key, value in re.findall(r"parameter \\(\w+) \d+'([01]+)", text)}
+    values |= {key: int(value) for key, value in re.findall(r"parameter \\(\w+) (\d+)$", text, re.MULTILINE)}
+    if board.family == "ecp5":
+        mhz = board.pin_mhz / values["CLKI_DIV"] * values["CLKFB_DIV"]
+        oscillator, low, high = mhz * values["CLKOP_DIV"], 400, 800
+    else:
+        oscillator, low, high = board.pin_mhz / (values["DIVR"] + 1) * (values["DIVF"] + 1), 533, 1066
+        mhz = oscillator / 2 ** values["DIVQ"]
+    assert mhz == board.core_mhz * board.steps
+    assert low <= oscillator <= high
 
 
 def test_platforms_name_their_board_and_its_clock():
