@@ -179,8 +179,10 @@ async def bus_errors(dut):
     assert failed, "no error ever came"
 
 
-@pytest.mark.parametrize("test", ["outside", "bus_errors"])
-@pytest.mark.parametrize("p", PLATFORMS, ids=lambda p: p.scheduler.kind)
+@pytest.mark.parametrize(("p", "test"), [
+    *((p, "bus_errors") for p in PLATFORMS), (PLATFORMS[0], "outside"),
+    *(pytest.param(p, "outside", marks=pytest.mark.full) for p in PLATFORMS[1:]),
+], ids=lambda value: value if isinstance(value, str) else value.scheduler.kind)
 def test_failed_jobs_leave_others_alone(p, test):
     simulate(lambda: Derca(p), __name__, test, platform=p, trials=2, strategy="persist", waves_on_failure=False)
 

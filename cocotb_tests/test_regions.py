@@ -112,7 +112,8 @@ def test_latencies_leave_no_room_for_a_bubble():
     assert ComputeTiming.SHORTEST <= ComputeTiming.UPDATE  # else it would slow down a stream of short passes
 
 
-@pytest.mark.parametrize("p", COMPUTE_BOUND, ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [*COMPUTE_BOUND[:2], pytest.param(COMPUTE_BOUND[2], marks=pytest.mark.full)],
+                         ids=lambda p: p.name)
 def test_fifty_regions_cost_nothing_and_leave_the_array_no_idle_cycle(p, tmp_path):
     """Full tiles, loaded faster than computed: not one idle cycle in the whole job, however it is cut."""
     t = p.tile

@@ -34,8 +34,8 @@ def check(target: str, file, array: int, lanes: int) -> dict:
     return named
 
 
-#: `test_history.py` synthesises for ECP5 every time.
-_QUICK = ("ice40", "ultrascale")
+#: `test_history.py` synthesises for ECP5 every time, `test_ip.py` for the families of AMD.
+_QUICK = ("ice40",)
 
 
 @pytest.mark.parametrize("target", [
