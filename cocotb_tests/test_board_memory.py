@@ -275,7 +275,7 @@ def test_every_beat_in_its_cycle(p, steps, family):
     models = "" if family is Family.PORTABLE else re.search(
         r"^module SB_SPRAM256KA .*?^endmodule$", cells, re.MULTILINE | re.DOTALL)[0]
     simulate(lambda: MemoryWithStore(p, steps, family), __name__, "traffic", platform=p, models=models,
-             steps=steps, idle=0, cycles=20_000)
+             steps=steps, idle=0, cycles=8_000)
 
 
 def on_sdram(p, steps: int, chip: Sdram, cycles: int) -> None:

@@ -1,6 +1,7 @@
 """What the analysis promises for our hardware holds in runs: on the golden machine in bulk, on the RTL in a sample."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,8 @@ def check_promise(seed: int, rtl: bool) -> None:
             assert worst <= bounds[task], f"seed {seed}, task {task}: response {worst} over the bound {bounds[task]}"
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", [
+    seed if seed < 11 else pytest.param(seed, marks=pytest.mark.full) for seed in range(30)])
 def test_no_proved_set_misses_on_the_golden_machine(seed):
     check_promise(seed, rtl=False)
 
@@ -171,8 +173,10 @@ def test_an_urgent_job_is_never_later_than_its_bound_however_it_is_aimed(name):
     assert worst > plan.system.tasks[0].length / 4  # the aim is not all beside the mark
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES)
-@pytest.mark.parametrize("platform", PLATFORM_NAMES)
+@pytest.mark.parametrize(("platform", "pipeline"), [
+    pytest.param(*where, marks=[] if where in (("flat", "decoupled"), ("flat", "lockstep"), ("narrow", "decoupled"),
+                                               ("padded", "decoupled")) else [pytest.mark.full])
+    for where in product(PLATFORM_NAMES, PIPELINES)])
 def test_jitter_never_exceeds_the_bound_from_the_largest_latencies(platform, pipeline):
     """One job at a time on a memory with bounded jitter ends no later than on one with the largest latencies."""
     for seed in range(2):

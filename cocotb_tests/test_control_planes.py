@@ -55,7 +55,8 @@ def test_the_demo_runs_the_same_jobs_in_the_same_order_on_every_scheduler(strate
     assert orders[1:] == orders[:1] * 2
 
 
-@pytest.mark.parametrize(("kind", "release"), [("heap", "parallel"), ("scan", "swept"), ("tournament", "parallel")])
+@pytest.mark.parametrize(("kind", "release"), [
+    ("heap", "parallel"), ("scan", "swept"), pytest.param("tournament", "parallel", marks=pytest.mark.full)])
 def test_the_demo_on_the_rtl_of_every_scheduler(kind, release):
     plan = compiled(kind, release, "flexible")
     judged = judged_run(plan, 100_000)

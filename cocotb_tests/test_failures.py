@@ -180,8 +180,8 @@ async def bus_errors(dut):
 
 
 @pytest.mark.parametrize(("p", "test"), [
-    *((p, "bus_errors") for p in PLATFORMS), (PLATFORMS[0], "outside"),
-    *(pytest.param(p, "outside", marks=pytest.mark.full) for p in PLATFORMS[1:]),
+    (p, test) if p is PLATFORMS[0] else pytest.param(p, test, marks=pytest.mark.full)
+    for p in PLATFORMS for test in ("outside", "bus_errors")
 ], ids=lambda value: value if isinstance(value, str) else value.scheduler.kind)
 def test_failed_jobs_leave_others_alone(p, test):
     simulate(lambda: Derca(p), __name__, test, platform=p, trials=2, strategy="persist", waves_on_failure=False)

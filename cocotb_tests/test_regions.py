@@ -28,6 +28,8 @@ COMPUTE_BOUND = [platform(**{"tables": TABLES, **settings}) for settings in (
     {"name": "flat", "array": {"rows": 2, "cols": 4}, "tile": {"m": 4, "k": 32, "n": 8},
      "memory": {"read_latency": 3, "write_latency": 1}},
 )]
+#: The last one with --full.
+SAMPLED = [*COMPUTE_BOUND[:2], pytest.param(COMPUTE_BOUND[2], marks=pytest.mark.full)]
 
 
 def compiled(p, network: Network, regions: int | None) -> Compiled:
@@ -112,8 +114,7 @@ def test_latencies_leave_no_room_for_a_bubble():
     assert ComputeTiming.SHORTEST <= ComputeTiming.UPDATE  # else it would slow down a stream of short passes
 
 
-@pytest.mark.parametrize("p", [*COMPUTE_BOUND[:2], pytest.param(COMPUTE_BOUND[2], marks=pytest.mark.full)],
-                         ids=lambda p: p.name)
+@pytest.mark.parametrize("p", SAMPLED, ids=lambda p: p.name)
 def test_fifty_regions_cost_nothing_and_leave_the_array_no_idle_cycle(p, tmp_path):
     """Full tiles, loaded faster than computed: not one idle cycle in the whole job, however it is cut."""
     t = p.tile
@@ -144,7 +145,7 @@ def test_ragged_layers_end_in_the_same_cycles(name):
             assert not delayed(one, judged(compiled(p, network, regions), regions)), f"{regions} regions and one"
 
 
-@pytest.mark.parametrize("p", COMPUTE_BOUND, ids=lambda p: p.name)
+@pytest.mark.parametrize("p", SAMPLED, ids=lambda p: p.name)
 def test_ragged_layers_keep_the_array_busy_in_the_same_cycles(p, tmp_path):
     for network in ragged(p):
         seen = [operands(compiled(p, network, n), tmp_path / f"{n}.vcd") for n in (1, None)]
