@@ -120,12 +120,12 @@ def test_fifty_regions_cost_nothing_and_leave_the_array_no_idle_cycle(p, tmp_pat
     t = p.tile
     network = random_network("full", [(2 * t.m, 13 * t.k, 4 * t.n, False)], 1, p.array.dtype)
     slices = 104 * (t.m // p.array.rows) * (t.n // p.array.cols)
-    logs = {n: judged(compiled(p, network, n), n) for n in (1, 50, slices)}
+    logs = {n: judged(compiled(p, network, n), n) for n in (1, 2, 50, 104, slices)}
     for regions, log in logs.items():
         assert not delayed(logs[1], log)
         assert idle_between_regions(log) == [0] * (regions - 1)
-    seen = {n: operands(compiled(p, network, n), tmp_path / f"{n}.vcd") for n in (1, slices)}
-    assert seen[1] == seen[slices] == "1" * slices * t.k
+    seen = {n: operands(compiled(p, network, n), tmp_path / f"{n}.vcd") for n in (1, 50, slices)}
+    assert seen[1] == seen[50] == seen[slices] == "1" * slices * t.k
 
 
 def ragged(p) -> list[Network]:
