@@ -19,8 +19,7 @@ from kit.payload import pack, unpack
 from kit.platforms import platform
 from kit.run import SimulationFailed, generator, parameters, simulate
 
-from derca_cli.rtl.board import SDRAM
-from derca_cli.rtl.build import PLACE
+from derca_cli.rtl.board import sdram_model
 from derca_cli.toolchain import yosys_share
 from derca_hw.board.link_access import host_ports
 from derca_hw.board.memory import MainMemory
@@ -270,18 +269,19 @@ NARROW = platform(name="narrow", bus={"data_width": 32, "address_width": 16, "ou
     (BLOCK, 1, Family.PORTABLE), (WIDE, 1, Family.PORTABLE), (BLOCK, 1, Family.ICE40HX),
     (NARROW, 2, Family.PORTABLE), (NARROW, 2, Family.ICE40),
 ], ids=["block", "wide", "block on ice40hx", "doubled", "doubled on ice40"])
-def test_every_beat_in_its_cycle(p, steps, family):
+@pytest.mark.parametrize("cycles", [8_000, pytest.param(20_000, marks=pytest.mark.full)])
+def test_every_beat_in_its_cycle(p, steps, family, cycles):
     cells = (yosys_share() / "ice40" / "cells_sim.v").read_text()
     models = "" if family is Family.PORTABLE else re.search(
         r"^module SB_SPRAM256KA .*?^endmodule$", cells, re.MULTILINE | re.DOTALL)[0]
     simulate(lambda: MemoryWithStore(p, steps, family), __name__, "traffic", platform=p, models=models,
-             steps=steps, idle=0, cycles=8_000)
+             steps=steps, idle=0, cycles=cycles)
 
 
 def on_sdram(p, steps: int, chip: Sdram, cycles: int) -> None:
     timing = SdramSteps(chip, p.bus.data_width // chip.width, steps)
     simulate(lambda: MemoryWithStore(p, steps, Family.PORTABLE, chip), __name__, "traffic", platform=p,
-             models=(PLACE / SDRAM).read_text(), steps=steps, idle=timing.start_periods + 20, cycles=cycles,
+             models=sdram_model(), steps=steps, idle=timing.start_periods + 20, cycles=cycles,
              waves_on_failure=False)
 
 

@@ -27,9 +27,9 @@ PATTERNS = {".lpf": r'PORT\s+"([^"]+)"', ".xdc": r"get_ports\s+(\w+)"}
 SDRAM = {f"sdram_{port}": ("sdram", 0, part) for port, part in {
     "clk": "clk", "cke": "clk_en", "cs_n": "cs", "ras_n": "ras", "cas_n": "cas", "we_n": "we", "ba": "ba", "a": "a",
     "dqm": "dqm", "dq": "dq"}.items()}
-ULX3S = {"clk": ("clk25", 0), "rx": ("uart", 0, "rx"), "tx": ("uart", 0, "tx"), "led_running": ("led", 0),
-         "led_miss": ("led", 1), "led_fault": ("led", 2)}
 UART = {"rx": ("uart", 0, "rx"), "tx": ("uart", 0, "tx")}
+ULX3S = {
+    "clk": ("clk25", 0), **UART, "led_running": ("led", 0), "led_miss": ("led", 1), "led_fault": ("led", 2)}
 #: Of each board: where amaranth-boards describes it, and which resource each port is (name, number, part of it), or
 #: which pin of a connector.
 WIRED = {

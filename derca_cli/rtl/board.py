@@ -11,8 +11,6 @@ from .build import BOARD, PLACE, build, generated
 
 #: Core clock cycles per bit of the simulated UART: few, since cycles are what a simulation takes time for.
 DIVISOR = 4
-#: The chip that is main memory of some boards.
-SDRAM = "sdram.v"
 
 
 class SimulatedLine:
@@ -85,6 +83,11 @@ class SimulatedLine:
         return data
 
 
+def sdram_model() -> str:
+    """Verilog of the SDRAM chip that some boards have: module `sdram_chip`."""
+    return (PLACE / "sdram.v").read_text()
+
+
 def open_board(board: Board, platform: Platform, *, divisor: int = DIVISOR, progress=None) -> SimulatedLine:
     """Start a simulation of a board's top; the line to it.
 
@@ -106,8 +109,7 @@ def open_board(board: Board, platform: Platform, *, divisor: int = DIVISOR, prog
         return board_verilog(board, platform, divisor)
 
     verilog = generated(generate, f"board {board.name}", f"{board} {divisor} {platform.model_dump_json()}", progress)
-    chip = (PLACE / SDRAM).read_text() if board.sdram else ""
-    return _start(verilog + chip, board, divisor, progress)
+    return _start(verilog + (sdram_model() if board.sdram else ""), board, divisor, progress)
 
 
 def open_netlist(board: Board, platform: Platform, *, progress=None) -> SimulatedLine:

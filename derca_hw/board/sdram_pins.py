@@ -1,6 +1,6 @@
 """The pins of an SDRAM chip, with their registers."""
 
-from amaranth.hdl import Cat, ClockSignal, Instance, IOPort, Module, Signal
+from amaranth.hdl import ClockSignal, Instance, IOPort, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -55,7 +55,7 @@ class SdramPins(wiring.Component):
             out[name] = register = Signal(len(value), name=f"{name}_next", init=name in HIGH)
             m.d.fast += register.eq(value)
         if platform is Family.ECP5:
-            self._ecp5(m, out.pop("d"), out.pop("drive"), {**out, "cke": 1, "cs_n": 0})
+            self._ecp5(m, out.pop("d"), out.pop("drive"), out)
             return m
         chip = {}
         for name, value in out.items():
@@ -75,13 +75,9 @@ class SdramPins(wiring.Component):
             return enumerate(IOPort(count, name=f"sdram_{name}"))
 
         for name, value in out.items():
-            level = Cat(value) if not isinstance(value, int) else None
-            for i, port in pads(name, 1 if level is None else len(level)):
+            for i, port in pads(name, len(value)):
                 q = Signal(name=f"{name}{i}")
-                if level is None:
-                    m.d.comb += q.eq(value)
-                else:
-                    register("OFS1P3", f"{name}{i}_register", level[i], q, name in HIGH)
+                register("OFS1P3", f"{name}{i}_register", value[i], q, name in HIGH)
                 m.submodules[f"{name}{i}_pad"] = Instance("OB", i_I=q, o_O=port)
         for i, port in pads("dq", self._chip.width):
             d, q, t = Signal(name=f"d{i}"), Signal(name=f"q{i}"), Signal(name=f"t{i}")
@@ -91,5 +87,5 @@ class SdramPins(wiring.Component):
             m.submodules[f"dq{i}_pad"] = Instance("BB", i_I=d, i_T=t, o_O=q, io_B=port)
         clock = Signal()
         m.submodules.clock = Instance("ODDRX1F", i_SCLK=ClockSignal("fast"), i_RST=0, i_D0=0, i_D1=1, o_Q=clock)
-        for _, port in pads("clk", 1):
-            m.submodules.clk_pad = Instance("OB", i_I=clock, o_O=port)
+        for name, level in {"clk": clock, "cke": 1, "cs_n": 0}.items():
+            m.submodules[f"{name}_pad"] = Instance("OB", i_I=level, o_O=IOPort(1, name=f"sdram_{name}"))

@@ -82,6 +82,7 @@ class SdramSteps:
     SETTLE = 6
     #: What these may lose to the delay of the core clock, in ns.
     SKEW_NS = 10
+    #: The row to be read is opened.
     READ_ROW = 1
 
     def __post_init__(self):
