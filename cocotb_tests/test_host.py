@@ -57,8 +57,8 @@ class Strobes:
                                      fields["value"]))
             if self._sporadic and int(dut.trigger_valid.value):
                 self.log.append(("trigger", int(dut.trigger_task.value)))
-            if int(dut.commit.value):
-                self.log.append(("commit",))
+            if int(dut.committed.value):
+                self.log.append(("committed",))
 
     def take(self) -> list[tuple]:
         """What was recorded since the last call."""
@@ -66,9 +66,9 @@ class Strobes:
         return log
 
 
-async def begin(dut, p, random):
+async def begin(dut, p, random, settled: int = 1):
     host = lite.master(dut, dut.clk, dut.rst)
-    bench = await Cycles(dut).start(idle=1, event__ready=1)
+    bench = await Cycles(dut).start(idle=1, event__ready=1, quiet=1, settled=settled)
     lite.stall(host, random, 0.4)
     strobes = Strobes(dut, p)
     cocotb.start_soon(strobes.watch())
@@ -135,8 +135,8 @@ async def described(dut):
         elif register.access == Access.READ_WRITE:
             assert await lite.read(host, address) == value == bench.get(register.name.lower()), register.name
     assert await lite.read(host, registers.address("FAULTS")) == 0
-    bench.set(idle=0, safe=1, page=1)
-    expected = {"idle": 0, "safe": 1} | ({"page": 1} if p.tables.shadow else {})
+    bench.set(idle=0, safe=1)
+    expected = {"idle": 0, "safe": 1, "quiet": 1}
     assert await lite.read(host, registers.address("STATUS")) == registers["STATUS"].pack(**expected)
 
 
@@ -220,7 +220,7 @@ async def time(dut):
 async def guards(dut):
     """What may be written stopped, running, with a commit pending, and locked; which page it goes to."""
     random, p = generator(), parameters()["platform"]
-    host, bench, strobes, registers = await begin(dut, p, random)
+    host, bench, strobes, registers = await begin(dut, p, random, settled=0)
     shadow, n = p.tables.shadow, p.scheduler.tasks
     control, faults, pointer = registers["CONTROL"], registers.address("FAULTS"), registers["TABLE_POINTER"]
     stored = [r.name for r in registers.registers if r.access == Access.READ_WRITE and r.name != "CONTROL"]
@@ -243,31 +243,52 @@ async def guards(dut):
 
     page = 0
 
-    async def commit(run: int):
+    async def status(name: str) -> int:
+        return registers["STATUS"].unpack(await lite.read(host, registers.address("STATUS")))[name]
+
+    async def commit(run: int, **take: int):
         nonlocal page
         strobes.take()
         await lite.write(host, control.offset, 0b100 | run)
         if not shadow:  # the platform has no such bit: it is ignored
-            assert ("commit",) not in strobes.take()
+            bench.set(**take)
+            await ClockCycles(dut.clk, 9)
+            assert ("committed",) not in strobes.take()
             return
-        assert strobes.take() == [("commit",)]
-        assert await lite.read(host, registers.address("STATUS")) & registers["STATUS"]["commit_pending"].mask
+        assert await status("commit_pending")
         await attempt(not run, False)
-        bench.set(page=(page := page ^ 1), commit_done=1)
-        await bench.tick()
-        bench.set(commit_done=0)
-        await bench.tick()
-        assert bench.get("write_page") == page ^ 1
-        assert not await lite.read(host, registers.address("STATUS")) & registers["STATUS"]["commit_pending"].mask
+        assert ("committed",) not in strobes.take()
+        bench.set(**take)
+        await ClockCycles(dut.clk, 9)
+        page ^= 1
+        assert strobes.take() == [("committed",)]
+        assert (bench.get("page"), bench.get("write_page"), await status("page")) == (page, page ^ 1, page)
+        assert not await status("commit_pending")
 
     await attempt(True, True)
     assert bench.get("write_page") == (page ^ 1 if shadow else 0)
-    await commit(0)
+    await commit(0, settled=1)
     await attempt(True, True)
     await run(host, bench, registers)
     await attempt(False, shadow)
-    await commit(1)
+    await commit(1, free=1)
     await attempt(False, shadow)
+    # Stopped: what the run uses stays as it is until nothing is left of it, and a start waits as long.
+    bench.set(quiet=0)
+    await lite.write(host, control.offset, 0)
+    assert not bench.get("running") and not await status("running") and not await status("quiet")
+    await attempt(False, shadow)
+    await lite.write(host, control.offset, 1)
+    assert await status("start_pending") and not await status("running")
+    await attempt(False, shadow)
+    await lite.write(host, control.offset, 0)
+    assert not await status("start_pending")
+    bench.set(quiet=1)
+    await ClockCycles(dut.clk, 9)
+    assert await status("quiet")
+    await attempt(True, True)
+    await run(host, bench, registers)
+    assert not await status("quiet") and not await status("start_pending")
     await lite.write(host, control.offset, 0b011)
     await attempt(False, False)
     await lite.write(host, control.offset, 0b001)  # does not unlock
@@ -284,7 +305,6 @@ async def guards(dut):
     bench.set(rst=0)
     await bench.tick()
     assert await lite.read(host, control.offset) == 0
-    bench.set(page=0)
     await attempt(True, True)
 
 

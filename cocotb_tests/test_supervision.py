@@ -1,4 +1,4 @@
-"""Supervision against oracles that count cycle by cycle: budgets, watchdog, change of task sets."""
+"""Supervision against oracles that count cycle by cycle: budgets, watchdog."""
 
 import inspect
 import types
@@ -13,7 +13,6 @@ from kit.run import SimulationFailed, generator, parameters, simulate
 import derca_hw.supervision.budgets
 import derca_hw.supervision.monitor
 from derca_hw.layouts import Layouts
-from derca_hw.supervision.commit import CommitControl
 from derca_hw.supervision.monitor import Monitor
 from derca_sim.events import Event, Kind
 from derca_sim.golden.supervision import BudgetModel
@@ -196,38 +195,9 @@ async def supervision(dut):
     assert spurious > 3
 
 
-@cocotb.test(timeout_time=20, timeout_unit="ms")
-async def commits(dut):
-    """Random requests and idle signals against the rule."""
-    random, p = generator(), parameters()["platform"]
-    bench = await Cycles(dut).start()
-    page = pending = arm = done = taken = waited = 0
-    for cycle in range(5000):
-        inputs = {name: int(random.random() < chance) for name, chance in (
-            ("commit", 0.05), ("start", 0.03), ("release_idle", 0.5), ("scheduler_idle", 0.6),
-            ("accelerator_idle", 0.4))}
-        bench.set(**inputs)
-        await bench.tick()
-        hold = inputs["commit"] or pending
-        expected = {"page": page, "write_page": 1 - page if p.tables.shadow else 0, "pending": pending,
-                    "hold": hold, "arm": arm, "done": done}
-        found = {name: bench.get(name) for name in expected}
-        assert found == expected, f"cycle {cycle}: {found}, expected {expected}"
-        done = int(hold and all(inputs[f"{name}_idle"] for name in ("release", "scheduler", "accelerator")))
-        taken, waited = taken + done, waited + (done and pending)
-        arm, pending = int(done or inputs["start"]), int(hold and not done)
-        page ^= done if p.tables.shadow else 0
-    assert taken > 100 and waited > 100
-
-
 @pytest.mark.parametrize("p", [BOTH, MANY, WATCH], ids=lambda p: p.name)
 def test_supervision(p):
     simulate(lambda: Monitor(p), __name__, "supervision", platform=p)
-
-
-@pytest.mark.parametrize("p", [BOTH, MANY], ids=lambda p: p.name)
-def test_commits(p):
-    simulate(lambda: CommitControl(p), __name__, "commits", platform=p)
 
 
 #: Name -> (text in the source, its replacement).

@@ -1,6 +1,6 @@
 """The top level: wires the blocks, names the ports so that vendor tools infer AXI interfaces."""
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Mux, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -90,30 +90,36 @@ class Derca(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self._p
-        m.domains.sync = ClockDomain()
+        m.domains.sync = sync = ClockDomain("sync")
+        m.domains.run = run = ClockDomain("run")  # of what works on a run, and is reset after it
+        run.clk = sync.clk
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
+        of_run = DomainRenamer("run")
 
         swept = p.release.kind == "swept"
-        m.submodules.job_release = release = (SweptRelease if swept else ParallelRelease)(p)
-        m.submodules.scheduler = scheduler = Scheduler(p)
-        m.submodules.kernel_manager = manager = KernelManager(p)
-        m.submodules.accelerator = accelerator = Accelerator(p)
-        m.submodules.memory_interface = memory = MemoryInterface(p)
+        release = (SweptRelease if swept else ParallelRelease)(p)
+        scheduler, manager, accelerator, memory = Scheduler(p), KernelManager(p), Accelerator(p), MemoryInterface(p)
+        m.submodules.job_release = of_run(release)
+        m.submodules.scheduler = of_run(scheduler)
+        m.submodules.kernel_manager = of_run(manager)
+        m.submodules.accelerator = of_run(accelerator)
+        m.submodules.memory_interface = of_run(memory)
         m.submodules.supervision = supervision = Supervision(p)
         events = [*release.sources(), *supervision.sources()]
         if p.trace.enabled:
             events += [*scheduler.sources(), *accelerator.sources()]
         m.submodules.host_interface = host = HostInterface(p, [source.kinds for source in events])
+        m.d.comb += ResetSignal("run").eq(ResetSignal() | host.clear)
         self._connect_host(m, host, events)
         if p.release.sporadic:
-            self._connect_triggers(m, host, release)
+            self._connect_triggers(m, host, release, of_run)
 
         # -- host: what it writes, and which page of it is in use -----------------------------------------------------
         connect(m, host.regions, scheduler.regions)
         for block in (release, scheduler, supervision, memory):
             m.d.comb += [block.config.valid.eq(host.task_write.valid), block.config.payload.eq(host.task_write.payload)]
-        for block in (release, scheduler, manager, memory):
-            m.d.comb += [block.page.eq(supervision.page), block.write_page.eq(supervision.write_page)]
+        for block in (release, scheduler, manager, memory, supervision):
+            m.d.comb += [block.page.eq(host.page), block.write_page.eq(host.write_page)]
         m.d.comb += [
             manager.write.eq(host.table_write),
             manager.write_table.eq(host.table),
@@ -122,10 +128,6 @@ class Derca(wiring.Component):
             manager.write_data.eq(host.table_data),
             release.policy.eq(host.policy),
             scheduler.policy.eq(host.policy),
-            host.page.eq(supervision.page),
-            host.commit_done.eq(supervision.commit_done),
-            supervision.commit.eq(host.commit),
-            supervision.start.eq(host.start),
         ]
 
         # -- time, run state, faults ---------------------------------------------------------------------------------
@@ -142,11 +144,14 @@ class Derca(wiring.Component):
             host.read_request.payload.eq(accelerator.read_request.payload),
             host.write_request.valid.eq(accelerator.write_request.valid & accelerator.write_request.ready),
             host.write_request.payload.eq(accelerator.write_request.payload),
-            supervision.idle.eq(idle & release.idle),
-            release.arm.eq(supervision.arm & host.running),  # a commit while stopped starts no timers
-            release.hold.eq(supervision.hold),
-            manager.start.eq(supervision.arm),
-            accelerator.start.eq(supervision.arm),
+            host.free.eq(idle & release.idle),
+            host.quiet.eq(memory.quiet),
+            host.settled.eq(release.settled & scheduler.settled),
+            release.arm.eq(host.arm),
+            release.hold.eq(host.hold),
+            supervision.start.eq(host.start),
+            supervision.clear.eq(host.clear),
+            supervision.committed.eq(host.committed),
             supervision.broken.eq(manager.stopped | scheduler.fault | accelerator.premature),
             scheduler.halt.eq(supervision.safe),
             host.safe.eq(supervision.safe),
@@ -191,7 +196,7 @@ class Derca(wiring.Component):
         # -- faults of jobs ------------------------------------------------------------------------------------------
         reads, writes = memory.read_fault, memory.write_fault
         if p.supervision.failures:
-            self._connect_failures(m, host, scheduler, accelerator, memory, release)
+            self._connect_failures(m, of_run, scheduler, accelerator, memory, release)
         else:
             connect(m, accelerator.done, release.finish)
         for fault, is_it in ((Fault.WINDOW, 1), (Fault.BUS_ERROR, 0)):
@@ -204,9 +209,13 @@ class Derca(wiring.Component):
             ]
 
         # -- memory ----------------------------------------------------------------------------------------------
-        connect(m, accelerator.read_request, memory.read_request)
+        for name in ("read_request", "write_request"):  # a stop lets no further request through
+            asks, takes = getattr(accelerator, name), getattr(memory, name)
+            m.d.comb += [
+                takes.payload.eq(asks.payload), takes.valid.eq(asks.valid & ~host.draining),
+                asks.ready.eq(takes.ready & ~host.draining),
+            ]
         connect(m, memory.read_beat, accelerator.read_beat)
-        connect(m, accelerator.write_request, memory.write_request)
         connect(m, accelerator.write_beat, memory.write_beat)
         size = p.beat_bytes.bit_length() - 1
         incrementing = 0b01
@@ -242,13 +251,13 @@ class Derca(wiring.Component):
         ]
         return m
 
-    def _connect_failures(self, m, host, scheduler, accelerator, memory, release):
+    def _connect_failures(self, m, of_run, scheduler, accelerator, memory, release):
         """Jobs fail by the faults of their requests."""
-        m.submodules.failures = failures = Failures(self._p)
+        failures = Failures(self._p)
+        m.submodules.failures = of_run(failures)
         connect(m, accelerator.done, failures.done)
         connect(m, failures.finish, release.finish)
         m.d.comb += [
-            failures.start.eq(host.start),
             failures.instruction.valid.eq(scheduler.instruction.valid),
             failures.instruction.payload.eq(scheduler.instruction.payload),
             scheduler.fail.eq(failures.fail),
@@ -291,14 +300,15 @@ class Derca(wiring.Component):
             for kind, sign in ((Kind.MISS, 1), (Kind.FINISH, source.p.arg[0])):
                 if kind in kinds:
                     late.append(source.valid & sign & ((source.p.kind == kind) | (len(kinds) == 1)))
-        m.d.sync += self.missed.eq((self.missed | Cat(late).any()) & ~host.start)
+        m.d.sync += self.missed.eq((self.missed | host.running & Cat(late).any()) & ~host.start)
 
-    def _connect_triggers(self, m, host, release):
+    def _connect_triggers(self, m, host, release, of_run):
         """Ports, the host's register and the recorded trace trigger sporadic tasks."""
         p = self._p
         sources = [(host.trigger_valid, host.trigger_task)]
         if p.release.trace:
-            m.submodules.trace_replay = replay = TraceReplay(p)
+            replay = TraceReplay(p)
+            m.submodules.trace_replay = of_run(replay)
             m.d.comb += [
                 replay.now.eq(host.now),
                 replay.running.eq(host.running),
@@ -311,9 +321,13 @@ class Derca(wiring.Component):
             ]
             sources.insert(0, (replay.trigger_valid, replay.trigger_task))
         if p.release.kind == "swept":
-            m.submodules.trigger_merge = merge = TriggerMerge(p, 1 + len(sources))
+            merge = TriggerMerge(p, 1 + len(sources))
+            m.submodules.trigger_merge = of_run(merge)
             for i, (valid, task) in enumerate([(self.trigger_valid, self.trigger_task), *sources]):
-                m.d.comb += [getattr(merge, f"valid_{i}").eq(valid), getattr(merge, f"task_{i}").eq(task)]
+                m.d.comb += [
+                    getattr(merge, f"valid_{i}").eq(valid & host.running & ~host.hold),
+                    getattr(merge, f"task_{i}").eq(task),
+                ]
             m.d.comb += [
                 release.trigger_valid.eq(merge.valid),
                 release.trigger_task.eq(merge.task),

@@ -56,6 +56,9 @@ class AxiMemory {
     AxiMemory(std::vector<uint8_t> image, const MemoryTiming &timing)
         : bytes(std::move(image)), timing_(timing), rng_(timing.seed * 0x9E3779B97F4A7C15ull + 0x1234567ull) {}
 
+    // Nothing that was asked for is still to be answered.
+    bool quiet() const { return reads_.empty() && writes_.empty() && responses_.empty(); }
+
     // Set the inputs of the design for cycle t.
     void drive(Top &top, uint64_t t) {
         if (!r_valid_ && !reads_.empty() && reads_.front().ready <= t && !stall()) {

@@ -1,7 +1,7 @@
 // Runs the generated accelerator: clock, reset, AXI4 memory, AXI4-Lite host, triggers, event log.
 //
 // Usage: harness DIR. Reads DIR/script.txt (one command per line) and DIR/image.bin, writes DIR/events.bin,
-// DIR/finishes.bin, DIR/dumps.bin, DIR/memory.bin, DIR/registers.txt and DIR/stats.txt.
+// DIR/finishes.bin, DIR/dumps.bin, DIR/memory.bin, DIR/registers.txt and DIR/stats.txt; with steps DIR/steps.bin.
 // Commands, numbers in decimal:
 //   memory BYTES | horizon CYCLES | drain CYCLES | read_latency N | write_latency N | jitter N | stall PERMILLE | seed N | random 0/1
 //   finish KIND               the event kind that ends a job
@@ -9,7 +9,10 @@
 //   check ADDRESS VALUE       host read before the start that must answer VALUE
 //   mark ADDRESS VALUE        host write when now reaches the horizon;  count ADDRESS   host read right after these
 //   after ADDRESS             host read after the run
-//   trigger CYCLE TASK        pulse the task's trigger where now == CYCLE; sorted by cycle
+//   trigger CYCLE TASK RUN    pulse the task's trigger where now == CYCLE in a run, counted from 0; sorted by run and cycle
+//   step STOPPED CYCLE ADDRESS VALUE   a host write after the first start, in the order given: when now >= CYCLE in a run
+//                             (STOPPED 0), or when no run has gone on for CYCLE cycles (1). With steps the horizon is
+//                             no end of the run: it ends `drain` cycles after the last step.
 //   output TASK ADDRESS BYTES a range of the task's results: recorded at each FINISH, then filled with 0xA5
 //   vcd FILE FIRST LAST       waveform between two values of `now` (only when built with tracing)
 // Prints "cycle N" on stdout now and then. Exit code 0: ran to the horizon. 4: the design broke a rule; the reason is the last line of stderr.
@@ -35,12 +38,30 @@ namespace {
 struct EventRecord {
     uint32_t cycle;
     uint16_t region, task;
-    uint8_t kind, arg, pad[2];
+    uint8_t kind, arg;
+    uint16_t run;  // modulo 2^16
 };
 static_assert(sizeof(EventRecord) == 12, "read back with the same layout");
 
 struct FinishRecord {
-    uint32_t cycle, task, dump, pad;
+    uint32_t cycle, task, dump, run;
+};
+
+// A step's write took effect in cycle `now` of `run`, or after it (not `running`).
+struct StepRecord {
+    uint32_t run, running, now, pad;
+};
+
+struct Step {
+    bool stopped;
+    uint64_t cycle;
+    uint32_t address, value;
+};
+
+struct Trigger {
+    uint64_t cycle;
+    unsigned task;
+    uint32_t run;
 };
 
 struct Range {
@@ -52,7 +73,8 @@ struct Script {
     uint64_t horizon = 0, drain = 256, finish_kind = ~0ull, memory = 0;
     std::vector<std::pair<uint32_t, uint32_t>> writes, checks, marks;
     std::vector<uint32_t> counts, after;
-    std::vector<std::pair<uint64_t, unsigned>> triggers;
+    std::vector<Trigger> triggers;
+    std::vector<Step> steps;
     std::map<unsigned, std::vector<Range>> outputs;
     std::pair<uint32_t, uint32_t> start{0, 0};
     std::string vcd;
@@ -67,13 +89,13 @@ Script read_script(const std::string &path) {
     while (std::getline(in, line)) {
         std::istringstream words(line);
         std::string command;
-        uint64_t a = 0, b = 0, c = 0;
+        uint64_t a = 0, b = 0, c = 0, d = 0;
         if (!(words >> command)) continue;
         if (command == "vcd") {
             words >> s.vcd >> s.vcd_first >> s.vcd_last;
             continue;
         }
-        words >> a >> b >> c;
+        words >> a >> b >> c >> d;
         if (command == "horizon") s.horizon = a;
         else if (command == "drain") s.drain = a;
         else if (command == "memory") s.memory = a;
@@ -90,7 +112,8 @@ Script read_script(const std::string &path) {
         else if (command == "mark") s.marks.push_back({uint32_t(a), uint32_t(b)});
         else if (command == "count") s.counts.push_back(uint32_t(a));
         else if (command == "after") s.after.push_back(uint32_t(a));
-        else if (command == "trigger") s.triggers.push_back({a, unsigned(b)});
+        else if (command == "trigger") s.triggers.push_back({a, unsigned(b), uint32_t(c)});
+        else if (command == "step") s.steps.push_back({a != 0, b, uint32_t(c), uint32_t(d)});
         else if (command == "output") s.outputs[unsigned(a)].push_back({b, c});
         else throw std::runtime_error("unknown command in script: " + line);
     }
@@ -159,6 +182,7 @@ class Simulation {
             if (!limit) throw std::runtime_error("the design does not run after it was started");
             cycle();
         }
+        if (!script_.steps.empty()) return play();
         const auto began = std::chrono::steady_clock::now();
         const uint64_t first = t_;
         for (; uint64_t(top_->now) < script_.horizon; cycle()) {
@@ -184,6 +208,7 @@ class Simulation {
         write_records(dir_ + "/finishes.bin", finishes_.data(), finishes_.size());
         write_records(dir_ + "/dumps.bin", dumps_.data(), dumps_.size());
         write_records(dir_ + "/memory.bin", memory_.bytes.data(), memory_.bytes.size());
+        write_records(dir_ + "/steps.bin", steps_.data(), steps_.size());
         std::ofstream registers(dir_ + "/registers.txt");
         for (const auto &entry : host_.values) registers << entry.first << ' ' << entry.second << '\n';
         const BusCounters &c = memory_.counters;
@@ -196,6 +221,7 @@ class Simulation {
 
   private:
     static constexpr uint64_t kReport = 1 << 20;  // cycles between two lines of progress
+    static constexpr uint64_t kPatience = 1 << 22;  // cycles to wait for a step
 
     void reset() {
         top_->aresetn = 0;
@@ -207,6 +233,34 @@ class Simulation {
             edge();
         }
         top_->aresetn = 1;
+    }
+
+    // A history: one step after the other, each when it is due.
+    void play() {
+        host_.values.clear();
+        for (const Step &step : script_.steps) {
+            for (uint64_t limit = kPatience; !due(step); limit--) {
+                if (!limit) throw std::runtime_error(std::string("step ") + std::to_string(steps_.size()) + ": " + (
+                    step.stopped ? "the run does not stop" : "no run starts, or `now` does not count"));
+                cycle();
+            }
+            host_.write(step.address, step.value);
+            bool running = false;
+            uint64_t now = 0;
+            while (!host_.idle()) {  // the response follows the effect by one cycle
+                running = was_running_, now = was_now_;
+                cycle();
+            }
+            steps_.push_back({uint32_t(run_), running, uint32_t(now), 0});
+        }
+        for (uint64_t i = 0; i < script_.drain; i++) cycle();
+        for (uint32_t address : script_.after) host_.read(address);
+        while (!host_.idle()) cycle();
+    }
+
+    bool due(const Step &step) const {
+        if (step.stopped) return !top_->running && idle_for_ >= step.cycle;
+        return top_->running && uint64_t(top_->now) >= step.cycle;
     }
 
     void edge() {
@@ -222,10 +276,16 @@ class Simulation {
     void cycle() {
         const bool running = top_->running;
         const uint64_t now = top_->now;
+        if (running && !was_running_) {
+            run_++;
+            if (!memory_.quiet()) throw std::runtime_error("a run starts while the bus is busy with the one before");
+        }
+        idle_for_ = running ? 0 : idle_for_ + 1;
         uint64_t pulses = 0;
-        while (running && next_trigger_ < script_.triggers.size() && script_.triggers[next_trigger_].first <= now) {
-            if (script_.triggers[next_trigger_].first == now) pulses |= 1ull << script_.triggers[next_trigger_].second;
-            next_trigger_++;
+        for (; running && next_trigger_ < script_.triggers.size(); next_trigger_++) {
+            const Trigger &next = script_.triggers[next_trigger_];
+            if (next.run > run_ || (next.run == run_ && next.cycle > now)) break;
+            if (next.run == run_ && next.cycle == now) pulses |= 1ull << next.task;
         }
         trigger(*top_, pulses, 0);
         memory_.drive(*top_, t_);
@@ -236,6 +296,7 @@ class Simulation {
         memory_.sample(*top_, t_, running && counting_);
         host_.sample(*top_);
         if (top_->event_valid) take_event();
+        was_running_ = running, was_now_ = now;
         top_->aclk = 1;
         top_->eval();
         dump(1);
@@ -244,7 +305,7 @@ class Simulation {
 
     void take_event() {
         const EventRecord event = {uint32_t(top_->event_cycle), uint16_t(top_->event_region), uint16_t(top_->event_task),
-                                   uint8_t(top_->event_kind), uint8_t(top_->event_arg), {0, 0}};
+                                   uint8_t(top_->event_kind), uint8_t(top_->event_arg), uint16_t(run_ < 0 ? 0 : run_)};
         if (event.cycle >= script_.horizon) return;
         events_.push_back(event);
         if (event.kind != script_.finish_kind) return;
@@ -262,7 +323,7 @@ class Simulation {
             dumps_.insert(dumps_.end(), bytes.begin(), bytes.end());
             last.second.swap(bytes);
         }
-        finishes_.push_back({event.cycle, event.task, last.first, 0});
+        finishes_.push_back({event.cycle, event.task, last.first, uint32_t(run_)});
     }
 
     void dump(int half) {
@@ -285,7 +346,10 @@ class Simulation {
 #endif
     uint64_t t_ = 0, cycles_ = 0;
     double seconds_ = 0;
-    bool counting_ = true;
+    bool counting_ = true, was_running_ = false;
+    uint64_t was_now_ = 0, idle_for_ = 0;
+    int64_t run_ = -1;
+    std::vector<StepRecord> steps_;
     size_t next_trigger_ = 0;
     std::vector<EventRecord> events_;
     std::vector<FinishRecord> finishes_;

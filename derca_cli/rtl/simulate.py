@@ -17,9 +17,10 @@ from derca_sim.model.timing import longest_lap
 from .build import build, verilog_for
 
 EVENT_DTYPE = np.dtype([
-    ("cycle", "<u4"), ("region", "<u2"), ("task", "<u2"), ("kind", "u1"), ("arg", "u1"), ("pad", "u1", 2),
+    ("cycle", "<u4"), ("region", "<u2"), ("task", "<u2"), ("kind", "u1"), ("arg", "u1"), ("run", "<u2"),
 ])
-FINISH_DTYPE = np.dtype([("cycle", "<u4"), ("task", "<u4"), ("dump", "<u4"), ("pad", "<u4")])
+FINISH_DTYPE = np.dtype([("cycle", "<u4"), ("task", "<u4"), ("dump", "<u4"), ("run", "<u4")])
+STEP_DTYPE = np.dtype([("run", "<u4"), ("running", "<u4"), ("now", "<u4"), ("pad", "<u4")])
 
 
 def drain_cycles(p: Platform) -> int:
@@ -59,12 +60,33 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A host write after the first start: in cycle `cycle` of a run or as soon as possible after it; or, if `stopped`,
+    when no run has gone on for that many cycles."""
+
+    cycle: int
+    address: int
+    value: int
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Effect:
+    """When a step's write took effect: in cycle `now` of run `run` (counted from 0), or, not `running`, after it."""
+
+    run: int
+    running: bool
+    now: int
+
+
+@dataclass(frozen=True)
 class Finish:
     """The results of one finished job: `ranges` are (address, bytes) in the order of the task's `Output`s."""
 
     cycle: int
     task: int
     ranges: tuple[tuple[int, bytes], ...]
+    run: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +96,8 @@ class RtlResult:
     `memory` is the memory at the end (uint8), with every output range as it was when its task last finished a job.
     `bus` counts bursts, beats and stalled cycles from the start to the horizon; `seconds` is the time the simulator
     took for `cycles` clock cycles; `registers` holds the values read after the run, by address, those of the counters
-    as they were when `now` reached the horizon, or shortly after.
+    as they were when `now` reached the horizon, or shortly after. With steps, `runs` are the events of each run, in the
+    order in which they left the hardware, `events` those of the first, and `effects` belong to the steps.
     """
 
     events: list[Event]
@@ -84,6 +107,8 @@ class RtlResult:
     seconds: float
     bus: dict[str, int] = field(default_factory=dict)
     registers: dict[int, int] = field(default_factory=dict)
+    runs: list[list[Event]] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
 
     @property
     def cycles_per_second(self) -> float:
@@ -96,9 +121,10 @@ def simulate(
     host_writes: Sequence[tuple[int, int]],
     image: np.ndarray,
     horizon: int,
-    triggers: Iterable[tuple[int, int]] = (),
+    triggers: Iterable[tuple[int, ...]] = (),
     jitter: Jitter | None = None,
     *,
+    steps: Sequence[Step] = (),
     outputs: Sequence[Output] = (),
     verilog: str | None = None,
     vcd: tuple[Path, int, int] | None = None,
@@ -117,7 +143,9 @@ def simulate(
     horizon
         Cycles to run. Only events before it are returned.
     triggers
-        (cycle, task): external releases.
+        (cycle, task) or (cycle, task, run): external releases, in a run counted from 0.
+    steps
+        What the host writes after the first start, one after the other; the simulation ends after the last one.
     jitter
         Random memory timing instead of the fixed one.
     outputs
@@ -158,7 +186,9 @@ def simulate(
         if platform.trace.counters:
             lines += [f"mark {int(Reg.SNAPSHOT)} 1", *(f"count {address}" for address in counters.addresses(platform))]
     lines += [f"write {address} {value}" for address, value in host_writes]
-    lines += [f"trigger {cycle} {task}" for cycle, task in sorted(triggers)]
+    for cycle, task, *run in sorted(triggers, key=lambda t: (t[2:], t)):
+        lines.append(f"trigger {cycle} {task} {run[0] if run else 0}")
+    lines += [f"step {int(step.stopped)} {step.cycle} {step.address} {step.value}" for step in steps]
     lines += [f"output {out.task} {out.address} {out.length}" for out in outputs]
     if vcd:
         lines.append(f"vcd {Path(vcd[0]).resolve()} {vcd[1]} {vcd[2]}")
@@ -189,12 +219,23 @@ def simulate(
 
 
 def _events(place: Path) -> list[Event]:
+    return number_jobs(e for _, e in _records(place))
+
+
+def _records(place: Path) -> list[tuple[int, Event]]:
+    """(run, event) in the order in which they came."""
     records = np.fromfile(place / "events.bin", dtype=EVENT_DTYPE)
-    columns = (records[name].tolist() for name in ("cycle", "kind", "task", "region", "arg"))
-    return number_jobs([
-        Event(cycle, Kind(kind), task, region=region, arg=arg)
-        for cycle, kind, task, region, arg in zip(*columns, strict=True)
-    ])
+    columns = (records[name].tolist() for name in ("run", "cycle", "kind", "task", "region", "arg"))
+    return [(run, Event(cycle, Kind(kind), task, region=region, arg=arg))
+            for run, cycle, kind, task, region, arg in zip(*columns, strict=True)]
+
+
+def _runs(place: Path, effects: list[Effect]) -> list[list[Event]]:
+    records = _records(place)
+    runs = [[] for _ in range(1 + max([e.run for e in effects] + [run for run, _ in records]))]
+    for run, event in records:
+        runs[run].append(event)
+    return runs
 
 
 def _read(place: Path, outputs: Sequence[Output]) -> RtlResult:
@@ -207,8 +248,11 @@ def _read(place: Path, outputs: Sequence[Output]) -> RtlResult:
     stats = dict(line.split() for line in (place / "stats.txt").read_text().splitlines())
     cycles, seconds = int(stats.pop("cycles")), float(stats.pop("seconds"))
     registers = dict(map(int, line.split()) for line in (place / "registers.txt").read_text().splitlines())
+    effects = [Effect(run, bool(running), now)
+               for run, running, now, _ in np.fromfile(place / "steps.bin", dtype=STEP_DTYPE).tolist()]
     return RtlResult(
         events, finishes, memory, cycles, seconds, {key: int(value) for key, value in stats.items()}, registers,
+        _runs(place, effects) if effects else [events], effects,
     )
 
 
@@ -220,12 +264,12 @@ def _finishes(place: Path, outputs: Sequence[Output]) -> list[Finish]:
     data = (place / "dumps.bin").read_bytes()
     dumps: list[tuple[tuple[int, bytes], ...]] = []
     finishes, at = [], 0
-    for cycle, task, index, _ in np.fromfile(place / "finishes.bin", dtype=FINISH_DTYPE).tolist():
+    for cycle, task, index, run in np.fromfile(place / "finishes.bin", dtype=FINISH_DTYPE).tolist():
         if index == len(dumps):
             parts = []
             for out in ranges[task]:
                 parts.append((out.address, data[at : at + out.length]))
                 at += out.length
             dumps.append(tuple(parts))
-        finishes.append(Finish(cycle, task, dumps[index]))
+        finishes.append(Finish(cycle, task, dumps[index], run))
     return finishes

@@ -15,6 +15,11 @@ from ..layouts import Activity, Layouts, pulse
 LAP = 8
 
 
+def clear_cycles(p: Platform) -> int:
+    """Cycles that `clear` of `Counters` must last: a lap of the activities, and one cycle per task."""
+    return max(LAP, 1 << bits_for(p.scheduler.tasks - 1))
+
+
 class ActivityCounters(wiring.Component):
     """Counts one activity per cycle while `running`; a snapshot takes at most `SNAPSHOT` cycles.
 
@@ -153,7 +158,7 @@ class Counters(wiring.Component):
     activity, read_request, write_request : In
         The activity of the cycle, and requests as the memory interface accepts them.
     running, clear, snapshot : In
-        As of `ActivityCounters`.
+        As of `ActivityCounters`; `clear` for `clear_cycles` cycles at least.
     read, of_task, task, word : In
         A register is asked for: word `word` of the block of `task`, or of the global registers; keep it until `done`.
     done, data : Out

@@ -14,6 +14,7 @@ from derca_sim.model.timing import EventTiming
 
 from ..fifo import Fifo
 from ..layouts import EVENT_KIND_BITS, Layouts, pulse
+from .activity import clear_cycles
 from .statistics import Statistics
 
 
@@ -43,8 +44,10 @@ class EventCollector(wiring.Component):
         An event was dropped in this cycle.
     dropped : Out(32)
         Events dropped since `clear`.
+    reported : Out
+        No event waits in a source's buffer, or comes in this cycle.
     clear, clearing, cleared, read, read_task, read_word, read_done, read_data
-        As of `Statistics`; without `trace.statistics` clearing takes one cycle.
+        As of `Statistics`. Without `trace.statistics` clearing takes as long as the counters need, else one cycle.
     """
 
     OUTPUT_DEPTH = 16
@@ -73,6 +76,7 @@ class EventCollector(wiring.Component):
             "event": Out(stream.Signature(lay.event)),
             "lost": Out(1),
             "dropped": Out(32),
+            "reported": Out(1),
             "clear": In(1),
             "clearing": Out(1),
             "cleared": Out(1),
@@ -176,8 +180,16 @@ class EventCollector(wiring.Component):
                 self.read_data.eq(statistics.read_data),
             ]
         else:
-            m.d.sync += self.cleared.eq(self.clear)
-            m.d.comb += self.clearing.eq(self.cleared)
+            cycles = clear_cycles(self._p) if self._p.trace.counters else 1
+            clearing_left = Signal(range(cycles + 1))
+            m.d.comb += [self.clearing.eq(clearing_left != 0), self.cleared.eq(clearing_left == 1)]
+            with m.If(self.clear):
+                m.d.sync += clearing_left.eq(cycles)
+            with m.Elif(self.clearing):
+                m.d.sync += clearing_left.eq(clearing_left - 1)
+
+        arrivals = Cat(getattr(self, f"source_{i}").valid for i in range(len(self._kinds)))
+        m.d.comb += self.reported.eq(~(arrivals.any() | head_valid | Cat(fifo.r_rdy for fifo, _ in buffers).any()))
 
         several = Signal(range(len(lost) + 1))
         m.d.sync += [

@@ -17,7 +17,11 @@ from ..layouts import Activity, Layouts, pulse
 from .activity import Counters
 from .events import EventCollector
 from .lite import LiteSlave, lite_ports
+from .run_control import RunControl
 from .statistics import FIRST, WORDS
+
+#: What `RunControl` gives to the blocks of a run, beside `running`.
+RUN = ("start", "draining", "clear", "arm", "hold", "page", "write_page", "committed")
 
 
 class HostInterface(wiring.Component):
@@ -25,10 +29,10 @@ class HostInterface(wiring.Component):
 
     A write takes effect in the cycle in which address and data are both accepted; read data follow the accepted
     address by one cycle. What the map does not have, or refuses at the time, is answered with SLVERR and changes
-    nothing. `start` comes when the statistics are cleared: `Statistics.CLEAR` cycles per task, rounded up to a power
-    of two, after the write; without statistics one cycle after it. `now` is 0 in the first cycle of a run, the one
-    after `start`, and counts every cycle of it. A fault shows in FAULTS and as an event from the next cycle on; faults
-    that stand already are not events again.
+    nothing. `RunControl` decides when a run starts and a commit is taken. `now` is 0 in the first cycle of a run, the
+    one after `start`, and counts every cycle of it; after a stop it keeps the number of cycles that the run had. What a
+    source reports after the stop is not passed on. A fault shows in FAULTS and as an event from the next cycle on;
+    faults that stand already are not events again.
 
     Parameters
     ----------
@@ -37,8 +41,10 @@ class HostInterface(wiring.Component):
     Attributes
     ----------
     s_axi_* : the AXI4-Lite channels
-    now, running, start : Out
-        Time, whether it passes, and the cycle before it begins to.
+    now, running, start, draining, clear, arm, hold, page, write_page, committed : Out
+        Time, and what else `RunControl` gives.
+    free, quiet, settled : In
+        What it needs.
     task_write : Out(stream, always ready)
         A parameter of a task was written; `field` is the word index of its `TaskReg`.
     regions : Out(stream, always ready)
@@ -47,12 +53,6 @@ class HostInterface(wiring.Component):
         A word of one of the kernel manager's tables was written.
     trace_write : Out
         A word of the trace was written: `table_row`, `table_word`, `table_data`.
-    write_page : Out
-        Page that all of these go to: the one that is not in use.
-    page, commit_done : In
-        Page in use; the other one has just taken over.
-    commit : Out
-        The host asks for that (for one cycle); until it is done nothing of the other page can be written.
     trigger_valid, trigger_task : Out
         The host releases a sporadic task; absent without `release.sporadic`.
     policy, watchdog_warn, watchdog_limit, trace_length : Out
@@ -82,7 +82,8 @@ class HostInterface(wiring.Component):
             **lite_ports(self._map.address_bits),
             "now": Out(32),
             "running": Out(1),
-            "start": Out(1),
+            **{name: Out(1) for name in RUN},
+            **{name: In(1) for name in ("free", "quiet", "settled")},
             "task_write": Out(pulse(lay.task_write)),
             "regions": Out(pulse(lay.task_write)),
             "table_write": Out(1),
@@ -91,10 +92,6 @@ class HostInterface(wiring.Component):
             "table_row": Out(ROW_BITS),
             "table_word": Out(WORD_NUMBER_BITS),
             "table_data": Out(32),
-            "write_page": Out(1),
-            "page": In(1),
-            "commit": Out(1),
-            "commit_done": In(1),
             **({"trigger_valid": Out(1), "trigger_task": Out(bits_for(p.scheduler.tasks - 1))}
                if p.release.sporadic else {}),
             **{name.lower(): Out(_width(r)) for name, r in self._stored.items()},
@@ -116,22 +113,26 @@ class HostInterface(wiring.Component):
         p = self._p
         m.submodules.events = events = EventCollector(p, self._kinds)
         m.d.comb += events.now.eq(self.now)
-        for i in range(len(self._kinds)):
-            connect(m, flipped(getattr(self, f"source_{i}")), getattr(events, f"source_{i}"))
+        for i, kinds in enumerate(self._kinds):
+            ours, its = getattr(self, f"source_{i}"), getattr(events, f"source_{i}")
+            always = Kind.COMMIT in kinds  # a commit between runs is reported, too
+            m.d.comb += [its.payload.eq(ours.payload), its.valid.eq(ours.valid & (self.running | always))]
         connect(m, events.event, flipped(self.event))
         m.submodules.lite = lite = LiteSlave(self._map.address_bits)
         for name, member in lite_ports(self._map.address_bits).items():
             ours, its = getattr(self, name), getattr(lite, name)
             m.d.comb += its.eq(ours) if member.flow == In else ours.eq(its)
 
-        active, locked, pending = Signal(), Signal(), Signal()  # the host wants a run; a commit waits
-        written, refused = self._writes(m, lite, active, locked, pending)
+        m.submodules.run_control = control = RunControl(p)
+        active, locked = Signal(), Signal()  # the host wants a run; nothing may be changed until reset
+        written, refused = self._writes(m, lite, active | ~control.still, locked, control.pending)
         faults = self._faults(m, lite, written["FAULTS"], refused, events)
         counters = self._counters(m, events, written["SNAPSHOT"]) if p.trace.counters else None
         self._reads(m, lite, events, counters, {
             "CONTROL": {"run": active, "lock": locked},
             "STATUS": {"running": self.running, "idle": self.idle, "locked": locked, "safe": self.safe,
-                       "commit_pending": pending, "page": self.page},
+                       "commit_pending": control.pending, "page": control.page, "start_pending": control.starting,
+                       "quiet": control.still},
             "NOW": self.now,
             "EVENTS_DROPPED": events.dropped,
             **{name: getattr(self, name.lower()) for name in self._stored},
@@ -139,27 +140,27 @@ class HostInterface(wiring.Component):
         })
 
         # -- run, lock, commit ---------------------------------------------------------------------------------------
-        value, control = lite.write_data, self._map["CONTROL"]
-        shadow = p.tables.shadow
+        value, fields = lite.write_data, self._map["CONTROL"]
         m.d.comb += [
-            self.start.eq(events.cleared & active),
-            self.write_page.eq(~self.page if shadow else 0),
+            control.run.eq(active),
+            control.free.eq(self.free),
+            control.quiet.eq(self.quiet),
+            control.settled.eq(self.settled),
+            control.reported.eq(events.reported),
+            control.forgotten.eq(events.cleared),
+            events.clear.eq(control.forget),
+            lite.wait.eq(control.wait),
+            self.running.eq(control.running),
+            *(getattr(self, name).eq(getattr(control, name)) for name in RUN),
         ]
-        m.d.sync += self.now.eq(self.now + self.running)
-        with m.If(self.start):
-            m.d.sync += [self.now.eq(0), self.running.eq(1)]
-        with m.If(self.commit_done):
-            m.d.sync += pending.eq(0)
+        m.d.sync += self.now.eq(Mux(self.start, 0, self.now + self.running))
         with m.If(written["CONTROL"]):
-            run = value[control["run"].low]
-            m.d.sync += [active.eq(run), locked.eq(locked | value[control["lock"].low])]
-            m.d.comb += events.clear.eq(run & ~active)
-            with m.If(~run):
-                m.d.sync += self.running.eq(0)
-            if shadow:
-                m.d.comb += self.commit.eq(value[control["commit"].low])
-                with m.If(self.commit):
-                    m.d.sync += pending.eq(1)
+            m.d.sync += [
+                active.eq(value[fields["run"].low]), locked.eq(locked | value[fields["lock"].low]),
+            ]
+            m.d.comb += control.run.eq(value[fields["run"].low])
+            if p.tables.shadow:
+                m.d.comb += control.commit.eq(value[fields["commit"].low])
         return m
 
     # -- writes ------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The AXI4-Lite protocol: turns the five channels into single accesses."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -44,6 +44,8 @@ class LiteSlave(wiring.Component):
         A write is accepted in this cycle: word `write_word`, `write_data`, all four bytes of it when `write_whole`.
     write_okay : In
         The write is done in this cycle; else it is refused.
+    wait : In
+        No write is accepted in the next cycle.
     read : Out
         A read of word `read_word` is offered; stays until `read_done`.
     read_done : In
@@ -60,6 +62,7 @@ class LiteSlave(wiring.Component):
             "write_data": Out(32),
             "write_whole": Out(1),
             "write_okay": In(1),
+            "wait": In(1),
             "read": Out(1),
             "read_word": Out(word_bits),
             "read_done": In(1),
@@ -69,8 +72,10 @@ class LiteSlave(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        waits = Signal()
+        m.d.sync += waits.eq(self.wait)
         m.d.comb += [
-            self.write.eq(self.s_axi_awvalid & self.s_axi_wvalid & ~self.s_axi_bvalid),
+            self.write.eq(self.s_axi_awvalid & self.s_axi_wvalid & ~self.s_axi_bvalid & ~waits),
             self.write_word.eq(self.s_axi_awaddr[2:]),
             self.write_data.eq(self.s_axi_wdata),
             self.write_whole.eq(self.s_axi_wstrb.all()),

@@ -22,6 +22,8 @@ class MemoryInterface(wiring.Component):
         Whose request was refused, or answered with an error.
     writer, suppress : Out, In
         The task that asks to write; whether it may not.
+    quiet : Out
+        No burst is on the bus, or waits to be put there; so it stays while nothing is requested.
     """
 
     def __init__(self, p: Platform):
@@ -42,6 +44,7 @@ class MemoryInterface(wiring.Component):
             "writer": Out(lay.write_request["task"].shape),
             "suppress": In(1),
             "busy": Out(1),
+            "quiet": Out(1),
             "ar": Out(stream.Signature(lay.axi_address)),
             "r": In(stream.Signature(lay.axi_read)),
             "aw": Out(stream.Signature(lay.axi_address)),
@@ -77,5 +80,6 @@ class MemoryInterface(wiring.Component):
             self.writer.eq(self.write_request.p.task),
             write.suppress.eq(self.suppress),
             self.busy.eq(read.busy | write.busy),
+            self.quiet.eq(~read.busy & write.quiet),
         ]
         return m

@@ -67,6 +67,8 @@ class WriteManager(wiring.Component):
         Another command may begin: fewer than `store_commands` wait for their responses.
     fault : Out(stream, always ready)
         With `stored`: a response was other than OKAY, or a request was refused.
+    quiet : Out
+        Every burst of every request accepted was put on the bus and answered, or dropped.
     """
 
     def __init__(self, p: Platform):
@@ -86,6 +88,7 @@ class WriteManager(wiring.Component):
             "room": Out(1),
             "fault": Out(pulse(lay.job_fault)),
             "busy": Out(1),
+            "quiet": Out(1),
         })
 
     def sequence_bits(self) -> int:
@@ -204,6 +207,7 @@ class WriteManager(wiring.Component):
             self.fault.p.task.eq(head.task),
             self.fault.p.window.eq(unmade),
             self.busy.eq(split.valid | (commands != 0)),
+            self.quiet.eq(~split.valid & (sequence == answered)),
         ]
         if drops:
             # Rises only with a burst that is taken: none is withdrawn while it waits.

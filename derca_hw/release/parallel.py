@@ -52,6 +52,9 @@ class ParallelRelease(wiring.Component):
         A completed store command; `final` ends the task's job, with `failed` it is a FAIL and no FINISH.
     release_event, finish_event, miss_event, ready_event : Out(stream, always ready)
     idle : Out(1)
+        No job lives, and nothing waits to be announced.
+    settled : Out(1)
+        As of `SweptRelease`: always.
     """
 
     #: Cycles from a lone release to the offer to the scheduler.
@@ -79,6 +82,7 @@ class ParallelRelease(wiring.Component):
             "finish_event": Out(pulse(lay.event)),
             "miss_event": Out(pulse(lay.event)),
             "idle": Out(1),
+            "settled": Out(1),
             **({
                 "released": Out(self._n),
                 "keys": Out(data.ArrayLayout(self._time, self._n)),
@@ -134,7 +138,8 @@ class ParallelRelease(wiring.Component):
                 read.addr.eq(Cat(looked_up, self.page) if shadow else looked_up),
             ]
             parameters[name] = read.data
-        modes = [Signal(2 * n, name=f"mode_{page}") for page in range(1 + shadow)]
+        # As the other parameters, which stand in memories, modes outlast a reset.
+        modes = [Signal(2 * n, name=f"mode_{page}", reset_less=True) for page in range(1 + shadow)]
         for page, mode in enumerate(modes):
             mine = self.write_page == page if shadow else 1
             with m.If(config.valid & (config.p.field == TaskReg.MODE >> 2) & mine):
@@ -239,7 +244,6 @@ class ParallelRelease(wiring.Component):
                 event.valid.eq(is_release), event.p.cycle.eq(when(ready_stamps[task])), event.p.kind.eq(Kind.READY),
                 event.p.task.eq(task),
             ]
-            m.d.comb += self.idle.eq(~live.any())
         else:  # the task is latched so that the payload is stable until it is taken
             any_offer, lowest = self._lowest(m, offer, "lowest_offer")
             held, held_task = Signal(), Signal(self._task)
@@ -247,9 +251,9 @@ class ParallelRelease(wiring.Component):
                 offered.eq(Mux(held, held_task, lowest)), key_r.addr.eq(offered),
                 self.release.valid.eq(any_offer), self.release.p.task.eq(offered), self.release.p.key.eq(key_r.data),
                 taken.eq(self.release.valid & self.release.ready),
-                self.idle.eq(~live.any()),
             ]
             m.d.sync += [held.eq(self.release.valid & ~self.release.ready), held_task.eq(offered)]
+        m.d.comb += [self.idle.eq(~(live | announce | overran | early | missed).any()), self.settled.eq(1)]
         retained = Signal(n)  # with the tournament: triggers that come while timers start
         addends = [Signal(time, name=f"addend_{i}") for i in range(n)] if self._at_once else []
         timeless = Signal()  # the policy's key does not count from the release
@@ -273,7 +277,7 @@ class ParallelRelease(wiring.Component):
                 fires.eq(~starting & (timers[i] == now) | starts & past
                          | arming & (armed > i) & (timers[i] == now)),
                 is_ripe.eq(ripe[i] | self.arm | fires),
-                triggered.eq(self.trigger[i] & enabled & sporadic & self.running),
+                triggered.eq(self.trigger[i] & enabled & sporadic & self.running & ~self.hold),
                 begins.eq(Mux(starts & ~sporadic, first, now)),
                 ends.eq(finished & (self.finish.p.task == i)),
                 hit.eq(self.running & ~self.hold & enabled & Mux(sporadic, is_ripe & (owed[i] | triggered), fires)),
@@ -288,7 +292,7 @@ class ParallelRelease(wiring.Component):
                 with m.Elif(~starting):
                     m.d.sync += retained[i].eq(0)
                 m.d.comb += triggered.eq(
-                    (self.trigger[i] | retained[i]) & enabled & sporadic & self.running & ~starting)
+                    (self.trigger[i] | retained[i]) & enabled & sporadic & self.running & ~self.hold & ~starting)
                 with m.If(starts):
                     m.d.sync += addends[i].eq(addend)
                 base = Mux(timeless, 0, begins)

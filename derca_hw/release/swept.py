@@ -35,18 +35,18 @@ class SweptRelease(wiring.Component):
     offered at once with `abort` set: if the scheduler answers `aborted`, the old job is over (ABORT and RELEASE in the
     cycle of acceptance), else it stays kept. A MISS carries the cycle after the deadline.
 
-    While `running` is low the unit forgets what was: `SweptTiming.CLEAR` cycles per task. After `arm`,
-    `SweptTiming.ARM` cycles per task pass before the first visit; the first releases are at `now` + offset all the
-    same. All this holds while a lap, with its waiting, is shorter than every period.
+    After a reset the unit forgets what its memories say of an earlier run: `SweptTiming.CLEAR` cycles per task. After
+    `arm`, `SweptTiming.ARM` cycles per task pass before the first visit; the first releases are at `now` + offset all
+    the same. All this holds while a lap, with its waiting, is shorter than every period.
 
     Attributes
     ----------
     now, running : In
         Time, run state.
     arm : In(1)
-        Pulse: all timers start, this cycle is time 0 of the offsets. Nothing may live.
+        Pulse: all timers start, this cycle is time 0 of the offsets. Only once after a reset, when `settled`.
     hold : In(1)
-        No further releases.
+        No job is released by the visits that begin from now on, and triggers are dropped.
     page, write_page : In(1)
         Which set of parameters is in force, and which one `config` writes (only with `tables.shadow`).
     policy : In
@@ -62,7 +62,9 @@ class SweptRelease(wiring.Component):
         A completed store command; `final` ends the task's job, with `failed` it is a FAIL and no FINISH.
     event, early_event : Out(stream, always ready)
     idle : Out(1)
-        No job lives, none waits to be offered, and `arm` may come in the next cycle: in one of the cycles of a visit.
+        No job lives or waits to be offered, and with `hold` none will be.
+    settled : Out(1)
+        After a reset: what an earlier run left is forgotten.
     """
 
     def __init__(self, p: Platform):
@@ -86,6 +88,7 @@ class SweptRelease(wiring.Component):
             "event": Out(pulse(lay.event)),
             "early_event": Out(pulse(lay.event)),
             "idle": Out(1),
+            "settled": Out(1),
         })
 
     def sources(self):
@@ -147,7 +150,7 @@ class SweptRelease(wiring.Component):
         if p.release.sporadic:
             m.submodules.triggers = triggers = Stamps(p, repeats=True)
             m.d.comb += [
-                triggers.now.eq(self.now), triggers.valid.eq(self.trigger_valid & self.running),
+                triggers.now.eq(self.now), triggers.valid.eq(self.trigger_valid & self.running & ~self.hold),
                 triggers.task.eq(self.trigger_task), triggers.at.eq(at), path.trigger.eq(triggers.stamp),
                 seen_trigger.addr.eq(triggers.task), triggers.seen.eq(seen_trigger.data[1]),
                 trigger_mark.eq(triggers.mark), trigger_news.eq(triggers.news),
@@ -190,8 +193,9 @@ class SweptRelease(wiring.Component):
         lives = Signal(range(n + 1))
         born, died = Signal(), Signal()
         m.d.sync += lives.eq(lives + born - died)
-        listens = Signal()  # timers can be started in the next cycle
-        m.d.comb += self.idle.eq((lives == 0) & ~valid & listens)
+        held = Signal()  # `hold` as the present visit found it
+        between = Signal()  # no visit has begun that could release a job
+        m.d.comb += self.idle.eq((lives == 0) & ~valid & (held | between))
 
         # -- events: the result of a step is the cycle of its event --------------------
         event = self.event
@@ -209,7 +213,7 @@ class SweptRelease(wiring.Component):
             dealt.eq(seen ^ Cat(ended, triggered & (used | ~trigger))),
             judge.eq(state.live & (ended | late & ~state.missed)),
             trigger.eq(sporadic & enabled & triggered),
-            wants.eq(enabled & ~self.hold & due & (~sporadic | state.owed)),
+            wants.eq(enabled & ~held & due & (~sporadic | state.owed)),
             releases.eq(queued_job | wants & ~lived),
             keep.eq(wants & lived & ~full & ~queued_job & (
                 (queues & (overrun == QUEUE)) | (aborts & (overrun == ABORT)))),
@@ -225,25 +229,19 @@ class SweptRelease(wiring.Component):
             m.d.sync += task.eq(at)
             m.next = "CHECK LATE"
 
-        def stopped():
-            with m.If(~self.running):
-                m.next = "FORGET READ"
-
         with m.FSM(init="FORGET READ"):
             with m.State("FORGET READ"):
-                m.d.comb += [load.eq(1), listens.eq(1)]
-                m.d.sync += lives.eq(0)
+                m.d.comb += load.eq(1)
                 m.next = "FORGET"
-                with m.If(self.arm):
-                    restart(0)
-                    m.next = "ARM 0"
             with m.State("FORGET"):
-                m.d.comb += [flags_w.en.eq(1), flags_w.data.seen.eq(marks), listens.eq(1)]
-                m.d.sync += lives.eq(0)
+                m.d.comb += [flags_w.en.eq(1), flags_w.data.seen.eq(marks)]
                 restart(following)
                 m.next = "FORGET READ"
+                with m.If(task == n - 1):
+                    m.next = "SETTLED"
+            with m.State("SETTLED"):
+                m.d.comb += self.settled.eq(1)
                 with m.If(self.arm):
-                    restart(0)
                     m.next = "ARM 0"
             # NEXT = offset + now - the cycles since `arm`
             with m.State("ARM 0"):
@@ -279,8 +277,9 @@ class SweptRelease(wiring.Component):
                 m.next = "CHECK LATE"
             with m.State("CHECK LATE"):
                 path.ask(m, path.NEXT, None, minus=True, carry=True)  # the same now > next
-                m.d.comb += [path.hold.eq(1), listens.eq(1)]
+                m.d.comb += [path.hold.eq(1), between.eq(1)]
                 m.d.sync += [  # now > late
+                    held.eq(self.hold),
                     at.eq(following), late.eq(negative), state.eq(read), ended.eq(marks[0] ^ seen[0] | news[0]),
                     triggered.eq(marks[1] ^ seen[1] | news[1]),
                     used.eq(0), gone.eq(0), queued_job.eq(0),
@@ -292,7 +291,7 @@ class SweptRelease(wiring.Component):
                 m.d.comb += flags_w.data.seen.eq(seen ^ Cat(ended, triggered & ~trigger))  # nobody's are forgotten
                 act = Signal()
                 m.d.comb += act.eq(
-                    judge | trigger | enabled & ~self.hold & negative & (~sporadic | state.owed))
+                    judge | trigger | enabled & ~held & negative & (~sporadic | state.owed))
                 with m.If(act):
                     m.d.sync += at.eq(task)
                     m.next = "TURN"
@@ -300,10 +299,6 @@ class SweptRelease(wiring.Component):
                     fresh = Signal(State(keeps))
                     m.d.comb += [fresh.eq(state), fresh.open.eq(state.open | negative)]
                     follow(fresh)
-                with m.If(self.arm):
-                    restart(0)
-                    m.next = "ARM 0"
-                stopped()
 
             def release_or_close():
                 path.ask(m, path.NEXT, "done", minus=True, carry=True)  # done > next

@@ -65,6 +65,8 @@ class Scheduler(wiring.Component):
     ready_event, issue_event : Out(stream, always ready)
     idle : Out
         No job lives here.
+    settled : Out
+        After a reset: the memories have been cleared.
     """
 
     def __init__(self, p: Platform):
@@ -95,6 +97,7 @@ class Scheduler(wiring.Component):
             "ready_event": Out(pulse(lay.event)),
             "issue_event": Out(pulse(lay.event)),
             "idle": Out(1),
+            "settled": Out(1),
         })
 
     def sources(self):
@@ -141,6 +144,7 @@ class Scheduler(wiring.Component):
             self.fault.eq(jobs.fault),
             self.fault_task.eq(jobs.fault_task),
             self.idle.eq(jobs.empty & ~current_valid & ~out.valid),
+            self.settled.eq(jobs.settled & ~counters.clearing),
         ]
         m.d.sync += [issued.eq(fire), broken.eq(broken | jobs.fault | self.halt)]
         with m.If(self.feedback):

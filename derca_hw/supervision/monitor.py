@@ -24,7 +24,7 @@ class Monitor(wiring.Component):
     ----------
     now : In
     start : In
-        A run begins: nothing runs, and the safe state is left. Not in the cycle of an instruction.
+        Nothing runs any more, and the safe state is left. Not in the cycle of an instruction.
     instruction : In(stream, always ready)
     feedback : In
         Not in the cycle of an instruction.

@@ -1,4 +1,4 @@
-"""Supervision: which task set runs, what takes too long, and the safe state."""
+"""Supervision: what takes too long, and the safe state."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -8,22 +8,20 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 
 from ..layouts import Layouts, Source, pulse
-from .commit import CommitControl
 from .monitor import Monitor
 
 
 class Supervision(wiring.Component):
-    """`CommitControl` and `Monitor`, and the safe state: entered in the cycle in which something is `broken` or the
-    watchdog expires. It ends when a run starts, but a region that was stopped within needs a reset.
+    """`Monitor` and the safe state, which begins in the cycle in which something is `broken` or the watchdog expires.
+
+    The safe state lasts until a run starts. A region is watched until it ends or `clear` resets what runs it.
 
     Attributes
     ----------
     now : In
-    start, commit : In
-        The host starts a run; asks that what it has written takes over.
-    idle : In
-        No job lives, nothing is loaded, computed or stored.
-    config, page, write_page, hold, arm, commit_done : see the parts
+    start, clear, committed : In
+        A run begins; every block of the run is reset; a commit was taken, for its event.
+    config, page, write_page : see `Monitor`
     broken : In
         A table or a slot fails its parity.
     safe : Out
@@ -40,14 +38,11 @@ class Supervision(wiring.Component):
         super().__init__({
             "now": In(32),
             "start": In(1),
-            "commit": In(1),
-            "idle": In(1),
+            "clear": In(1),
+            "committed": In(1),
             "config": In(pulse(lay.task_write)),
-            "page": Out(1),
-            "write_page": Out(1),
-            "hold": Out(1),
-            "arm": Out(1),
-            "commit_done": Out(1),
+            "page": In(1),
+            "write_page": In(1),
             "broken": In(1),
             "safe": Out(1),
             "instruction": In(pulse(lay.instruction)),
@@ -66,25 +61,15 @@ class Supervision(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.commit_control = control = CommitControl(self._p)
         m.submodules.monitor = monitor = self._monitor
-        for name in ("release_idle", "scheduler_idle", "accelerator_idle"):
-            m.d.comb += getattr(control, name).eq(self.idle)
         safe = Signal()
         m.d.comb += [
-            control.commit.eq(self.commit),
-            control.start.eq(self.start),
-            self.page.eq(control.page),
-            self.write_page.eq(control.write_page),
-            self.hold.eq(control.hold),
-            self.arm.eq(control.arm),
-            self.commit_done.eq(control.done),
-            self.commit_event.valid.eq(control.done),
+            self.commit_event.valid.eq(self.committed),
             self.commit_event.p.cycle.eq(self.now),
             self.commit_event.p.kind.eq(Kind.COMMIT),
             self.safe.eq(safe | self.broken),
             monitor.now.eq(self.now),
-            monitor.start.eq(self.start),
+            monitor.start.eq(self.clear),
             monitor.feedback.eq(self.feedback),
             monitor.instruction.valid.eq(self.instruction.valid),
             monitor.instruction.payload.eq(self.instruction.payload),
@@ -92,7 +77,7 @@ class Supervision(wiring.Component):
         if self._p.supervision.budgets:
             connect(m, flipped(self.config), monitor.config)
             connect(m, monitor.budget_event, flipped(self.budget_event))
-            m.d.comb += [monitor.page.eq(control.page), monitor.write_page.eq(control.write_page)]
+            m.d.comb += [monitor.page.eq(self.page), monitor.write_page.eq(self.write_page)]
         if self._watchdog:
             connect(m, monitor.watchdog_event, flipped(self.watchdog_event))
             m.d.comb += [

@@ -205,15 +205,20 @@ def _global_registers(p: Platform) -> tuple[Register, ...]:
     read, write, both = Access.READ, Access.WRITE, Access.READ_WRITE
     shadow, watchdog, trace = p.tables.shadow, p.supervision.watchdog, p.release.trace
     control = [
-        Field("run", 0, 1, "1 starts: statistics are cleared, then time starts at 0 and every enabled task is armed; "
-                           "0 stops"),
+        Field("run", 0, 1, "1 starts, as soon as nothing is left of the run before: statistics are cleared, then time "
+                           "starts at 0 and every enabled task is armed; 0 stops: time stands still at once, requests "
+                           "on the bus are finished, and jobs are given up"),
         Field("lock", 1, 1, "1 refuses every further change of the configuration until reset; 0 changes nothing"),
     ]
     status = [
         Field("running", 0, 1, "time passes"),
         Field("idle", 1, 1, "no job waits or runs and nothing is on its way to memory"),
         Field("locked", 2, 1, "the configuration cannot be changed until reset"),
-        Field("safe", 3, 1, "stopped by a fault: nothing is issued any more"),
+        Field("safe", 3, 1, "stopped by a fault: nothing is issued any more until a run starts"),
+        Field("start_pending", 6, 1, "a start waits until nothing is left of the run before and the statistics are "
+                                     "cleared"),
+        Field("quiet", 7, 1, "stopped, with nothing left of the run: no transaction is outstanding on the bus, none "
+                             "begins before the next start, and a reset is safe"),
     ]
     if shadow:
         control.append(Field("commit", 2, 1, "1 lets the page of tables and task parameters that was written take "
@@ -231,8 +236,8 @@ def _global_registers(p: Platform) -> tuple[Register, ...]:
                  reset=p.config_hash),
         Register(Reg.CONTROL.name, Reg.CONTROL, both, "run, lock and commit", tuple(control)),
         Register(Reg.STATUS.name, Reg.STATUS, read, "state of the accelerator", tuple(status),
-                 reset=0b10),
-        Register(Reg.NOW.name, Reg.NOW, read, "cycles since the start of the run, modulo 2^32"),
+                 reset=0b1000_0010),
+        Register(Reg.NOW.name, Reg.NOW, read, "cycles since the start of the run, modulo 2^32; after it, those it had"),
         Register(Reg.POLICY.name, Reg.POLICY, both, "what orders jobs", (Field(
             "policy", 0, bits_for(len(p.scheduler.policies) - 1), "scheduling key", tuple(
                 Choice(name, i, _POLICY_DOCS[name]) for i, name in enumerate(p.scheduler.policies)),

@@ -1,0 +1,149 @@
+"""Run control: from a start to a stop and to the next start, so that no run leaves anything to the one after it."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+
+
+class RunControl(wiring.Component):
+    """Begins and ends runs, and exchanges task sets, with everything behind it reset in between.
+
+    A stop ends time at once. From the next cycle on (`draining`) no request reaches the bus. When the bus is quiet and
+    the reports of the run have left their buffers, `clear` resets job release, scheduler, kernel manager, accelerator
+    and memory interface for one cycle. So a run begins in the state that a reset leaves, whatever the run before did.
+
+    A start is pending until the blocks have settled after that. Then the statistics are cleared (`forget`, `forgotten`)
+    and `start` comes in the cycle of `forgotten`. A start that is withdrawn before never runs.
+
+    A commit is taken in the first cycle in which nothing lives and every engine is idle (`free`), or, between runs, when
+    the blocks have settled. During a run the same `clear` follows, and no job is released (`hold`) until `arm`, which
+    comes with `committed` and the new `page`: timers begin again, and that cycle is time 0 of the offsets. A commit that
+    comes while a start is pending is taken by the run. Without `tables.shadow` there is one page, and no commit.
+
+    Attributes
+    ----------
+    run, commit : In
+        The host wants a run, from the cycle of its write on; it asks that the page it has written takes over (strobe).
+    free : In
+        No job lives or waits to be offered, and nothing is loaded, computed or stored.
+    quiet : In
+        No transaction is outstanding on the bus.
+    settled : In
+        After `clear` or a reset: every block has forgotten what its memories held.
+    reported : In
+        No event waits in a buffer of its source.
+    forgotten : In
+        The statistics are cleared with this cycle.
+    running, start : Out
+        Time passes; the cycle before it begins to.
+    draining : Out
+        Nothing more may be requested from memory.
+    wait, clear : Out
+        No write of the host is accepted from the next cycle on; strobe, in that cycle: reset every block of the run.
+    forget : Out
+        Strobe: clear the statistics.
+    arm, hold : Out
+        Strobe: timers begin, time 0 is now; no job may be released.
+    still : Out
+        Nothing of a run is left: the bus is quiet and stays so until the next start.
+    starting : Out
+        A start is pending.
+    pending, committed : Out
+        A commit waits; strobe: one was taken.
+    page, write_page : Out
+        The active page of all tables and parameters; the one the host writes.
+    """
+
+    def __init__(self, p: Platform):
+        self._shadow = p.tables.shadow
+        super().__init__({
+            "run": In(1),
+            "commit": In(1),
+            "free": In(1),
+            "quiet": In(1),
+            "settled": In(1),
+            "reported": In(1),
+            "forgotten": In(1),
+            "running": Out(1),
+            "start": Out(1),
+            "draining": Out(1),
+            "wait": Out(1),
+            "clear": Out(1),
+            "forget": Out(1),
+            "arm": Out(1),
+            "hold": Out(1),
+            "still": Out(1),
+            "starting": Out(1),
+            "pending": Out(1),
+            "committed": Out(1),
+            "page": Out(1),
+            "write_page": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        wanted = Signal()  # a commit is asked for, or waits
+        swap = Signal()
+        stops = Signal()
+        held = Signal(init=1)  # between `clear` and `arm`
+        m.d.comb += [
+            wanted.eq(self.commit | self.pending),
+            stops.eq(self.running & ~self.run),
+            self.hold.eq(wanted | held),
+            self.starting.eq(self.run & ~self.running),
+        ]
+        m.d.sync += [self.arm.eq(self.start), self.committed.eq(swap), self.pending.eq(wanted & ~swap)]
+        with m.If(stops):
+            m.d.sync += self.running.eq(0)
+
+        with m.FSM(init="SETTLE"):
+            with m.State("SETTLE"):
+                m.d.comb += self.still.eq(~self.running)
+                with m.If(~self.running):
+                    with m.If(self.settled):
+                        m.next = "STOPPED"
+                with m.Elif(self.settled & ~stops):
+                    m.d.comb += swap.eq(1)
+                    m.d.sync += [self.arm.eq(1), held.eq(0)]
+                    m.next = "RUN"
+            with m.State("STOPPED"):
+                m.d.comb += [self.still.eq(1), swap.eq(wanted)]
+                with m.If(self.run):
+                    m.next = "REPORT"
+            with m.State("REPORT"):
+                m.d.comb += [self.still.eq(1), self.forget.eq(self.run & self.reported & ~self.committed)]
+                with m.If(~self.run):
+                    m.next = "STOPPED"
+                with m.Elif(self.forget):
+                    m.next = "FORGET"
+            with m.State("FORGET"):
+                m.d.comb += [self.still.eq(1), self.start.eq(self.run & self.forgotten)]
+                with m.If(~self.run):
+                    m.next = "STOPPED"
+                with m.Elif(self.forgotten):
+                    m.d.sync += [self.running.eq(1), held.eq(0)]
+                    m.next = "RUN"
+            with m.State("RUN"):
+                with m.If(stops):
+                    m.next = "DRAIN"
+                with m.Elif(wanted & self.free):
+                    m.next = "WAIT"
+            with m.State("DRAIN"):
+                m.d.comb += self.draining.eq(1)
+                with m.If(self.quiet & self.reported):
+                    m.next = "WAIT"
+            with m.State("WAIT"):
+                m.d.comb += [self.draining.eq(1), self.wait.eq(1)]
+                m.next = "CLEAR"
+            with m.State("CLEAR"):
+                m.d.comb += [self.draining.eq(1), self.clear.eq(1)]
+                m.d.sync += held.eq(1)
+                m.next = "SETTLE"
+
+        if self._shadow:
+            m.d.comb += self.write_page.eq(~self.page)
+            with m.If(swap):
+                m.d.sync += self.page.eq(~self.page)
+        return m
