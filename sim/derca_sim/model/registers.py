@@ -306,9 +306,10 @@ def _task_registers(p: Platform) -> tuple[Register, ...]:
         registers += [
             count(TaskReg.RELEASES, "jobs released"),
             count(TaskReg.FINISHES, "jobs finished"),
-            count(TaskReg.MISSES, "jobs that were not finished at their deadline"),
-            count(TaskReg.OVERRUNS, "releases while the previous job still lived"),
-            count(TaskReg.WORST_RESPONSE, "longest time from release to finish in cycles"),
+            count(TaskReg.MISSES, "jobs and kept releases that were not finished at their deadline"),
+            count(TaskReg.OVERRUNS, "releases skipped because the previous job still lived; kept ones become jobs"),
+            count(TaskReg.WORST_RESPONSE, "longest time from release to finish in cycles; of a kept release from when "
+                                          "it came"),
             count(TaskReg.FAILURES, "jobs that failed: a request outside the windows, or an error of the memory"),
         ]
         if p.trace.enabled:
