@@ -29,6 +29,7 @@ class Rule:
     missed: bool = False
     owed: bool = False
     kept: int | None = None
+    kept_missed: bool = False
 
 
 @dataclass
@@ -51,6 +52,9 @@ class Rules:
             say = self._speaker(cycle, i)
             if task.live and cycle > task.due:
                 self._miss(i, task)
+            if task.kept is not None and not task.kept_missed and cycle > task.kept + task.deadline:
+                task.kept_missed = True
+                self.lines.append((task.kept + task.deadline + 1, Kind.MISS, i, 1))
             if i in ends:
                 say(Kind.FINISH, int(cycle > task.due))
                 task.live = False
@@ -90,14 +94,12 @@ class Rules:
         keeps = task.kept is None and task.overrun != "skip"
         self.lines.append((cycle, Kind.OVERRUN, i, int(keeps)))
         if keeps:
-            task.kept = cycle
+            task.kept, task.kept_missed = cycle, False
 
     def _promote(self, cycle: int, i: int, task: Rule) -> None:
         self.lines.append((cycle, Kind.RELEASE, i, 1))
-        task.live, task.missed, task.due = True, False, task.kept + task.deadline
+        task.live, task.missed, task.due = True, task.kept_missed, task.kept + task.deadline
         task.kept = None
-        if cycle > task.due:
-            self._miss(i, task)
 
 
 def told(cycle: int, kind: Kind, task: int, arg: int, failed: set[tuple[int, int]]) -> Line:

@@ -8,7 +8,6 @@ import xml.etree.ElementTree as ElementTree
 import cocotb
 import pytest
 from cocotb.task import bridge
-from cocotb.triggers import RisingEdge
 from kit import host as lite
 from kit.run import generator, parameters, simulate
 from test_host import KINDS, PLATFORMS, SMALL, begin

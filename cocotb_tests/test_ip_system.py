@@ -13,7 +13,7 @@ from kit.workload import compiled, task
 
 from derca_hw.ip import DercaIp, check_base, window_bits
 from derca_sim.events import Kind
-from derca_sim.model.registers import Fault, Reg, start_value
+from derca_sim.model.registers import Fault, Interrupt, Reg, start_value
 
 BASE, MEMORY = 0x40_0000, 0x80_0000
 PERIODS = (4000, 2500)
@@ -56,11 +56,18 @@ async def jobs_in_the_window(dut):
     for low, high in ((0, BASE), (BASE + p.memory.size, MEMORY)):
         assert memory.read(low, high - low) == bytes([GUARD]) * (high - low)
 
-    # -- the interrupt follows FAULTS
+    # -- the interrupt follows IRQ_PENDING, as far as it is enabled
+    every = sum(1 << source for source in Interrupt)
+    assert await lite.read(host, Reg.IRQ_PENDING) == every & ~(1 << Interrupt.FAULT | 1 << Interrupt.MISS)
+    await lite.write(host, Reg.IRQ_PENDING, every)
+    await lite.write(host, Reg.IRQ_ENABLE, 1 << Interrupt.FAULT)
     assert not await lite.try_write(host, Reg.POLICY, 0)  # only while stopped
     assert await lite.read(host, Reg.FAULTS) == 1 << Fault.LOCKED_WRITE
-    assert int(dut.interrupt.value) == 1
+    assert int(dut.interrupt.value) == int(dut.faulty.value) == 1
     await lite.write(host, Reg.FAULTS, 1 << Fault.LOCKED_WRITE)
+    await edge
+    assert int(dut.interrupt.value) == 1 and int(dut.faulty.value) == 0
+    await lite.write(host, Reg.IRQ_PENDING, 1 << Interrupt.FAULT)
     await edge
     await edge
     assert int(dut.interrupt.value) == 0

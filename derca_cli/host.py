@@ -119,7 +119,7 @@ def host(
     else:
         _show(summary)
     if misses:
-        problems.insert(0, f"deadlines missed: {misses}, overruns included")
+        problems.insert(0, f"deadlines missed: {misses}, skipped releases included")
     if problems:
         raise CheckFailed(*problems)
 

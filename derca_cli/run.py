@@ -125,7 +125,7 @@ def run(
         if summary["usage"]:
             show_usage(summary["usage"])
     if metrics.deadline_misses:
-        problems.insert(0, f"deadlines missed: {metrics.deadline_misses}, overruns and unfinished jobs included")
+        problems.insert(0, f"deadlines missed: {metrics.deadline_misses}, skipped and unfinished jobs included")
     if problems:
         raise CheckFailed(*problems)
 

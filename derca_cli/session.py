@@ -18,7 +18,7 @@ from .rtl.simulate import drain_cycles
 
 #: Seconds for the accelerator to come to rest.
 REST = 0.01
-#: Statistics of a task and the events that they count.
+#: Statistics of a task and the events that they count; kept releases are counted when they become jobs.
 COUNTS = {"RELEASES": Kind.RELEASE, "FINISHES": Kind.FINISH, "OVERRUNS": Kind.OVERRUN}
 #: Those that the host counts itself on a platform without `trace.statistics`.
 COUNTED = {**COUNTS, "MISSES": Kind.MISS, "FAILURES": Kind.FAIL}
@@ -125,8 +125,8 @@ def judge(compiled: Compiled, session: Session) -> tuple[list[str], dict]:
 
     horizon = max(0, session.cycles - drain_cycles(p))
     model = [e for e in run_golden(compiled, session.end) if p.trace.enabled or e.kind not in WITHIN_JOBS]
-    least = Counter((e.task, e.kind) for e in model if e.cycle < horizon)
-    most = Counter((e.task, e.kind) for e in model)
+    least = Counter((e.task, e.kind) for e in model if e.cycle < horizon and not e.keeps)
+    most = Counter((e.task, e.kind) for e in model if not e.keeps)
     counted = p.trace.statistics or not session.dropped
     for index, statistics in enumerate(session.statistics if counted else []):
         for register, kind in COUNTS.items():
@@ -152,8 +152,9 @@ def _counted(events: list[Event], task: int) -> dict[str, int]:
     """A task's statistics from events."""
     own = [e for e in number_jobs(events) if e.task == task]
     released = {e.job: e.cycle for e in own if e.kind == Kind.RELEASE}
+    released |= {e.job + 1: e.cycle for e in own if e.keeps}
     responses = [e.cycle - released[e.job] for e in own if e.kind == Kind.FINISH and e.job in released]
-    return {name: sum(e.kind == kind for e in own) for name, kind in COUNTED.items()} | {
+    return {name: sum(e.kind == kind and not e.keeps for e in own) for name, kind in COUNTED.items()} | {
         "WORST_RESPONSE": max(responses, default=0)}
 
 

@@ -93,7 +93,7 @@ def simulate(
             _show_runs(summary["runs"])
     problems = []
     if metrics.deadline_misses:
-        problems.append(f"deadlines missed: {metrics.deadline_misses}, overruns and unfinished jobs included")
+        problems.append(f"deadlines missed: {metrics.deadline_misses}, skipped and unfinished jobs included")
     if runs and summary["runs"]["deadline_misses"]:
         problems.append(f"deadlines missed with other arrivals: {summary['runs']['deadline_misses']}, at the bounds of "
                         "all lengths (the hardware may be faster)")

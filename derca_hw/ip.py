@@ -56,8 +56,8 @@ class DercaIp(wiring.Component):
 
     The master's addresses are those of `Derca` within the memory window (`window_bits`) that begins at `base`: whatever
     the tables say, nothing outside of it is read or written. Events leave at `m_axis_event_*`, laid out as
-    `EVENT_OFFSETS` says, as fast as they come. `interrupt` is 1 from the cycle after a fault until the host has cleared
-    it in FAULTS. All other ports are those of `Derca`. `interface_attributes` tells vendor tools what is an interface.
+    `EVENT_OFFSETS` says, as fast as they come. `interrupt` is `irq` of `Derca`, or without `supervision.interrupts`
+    `faulty`. All other ports are those of `Derca`. `interface_attributes` tells vendor tools what is an interface.
 
     Raises
     ------
@@ -70,7 +70,7 @@ class DercaIp(wiring.Component):
         self._p, self._base = p, base
         self._derca = Derca(p)
         members = self._derca.signature.members
-        self._same = [name for name in members if name != "faulty" and not name.startswith("event_")]
+        self._same = [name for name in members if name != "irq" and not name.startswith("event_")]
         super().__init__({
             **{name: members[name] for name in self._same},
             **{f"m_axi_{channel}{name}": Out(width) for channel in ("aw", "ar") for name, (width, _) in _BURST.items()},
@@ -94,7 +94,7 @@ class DercaIp(wiring.Component):
             else:
                 m.d.comb += ours.eq(Cat(its[:bits], above) if name in ("m_axi_awaddr", "m_axi_araddr") else its)
         m.d.comb += [
-            self.interrupt.eq(derca.faulty),
+            self.interrupt.eq(derca.irq if self._p.supervision.interrupts else derca.faulty),
             self.m_axis_event_tvalid.eq(derca.event_valid),
             derca.event_ready.eq(self.m_axis_event_tready),
         ]

@@ -31,7 +31,8 @@ class Derca(wiring.Component):
     event stream `event_*`. Sporadic jobs are triggered by one `trigger` bit per task with parallel job release, by
     `trigger_valid` and `trigger_task`, one per cycle, with the swept one, by neither without `release.sporadic`. For
     lamps: time passes while `running`; `missed` from a missed deadline until the next start; `faulty` while a fault
-    stands.
+    stands. For the host: `irq`, high while something is pending that it has enabled, without
+    `supervision.interrupts` absent.
     """
 
     def __init__(self, p: Platform):
@@ -85,6 +86,7 @@ class Derca(wiring.Component):
             "running": Out(1),
             "missed": Out(1),
             "faulty": Out(1),
+            **({"irq": Out(1)} if p.supervision.interrupts else {}),
         })
 
     def elaborate(self, platform):
@@ -295,6 +297,8 @@ class Derca(wiring.Component):
             self.running.eq(host.running),
             self.faulty.eq(host.faulty),
         ]
+        if self._p.supervision.interrupts:
+            m.d.comb += self.irq.eq(host.irq)
         late = []
         for source, kinds in events:
             for kind, sign in ((Kind.MISS, 1), (Kind.FINISH, source.p.arg[0])):

@@ -133,7 +133,7 @@ def _run(request: Request, progress: Progress) -> dict:
     metrics = measure(result.events, task_infos(compiled), horizon, array.rows * array.cols)
     problems = [*results.differences, *differences, *hardware_complaints(result)]
     if metrics.deadline_misses:
-        problems.insert(0, f"deadlines missed: {metrics.deadline_misses}, overruns and unfinished jobs included")
+        problems.insert(0, f"deadlines missed: {metrics.deadline_misses}, skipped and unfinished jobs included")
     if problems:
         raise CheckFailed(*problems)
     return {"cycles": horizon, "jobs_checked": results.checked, "bit_exact": results.bit_exact, "cycle_error": error,

@@ -17,7 +17,6 @@ from derca_hw.layouts import EVENT_KIND_BITS, Layouts, Part
 from derca_hw.memory.write import waiting_bursts
 from derca_hw.ram import DISTRIBUTED
 from derca_hw.release.datapath import TIME_BITS, State
-from derca_hw.release.parallel import STAMP_BITS
 from derca_hw.release.stamps import SMALL
 from derca_sim.events import ARG_BITS, WITH_REGION, Kind
 from derca_sim.model.board import Board
@@ -25,7 +24,7 @@ from derca_sim.model.link import CAPACITY
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import COUNTER_BITS, READ_WINDOWS, Fault
 from derca_sim.model.tables import RowLayout, WordOrder, bits_for, entry_layout, index_layout, layer_layout
-from derca_sim.model.timing import EventTiming, store_commands
+from derca_sim.model.timing import EventTiming, ParallelTiming, store_commands
 
 from .rams import Ram
 
@@ -81,7 +80,7 @@ def _release(p: Platform) -> Block:
     slack = "least_slack" in p.scheduler.policies
     if r.kind == "parallel":
         time, at_once = p.scheduler.time_width, p.scheduler.kind == "tournament"
-        return Block({"one": 1, "timers": n, "bits of timers": n * time, "stamps": n * STAMP_BITS,
+        return Block({"one": 1, "timers": n, "bits of timers": n * time, "stamps": n * ParallelTiming(p).STAMP_BITS,
                       "keys at once": at_once * n * time, "sporadic timers": r.sporadic * n,
                       "pages of modes": pages * n, "slack": slack},
                      (Ram(time, pages << bits, 3 + slack, "comb"), Ram(time, n, 2 - at_once, "comb")))

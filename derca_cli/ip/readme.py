@@ -23,6 +23,10 @@ def readme(p: Platform, board: VendorBoard, base: int, interfaces: dict[str, Int
     identity, registers = Identity.of(p), register_map(p)
     rows = "\n".join(f"| `{i.name}` | {i.type} | {i.mode} | {len(i.ports)} |" for i in interfaces.values())
     triggers = "`trigger_valid` with `trigger_task` releases" if p.release.kind == "swept" else "`trigger` releases"
+    interrupt = (
+        "`interrupt` is high while a source is pending in IRQ_PENDING that is enabled in IRQ_ENABLE; writing its bit\n"
+        "  to IRQ_PENDING clears it." if p.supervision.interrupts else
+        "`interrupt` is high while a fault stands in FAULTS; writing its bit there clears it.")
     event = ", ".join(f"{offset} ({field})" for field, offset in EVENT_OFFSETS.items())
     return f"""# {identity.vlnv} for {board.title}
 
@@ -73,11 +77,11 @@ latencies.
 |---|---|---|---|
 {rows}
 
-- `interrupt` is high while a fault stands in FAULTS; writing its bit there clears it.
+- {interrupt}
 - `m_axis_event` carries one event a transfer, {EVENT_BITS} bits with the fields of an event at bits
   {event}; all others are 0. Left unconnected it is always ready, and events are
   dropped without harm.
 - {triggers} jobs of sporadic tasks; unconnected it is 0, and the register TRIGGER still does.
 - `running` is high while time passes, `now` counts its cycles; `missed` is high from a missed deadline until the next
-  start.
+  start, `faulty` while a fault stands in FAULTS.
 """

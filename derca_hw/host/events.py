@@ -25,7 +25,8 @@ class EventCollector(wiring.Component):
     count what leaves the sources' buffers, whether or not anyone reads the stream; a finish takes 2 cycles. An event
     is offered 3 cycles after it occurred at the earliest; its `cycle` is exact. Source 0 has the finishes and source 1
     the releases, and both go before all others: so a task's finish is counted before its next release, and its release,
-    which waits for nothing but finishes, before its finish. The other sources are served in rounds.
+    which hardly waits for anything but finishes, before its finish. The other sources and the faults are served in
+    rounds; one of them has its turn after `EventTiming.SHARE` - 1 events of the first two, however fast these come.
 
     A buffer keeps what its kinds tell, and the lower bits of the time (`EventTiming`).
 
@@ -38,7 +39,7 @@ class EventCollector(wiring.Component):
     now : In
     source_0 .. : In(stream, always ready)
     fault : In(stream)
-        Accepted when no source has an event.
+        Served with the sources behind the first two; its `cycle` is that of its acceptance.
     event : Out(stream)
     lost : Out
         An event was dropped in this cycle.
@@ -51,8 +52,7 @@ class EventCollector(wiring.Component):
     """
 
     OUTPUT_DEPTH = 16
-    #: Sources that go before all others.
-    FIRST = 2
+    FIRST = EventTiming.FIRST
 
     def __init__(self, p: Platform, kinds: Sequence[tuple[Kind, ...]]):
         self._p = p
@@ -131,18 +131,17 @@ class EventCollector(wiring.Component):
         fault = self.fault.p
         m.d.comb += [
             chosen.time.eq(fault.cycle), chosen.kind.eq(fault.kind), chosen.task.eq(fault.task),
-            chosen.region.eq(fault.region), chosen.arg.eq(fault.arg),
-            any_event.eq(self.fault.valid), free.eq(~(head_valid & stall)),
+            chosen.region.eq(fault.region), chosen.arg.eq(fault.arg), free.eq(~(head_valid & stall)),
         ]
-        waits = self._turns(m, [fifo.r_rdy for fifo, _ in buffers], free)
-        for (_, oldest), its in zip(reversed(buffers), reversed(waits), strict=True):
+        waits = self._turns(m, [*(fifo.r_rdy for fifo, _ in buffers), self.fault.valid], free)
+        m.d.comb += any_event.eq(Cat(waits).any())
+        for (_, oldest), its in zip(reversed(buffers), reversed(waits[:-1]), strict=True):
             with m.If(its):
-                m.d.comb += [chosen.eq(oldest), any_event.eq(1)]
+                m.d.comb += chosen.eq(oldest)
         earlier = Const(0)  # a source of higher priority has an event
-        for (fifo, _), its in zip(buffers, waits, strict=True):
-            m.d.comb += fifo.r_en.eq(free & its & ~earlier)
+        for taken, its in zip((*(fifo.r_en for fifo, _ in buffers), self.fault.ready), waits, strict=True):
+            m.d.comb += taken.eq(free & its & ~earlier)
             earlier = earlier | its
-        m.d.comb += self.fault.ready.eq(free & ~earlier)
         with m.If(free):
             m.d.sync += [head.eq(chosen), head_valid.eq(any_event)]
 
@@ -179,6 +178,8 @@ class EventCollector(wiring.Component):
                 self.read_done.eq(statistics.read_done),
                 self.read_data.eq(statistics.read_data),
             ]
+            if self._p.release.overrun != ("skip",):
+                m.d.comb += statistics.arg.eq(head.arg[0])
         else:
             cycles = clear_cycles(self._p) if self._p.trace.counters else 1
             clearing_left = Signal(range(cycles + 1))
@@ -200,17 +201,23 @@ class EventCollector(wiring.Component):
         return m
 
     def _turns(self, m, ready: list, free) -> list:
-        """Which sources' events may be chosen: of those behind the first, the ones not served in the present round."""
-        if len(ready) <= self.FIRST + 1:
+        """Whose events may be chosen, in order of precedence: of those behind the first two, one that has not been
+        served in the present round; of the first two none when it is the others' turn."""
+        if len(ready) <= self.FIRST:
             return ready
-        others, served, left = (
-            Signal(len(ready) - self.FIRST, name=name) for name in ("others", "served", "left"))
-        m.d.comb += [others.eq(Cat(ready[self.FIRST:])), left.eq(others & ~served)]
-        over = Signal()
-        m.d.comb += over.eq(left == 0)
+        first, others = ready[:self.FIRST], Signal(len(ready) - self.FIRST, name="others")
+        served, left, turn = (Signal.like(others, name=name) for name in ("served", "left", "turn"))
+        over, behind = Signal(), Signal(range(EventTiming.SHARE))
+        theirs = Signal()  # the others have waited for long enough
+        m.d.comb += [
+            others.eq(Cat(ready[self.FIRST:])), left.eq(others & ~served), over.eq(left == 0),
+            theirs.eq((behind == EventTiming.SHARE - 1) & others.any()),
+        ]
         waits = Mux(over, others, left)
-        turn = Signal.like(others)
         m.d.comb += turn.eq(waits & -waits)
-        with m.If(free & ~Cat(ready[:self.FIRST]).any()):
-            m.d.sync += served.eq(Mux(over, 0, served) | turn)
-        return [*ready[:self.FIRST], *waits[:len(others)]]
+        serves_first = Cat(first).any() & ~theirs
+        with m.If(free & serves_first & others.any()):
+            m.d.sync += behind.eq(behind + 1)
+        with m.Elif(free):
+            m.d.sync += [behind.eq(0), served.eq(Mux(over, 0, served) | turn)]
+        return [*(valid & ~theirs for valid in first), *waits[:len(others)]]

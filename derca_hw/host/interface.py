@@ -9,13 +9,23 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from derca_sim.events import Kind
 from derca_sim.model.description import Access, Guard, Register
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import OF_A_JOB, ROW_BITS, STOPPING, WORD_NUMBER_BITS, Fault, register_map, table_layouts
+from derca_sim.model.registers import (
+    OF_A_JOB,
+    ROW_BITS,
+    STOPPING,
+    WORD_NUMBER_BITS,
+    Fault,
+    Interrupt,
+    register_map,
+    table_layouts,
+)
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import bits_for
 
 from ..layouts import Activity, Layouts, pulse
 from .activity import Counters
 from .events import EventCollector
+from .interrupts import KINDS, Interrupts, happens
 from .lite import LiteSlave, lite_ports
 from .run_control import RunControl
 from .statistics import FIRST, WORDS
@@ -65,6 +75,8 @@ class HostInterface(wiring.Component):
         A strobe per `Fault`; row or task of the one that stops.
     faulty : Out
         A fault stands.
+    irq : Out
+        See `Interrupts`; absent without `supervision.interrupts`.
     bus_error_task, window_task : In
         With the strobes of the faults of a job: whose.
     """
@@ -103,6 +115,7 @@ class HostInterface(wiring.Component):
             "faults": In(len(Fault)),
             "fault_where": In(ROW_BITS),
             "faulty": Out(1),
+            **({"irq": Out(1)} if p.supervision.interrupts else {}),
             **{f"{fault.name.lower()}_task": In(bits_for(p.scheduler.tasks - 1)) for fault in OF_A_JOB},
             **{f"source_{i}": In(pulse(lay.event)) for i in range(len(kinds))},
             "event": Out(stream.Signature(lay.event)),
@@ -126,7 +139,9 @@ class HostInterface(wiring.Component):
         m.submodules.run_control = control = RunControl(p)
         active, locked = Signal(), Signal()  # the host wants a run; nothing may be changed until reset
         written, refused = self._writes(m, lite, active | ~control.still, locked, control.pending)
-        faults = self._faults(m, lite, written["FAULTS"], refused, events)
+        fault = Signal()  # one that does not stand yet
+        faults = self._faults(m, lite, written["FAULTS"], refused, events, fault)
+        interrupts = self._interrupts(m, lite, written, events, fault) if p.supervision.interrupts else {}
         counters = self._counters(m, events, written["SNAPSHOT"]) if p.trace.counters else None
         self._reads(m, lite, events, counters, {
             "CONTROL": {"run": active, "lock": locked},
@@ -137,6 +152,7 @@ class HostInterface(wiring.Component):
             "EVENTS_DROPPED": events.dropped,
             **{name: getattr(self, name.lower()) for name in self._stored},
             **faults,
+            **interrupts,
         })
 
         # -- run, lock, commit ---------------------------------------------------------------------------------------
@@ -297,7 +313,7 @@ class HostInterface(wiring.Component):
 
     # -- faults ------------------------------------------------------------------------------------------------------
 
-    def _faults(self, m, lite, clear, refused, events):
+    def _faults(self, m, lite, clear, refused, events, shows):
         """Keep faults, report each as an event when it first shows, remember where the first stopping one was."""
         standing, unreported, strobes = Signal(len(Fault)), Signal(len(Fault)), Signal(len(Fault))
         number, where, kind = Signal(4), Signal(ROW_BITS), Signal(4)
@@ -310,6 +326,7 @@ class HostInterface(wiring.Component):
         m.d.comb += [
             strobes.eq(self.faults | refused << Fault.LOCKED_WRITE | events.lost << Fault.EVENTS_LOST),
             self.faulty.eq(standing.any()),
+            shows.eq((strobes & ~standing).any()),
             event.valid.eq(unreported.any()),
             event.p.kind.eq(Kind.FAULT),
             event.p.cycle.eq(self.now),
@@ -338,6 +355,22 @@ class HostInterface(wiring.Component):
         with m.If(stops.any() & ~(standing & stopping).any()):
             m.d.sync += [where.eq(self.fault_where), kind.eq(first)]
         return {"FAULTS": standing, "FAULT_WHERE": {"where": where, "kind": kind}}
+
+    def _interrupts(self, m, lite, written, events, fault):
+        """The sources of `irq`, and what its registers read."""
+        m.submodules.interrupts = interrupts = Interrupts(self._p)
+        sources = [getattr(events, f"source_{i}") for i in range(len(self._kinds))]
+        m.d.comb += [
+            *(interrupts.happens[source].eq(happens(sources, self._kinds, kinds)) for source, kinds in KINDS.items()),
+            interrupts.happens[Interrupt.FAULT].eq(fault),
+            interrupts.write_enable.eq(written["IRQ_ENABLE"]),
+            interrupts.clear.eq(written["IRQ_PENDING"]),
+            interrupts.value.eq(lite.write_data),
+            self.irq.eq(interrupts.irq),
+        ]
+        if self._p.tables.shadow:
+            m.d.comb += interrupts.happens[Interrupt.COMMIT].eq(self.committed)
+        return {"IRQ_ENABLE": interrupts.enable, "IRQ_PENDING": interrupts.pending}
 
     # -- reads -------------------------------------------------------------------------------------------------------
 

@@ -17,10 +17,11 @@ class RunControl(wiring.Component):
     A start is pending until the blocks have settled after that. Then the statistics are cleared (`forget`, `forgotten`)
     and `start` comes in the cycle of `forgotten`. A start that is withdrawn before never runs.
 
-    A commit is taken in the first cycle in which nothing lives and every engine is idle (`free`), or, between runs, when
-    the blocks have settled. During a run the same `clear` follows, and no job is released (`hold`) until `arm`, which
-    comes with `committed` and the new `page`: timers begin again, and that cycle is time 0 of the offsets. A commit that
-    comes while a start is pending is taken by the run. Without `tables.shadow` there is one page, and no commit.
+    A commit is taken in the first cycle in which nothing lives and every engine is idle (`free`), or, between runs,
+    when the blocks have settled. During a run the same `clear` follows, and no job is released (`hold`) until `arm`,
+    which comes with `committed` and the new `page`: timers begin again, and that cycle is time 0 of the offsets. A
+    commit that comes while a start is pending is taken by the run. Without `tables.shadow` there is one page, and no
+    commit.
 
     Attributes
     ----------

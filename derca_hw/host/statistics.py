@@ -11,7 +11,7 @@ from derca_sim.model.tables import bits_for
 
 from ..ram import Buffer, table
 
-#: Kinds that are counted, and the task register that shows the count.
+#: Kinds that are counted, and the task register that shows the count; of OVERRUN those with arg 0, skipped releases.
 COUNTED = {
     Kind.RELEASE: TaskReg.RELEASES,
     Kind.FINISH: TaskReg.FINISHES,
@@ -32,10 +32,14 @@ class Statistics(wiring.Component):
     it was exceeded, one later. A finish whose release was not seen counts but has no response. Clearing takes `CLEAR`
     cycles for every task.
 
+    Where releases can be kept, their times stand in a third RAM until they become jobs: a response counts from there.
+
     Attributes
     ----------
     valid, kind, task, cycle : In
         An event; keep it as long as `stall`.
+    arg : In
+        Of a release or an overrun: the release is or was kept; absent where none can be.
     stall : Out
         The event is not taken in this cycle.
     read, read_task, read_word : In
@@ -53,11 +57,13 @@ class Statistics(wiring.Component):
     def __init__(self, p: Platform):
         self._tasks = p.scheduler.tasks
         task = self._task_bits = bits_for(p.scheduler.tasks - 1)
+        self._keeps = p.release.overrun != ("skip",)
         super().__init__({
             "valid": In(1),
             "kind": In(5),
             "task": In(task),
             "cycle": In(32),
+            **({"arg": In(1)} if self._keeps else {}),
             "stall": Out(1),
             "read": In(1),
             "read_task": In(task),
@@ -81,7 +87,8 @@ class Statistics(wiring.Component):
         with m.Switch(self.kind):
             for kind, register in COUNTED.items():
                 with m.Case(int(kind)):
-                    m.d.comb += [word.eq((register >> 2) - FIRST), counted.eq(self.valid)]
+                    kept = self.arg if self._keeps and kind == Kind.OVERRUN else Const(0)
+                    m.d.comb += [word.eq((register >> 2) - FIRST), counted.eq(self.valid & ~kept)]
         address = Cat(self.task, word)
         step = Signal()  # an event was taken one cycle ago
         step_address = Signal(len(address))
@@ -126,6 +133,15 @@ class Statistics(wiring.Component):
             m.d.comb += count_r.addr.eq(address)
         m.d.sync += reading.eq(self.read & ~reading & ~counted & ~step & ~compare & ~self.clearing)
 
+        released = self.cycle
+        if self._keeps:
+            kept_w, kept_r = table(m, "kept", 32, 1 << bits)
+            m.d.comb += [
+                kept_w.addr.eq(self.task), kept_w.data.eq(self.cycle), kept_r.addr.eq(self.task),
+                kept_w.en.eq(self.valid & self.arg & (self.kind == Kind.OVERRUN)),
+            ]
+            released = Mux(self.arg, kept_r.data, self.cycle)
+
         # -- writing ---------------------------------------------------------------------------------------------
         pointer = Signal(len(address))
         m.d.comb += [
@@ -135,7 +151,7 @@ class Statistics(wiring.Component):
             count_w.data.eq(Mux(self.clearing, 0, Mux(compare, response, count_r.data)) + step),
             release_w.en.eq((take & (is_release | is_finish)) | self.clearing),
             release_w.addr.eq(Mux(self.clearing, pointer, self.task)),
-            release_w.data.eq(Cat(self.cycle, is_release & ~self.clearing)),
+            release_w.data.eq(Cat(released, is_release & ~self.clearing)),
         ]
         m.d.sync += pointer.eq(Mux(self.clearing & ~self.clear, pointer + 1, 0))
         with m.If(self.clear):

@@ -21,7 +21,7 @@ def State(keeps: bool) -> data.StructLayout:
     """What the unit remembers of a task between visits."""
     return data.StructLayout({
         "live": 1,  # a job has been released and has not ended
-        "missed": 1,  # its MISS has been reported
+        "missed": 1,  # the MISS of the deadline that LATE holds has been reported
         "owed": 1,  # sporadic: a release is due at NEXT
         "open": 1,  # sporadic: a period has passed since the last release
         **({"queued": 1} if keeps else {}),  # a release is kept
@@ -39,6 +39,7 @@ class Datapath(wiring.Component):
     a run. What is written as `end` can be asked for as `done` from the next cycle on.
     """
 
+    #: Next release; deadline of the kept release, if there is one, else of the job; time of the kept release.
     NEXT, LATE, KEPT = range(3)
 
     def __init__(self, p: Platform):

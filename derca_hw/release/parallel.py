@@ -9,26 +9,24 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
-from derca_sim.model.timing import ANNOUNCE, OFFER
+from derca_sim.model.timing import ANNOUNCE, OFFER, ParallelTiming
 
 from ..layouts import Layouts, Source, pulse
-
-#: Time stamps are kept to this many bits until the event is announced.
-STAMP_BITS = 8
 
 
 class ParallelRelease(wiring.Component):
     """Releases jobs: periodic ones by timer, sporadic ones by `trigger`, each in its exact cycle.
 
     Events are announced one per cycle from the next cycle on, releases and overruns before early triggers, lowest task
-    first. An announced job is offered to the scheduler in the following cycle (`OFFER_LATENCY` = 2 cycles after the
-    release if it is alone), lowest task first; with the tournament all jobs of a cycle go to the scheduler in that
-    very cycle (`released`, `keys`), and the announcement adds READY. A release whose previous job still lives is an
-    overrun: it is skipped. A job that finishes in the cycle of the next release does not overrun. A trigger sooner than
-    a period after the last release (EARLY) is deferred until the period has passed; later ones count into it, and one
-    in the very cycle of the deferred release is early for the next; of two that wait to be announced,
-    one EARLY tells. A MISS is noticed in the cycle after the deadline, at the earliest when the release is announced,
-    and told one per cycle on `miss_event`.
+    first. Early triggers are announced in rounds, each of which takes one of every task that has one. An announced job
+    is offered to the scheduler in the following cycle (`OFFER_LATENCY` = 2 cycles after the release if it is alone),
+    lowest task first; with the tournament all jobs of a cycle go to the scheduler in that very cycle (`released`,
+    `keys`), and the announcement adds READY. A release whose previous job still lives is an overrun: it is skipped. A
+    job that finishes in the cycle of the next release does not overrun. A trigger sooner than a period after the last
+    release (EARLY) is deferred until the period has passed; later ones count into it, and one in the very cycle of the
+    deferred release is early for the next; of two that wait to be announced, one EARLY tells. A MISS is noticed in the
+    cycle after the deadline, at the earliest when the release is announced, and reported one per cycle on `miss_event`.
+    How long each waits: `ParallelTiming`.
 
     No job may end before its release has been announced, at most as many cycles after it as there are tasks.
 
@@ -115,6 +113,7 @@ class ParallelRelease(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         n, time, policies = self._n, self._time, self._p.scheduler.policies
+        stamp_bits = ParallelTiming(self._p).STAMP_BITS
         shadow = self._p.tables.shadow
         config = self.config
         now = self.now[:time]
@@ -152,13 +151,13 @@ class ParallelRelease(wiring.Component):
         timers, miss_times = (
             Array(Signal(time, name=f"{name}_{i}") for i in range(n)) for name in ("timer", "miss_time"))
         stamps, overrun_stamps, early_stamps, miss_stamps, ready_stamps = (
-            Array(Signal(STAMP_BITS, name=f"{name}_stamp_{i}") for i in range(n))
+            Array(Signal(stamp_bits, name=f"{name}_stamp_{i}") for i in range(n))
             for name in ("release", "overrun", "early", "miss", "ready"))
 
         def when(stamp):
             """The cycle of a stamp, in full."""
-            age = Signal(STAMP_BITS)
-            m.d.comb += age.eq(self.now[:STAMP_BITS] - stamp)
+            age = Signal(stamp_bits)
+            m.d.comb += age.eq(self.now[:stamp_bits] - stamp)
             return (self.now - age)[:32]
 
         # -- start: one timer per cycle ------------------------------------------------------------------------------
@@ -177,8 +176,11 @@ class ParallelRelease(wiring.Component):
 
         # -- announcement: one per cycle -----------------------------------------------------------------------------
         urgent = (announce | overran).any()
-        waiting = Signal(n)
-        m.d.comb += waiting.eq(Mux(urgent, announce | overran, early))
+        waiting, turns, this_round = (Signal(n, name=name) for name in ("waiting", "turns", "this_round"))
+        m.d.comb += [
+            this_round.eq(Mux((early & turns).any(), turns, ~0)),
+            waiting.eq(Mux(urgent, announce | overran, early & this_round)),
+        ]
         some, task = self._lowest(m, waiting, "announce_task")
         announces, is_release, is_overrun = Signal(), Signal(), Signal()
         stamp = Signal(32)
@@ -189,6 +191,8 @@ class ParallelRelease(wiring.Component):
             is_overrun.eq(announces & urgent & ~is_release),
             stamp.eq(when(Mux(is_release, stamps[task], Mux(is_overrun, overrun_stamps[task], early_stamps[task])))),
         ]
+        with m.If(announces & ~urgent):
+            m.d.sync += turns.eq(this_round & ~(1 << task)[:n])
         advance = Signal(time)
         m.d.comb += advance.eq(Mux(arming, first, stamp[:time] + parameters["period"]))
         relative, slack = parameters["relative"], parameters.get("slack", 0)
@@ -201,14 +205,12 @@ class ParallelRelease(wiring.Component):
                         "least_slack": stamp[:time] + slack,
                     }[policy])
         key_w, key_r = table("key", time)
-        late_w, late = table("late", time)
         due = Signal(time)
         already = Signal()  # the deadline has passed before the release could be announced
         m.d.comb += [
             due.eq(stamp[:time] + relative),
             already.eq((due - now)[:time][-1]),
             key_w.addr.eq(task), key_w.data.eq(key), key_w.en.eq(is_release),
-            late_w.addr.eq(task), late_w.data.eq(due), late_w.en.eq(is_release),
         ]
         event = self.release_event
         m.d.comb += [
@@ -218,10 +220,11 @@ class ParallelRelease(wiring.Component):
 
         # -- finish --------------------------------------------------------------------------------------------------
         finished, is_late = Signal(), Signal()
+        expires = Signal(n)  # the cycle after the deadline of a job that is watched
         m.d.comb += [
             finished.eq(self.finish.valid & self.finish.p.final),
-            late.addr.eq(self.finish.p.task),
-            is_late.eq((late.data - now)[:time][-1]),
+            # Not from the deadline, which compares only within half the range of time.
+            is_late.eq((expires | ~watch).bit_select(self.finish.p.task, 1)),
             self.finish_event.valid.eq(finished), self.finish_event.p.cycle.eq(self.now),
             self.finish_event.p.kind.eq(Mux(self.finish.p.failed, Kind.FAIL, Kind.FINISH)),
             self.finish_event.p.task.eq(self.finish.p.task),
@@ -267,6 +270,8 @@ class ParallelRelease(wiring.Component):
                             addend.eq({"fifo": 0, "least_slack": slack}.get(policy, relative)),
                         ]
 
+        with m.If(~self.running):
+            m.d.sync += turns.eq(0)
         for i in range(n):
             sporadic, enabled = mode[2 * i], mode[2 * i + 1]
             starts, fires, is_ripe, hit, ends, triggered = (
@@ -304,7 +309,7 @@ class ParallelRelease(wiring.Component):
                 m.d.sync += timers[i].eq(advance)
             # A trigger that does not release, or comes with the deferred release, is early.
             with m.If(triggered & (owed[i] | ~is_ripe)):
-                m.d.sync += [owed[i].eq(1), early[i].eq(1), early_stamps[i].eq(self.now[:STAMP_BITS])]
+                m.d.sync += [owed[i].eq(1), early[i].eq(1), early_stamps[i].eq(self.now[:stamp_bits])]
             with m.Else():
                 with m.If(hit & sporadic):
                     m.d.sync += owed[i].eq(0)
@@ -323,9 +328,10 @@ class ParallelRelease(wiring.Component):
                 m.d.sync += overran[i].eq(0)
             with m.If(any_miss & (misser == i)):
                 m.d.sync += missed[i].eq(0)
+            m.d.comb += expires[i].eq(watch[i] & (miss_times[i] == now))
             with m.If(is_release & (task == i) & already):
                 m.d.sync += [missed[i].eq(1), miss_stamps[i].eq(due + 1)]
-            with m.Elif(watch[i] & (miss_times[i] == now)):
+            with m.Elif(expires[i]):
                 m.d.sync += [missed[i].eq(1), watch[i].eq(0), miss_stamps[i].eq(now)]
             with m.If(taken & (offered == i)):
                 m.d.sync += offer[i].eq(0)
@@ -333,7 +339,7 @@ class ParallelRelease(wiring.Component):
                 m.d.sync += [overran[i].eq(1), overrun_stamps[i].eq(begins)]
             with m.Elif(hit):
                 m.d.sync += [
-                    announce[i].eq(1), stamps[i].eq(begins), live[i].eq(1), ready_stamps[i].eq(self.now[:STAMP_BITS]),
+                    announce[i].eq(1), stamps[i].eq(begins), live[i].eq(1), ready_stamps[i].eq(self.now[:stamp_bits]),
                 ]
             with m.If(~self.running):
                 m.d.sync += [live[i].eq(0), announce[i].eq(0), overran[i].eq(0), early[i].eq(0), watch[i].eq(0),

@@ -33,7 +33,11 @@ class SweptRelease(wiring.Component):
     skipped (OVERRUN, arg 0) or kept (arg 1), at most one per task. A kept release becomes a job when the previous one
     ends (RELEASE, arg 1, at that cycle), its deadline counts from the OVERRUN. With the policy `abort` it is also
     offered at once with `abort` set: if the scheduler answers `aborted`, the old job is over (ABORT and RELEASE in the
-    cycle of acceptance), else it stays kept. A MISS carries the cycle after the deadline.
+    cycle of acceptance), else it stays kept. A MISS carries the cycle after the deadline; a kept release that misses
+    its deadline is reported within a lap, too, before it has become a job.
+
+    Deadlines are no longer than periods. So a job that lives at a release is late, and the unit watches one deadline
+    per task: that of the kept release, if there is one, else that of the job.
 
     After a reset the unit forgets what its memories say of an earlier run: `SweptTiming.CLEAR` cycles per task. After
     `arm`, `SweptTiming.ARM` cycles per task pass before the first visit; the first releases are at `now` + offset all
@@ -320,7 +324,7 @@ class SweptRelease(wiring.Component):
                 with m.Else():
                     judged()
             with m.State("JUDGE"):
-                with m.If(ended):
+                with m.If(ended & ~full):
                     m.d.sync += late.eq(negative)
                 path.ask(m, path.LATE, None, carry=True)
                 m.next = "MISS"
@@ -332,7 +336,7 @@ class SweptRelease(wiring.Component):
                 m.next = "FINISH"
             with m.State("FINISH"):
                 with m.If(ended):
-                    log(Mux(failed, Kind.FAIL, Kind.FINISH), late)
+                    log(Mux(failed, Kind.FAIL, Kind.FINISH), state.missed | full)
                     m.d.comb += died.eq(1)
                     m.d.sync += [state.live.eq(0), gone.eq(1)]
                 judged()
@@ -393,7 +397,7 @@ class SweptRelease(wiring.Component):
             for (name, policy, *_), (then, _, field, operand) in zip(steps, steps[1:], strict=False):
                 with m.State(name):
                     if name == "DEADLINE":
-                        with m.If(releases):
+                        with m.If(releases | keep):
                             path.put(m, path.LATE)
                     take_key(policy)
                     path.ask(m, path.NEXT if field else None, operand)
@@ -410,7 +414,9 @@ class SweptRelease(wiring.Component):
                 m.d.comb += [fresh.eq(state), flags_w.data.seen.eq(dealt)]
                 path.ask(m, path.LATE, "now", minus=True, carry=True)
                 with m.If(releases):
-                    m.d.comb += [fresh.live.eq(1), fresh.missed.eq(0)]
+                    m.d.comb += fresh.live.eq(1)
+                with m.If(releases & ~queued_job | keep):  # the deadline of a kept release has been watched already
+                    m.d.comb += fresh.missed.eq(0)
                 if keeps:
                     m.d.comb += fresh.queued.eq((state.queued & ~queued_job) | keep)
                 with m.If(~queued_job):
@@ -447,16 +453,6 @@ class SweptRelease(wiring.Component):
                     m.next = "REPLACE"
                 with m.State("REPLACE"):
                     log(Kind.RELEASE, 1)
-                    path.ask(m, path.LATE, None, carry=True)
-                    m.next = "LEFT"
-                with m.State("LEFT"):  # the old job's deadline lies before the release that ended it
-                    with m.If(~state.missed):
-                        log(Kind.MISS, 1)
-                    m.d.sync += [state.missed.eq(0), state.queued.eq(0)]
-                    path.ask(m, path.KEPT, TaskReg.DEADLINE)
-                    m.next = "REPLACED"
-                with m.State("REPLACED"):
-                    path.put(m, path.LATE)
-                    m.d.sync += at.eq(following)
+                    m.d.sync += [state.queued.eq(0), at.eq(following)]
                     m.next = "CLOSE"
         return m

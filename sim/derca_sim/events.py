@@ -14,7 +14,7 @@ from pathlib import Path
 class Kind(IntEnum):
     """Event kinds, and the cycle each one carries."""
 
-    RELEASE = 0  #: the job's release time; arg = 1: a kept release becomes a job, its time is that of the OVERRUN
+    RELEASE = 0  #: the job's release time; arg = 1: when a kept release, which came at its OVERRUN, became a job
     OVERRUN = 1  #: a release while the previous job still lived: skipped (arg = 0) or kept (arg = 1)
     READY = 2  #: the scheduler takes the job
     ISSUE = 3  #: the instruction is valid: one cycle after the decision
@@ -25,7 +25,7 @@ class Kind(IntEnum):
     REGION_END = 8  #: last operand of a region enters the array
     SAVED = 9  #: the last byte of persisted partial sums is in memory
     FINISH = 10  #: the last byte of a job's results is in memory; arg = 1 when late
-    MISS = 11  #: the job was not finished at its deadline; the cycle after the deadline
+    MISS = 11  #: the job, or the kept release, was not finished at its deadline; the cycle after the deadline
     ABORT = 12  #: the job was given up for the task's next release
     EARLY = 13  #: a sporadic trigger came before the minimum inter-arrival time had passed; its release is deferred
     BUDGET = 14  #: a job (arg 0) or one of its regions (arg 1) has run longer than its budget
@@ -59,6 +59,16 @@ class Event:
     region: int = 0
     arg: int = 0
 
+    @property
+    def skips(self) -> bool:
+        """Whether a release is dropped: it never becomes a job."""
+        return self.kind == Kind.OVERRUN and not self.arg
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a release is kept: it becomes the task's next job."""
+        return self.kind == Kind.OVERRUN and self.arg == 1
+
 
 #: What comes first within a cycle: what ends a job, before what begins the next.
 _RANK = {Kind.FINISH: 0, Kind.FAIL: 0, Kind.MISS: 1, Kind.ABORT: 2}
@@ -68,9 +78,8 @@ _ACCELERATOR = (Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGI
 def number_jobs(events: Iterable[Event]) -> list[Event]:
     """Sort by cycle and fill in job numbers: a RELEASE opens the task's next job, everything until the next is its.
 
-    With two exceptions. A job misses once, so a second MISS is that of the release that is kept meanwhile; it is left
-    out if the log ends before that becomes a job. What the accelerator reports after an ABORT is the old job's until
-    the new one's first region starts.
+    With two exceptions. A job misses once, so a second MISS is that of the release that is kept meanwhile, the task's
+    next job. What the accelerator reports after an ABORT is the old job's until the new one's first region starts.
     """
     jobs: dict[int, int] = {}
     missed: set[tuple[int, int]] = set()
@@ -83,7 +92,7 @@ def number_jobs(events: Iterable[Event]) -> list[Event]:
             job += 1
             jobs[e.task] = job
             kept.discard(e.task)
-        elif e.kind == Kind.OVERRUN and e.arg:
+        elif e.keeps:
             kept.add(e.task)
         elif e.kind == Kind.MISS:
             job += (e.task, job) in missed and e.task in kept
@@ -96,7 +105,7 @@ def number_jobs(events: Iterable[Event]) -> list[Event]:
             else:
                 job = left[e.task]
         out.append(replace(e, kind=Kind(e.kind), job=job))
-    return [e for e in out if e.job <= jobs.get(e.task, -1)]
+    return out
 
 
 def write_log(path: Path, events: Iterable[Event]) -> None:

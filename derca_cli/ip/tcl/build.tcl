@@ -28,7 +28,7 @@ update_ip_catalog
 create_bd_design derca_system
 create_bd_cell -type ip -vlnv $facts(vlnv) derca
 connect_board
-foreach {led pin} {led_running running led_miss missed led_fault interrupt} {
+foreach {led pin} {led_running running led_miss missed led_fault faulty} {
     create_bd_port -dir O $led
     connect_bd_net [get_bd_pins derca/$pin] [get_bd_ports $led]
 }

@@ -14,7 +14,8 @@ from ..model.tables import Strategy
 from ..model.taskset import TaskSet
 from . import image as memory_image
 from . import tables
-from .layers import LayerPlan, longest_job
+from .keys import key_distance, regions_of
+from .layers import LayerPlan
 from .plan import EntryPlan, Point, TaskPlan, entries_and_regions, one_per_cycle
 from .strategies import canonical, points_at, points_every, smallest_interval, stays_parked
 
@@ -162,17 +163,6 @@ def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]
     return Compiled(taskset, strategy, tuple(plans), used)
 
 
-def _longest_region(layers: Sequence[LayerPlan], points: Sequence[Point]) -> int:
-    """Slices of a job's longest region, with those that may have to be redone before it."""
-    longest = done = again = 0
-    ends = {layer.index: sum(x.slices for x in layers[:layer.index]) for layer in layers}
-    for point in points:
-        end = ends[point.layer.index] + point.slice
-        longest = max(longest, end - done + again)
-        done, again = end, point.layer.redo(point.slice) if point.inside else 0
-    return max(longest, sum(layer.slices for layer in layers) - done + again)
-
-
 def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]], used: int,
               where: Sequence[Sequence[Point]], sparser: str) -> list[str]:
     """What the platform lacks, one line each."""
@@ -189,7 +179,8 @@ def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPl
     for task, layers, points in zip(taskset.tasks, placed, where, strict=True):
         need("tables.regions", p.tables.regions, len(points) + 1,
              f"the regions of a job of task {task.name}; or {sparser}")
-        need("tables.slices", p.tables.slices, max(_longest_region(layers, points), *(x.iterations for x in layers)),
+        slices = max(*map(sum, regions_of(layers, points)), *(x.iterations for x in layers))
+        need("tables.slices", p.tables.slices, slices,
              f"the slices of the longest region of task {task.name} and the iterations of each layer; or use larger "
              "tiles or more preemption points")
         need("tables.tiles", p.tables.tiles, max(max(x.m_tiles, x.n_tiles, x.k_tiles) for x in layers),
@@ -199,11 +190,14 @@ def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPl
                            "strategy np or lw"))
     if strategy == "park" or any(point.strategy == Strategy.PARK for points in where for point in points):
         need("buffers.spare", p.buffers.spare, 1, "banks that hold the sums of preempted jobs, for strategy park")
-    latest = max(t.deadline for t in taskset.tasks) + sum(longest_job(layers) for layers in placed)
-    if latest >= 1 << (p.scheduler.time_width - 1):
-        out.append(problem(file, "platform.scheduler.time_width", p.scheduler.time_width, f"at least "
-                           f"{latest.bit_length() + 1}: jobs can be up to {latest} cycles old in overload, which must "
-                           "be less than half the range of time; or use shorter networks"))
+    for policy in p.scheduler.policies:
+        distance = key_distance(policy, p, taskset.tasks, placed, where)
+        if distance >= 1 << (p.scheduler.time_width - 1):
+            out.append(problem(file, "platform.scheduler.time_width", p.scheduler.time_width, f"at least "
+                               f"{distance.bit_length() + 1} with policy {policy}: jobs of this task set can be up to "
+                               f"{distance} cycles apart in overload, which must be less than half the range of keys; "
+                               "or use shorter networks or deadlines, overrun = \"skip\", or deadline_monotonic, whose "
+                               "keys do not grow with time"))
     rows = tables.index_row(p, len(taskset.tasks) - 1, p.tables.regions - 1) + 1
     if rows > tables.POINTER_ROWS:
         most = tables.POINTER_ROWS // len(taskset.tasks)

@@ -152,8 +152,7 @@ class LayerPlan:
 def longest_job(layers: Sequence[LayerPlan]) -> int:
     """Cycles a job cannot exceed once it is not preempted any more: every step of every iteration one by one.
 
-    Under EDF a late job is served before every later release, so nothing is later than the deadlines and one such job
-    of every task. Generous; `timing.hardware` has the exact lengths.
+    Generous; `timing.hardware` has the exact lengths.
     """
     total = 0
     for layer in layers:
@@ -167,3 +166,12 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
         step = load + compute + requests * burst + p.panel_beats(tile.n, 4) + memory.write_latency + 64
         total += layer.iterations * step + layer.m_tiles * layer.n_tiles * 2 * store
     return total
+
+
+def longest_slice(p: Platform) -> int:
+    """Cycles one slice cannot exceed, with all that is loaded and stored for it alone. Generous as `longest_job`."""
+    tile, memory = p.tile, p.memory
+    load = p.panel_beats(tile.k, p.a_lanes) + p.panel_beats(tile.k, p.b_lanes) + p.panel_beats(tile.n, 4)
+    compute = tile.k + p.array.cols + 4
+    store = 2 * tile.n * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+    return load + 3 * (memory.read_latency + 8) + compute + store + memory.write_latency + 64

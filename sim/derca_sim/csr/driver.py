@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterable
 
 from ..model.platform import Platform
-from ..model.registers import FAULT_DOCS, STOPPING, Fault, identity, register_map, start_value
+from ..model.registers import (
+    FAULT_DOCS,
+    STOPPING,
+    Fault,
+    Interrupt,
+    identity,
+    interrupts,
+    register_map,
+    start_value,
+)
 from . import counters
 from .counters import Usage
 from .transport import AccessRefused, Transport
@@ -148,6 +157,47 @@ class Driver:
     def clear_faults(self) -> None:
         """Forget the faults that stand."""
         self.write("FAULTS", sum(1 << fault for fault in Fault))
+
+    def enable_interrupts(self, *sources: Interrupt) -> None:
+        """Let these sources raise `irq` while they are pending, and no others.
+
+        Raises
+        ------
+        ValueError
+            If the platform has no interrupts, or not this one.
+        """
+        self.write("IRQ_ENABLE", self._interrupts("IRQ_ENABLE", sources))
+
+    def wait_interrupt(self, *sources: Interrupt, timeout: float = 1.0) -> set[Interrupt]:
+        """Wait until one of these sources is pending; take and return those that are, others stay pending.
+
+        Without sources all are meant. It asks IRQ_PENDING, so it needs no `irq` and no source enabled; where `irq`
+        arrives as an interrupt, call it when that comes.
+
+        Raises
+        ------
+        ValueError
+            As `enable_interrupts`.
+        TimeoutError
+            If none comes within `timeout` seconds.
+        """
+        wanted = self._interrupts("IRQ_PENDING", sources or interrupts(self.platform))
+        end = self._transport.clock() + timeout
+        while True:
+            late = self._transport.clock() > end
+            found = self.read("IRQ_PENDING") & wanted
+            if found:
+                self.write("IRQ_PENDING", found)
+                return {s for s in Interrupt if found >> s & 1}
+            if late:
+                names = ", ".join(s.name for s in sources) or "anything"
+                raise TimeoutError(f"IRQ_PENDING does not show {names} after {timeout} s; faults: "
+                                   f"{[f.name for f in self.faults()]}")
+
+    def _interrupts(self, register: str, sources: Iterable[Interrupt]) -> int:
+        """The register's value with the bits of these sources; ValueError if the platform lacks it or one of them."""
+        self.registers.address(register)
+        return self.registers[register].pack(**{s.name.lower(): 1 for s in sources})
 
     def usage(self) -> Usage:
         """Where the cycles of the run went, as they are in one cycle of now, and the bytes of every task."""

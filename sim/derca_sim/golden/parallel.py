@@ -5,13 +5,14 @@ from collections.abc import Callable
 from ..compile.plan import TaskPlan
 from ..events import Event, Kind
 from ..model.platform import Platform
-from ..model.timing import ANNOUNCE, OFFER
+from ..model.timing import ANNOUNCE, OFFER, event_age
 from .agenda import Agenda
 from .keys import key
 
 
 class ParallelRelease:
-    """Announcements take turns, lowest task first, a task's release before its overrun; early triggers come last.
+    """Announcements take turns, lowest task first, a task's release before its overrun; early triggers come last, in
+    rounds: who has had a turn waits until all that wait have had theirs.
 
     With the tournament, jobs reach the scheduler in the cycle of their release (`released`); else one by one, once
     they are announced (`offer`, `take`). While the timers start nothing is announced.
@@ -31,6 +32,7 @@ class ParallelRelease:
         self._owed: set[int] = set()
         self._live: set[int] = set()
         self._pending: dict[tuple[int, Kind], int] = {}  # (task, kind), not yet announced -> cycle
+        self._served: set[int] = set()  # tasks whose early triggers have been announced in this round
         self._absorbed: dict[int, int] = {}  # task -> the cycle in which the scheduler took it
         self._released: list[tuple[int, int]] = []
         self._deadlines: dict[int, int] = {}  # of live jobs that have not missed
@@ -38,7 +40,7 @@ class ParallelRelease:
         self._held: int | None = None  # the offer the scheduler sees until it takes it
         self._releases: dict[int, int] = {}  # latest release per task
         self.abort = False
-        self.late_announcements = 2 * p.scheduler.tasks + 4
+        self.late_announcements = event_age(p)
         for t in tasks:
             for cycle in t.triggers if t.sporadic else ():
                 self._triggers.setdefault(cycle, []).append(t.index)
@@ -60,7 +62,9 @@ class ParallelRelease:
         for task in list(self._deadlines):
             self._miss(task, cycle)
         if self._pending and cycle >= self._announcing:
-            task, kind = min(self._pending, key=lambda k: (k[1] == Kind.EARLY, *k))
+            task, kind = min(self._pending, key=self._turn)
+            if kind == Kind.EARLY:
+                self._served = {task} | (set() if task in self._served else self._served)
             self._log(Event(self._pending.pop((task, kind)), kind, task))
             if kind == Kind.RELEASE:
                 if self._at_once:
@@ -104,6 +108,11 @@ class ParallelRelease:
             self._released.append((index, key(self._policy, plan, release)))
         self._timers[index] = release + plan.period
         self._agenda.at(self._timers[index])
+
+    def _turn(self, pending: tuple[int, Kind]) -> tuple:
+        """What is announced first: releases and overruns, then the early triggers not served in this round."""
+        task, kind = pending
+        return kind == Kind.EARLY, kind == Kind.EARLY and task in self._served, task, kind
 
     def _announce(self, cycle: int, index: int, kind: Kind, when: int) -> None:
         self._pending[index, kind] = when

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..compile.plan import TaskPlan
 from ..events import Event, Kind
 from ..model.platform import Platform
-from ..model.timing import SweptTiming
+from ..model.timing import SweptTiming, event_age
 from .agenda import Agenda
 from .keys import key
 
@@ -21,6 +21,7 @@ class _Task:
     kept: int | None = None  # release time of the kept release
     live: bool = False
     missed: bool = False
+    kept_missed: bool = False  # the kept release's deadline has passed
     owed: bool = False
     ended: int | None = None  # end of the job, not yet noticed
     triggered: int | None = None  # trigger, not yet noticed
@@ -55,7 +56,7 @@ class SweptRelease:
         self._answer: _Task | None = None  # the visit waits for the scheduler's answer
         self._cycle = 0
         self.abort = False
-        self.late_announcements = 2 * t.LAP + t.ARM * self._n
+        self.late_announcements = event_age(p)
         self._look()
 
     # -- what happens outside ------------------------------------------------------------------------------------------
@@ -95,10 +96,8 @@ class SweptRelease:
             if aborted:
                 self._log(Event(cycle, Kind.ABORT, task.plan.index))
                 self._log(Event(cycle, Kind.RELEASE, task.plan.index, arg=1))
-                if not task.missed:  # its deadline lies before the release that ends it
-                    self._log(Event(task.late + 1, Kind.MISS, task.plan.index, arg=1))
                 task.late, task.kept = task.kept + task.plan.deadline, None
-                task.missed = False
+                task.missed = task.kept_missed
                 close += t.ABORT
             self._then(close, lambda at: self._close(at, task))
         return self._offered_key
@@ -113,6 +112,8 @@ class SweptRelease:
             out.append(task.next + t.NOTICE)
         if task.live and not task.missed:
             out.append(task.late + t.NOTICE)
+        if task.kept is not None and not task.kept_missed:
+            out.append(task.kept + plan.deadline + t.NOTICE)
         if task.ended is not None:
             out.append(task.ended + t.NOTICE)
         if task.triggered is not None:
@@ -144,12 +145,16 @@ class SweptRelease:
         triggered = task.triggered if task.triggered is not None and task.triggered + t.NOTICE <= cycle else None
         overdue = task.late + t.NOTICE <= cycle
         due = task.next + t.NOTICE <= cycle
+        kept_late = task.kept is not None and task.kept + plan.deadline + t.NOTICE <= cycle and not task.kept_missed
         at = cycle + t.TURN
-        if task.live and (ended is not None or overdue and not task.missed):
+        if task.live and (ended is not None or overdue and not task.missed or kept_late):
             late = overdue if ended is None else ended > task.late
             if late and not task.missed:
                 self._log(Event(task.late + 1, Kind.MISS, plan.index, arg=1))
                 task.missed = True
+            if kept_late:
+                self._log(Event(task.kept + plan.deadline + 1, Kind.MISS, plan.index, arg=1))
+                task.kept_missed = True
             if ended is not None:
                 self._log(Event(ended, Kind.FINISH, plan.index, arg=int(late)))
                 task.live, task.ended = False, None
@@ -191,7 +196,7 @@ class SweptRelease:
             else:
                 self._begin(task, release, release, 0)
             if keep:
-                task.kept = release
+                task.kept, task.kept_missed = release, False
             if aborts or not lived:
                 self._place_offer(at, plan, release, aborts)
             if aborts:
@@ -213,6 +218,7 @@ class SweptRelease:
 
         def end(at: int) -> None:
             self._begin(task, ended, task.kept, 1)
+            task.missed = task.kept_missed
             self._place_offer(at, task.plan, task.kept, False)
             task.kept = None
             self._close(at, task, used)

@@ -108,13 +108,15 @@ class ReleaseConfig(Section):
 class SupervisionConfig(Section):
     """Execution budgets per job and per region, a watchdog on missing feedback, and `windows`: every request is checked
     against what its task may read and write. With `failures` a job whose request is refused, or answered with an error
-    by the memory, fails; without, such an answer only shows as a fault.
+    by the memory, fails; without, such an answer only shows as a fault. `interrupts`: the output `irq` tells the host
+    of misses, faults, ends of jobs and commits, without it the host asks for them.
     """
 
     budgets: bool = False
     watchdog: bool = True
     windows: bool = True
     failures: bool = True
+    interrupts: bool = True
 
 
 class TableConfig(Section):

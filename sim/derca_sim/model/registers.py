@@ -14,7 +14,7 @@ from .tables import RowLayout, bits_for, entry_layout, index_layout, layer_layou
 #: `ID` reads as "DRCA".
 ID_VALUE = 0x44524341
 #: Interface version: major in the upper half, minor in the lower.
-VERSION_VALUE = 0x0003_0000
+VERSION_VALUE = 0x0003_0001
 
 #: First byte of the per-task array, and its stride.
 TASK_BASE, TASK_STRIDE = 0x20000, 0x80
@@ -53,6 +53,8 @@ class Reg(IntEnum):
     BANK_HIGH = 0x064
     STORE_LOW = 0x068
     STORE_HIGH = 0x06C
+    IRQ_ENABLE = 0x070
+    IRQ_PENDING = 0x074
 
 
 class TaskReg(IntEnum):
@@ -151,6 +153,23 @@ FAULT_DOCS = {
     Fault.WINDOW: "a request outside the task's windows was not made; the job fails",
 }
 
+
+class Interrupt(IntEnum):
+    """Bits of `Reg.IRQ_ENABLE` and `Reg.IRQ_PENDING`; `INTERRUPT_DOCS` says what they mean."""
+
+    MISS = 0
+    FAULT = 1
+    FINISH = 2
+    COMMIT = 3
+
+
+INTERRUPT_DOCS = {
+    Interrupt.MISS: "a job, or a kept release, has missed its deadline",
+    Interrupt.FAULT: "a fault that did not stand has shown in FAULTS",
+    Interrupt.FINISH: "a job has finished or failed",
+    Interrupt.COMMIT: "the task set written to the shadow tables has taken over",
+}
+
 #: Value of the overrun field of `TaskReg.MODE`.
 OVERRUN: dict[Overrun, int] = {"skip": 0, "queue": 1, "abort": 2}
 _OVERRUN_DOCS = {
@@ -161,6 +180,11 @@ _POLICY_DOCS = {
     "edf": "absolute deadline", "deadline_monotonic": "relative deadline", "fifo": "release time",
     "least_slack": "absolute deadline minus the work of the job",
 }
+
+
+def interrupts(p: Platform) -> tuple[Interrupt, ...]:
+    """The sources of interrupts that the platform has, from bit 0 on."""
+    return tuple(i for i in Interrupt if p.tables.shadow or i != Interrupt.COMMIT) * p.supervision.interrupts
 
 
 def trace_layout() -> RowLayout:
@@ -259,6 +283,13 @@ def _global_registers(p: Platform) -> tuple[Register, ...]:
         Register(Reg.TABLE_DATA.name, Reg.TABLE_DATA, write,
                  "writes the word; the pointer advances to the next word, then to the next row", guard=Guard.SHADOW),
     ]
+    if p.supervision.interrupts:
+        sources = tuple(Field(i.name.lower(), i, 1, INTERRUPT_DOCS[i]) for i in interrupts(p))
+        registers += [
+            Register(Reg.IRQ_ENABLE.name, Reg.IRQ_ENABLE, both, "what raises the output irq while pending", sources),
+            Register(Reg.IRQ_PENDING.name, Reg.IRQ_PENDING, Access.CLEAR,
+                     "what has happened since it was last cleared, enabled or not", sources),
+        ]
     if p.release.sporadic:
         registers.append(Register(Reg.TRIGGER.name, Reg.TRIGGER, write, "number of a sporadic task to release now",
                                   (Field("task", 0, bits_for(p.scheduler.tasks - 1), "task"),)))
@@ -311,9 +342,10 @@ def _task_registers(p: Platform) -> tuple[Register, ...]:
         registers += [
             count(TaskReg.RELEASES, "jobs released"),
             count(TaskReg.FINISHES, "jobs finished"),
-            count(TaskReg.MISSES, "jobs that were not finished at their deadline"),
-            count(TaskReg.OVERRUNS, "releases while the previous job still lived"),
-            count(TaskReg.WORST_RESPONSE, "longest time from release to finish in cycles"),
+            count(TaskReg.MISSES, "jobs and kept releases that were not finished at their deadline"),
+            count(TaskReg.OVERRUNS, "releases skipped because the previous job still lived; kept ones become jobs"),
+            count(TaskReg.WORST_RESPONSE, "longest time from release to finish in cycles; of a kept release from when "
+                                          "it came"),
             count(TaskReg.FAILURES, "jobs that failed: a request outside the windows, or an error of the memory"),
         ]
         if p.trace.enabled:

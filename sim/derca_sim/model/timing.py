@@ -69,8 +69,10 @@ class SweptTiming:
     TRIGGER = 3
     #: Cycles to find out whether the previous job lives, and whether the last offer has been taken.
     DECIDE = 2
-    #: Cycles from the acceptance of a release that aborts the previous job to the last of its steps.
-    ABORT = 4
+    #: Cycles until the scheduler has answered a release that may abort the previous job, if it takes it at once.
+    ANSWER = 1
+    #: Cycles to report that it did: the end of the previous job, the release of the next.
+    ABORT = 2
     #: Cycles from a release time, a deadline, a trigger or the end of a job to the last check of a visit that sees it.
     #: One number for all, so that an end in the cycle of a release or a deadline is always seen with it.
     NOTICE = 3
@@ -87,8 +89,9 @@ class SweptTiming:
         self.STEPS += "fifo" in policies and kept
         self.RELEASE = self.DECIDE + self.STEPS
         most = self.VISIT + self.TURN + self.JUDGE + self.TRIGGER + self.RELEASE
-        if kept:  # one release is skipped or kept, and another begins
-            most += 1 + self.STEPS
+        if kept:  # one release is kept and becomes a job at once, or the scheduler is asked for an abort
+            aborts = "abort" in p.release.overrun
+            most += max(1 + self.STEPS, (self.ANSWER + self.ABORT + self.CLOSE) * aborts)
         #: Cycles of a lap in which everything happens to every task and the scheduler takes every release at once.
         self.LAP = p.scheduler.tasks * most
         #: Cycles of a lap in which nothing happens.
@@ -96,10 +99,14 @@ class SweptTiming:
 
 
 def longest_lap(p: Platform) -> int:
-    """Cycles of a lap of the swept job release in which every release also waits for the one before to be taken."""
+    """Cycles of a lap of the swept job release in which every offer also waits to be taken.
+
+    These are one offer per visit, and the one of the visit before the lap. `heap` takes an offer after an insertion and
+    two switches, the others after a decision and its instruction.
+    """
     timing, heap = SweptTiming(p), SchedulerTiming(p)
-    wait = heap.INSERT + heap.REMOVE + 2 if p.scheduler.kind == "heap" else 4
-    return timing.LAP + p.scheduler.tasks * wait
+    wait = heap.INSERT + 2 * (heap.REMOVE + 1) if p.scheduler.kind == "heap" else 4
+    return timing.LAP + (p.scheduler.tasks + 1) * wait
 
 
 def release_latency(p: Platform) -> int:
@@ -112,18 +119,53 @@ def release_latency(p: Platform) -> int:
     return p.scheduler.tasks + 1 + ANNOUNCE + OFFER
 
 
+class ParallelTiming:
+    """How long the parallel job release keeps the time of what it has to announce; periods are at least 2 N + 3.
+
+    One announcement comes per cycle, the first when all N timers have been started. Within a period every task has one
+    release or overrun. Early triggers wait for these and for two rounds of the early triggers of all tasks.
+    """
+
+    def __init__(self, p: Platform):
+        n = p.scheduler.tasks
+        #: Latest announcement of a release or an overrun, in cycles after its time.
+        self.RELEASE = 2 * n + 2
+        #: The same for a MISS: its deadline may lie before the announcement of the release, then misses take turns.
+        self.MISS = self.RELEASE + n
+        #: The same for an early trigger: W cycles with W <= N + 1 + 2 N + N (W / (2 N + 3) + 1).
+        self.EARLY = 8 * n + 2 if p.release.sporadic else 0
+        #: The same for all.
+        self.AGE = max(self.RELEASE, self.MISS, self.EARLY)
+        #: Bits of a time that is kept until it is announced.
+        self.STAMP_BITS = bits_for(self.AGE)
+
+
+def event_age(p: Platform) -> int:
+    """The longest time from an event of job release to the cycle in which job release reports it."""
+    if p.release.kind == "parallel":
+        return ParallelTiming(p).AGE
+    kept = p.release.overrun != ("skip",)
+    # A visit in which a kept release becomes a job leaves the release that is due to the next visit.
+    return release_latency(p) + kept * longest_lap(p)
+
+
 class EventTiming:
     """How late events are when they leave the buffers of their sources: so many bits of their time are kept there.
 
-    Job release tells events late, by `release_latency` at most. Then they wait. The first two sources have precedence:
-    what they hold and one more event of every task comes before; the others are served in rounds, each of which takes
-    one event of every source. An event takes 2 cycles at most.
+    Job release reports events late, by `event_age` at most. Then they wait in a buffer. The first two sources have
+    precedence, but in every `SHARE` events there is one of another source, as long as one waits; these are served in
+    rounds, each of which takes one event of every source. An event takes 2 cycles at most.
     """
 
+    #: Sources with precedence.
+    FIRST = 2
+    #: Of so many events in a row one is of a source without precedence, if such a source waits.
+    SHARE = 8
+
     def __init__(self, p: Platform, sources: int):
-        waiting = 2 * (sources * p.trace.depth + 2 * p.scheduler.tasks)
+        others = max(0, sources - self.FIRST) + 1  # faults are one of them
         #: The latest that an event leaves its buffer, in cycles after its time.
-        self.AGE = release_latency(p) + waiting
+        self.AGE = event_age(p) + 2 * self.SHARE * others * p.trace.depth
         #: Bits of the time that tell events of different age apart.
         self.BITS = bits_for(self.AGE)
 

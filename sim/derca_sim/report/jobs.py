@@ -41,13 +41,20 @@ class Switch:
 
 @dataclass
 class Job:
-    """One job; `deadline` is absolute, `finish` is None while it lives. All times in cycles since the start."""
+    """One job, also of a release that is still kept; all times in cycles since the start.
+
+    `release` of a kept or aborting release is when it came, not when it became a job; `deadline` is absolute and counts
+    from there. `finish` is None until the job has finished; `ended` also tells of jobs that were aborted or failed.
+    """
 
     task: int
     number: int
     release: int
     deadline: int
     finish: int | None = None
+    ended: int | None = None
+    aborted: bool = False
+    kept: bool = False
     spans: list[Span] = field(default_factory=list)
     preemptions: list[Switch] = field(default_factory=list)
     resumptions: list[Switch] = field(default_factory=list)
@@ -56,6 +63,10 @@ class Job:
     def response(self) -> int | None:
         """Cycles from release to finish."""
         return None if self.finish is None else self.finish - self.release
+
+    def end(self, horizon: int) -> int:
+        """The cycle in which it ended, or the end of the run."""
+        return horizon if self.ended is None else self.ended
 
     def missed(self, horizon: int) -> bool:
         """Whether the deadline was missed, judged strictly: it lies within the horizon and no finish came by it."""
@@ -72,13 +83,14 @@ class Overrun:
 
 #: Events a job is rebuilt from.
 _OF_JOBS = frozenset((Kind.RELEASE, Kind.READY, Kind.ISSUE, Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION,
-                      Kind.REGION_END, Kind.SAVED, Kind.FINISH, Kind.MISS, Kind.ABORT))
+                      Kind.REGION_END, Kind.SAVED, Kind.FINISH, Kind.FAIL, Kind.MISS, Kind.ABORT))
 
 
 def rebuild(events: Iterable[Event], tasks: Sequence[TaskInfo], horizon: int) -> tuple[list[Job], list[Overrun]]:
-    """Jobs in order of release, and overruns, from a log with job numbers.
+    """Jobs in order of release, and skipped releases, from a log with job numbers.
 
-    Events at or after `horizon` are ignored; a region still in the array then ends there.
+    A kept release is the task's next job from then on, whether or not the log goes on until it becomes one. Events at
+    or after `horizon` are ignored; a region still in the array then ends there.
 
     Raises
     ------
@@ -91,14 +103,18 @@ def rebuild(events: Iterable[Event], tasks: Sequence[TaskInfo], horizon: int) ->
     for e in sorted(events):
         if e.cycle >= horizon:
             continue
-        if e.kind == Kind.OVERRUN:
+        if e.skips:
             overruns.append(Overrun(e.task, e.cycle))
+            continue
+        if e.keeps:
+            jobs[e.task, e.job + 1] = _released(e, e.job + 1, tasks, kept=True)
             continue
         if e.kind not in _OF_JOBS:
             continue
         key = (e.task, e.job)
         if e.kind == Kind.RELEASE:
-            jobs[key] = Job(e.task, e.job, e.cycle, e.cycle + tasks[e.task].deadline)
+            if not (e.arg and key in jobs):
+                jobs[key] = _released(e, e.job, tasks)
             continue
         if key not in jobs:
             raise ValueError(f"{e.kind.name} in cycle {e.cycle} of task {e.task} job {e.job}, which was not released")
@@ -113,8 +129,14 @@ def rebuild(events: Iterable[Event], tasks: Sequence[TaskInfo], horizon: int) ->
             job.preemptions.append(Switch(e.cycle, Strategy(e.arg), e.region))
         elif e.kind == Kind.RESUME:
             job.resumptions.append(Switch(e.cycle, Strategy(e.arg), e.region))
-        elif e.kind == Kind.FINISH:
-            job.finish = e.cycle
+        elif e.kind in (Kind.FINISH, Kind.FAIL, Kind.ABORT):
+            job.ended = e.cycle
+            job.finish = e.cycle if e.kind == Kind.FINISH else None
+            job.aborted = e.kind == Kind.ABORT
     for (*key, region), start in running.items():
         jobs[tuple(key)].spans.append(Span(start, horizon, region, open=True))
     return sorted(jobs.values(), key=lambda j: (j.release, j.task)), overruns
+
+
+def _released(e: Event, number: int, tasks: Sequence[TaskInfo], kept: bool = False) -> Job:
+    return Job(e.task, number, e.cycle, e.cycle + tasks[e.task].deadline, kept=kept)

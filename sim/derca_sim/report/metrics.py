@@ -12,6 +12,8 @@ from .jobs import TaskInfo, rebuild
 class TaskMetrics:
     """Figures of one task. Responses in cycles, None when no job finished.
 
+    Every release counts once: as a job in `released`, or in `overruns` if it was skipped because the previous job still
+    lived. Of the jobs, `kept` had to wait for the previous one to end or be aborted, and `aborted` were given up.
     `misses` counts jobs whose deadline lies within the horizon and that did not finish by it, and overruns;
     `preemptions` maps the strategy's name in lower case to how often a job of the task was preempted with it.
     """
@@ -21,6 +23,8 @@ class TaskMetrics:
     deadline: int
     released: int
     finished: int
+    kept: int
+    aborted: int
     overruns: int
     misses: int
     worst_response: int | None
@@ -38,7 +42,7 @@ class Metrics:
 
     @property
     def deadline_misses(self) -> int:
-        """Misses of all tasks, overruns included."""
+        """Misses of all tasks, skipped releases included."""
         return sum(t.misses for t in self.tasks)
 
     @property
@@ -76,7 +80,8 @@ def measure(events: Iterable[Event], tasks: Sequence[TaskInfo], horizon: int, pe
         for switch in (s for j in mine for s in j.preemptions):
             by_name[switch.strategy.name.lower()] += 1
         rows.append(TaskMetrics(
-            task.name, task.period, task.deadline, len(mine), len(responses), skipped,
+            task.name, task.period, task.deadline, len(mine), len(responses), sum(j.kept for j in mine),
+            sum(j.aborted for j in mine), skipped,
             sum(j.missed(horizon) for j in mine) + skipped,
             max(responses, default=None), sum(responses) / len(responses) if responses else None, by_name,
         ))

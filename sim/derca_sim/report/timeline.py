@@ -118,7 +118,7 @@ def _interesting(log: _Log) -> tuple[int, int] | None:
         for j in log.jobs for gone, back in zip(j.preemptions, j.resumptions, strict=False)
     ]
     if missed:
-        first, last = missed[0].release, max(missed[0].deadline, missed[0].finish or 0)
+        first, last = missed[0].release, max(missed[0].deadline, missed[0].ended or 0)
         margin = (last - first) // 12
     elif absences:
         cycles = [cycle for cycle, _, _ in absences]
@@ -167,11 +167,11 @@ def _lane(axis, log: _Log, index: int, base: float, window: tuple[int, int]) -> 
     jobs = [
         j for j in log.jobs
         if j.task == index and j.release <= window[1]
-        and max(j.deadline, j.finish if j.finish is not None else log.horizon) >= window[0]
+        and max(j.deadline, j.end(log.horizon)) >= window[0]
     ]
     for job in jobs:
         missed = job.missed(log.horizon)
-        end = job.finish if job.finish is not None else log.horizon
+        end = job.end(log.horizon)
         axis.broken_barh([(job.release, end - job.release)], (base + BAR_BOTTOM, 0.05), color=colour, alpha=0.45, lw=0,
                          zorder=2)
         spans = _fused(job, scale)
