@@ -7,9 +7,13 @@ from kit.platforms import platform
 from kit.run import generator, parameters, simulate
 
 from derca_hw.host.run_control import RunControl
+from derca_sim.model.timing import RunTiming
 
 SHADOW = platform(name="shadow")
 ONE_PAGE = platform(name="one_page", tables={"shadow": False})
+
+#: The reset of the blocks, cycle by cycle.
+CLEAR = ["clear"] * RunTiming.RESET
 
 
 class Oracle:
@@ -18,7 +22,7 @@ class Oracle:
     def __init__(self, shadow: bool):
         self.shadow = shadow
         self.running = self.pending = self.page = self.arm = self.committed = 0
-        self.steps = ["settled"]  # until it is stopped, or runs
+        self.steps = [*CLEAR, "settled"]  # until it is stopped, or runs
         self.held = True  # timers have not begun since the last `clear` or reset
         self.seen = {}
 
@@ -31,8 +35,8 @@ class Oracle:
             "running": self.running, "pending": self.pending, "page": self.page, "arm": self.arm,
             "committed": self.committed, "write_page": 1 - self.page if self.shadow else 0,
             "starting": int(i["run"] and not self.running), "clear": int(step == "clear"),
-            "wait": int(step == "wait"), "draining": int(step in ("drained", "wait", "clear")), "forget": 0, "start": 0,
-            "still": int(not self.running and step not in ("drained", "wait", "clear")),
+            "wait": int(step == "wait" or self.steps[:2] == ["clear", "clear"]), "draining": int(step in ("drained", "wait", "clear")), "forget": 0, "start": 0,
+            "still": int(not self.running and step not in ("drained", "wait")),
             "hold": int(bool(wanted or self.held)),
         }
         swap = start = 0
@@ -52,9 +56,9 @@ class Oracle:
                 self.steps.pop(0)
         elif self.running:
             if stops:
-                self.steps = ["drained", "wait", "clear", "settled"]
+                self.steps = ["drained", "wait", *CLEAR, "settled"]
             elif wanted and i["free"]:
-                self.steps = ["wait", "clear", "settled"]
+                self.steps = ["wait", *CLEAR, "settled"]
         elif step is None:  # stopped
             swap = int(wanted)
             if i["run"]:

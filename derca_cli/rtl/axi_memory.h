@@ -59,6 +59,12 @@ class AxiMemory {
     // Nothing that was asked for is still to be answered.
     bool quiet() const { return reads_.empty() && writes_.empty() && responses_.empty(); }
 
+    // Forget what was asked for: the bus is reset on both sides.
+    void reset() {
+        reads_.clear(), writes_.clear(), responses_.clear();
+        r_valid_ = b_valid_ = false;
+    }
+
     // Set the inputs of the design for cycle t.
     void drive(Top &top, uint64_t t) {
         if (!r_valid_ && !reads_.empty() && reads_.front().ready <= t && !stall()) {

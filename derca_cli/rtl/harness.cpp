@@ -10,9 +10,9 @@
 //   mark ADDRESS VALUE        host write when now reaches the horizon;  count ADDRESS   host read right after these
 //   after ADDRESS             host read after the run
 //   trigger CYCLE TASK RUN    pulse the task's trigger where now == CYCLE in a run, counted from 0; sorted by run and cycle
-//   step STOPPED CYCLE ADDRESS VALUE   a host write after the first start, in the order given: when now >= CYCLE in a run
-//                             (STOPPED 0), or when no run has gone on for CYCLE cycles (1). With steps the horizon is
-//                             no end of the run: it ends `drain` cycles after the last step.
+//   step WHEN CYCLE ADDRESS VALUE   after the first start, in the order given: a host write when now >= CYCLE in a run
+//                             (WHEN 0), or when no run has gone on for CYCLE cycles (1); or as 0 a reset of design and
+//                             memory (2). With steps the horizon ends nothing: `drain` cycles follow the last step.
 //   output TASK ADDRESS BYTES a range of the task's results: recorded at each FINISH, then filled with 0xA5
 //   vcd FILE FIRST LAST       waveform between two values of `now` (only when built with tracing)
 // Prints "cycle N" on stdout now and then. Exit code 0: ran to the horizon. 4: the design broke a rule; the reason is the last line of stderr.
@@ -53,7 +53,7 @@ struct StepRecord {
 };
 
 struct Step {
-    bool stopped;
+    enum When { running, stopped, reset } when;
     uint64_t cycle;
     uint32_t address, value;
 };
@@ -113,7 +113,7 @@ Script read_script(const std::string &path) {
         else if (command == "count") s.counts.push_back(uint32_t(a));
         else if (command == "after") s.after.push_back(uint32_t(a));
         else if (command == "trigger") s.triggers.push_back({a, unsigned(b), uint32_t(c)});
-        else if (command == "step") s.steps.push_back({a != 0, b, uint32_t(c), uint32_t(d)});
+        else if (command == "step") s.steps.push_back({Step::When(a), b, uint32_t(c), uint32_t(d)});
         else if (command == "output") s.outputs[unsigned(a)].push_back({b, c});
         else throw std::runtime_error("unknown command in script: " + line);
     }
@@ -225,6 +225,8 @@ class Simulation {
 
     void reset() {
         top_->aresetn = 0;
+        memory_.reset();
+        was_running_ = false;
         trigger(*top_, 0, 0);
         top_->event_ready = 1;
         for (int i = 0; i < 4; i++) {
@@ -241,8 +243,13 @@ class Simulation {
         for (const Step &step : script_.steps) {
             for (uint64_t limit = kPatience; !due(step); limit--) {
                 if (!limit) throw std::runtime_error(std::string("step ") + std::to_string(steps_.size()) + ": " + (
-                    step.stopped ? "the run does not stop" : "no run starts, or `now` does not count"));
+                    step.when == Step::stopped ? "the run does not stop" : "no run starts, or `now` does not count"));
                 cycle();
+            }
+            if (step.when == Step::reset) {
+                steps_.push_back({uint32_t(run_), true, uint32_t(top_->now), 0});
+                reset();
+                continue;
             }
             host_.write(step.address, step.value);
             bool running = false;
@@ -259,7 +266,7 @@ class Simulation {
     }
 
     bool due(const Step &step) const {
-        if (step.stopped) return !top_->running && idle_for_ >= step.cycle;
+        if (step.when == Step::stopped) return !top_->running && idle_for_ >= step.cycle;
         return top_->running && uint64_t(top_->now) >= step.cycle;
     }
 

@@ -4,6 +4,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
@@ -59,15 +60,22 @@ class Output:
     length: int
 
 
+class When(IntEnum):
+    """What the cycle of a step means."""
+
+    RUNNING = 0  #: time in a run
+    STOPPED = 1  #: so many cycles without a run
+    RESET = 2  #: time in a run: design and memory are reset, nothing is written
+
+
 @dataclass(frozen=True)
 class Step:
-    """A host write after the first start: in cycle `cycle` of a run or as soon as possible after it; or, if `stopped`,
-    when no run has gone on for that many cycles."""
+    """A host write, or a reset, after the first start: in cycle `cycle` or as soon as possible after it."""
 
+    when: When
     cycle: int
-    address: int
-    value: int
-    stopped: bool = False
+    address: int = 0
+    value: int = 0
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,7 @@ def simulate(
     lines += [f"write {address} {value}" for address, value in host_writes]
     for cycle, task, *run in sorted(triggers, key=lambda t: (t[2:], t)):
         lines.append(f"trigger {cycle} {task} {run[0] if run else 0}")
-    lines += [f"step {int(step.stopped)} {step.cycle} {step.address} {step.value}" for step in steps]
+    lines += [f"step {int(step.when)} {step.cycle} {step.address} {step.value}" for step in steps]
     lines += [f"output {out.task} {out.address} {out.length}" for out in outputs]
     if vcd:
         lines.append(f"vcd {Path(vcd[0]).resolve()} {vcd[1]} {vcd[2]}")

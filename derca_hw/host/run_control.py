@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.timing import RunTiming
 
 
 class RunControl(wiring.Component):
@@ -12,7 +13,8 @@ class RunControl(wiring.Component):
 
     A stop ends time at once. From the next cycle on (`draining`) no request reaches the bus. When the bus is quiet and
     the reports of the run have left their buffers, `clear` resets job release, scheduler, kernel manager, accelerator
-    and memory interface for one cycle. So a run begins in the state that a reset leaves, whatever the run before did.
+    and memory interface for `RunTiming.RESET` cycles: until the registers of multipliers, which have no reset, are
+    empty. The same follows every reset. So a run begins in one and the same state, whatever the run before did.
 
     A start is pending until the blocks have settled after that. Then the statistics are cleared (`forget`, `forgotten`)
     and `start` comes in the cycle of `forgotten`. A start that is withdrawn before never runs.
@@ -41,8 +43,8 @@ class RunControl(wiring.Component):
         Time passes; the cycle before it begins to.
     draining : Out
         Nothing more may be requested from memory.
-    wait, clear : Out
-        No write of the host is accepted from the next cycle on; strobe, in that cycle: reset every block of the run.
+    clear, wait : Out
+        Reset every block of the run; in the next cycle that will be so, and no write of the host may be accepted then.
     forget : Out
         Strobe: clear the statistics.
     arm, hold : Out
@@ -89,6 +91,7 @@ class RunControl(wiring.Component):
         swap = Signal()
         stops = Signal()
         held = Signal(init=1)  # between `clear` and `arm`
+        left = Signal(range(RunTiming.RESET), init=RunTiming.RESET - 1)  # cycles of `clear` after this one
         m.d.comb += [
             wanted.eq(self.commit | self.pending),
             stops.eq(self.running & ~self.run),
@@ -99,7 +102,15 @@ class RunControl(wiring.Component):
         with m.If(stops):
             m.d.sync += self.running.eq(0)
 
-        with m.FSM(init="SETTLE"):
+        with m.FSM(init="CLEAR"):
+            with m.State("CLEAR"):
+                m.d.comb += [
+                    self.draining.eq(1), self.clear.eq(1), self.wait.eq(left != 0), self.still.eq(~self.running),
+                ]
+                m.d.sync += [held.eq(1), left.eq(left - 1)]
+                with m.If(left == 0):
+                    m.d.sync += left.eq(RunTiming.RESET - 1)
+                    m.next = "SETTLE"
             with m.State("SETTLE"):
                 m.d.comb += self.still.eq(~self.running)
                 with m.If(~self.running):
@@ -138,10 +149,6 @@ class RunControl(wiring.Component):
             with m.State("WAIT"):
                 m.d.comb += [self.draining.eq(1), self.wait.eq(1)]
                 m.next = "CLEAR"
-            with m.State("CLEAR"):
-                m.d.comb += [self.draining.eq(1), self.clear.eq(1)]
-                m.d.sync += held.eq(1)
-                m.next = "SETTLE"
 
         if self._shadow:
             m.d.comb += self.write_page.eq(~self.page)

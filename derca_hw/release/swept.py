@@ -66,7 +66,7 @@ class SweptRelease(wiring.Component):
         A completed store command; `final` ends the task's job, with `failed` it is a FAIL and no FINISH.
     event, early_event : Out(stream, always ready)
     idle : Out(1)
-        No job lives or waits to be offered, and with `hold` none will be.
+        No job lives or waits to be offered, and with `hold` none will be. Seen at the beginning of a visit.
     settled : Out(1)
         After a reset: what an earlier run left is forgotten.
     """
@@ -198,8 +198,8 @@ class SweptRelease(wiring.Component):
         born, died = Signal(), Signal()
         m.d.sync += lives.eq(lives + born - died)
         held = Signal()  # `hold` as the present visit found it
-        between = Signal()  # no visit has begun that could release a job
-        m.d.comb += self.idle.eq((lives == 0) & ~valid & (held | between))
+        between = Signal()  # a visit begins: with `hold` it will not release a job
+        m.d.comb += self.idle.eq((lives == 0) & ~valid & between)
 
         # -- events: the result of a step is the cycle of its event --------------------
         event = self.event

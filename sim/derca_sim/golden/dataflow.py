@@ -102,6 +102,11 @@ class DataflowModel:
             self._front.visit(cycle, barrier)
         self._store.visit(cycle, barrier)
 
+    @property
+    def idle_from(self) -> float:
+        """First cycle in which nothing is being loaded, computed or stored."""
+        return max(self._front.idle_from(), self._compute.idle_from, self._store.idle_from)
+
     def _idle(self, cycle: int) -> bool:
-        """Nothing is being loaded, computed or stored: a new step of the lock-step pipeline may begin."""
-        return cycle >= max(self._front.idle_from(), self._compute.idle_from, self._store.idle_from)
+        """A new step of the lock-step pipeline may begin."""
+        return cycle >= self.idle_from

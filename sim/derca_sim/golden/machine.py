@@ -5,12 +5,17 @@ steps state machines cycle by cycle, the golden machine visits only cycles in wh
 when it will be done.
 """
 
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
 from ..compile.compiler import Compiled
 from ..events import Event, Kind, number_jobs
 from ..model.tables import Strategy
 from ..model.timing import KernelTiming
 from .agenda import Agenda
 from .dataflow import DataflowModel
+from .log import Log
 from .release import release_model
 from .scheduler import SchedulerModel
 from .supervision import BudgetModel
@@ -18,45 +23,83 @@ from .supervision import BudgetModel
 
 def run(compiled: Compiled, horizon: int) -> list[Event]:
     """All events before cycle `horizon`, numbered and in order."""
-    agenda, log = Agenda(), []
+    log = Log()
     if compiled.platform.tables.shadow:  # the start commits what was written before
-        log.append(Event(0, Kind.COMMIT, 0))
-    tasks = compiled.tasks
-    plans = {t.index: t for t in tasks}
-    release = release_model(compiled.platform, tasks, agenda, log.append)
-    scheduler = SchedulerModel(compiled.platform, tasks, release, agenda, log.append)
-    finishes: dict[int, list[int]] = {}  # cycle -> tasks
+        log(Event(0, Kind.COMMIT, 0))
+    machine = Machine(compiled, log)
+    machine.play(horizon)
+    return number_jobs(log.before(horizon))
 
-    def stored(task: int, final: bool, persist: bool, cycle: int) -> None:
+
+class Machine:
+    """One task set from the cycle in which its timers begin, with nothing left of any other.
+
+    Parameters
+    ----------
+    log : where events go.
+    epoch : the cycle in which timers begin.
+    triggers : (cycle, task) of the sporadic tasks; without it those of the task set.
+    hold : from this cycle on no job is released, and triggers are dropped.
+    """
+
+    def __init__(self, compiled: Compiled, log: Log, *, epoch: int = 0,
+                 triggers: Iterable[tuple[int, int]] | None = None, hold: float = math.inf):
+        p = compiled.platform
+        tasks = compiled.tasks
+        if triggers is not None:
+            cycles: dict[int, list[int]] = {}
+            for cycle, task in sorted(triggers):
+                if epoch <= cycle < hold:
+                    cycles.setdefault(task, []).append(cycle)
+            tasks = tuple(replace(t, triggers=tuple(cycles.get(t.index, ()))) for t in tasks)
+        self._plans = {t.index: t for t in tasks}
+        self._log = log
+        self._agenda = Agenda()
+        self._release = release_model(p, tasks, self._agenda, log, epoch=epoch, hold=hold)
+        self._scheduler = SchedulerModel(p, tasks, self._release, self._agenda, log)
+        self._finishes: dict[int, list[int]] = {}  # cycle -> tasks
+        self._grants: dict[int, tuple] = {}  # cycle -> instruction
+        self._budgets = BudgetModel(
+            {t.index: t.job_budget for t in tasks}, {t.index: t.region_budget for t in tasks}, log)
+        self._supervised = p.supervision.budgets
+        self._flow = DataflowModel(p, self._agenda, log, self._feedback, self._stored)
+
+    def _stored(self, task: int, final: bool, persist: bool, cycle: int) -> None:
         if final:
-            finishes.setdefault(cycle, []).append(task)
+            self._finishes.setdefault(cycle, []).append(task)
         if persist:
-            log.append(Event(cycle, Kind.SAVED, task, arg=int(Strategy.PERSIST)))
+            self._log(Event(cycle, Kind.SAVED, task, arg=int(Strategy.PERSIST)))
 
-    budgets = BudgetModel({t.index: t.job_budget for t in tasks}, {t.index: t.region_budget for t in tasks}, log.append)
-    supervised = compiled.platform.supervision.budgets
+    def _feedback(self, cycle: int) -> None:
+        self._scheduler.feedback(cycle)
+        if self._supervised:
+            self._budgets.feedback(cycle)
 
-    def feedback(cycle: int) -> None:
-        scheduler.feedback(cycle)
-        if supervised:
-            budgets.feedback(cycle)
+    def play(self, horizon: float) -> None:
+        """Log what happens, or is reported, before cycle `horizon`; some events after it may be logged as well.
 
-    flow = DataflowModel(compiled.platform, agenda, log.append, feedback, stored)
-    grants: dict[int, tuple] = {}  # cycle -> instruction
-    announced = horizon + release.late_announcements  # releases before the horizon are logged when they are announced
-    while (cycle := agenda.next()) is not None and cycle < announced:
-        for task in finishes.pop(cycle, ()):
-            release.finish(task, cycle)
-        release.visit(cycle)
-        instruction = scheduler.visit(cycle)
-        if instruction is not None:
-            grants[cycle + KernelTiming.GRANT] = instruction
-            agenda.at(cycle + KernelTiming.GRANT)
-        if cycle in grants:
-            task, region, switch, preempt, resume, abort = grants.pop(cycle)
-            if supervised:
-                budgets.instruction(cycle, task, region)
-            flow.grant(cycle, plans[task], plans[task].regions[region], switch, preempt, resume, abort)
-        flow.visit(cycle)
-    return number_jobs(e for e in log if e.cycle < horizon)
+        Without an end (`math.inf`) until nothing more happens, which needs a `hold`.
+        """
+        end = horizon + self._release.late_announcements  # what job release reports late is logged when it is reported
+        while (cycle := self._agenda.next()) is not None and cycle < end:
+            for task in self._finishes.pop(cycle, ()):
+                self._release.finish(task, cycle)
+            self._release.visit(cycle)
+            instruction = self._scheduler.visit(cycle)
+            if instruction is not None:
+                self._grants[cycle + KernelTiming.GRANT] = instruction
+                self._agenda.at(cycle + KernelTiming.GRANT)
+            if cycle in self._grants:
+                task, region, switch, preempt, resume, abort = self._grants.pop(cycle)
+                if self._supervised:
+                    self._budgets.instruction(cycle, task, region)
+                plan = self._plans[task]
+                self._flow.grant(cycle, plan, plan.regions[region], switch, preempt, resume, abort)
+            self._flow.visit(cycle)
+        if self._supervised:
+            self._budgets.until(horizon)
 
+    def free_from(self, cycle: int) -> int:
+        """The first cycle from `cycle` on in which no job lives or waits and every engine is idle; after `play` with a
+        `hold` and no end."""
+        return self._release.free_from(max(cycle, self._scheduler.idle_from, self._flow.idle_from))

@@ -1,6 +1,6 @@
 """The parallel job release: every release is seen in its cycle, and announced one per cycle."""
 
-from collections.abc import Callable
+import math
 
 from ..compile.plan import TaskPlan
 from ..events import Event, Kind
@@ -8,6 +8,7 @@ from ..model.platform import Platform
 from ..model.timing import ANNOUNCE, OFFER, event_age
 from .agenda import Agenda
 from .keys import key
+from .log import Log
 
 
 class ParallelRelease:
@@ -18,8 +19,10 @@ class ParallelRelease:
     they are announced (`offer`, `take`). While the timers start nothing is announced.
     """
 
-    def __init__(self, p: Platform, tasks: tuple[TaskPlan, ...], agenda: Agenda, log: Callable[[Event], None],
-                 policy: int = 0, epoch: int = 0):
+    def __init__(self, p: Platform, tasks: tuple[TaskPlan, ...], agenda: Agenda, log: Log, policy: int = 0,
+                 epoch: int = 0, hold: float = math.inf):
+        self._hold = hold
+        self._free_from = 0  # nothing lived or waited to be announced, as far as is known
         self._at_once = p.scheduler.kind == "tournament"
         self._policy = p.scheduler.policies[policy]
         self._tasks = {t.index: t for t in tasks}
@@ -36,6 +39,7 @@ class ParallelRelease:
         self._absorbed: dict[int, int] = {}  # task -> the cycle in which the scheduler took it
         self._released: list[tuple[int, int]] = []
         self._deadlines: dict[int, int] = {}  # of live jobs that have not missed
+        self._missed: dict[int, tuple[int, int]] = {}  # not yet reported: task -> deadline, cycle in which it was seen
         self._offers: dict[int, int] = {}  # announced: task -> first cycle of the offer
         self._held: int | None = None  # the offer the scheduler sees until it takes it
         self._releases: dict[int, int] = {}  # latest release per task
@@ -50,6 +54,7 @@ class ParallelRelease:
 
     def finish(self, task: int, cycle: int) -> None:
         """The job of `task` ends in `cycle`."""
+        self._free_from = cycle + 1
         late = int(cycle > self._releases[task] + self._tasks[task].deadline)
         self._log(Event(cycle, Kind.FINISH, task, arg=late))
         if task in self._deadlines:
@@ -59,24 +64,28 @@ class ParallelRelease:
 
     def visit(self, cycle: int) -> None:
         """Announce one pending event, then let timers and triggers fire. Call after `finish` for this cycle."""
-        for task in list(self._deadlines):
-            self._miss(task, cycle)
+        self._report_miss(cycle)
         if self._pending and cycle >= self._announcing:
+            self._free_from = cycle + 1
             task, kind = min(self._pending, key=self._turn)
             if kind == Kind.EARLY:
                 self._served = {task} | (set() if task in self._served else self._served)
-            self._log(Event(self._pending.pop((task, kind)), kind, task))
+            self._log(Event(self._pending.pop((task, kind)), kind, task), cycle)
             if kind == Kind.RELEASE:
                 if self._at_once:
-                    self._log(Event(self._absorbed[task], Kind.READY, task))
+                    self._log(Event(self._absorbed[task], Kind.READY, task), cycle)
                 else:
                     self._offers[task] = cycle + OFFER
             self._agenda.at(cycle + 1)
+        for task in list(self._deadlines):
+            self._miss(task, cycle)
         self._released = []
         if self._at_once and cycle < self._announcing and cycle in self._triggers:  # taken when all timers run
             self._triggers.setdefault(self._announcing, []).extend(self._triggers.pop(cycle))
             self._agenda.at(self._announcing)
         triggered = self._triggers.pop(cycle, ())
+        if cycle >= self._hold:
+            return
         for index, plan in self._tasks.items():
             if plan.sporadic:
                 self._sporadic(cycle, index, index in triggered)
@@ -119,8 +128,22 @@ class ParallelRelease:
         self._agenda.at(max(cycle + ANNOUNCE, self._announcing))
 
     def _miss(self, task: int, cycle: int) -> None:
-        if cycle > self._deadlines[task]:
-            self._log(Event(self._deadlines.pop(task) + 1, Kind.MISS, task, arg=1))
+        """A missed deadline is seen, at the earliest when the release is announced; it is reported in its turn."""
+        if cycle > self._deadlines[task] and (task, Kind.RELEASE) not in self._pending:
+            self._missed[task] = self._deadlines.pop(task), cycle
+            self._agenda.at(cycle + 1)
+
+    def _report_miss(self, cycle: int) -> None:
+        """One per cycle, lowest task first."""
+        task = min((t for t, (_, seen) in self._missed.items() if seen < cycle), default=None)
+        if task is not None:
+            self._log(Event(self._missed.pop(task)[0] + 1, Kind.MISS, task, arg=1), cycle)
+            self._free_from = cycle + 1
+            self._agenda.at(cycle + 1)
+
+    def free_from(self, cycle: int) -> int:
+        """The first cycle from `cycle` on in which nothing lives or waits to be announced, when nothing will any more."""
+        return max(cycle, self._free_from)
 
     def released(self) -> list[tuple[int, int]]:
         """(task, key) of the jobs released in the cycle visited last, lowest task first; for the tournament."""

@@ -1,11 +1,11 @@
 """Job release: who is released when, and which of them is offered to the scheduler."""
 
-from collections.abc import Callable
+import math
 
 from ..compile.plan import TaskPlan
-from ..events import Event
 from ..model.platform import Platform
 from .agenda import Agenda
+from .log import Log
 from .parallel import ParallelRelease
 from .swept import SweptRelease
 
@@ -13,10 +13,13 @@ from .swept import SweptRelease
 ReleaseModel = ParallelRelease | SweptRelease
 
 
-def release_model(p: Platform, tasks: tuple[TaskPlan, ...], agenda: Agenda, log: Callable[[Event], None],
-                  policy: int = 0) -> ReleaseModel:
-    """The model of the platform's job release; jobs are ordered by `scheduler.policies[policy]`."""
+def release_model(p: Platform, tasks: tuple[TaskPlan, ...], agenda: Agenda, log: Log, policy: int = 0, *,
+                  epoch: int = 0, hold: float = math.inf) -> ReleaseModel:
+    """The model of the platform's job release; jobs are ordered by `scheduler.policies[policy]`.
+
+    Timers begin in cycle `epoch`; from `hold` on nothing is released.
+    """
     unit = SweptRelease if p.release.kind == "swept" else ParallelRelease
-    return unit(p, tasks, agenda, log, policy)
+    return unit(p, tasks, agenda, log, policy, epoch, hold)
 
 

@@ -48,6 +48,11 @@ class SchedulerModel:
         self._running: tuple[int, int] | None = None  # task, key, while it has regions left
         self._progress = dict.fromkeys(self._regions, 0)
 
+    @property
+    def idle_from(self) -> int:
+        """First cycle in which no job lives here, once the last region has been issued."""
+        return max(self._decide_from, self._issued + 1)
+
     def feedback(self, cycle: int) -> None:
         """The accelerator asks for a decision from `cycle` on."""
         self._due_from = cycle

@@ -1,8 +1,10 @@
 """Execution budgets: what a supervisor sees of instructions and feedback."""
 
+import math
 from collections.abc import Callable, Mapping
 
 from ..events import Event, Kind
+from ..model.timing import MonitorTiming
 
 
 class BudgetModel:
@@ -13,11 +15,11 @@ class BudgetModel:
     job_budgets, region_budgets
         Cycles by task; a task that is missing, or 0, has none.
     log
-        Where events go.
+        Where events go, and the cycle in which each is reported.
     """
 
     def __init__(self, job_budgets: Mapping[int, int], region_budgets: Mapping[int, int],
-                 log: Callable[[Event], None]):
+                 log: Callable[[Event, int], None]):
         self._job_budgets = job_budgets
         self._region_budgets = region_budgets
         self._log = log
@@ -42,5 +44,11 @@ class BudgetModel:
             events.append(Event(begin + job - before, Kind.BUDGET, task, region=region, arg=0))
         if own and own <= cycle - begin:
             events.append(Event(begin + own, Kind.BUDGET, task, region=region, arg=1))
+        both = len({e.cycle for e in events}) < len(events)  # they are reported one after the other
         for event in sorted(events, key=lambda e: (e.cycle, e.arg)):
-            self._log(event)
+            self._log(event, event.cycle + MonitorTiming.EVENT + (both and event.arg))
+
+    def until(self, cycle: float) -> None:
+        """What a region that still runs has exceeded before `cycle`."""
+        if self._running is not None and self._running[2] < cycle < math.inf:
+            self.feedback(cycle - 1)

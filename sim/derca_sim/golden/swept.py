@@ -1,5 +1,6 @@
 """The swept job release: tasks are visited in turn, and everything is noticed in a visit."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from ..model.platform import Platform
 from ..model.timing import SweptTiming, event_age
 from .agenda import Agenda
 from .keys import key
+from .log import Log
 
 
 @dataclass
@@ -34,8 +36,10 @@ class SweptRelease:
     delays the visits that follow.
     """
 
-    def __init__(self, p: Platform, tasks: tuple[TaskPlan, ...], agenda: Agenda, log: Callable[[Event], None],
-                 policy: int = 0, epoch: int = 0):
+    def __init__(self, p: Platform, tasks: tuple[TaskPlan, ...], agenda: Agenda, log: Log, policy: int = 0,
+                 epoch: int = 0, hold: float = math.inf):
+        self._hold = hold
+        self._free_from = 0  # no job lived or waited to be offered, as far as is known
         self._t = t = SweptTiming(p)
         self._n = p.scheduler.tasks
         self._policy = p.scheduler.policies[policy]
@@ -49,6 +53,10 @@ class SweptRelease:
                 agenda.at(cycle)
         # Task `_place` would be visited in cycle `_visit`, then its successors every VISIT cycles.
         self._place, self._visit = 0, epoch + t.ARM * self._n + 1 + t.VISIT
+        # Last cycles of visits with something to do, or of the start of the timers: the check of the next visit, and
+        # that of the visit itself.
+        self._rhythm = [(self._visit - t.VISIT, self._visit)]
+        self._begun, self._acted = 0, {self._visit - t.VISIT: 0}
         self._upcoming: tuple[int, int] | None = None  # next visit with something to do: cycle, task
         self._step: tuple[int, Callable[[int], None]] | None = None  # within a visit: when, what
         self._offered: int | None = None
@@ -75,7 +83,7 @@ class SweptRelease:
                 task.triggered = cycle
                 self._look()
             else:
-                self._log(Event(cycle, Kind.EARLY, index))
+                self._log(Event(cycle, Kind.EARLY, index), cycle + 1)
         if self._step is not None and self._step[0] == cycle:
             step, self._step = self._step[1], None
             step(cycle)
@@ -89,13 +97,14 @@ class SweptRelease:
     def take(self, aborted: bool = False) -> int:
         """The scheduler takes the offered task in the cycle being visited; its key."""
         self._offered = None
+        self._free_from = self._cycle + 1
         cycle, t = self._cycle, self._t
         if self._answer is not None:
             task, self._answer = self._answer, None
             close = cycle + t.CLOSE
             if aborted:
-                self._log(Event(cycle, Kind.ABORT, task.plan.index))
-                self._log(Event(cycle, Kind.RELEASE, task.plan.index, arg=1))
+                self._log(Event(cycle, Kind.ABORT, task.plan.index), cycle + 1)
+                self._log(Event(cycle, Kind.RELEASE, task.plan.index, arg=1), cycle + 2)
                 task.late, task.kept = task.kept + task.plan.deadline, None
                 task.missed = task.kept_missed
                 close += t.ABORT
@@ -105,11 +114,9 @@ class SweptRelease:
     # -- visits --------------------------------------------------------------------------------------------------------
 
     def _wake(self, task: _Task) -> int | None:
-        """The first cycle whose visit would find something to do."""
+        """The first cycle whose visit would find something to do, beside a release that is due."""
         t, plan = self._t, task.plan
         out = []
-        if not plan.sporadic or task.owed:
-            out.append(task.next + t.NOTICE)
         if task.live and not task.missed:
             out.append(task.late + t.NOTICE)
         if task.kept is not None and not task.kept_missed:
@@ -127,13 +134,36 @@ class SweptRelease:
         found = []
         lap = self._t.QUIET_LAP
         for index, task in self._tasks.items():
+            at = self._visit + (index - self._place) % self._n * self._t.VISIT
+
+            def visit(wake: int, at: int = at) -> int:
+                return at + max(0, -(-(wake - at) // lap)) * lap
+
             wake = self._wake(task)
             if wake is not None:
-                at = self._visit + (index - self._place) % self._n * self._t.VISIT
-                found.append((at + max(0, -(-(wake - at) // lap)) * lap, index))
+                found.append((visit(wake), index))
+            if not task.plan.sporadic or task.owed:
+                due = visit(task.next + self._t.NOTICE)
+                if not self._held(due):
+                    found.append((due, index))
         self._upcoming = min(found, default=None)
         if self._upcoming is not None:
             self._agenda.at(self._upcoming[0])
+
+    def _held(self, visit: int) -> bool:
+        """Whether a visit found, at its first check, that nothing may be released."""
+        return visit - 1 >= self._hold
+
+    def free_from(self, cycle: int) -> int:
+        """The first cycle from `cycle` on in which no job lives or waits to be offered and no visit is under way, when
+        nothing will be released any more."""
+        cycle = max(cycle, self._free_from)
+        closed, check = max(r for r in self._rhythm if r[0] < cycle or r == self._rhythm[0])
+        within = next((end for end, _ in self._rhythm if end > closed and self._acted[end] <= cycle), None)
+        if within is not None:  # a visit that has something to do: the next one
+            return within + 1
+        first = check - 1
+        return max(first, first + -(-(cycle - first) // self._t.VISIT) * self._t.VISIT)
 
     def _then(self, cycle: int, step: Callable[[int], None]) -> None:
         self._step = (cycle, step)
@@ -141,6 +171,7 @@ class SweptRelease:
 
     def _act(self, cycle: int, task: _Task) -> None:
         t, plan = self._t, task.plan
+        self._begun = cycle
         ended = task.ended if task.ended is not None and task.ended + t.NOTICE <= cycle else None
         triggered = task.triggered if task.triggered is not None and task.triggered + t.NOTICE <= cycle else None
         overdue = task.late + t.NOTICE <= cycle
@@ -150,25 +181,26 @@ class SweptRelease:
         if task.live and (ended is not None or overdue and not task.missed or kept_late):
             late = overdue if ended is None else ended > task.late
             if late and not task.missed:
-                self._log(Event(task.late + 1, Kind.MISS, plan.index, arg=1))
+                self._log(Event(task.late + 1, Kind.MISS, plan.index, arg=1), at + t.MISS)
                 task.missed = True
             if kept_late:
-                self._log(Event(task.kept + plan.deadline + 1, Kind.MISS, plan.index, arg=1))
+                self._log(Event(task.kept + plan.deadline + 1, Kind.MISS, plan.index, arg=1), at + t.MISS)
                 task.kept_missed = True
             if ended is not None:
-                self._log(Event(ended, Kind.FINISH, plan.index, arg=int(late)))
+                self._log(Event(ended, Kind.FINISH, plan.index, arg=int(late)), at + t.JUDGE)
+                self._free_from = at + t.JUDGE + 1
                 task.live, task.ended = False, None
             at += t.JUDGE
         used = False
         if triggered is not None:
             if triggered < task.next:
-                self._log(Event(triggered, Kind.EARLY, plan.index))
+                self._log(Event(triggered, Kind.EARLY, plan.index), at + t.EARLY)
                 task.owed = used = True
             elif not task.owed:
                 task.next = triggered
                 task.owed = used = due = True
             at += t.TRIGGER
-        wants = due and (task.owed or not plan.sporadic)
+        wants = due and (task.owed or not plan.sporadic) and not self._held(cycle)
         lived = task.live or ended is not None and ended > task.next
         queued = ended is not None and task.kept is not None and not (wants and lived)
         at += t.DECIDE
@@ -187,14 +219,15 @@ class SweptRelease:
         if self._offered is not None and (aborts or not lived):
             self._then(at + 1, lambda at: self._due(at, task, lived, ended, used))
             return
+        reported = at + self._t.EVENT
 
         def end(at: int) -> None:
             release = task.next
             task.next, task.owed = release + plan.period, False
             if lived:
-                self._log(Event(release, Kind.OVERRUN, plan.index, arg=int(keep)))
+                self._log(Event(release, Kind.OVERRUN, plan.index, arg=int(keep)), reported)
             else:
-                self._begin(task, release, release, 0)
+                self._begin(task, release, release, 0, reported)
             if keep:
                 task.kept, task.kept_missed = release, False
             if aborts or not lived:
@@ -215,9 +248,10 @@ class SweptRelease:
         if self._offered is not None:
             self._then(at + 1, lambda at: self._promote(at, task, ended, used))
             return
+        reported = at + self._t.EVENT
 
         def end(at: int) -> None:
-            self._begin(task, ended, task.kept, 1)
+            self._begin(task, ended, task.kept, 1, reported)
             task.missed = task.kept_missed
             self._place_offer(at, task.plan, task.kept, False)
             task.kept = None
@@ -225,8 +259,8 @@ class SweptRelease:
 
         self._then(at + self._t.STEPS, end)
 
-    def _begin(self, task: _Task, cycle: int, release: int, kept: int) -> None:
-        self._log(Event(cycle, Kind.RELEASE, task.plan.index, arg=kept))
+    def _begin(self, task: _Task, cycle: int, release: int, kept: int, reported: int) -> None:
+        self._log(Event(cycle, Kind.RELEASE, task.plan.index, arg=kept), reported)
         task.live, task.missed, task.late = True, False, release + task.plan.deadline
 
     def _place_offer(self, at: int, plan: TaskPlan, release: int, aborts: bool) -> None:
@@ -239,4 +273,6 @@ class SweptRelease:
         if used:
             task.triggered = None
         self._place, self._visit = (task.plan.index + 1) % self._n, cycle + self._t.VISIT
+        self._rhythm.append((cycle, self._visit))
+        self._acted[cycle] = self._begun
         self._look()

@@ -63,12 +63,13 @@ class SweptTiming:
     VISIT = 2
     #: Cycles to turn to what is to be done, and back when nothing is released.
     TURN, CLOSE = 1, 1
-    #: Cycles to report the end of a job and its lateness.
-    JUDGE = 3
-    #: Cycles to judge a trigger.
-    TRIGGER = 3
-    #: Cycles to find out whether the previous job lives, and whether the last offer has been taken.
-    DECIDE = 2
+    #: Cycles to report the end of a job, which comes last, and its lateness, which comes in cycle `MISS` of them.
+    JUDGE, MISS = 3, 2
+    #: Cycles to judge a trigger; whether it is early is reported in cycle `EARLY` of them.
+    TRIGGER, EARLY = 3, 2
+    #: Cycles to find out whether the previous job lives, and whether the last offer has been taken. The release is
+    #: reported `EVENT` cycles after them.
+    DECIDE, EVENT = 2, 1
     #: Cycles until the scheduler has answered a release that may abort the previous job, if it takes it at once.
     ANSWER = 1
     #: Cycles to report that it did: the end of the previous job, the release of the next.
@@ -228,6 +229,24 @@ class ComputeTiming:
     #: Cycles from the start of an iteration to the last operands of its first pass at least: the feedback is a
     #: register, decided the cycle before, and what an iteration is stands in a register the cycle after its start.
     SHORTEST = AHEAD + 2
+
+
+class RunTiming:
+    """Run control: from an idle point at which a commit is taken to the timers of the next task set."""
+
+    #: Cycles from the idle point to the first of the reset, the last in which the blocks know what was before.
+    CLEAR = 2
+    #: Cycles of the reset: until every product that was under way has left the array's multipliers.
+    RESET = ComputeTiming.ARRAY
+    #: Cycles from the last of the reset to the first after it, and from the one in which all have settled to the timers.
+    SETTLE, ARM = 1, 1
+
+    def __init__(self, p: Platform):
+        per_task = max(1, SweptTiming.CLEAR if p.release.kind == "swept" else 0)
+        #: Cycles in which the blocks forget what their memories held.
+        self.FORGET = per_task * p.scheduler.tasks
+        #: Cycles from the idle point to the COMMIT: nothing is released in between.
+        self.COMMIT = self.CLEAR + self.RESET - 1 + self.SETTLE + self.FORGET + self.ARM
 
 
 class StoreTiming:
