@@ -48,8 +48,8 @@ def plane(name: str) -> Platform:
         sections = VARIANTS[name]
     else:
         kind, release = name.split("-")
-        sections = {"scheduler": {"kind": kind}, "release": {
-            "kind": release, **({"overrun": ["skip", "queue", "abort"]} if release == "swept" else {})}}
+        overrun = ["skip"] if release == "parallel" else ["skip", "queue"] + ["abort"] * (kind != "heap")
+        sections = {"scheduler": {"kind": kind}, "release": {"kind": release, "overrun": overrun}}
     merged = {**base, **{key: {**base.get(key, {}), **value} for key, value in sections.items()}}
     return Platform.model_validate({**merged, "name": f"history-{name}"})
 
@@ -104,7 +104,8 @@ def phases(rng: np.random.Generator, compiled: Compiled) -> list[Phase]:
         out.append(Phase(
             stop, reset=bool(rng.random() < 0.1),
             commit=int(rng.integers(0, stop + 1)) if p.tables.shadow and rng.random() < 0.4 else None,
-            triggers=tuple((cycle, int(rng.choice(sporadic))) for cycle in cycles), gap=int(rng.choice([0, 0, 1, 2, 5, 9, 40])),
+            triggers=tuple((cycle, int(rng.choice(sporadic))) for cycle in cycles),
+            gap=int(rng.choice([0, 0, 1, 2, 5, 9, 40])),
             commits_between=bool(p.tables.shadow and rng.random() < 0.2), withdrawn=bool(rng.random() < 0.15)))
     return out
 
@@ -143,7 +144,8 @@ class History:
             elif phase.commits_between and phase.commit is None and loaded:
                 out.append(("commit", Step(When.STOPPED, phase.gap, control, commit)))
             if phase.withdrawn:
-                out += [("start", Step(When.STOPPED, phase.gap, control, run)), ("stop", Step(When.STOPPED, 0, control, 0))]
+                out.append(("start", Step(When.STOPPED, phase.gap, control, run)))
+                out.append(("stop", Step(When.STOPPED, 0, control, 0)))
             out.append(("start", Step(When.STOPPED, phase.gap, control, run)))
         out.append(("stop", Step(When.RUNNING, 500, control, 0)))
         return out
@@ -174,7 +176,8 @@ def expected(h: History, effects: list[Effect], purposes: list[str]) -> tuple[li
                 tables, other = other, tables
         elif purpose in ("stop", "reset") and effect.running:
             stop = effect.now - (purpose == "reset")
-            runs.append(Run(tables, stop, triggers[effect.run] if effect.run < len(triggers) else (), tuple(commits), between))
+            runs.append(Run(
+                tables, stop, triggers[effect.run] if effect.run < len(triggers) else (), tuple(commits), between))
             resets.append(purpose == "reset")
             if commits:
                 tables, other = other, tables
@@ -240,8 +243,8 @@ def _compare(number: int, have: list[Event], want: list[Event], reset: bool) -> 
         return []
     extra = [x for x in have if x not in set(want)][:3]
     missing = [x for x in want if x not in set(have)][:3]
-    return [f"run {number}: only the RTL has {[_name(x) for x in extra]}, only the golden machine "
-            f"{[_name(x) for x in missing]}; {len(have)} and {len(want)} events"]
+    return [(f"run {number}: only the RTL has {[_name(x) for x in extra]}, only the golden machine "
+             f"{[_name(x) for x in missing]}; {len(have)} and {len(want)} events")]
 
 
 def _name(x: tuple) -> str:

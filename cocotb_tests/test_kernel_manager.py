@@ -138,10 +138,6 @@ class Offers:
         """A switch in `cycle`."""
         self.todo, self._from = list(todo), cycle + self._latency
 
-    def drop(self) -> None:
-        """Nothing is offered any more."""
-        self.todo = []
-
     def shows(self, cycle: int, table: Table, row: int, word: int) -> bool:
         """Whether a row is on offer."""
         if not self.todo or cycle < self._from:
@@ -181,9 +177,6 @@ class Words:
     def begin(self, cycle: int, todo: list[tuple[int, dict]]) -> None:
         self.todo, self._shown, self._from = list(todo), None, cycle + 2
         self._open()
-
-    def drop(self) -> None:
-        self.todo, self._unread, self._shown = [], [], None
 
     def _open(self) -> None:
         self._unread = []
@@ -241,7 +234,7 @@ async def entries_in_order(dut):
 
     entries, regions = offers(p)
     coming, writes = None, []  # tables of the other page, words still to be written
-    counts = dict.fromkeys(("entries", "regions", "switches", "withdrawn", "redone", "starts"), 0)
+    counts = dict.fromkeys(("entries", "regions", "switches", "withdrawn", "redone"), 0)
     commits = 0
     calm = 0.1
     for cycle in range(12000):
@@ -265,8 +258,7 @@ async def entries_in_order(dut):
                            "preempt": random.getrandbits(1), "resume": random.getrandbits(1)}
         junk = {"task": 0, "region": 0, "switch": 1, "preempt": 1, "resume": 1}
         ready = {"entries": random.random() < 0.6, "regions": random.random() < 0.8}
-        start = int(random.random() < 0.003)
-        bench.set(instruction__valid=int(instruction is not None), start=start,
+        bench.set(instruction__valid=int(instruction is not None),
                   instruction__payload=pack(lay.instruction, **(instruction or junk)),
                   **{stream.ready: int(ready[stream.name]) for stream in (entries, regions)})
         await bench.tick()
@@ -286,10 +278,6 @@ async def entries_in_order(dut):
             entries.begin(bench.cycle, tables.entries_from(*what))
             regions.begin(bench.cycle, tables.regions_from(*what))
             counts["redone"] += regions.todo[0][1]["slices"] != tables.region(*what[:2])["slices"]
-        if start:
-            entries.drop()
-            regions.drop()
-            counts["starts"] += 1
     enough = 50 if p.tables.read == "word" else 500  # an entry takes as many cycles as it has words
     assert min(counts.values()) > 10 and counts["entries"] > enough and counts["regions"] > 1000, counts
     assert commits >= 2 or not p.tables.shadow
@@ -312,7 +300,7 @@ def stored(dut, p: Platform, page: int, table: Table, row: int, word: int, bit: 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def damaged_rows(dut):
     """Any one stored bit of a job's rows is flipped: entries and regions before it come as ever, then one report of the
-    right row at the declared cycle, and neither entries nor regions nor grants until the next start."""
+    right row at the declared cycle, and neither entries nor regions nor grants until a reset."""
     random, p = generator(), parameters()["platform"]
     lay = Layouts(p)
     tables = Tables.random(random, p)
@@ -375,9 +363,9 @@ async def damaged_rows(dut):
             assert not granted and not faults() and bench.get("stopped"), f"{where}: has not stopped"
             await bench.tick()
         cell.value = int(cell.value) ^ 1 << place
-        bench.set(start=1)
+        bench.set(rst=1)
         await bench.tick()
-        bench.set(start=0)
+        bench.set(rst=0)
         await bench.tick()
         assert not bench.get("stopped"), where
     assert late > len(bits) // 4

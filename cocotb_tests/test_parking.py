@@ -16,7 +16,7 @@ from derca_hw.layouts import Layouts, pulse
 from derca_sim.model.tables import Strategy
 
 #: Ports of the parking that the test drives and sees.
-PARKING_IN = ("start", "keeps", "swap", "swap_strategy", "bank", "output", "dropped", "given", "given_bank")
+PARKING_IN = ("keeps", "swap", "swap_strategy", "bank", "output", "dropped", "given", "given_bank")
 PARKING_OUT = ("resident", "resume_bank", "resume_ready", "evicting")
 ONE = platform(name="one", buffers={"slots": 2, "banks": 3, "spare": 1})
 
@@ -84,11 +84,11 @@ async def banks_and_jobs(dut):
     swap_at, swap = None, None
     evict_at, victim = None, None
     tile = {}
-    names = ("parked", "resident", "preloads", "evicted", "clean_victims", "written_late", "aborts", "stale", "starts")
+    names = ("parked", "resident", "preloads", "evicted", "clean_victims", "written_late", "aborts", "stale")
     counts = dict.fromkeys(names, 0)
     for cycle in range(40000):
         owners.free |= owners.coming.pop(cycle, set())
-        drive = dict.fromkeys(("start", "keeps", "swap", "swap_strategy", "bank", "dropped", "given",
+        drive = dict.fromkeys(("keeps", "swap", "swap_strategy", "bank", "dropped", "given",
                                "given_bank", "take", "preload", "grant__valid"), 0)
         given = None
         if owners.saving and random.random() < 0.1:
@@ -96,11 +96,7 @@ async def banks_and_jobs(dut):
             drive |= {"given": 1, "given_bank": given}
         busy = swap_at is not None or evict_at is not None
         grant = None
-        start = random.random() < (0.05 if swap_at == cycle else 0.02 if not busy and running is None else 0)
-        drive["start"] = int(start)
-        if start and swap_at != cycle:
-            pass
-        elif not busy and random.random() < 0.1 and waits is None and not need_preload:
+        if not busy and random.random() < 0.1 and waits is None and not need_preload:
             others = [t for t in range(p.scheduler.tasks) if t != running]
             task = random.choice(others)
             strategy = random.choice(list(Strategy)) if running is not None and bank is not None else Strategy.LAYER
@@ -159,11 +155,6 @@ async def banks_and_jobs(dut):
             else:
                 owners.release(cycle + 1, victim, given)
             evict_at, victim = None, None
-        if start:
-            for entry in owners.parked:
-                owners.release(cycle + 1, entry, given)
-            counts["starts"] += bool(owners.parked)
-            owners.parked, live = [], set()
         if grant:
             entry = next((e for e in owners.parked if e["task"] == grant["task"]), None)
             if preempt := bool(grant["preempt"]):
@@ -193,13 +184,10 @@ async def banks_and_jobs(dut):
                 owners.coming.setdefault(cycle + 1, set()).add(tile["bank"])
             else:
                 clean = swap == Strategy.PERSIST
-                if not start:
-                    live.add(tile["task"])
+                live.add(tile["task"])
                 if clean:
-                    owners.saving.append((tile["bank"], not spare or start))
-                elif start:
-                    owners.coming.setdefault(cycle + 1, set()).add(tile["bank"])
-                if spare and not start:
+                    owners.saving.append((tile["bank"], not spare))
+                if spare:
                     owners.parked.append({**tile, "clean": clean})
                     counts["parked"] += 1
             if victim:

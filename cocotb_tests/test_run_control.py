@@ -35,7 +35,8 @@ class Oracle:
             "running": self.running, "pending": self.pending, "page": self.page, "arm": self.arm,
             "committed": self.committed, "write_page": 1 - self.page if self.shadow else 0,
             "starting": int(i["run"] and not self.running), "clear": int(step == "clear"),
-            "wait": int(step == "wait" or self.steps[:2] == ["clear", "clear"]), "draining": int(step in ("drained", "wait", "clear")), "forget": 0, "start": 0,
+            "wait": int(step == "wait" or self.steps[:2] == ["clear", "clear"]),
+            "draining": int(step in ("drained", "wait", "clear")), "forget": 0, "start": 0,
             "still": int(not self.running and step not in ("drained", "wait")),
             "hold": int(bool(wanted or self.held)),
         }

@@ -1,6 +1,5 @@
 """A task set on a board: loaded through its link, run, stopped, read back, judged."""
 
-import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ from derca_sim.golden.machine import run as run_golden
 
 from .rtl.simulate import drain_cycles
 
-#: Seconds for the accelerator to come to rest.
-REST = 0.01
 #: Statistics of a task and the events that they count; kept releases are counted when they become jobs.
 COUNTS = {"RELEASES": Kind.RELEASE, "FINISHES": Kind.FINISH, "OVERRUNS": Kind.OVERRUN}
 #: Those that the host counts itself on a platform without `trace.statistics`.
@@ -54,31 +51,19 @@ class Session:
     memory: np.ndarray
 
 
-def stop(driver: Driver) -> None:
-    """Release no more jobs, then stop.
-
-    With shadow tables the jobs that live come to their end first: a commit of a page without tasks waits for that.
-    Without, what is being computed is given `REST` seconds to reach memory, and is dropped at the next start.
-    """
+def finish(driver: Driver) -> None:
+    """End a run. With shadow tables the jobs that live come to their end first: a commit of a page without tasks waits
+    for that. Without, they are given up."""
     p = driver.platform
-    if p.tables.shadow:
-        running = driver.fields("STATUS")["running"]
-        if not running and driver.fields("STATUS")["idle"]:
-            return
+    if p.tables.shadow and driver.fields("STATUS")["running"]:
         driver.load([(driver.registers.address("MODE", task), 0) for task in range(p.scheduler.tasks)])
-        if not running:  # stopped amid a job: only another run ends it
-            driver.write("CONTROL", driver.registers["CONTROL"].pack(run=1))
         driver.commit(timeout=5.0)
-        driver.stop()
-    else:
-        driver.stop()
-        with contextlib.suppress(TimeoutError):
-            driver.wait(lambda status: status["idle"], "idle", REST)
+    driver.stop()
 
 
 def load(link: Link, driver: Driver, compiled: Compiled, progress: Callable[[int, int], None]) -> None:
     """Stop what runs, then write memory image and tables; `progress` hears of bytes done and of all bytes."""
-    stop(driver)
+    driver.stop()
     driver.clear_faults()
     while link.events():
         pass
@@ -98,7 +83,7 @@ def run(link: Link, driver: Driver, compiled: Compiled, cycles: int, progress: C
     while (now := driver.read("NOW")) < cycles:
         words += link.events()
         progress(now)
-    stop(driver)
+    finish(driver)
     end = driver.read("NOW")
     while more := link.events():
         words += more

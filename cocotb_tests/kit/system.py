@@ -77,6 +77,14 @@ class System:
         self.dut.aresetn.value = 1
         await self.load(self.job_set)
 
+    async def recover(self, by_reset: bool) -> None:
+        """Leave the safe state: a reset, or a stop, and write the tables again."""
+        if by_reset:
+            return await self.reset()
+        await self.stop()
+        assert (await self.status())["idle"]
+        await self.load(self.job_set)
+
     # -- host --------------------------------------------------------------------------------------------------------
 
     async def read(self, name: str, task: int | None = None) -> int:
@@ -104,9 +112,13 @@ class System:
             await self.edge
 
     async def stop(self) -> None:
-        """End the run, wait until what still runs has ended, forget the faults."""
+        """End the run, wait until nothing is left of it, forget the faults."""
         await self.write("CONTROL", 0)
-        await self.cycles(400)
+        for _ in range(100):
+            if (await self.status())["quiet"]:
+                break
+        else:
+            raise AssertionError("the bus is never quiet after the stop")
         await self.write("FAULTS", (1 << len(Fault)) - 1)
 
     async def cycles(self, count: int) -> None:

@@ -30,8 +30,6 @@ class Accelerator(wiring.Component):
 
     Attributes
     ----------
-    start : In
-        A run begins: nothing is parked any more.
     entries, regions, grant : from the kernel manager; `words` and `want` in place of `entries` with
         `tables.read = "word"`
     feedback : Out
@@ -53,7 +51,6 @@ class Accelerator(wiring.Component):
         lay = Layouts(p)
         super().__init__({
             "now": In(32),
-            "start": In(1),
             **entry_ports(p),
             "regions": In(stream.Signature(lay.region)),
             "grant": In(pulse(lay.grant)),
@@ -228,7 +225,6 @@ class Accelerator(wiring.Component):
         ]
         if self._p.buffers.spare:
             m.d.comb += [
-                parking.start.eq(self.start),
                 parking.keeps.eq(compute.keeps),
                 parking.swap.eq(compute.swap),
                 parking.swap_strategy.eq(compute.swap_strategy),

@@ -23,8 +23,6 @@ class Parking(wiring.Component):
 
     Attributes
     ----------
-    start : In
-        A run begins: nothing is parked any more.
     grant : In(stream, always ready)
     keeps : In
         The point after the region that has ended keeps sums.
@@ -52,7 +50,7 @@ class Parking(wiring.Component):
         bank = bits_for(p.buffers.banks - 1)
         super().__init__({
             **({
-                "start": In(1), "keeps": In(1), "swap": In(1), "swap_strategy": In(Strategy), "output": In(lay.output),
+                "keeps": In(1), "swap": In(1), "swap_strategy": In(Strategy), "output": In(lay.output),
             } if p.buffers.spare else {}),
             "grant": In(pulse(lay.grant)),
             "bank": In(bank),
@@ -152,23 +150,16 @@ class Parking(wiring.Component):
                 ]
 
         # -- banks ---------------------------------------------------------------------------------------------------
-        parked, left = Signal(banks), Signal(banks)  # in the table; leaves it without being resumed
-        begun = Signal(banks)
+        left, begun = Signal(banks, name="left"), Signal(banks, name="begun")  # leaves the table without being resumed
         leaves = Signal()
         m.d.comb += [
             leaves.eq(self.evicting & victim.clean | switch & hit & ~grant.resume),
-            parked.eq(Cat(
-                Cat(one.valid & (one.bank == bank) for one in entries).any() for bank in range(banks))),
-            left.eq(
-                _one_hot(leaves, Mux(self.evicting, victim.bank, found), banks)
-                | Mux(self.start, parked | _one_hot(kept & ~clean, self.bank, banks), 0)),
-            begun.eq(_one_hot(kept & clean & ~self.start, self.bank, banks)),
+            left.eq(_one_hot(leaves, Mux(self.evicting, victim.bank, found), banks)),
+            begun.eq(_one_hot(kept & clean, self.bank, banks)),
             self.free.eq(dropped | given & ~saving | left & (given | ~saving)),
             self.resume_ready.eq(~saving.bit_select(self.resume_bank, 1)),
         ]
         m.d.sync += saving.eq(saving & ~given & ~left | begun)
-        with m.If(self.start):
-            m.d.sync += [one.valid.eq(0) for one in entries]
 
 
 def _one_hot(valid, number, width: int):

@@ -11,6 +11,7 @@ from derca_sim.model.description import Access, Guard, Register
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import (
     OF_A_JOB,
+    OF_A_ROW,
     ROW_BITS,
     STOPPING,
     WORD_NUMBER_BITS,
@@ -22,7 +23,7 @@ from derca_sim.model.registers import (
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import bits_for
 
-from ..layouts import Activity, Layouts, pulse
+from ..layouts import EVENT_TASK_BITS, Activity, Layouts, pulse
 from .activity import Counters
 from .events import EventCollector
 from .interrupts import KINDS, Interrupts, happens
@@ -320,8 +321,9 @@ class HostInterface(wiring.Component):
         stopping = sum(1 << fault for fault in STOPPING)
         taken = Signal(len(Fault))
         event = events.fault
-        whose = Signal.like(where)  # row or task of the fault that is reported
-        with m.If((stopping >> number)[0]):
+        whose = Signal(EVENT_TASK_BITS)  # task of the fault that is reported
+        of_a_task = sum(1 << fault for fault in STOPPING if fault not in OF_A_ROW)
+        with m.If((of_a_task >> number)[0] & (number == kind)):
             m.d.comb += whose.eq(where)
         m.d.comb += [
             strobes.eq(self.faults | refused << Fault.LOCKED_WRITE | events.lost << Fault.EVENTS_LOST),

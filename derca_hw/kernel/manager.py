@@ -30,7 +30,7 @@ class KernelManager(wiring.Component):
 
     What fails its parity (`tables.parity`) is reported once, when it would have been offered, of the index table
     2 cycles after it was read (`KernelTiming.INDEX_FAULT`); from then on there are neither entries nor regions nor
-    grants until `start`.
+    grants until a reset.
 
     Attributes
     ----------
@@ -42,8 +42,6 @@ class KernelManager(wiring.Component):
         The walker has no entry, or has not got all words of one.
     words : Out(stream, always ready)
         One word of the entry or of its layer.
-    start : In
-        A run begins: a manager that has stopped works again, what is still on offer is withdrawn.
     page : In
         The half of the tables that is read; changes only while there are no jobs. Unused without `tables.shadow`.
     write, write_page, write_table, write_row, write_word, write_data : In
@@ -66,7 +64,6 @@ class KernelManager(wiring.Component):
             **({"want": In(1), "words": Out(pulse(lay.word))} if self._by_words else
                {"entries": Out(stream.Signature(lay.metadata))}),
             "regions": Out(stream.Signature(lay.region)),
-            "start": In(1),
             "page": In(1),
             "write": In(1),
             "write_page": In(1),
@@ -121,8 +118,6 @@ class KernelManager(wiring.Component):
             m.d.sync += [task.eq(instruction.p.task), resume.eq(instruction.p.resume)]
         with m.If(fault):
             m.d.sync += self.stopped.eq(1)
-        with m.Elif(self.start):
-            m.d.sync += self.stopped.eq(0)
         self._regions(m, index, switch, fault, task, resume)
         if self._by_words:
             self._words(m, index, words, switch, fault, task, resume)
@@ -168,7 +163,7 @@ class KernelManager(wiring.Component):
             m.d.sync += [offering.eq(0), latching.eq(~row.last), region.eq(following), first.eq(0)]
         with m.If(switch):
             m.d.sync += [latching.eq(1), offering.eq(0), first.eq(1), region.eq(instruction.p.region)]
-        with m.If(self.start | fault):
+        with m.If(fault):
             m.d.sync += [latching.eq(0), offering.eq(0)]
         with m.If(self.index_fault):
             m.d.comb += self.fault_row.eq(Cat(region, task))
@@ -218,9 +213,9 @@ class KernelManager(wiring.Component):
                 m.d.comb += [self.layer_fault.eq(1), self.fault_row.eq(layer_at)]
         with m.If(switch):
             m.d.sync += [pointing.eq(1), begins.eq(1), region.eq(instruction.p.region)]
-        with m.If(switch | self.start | fault):
+        with m.If(switch | fault):
             m.d.sync += [reading.eq(0), arriving.eq(0), offering.eq(0)]
-        with m.If(self.start | fault):
+        with m.If(fault):
             m.d.sync += pointing.eq(0)
 
     def _words(self, m, index, words, switch, fault, task, resume):
@@ -267,7 +262,7 @@ class KernelManager(wiring.Component):
                 m.d.comb += [self.entry_fault.eq(1), self.fault_row.eq(entry)]
         with m.If(switch):
             m.d.sync += [pointing.eq(1), begins.eq(1), region.eq(instruction.p.region), number.eq(order.first)]
-        with m.If(switch | self.start | fault):
+        with m.If(switch | fault):
             m.d.sync += [leading.eq(0), arrived.eq(0)]
-        with m.If(self.start | fault):
+        with m.If(fault):
             m.d.sync += pointing.eq(0)

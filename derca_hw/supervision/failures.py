@@ -25,8 +25,6 @@ class Failures(wiring.Component):
 
     Attributes
     ----------
-    start : In
-        A run begins.
     instruction : In(stream, always ready)
     read_fault, write_fault : In(stream, always ready)
         Faults of the tasks' requests.
@@ -52,7 +50,6 @@ class Failures(wiring.Component):
         lay = self._lay = Layouts(p)
         task = lay.job["task"].shape
         super().__init__({
-            "start": In(1),
             "instruction": In(pulse(lay.instruction)),
             "read_fault": In(pulse(lay.job_fault)),
             "write_fault": In(pulse(lay.job_fault)),
@@ -121,8 +118,6 @@ class Failures(wiring.Component):
         m.d.sync += bad.eq(Mux(switch, resumed_bad | hits(instruction.p.task), bad | hits(running)))
         with m.If(switch):
             m.d.sync += running.eq(instruction.p.task)
-        with m.If(self.start):
-            m.d.sync += bad.eq(0)
 
         # -- what is under way, and what of it is waited for ---------------------------------------------------------
         most_reads = p.bus.outstanding + 2
@@ -139,11 +134,7 @@ class Failures(wiring.Component):
             count(m, under_way, up, down)
             left.append(waited)
 
-        ending, ends = Signal(task), Signal()
-        def restarts():
-            with m.If(self.start):
-                m.next = "NONE"
-
+        ending, ends = Signal(task, name="ending"), Signal()
         with m.FSM():
             with m.State("NONE"):
                 m.d.comb += self.fail.eq(bad)
@@ -154,18 +145,15 @@ class Failures(wiring.Component):
                 m.d.sync += wait.eq(self.SETTLED - 1)
                 with m.If(instruction.valid):
                     m.next = "SETTLE"
-                restarts()
             with m.State("SETTLE"):
                 m.d.sync += wait.eq(wait - 1)
                 with m.If(wait == 0):
                     m.d.comb += settled.eq(1)
                     m.next = "DRAIN"
-                restarts()
             with m.State("DRAIN"):
                 m.d.comb += ends.eq((left[0] == 0) & (left[1] == 0) & ~self.done.valid)
                 with m.If(ends):
                     m.next = "NONE"
-                restarts()
 
         m.d.comb += [
             self.finish.valid.eq(self.done.valid | ends),

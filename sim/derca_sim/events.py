@@ -30,7 +30,7 @@ class Kind(IntEnum):
     EARLY = 13  #: a sporadic trigger came before the minimum inter-arrival time had passed; its release is deferred
     BUDGET = 14  #: a job (arg 0) or one of its regions (arg 1) has run longer than its budget
     WATCHDOG = 15  #: feedback is missing: warning (arg 0), safe state (arg 1)
-    FAULT = 16  #: something is broken; region = what (`model.registers.Fault`), task = where
+    FAULT = 16  #: something is broken; region = what (`model.registers.Fault`), task = whose, else 0
     COMMIT = 17  #: the task set written to the shadow tables takes over
     FAIL = 18  #: the job ends after a fault of its own, in place of FINISH; arg = 1 when late
 

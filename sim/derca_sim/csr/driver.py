@@ -102,9 +102,13 @@ class Driver:
         self._loaded = False
         self.wait(lambda status: status["running"], "running", timeout)
 
-    def stop(self) -> None:
-        """Stop time; nothing is released or issued any more."""
+    def stop(self, timeout: float = 1.0) -> None:
+        """Stop time at once, and wait until nothing is left of the run: tables can be written, a reset is safe.
+
+        Jobs that live are given up.
+        """
         self.write("CONTROL", 0)
+        self.wait(lambda status: status["quiet"], "quiet", timeout)
 
     def lock(self) -> None:
         """Refuse every change of the configuration until reset."""

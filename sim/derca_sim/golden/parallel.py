@@ -142,7 +142,7 @@ class ParallelRelease:
             self._agenda.at(cycle + 1)
 
     def free_from(self, cycle: int) -> int:
-        """The first cycle from `cycle` on in which nothing lives or waits to be announced, when nothing will any more."""
+        """The first cycle from `cycle` on in which nothing lives or waits to be announced, if nothing will any more."""
         return max(cycle, self._free_from)
 
     def released(self) -> list[tuple[int, int]]:

@@ -135,6 +135,9 @@ class Fault(IntEnum):
 #: Faults after which no further region starts: the first one is kept in `Reg.FAULT_WHERE`.
 STOPPING = (Fault.INDEX_PARITY, Fault.ENTRY_PARITY, Fault.LAYER_PARITY, Fault.SLOT_PARITY, Fault.WATCHDOG)
 
+#: Of these, the ones in a row of a table. Only `Reg.FAULT_WHERE` holds the row: an event has no room for it.
+OF_A_ROW = (Fault.INDEX_PARITY, Fault.ENTRY_PARITY, Fault.LAYER_PARITY)
+
 #: Faults of a task's own: its job fails, the others go on. The event names the task.
 OF_A_JOB = (Fault.BUS_ERROR, Fault.WINDOW)
 

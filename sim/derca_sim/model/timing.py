@@ -238,7 +238,7 @@ class RunTiming:
     CLEAR = 2
     #: Cycles of the reset: until every product that was under way has left the array's multipliers.
     RESET = ComputeTiming.ARRAY
-    #: Cycles from the last of the reset to the first after it, and from the one in which all have settled to the timers.
+    #: Cycles from the last of the reset to the first after it; from the one in which all have settled to the timers.
     SETTLE, ARM = 1, 1
 
     def __init__(self, p: Platform):

@@ -1,0 +1,120 @@
+"""Runs one after the other: RTL and golden machine agree whatever the host does; nothing is left between runs."""
+
+from dataclasses import replace
+
+import histories
+import pytest
+from histories import PLANES, draw, every_stop, plane, play
+
+from derca_cli.rtl.build import verilog_for
+from derca_cli.rtl.simulate import Step, When, simulate
+from derca_sim.events import Kind
+from derca_sim.golden.history import Commit, Run, history
+from derca_sim.golden.machine import run
+from derca_sim.model.registers import Reg, register_map
+from derca_sim.model.timing import RunTiming
+
+#: Compiled for the quick suite: each has a job release, a scheduler and tables that the others have not.
+QUICK = ("heap-parallel", "scan-swept", "lean")
+FULL = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.full]) for name in PLANES]
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_random_histories(name):
+    runs = jobs = 0
+    for seed in range(1, 13):
+        result, problems = play(draw(seed, name))
+        assert not problems, f"seed {seed}: {problems}"
+        runs, jobs = runs + len(result.runs), jobs + len(result.finishes)
+    assert runs > 40 and jobs > 60
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_stop_in_every_cycle_and_a_start_after_every_gap(name):
+    runs, problems = every_stop(name, 130, range(0, 41, 10))
+    assert (runs, problems) == (130 * 5 + 1, [])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", PLANES)
+def test_more_random_histories(name):
+    for seed in range(1000, 1100):
+        _, problems = play(draw(seed, name))
+        assert not problems, f"seed {seed}: {problems}"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("what", ["nothing is reset after a run", "requests go on after a stop"])
+def test_a_planted_bug_is_found(what, monkeypatch):
+    """Without the reset between runs, or without the end of requests, histories differ."""
+    old, new = {
+        "nothing is reset after a run": ("| host_interface_clear", "| 1'h0"),
+        "requests go on after a stop": ("~host_interface_draining", "1'h1"),
+    }[what]
+    p = plane("scan-swept")
+    text = verilog_for(p)
+    assert old in text, "the text to be changed is not in the Verilog"
+    monkeypatch.setattr(histories, "simulate", lambda *a, **k: simulate(*a, verilog=text.replace(old, new), **k))
+    assert any(play(draw(seed, "scan-swept"))[1] for seed in range(1, 13))
+
+
+# -- what the golden machine says of a history ------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def tables():
+    return {name: draw(7, name).first for name in ("heap-parallel", "scan-swept")}
+
+
+@pytest.mark.parametrize("name", ["heap-parallel", "scan-swept"])
+def test_every_run_begins_alike(tables, name):
+    compiled = tables[name]
+    runs = history([Run(compiled, 900), Run(compiled, 300), Run(compiled, 900)])
+    assert runs[0] == runs[2]
+    assert set(runs[1]) <= set(runs[0]) and len(runs[1]) < len(runs[0])
+
+
+@pytest.mark.parametrize("name", ["heap-parallel", "scan-swept"])
+def test_a_stop_drops_what_is_not_reported_and_nothing_else(tables, name):
+    compiled = tables[name]
+    whole = [e for e in run(compiled, 900) if e.kind != Kind.COMMIT]
+    (stopped,) = history([Run(compiled, 600)])
+    assert set(stopped) <= set(whole) and all(e.cycle <= 600 for e in stopped)
+    late = [e for e in whole if e.cycle <= 600 and e not in stopped]
+    assert all(600 - e.cycle < 200 for e in late), "an event of long ago is dropped"
+    assert bool(late) == (name == "scan-swept"), "only the swept job release reports late"
+
+
+def test_a_run_stopped_in_its_first_cycle_has_no_events(tables):
+    assert history([Run(tables["heap-parallel"], 0)]) == [[]]
+
+
+def test_a_commit_begins_the_other_task_set_after_an_idle_point(tables):
+    h = draw(7, "heap-parallel")
+    (events,) = history([Run(h.first, 4000, commits=(Commit(500, h.second),))])
+    (commit,) = [e.cycle for e in events if e.kind == Kind.COMMIT]
+    assert commit >= 500 + RunTiming(h.first.platform).COMMIT
+    assert not [e for e in events if e.kind == Kind.RELEASE and 500 <= e.cycle < commit], "released while it waits"
+    alone = [(e.cycle + commit, e.task) for e in run(h.second, 3900 - commit) if e.kind == Kind.RELEASE]
+    found = [(e.cycle, e.task) for e in events if e.kind == Kind.RELEASE and e.cycle >= commit]
+    assert found[:len(alone)] == alone and len(alone) > 3
+
+
+def test_a_commit_that_the_stop_overtakes_is_reported_after_it(tables):
+    h = draw(7, "heap-parallel")
+    first, second = history([Run(h.first, 503, commits=(Commit(500, h.second),)), Run(h.second, 800)])
+    assert [e.cycle for e in first if e.kind == Kind.COMMIT] == [504]
+    assert not [e for e in second if e.kind == Kind.COMMIT]
+
+
+# -- the hardware's own account ---------------------------------------------------------------------------------------
+
+def test_status_after_a_stop_in_the_middle_of_a_region():
+    """The bus is quiet within the latency of what was asked for, however long the region is; then nothing is idle but
+    all."""
+    h = draw(3, "heap-parallel")
+    p = h.first.platform
+    status = register_map(p)["STATUS"]
+    result = simulate(p, h.first.host_writes(), h.first.image, 1 << 31,
+                      steps=[Step(When.RUNNING, 150, int(Reg.CONTROL), 0)])
+    found = status.unpack(result.registers[int(Reg.STATUS)])
+    assert found["quiet"] and found["idle"] and not (found["running"] or found["start_pending"] or found["safe"])
