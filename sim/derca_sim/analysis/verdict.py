@@ -9,7 +9,7 @@ What every proof needs is looked at first, then placements are searched within a
 own placements and those of all other strategies, the one that leaves the largest least relative slack.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -24,6 +24,8 @@ from .slack import least_relative
 SCHEDULABLE, NOT_SCHEDULABLE, UNKNOWN = "schedulable", "not schedulable", "unknown"
 #: Steps of the search of one strategy, and of `joint` besides the searches of the others.
 STEPS, JOINT_STEPS = 100_000, 200_000
+#: Why a search ended without a proof.
+_SPENT = "no proof within the budget of steps: jobs alone would fit, and not all placements were tried"
 #: Halvings of the interval in which `joint` seeks the largest least relative slack.
 HALVINGS = 5
 
@@ -35,7 +37,7 @@ class Verdict:
     `status` is SCHEDULABLE (proved, by `accounting`), NOT_SCHEDULABLE (a legal arrival pattern misses a deadline even
     if preemption were free: `witness`; only for systems whose lengths are exact), or UNKNOWN (`reason`; `witness` is
     where the proof of the points given fails). Without a proof the placements are every candidate point of the
-    strategy, each in the way of its cheapest swap-in. `spent`: the search used up its budget, so a proof may exist.
+    strategy, each in the way of its cheapest swap-in. `open`: not every placement was tried, so a proof may exist.
     """
 
     status: str
@@ -44,7 +46,7 @@ class Verdict:
     charged: tuple[Charged, ...]
     accounting: Accounting | None = None
     witness: Witness | None = None
-    spent: bool = False
+    open: bool = False
 
     @property
     def schedulable(self) -> bool:
@@ -55,7 +57,7 @@ class Verdict:
     def word(self) -> str:
         """In a word or two: `proved`, `disproved`, `not proved` (no proof exists of this kind) or `unknown`."""
         if self.status == UNKNOWN:
-            return "unknown" if self.spent else "not proved"
+            return "unknown" if self.open else "not proved"
         return "proved" if self.schedulable else "disproved"
 
 
@@ -66,8 +68,17 @@ def least_relative_slack(system: System, verdict: Verdict) -> Fraction | None:
     return least_relative([t.deadline for t in system.tasks], verdict.charged, overheads_of(system))
 
 
-def analyse(system: System, strategy: str, placed: bool = True,
-            accountings: Sequence[Accounting] = tuple(Accounting)) -> Verdict:
+#: Whether placements may be used, as far as that is not a question of time.
+Fits = Callable[[Sequence[Placement]], bool]
+
+
+def anything(placements: Sequence[Placement]) -> bool:
+    """Every placement may be used."""
+    return True
+
+
+def analyse(system: System, strategy: str, placed: bool = True, accountings: Sequence[Accounting] = tuple(Accounting),
+            fits: Fits = anything) -> Verdict:
     """Decide schedulability.
 
     Parameters
@@ -75,6 +86,7 @@ def analyse(system: System, strategy: str, placed: bool = True,
     strategy : a key of `KINDS`; `joint` is always placed.
     placed : choose the points; otherwise every candidate point is in use.
     accountings : the ways of charging that may be used; a set that passes under any of them is schedulable.
+    fits : placements for which this is false are not used, such as those that the hardware's tables cannot hold.
 
     Raises
     ------
@@ -92,15 +104,15 @@ def analyse(system: System, strategy: str, placed: bool = True,
     if bare.passed is False:
         return _refused(own, bare, accountings)
     if strategy == "joint":
-        return _joint(own, accountings)
+        return _joint(own, accountings, fits)
     if not placed or strategy == "np":
         for placements in _unplaced(own, strategy):
-            found = _first(own, placements, accountings)
+            found = _first(own, placements, accountings, fits)
             if found is not None:
                 return found
-        return _unproved(own, accountings, False)
-    found, spent = _placed(own, strategy, accountings)
-    return found or _unproved(own, accountings, spent)
+        return unproved(own, accountings)
+    found, spent = _placed(own, strategy, accountings, fits)
+    return found or unproved(own, accountings, _SPENT if spent else None)
 
 
 def prove(system: System, placements: Sequence[Placement], accountings: Sequence[Accounting] = tuple(Accounting)
@@ -120,10 +132,11 @@ def _proved(placements: Sequence[Placement], charged: Sequence[Charged], account
                    tuple(placements), tuple(charged), accounting)
 
 
-def _first(system: System, placements: Sequence[Placement], accountings: Sequence[Accounting]) -> Verdict | None:
+def _first(system: System, placements: Sequence[Placement], accountings: Sequence[Accounting],
+           fits: Fits) -> Verdict | None:
     """The verdict on placements if they are proved."""
     accounting, charged, _ = prove(system, placements, accountings)
-    return None if accounting is None else _proved(placements, charged, accounting)
+    return None if accounting is None or not fits(placements) else _proved(placements, charged, accounting)
 
 
 def _fallback(system: System) -> list[Placement]:
@@ -140,17 +153,15 @@ def _refused(system: System, bare: Answer, accountings: Sequence[Accounting]) ->
                    tuple(charge(system.tasks, placements, accountings[-1])), None, bare.witness)
 
 
-def _unproved(system: System, accountings: Sequence[Accounting], spent: bool) -> Verdict:
+def unproved(system: System, accountings: Sequence[Accounting] = tuple(Accounting), why: str | None = None) -> Verdict:
+    """The verdict without a proof: every candidate point in use. `why` not all was tried, if so."""
     placements = _fallback(system)
     _, charged, answer = prove(system, placements, accountings)
-    if spent:
-        reason = "no proof within the budget of steps: jobs alone would fit, and not all placements were tried"
-    elif answer.passed is None:
-        reason, spent = answer.reason, True
-    else:
-        reason = ("no proof: jobs alone would fit, with preemption, releases and the way to memory charged they do "
-                  "not")
-    return Verdict(UNKNOWN, reason, tuple(placements), tuple(charged), None, answer.witness, spent)
+    if why is None and answer.passed is None:
+        why = answer.reason
+    reason = why or ("no proof: jobs alone would fit, with preemption, releases and the way to memory charged they do "
+                     "not")
+    return Verdict(UNKNOWN, reason, tuple(placements), tuple(charged), None, answer.witness, why is not None)
 
 
 def _unplaced(system: System, strategy: str) -> Iterator[list[Placement]]:
@@ -167,14 +178,15 @@ def _variants(system: System, strategy: str) -> list[System]:
     return [limited(system, "ir"), replace(system, tasks=tuple(cheapest_everywhere(t) for t in system.tasks))]
 
 
-def _placed(system: System, strategy: str, accountings: Sequence[Accounting]) -> tuple[Verdict | None, bool]:
+def _placed(system: System, strategy: str, accountings: Sequence[Accounting], fits: Fits
+            ) -> tuple[Verdict | None, bool]:
     """The first proof of a strategy other than `joint`, and whether the budget was spent without one."""
     variants, spent = _variants(system, strategy), False
     for variant in variants:
         search = Search(variant, Budget(STEPS // len(variants)))
         try:
             for _, _, placements in search.placements(search.sought(accountings)):
-                found = _first(system, placements, accountings)
+                found = _first(system, placements, accountings, fits)
                 if found is not None:
                     return found, False
         except BudgetSpent:
@@ -185,32 +197,32 @@ def _placed(system: System, strategy: str, accountings: Sequence[Accounting]) ->
 class _Best:
     """The proof with the largest least relative slack so far."""
 
-    def __init__(self, system: System, accountings: Sequence[Accounting]):
-        self._system, self._accountings = system, accountings
+    def __init__(self, system: System, accountings: Sequence[Accounting], fits: Fits):
+        self._system, self._accountings, self._fits = system, accountings, fits
         self._overheads = overheads_of(system)
         self._deadlines = [t.deadline for t in system.tasks]
         self.slack: Fraction | None = None
         self.verdict: Verdict | None = None
 
-    def offer(self, placements: Sequence[Placement]) -> bool:
-        """Take placements if they are proved with more slack; whether they were."""
-        better = False
+    def offer(self, placements: Sequence[Placement]) -> None:
+        """Take placements if they are proved with more slack."""
         for accounting in self._accountings:
             charged = charge(self._system.tasks, placements, accounting)
             if not Demand(charged, self._overheads).test().passed:
                 continue
             least = least_relative(self._deadlines, charged, self._overheads, self.slack)
             if least is not None:
-                self.slack, self.verdict, better = least, _proved(placements, charged, accounting), True
-        return better
+                if not self._fits(placements):
+                    return
+                self.slack, self.verdict = least, _proved(placements, charged, accounting)
 
 
-def _joint(system: System, accountings: Sequence[Accounting]) -> Verdict:
-    search, best, spent = Search(system, Budget(JOINT_STEPS)), _Best(system, accountings), False
+def _joint(system: System, accountings: Sequence[Accounting], fits: Fits) -> Verdict:
+    search, best, spent = Search(system, Budget(JOINT_STEPS)), _Best(system, accountings, fits), False
     try:
         sought = search.sought(accountings)
         if not sought:
-            return _unproved(system, accountings, False)
+            return unproved(system, accountings)
     except BudgetSpent:
         sought, spent = [], True
     for strategy in KINDS:
@@ -219,14 +231,14 @@ def _joint(system: System, accountings: Sequence[Accounting]) -> Verdict:
             for placements in _unplaced(own, strategy):
                 best.offer(placements)
             if strategy != "np":
-                found, _ = _placed(own, strategy, accountings)
+                found, _ = _placed(own, strategy, accountings, fits)
                 if found is not None:
                     best.offer(found.placements)
     try:
         _improve(search, sought, best)
     except BudgetSpent:
         spent = True
-    return best.verdict or _unproved(system, accountings, spent)
+    return best.verdict or unproved(system, accountings, _SPENT if spent else None)
 
 
 def _improve(search: Search, sought: Sequence[Sought], best: _Best) -> None:
