@@ -92,8 +92,8 @@ def assumptions(p: Platform) -> tuple[str, ...]:
     """What the analysis takes for granted of arrivals and memory."""
     return (
         "jobs of a task are released at least its period apart",
-        f"the memory answers a read within {p.memory.read_latency} cycles and a write within {p.memory.write_latency}, "
-        "moves a beat in every cycle, and reports no error",
+        (f"the memory answers a read within {p.memory.read_latency} cycles and a write within "
+         f"{p.memory.write_latency}, moves a beat in every cycle, and reports no error"),
     )
 
 

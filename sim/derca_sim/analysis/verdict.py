@@ -23,7 +23,7 @@ from .slack import least_relative
 
 SCHEDULABLE, NOT_SCHEDULABLE, UNKNOWN = "schedulable", "not schedulable", "unknown"
 #: Steps of the search of one strategy, and of `joint` besides the searches of the others.
-STEPS, JOINT_STEPS = 100_000, 200_000
+STEPS, JOINT_STEPS = 150_000, 200_000
 #: Why a search ended without a proof.
 _SPENT = "no proof within the budget of steps: jobs alone would fit, and not all placements were tried"
 #: Halvings of the interval in which `joint` seeks the largest least relative slack.
@@ -78,7 +78,7 @@ def anything(placements: Sequence[Placement]) -> bool:
 
 
 def analyse(system: System, strategy: str, placed: bool = True, accountings: Sequence[Accounting] = tuple(Accounting),
-            fits: Fits = anything) -> Verdict:
+            fits: Fits = anything, first: bool = False) -> Verdict:
     """Decide schedulability.
 
     Parameters
@@ -87,6 +87,7 @@ def analyse(system: System, strategy: str, placed: bool = True, accountings: Seq
     placed : choose the points; otherwise every candidate point is in use.
     accountings : the ways of charging that may be used; a set that passes under any of them is schedulable.
     fits : placements for which this is false are not used, such as those that the hardware's tables cannot hold.
+    first : `joint` takes the first proof that it finds, where only the answer matters.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def analyse(system: System, strategy: str, placed: bool = True, accountings: Seq
     if bare.passed is False:
         return _refused(own, bare, accountings)
     if strategy == "joint":
-        return _joint(own, accountings, fits)
+        return _joint(own, accountings, fits, first)
     if not placed or strategy == "np":
         for placements in _unplaced(own, strategy):
             found = _first(own, placements, accountings, fits)
@@ -217,28 +218,39 @@ class _Best:
                 self.slack, self.verdict = least, _proved(placements, charged, accounting)
 
 
-def _joint(system: System, accountings: Sequence[Accounting], fits: Fits) -> Verdict:
+def _joint(system: System, accountings: Sequence[Accounting], fits: Fits, first: bool) -> Verdict:
     search, best, spent = Search(system, Budget(JOINT_STEPS)), _Best(system, accountings, fits), False
     try:
         sought = search.sought(accountings)
         if not sought:
             return unproved(system, accountings)
+        if first:
+            for _, _, placements in search.placements(sought):
+                found = _first(system, placements, accountings, fits)
+                if found is not None:
+                    return found
     except BudgetSpent:
         sought, spent = [], True
-    for strategy in KINDS:
-        if strategy != "joint":
-            own = limited(system, strategy)
-            for placements in _unplaced(own, strategy):
-                best.offer(placements)
-            if strategy != "np":
-                found, _ = _placed(own, strategy, accountings, fits)
-                if found is not None:
-                    best.offer(found.placements)
+    for placements in _of_others(system, accountings, fits):
+        best.offer(placements)
+        if first and best.verdict is not None:
+            return best.verdict
     try:
         _improve(search, sought, best)
     except BudgetSpent:
         spent = True
     return best.verdict or unproved(system, accountings, _SPENT if spent else None)
+
+
+def _of_others(system: System, accountings: Sequence[Accounting], fits: Fits) -> Iterator[Sequence[Placement]]:
+    """What every other strategy would use: all of its points, and the placement with which it finds its proof."""
+    for strategy in KINDS:
+        if strategy != "joint":
+            own = limited(system, strategy)
+            yield from _unplaced(own, strategy)
+            found = _placed(own, strategy, accountings, fits)[0] if strategy != "np" else None
+            if found is not None:
+                yield found.placements
 
 
 def _improve(search: Search, sought: Sequence[Sought], best: _Best) -> None:

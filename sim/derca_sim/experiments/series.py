@@ -33,8 +33,8 @@ class Series:
     rules: tuple[Accounting, ...] = OUR_RULES
 
     def verdict(self, tasks: Sequence[TaskSpec]) -> Verdict:
-        """The answer for a task set."""
-        return analyse(system(self.model, tasks), self.strategy, self.placed, self.rules)
+        """The answer for a task set; any proof will do."""
+        return analyse(system(self.model, tasks), self.strategy, self.placed, self.rules, first=True)
 
 
 #: Strategies of the paper, under its rules and its cost model.
