@@ -25,7 +25,7 @@ from .timing.hardware import HardwareTiming
 #: The strategy of every command unless another is asked for.
 DEFAULT = "joint"
 #: Cycles of the golden machine that the search for a miss may take in all, and in one run.
-MISS_CYCLES, RUN_CYCLES = 4_000_000, 2_000_000
+MISS_CYCLES, RUN_CYCLES = 2_000_000, 1_000_000
 
 
 def short_name(strategy: str) -> str:

@@ -23,6 +23,8 @@ from .budget import UNLIMITED_STEPS, Budget
 
 #: Deadlines after which one test gives up; typical sets need fewer than 20.
 MAX_STEPS = 4000
+#: Steps of the exact utilisation, for each task.
+EXACT_STEPS = 10
 #: "No limit" of a tolerance.
 UNLIMITED = 1 << 62
 
@@ -106,7 +108,7 @@ class Answer:
 class Demand:
     """Demand and blocking of one set of charged tasks. Every method is exact in integers.
 
-    `budget` pays a step for each task at each deadline that `test` and `tolerance` look at.
+    `budget` pays a step for each task at each deadline that `test` and `tolerance` look at, and some for each test.
     """
 
     def __init__(self, tasks: Sequence[Charged], overheads: Overheads = NO_OVERHEADS,
@@ -114,6 +116,7 @@ class Demand:
         self.tasks = sorted(tasks, key=lambda t: t.deadline)
         self.overheads = overheads
         self._budget = budget
+        self._utilisation: Fraction | None = None
 
     def demand(self, t: int) -> int:
         """Cycles that must be served within a window of `t`."""
@@ -140,7 +143,9 @@ class Demand:
 
     def utilisation(self) -> Fraction:
         """Exact, scheduler time included."""
-        return sum((Fraction(task.cost, task.period) for task in self.tasks), self.overheads.rate())
+        if self._utilisation is None:
+            self._utilisation = sum((Fraction(t.cost, t.period) for t in self.tasks), self.overheads.rate())
+        return self._utilisation
 
     def overloaded(self) -> int:
         """-1, 0, 1: utilisation below, equal to, above 1. Exact; fast where it is not close."""
@@ -184,6 +189,7 @@ class Demand:
 
     def test(self, most: int = MAX_STEPS) -> Answer:
         """The test for these costs and regions, which gives up after `most` deadlines."""
+        self._budget.spend(EXACT_STEPS * len(self.tasks))
         if self.overloaded() > 0:
             return Answer(False, self._overload(), f"utilisation {float(self.utilisation()):.4f} exceeds 1")
         first = self.tasks[0].deadline

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from .accounting import Accounting, charge, without_prices
-from .budget import Budget, BudgetSpent
+from .budget import UNLIMITED_STEPS, Budget, BudgetSpent
 from .demand import Answer, Charged, Demand, Witness
 from .kinds import KINDS, all_in_use, cheapest_everywhere, limited, longest_part, options_of
 from .model import Placement, System
@@ -205,13 +205,14 @@ class _Best:
         self.slack: Fraction | None = None
         self.verdict: Verdict | None = None
 
-    def offer(self, placements: Sequence[Placement]) -> None:
+    def offer(self, placements: Sequence[Placement], budget: Budget = UNLIMITED_STEPS) -> None:
         """Take placements if they are proved with more slack."""
+        budget.spend(sum(len(p.chosen) for p in placements))
         for accounting in self._accountings:
             charged = charge(self._system.tasks, placements, accounting)
-            if not Demand(charged, self._overheads).test().passed:
+            if not Demand(charged, self._overheads, budget).test().passed:
                 continue
-            least = least_relative(self._deadlines, charged, self._overheads, self.slack)
+            least = least_relative(self._deadlines, charged, self._overheads, self.slack, budget)
             if least is not None:
                 if not self._fits(placements):
                     return
@@ -263,13 +264,13 @@ def _improve(search: Search, sought: Sequence[Sought], best: _Best) -> None:
     """
     most = {one.accounting: search.most_slack(one) for one in sought}
     for heads, one, placements in search.placements(sought):
-        best.offer(placements)
+        best.offer(placements, search.budget)
         middle, high = best.slack, most[one.accounting]
         for _ in range(1 + HALVINGS if best.slack is not None else 0):
             if middle >= high or (found := search.with_slack(heads, one, middle)) is None:
                 high = min(high, middle)
             else:
-                best.offer(found)
+                best.offer(found, search.budget)
             middle = (best.slack + high) / 2
             if high <= best.slack:
                 break
