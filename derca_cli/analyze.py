@@ -7,30 +7,18 @@ from typing import Annotated
 import typer
 
 from derca_sim.analysis.response import response_bounds, slacks
-from derca_sim.analysis.verdict import KINDS
-from derca_sim.compile.strategies import ALIASES
-from derca_sim.errors import InputError
 from derca_sim.model.taskset import load_taskset
-from derca_sim.planning import Plan, analyse_taskset, describe_point
+from derca_sim.planning import DEFAULT, Plan, describe_point
 
-from .output import CheckFailed, JsonOption, print_json, show_table, stdout, step, write_text
-
-
-def checked_strategy(strategy: str) -> str:
-    """The analysis' name of a strategy; the names in full that `derca run` takes are understood."""
-    short = {full: alias for alias, full in ALIASES.items() if alias in KINDS}.get(strategy, strategy)
-    if short not in KINDS:
-        raise InputError(f'--strategy = "{strategy}": allowed are {", ".join(KINDS)}')
-    return short
+from .output import CheckFailed, JsonOption, print_json, show_table, stdout, write_text
+from .planned import EveryOption, PlacedOption, StrategyOption, plan, show_proof
 
 
 def analyze(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
-    strategy: Annotated[str, typer.Option(
-        help="np, lw, ir, ip, park, if, or joint: points and strategies chosen together.")] = "joint",
-    placed: Annotated[bool, typer.Option(
-        "--placed/--all-points", help="Choose points, or use every candidate.")] = True,
-    every: Annotated[int | None, typer.Option(help="Slices of a layer between candidate points.")] = None,
+    strategy: StrategyOption = DEFAULT,
+    placed: PlacedOption = True,
+    every: EveryOption = None,
     points: Annotated[bool, typer.Option("--points", help="List every candidate point and why it is dropped.")] = False,
     json: JsonOption = False,
     output: Annotated[Path | None, typer.Option(
@@ -42,8 +30,9 @@ def analyze(
     from the worst state other jobs can leave behind. The proof holds for any release offsets, sporadic delays and
     early completions.
 
-    [bold]Verdicts[/bold]  schedulable (proved; exit 0), not schedulable (a legal arrival pattern misses a deadline in
-    a cycle-exact run; exit 1, with that run), unknown (no proof either way; exit 1, with where the proof fails).
+    [bold]Verdicts[/bold]  proved (exit 0), disproved (a legal arrival pattern misses a deadline in a cycle-exact run,
+    which is named), not proved (every placement was tried; with where the proof fails), unknown (not all was tried);
+    exit 1 for the last three. Without a proof the tables have every candidate point.
 
     [bold]Examples[/bold]
 
@@ -53,20 +42,19 @@ def analyze(
 
         derca analyze sim/tasksets/demo.toml --points
     """
-    with step("analysing"):
-        plan = analyse_taskset(load_taskset(taskset), checked_strategy(strategy), placed, every)
-        summary = summarise(plan, strategy, placed)
+    found = plan(load_taskset(taskset), strategy, placed, every)
+    summary = summarise(found, placed)
     if output is not None:
         write_text(output, encoder.dumps(summary, indent=1) + "\n")
     if json:
         print_json(summary)
     else:
-        _show(plan, summary, points)
-    if not plan.verdict.schedulable:
-        raise CheckFailed(f"{plan.verdict.status}: {plan.verdict.reason}")
+        _show(found, summary, points)
+    if not found.verdict.schedulable:
+        raise CheckFailed(f"{found.verdict.word}: {found.verdict.reason}")
 
 
-def summarise(plan: Plan, strategy: str, placed: bool) -> dict:
+def summarise(plan: Plan, placed: bool = True) -> dict:
     """The result as plain data."""
     verdict, system = plan.verdict, plan.system
     good = verdict.schedulable
@@ -80,6 +68,7 @@ def summarise(plan: Plan, strategy: str, placed: bool) -> dict:
             "task": task.name, "period": task.period, "deadline": task.deadline,
             "unpreempted": task.length, "charged": charged.cost, "longest_region": charged.region,
             "response_bound": bounds[i], "slack": slack[i],
+            "relative_slack": None if slack[i] is None else slack[i] / task.deadline,
             "candidate_points": sum(1 for at in task.points if at), "points": len(used),
             "chosen": [
                 {"where": describe_point(plan.candidates.tasks[i], block),
@@ -90,7 +79,9 @@ def summarise(plan: Plan, strategy: str, placed: bool) -> dict:
         })
     witness = verdict.witness
     return {
-        "strategy": strategy, "placed": placed, "verdict": verdict.status, "reason": verdict.reason,
+        "taskset": plan.candidates.taskset.name, "platform": plan.candidates.platform.name,
+        "strategy": plan.strategy, "placed": placed, "verdict": verdict.status, "proof": plan.proof.as_dict(),
+        "least_relative_slack": plan.proof.least_relative_slack, "reason": verdict.reason,
         "accounting": verdict.accounting.value if verdict.accounting else None,
         "witness": None if witness is None else {
             "time": witness.time, "demand": witness.demand, "blocking": witness.blocking,
@@ -103,14 +94,15 @@ def summarise(plan: Plan, strategy: str, placed: bool) -> dict:
 
 
 def _show(plan: Plan, summary: dict, points: bool) -> None:
+    good = plan.verdict.schedulable
     rows = [
         [t["task"], t["period"], t["deadline"], t["unpreempted"], t["charged"], t["longest_region"],
          t["response_bound"], t["slack"], f"{t['points']} of {t['candidate_points']}"]
         for t in summary["tasks"]
     ]
     show_table(
-        f"{plan.candidates.taskset.name}: strategy {summary['strategy']}, "
-        f"{'placed points' if summary['placed'] else 'every point'}",
+        f"{summary['taskset']} on {summary['platform']}: strategy {summary['strategy']}, "
+        f"{'placed points' if good and summary['placed'] else 'every point'}, {plan.proof.title}",
         ["task", "period", "deadline", "alone", "charged", "region", "response", "slack", "points"], rows,
         caption="Cycles. alone: a job without preemption; charged: with every preemption it has to pay for; "
                 "region: the longest that cannot be preempted; response: bound from release to results in memory; "
@@ -121,8 +113,8 @@ def _show(plan: Plan, summary: dict, points: bool) -> None:
         if points:
             for line in _explain(plan, i):
                 out.print(f"  {task.name}: {line}", markup=False, highlight=False)
+    show_proof(plan.proof)
     verdict = plan.verdict
-    out.print(f"verdict    {verdict.status}: {verdict.reason}", markup=False, highlight=False, soft_wrap=True)
     if verdict.witness is not None:
         out.print(f"{'bound':<10} {verdict.witness}", markup=False, highlight=False, soft_wrap=True)
     out.print(f"load       {summary['utilisation']:.1%} of the time with all charges, "

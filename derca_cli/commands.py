@@ -57,7 +57,9 @@ def lazy_group(package: str, *names: str) -> typer.Typer:
                 return None
             target = getattr(importlib.import_module(f".{cmd_name}", package), cmd_name)
             if isinstance(target, typer.Typer):
-                return typer.main.get_command(target)
+                group = typer.main.get_command(target)
+                group.name = cmd_name  # under which the help lists it
+                return group
             command = typer.Typer(add_completion=False, rich_markup_mode="rich")
             command.command(cmd_name, no_args_is_help=False)(_with_exit_codes(target))
             return typer.main.get_command(command)

@@ -13,10 +13,15 @@ from derca_sim.csr.svd import svd
 from derca_sim.errors import InputError
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import ID_VALUE, VERSION_VALUE, register_map, table_layouts
+from derca_sim.planning import DEFAULT
+from derca_sim.proof import Proof
 
 from .output import JsonOption, output_directory, print_json, show_table, step
+from .planned import PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
 from .report import load_platform
 
+#: Why --require-proof needs a task set.
+NOTHING_TO_PROVE = "--require-proof: allowed with a task set only; without one there is nothing to prove"
 #: Name of the top module, and of the files for hosts.
 TOP = "derca"
 
@@ -30,10 +35,9 @@ def generate(
     target: Annotated[Family, typer.Option(
         help="Device family whose DSP blocks to use; portable Verilog leaves the choice to the synthesis tool. "
              "Behaviour is the same.")] = Family.PORTABLE,
-    strategy: Annotated[str, typer.Option(
-        help="Preemption: np (none), lw (between layers), ir, ip, park (inside layers, always recompute, persist or "
-             "park), if (the cheapest of them at every point), joint (points and kinds chosen by the analysis)."
-    )] = "flexible",
+    strategy: StrategyOption = DEFAULT,
+    placed: PlacedOption = True,
+    require_proof: RequireProofOption = False,
     as_json: JsonOption = False,
 ):
     """Write the Verilog of the hardware, its register map, and for a task set the tables and the memory image.
@@ -48,9 +52,10 @@ def generate(
     derca.svd          the same for debuggers (CMSIS-SVD)
     host_writes.txt    AXI4-Lite writes that load all tables and task registers: address and value in hex, one a line
     memory.bin         initial memory from address 0: weights, biases, inputs
+    proof.json         verdict on these tables, its assumptions, their hash; also at the end of registers.md
 
-    host_writes.txt and memory.bin need a task set. After the writes, 5 written to CONTROL (1 without tables.shadow)
-    starts the run. All files appear or none.
+    host_writes.txt, memory.bin and proof.json need a task set. After the writes, 5 written to CONTROL (1 without
+    tables.shadow) starts the run. All files appear or none.
 
     [bold]Examples[/bold]
 
@@ -64,28 +69,31 @@ def generate(
     from derca_hw import LINT_WAIVERS
     from derca_hw.generate import verilog
 
-    compiled = None
+    planned = None
     if taskset is not None:
         from derca_sim.model.taskset import load_taskset
-        from derca_sim.planning import compile_any
 
-        with step("compiling the task set"):
-            compiled = compile_any(load_taskset(taskset), strategy)
-    system = compiled.platform if compiled else load_platform(platform)
+        planned = plan(load_taskset(taskset), strategy, placed, None, require_proof)
+    elif require_proof:
+        raise InputError(NOTHING_TO_PROVE)
+    system = planned.candidates.platform if planned else load_platform(platform)
     with output_directory(output) as folder:
         with step("generating the hardware"):
             (folder / "derca.v").write_text(verilog(system, target))
             (folder / "derca.vlt").write_text(LINT_WAIVERS.read_text())
         write_register_files(folder, system)
-        if compiled:
-            write_tables(folder, compiled)
+        if planned:
+            write_tables(folder, planned.compiled(), planned.proof)
         files = {f.name: f.stat().st_size for f in sorted(folder.iterdir())}
     if as_json:
         print_json({"platform": system.name, "config_hash": f"{system.config_hash:08x}", "output": str(output),
-                    "files": files})
-    else:
-        show_table(f"Written to {output}", ["file", "bytes"], [list(f) for f in files.items()],
-                   caption=f"platform {system.name}, configuration {system.config_hash:08x}")
+                    "proof": planned.proof.as_dict() if planned else None, "files": files})
+        return
+    show_table(f"Written to {output}" + (f", {planned.proof.title}" if planned else ""), ["file", "bytes"],
+               [list(f) for f in files.items()],
+               caption=f"platform {system.name}, configuration {system.config_hash:08x}")
+    if planned:
+        show_proof(planned.proof)
 
 
 def write_register_files(folder: Path, system: Platform) -> None:
@@ -97,11 +105,16 @@ def write_register_files(folder: Path, system: Platform) -> None:
     (folder / f"{TOP}.svd").write_text(svd(system, TOP))
 
 
-def write_tables(folder: Path, compiled) -> None:
-    """What a host needs to start a compiled task set: its register writes and the memory image."""
-    lines = [f"{address:08x} {value:08x}\n" for address, value in compiled.host_writes()]
-    (folder / "host_writes.txt").write_text("".join(lines))
+def write_tables(folder: Path, compiled, proof: Proof) -> None:
+    """What a host needs to start a compiled task set: its register writes and the memory image; what is proved."""
+    (folder / "host_writes.txt").write_text(compiled.tables_text)
     (folder / "memory.bin").write_bytes(compiled.image.tobytes())
+    _write_json(folder / "proof.json", {
+        "taskset": compiled.taskset.name, "platform": compiled.platform.name,
+        "config_hash": f"{compiled.platform.config_hash:08x}", **proof.as_dict()})
+    registers = folder / "registers.md"
+    if registers.exists():
+        registers.write_text(f"{registers.read_text()}\n{proof.markdown()}")
 
 
 def _write_json(path: Path, value: dict) -> None:

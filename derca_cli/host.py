@@ -12,9 +12,13 @@ import typer
 from derca_sim.errors import InputError
 from derca_sim.model.board import BOARDS
 from derca_sim.model.board import board as board_named
+from derca_sim.planning import DEFAULT
 
 from .checkout import platform_file
+from .folders import default_folder
 from .output import CheckFailed, JsonOption, output_directory, print_json, show_table, stdout, step
+from .planned import EveryOption, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
+from .run_output import met
 
 #: What a run leaves in its folder.
 FILES = {"events": "events.jsonl", "summary": "summary.json"}
@@ -29,10 +33,10 @@ def host(
     sim: Annotated[bool, typer.Option("--sim", help="Simulate the board's RTL, down to the bits of its UART.")] = False,
     netlist: Annotated[bool, typer.Option(
         "--netlist", help="With --sim: simulate what the RTL is synthesised to, cell by cell (iCE40).")] = False,
-    strategy: Annotated[str, typer.Option(help="np, lw, ir, ip, park, if, or joint, as for `derca run`.")] = "flexible",
-    every: Annotated[int | None, typer.Option(
-        metavar="N", help="Slices of a layer between preemption points; by default as few as the tables hold.",
-        show_default=False)] = None,
+    strategy: StrategyOption = DEFAULT,
+    placed: PlacedOption = True,
+    every: EveryOption = None,
+    require_proof: RequireProofOption = False,
     cycles: Annotated[int | None, typer.Option(
         metavar="N", min=1, max=(1 << 31) - 1, help="Cycles to run at least; by default as the task set says.",
         show_default=False)] = None,
@@ -51,9 +55,9 @@ def host(
 
         derca host sim/tasksets/digits_tiny.toml --board icebreaker --port /dev/ttyUSB1
 
-        derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim --strategy joint
+        derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim
 
-        derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim --netlist --strategy joint
+        derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim --netlist
 
     [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
     """
@@ -62,7 +66,6 @@ def host(
     from derca_sim.csr.transport import AccessRefused, LinkError
     from derca_sim.events import write_log
     from derca_sim.model.taskset import load_taskset
-    from derca_sim.planning import compile_any
 
     from .rtl.build import BuildError
     from .session import judge, load, run
@@ -72,13 +75,14 @@ def host(
     if netlist and not sim:
         raise InputError("--netlist: allowed with --sim only")
     target = board_named(board)
-    with step("compiling the task set"):
-        platform = platform_file(target)
-        tasks = load_taskset(taskset, platform)
-        tasks = replace(tasks, tasks=tuple(replace(t, triggers=()) for t in tasks.tasks))
-        compiled = compile_any(tasks, strategy, every)
+    tasks = load_taskset(taskset, platform_file(target))
+    tasks = replace(tasks, tasks=tuple(replace(t, triggers=()) for t in tasks.tasks))
+    planned = plan(tasks, strategy, placed, every, require_proof)
+    compiled, proof = planned.compiled(), planned.proof
     horizon = cycles or tasks.horizon
-    folder = output or Path("out/host") / f"{tasks.name}-{target.name}-{compiled.strategy}"
+    folder = output or default_folder(
+        "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, cycles=cycles,
+        netlist=netlist, board=port is not None)
     with output_directory(folder) as place:
         try:
             with contextlib.ExitStack() as stack:
@@ -102,7 +106,8 @@ def host(
         summary = {
             "taskset": tasks.name, "board": target.name, "platform": compiled.platform.name,
             "simulated": ("netlist" if netlist else "RTL") if sim else None,
-            "strategy": compiled.strategy, "cycles": session.cycles, "deadline_misses": misses,
+            "strategy": compiled.strategy, "proof": proof.as_dict(), "cycles": session.cycles,
+            "deadline_misses": misses,
             "bit_exact": compared["bit_exact"], "events": len(session.events), "events_compared": compared["events"],
             "events_dropped": session.dropped, "differences": problems,
             "link": {"bytes_loaded": loaded, "bytes_per_second": round(loaded / seconds), "bytes": link.bytes,
@@ -117,7 +122,7 @@ def host(
     if as_json:
         print_json(summary)
     else:
-        _show(summary)
+        _show(summary, proof)
     if misses:
         problems.insert(0, f"deadlines missed: {misses}, skipped releases included")
     if problems:
@@ -142,22 +147,23 @@ def _bar(done: int, total: int, seconds: float) -> str:
     return f"[{'#' * full}{'.' * (30 - full)}] {done:,} of {total:,} bytes{rate}"
 
 
-def _show(s: dict) -> None:
-    """Print a run: a row per task, then what was compared."""
+def _show(s: dict, proof) -> None:
+    """Print a run: a row per task, what is proved, then what was compared."""
     simulated = f" (simulated {s['simulated']})" if s["simulated"] else ""
     show_table(
         f"{s['taskset']} on {s['board']}{simulated}: strategy {s['strategy']}, "
-        f"{s['cycles']:,} cycles",
+        f"{s['cycles']:,} cycles, {proof.title}",
         ["task", "period", "deadline", "jobs", "done", "worst", "missed", "overruns", "preempted"],
         [[t["name"], t["period"], t["deadline"], t["releases"], t["finishes"], t["worst_response"], t["misses"],
           t["overruns"], t.get("preemptions")] for t in s["tasks"]],
         caption="Cycles and counts, of the hardware's own registers or, where it has no statistics, of its events.",
     )
+    show_proof(proof)
     exact = {True: "bit-exact", False: "WRONG", None: "none to compare"}[s["bit_exact"]]
     lost = f"; {s['events_dropped']:,} did not fit the line" if s["events_dropped"] else ""
     link = s["link"]
     for name, text in (
-        ("deadlines", f"{s['deadline_misses']} missed" if s["deadline_misses"] else "all met"),
+        ("deadlines", met(s["deadline_misses"], sum(t["finishes"] for t in s["tasks"]))),
         ("results", f"{exact} (the last job of every task, against the integer model)"),
         ("events", f"{s['events']:,}{lost}; {s['events_compared']:,} compared with the golden model"),
         ("link", f"{link['bytes_per_second']:,} bytes per second while loading, {link['repeats']} requests repeated"),

@@ -7,21 +7,20 @@ from typing import Annotated
 import typer
 
 from derca_sim.errors import InputError
+from derca_sim.planning import DEFAULT
 
+from .folders import default_folder
 from .output import CheckFailed, JsonOption, output_directory, print_json, step, write_bytes
 from .overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform
+from .planned import EveryOption, PlacedOption, StrategyOption, plan
 from .run_output import FILES, show_run, write_files
 
 
 def run(
     taskset: Annotated[Path, typer.Argument(help="Task set TOML.", show_default=False)],
-    strategy: Annotated[str, typer.Option(
-        help="Preemption: np (none), lw (between layers), ir, ip, park (inside layers, always recompute, persist or "
-             "park), if (the cheapest of them at every point), joint (points and kinds chosen by the analysis)."
-    )] = "flexible",
-    every: Annotated[int | None, typer.Option(
-        metavar="N", help="Slices of a layer between preemption points; by default as few as the tables hold.",
-        show_default=False)] = None,
+    strategy: StrategyOption = DEFAULT,
+    placed: PlacedOption = True,
+    every: EveryOption = None,
     pipeline: PipelineOption = None,
     scheduler: SchedulerOption = None,
     release: ReleaseOption = None,
@@ -63,7 +62,6 @@ def run(
     [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
     """
     from derca_sim.model.taskset import load_taskset
-    from derca_sim.planning import compile_any
     from derca_sim.report.metrics import measure
 
     from .rtl.build import BuildError
@@ -72,11 +70,17 @@ def run(
     from .usage import show_usage, usage
 
     _check_options(pipeline, horizon, jitter, stall, seed)
-    with step("compiling the task set"):
-        tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
-        compiled = compile_any(tasks, strategy, every)
+    tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
+    planned = plan(tasks, strategy, placed, every)
+    compiled, proof = planned.compiled(), planned.proof
     platform, cycles = compiled.platform, horizon or tasks.horizon
-    folder = output or Path("out/run") / f"{tasks.name}-{compiled.strategy}-{platform.pipeline}"
+    folder = output or default_folder(
+        "run", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
+        all_points=not placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
+        seed=None if jitter is None else seed)
+    if jitter is not None:
+        proof = proof.and_beyond(f"this run delays every burst by 0 to {jitter} cycles more and withholds transfers "
+                                 f"with probability {stall:g}")
     if vcd:
         write_bytes(vcd, b"")  # a path that cannot be written is refused before the run
     noise = None if jitter is None else Jitter(jitter, stall, seed)
@@ -99,6 +103,7 @@ def run(
         metrics = measure(result.events, infos, cycles, platform.array.rows * platform.array.cols)
         summary = {
             "taskset": tasks.name, "platform": platform.name, "strategy": compiled.strategy,
+            "proof": proof.as_dict(),
             "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind, "release": platform.release.kind,
             "horizon": cycles,
             "memory": "fixed latency" if noise is None else asdict(noise),
@@ -117,11 +122,11 @@ def run(
         }
         problems = [*results.differences, *differences, *hardware_complaints(result)]
         with step("drawing the timeline"):
-            write_files(place, summary, result.events, infos, platform.clock_mhz)
+            write_files(place, summary, proof, result.events, infos, platform.clock_mhz)
     if as_json:
         print_json(summary)
     else:
-        show_run(summary)
+        show_run(summary, proof)
         if summary["usage"]:
             show_usage(summary["usage"])
     if metrics.deadline_misses:

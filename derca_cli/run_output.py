@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from .output import format_cell, show_table, stdout
+from .planned import show_proof
 
 #: What a run leaves in its folder.
 FILES = {
@@ -11,13 +12,20 @@ FILES = {
 }
 
 
-def write_files(place: Path, summary: dict, events, infos, clock_mhz: float) -> None:
+def met(misses: int, finished: int) -> str:
+    """What became of the deadlines of a run, in words."""
+    if misses:
+        return f"{misses} missed"
+    return "all met" if finished else "none judged: no job ended"
+
+
+def write_files(place: Path, summary: dict, proof, events, infos, clock_mhz: float) -> None:
     """Write the event log, the timelines and the summary into `place`."""
     from derca_sim.events import write_log
     from derca_sim.report.timeline import draw_timeline
 
     write_log(place / FILES["events"], events)
-    title = f"{summary['taskset']}, {summary['strategy']}, {summary['pipeline']}"
+    title = f"{summary['taskset']}, {summary['strategy']}, {summary['pipeline']}, {proof.title}"
     for key in ("timeline", "timeline_png"):
         draw_timeline(place / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
     (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
@@ -27,8 +35,9 @@ def _by_kind(preemptions: dict[str, int] | None) -> str | None:
     return None if preemptions is None else "/".join(map(str, preemptions.values()))
 
 
-def show_run(s: dict) -> None:
-    """Print a run: a row per task, then deadlines, and of results, events, array and speed what the run has."""
+def show_run(s: dict, proof) -> None:
+    """Print a run: a row per task, what is proved, then deadlines, and of results, events, array and speed what it has.
+    """
     with_labels = any("accuracy" in t for t in s["tasks"])
     columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", "L/R/P"]
     rows = []
@@ -43,13 +52,14 @@ def show_run(s: dict) -> None:
              None, s["deadline_misses"], _by_kind(s["preemptions"]), *([None] if with_labels else [])]
     show_table(
         f"{s['taskset']} on {s['platform']}: strategy {s['strategy']}, {s['pipeline']} pipeline, "
-        f"{s['horizon']:,} cycles",
+        f"{s['horizon']:,} cycles, {proof.title}",
         [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
         caption="Periods, deadlines, worst and mean response in cycles. L/R/P: how often jobs were preempted, by kind: "
                 + ("not told with platform.trace.enabled = false" if s["preemptions"] is None
                    else ", ".join(s["preemptions"])) + ".",
     )
-    lines = [("deadlines", f"{s['deadline_misses']} missed" if s["deadline_misses"] else "all met")]
+    show_proof(proof)
+    lines = [("deadlines", met(s["deadline_misses"], sum(t["finished"] for t in s["tasks"])))]
     if "bit_exact" in s:
         exact = {True: "bit-exact", False: "WRONG", None: "none to compare"}[s["bit_exact"]]
         lines.append(("results", f"{exact} ({s['jobs_checked']} jobs compared with the integer model)"))

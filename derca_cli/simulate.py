@@ -9,18 +9,20 @@ import numpy as np
 import typer
 
 from derca_sim.errors import InputError
+from derca_sim.planning import DEFAULT
 
+from .folders import default_folder
 from .output import CheckFailed, JsonOption, output_directory, print_json, show_table, step
 from .overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform
+from .planned import EveryOption, PlacedOption, StrategyOption, plan
 from .run_output import FILES, show_run, write_files
 
 
 def simulate(
     taskset: Annotated[Path, typer.Argument(help="Task set TOML.", show_default=False)],
-    strategy: Annotated[str, typer.Option(help="np, lw, ir, ip, park, if, or joint, as for `derca run`.")] = "flexible",
-    every: Annotated[int | None, typer.Option(
-        metavar="N", help="Slices of a layer between preemption points; by default as few as the tables hold.",
-        show_default=False)] = None,
+    strategy: StrategyOption = DEFAULT,
+    placed: PlacedOption = True,
+    every: EveryOption = None,
     pipeline: PipelineOption = None,
     scheduler: SchedulerOption = None,
     release: ReleaseOption = None,
@@ -52,18 +54,19 @@ def simulate(
     """
     from derca_sim.golden.machine import run as run_golden
     from derca_sim.model.taskset import load_taskset
-    from derca_sim.planning import compile_any
     from derca_sim.report.metrics import measure
 
     from .system import task_infos
 
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
-    with step("compiling the task set"):
-        tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
-        compiled = compile_any(tasks, strategy, every)
+    tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
+    planned = plan(tasks, strategy, placed, every)
+    compiled, proof = planned.compiled(), planned.proof
     platform, cycles = compiled.platform, horizon or tasks.horizon
-    folder = output or Path("out/simulate") / f"{tasks.name}-{compiled.strategy}-{platform.pipeline}"
+    folder = output or default_folder(
+        "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
+        all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None)
     with output_directory(folder) as place:
         started = time.perf_counter()
         with step(f"running {cycles:,} cycles of the golden machine"):
@@ -73,6 +76,7 @@ def simulate(
         metrics = measure(events, infos, cycles, platform.array.rows * platform.array.cols)
         summary = {
             "taskset": tasks.name, "platform": platform.name, "strategy": compiled.strategy,
+            "proof": proof.as_dict(),
             "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind,
             "release": platform.release.kind, "horizon": cycles, "deadline_misses": metrics.deadline_misses,
             "preemptions": metrics.preemptions, "pe_utilisation": metrics.pe_utilisation,
@@ -84,11 +88,11 @@ def simulate(
             with step(f"simulating {runs} runs with other arrivals") as progress:
                 summary["runs"] = _other_arrivals(compiled, cycles, runs, seed, progress)
         with step("drawing the timeline"):
-            write_files(place, summary, events, infos, platform.clock_mhz)
+            write_files(place, summary, proof, events, infos, platform.clock_mhz)
     if as_json:
         print_json(summary)
     else:
-        show_run(summary)
+        show_run(summary, proof)
         if runs:
             _show_runs(summary["runs"])
     problems = []

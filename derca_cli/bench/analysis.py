@@ -1,4 +1,4 @@
-"""`derca bench analysis`: verdicts per second, the whole of figure 11a, and memory against the hyperperiod."""
+"""`derca bench analysis`: verdicts per second, the slowest one, figure 11a as a whole, memory against hyperperiod."""
 
 import json
 import random
@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ..output import JsonOption, print_json, show_table, stdout, step, write_text
+from ..output import CheckFailed, JsonOption, print_json, show_table, stdout, step, write_text
+from .analysis_slowest import LIMIT, slowest
 
 #: Seconds the reference's public software needs for a verdict, on one core of such a machine: a run of the artifact
 #: DERCA_SW at cd08f0d over 1760 verdicts of two MLP1 tasks.
@@ -20,6 +21,9 @@ def analysis(
     seconds: Annotated[float, typer.Option(min=0.2, metavar="S", help="Time for each number of tasks.")] = 5.0,
     figure: Annotated[bool, typer.Option(
         "--figure/--no-figure", help="Also time figure 11a at its large size.")] = True,
+    sets: Annotated[int, typer.Option(
+        min=0, metavar="N", help="Task sets of either kind for each size and utilisation of the slowest verdict; 0 "
+                                 "leaves that out.")] = 2,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes for the figure.")] = 2,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Also write the result as JSON.", show_default=False)] = None,
@@ -28,14 +32,17 @@ def analysis(
     """How many schedulability verdicts a second, beside the reference's public software.
 
     Random sets of 2, 5 and 20 tasks of the reference's workloads at a utilisation of 0.9, every strategy in turn,
-    placement included; the whole of figure 11a at the paper's large size (21 utilisations x 100 sets x 8 strategies);
-    peak memory of one verdict for hyperperiods from 10^6 to 10^24 cycles.
+    placement included; the slowest verdict of 2 to 20 tasks at utilisations from 0.99 to 1.02, every strategy on every
+    platform of the experiments; the whole of figure 11a at the paper's large size (21 utilisations x 100 sets x 8
+    strategies); peak memory of one verdict for hyperperiods from 10^6 to 10^24 cycles.
 
     [bold]Examples[/bold]
 
         derca bench analysis
 
         derca bench analysis --seconds 1 --no-figure --json
+
+    [bold]Exit codes[/bold]  0 no verdict took over a second, 1 one did, 2 bad input.
     """
     rates = []
     for count in (2, 5, 20):
@@ -44,14 +51,26 @@ def analysis(
     with step("memory against the hyperperiod"):
         memory = [_peak(exponent) for exponent in (6, 12, 24)]
     result = {"verdicts": rates, "memory": memory, "reference_seconds_per_verdict": REFERENCE_SECONDS}
+    if sets:
+        with step("slowest verdict") as progress:
+            result["slowest"] = slowest(sets, progress.update)
     if figure:
         with step("figure 11a, large, 16,800 verdicts") as progress:
             result["fig11a_large"] = _figure(jobs, progress)
     if output is not None:
         write_text(output, json.dumps(result, indent=2) + "\n")
+    late = [f"a verdict took {row['seconds']} s, allowed is {LIMIT:g} s: {row}" for row in result.get("slowest", ())
+            if row["seconds"] > LIMIT]
     if as_json:
         print_json(result)
-        return
+    else:
+        _show(result)
+    if late:
+        raise CheckFailed(*late)
+
+
+def _show(result: dict) -> None:
+    rates, memory = result["verdicts"], result["memory"]
     show_table(
         "Schedulability verdicts", ["tasks", "verdicts", "per second", "times the reference"],
         [[r["tasks"], r["verdicts"], r["per_second"], r["times_reference"]] for r in rates],
@@ -60,7 +79,13 @@ def analysis(
     )
     show_table("Peak memory of one verdict", ["hyperperiod", "KiB"],
                [[f"10^{m['hyperperiod_exponent']}", m["peak_kib"]] for m in memory])
-    if figure:
+    if "slowest" in result:
+        show_table(
+            "Slowest verdict near full utilisation",
+            ["platform", "verdicts", "unknown", "seconds", "tasks", "utilisation", "workload", "strategy", "verdict"],
+            [list(row.values()) for row in result["slowest"]],
+            caption="Processor time of one verdict. unknown: the budget of steps was spent without a proof.")
+    if "fig11a_large" in result:
         f = result["fig11a_large"]
         stdout().print(f"fig11a large: {f['verdicts']:,} verdicts in {f['seconds']:.1f} s with {f['jobs']} processes, "
                        f"{f['times_reference']:,.0f} times the reference on as many cores",

@@ -33,6 +33,8 @@ def estimate(
     family: Annotated[list[str] | None, typer.Option(
         metavar="FAMILY", help="Only this device family; may be given again.", show_default=False)] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Syntheses at a time.")] = 2,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="FILE", help="Also write the result as JSON.", show_default=False)] = None,
     as_json: JsonOption = False,
 ):
     """Compare the estimate of area with the synthesis of many platforms, some of which it was not fitted to.
@@ -86,6 +88,8 @@ def estimate(
             result[key] = [row for row in before.get(key, []) if row["family"] not in families] + result[key]
         result["weights"] = {**before.get("weights", {}), **weights}
         write_text(Path(model.__file__).parent / "data" / model.COEFFICIENTS, json.dumps(result, indent=1) + "\n")
+    if output is not None:
+        write_text(output, json.dumps(result, indent=2) + "\n")
     if as_json:
         print_json(result)
     else:

@@ -10,8 +10,11 @@ import typer
 
 from derca_sim.errors import InputError
 from derca_sim.model.board import BOARDS
+from derca_sim.planning import DEFAULT
 
+from ..folders import default_folder
 from ..output import JsonOption, output_directory, print_json, show_table, stdout
+from ..planned import StrategyOption, show_proof
 
 #: The steps in their order; those from `LONG` on need --run.
 STEPS = ("analyse", "generate", "simulate", "estimate", "synthesise", "route", "pack", "report")
@@ -32,11 +35,9 @@ def build(
     skip: Annotated[list[str] | None, typer.Option(
         metavar="STEP", help=f"Leave out a step: {', '.join(SKIPPABLE)}; may be given again.",
         show_default=False)] = None,
-    strategy: Annotated[str, typer.Option(
-        help="np, lw, ir, ip, park, if, or joint: preemption points and strategies of the task set's tables.")
-    ] = "joint",
+    strategy: StrategyOption = DEFAULT,
     output: Annotated[Path | None, typer.Option(
-        "--output", "-o", metavar="DIR", help="Folder for the files; by default out/build/BOARD.",
+        "--output", "-o", metavar="DIR", help="Folder for the files; by default out/build/BOARD-TASKSET-STRATEGY.",
         show_default=False)] = None,
     as_json: JsonOption = False,
 ):
@@ -59,8 +60,8 @@ def build(
     [bold]Exit codes[/bold]  0 done, 1 no: deadlines, comparisons, area or clock rate, 2 bad input, 3 a tool is missing.
     """
     from derca_sim.model import board as boards
+    from derca_sim.planning import short_name
 
-    from ..analyze import checked_strategy
     from ..checkout import checkout_file
     from .flow import Request
     from .steps import Steps
@@ -69,7 +70,7 @@ def build(
     if unknown:
         raise InputError(f"--skip = {unknown[0]}: allowed are {', '.join(SKIPPABLE)}")
     chosen = boards.board(board)
-    request = Request(chosen, taskset or checkout_file("sim", "tasksets", chosen.taskset), checked_strategy(strategy))
+    request = Request(chosen, taskset or checkout_file("sim", "tasksets", chosen.taskset), short_name(strategy))
     steps = Steps(STEPS, frozenset(skip or ()))
     command = " ".join(["derca build", *([shlex.quote(str(taskset))] if taskset else []), f"--board {board} --run",
                         *(f"--skip {s}" for s in skip or ()), f"--seed {seed} --seeds {seeds} --strategy {strategy}",
@@ -82,7 +83,7 @@ def build(
         _show_plan(request, prepared, steps, command, as_json)
         return
     _make(request, prepared, steps, range(seed, seed + seeds), command,
-          output or Path("out/build") / chosen.name, as_json)
+          output or default_folder("build", chosen.name, request.tasks.name, request.strategy), as_json)
 
 
 def _prepare(request, steps) -> dict:
@@ -95,7 +96,7 @@ def _prepare(request, steps) -> dict:
         with steps.run("analyse") as running:
             out["analysis"] = running.used(flow.analyse(request, running.update))
             found = json.loads((out["analysis"] / flow.ANALYSIS).read_text())
-            running.detail = f"{found['verdict']}, load {found['utilisation']:.1%} with all charges"
+            running.detail = f"{found['proof']['verdict']}, load {found['utilisation']:.1%} with all charges"
     with steps.run("generate") as running:
         out["design"] = running.used(flow.generate(request, running.update))
         running.detail = f"{flow.DESIGN}, {(out['design'] / flow.DESIGN).stat().st_size / 1e6:.1f} MB"
@@ -124,13 +125,15 @@ def _show_plan(request, prepared: dict, steps, command: str, as_json: bool) -> N
     if as_json:
         print_json({"board": board.name, "taskset": request.tasks.name, "platform": request.platform.name,
                     "estimate": total, "available": board.available, "expected_seconds": times,
-                    "steps": [vars(r) for r in steps.records], "dry_run": True, "command": command})
+                    "steps": [vars(r) for r in steps.records], "dry_run": True, "command": command,
+                    "strategy": request.strategy, "proof": request.plan.proof.as_dict()})
         return
     if total:
         show_table(f"Estimated for {board.title}", ["kind", "estimated", "available", "use"], use(total, board))
     show_table("Steps", ["step", "state", "time", "result"], step_rows([*steps.records, *planned]),
                caption="Times of planned steps are expected ones on an idle machine, with one seed. "
                        "What earlier runs have kept takes no time.")
+    show_proof(request.plan.proof)
     more = f"About {duration(sum(times.values()))} more" if times else "All of it"
     stdout().print(f"Dry run: nothing was synthesised or written. {more} with\n  {command}", markup=False,
                    soft_wrap=True)
@@ -160,18 +163,19 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
         running.detail = f"{packed.name}, {packed.stat().st_size:,} bytes"
     bitstream = output / packed.name
     program = board.program.format(bitstream)
-    title = f"{board.title}: {request.tasks.name} on {request.platform.name}"
+    proof = request.plan.proof
+    title = f"{board.title}: {request.tasks.name} on {request.platform.name}, {proof.title}"
     with output_directory(output) as folder:
         with steps.run("report") as running:
             for source in (packed, constraints_file(board), runs[-1].folder / nextpnr.LOG):
                 shutil.copyfile(source, folder / source.name)
             shutil.copyfile(runs[-1].folder / nextpnr.REPORT, folder / "nextpnr.json")
             if "analysis" in prepared:
-                for name in (flow.ANALYSIS, "host_writes.txt", "memory.bin"):
+                for name in (flow.ANALYSIS, "host_writes.txt", "memory.bin", "proof.json"):
                     shutil.copyfile(prepared["analysis"] / name, folder / name)
             running.detail = str(output / "report.md")
         text = summary.markdown(title, made.rows, made.total, prepared.get("estimate"), board, runs, steps.records,
-                                program, command)
+                                program, command, proof)
         (folder / "report.md").write_text(text)
         result = manifest(request, command, made, runs, steps.records, folder)
         (folder / "manifest.json").write_text(json.dumps(result, indent=2) + "\n")
@@ -186,4 +190,5 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
                    summary.estimated(prepared["estimate"], made.total))
     show_table("Clock rates in MHz", ["seed", "clock", "reached", "requested"], summary.clock_rows(runs))
     show_table("Steps", ["step", "state", "time", "result"], summary.step_rows(steps.records))
+    show_proof(proof)
     stdout().print(f"Written to {output}. Program the board with\n  {program}", markup=False, soft_wrap=True)

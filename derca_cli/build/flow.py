@@ -70,13 +70,14 @@ def analyse(request: Request, progress: Progress) -> Path:
 
     def fill(work: Path) -> None:
         plan = request.plan
-        (work / ANALYSIS).write_text(json.dumps(summary_of(plan, request.strategy, True), indent=1) + "\n")
-        write_tables(work, plan.compiled())
+        (work / ANALYSIS).write_text(json.dumps(summary_of(plan), indent=1) + "\n")
+        write_tables(work, plan.compiled(), plan.proof)
 
     done = cached(PART, ["analyse", *request.software()], fill)
     found = json.loads((done / ANALYSIS).read_text())
-    if found["verdict"] != "schedulable":
-        raise CheckFailed(f"{request.taskset} on {request.platform.name}: {found['verdict']}: {found['reason']}; "
+    if found["proof"]["verdict"] != "proved":
+        raise CheckFailed(f"{request.taskset} on {request.platform.name}: {found['proof']['verdict']}: "
+                          f"{found['reason']}; "
                           "to build all the same, add --skip analyse")
     return done
 
@@ -111,18 +112,17 @@ def simulate(request: Request, progress: Progress) -> Path:
 
 
 def _run(request: Request, progress: Progress) -> dict:
-    from derca_sim.planning import analyse_taskset
+    from derca_sim.compile.compiler import compile_points
     from derca_sim.report.metrics import measure
 
     from ..rtl.build import BuildError
     from ..rtl.simulate import RtlError
     from ..system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
-    plan = request.plan
-    platform = request.platform
+    platform, horizon = request.platform, request.tasks.horizon
+    compiled = request.plan.compiled()
     if not platform.trace.enabled:
         watched = platform.model_copy(update={"trace": platform.trace.model_copy(update={"enabled": True})})
-        plan = analyse_taskset(replace(request.tasks, platform=watched), request.strategy)
-    compiled, horizon = plan.compiled(), request.tasks.horizon
+        compiled = compile_points(replace(request.tasks, platform=watched), request.strategy, request.plan.points())
     try:
         result = run_rtl(compiled, horizon, progress=progress)
     except (RtlError, BuildError) as e:

@@ -1,6 +1,7 @@
 """The report of a build: resources per module, use of the device, clock rates, the estimate's error, times."""
 
 from derca_sim.model.board import Board
+from derca_sim.proof import Proof
 
 from ..output import format_cell
 from ..resources import KINDS
@@ -31,13 +32,13 @@ def step_rows(records: list[Record]) -> list[list]:
 
 
 def markdown(title: str, rows: list[dict], total: dict, estimate: dict | None, board: Board, runs: list[Routed],
-             records: list[Record], program: str, command: str) -> str:
+             records: list[Record], program: str, command: str, proof: Proof) -> str:
     """The report as Markdown."""
     run = runs[-1]
     paths = [[name, path["logic_ns"], path["wires_ns"], path["cells"], " -> ".join(path["signals"])]
              for name, path in run.paths.items() if path]
     parts = [
-        f"# {title}", "",
+        f"# {title}", "", proof.markdown(),
         *_table("Modules, kept apart", ["module", *KINDS], [[r["module"], *(r[k] for k in KINDS)] for r in rows]),
         *_table("Netlist, dissolved", ["kind", "used", "available", "use"], use(total, board)),
         *(_table("Estimate before synthesis", ["kind", "estimated", "synthesised", "error"],

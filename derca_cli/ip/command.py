@@ -9,10 +9,13 @@ import typer
 from derca_hw.ip import check_base
 from derca_sim.errors import InputError
 from derca_sim.model.board import board as board_named
+from derca_sim.planning import DEFAULT
+from derca_sim.proof import varying_memory
 
 from ..checkout import platform_file
-from ..generate import write_register_files, write_tables
+from ..generate import NOTHING_TO_PROVE, write_register_files, write_tables
 from ..output import JsonOption, output_directory, print_json, show_table, step
+from ..planned import PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
 from ..report import load_platform
 from .boards import BOARDS
 from .package import write_package
@@ -29,7 +32,9 @@ def ip(
     base: Annotated[str | None, typer.Option(
         metavar="ADDRESS", help="Where the accelerator's memory begins in that of the board; by default as the board's "
                                 "project has it.", show_default=False)] = None,
-    strategy: Annotated[str, typer.Option(help="Preemption, as for derca generate.")] = "flexible",
+    strategy: StrategyOption = DEFAULT,
+    placed: PlacedOption = True,
+    require_proof: RequireProofOption = False,
     as_json: JsonOption = False,
 ):
     """Package the accelerator as an IP for Vivado, with a project for a board of AMD.
@@ -43,7 +48,7 @@ def ip(
     lint.vlt, ip_lint.vlt
                         lint waivers: verilator --lint-only -Wall lint.vlt ip_lint.vlt ip/hdl/derca_ip.v
     README.md           how to use all this, with addresses and the ports
-    platform.json, registers.json, registers.md, derca.h, derca.svd, host_writes.txt, memory.bin
+    platform.json, registers.json, registers.md, derca.h, derca.svd, host_writes.txt, memory.bin, proof.json
                         as derca generate writes them
 
     The task set runs on the platform of the board, whatever platform it names. All files appear or none.
@@ -63,28 +68,32 @@ def ip(
         check_base(system, address)
     except ValueError as e:
         raise InputError(f"--{e}") from e
-    compiled = None
+    planned = proof = None
     if taskset is not None:
         from derca_sim.model.taskset import load_taskset
-        from derca_sim.planning import compile_any
 
-        with step("compiling the task set"):
-            compiled = compile_any(replace(load_taskset(taskset), platform=system), strategy)
+        planned = plan(replace(load_taskset(taskset), platform=system), strategy, placed, None, require_proof)
+        proof = planned.proof.and_beyond(varying_memory(system, target.memory))
+    elif require_proof:
+        raise InputError(NOTHING_TO_PROVE)
     with output_directory(output) as folder:
         with step("generating the hardware"):
-            write_package(folder, system, target, address)
+            write_package(folder, system, target, address, proof)
         write_register_files(folder, system)
-        if compiled:
-            write_tables(folder, compiled)
+        if planned:
+            write_tables(folder, planned.compiled(), proof)
         files = {str(f.relative_to(folder)): f.stat().st_size for f in sorted(folder.rglob("*")) if f.is_file()}
     if as_json:
         print_json({"board": target.name, "part": target.part, "platform": system.name,
                     "config_hash": f"{system.config_hash:08x}", "base": address, "output": str(output),
-                    "files": files})
-    else:
-        show_table(f"Written to {output}", ["file", "bytes"], [list(f) for f in files.items()],
-                   caption=f"{target.title}, platform {system.name}, configuration {system.config_hash:08x}; next: "
-                           f"vivado -mode batch -source {output / 'build.tcl'}")
+                    "proof": proof.as_dict() if proof else None, "files": files})
+        return
+    show_table(f"Written to {output}" + (f", {proof.title}" if proof else ""), ["file", "bytes"],
+               [list(f) for f in files.items()],
+               caption=f"{target.title}, platform {system.name}, configuration {system.config_hash:08x}; next: "
+                       f"vivado -mode batch -source {output / 'build.tcl'}")
+    if proof:
+        show_proof(proof)
 
 
 def _number(text: str) -> int:

@@ -8,6 +8,7 @@ from derca_hw.generate import ip_verilog
 from derca_hw.ip import TOP, window_bits
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg, register_map, start_value
+from derca_sim.proof import Proof
 
 from ..checkout import checkout_file
 from .boards import VendorBoard
@@ -20,8 +21,8 @@ from .readme import readme
 SCRIPTS = Path(__file__).parent / "tcl"
 
 
-def write_package(folder: Path, p: Platform, board: VendorBoard, base: int) -> None:
-    """Write the IP repository, the scripts, the pins and the README."""
+def write_package(folder: Path, p: Platform, board: VendorBoard, base: int, proof: Proof | None = None) -> None:
+    """Write the IP repository, the scripts, the pins and the README, which states the proof of a task set."""
     identity = Identity.of(p)
     verilog = ip_verilog(p, board.family, base)
     ports = ports_of(verilog, TOP)
@@ -32,7 +33,7 @@ def write_package(folder: Path, p: Platform, board: VendorBoard, base: int) -> N
         f"ip/{OUT_OF_CONTEXT}": _out_of_context(p),
         f"ip/{identity.page}": _PAGE,
         "settings.tcl": settings(p, board, base, interfaces),
-        "README.md": readme(p, board, base, interfaces),
+        "README.md": readme(p, board, base, interfaces, proof),
     }
     for name, text in files.items():
         path = folder / name

@@ -3,11 +3,18 @@
 from derca_hw.ip import EVENT_BITS, EVENT_OFFSETS, window_bits
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map, start_value
+from derca_sim.proof import Proof, varying_memory
 
 from .boards import VendorBoard
 from .component import Identity
 from .interfaces import Interface
 
+#: In place of what is proved.
+_NO_TASK_SET = """\
+## Deadlines
+
+This folder was made without a task set, so nothing is proved: `derca ip TASKSET` does that.
+"""
 #: How a host reaches registers and memory.
 _JTAG = """\
 There is no processor: the host is a computer at the JTAG cable. `vivado -mode batch -source run.tcl` configures the
@@ -18,8 +25,9 @@ metal, keep the linker out of it. The port to the DDR is not coherent: flush and
 accelerator reads and writes. `interrupt` arrives at `pl_ps_irq0`."""
 
 
-def readme(p: Platform, board: VendorBoard, base: int, interfaces: dict[str, Interface]) -> str:
-    """Commands, addresses, interfaces."""
+def readme(p: Platform, board: VendorBoard, base: int, interfaces: dict[str, Interface],
+           proof: Proof | None = None) -> str:
+    """Commands, addresses, what is proved of the task set, interfaces."""
     identity, registers = Identity.of(p), register_map(p)
     rows = "\n".join(f"| `{i.name}` | {i.type} | {i.mode} | {len(i.ports)} |" for i in interfaces.values())
     triggers = "`trigger_valid` with `trigger_task` releases" if p.release.kind == "swept" else "`trigger` releases"
@@ -68,9 +76,10 @@ Address 0 of tables and of `memory.bin` is the beginning of the memory window; t
 
 A host program copies `memory.bin` to the memory, makes the writes of `host_writes.txt` (address from the beginning of
 the registers, value), then writes {start_value(p)} to CONTROL. `derca.h` has the registers for C, `registers.md`
-explains them. The latency of the board's memory varies: cycles of the golden model are those of the platform's fixed
+explains them. Memory here is {varying_memory(p, board.memory)}: cycles of the golden model are those of the platform's
 latencies.
 
+{proof.markdown() if proof else _NO_TASK_SET}
 ## Interfaces
 
 | name | type | mode | ports |

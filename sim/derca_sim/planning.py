@@ -1,37 +1,84 @@
-"""From a task set to tables with a proof: candidate points, their prices on our hardware, the analysis, the plan."""
+"""From a task set to the one table that every command uses: candidate points, their prices, the analysis, the plan.
 
+Points are chosen by the analysis. Where it finds no proof, every candidate point of the strategy is in use, each in the
+way whose swap-in is cheapest; what is made of such a plan says that it is not proved.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+from .analysis.kinds import KINDS, limited
 from .analysis.model import Placement, System
-from .analysis.verdict import NOT_SCHEDULABLE, UNKNOWN, Verdict, analyse
+from .analysis.verdict import NOT_SCHEDULABLE, UNKNOWN, Verdict, analyse, least_relative_slack, unproved
 from .compile.compiler import Compiled, compile_points, compile_taskset
 from .compile.plan import TaskPlan
+from .compile.strategies import ALIASES
 from .errors import InputError
 from .events import Event, Kind
 from .golden.machine import run
 from .model.tables import Strategy
 from .model.taskset import TaskSet
+from .proof import Proof, assumptions
 from .timing.hardware import HardwareTiming
+
+#: The strategy of every command unless another is asked for.
+DEFAULT = "joint"
+#: Cycles of the golden machine that the search for a miss may take in all, and in one run.
+MISS_CYCLES, RUN_CYCLES = 2_000_000, 1_000_000
+
+
+def short_name(strategy: str) -> str:
+    """The name of a strategy in `KINDS`, given that or its full name.
+
+    Raises
+    ------
+    InputError
+        If there is no such strategy.
+    """
+    short = {full: alias for alias, full in ALIASES.items() if alias in KINDS}.get(strategy, strategy)
+    if short not in KINDS:
+        raise InputError(f'--strategy = "{strategy}": allowed are {", ".join(KINDS)}')
+    return short
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A task set analysed under a strategy: candidate points, prices, verdict."""
+    """A task set analysed under a strategy, a key of `KINDS`: candidate points, prices, verdict, tables."""
 
     candidates: Compiled
     system: System
     verdict: Verdict
+    strategy: str = DEFAULT
 
     def points(self) -> list[dict[tuple[int, int], Strategy]]:
         """The chosen points of each task as the compiler takes them: (layer, slices before) -> strategy."""
-        return [
-            _where(task, placement)
-            for task, placement in zip(self.candidates.tasks, self.verdict.placements, strict=True)
-        ]
+        return _points(self.candidates, self.verdict.placements)
 
     def compiled(self) -> Compiled:
-        """The tables with the chosen points."""
-        return compile_points(self.candidates.taskset, "joint", self.points())
+        """The tables with the chosen points.
+
+        Raises
+        ------
+        InputError
+            If the platform cannot hold them.
+        """
+        return self._compiled
+
+    @cached_property
+    def _compiled(self) -> Compiled:
+        return compile_points(self.candidates.taskset, self.strategy, self.points())
+
+    @cached_property
+    def proof(self) -> Proof:
+        """What is proved of these tables, or why nothing is."""
+        slack = least_relative_slack(self.system, self.verdict)
+        return Proof(self.verdict.word, self.verdict.reason, self.strategy, assumptions(self.candidates.platform),
+                     self.compiled().tables_hash, None if slack is None else float(slack))
+
+
+def _points(candidates: Compiled, placements: Sequence[Placement]) -> list[dict[tuple[int, int], Strategy]]:
+    return [_where(task, placement) for task, placement in zip(candidates.tasks, placements, strict=True)]
 
 
 def _where(task: TaskPlan, placement: Placement) -> dict[tuple[int, int], Strategy]:
@@ -42,22 +89,27 @@ def _where(task: TaskPlan, placement: Placement) -> dict[tuple[int, int], Strate
     return out
 
 
-def analyse_taskset(taskset: TaskSet, strategy: str = "joint", placed: bool = True, every: int | None = None) -> Plan:
+def analyse_taskset(taskset: TaskSet, strategy: str = DEFAULT, placed: bool = True, every: int | None = None) -> Plan:
     """Analyse a task set on its own platform.
 
     Parameters
     ----------
-    strategy : a key of `analysis.verdict.KINDS`.
-    placed : choose among the candidate points; otherwise all of them are in use.
+    strategy : a key of `analysis.verdict.KINDS`, or the full name of one.
+    placed : choose among the candidate points, or use all of them where that alone is proved; otherwise all of them
+        are in use. `joint` always chooses.
     every : slices between candidate points; default: as few as the platform's tables hold.
+
+    Raises
+    ------
+    InputError
+        If there is no such strategy, or the platform cannot hold the task set.
     """
-    policy = taskset.platform.scheduler.policies[0]
-    if policy != "edf":
-        raise InputError(f"platform.scheduler.policies[0] = {policy}: allowed is edf, the policy the analysis is for; "
-                         "other policies can be run (derca run, derca simulate)")
-    candidates = compile_taskset(taskset, "park" if strategy == "park" else "flexible", every)
+    strategy = short_name(strategy)
+    between_layers = strategy in ("np", "lw", "joint") and taskset.platform.preemption == "layer"
+    kind = "lw" if between_layers else "park" if strategy == "park" else "flexible"
+    candidates = compile_taskset(taskset, kind, every)
     system = HardwareTiming(candidates).system()
-    plan = Plan(candidates, system, analyse(system, strategy, placed))
+    plan = Plan(candidates, system, _verdict(candidates, system, strategy, placed), strategy)
     if plan.verdict.status != UNKNOWN:
         return plan
     miss = find_miss(plan)
@@ -66,30 +118,58 @@ def analyse_taskset(taskset: TaskSet, strategy: str = "joint", placed: bool = Tr
     return replace(plan, verdict=replace(plan.verdict, status=NOT_SCHEDULABLE, reason=miss))
 
 
+def _verdict(candidates: Compiled, system: System, strategy: str, placed: bool) -> Verdict:
+    policy = candidates.platform.scheduler.policies[0]
+    if policy != "edf":
+        return unproved(limited(system, strategy), why=(
+            f"platform.scheduler.policies[0] is {policy}, and the analysis is for edf"))
+
+    def fits(placements: Sequence[Placement]) -> bool:
+        try:
+            compile_points(candidates.taskset, strategy, _points(candidates, placements))
+        except InputError:
+            return False
+        return True
+
+    verdict = analyse(system, strategy, placed, fits=fits)
+    if verdict.schedulable or not placed or strategy in ("np", "joint"):
+        return verdict
+    every = analyse(system, strategy, False, fits=fits)
+    return every if every.schedulable else verdict
+
+
 def find_miss(plan: Plan) -> str | None:
     """A run of the golden machine, with the points of the plan, that misses a deadline, in words; None if none does.
 
-    Tried are all tasks released together, and each task together with the others just after its longest region began.
+    Tried are all tasks released together, and each task together with the others just after its longest region began,
+    within `MISS_CYCLES` in all.
     """
     tasks = plan.candidates.taskset.tasks
-    horizon = min(2_000_000, 2 * max(t.period for t in tasks) + max(t.deadline for t in tasks))
-    together = {t.index: 0 for t in tasks}
-    patterns = [("all tasks released together", together)]
-    for task, model, placement in zip(tasks, plan.system.tasks, plan.verdict.placements, strict=True):
-        regions = placement.regions(model)
-        longest = max(range(len(regions)), key=[r.length for r in regions].__getitem__)
-        alone = _run_from(plan, {task.index: 0}, 4 * task.period)
-        began = next((e.cycle for e in alone if e.kind == Kind.ISSUE and e.region == longest), None)
-        if began is not None:
-            others = {t.index: began if t.index != task.index else 0 for t in tasks}
-            name = f"{task.name} released at 0 and the others at {began}, just after its longest region began"
-            patterns.append((name, others))
-    for name, first in patterns:
+    horizon = min(RUN_CYCLES, 2 * max(t.period for t in tasks) + max(t.deadline for t in tasks))
+    left = MISS_CYCLES
+
+    def missed(name: str, first: dict[int, int]) -> str | None:
         for e in _run_from(plan, first, horizon):
             if e.kind in (Kind.MISS, Kind.OVERRUN):
                 what = "ends late" if e.kind == Kind.MISS else "is not over at the next release"
                 return f"with {name}, job {e.job} of {tasks[e.task].name} {what}, in cycle {e.cycle} (golden machine)"
-    return None
+        return None
+
+    found = missed("all tasks released together", {t.index: 0 for t in tasks})
+    for task, model, placement in zip(tasks, plan.system.tasks, plan.verdict.placements, strict=True):
+        alone = min(RUN_CYCLES, 4 * task.period)
+        left -= horizon + alone
+        if found or left < 0:
+            break
+        regions = placement.regions(model)
+        longest = max(range(len(regions)), key=[r.length for r in regions].__getitem__)
+        began = next((e.cycle for e in _run_from(plan, {task.index: 0}, alone)
+                      if e.kind == Kind.ISSUE and e.region == longest), None)
+        if began is not None:
+            others = {t.index: began if t.index != task.index else 0 for t in tasks}
+            found = missed(f"{task.name} released at 0 and the others at {began}, just after its longest region began",
+                           others)
+    return found
 
 
 def _run_from(plan: Plan, first: dict[int, int], horizon: int) -> list[Event]:
@@ -104,14 +184,9 @@ def _run_from(plan: Plan, first: dict[int, int], horizon: int) -> list[Event]:
     return run(released.compiled(), horizon)
 
 
-def compile_any(taskset: TaskSet, strategy: str = "flexible", every: int | None = None) -> Compiled:
-    """Compile under a strategy of the compiler, or under `joint` with the points the analysis chooses.
-
-    Where `joint` finds no proof, the points of its nearest attempt are used; without any, every candidate.
-    """
-    if strategy != "joint":
-        return compile_taskset(taskset, strategy, every)
-    return analyse_taskset(taskset, "joint", every=every).compiled()
+def compile_any(taskset: TaskSet, strategy: str = DEFAULT, every: int | None = None) -> Compiled:
+    """The tables of `analyse_taskset`, proved or not."""
+    return analyse_taskset(taskset, strategy, every=every).compiled()
 
 
 def describe_point(task: TaskPlan, block: int) -> str:

@@ -48,7 +48,7 @@ def most_preemptions(tasks: Sequence[TaskModel], index: int) -> int:
 
 def dearest_swap_outs(tasks: Sequence[TaskModel], placements: Sequence[Placement]) -> list[int]:
     """Per task, the dearest swap-out that the start of one of its jobs can cause."""
-    own = [max((c.option.swap_out for c in p.chosen), default=0) for p in placements]
+    own = [p.prices(t).dearest_out for t, p in zip(tasks, placements, strict=True)]
     return [
         max((own[k] for k, other in enumerate(tasks) if k != i and can_preempt(task, other)), default=0)
         for i, task in enumerate(tasks)
@@ -57,13 +57,12 @@ def dearest_swap_outs(tasks: Sequence[TaskModel], placements: Sequence[Placement
 
 def point_cost(task: TaskModel, placement: Placement, accounting: Accounting, preemptions: int) -> int:
     """What the points of `placement` add to the cost of a job, without the swap-out its start causes."""
-    swap_in = sum(c.option.swap_in for c in placement.chosen)
+    prices = placement.prices(task)
     if accounting is Accounting.PREEMPTOR:
-        return swap_in
-    both = [c.option.swap_in + c.option.swap_out for c in placement.chosen]
+        return prices.swap_in
     if accounting is Accounting.PREEMPTED:
-        return sum(both)
-    return min(sum(both), preemptions * max(both, default=0))
+        return prices.both
+    return min(prices.both, preemptions * prices.dearest)
 
 
 def charge(tasks: Sequence[TaskModel], placements: Sequence[Placement], accounting: Accounting) -> list[Charged]:
@@ -72,24 +71,22 @@ def charge(tasks: Sequence[TaskModel], placements: Sequence[Placement], accounti
     self_paid = accounting is not Accounting.PREEMPTOR
     out = []
     for i, (task, placement, head) in enumerate(zip(tasks, placements, heads, strict=True)):
-        cost = task.length + point_cost(task, placement, accounting, most_preemptions(tasks, i))
+        preemptions = most_preemptions(tasks, i) if accounting is Accounting.COUNT else 0
+        cost = task.length + point_cost(task, placement, accounting, preemptions)
         if not self_paid:
             cost += head
-        longest = 0
-        for region in placement.regions(task):
-            length = region.length + (region.before.swap_in if region.before else head)
-            if self_paid and region.after:
-                length += region.after.swap_out
-            longest = max(longest, length)
+        prices = placement.prices(task)
+        first, rest = (prices.first_paid, prices.rest_paid) if self_paid else (prices.first, prices.rest)
+        longest = max(first + head, rest)
         # The first region holds a swap-out that another job pays for: it may exceed the job's own cost, which the
         # monotonicity of the demand test needs as an upper bound of the region.
         out.append(Charged(task.name, task.period, task.deadline - task.jitter, max(cost, longest), longest))
     return out
 
 
-def without_prices(tasks: Sequence[TaskModel], placements: Sequence[Placement]) -> list[Charged]:
-    """The tasks as if preemption cost nothing and releases were seen at once: necessary for any schedule."""
-    return [
-        Charged(t.name, t.period, t.deadline, t.length, max(r.length for r in p.regions(t)))
-        for t, p in zip(tasks, placements, strict=True)
-    ]
+def without_prices(tasks: Sequence[TaskModel], longest: Sequence[int]) -> list[Charged]:
+    """The tasks as if preemption cost nothing and releases were seen at once: necessary for any schedule.
+
+    `longest[i]` is the longest part of a job of task i that cannot be divided.
+    """
+    return [Charged(t.name, t.period, t.deadline, t.length, q) for t, q in zip(tasks, longest, strict=True)]

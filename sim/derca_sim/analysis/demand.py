@@ -19,8 +19,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-#: Steps after which a search gives up; typical sets need fewer than 20.
-MAX_STEPS = 100_000
+from .budget import UNLIMITED_STEPS, Budget
+
+#: Deadlines after which one test gives up; typical sets need fewer than 20.
+MAX_STEPS = 4000
+#: Steps of the exact utilisation, for each task.
+EXACT_STEPS = 10
 #: "No limit" of a tolerance.
 UNLIMITED = 1 << 62
 
@@ -60,10 +64,14 @@ class Overheads:
 
     def rate(self) -> Fraction:
         """Share of time it takes."""
+        if not self.cost:
+            return Fraction(0)
         return self.cost * sum((Fraction(1, period) for period, _ in self.pattern), Fraction(0))
 
     def offset(self) -> Fraction:
         """`within(t)` is at most t * rate() + offset()."""
+        if not self.cost:
+            return Fraction(self.tail)
         each = sum((1 + Fraction(jitter, period) for period, jitter in self.pattern), Fraction(0))
         return self.tail + self.cost * each
 
@@ -98,11 +106,17 @@ class Answer:
 
 
 class Demand:
-    """Demand and blocking of one set of charged tasks. Every method is exact in integers."""
+    """Demand and blocking of one set of charged tasks. Every method is exact in integers.
 
-    def __init__(self, tasks: Sequence[Charged], overheads: Overheads = NO_OVERHEADS):
+    `budget` pays a step for each task at each deadline that `test` and `tolerance` look at, and some for each test.
+    """
+
+    def __init__(self, tasks: Sequence[Charged], overheads: Overheads = NO_OVERHEADS,
+                 budget: Budget = UNLIMITED_STEPS):
         self.tasks = sorted(tasks, key=lambda t: t.deadline)
         self.overheads = overheads
+        self._budget = budget
+        self._utilisation: Fraction | None = None
 
     def demand(self, t: int) -> int:
         """Cycles that must be served within a window of `t`."""
@@ -129,7 +143,9 @@ class Demand:
 
     def utilisation(self) -> Fraction:
         """Exact, scheduler time included."""
-        return sum((Fraction(task.cost, task.period) for task in self.tasks), self.overheads.rate())
+        if self._utilisation is None:
+            self._utilisation = sum((Fraction(t.cost, t.period) for t in self.tasks), self.overheads.rate())
+        return self._utilisation
 
     def overloaded(self) -> int:
         """-1, 0, 1: utilisation below, equal to, above 1. Exact; fast where it is not close."""
@@ -171,8 +187,9 @@ class Demand:
         return sum(
             (Fraction((t.period - t.deadline) * t.cost, t.period) for t in self.tasks), self.overheads.offset())
 
-    def test(self) -> Answer:
-        """The test for these costs and regions."""
+    def test(self, most: int = MAX_STEPS) -> Answer:
+        """The test for these costs and regions, which gives up after `most` deadlines."""
+        self._budget.spend(EXACT_STEPS * len(self.tasks))
         if self.overloaded() > 0:
             return Answer(False, self._overload(), f"utilisation {float(self.utilisation()):.4f} exceeds 1")
         first = self.tasks[0].deadline
@@ -181,8 +198,9 @@ class Demand:
         t, steps = self.previous_deadline(self.horizon() + 1), 0
         while t is not None and t >= first:
             steps += 1
-            if steps > MAX_STEPS:
-                return Answer(None, reason=f"gave up after {MAX_STEPS} steps of the demand test", steps=steps)
+            self._budget.spend(len(self.tasks))
+            if steps > most:
+                return Answer(None, reason=f"gave up after {most} deadlines of the demand test", steps=steps)
             h = self.load(t)
             if h > t:
                 return Answer(False, self.witness(self._failing_deadline(t)), "demand and blocking exceed time", steps)
@@ -219,6 +237,7 @@ class Demand:
             demand = self.demand(t)
             best = min(best, t - demand)
             steps += 1
+            self._budget.spend(len(self.tasks))
             if steps > MAX_STEPS:
                 return min(best, self._least_slack()), False
             t = self.previous_deadline(min(t, demand + best))

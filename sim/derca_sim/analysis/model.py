@@ -68,19 +68,20 @@ class TaskModel:
         return _ends(self.blocks)
 
 
-@by_identity(256)
+@by_identity(1024)
 def _ends(blocks: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(accumulate(blocks))
 
 
-@by_identity(256)
+@by_identity(1024)
 def _problem(blocks: tuple[int, ...], points: tuple[tuple[Option, ...], ...]) -> str | None:
     """What is wrong with the blocks and points of a task, if anything."""
     if not blocks or min(blocks) <= 0:
         return "blocks must be positive, there must be at least one"
     if len(points) != len(blocks) - 1:
         return f"{len(blocks)} blocks have {len(blocks) - 1} points"
-    if any(min(o.swap_in, o.swap_out) < 0 for at in points for o in at):
+    distinct = {id(at): at for at in points}  # most boundaries share their options
+    if any(min(o.swap_in, o.swap_out) < 0 for at in distinct.values() for o in at):
         return "prices must not be negative"
     return None
 
@@ -114,6 +115,10 @@ class Placement:
         """The non-preemptive regions of a job of `task`, in order."""
         return _regions(self.chosen, task.blocks)
 
+    def prices(self, task: TaskModel) -> "Prices":
+        """What the points add to a job of `task` and to its regions."""
+        return _prices(self.chosen, task.blocks)
+
 
 @by_identity(256)
 def _regions(chosen: tuple[Chosen, ...], blocks: tuple[int, ...]) -> tuple[Region, ...]:
@@ -125,6 +130,52 @@ def _regions(chosen: tuple[Chosen, ...], blocks: tuple[int, ...]) -> tuple[Regio
         out.append(Region(first, last, ends[last] - start, before, after))
         first, start, before = last + 1, ends[last], after
     return tuple(out)
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What a placement adds to a job and to its regions, in cycles.
+
+    `swap_in`, `both`: the sums over its points of swap-in, and of swap-in and swap-out. `dearest`, `dearest_out`: the
+    largest swap-in and swap-out together, and the largest swap-out. `first`, `rest`: the first region without, and the
+    longest other region with the swap-in before it; `first_paid`, `rest_paid`: with the swap-out after it as well.
+    """
+
+    swap_in: int
+    both: int
+    dearest: int
+    dearest_out: int
+    first: int
+    first_paid: int
+    rest: int
+    rest_paid: int
+
+
+@by_identity(2048)
+def _prices(chosen: tuple[Chosen, ...], blocks: tuple[int, ...]) -> Prices:
+    ends = _ends(blocks)
+    swap_in = both = dearest = dearest_out = first = first_paid = rest = rest_paid = 0
+    start = before = 0
+    for c in chosen:
+        option, end = c.option, ends[c.block]
+        out = option.swap_out
+        price = option.swap_in + out
+        swap_in += option.swap_in
+        both += price
+        dearest = max(dearest, price)
+        dearest_out = max(dearest_out, out)
+        if start:
+            rest = max(rest, end - start + before)
+            rest_paid = max(rest_paid, end - start + before + out)
+        else:
+            first, first_paid = end, end + out
+        start, before = end, option.swap_in
+    if start:
+        rest = max(rest, ends[-1] - start + before)
+        rest_paid = max(rest_paid, ends[-1] - start + before)
+    else:
+        first = first_paid = ends[-1]
+    return Prices(swap_in, both, dearest, dearest_out, first, first_paid, rest, rest_paid)
 
 
 @dataclass(frozen=True)

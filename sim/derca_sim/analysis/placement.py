@@ -1,9 +1,10 @@
 """Cheapest preemption points of one task under a bound on its regions."""
 
-import heapq
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .budget import UNLIMITED_STEPS, Budget
 from .model import Chosen, Option, Placement, TaskModel
 
 
@@ -23,62 +24,80 @@ class Pricing:
 CHARGE_PREEMPTOR = Pricing(lambda o: o.swap_in, lambda o: 0)
 #: Swap-out and swap-in are charged to the job that is preempted, and its regions end with the swap-out.
 CHARGE_PREEMPTED = Pricing(lambda o: o.swap_in + o.swap_out, lambda o: o.swap_out)
+#: Every point costs one; regions as with `CHARGE_PREEMPTED`.
+COUNTING = Pricing(lambda o: 1, lambda o: o.swap_out)
 
 
 def cheapest(task: TaskModel, longest: int, pricing: Pricing, head: int = 0,
-             allowed: Callable[[Option], bool] = lambda o: True) -> tuple[int, Placement] | None:
+             allowed: Callable[[Option], bool] = lambda o: True, budget: Budget = UNLIMITED_STEPS
+             ) -> tuple[int, Placement] | None:
     """The points that add least to a job's cost so that no region is longer than `longest`; None if there are none.
 
     Dynamic programme over the boundaries: a point may follow any earlier one whose region, its swap-in included, still
-    reaches it. Reachable predecessors are kept in a heap by cost; one that is out of reach stays so. The first region
-    also holds `head`. Of equally cheap placements the one with fewer points is taken.
+    reaches it. The first region also holds `head`. Of equally cheap placements one with the fewest points is taken.
+    `budget` pays a step for each option.
     """
     ends = task.ends
     total = ends[-1]
     if head + total <= longest:
         return 0, Placement()
-    # Heaps by tail: (cost, points, reach, node). A node is (block, option, its predecessor's node).
-    tails = {0, *(pricing.tail(o) for at in task.points for o in at if allowed(o))}
-    start = (0, 0, 0, longest - head, None)
-    heaps = {tail: [start] for tail in tails}
-    serial = 0
-
-    def best_before(end: int, tail: int):
-        heap = heaps[tail]
-        while heap and heap[0][3] < end + tail:
-            heapq.heappop(heap)
-        return heap[0] if heap else None
-
+    # Earlier points that no other beats, by reach: one that reaches further costs more. So the first that reaches far
+    # enough is the cheapest. A node is (cost, points, block, option, the node before).
+    reaches, nodes = [longest - head], [(0, 0, -1, None, None)]
+    useful: dict[int, list[tuple[int, int, int, Option]]] = {}
+    nearest = 0  # those before it reach no further boundary
     for block, options in enumerate(task.points):
-        end = ends[block]
-        new = []
-        for option in options:
-            if not allowed(option):
-                continue
-            before = best_before(end, pricing.tail(option))
-            if before is None:
-                continue
-            serial += 1
-            new.append((
-                before[0] + pricing.charge(option), before[1] + 1, serial, longest + end - option.swap_in,
-                (block, option, before[4]),
-            ))
-        for node in new:
-            for heap in heaps.values():
-                heapq.heappush(heap, node)
-    final = best_before(total, 0)
-    if final is None:
+        if not options:
+            continue
+        offers = useful.get(id(options))
+        if offers is None:
+            offers = useful[id(options)] = _offers([o for o in options if allowed(o)], pricing)
+        budget.spend(1 + len(offers))
+        end, new = ends[block], []
+        for charge, tail, swap_in, option in offers:
+            at = bisect_left(reaches, end + tail, nearest)
+            if at < len(reaches):
+                before = nodes[at]
+                new.append((longest + end - swap_in, (before[0] + charge, before[1] + 1, block, option, before)))
+        for reach, node in new:
+            _insert(reaches, nodes, nearest, reach, node)
+        nearest = bisect_left(reaches, end + 1, nearest)
+        if nearest == len(reaches):
+            return None
+    at = bisect_left(reaches, total, nearest)
+    if at == len(reaches):
         return None
-    chosen, node = [], final[4]
-    while node is not None:
-        chosen.append(Chosen(node[0], node[1]))
-        node = node[2]
-    return final[0], Placement(tuple(reversed(chosen)))
+    cost, chosen, node = nodes[at][0], [], nodes[at]
+    while node[4] is not None:
+        chosen.append(Chosen(node[2], node[3]))
+        node = node[4]
+    return cost, Placement(tuple(reversed(chosen)))
+
+
+def _offers(options: list[Option], pricing: Pricing) -> list[tuple[int, int, int, Option]]:
+    """(charge, tail, swap-in, option) of those that no other one at the same point beats in all three."""
+    out = []
+    for found in sorted(((pricing.charge(o), pricing.tail(o), o.swap_in, o) for o in options), key=lambda x: x[:3]):
+        if not any(c <= found[0] and t <= found[1] and s <= found[2] for c, t, s, _ in out):
+            out.append(found)
+    return out
+
+
+def _insert(reaches: list[int], nodes: list[tuple], nearest: int, reach: int, node: tuple) -> None:
+    """Keep a node unless one that reaches as far is as cheap; those that it beats go."""
+    at = bisect_left(reaches, reach, nearest)
+    if at < len(reaches) and nodes[at][:2] <= node[:2]:
+        return
+    stop = at + 1 if at < len(reaches) and reaches[at] == reach else at
+    while at > nearest and nodes[at - 1][:2] >= node[:2]:
+        at -= 1
+    reaches[at:stop] = [reach]
+    nodes[at:stop] = [node]
 
 
 def fewest_under_cap(task: TaskModel, longest: int, head: int, cap: int,
-                     allowed: Callable[[Option], bool] = lambda o: True) -> Placement | None:
+                     allowed: Callable[[Option], bool] = lambda o: True, budget: Budget = UNLIMITED_STEPS
+                     ) -> Placement | None:
     """Points whose swap-out and swap-in together stay within `cap` each, as few as possible; None if there are none."""
-    counting = Pricing(lambda o: 1, lambda o: o.swap_out)
-    found = cheapest(task, longest, counting, head, lambda o: allowed(o) and o.swap_in + o.swap_out <= cap)
+    found = cheapest(task, longest, COUNTING, head, lambda o: allowed(o) and o.swap_in + o.swap_out <= cap, budget)
     return None if found is None else found[1]

@@ -1,11 +1,12 @@
 """How close a schedulable set is to its limits: response-time bounds and slack of each task."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from .demand import Charged, Demand, Overheads
 from .model import Placement, System
-from .verdict import Verdict, overheads_of
+from .search import overheads_of
+from .slack import slack
+from .verdict import Verdict
 
 #: Most arrival offsets examined per task; beyond, the deadline is the bound.
 MAX_OFFSETS = 5000
@@ -78,17 +79,4 @@ def _response(system: System, charged: Sequence[Charged], overheads: Overheads, 
 
 def slacks(system: System, verdict: Verdict) -> list[int]:
     """Cycles by which every job of one task alone could be longer, the set still proved by the same charges."""
-    overheads = overheads_of(system)
-    charged = list(verdict.charged)
-    out = []
-    for i, task in enumerate(charged):
-        def fits(extra: int, i=i, task=task) -> bool:
-            longer = replace(task, cost=task.cost + extra)
-            return bool(Demand([*charged[:i], longer, *charged[i + 1:]], overheads).test().passed)
-
-        low, high = 0, task.period
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if fits(middle) else (low, middle - 1)
-        out.append(low)
-    return out
+    return [slack(verdict.charged, overheads_of(system), i) for i in range(len(verdict.charged))]

@@ -4,33 +4,30 @@ Strategies: `np` (no points), `lw` (the ends of layers), `ir`, `ip`, `park` (tho
 inside tiles that recompute, persist or park), `if` (flexible: the better of two heuristics, all recompute or each
 point's cheapest swap-in), `joint` (points and strategies chosen together). All but `np` exist without placement (every
 candidate point in use) and with it (the cheapest that tolerate the blocking of earlier deadlines).
+
+What every proof needs is looked at first, then placements are searched within a budget of steps. `joint` takes, of its
+own placements and those of all other strategies, the one that leaves the largest least relative slack.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, combinations_with_replacement
+from fractions import Fraction
 
-from ..model.tables import Strategy
-from .accounting import Accounting, can_preempt, charge, most_preemptions, point_cost, without_prices
-from .demand import UNLIMITED, Answer, Charged, Demand, Overheads, Witness
-from .memo import by_identity
-from .model import Chosen, Option, Placement, System, TaskModel, by_deadline
-from .placement import CHARGE_PREEMPTED, CHARGE_PREEMPTOR, cheapest, fewest_under_cap
+from .accounting import Accounting, charge, without_prices
+from .budget import UNLIMITED_STEPS, Budget, BudgetSpent
+from .demand import Answer, Charged, Demand, Witness
+from .kinds import KINDS, all_in_use, cheapest_everywhere, limited, longest_part, options_of
+from .model import Placement, System
+from .search import Search, Sought, overheads_of
+from .slack import least_relative
 
 SCHEDULABLE, NOT_SCHEDULABLE, UNKNOWN = "schedulable", "not schedulable", "unknown"
-
-#: Strategies and what they may do at a point.
-KINDS: dict[str, frozenset[Strategy]] = {
-    "np": frozenset(),
-    "lw": frozenset({Strategy.LAYER}),
-    "ir": frozenset({Strategy.LAYER, Strategy.RECOMPUTE}),
-    "ip": frozenset({Strategy.LAYER, Strategy.PERSIST}),
-    "park": frozenset({Strategy.LAYER, Strategy.PARK}),
-    "if": frozenset(Strategy),
-    "joint": frozenset(Strategy),
-}
-#: Most combinations of swap-out levels the joint search tries.
-MAX_LEVEL_CHOICES = 4000
+#: Steps of the search of one strategy, and of `joint` besides the searches of the others.
+STEPS, JOINT_STEPS = 150_000, 200_000
+#: Why a search ended without a proof.
+_SPENT = "no proof within the budget of steps: jobs alone would fit, and not all placements were tried"
+#: Halvings of the interval in which `joint` seeks the largest least relative slack.
+HALVINGS = 5
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,8 @@ class Verdict:
 
     `status` is SCHEDULABLE (proved, by `accounting`), NOT_SCHEDULABLE (a legal arrival pattern misses a deadline even
     if preemption were free: `witness`; only for systems whose lengths are exact), or UNKNOWN (`reason`; `witness` is
-    where the nearest proof fails).
+    where the proof of the points given fails). Without a proof the placements are every candidate point of the
+    strategy, each in the way of its cheapest swap-in. `open`: not every placement was tried, so a proof may exist.
     """
 
     status: str
@@ -48,45 +46,39 @@ class Verdict:
     charged: tuple[Charged, ...]
     accounting: Accounting | None = None
     witness: Witness | None = None
+    open: bool = False
 
     @property
     def schedulable(self) -> bool:
         """Proved."""
         return self.status == SCHEDULABLE
 
-
-def overheads_of(system: System) -> Overheads:
-    """What the system adds to every window."""
-    return Overheads(system.release_cost, tuple((t.period, t.jitter) for t in system.tasks), system.tail)
-
-
-def options_of(task: TaskModel, kinds: frozenset[Strategy], within_layers: bool = True) -> TaskModel:
-    """The task with only the options a strategy allows, only at the ends of layers unless `within_layers`."""
-    return replace(task, points=_only(task.points, kinds, None if within_layers else task.layer_ends))
+    @property
+    def word(self) -> str:
+        """In a word or two: `proved`, `disproved`, `not proved` (no proof exists of this kind) or `unknown`."""
+        if self.status == UNKNOWN:
+            return "unknown" if self.open else "not proved"
+        return "proved" if self.schedulable else "disproved"
 
 
-@by_identity(256)
-def _only(points: tuple, kinds: frozenset[Strategy], ends: frozenset[int] | None) -> tuple:
-    return tuple(
-        tuple(o for o in at if o.strategy in kinds) if ends is None or j in ends else ()
-        for j, at in enumerate(points)
-    )
+def least_relative_slack(system: System, verdict: Verdict) -> Fraction | None:
+    """The smallest of slack over deadline among the tasks; None without a proof."""
+    if not verdict.schedulable:
+        return None
+    return least_relative([t.deadline for t in system.tasks], verdict.charged, overheads_of(system))
 
 
-@by_identity(256)
-def _cheapest_everywhere(points: tuple) -> tuple:
-    """Points with only the option of the cheapest swap-in."""
-    return tuple((min(at, key=lambda o: (o.swap_in, o.swap_out)),) if at else () for at in points)
+#: Whether placements may be used, as far as that is not a question of time.
+Fits = Callable[[Sequence[Placement]], bool]
 
 
-@by_identity(256)
-def _all_in_use(points: tuple) -> Placement:
-    """Every point, in the way of its cheapest swap-in."""
-    return Placement(tuple(Chosen(j, at[0]) for j, at in enumerate(_cheapest_everywhere(points)) if at))
+def anything(placements: Sequence[Placement]) -> bool:
+    """Every placement may be used."""
+    return True
 
 
-def analyse(system: System, strategy: str, placed: bool = True,
-            accountings: Sequence[Accounting] = tuple(Accounting)) -> Verdict:
+def analyse(system: System, strategy: str, placed: bool = True, accountings: Sequence[Accounting] = tuple(Accounting),
+            fits: Fits = anything, first: bool = False) -> Verdict:
     """Decide schedulability.
 
     Parameters
@@ -94,41 +86,34 @@ def analyse(system: System, strategy: str, placed: bool = True,
     strategy : a key of `KINDS`; `joint` is always placed.
     placed : choose the points; otherwise every candidate point is in use.
     accountings : the ways of charging that may be used; a set that passes under any of them is schedulable.
+    fits : placements for which this is false are not used, such as those that the hardware's tables cannot hold.
+    first : `joint` takes the first proof that it finds, where only the answer matters.
+
+    Raises
+    ------
+    ValueError
+        If there is no such strategy, no accounting or no task.
     """
-    tasks = [options_of(t, KINDS[strategy], within_layers=strategy != "lw") for t in system.tasks]
-    limited = replace(system, tasks=tuple(tasks))
+    if strategy not in KINDS:
+        raise ValueError(f'strategy = "{strategy}": allowed are {", ".join(KINDS)}; the policy is always EDF')
+    if not system.tasks:
+        raise ValueError("system.tasks is empty: allowed are systems of at least one task")
+    if not accountings:
+        raise ValueError(f"accountings is empty: allowed are any of {', '.join(a.value for a in Accounting)}")
+    own = limited(system, strategy)
+    bare = Demand(without_prices(own.tasks, [longest_part(t) for t in own.tasks])).test()
+    if bare.passed is False:
+        return _refused(own, bare, accountings)
     if strategy == "joint":
-        # With jitter the caps are not exact, so what the other strategies would do is tried, too.
-        own = _placed(limited, accountings)
-        modes = ((s, p) for s in KINDS if s != "joint" for p in (True, False))
-        others = (c for s, p in modes for c in _candidates(system, s, p, accountings))
-        return _first_proof(system, chain(own, others), accountings, _ideal(limited))
-    ideal = _ideal(limited) if placed or strategy == "np" else None
-    return _first_proof(system, _candidates(system, strategy, placed, accountings), accountings, ideal)
-
-
-def _candidates(system: System, strategy: str, placed: bool, accountings: Sequence[Accounting]
-                ) -> Iterator[list[Placement]]:
-    """The placements a strategy other than `joint` tries."""
-    tasks = [options_of(t, KINDS[strategy], within_layers=strategy != "lw") for t in system.tasks]
-    if strategy == "if":
-        # Two heuristics, each of them tried: everything recomputed, or the cheaper swap-in at each point
-        recompute = [options_of(t, KINDS["ir"]) for t in tasks]
-        inclusive = [replace(t, points=_cheapest_everywhere(t.points)) for t in tasks]
-        variants = [recompute, inclusive]
-    else:
-        variants = [tasks]
-
-    for variant in variants:
-        if placed and strategy != "np":
-            yield from _placed(replace(system, tasks=tuple(variant)), accountings)
-        else:
-            yield [_all_in_use(t.points) for t in variant]
-
-
-def _ideal(system: System) -> list[Placement]:
-    """Every candidate point: with free preemption nothing is better."""
-    return [_all_in_use(t.points) for t in system.tasks]
+        return _joint(own, accountings, fits, first)
+    if not placed or strategy == "np":
+        for placements in _unplaced(own, strategy):
+            found = _first(own, placements, accountings, fits)
+            if found is not None:
+                return found
+        return unproved(own, accountings)
+    found, spent = _placed(own, strategy, accountings, fits)
+    return found or unproved(own, accountings, _SPENT if spent else None)
 
 
 def prove(system: System, placements: Sequence[Placement], accountings: Sequence[Accounting] = tuple(Accounting)
@@ -143,123 +128,149 @@ def prove(system: System, placements: Sequence[Placement], accountings: Sequence
     return None, charged, answer
 
 
-def _first_proof(system: System, candidates: Iterator[list[Placement]], accountings: Sequence[Accounting],
-                 ideal: list[Placement] | None) -> Verdict:
-    last = None
-    for placements in candidates:
-        accounting, charged, answer = prove(system, placements, accountings)
-        if accounting is not None:
-            return Verdict(
-                SCHEDULABLE, f"demand and blocking fit at every deadline ({accounting.value} pays)",
-                tuple(placements), tuple(charged), accounting,
-            )
-        last = placements, charged, answer
-    bare = Demand(without_prices(system.tasks, ideal if ideal is not None else last[0])).test()
-    if last is None:
-        last = ideal, without_prices(system.tasks, ideal), bare
-    placements, charged, answer = last
-    if bare.passed is False and system.exact:
-        return Verdict(NOT_SCHEDULABLE, f"even if preemption were free: {bare.reason}", tuple(placements),
-                       tuple(charged), None, bare.witness)
-    if bare.passed is False:
-        return Verdict(UNKNOWN, f"no proof: with the bounds of all lengths, {bare.reason}", tuple(placements),
-                       tuple(charged), None, bare.witness)
-    if bare.passed is None:
-        return Verdict(UNKNOWN, bare.reason, tuple(placements), tuple(charged))
-    reason = answer.reason if answer.passed is None else (
-        "no proof: jobs alone would fit, with preemption, releases and the way to memory charged they do not")
-    return Verdict(UNKNOWN, reason, tuple(placements), tuple(charged), None, answer.witness)
+def _proved(placements: Sequence[Placement], charged: Sequence[Charged], accounting: Accounting) -> Verdict:
+    return Verdict(SCHEDULABLE, f"demand and blocking fit at every deadline ({accounting.value} pays)",
+                   tuple(placements), tuple(charged), accounting)
 
 
-# -- placement over a set --------------------------------------------------------------------------------------------
+def _first(system: System, placements: Sequence[Placement], accountings: Sequence[Accounting],
+           fits: Fits) -> Verdict | None:
+    """The verdict on placements if they are proved."""
+    accounting, charged, _ = prove(system, placements, accountings)
+    return None if accounting is None or not fits(placements) else _proved(placements, charged, accounting)
 
 
-def _levels(system: System) -> list[int]:
-    """The distinct swap-out prices of all options, ascending, 0 included."""
-    return sorted({0, *(o.swap_out for t in system.tasks for at in t.points for o in at)})
+def _fallback(system: System) -> list[Placement]:
+    """The points in use without a proof."""
+    return [all_in_use(t) for t in system.tasks]
 
 
-def _level_choices(system: System) -> Iterator[list[int]]:
-    """Caps on the swap-outs the start of each task may cause, in order of deadline less jitter: non-increasing.
-
-    A job's start pays for the dearest swap-out of the tasks it can preempt: the later its deadline, the fewer.
-    """
-    levels = _levels(system)
-    n = len(system.tasks) + any(t.jitter for t in system.tasks)  # without jitter, the last can preempt nobody
-    while True:
-        count = 1
-        for i in range(n - 1):
-            count = count * (len(levels) + i) // (i + 1)
-        if count <= MAX_LEVEL_CHOICES or len(levels) <= 2:
-            break
-        levels = levels[::2] + ([levels[-1]] if len(levels) % 2 == 0 else [])  # coarser caps stay sound
-    for ascending in combinations_with_replacement(levels, n - 1):
-        yield [*reversed(ascending), 0][:len(system.tasks)]
+def _refused(system: System, bare: Answer, accountings: Sequence[Accounting]) -> Verdict:
+    """What cannot be scheduled even if preemption were free."""
+    placements = _fallback(system)
+    status, how = (NOT_SCHEDULABLE, "even if preemption were free:") if system.exact else (
+        UNKNOWN, "no proof: with the bounds of all lengths,")
+    return Verdict(status, f"{how} {bare.reason}", tuple(placements),
+                   tuple(charge(system.tasks, placements, accountings[-1])), None, bare.witness)
 
 
-def _placed(system: System, accountings: Sequence[Accounting]) -> Iterator[list[Placement]]:
-    """Placements of a set, for each way of charging and each choice of caps; first those most likely to pass."""
-    for caps in _level_choices(system):
-        for accounting in accountings:
-            found = _place_all(system, caps, accounting)
+def unproved(system: System, accountings: Sequence[Accounting] = tuple(Accounting), why: str | None = None) -> Verdict:
+    """The verdict without a proof: every candidate point in use. `why` not all was tried, if so."""
+    placements = _fallback(system)
+    _, charged, answer = prove(system, placements, accountings)
+    if why is None and answer.passed is None:
+        why = answer.reason
+    reason = why or ("no proof: jobs alone would fit, with preemption, releases and the way to memory charged they do "
+                     "not")
+    return Verdict(UNKNOWN, reason, tuple(placements), tuple(charged), None, answer.witness, why is not None)
+
+
+def _unplaced(system: System, strategy: str) -> Iterator[list[Placement]]:
+    """Every candidate point in use; `if` has two ways."""
+    if strategy == "if":
+        yield [all_in_use(options_of(t, KINDS["ir"])) for t in system.tasks]
+    yield _fallback(system)
+
+
+def _variants(system: System, strategy: str) -> list[System]:
+    """What a strategy places, one after the other: `if` tries two heuristics."""
+    if strategy != "if":
+        return [system]
+    return [limited(system, "ir"), replace(system, tasks=tuple(cheapest_everywhere(t) for t in system.tasks))]
+
+
+def _placed(system: System, strategy: str, accountings: Sequence[Accounting], fits: Fits
+            ) -> tuple[Verdict | None, bool]:
+    """The first proof of a strategy other than `joint`, and whether the budget was spent without one."""
+    variants, spent = _variants(system, strategy), False
+    for variant in variants:
+        search = Search(variant, Budget(STEPS // len(variants)))
+        try:
+            for _, _, placements in search.placements(search.sought(accountings)):
+                found = _first(system, placements, accountings, fits)
+                if found is not None:
+                    return found, False
+        except BudgetSpent:
+            spent = True
+    return None, spent
+
+
+class _Best:
+    """The proof with the largest least relative slack so far."""
+
+    def __init__(self, system: System, accountings: Sequence[Accounting], fits: Fits):
+        self._system, self._accountings, self._fits = system, accountings, fits
+        self._overheads = overheads_of(system)
+        self._deadlines = [t.deadline for t in system.tasks]
+        self.slack: Fraction | None = None
+        self.verdict: Verdict | None = None
+
+    def offer(self, placements: Sequence[Placement], budget: Budget = UNLIMITED_STEPS) -> None:
+        """Take placements if they are proved with more slack."""
+        budget.spend(sum(len(p.chosen) for p in placements))
+        for accounting in self._accountings:
+            charged = charge(self._system.tasks, placements, accounting)
+            if not Demand(charged, self._overheads, budget).test().passed:
+                continue
+            least = least_relative(self._deadlines, charged, self._overheads, self.slack, budget)
+            if least is not None:
+                if not self._fits(placements):
+                    return
+                self.slack, self.verdict = least, _proved(placements, charged, accounting)
+
+
+def _joint(system: System, accountings: Sequence[Accounting], fits: Fits, first: bool) -> Verdict:
+    search, best, spent = Search(system, Budget(JOINT_STEPS)), _Best(system, accountings, fits), False
+    try:
+        sought = search.sought(accountings)
+        if not sought:
+            return unproved(system, accountings)
+        if first:
+            for _, _, placements in search.placements(sought):
+                found = _first(system, placements, accountings, fits)
+                if found is not None:
+                    return found
+    except BudgetSpent:
+        sought, spent = [], True
+    for placements in _of_others(system, accountings, fits):
+        best.offer(placements)
+        if first and best.verdict is not None:
+            return best.verdict
+    try:
+        _improve(search, sought, best)
+    except BudgetSpent:
+        spent = True
+    return best.verdict or unproved(system, accountings, _SPENT if spent else None)
+
+
+def _of_others(system: System, accountings: Sequence[Accounting], fits: Fits) -> Iterator[Sequence[Placement]]:
+    """What every other strategy would use: all of its points, and the placement with which it finds its proof."""
+    for strategy in KINDS:
+        if strategy != "joint":
+            own = limited(system, strategy)
+            yield from _unplaced(own, strategy)
+            found = _placed(own, strategy, accountings, fits)[0] if strategy != "np" else None
             if found is not None:
-                yield found
+                yield found.placements
 
 
-def _place_all(system: System, caps: list[int], accounting: Accounting) -> list[Placement] | None:
-    """Place in order of deadlines, each task against the tolerance of those before it; None if one cannot be."""
-    tasks = system.tasks
-    order = by_deadline(tasks)
-    heads = dict(zip(sorted(order, key=lambda i: tasks[i].deadline - tasks[i].jitter), caps, strict=True))
-    overheads = overheads_of(system)
-    placements: list[Placement | None] = [None] * len(order)
-    charged: list[Charged] = []
-    demand = Demand((), overheads)
-    for i in order:
-        task = tasks[i]
-        longest = UNLIMITED
-        if charged:
-            longest = demand.tolerance(task.deadline - task.jitter)[0] + 1
-            if longest < 1:
-                return None
-        head = heads[i]
-        allowed_out = min((heads[k] for k in order if k != i and can_preempt(tasks[k], task)), default=UNLIMITED)
-        preemptions = most_preemptions(tasks, i)
-        placement = _place_one(task, longest, head, allowed_out, accounting, preemptions)
-        if placement is None:
-            return None
-        placements[i] = placement
-        cost = task.length + point_cost(task, placement, accounting, preemptions)
-        if accounting is Accounting.PREEMPTOR:
-            cost += head
-        charged.append(Charged(task.name, task.period, task.deadline - task.jitter, cost, 1))
-        demand = Demand(charged, overheads)
-        if demand.overloaded() > 0:
-            return None
-    return placements
+def _improve(search: Search, sought: Sequence[Sought], best: _Best) -> None:
+    """Offer placements of the search, and where one is proved those that leave more slack than the best so far.
 
-
-def _place_one(task: TaskModel, longest: int, head: int, allowed_out: int, accounting: Accounting,
-               preemptions: int) -> Placement | None:
-    def allowed(option: Option) -> bool:
-        return option.swap_out <= allowed_out
-
-    pricing = CHARGE_PREEMPTOR if accounting is Accounting.PREEMPTOR else CHARGE_PREEMPTED
-    found = cheapest(task, longest, pricing, head, allowed)
-    if found is None:
-        return None
-    best, placement = found
-    if accounting is Accounting.COUNT:
-        prices = sorted({o.swap_in + o.swap_out for at in task.points for o in at})
-        low, high = 0, len(prices) - 1
-        while low < high:  # the smallest dearest point with which the regions are short enough
-            middle = (low + high) // 2
-            if fewest_under_cap(task, longest, head, prices[middle], allowed) is None:
-                low = middle + 1
+    Raises
+    ------
+    BudgetSpent
+        When the budget is; the best so far stands.
+    """
+    most = {one.accounting: search.most_slack(one) for one in sought}
+    for heads, one, placements in search.placements(sought):
+        best.offer(placements, search.budget)
+        middle, high = best.slack, most[one.accounting]
+        for _ in range(1 + HALVINGS if best.slack is not None else 0):
+            if middle >= high or (found := search.with_slack(heads, one, middle)) is None:
+                high = min(high, middle)
             else:
-                high = middle
-        if prices and preemptions * prices[low] < best:
-            capped = fewest_under_cap(task, longest, head, prices[low], allowed)
-            if capped is not None:
-                return capped
-    return placement
+                best.offer(found, search.budget)
+            middle = (best.slack + high) / 2
+            if high <= best.slack:
+                break

@@ -1,5 +1,6 @@
 """From a task set to everything a run needs: plans, table rows, memory image, host writes, expected results."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,6 +69,16 @@ class Compiled:
     def host_writes(self) -> list[tuple[int, int]]:
         """(byte address, 32-bit value) of the AXI4-Lite writes before the start."""
         return tables.host_writes(self.platform, self.layer_rows, self.entry_rows, self.index_rows, self.tasks)
+
+    @cached_property
+    def tables_text(self) -> str:
+        """`host_writes`, a line for each: address and value in hex."""
+        return "".join(f"{address:08x} {value:08x}\n" for address, value in self.host_writes())
+
+    @cached_property
+    def tables_hash(self) -> str:
+        """What identifies tables and task registers: SHA-256 of `tables_text`."""
+        return hashlib.sha256(self.tables_text.encode()).hexdigest()
 
     @cached_property
     def _expected(self) -> dict[int, list[np.ndarray]]:

@@ -33,8 +33,8 @@ class Series:
     rules: tuple[Accounting, ...] = OUR_RULES
 
     def verdict(self, tasks: Sequence[TaskSpec]) -> Verdict:
-        """The answer for a task set."""
-        return analyse(system(self.model, tasks), self.strategy, self.placed, self.rules)
+        """The answer for a task set; any proof will do."""
+        return analyse(system(self.model, tasks), self.strategy, self.placed, self.rules, first=True)
 
 
 #: Strategies of the paper, under its rules and its cost model.
@@ -51,7 +51,9 @@ PAPER_SERIES = {
 #: What we add to them.
 OUR_SERIES = {
     "joint": Series("placement and strategy together, on the reference's hardware", PLAIN, "joint", True),
-    "improved": Series("joint, with our accelerator's improvements", IMPROVED, "joint", True),
+    "improved": Series("joint, with our accelerator's improvements (sums dropped in no time, persisted in the "
+                       "background, reloaded at the read bandwidth; finished tiles stored as outputs; stores divided "
+                       "at bursts)", IMPROVED, "joint", True),
     "improved-decoupled": Series("joint, with the improvements and decoupled engines, whose jobs can be shorter",
                                  DECOUPLED, "joint", True),
     "ceiling": Series("if preemption and scheduling took no time, in lock-step", CEILING, "joint", True),

@@ -230,6 +230,7 @@ def _shape(model: Vck190, layers: tuple[Shape, ...], strategies: frozenset[Strat
     first_need = profiles[0].first_need
     blocks: list[int] = []
     points: list[tuple[Option, ...]] = []
+    shared: dict[tuple[Option, ...], tuple[Option, ...]] = {}  # equal options are one object: looked at once
     elapsed = 0
     for i, profile in enumerate(profiles):
         if i:
@@ -242,5 +243,6 @@ def _shape(model: Vck190, layers: tuple[Shape, ...], strategies: frozenset[Strat
             elapsed += block
             if at is not None:
                 found = model.options(at, elapsed, first_need, window)
-                points.append(tuple(o for o in found if o.strategy in strategies))
+                offered = tuple(o for o in found if o.strategy in strategies)
+                points.append(shared.setdefault(offered, offered))
     return tuple(blocks), tuple(points)

@@ -1,0 +1,82 @@
+"""What each strategy may do at a preemption point, and the points of a task as a strategy sees them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..model.tables import Strategy
+from .memo import by_identity
+from .model import Chosen, Option, Placement, System, TaskModel
+
+#: Strategies and what they may do at a point.
+KINDS: dict[str, frozenset[Strategy]] = {
+    "np": frozenset(),
+    "lw": frozenset({Strategy.LAYER}),
+    "ir": frozenset({Strategy.LAYER, Strategy.RECOMPUTE}),
+    "ip": frozenset({Strategy.LAYER, Strategy.PERSIST}),
+    "park": frozenset({Strategy.LAYER, Strategy.PARK}),
+    "if": frozenset(Strategy),
+    "joint": frozenset(Strategy),
+}
+#: The options at one boundary.
+Options = tuple[Option, ...]
+
+
+def options_of(task: TaskModel, kinds: frozenset[Strategy], within_layers: bool = True) -> TaskModel:
+    """The task with only the options a strategy allows, only at the ends of layers unless `within_layers`."""
+    if within_layers and kinds == frozenset(Strategy):
+        return task
+    return replace(task, points=_only(task.points, kinds, None if within_layers else task.layer_ends))
+
+
+def limited(system: System, strategy: str) -> System:
+    """The system with only the options of a strategy, a key of `KINDS`."""
+    return replace(system, tasks=tuple(
+        options_of(t, KINDS[strategy], within_layers=strategy != "lw") for t in system.tasks))
+
+
+def cheapest_everywhere(task: TaskModel) -> TaskModel:
+    """The task with only the option of the cheapest swap-in at each point."""
+    return replace(task, points=_cheapest_everywhere(task.points))
+
+
+def all_in_use(task: TaskModel) -> Placement:
+    """Every point, in the way of its cheapest swap-in."""
+    return _all_in_use(task.points)
+
+
+def longest_part(task: TaskModel) -> int:
+    """Cycles of the longest part of a job without a candidate point."""
+    return _longest_part(task.points, task.blocks)
+
+
+def _each(points: tuple[Options, ...], change: Callable[[Options], Options]) -> tuple[Options, ...]:
+    """Every boundary changed; boundaries that share their options still do."""
+    changed = {id(at): change(at) for at in points}
+    return tuple(changed[id(at)] for at in points)
+
+
+@by_identity(1024)
+def _only(points: tuple[Options, ...], kinds: frozenset[Strategy], ends: frozenset[int] | None) -> tuple[Options, ...]:
+    found = _each(points, lambda at: tuple(o for o in at if o.strategy in kinds))
+    return found if ends is None else tuple(at if j in ends else () for j, at in enumerate(found))
+
+
+@by_identity(1024)
+def _cheapest_everywhere(points: tuple[Options, ...]) -> tuple[Options, ...]:
+    return _each(points, lambda at: (min(at, key=lambda o: (o.swap_in, o.swap_out)),) if at else ())
+
+
+@by_identity(1024)
+def _all_in_use(points: tuple[Options, ...]) -> Placement:
+    return Placement(tuple(Chosen(j, at[0]) for j, at in enumerate(_cheapest_everywhere(points)) if at))
+
+
+@by_identity(1024)
+def _longest_part(points: tuple[Options, ...], blocks: tuple[int, ...]) -> int:
+    longest = length = 0
+    for block, at in zip(blocks, (*points, ()), strict=True):
+        length += block
+        longest = max(longest, length)
+        if at:
+            length = 0
+    return longest

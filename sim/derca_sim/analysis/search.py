@@ -1,0 +1,180 @@
+"""Placements over a set of tasks: what none can undercut, and the search among those that may pass."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import combinations_with_replacement
+
+from .accounting import Accounting, can_preempt, most_preemptions, point_cost
+from .budget import Budget
+from .demand import UNLIMITED, Charged, Demand, Overheads
+from .kinds import longest_part
+from .model import Option, Placement, System, TaskModel, by_deadline
+from .placement import CHARGE_PREEMPTED, CHARGE_PREEMPTOR, cheapest, fewest_under_cap
+from .slack import least_relative
+
+#: Most combinations of swap-out levels that are tried.
+MAX_LEVEL_CHOICES = 4000
+
+
+def overheads_of(system: System) -> Overheads:
+    """What the system adds to every window."""
+    return Overheads(system.release_cost, tuple((t.period, t.jitter) for t in system.tasks), system.tail)
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Placements under one accounting, and the charges that no placement which passes undercuts."""
+
+    accounting: Accounting
+    least: tuple[Charged, ...]
+
+
+class Search:
+    """The search for placements of a system; `budget` pays for it."""
+
+    def __init__(self, system: System, budget: Budget):
+        self.system, self.budget = system, budget
+        self._order = by_deadline(system.tasks)
+        self._overheads = overheads_of(system)
+        self._preemptions = [most_preemptions(system.tasks, i) for i in range(len(system.tasks))]
+
+    def sought(self, accountings: Sequence[Accounting]) -> list[Sought]:
+        """The accountings under which some placement might pass.
+
+        In order of deadlines, each task is given its cheapest placement that the least demand of those before
+        tolerates, starts paying for no swap-out. A placement that passes has no shorter regions to keep to and costs
+        no less. Where these costs fail the test, it fails for all.
+        """
+        out, tasks = [], self.system.tasks
+        for accounting in accountings:
+            found = self._place(accounting, None, None, None)
+            if found is None:
+                continue
+            least = tuple(Charged(t.name, t.period, t.deadline - t.jitter, floor, min(floor, longest_part(t)))
+                          for t, floor in zip(tasks, found[1], strict=True))
+            if Demand(least, self._overheads, self.budget).test().passed is not False:
+                out.append(Sought(accounting, least))
+        return out
+
+    def placements(self, sought: Sequence[Sought]) -> Iterator[tuple[list[int], Sought, list[Placement]]]:
+        """Placements for each choice of caps and each accounting; first those most likely to pass."""
+        for heads in self._caps():
+            for one in sought:
+                found = self._place(one.accounting, heads, one.least, None)
+                if found is not None:
+                    yield heads, one, found[0]
+
+    def most_slack(self, sought: Sought) -> Fraction:
+        """No placement leaves a larger least relative slack."""
+        if not Demand(sought.least, self._overheads, self.budget).test().passed:
+            return Fraction(1)
+        return least_relative([t.deadline for t in self.system.tasks], sought.least, self._overheads,
+                              budget=self.budget)
+
+    def with_slack(self, heads: list[int], sought: Sought, relative: Fraction) -> list[Placement] | None:
+        """A placement whose regions leave every task a relative slack of `relative`; None if none is found."""
+        margins = [int(relative * t.deadline) + 1 for t in self.system.tasks]
+        found = self._place(sought.accounting, heads, sought.least, margins)
+        return None if found is None else found[0]
+
+    def _caps(self) -> Iterator[list[int]]:
+        """Caps on the swap-out that the start of each task may cause: non-increasing in deadline less jitter.
+
+        A job's start pays for the dearest swap-out of the tasks it can preempt: the later its deadline, the fewer.
+        """
+        tasks = self.system.tasks
+        levels = sorted({0, *(o.swap_out for t in tasks for at in {id(at): at for at in t.points}.values()
+                              for o in at)})
+        starts = [i for i, t in enumerate(tasks) if any(can_preempt(t, o) for k, o in enumerate(tasks) if k != i)]
+        starts.sort(key=lambda i: tasks[i].deadline - tasks[i].jitter)
+        while True:
+            count = 1
+            for i in range(len(starts)):
+                count = count * (len(levels) + i) // (i + 1)
+            if count <= MAX_LEVEL_CHOICES or len(levels) <= 2:
+                break
+            levels = levels[::2] + ([levels[-1]] if len(levels) % 2 == 0 else [])  # coarser caps stay sound
+        for ascending in combinations_with_replacement(levels, len(starts)):
+            self.budget.spend(len(tasks))
+            heads = [0] * len(tasks)
+            for i, cap in zip(starts, reversed(ascending), strict=True):
+                heads[i] = cap
+            yield heads
+
+    def _place(self, accounting: Accounting, heads: list[int] | None, least: Sequence[Charged] | None,
+               margins: Sequence[int] | None) -> tuple[list[Placement], list[int]] | None:
+        """Place in order of deadlines, each task against the tolerance of those before it; None if one cannot be.
+
+        Gives the placements and what a job of each task costs. Without `heads` starts pay for nothing and every option
+        is allowed. `least` are the least charges of tasks not yet placed. With `margins` each task in turn is longer by
+        its own.
+        """
+        tasks = self.system.tasks
+        placements: list[Placement | None] = [None] * len(tasks)
+        costs = [0] * len(tasks)
+        charged: list[Charged] = []
+        for i in self._order:
+            task = tasks[i]
+            longest = self._tolerance(charged, margins, task.deadline - task.jitter, heads is None) + 1
+            if longest < 1:
+                return None
+            head, allowed_out = 0, UNLIMITED
+            if heads is not None:
+                head = heads[i]
+                allowed_out = min((heads[k] for k, other in enumerate(tasks) if k != i and can_preempt(other, task)),
+                                  default=UNLIMITED)
+            placement = _place_one(task, longest, head, allowed_out, accounting, self._preemptions[i], self.budget)
+            if placement is None:
+                return None
+            placements[i] = placement
+            costs[i] = task.length + point_cost(task, placement, accounting, self._preemptions[i])
+            if accounting is Accounting.PREEMPTOR:
+                costs[i] += head
+            charged.append(Charged(task.name, task.period, task.deadline - task.jitter, costs[i], 1))
+            rest = [] if least is None else [c for c, placed in zip(least, placements, strict=True) if placed is None]
+            if Demand([*charged, *rest], self._overheads).overloaded() > 0:
+                return None
+        return placements, costs
+
+    def _tolerance(self, charged: list[Charged], margins: Sequence[int] | None, upto: int, relaxed: bool) -> int:
+        """The most that may block every window below `upto`; `relaxed` for a bound from above."""
+        self.budget.spend(1 + len(charged))
+        if not charged:
+            return UNLIMITED
+        longer = [charged] if margins is None else [
+            [*charged[:k], replace(c, cost=c.cost + margins[i]), *charged[k + 1:]]
+            for k, (i, c) in enumerate(zip(self._order, charged, strict=False))]
+        found = []
+        for each in longer:
+            value, exact = Demand(each, self._overheads, self.budget).tolerance(upto)
+            found.append(value if exact or not relaxed else UNLIMITED)
+        return min(found)
+
+
+def _place_one(task: TaskModel, longest: int, head: int, allowed_out: int, accounting: Accounting,
+               preemptions: int, budget: Budget) -> Placement | None:
+    def allowed(option: Option) -> bool:
+        return option.swap_out <= allowed_out
+
+    pricing = CHARGE_PREEMPTOR if accounting is Accounting.PREEMPTOR else CHARGE_PREEMPTED
+    found = cheapest(task, longest, pricing, head, allowed, budget)
+    if found is None:
+        return None
+    best, placement = found
+    if accounting is not Accounting.COUNT:
+        return placement
+    # Or the smallest dearest point with which the regions are short enough, if so many of it are cheaper than all
+    distinct = {id(at): at for at in task.points}.values()
+    prices = sorted({p for at in distinct for o in at if preemptions * (p := o.swap_in + o.swap_out) < best})
+    low, high = 0, len(prices)  # the answer is in prices[low:high], or there is none
+    while low < high:
+        middle = high - 1 if high == len(prices) else (low + high) // 2
+        capped = fewest_under_cap(task, longest, head, prices[middle], allowed, budget)
+        if capped is None:
+            if high == len(prices):
+                break
+            low = middle + 1
+        else:
+            placement, high = capped, middle
+    return placement

@@ -1,0 +1,103 @@
+"""What is proved of a task set's tables, as every command says it and every file of theirs carries it."""
+
+from dataclasses import dataclass, replace
+
+from .model.platform import Platform
+
+#: Digits of a tables' hash in titles; files carry all of them.
+SHORT = 12
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The verdict on one set of tables.
+
+    Attributes
+    ----------
+    verdict
+        `proved` (every deadline is met under the assumptions), `disproved` (a legal arrival pattern misses one), `not
+        proved` (placements and charges were tried to the end), or `unknown` (they were not).
+    reason
+        Why.
+    strategy
+        That of the preemption points.
+    assumptions
+        What the verdict rests on.
+    tables
+        Hash of the tables, see `Compiled.tables_hash`.
+    least_relative_slack
+        The smallest of slack over deadline among the tasks; None without a proof.
+    beyond
+        What breaks an assumption in this run or on this board.
+    """
+
+    verdict: str
+    reason: str
+    strategy: str
+    assumptions: tuple[str, ...]
+    tables: str
+    least_relative_slack: float | None = None
+    beyond: tuple[str, ...] = ()
+
+    @property
+    def proved(self) -> bool:
+        """Every deadline is met under the assumptions."""
+        return self.verdict == "proved"
+
+    def and_beyond(self, *facts: str) -> "Proof":
+        """The same where `facts` break an assumption."""
+        return replace(self, beyond=(*self.beyond, *facts))
+
+    @property
+    def title(self) -> str:
+        """The verdict for a title."""
+        if not self.proved:
+            return "NOT PROVED" if self.verdict == "not proved" else f"NOT PROVED ({self.verdict})"
+        return "proved, but not for this memory" if self.beyond else "proved"
+
+    @property
+    def short_hash(self) -> str:
+        """The first digits of the tables' hash."""
+        return self.tables[:SHORT]
+
+    def lines(self) -> list[tuple[str, str]]:
+        """(name, text) of the lines that a command prints: verdict, what it assumes, what breaks that, tables."""
+        slack = "" if self.least_relative_slack is None else (
+            f"; least relative slack {100 * self.least_relative_slack:.1f} %")
+        out = [("proof", f"{self.verdict}: {self.reason}{slack}")]
+        if self.proved:
+            out.append(("assuming", "; ".join(self.assumptions)))
+        out += [("beyond", fact) for fact in self.beyond]
+        return [*out, ("tables", f"{self.short_hash}, strategy {self.strategy}")]
+
+    def as_dict(self) -> dict:
+        """As plain data, for JSON files."""
+        return {
+            "verdict": self.verdict, "reason": self.reason, "strategy": self.strategy,
+            "assumptions": list(self.assumptions), "beyond": list(self.beyond),
+            "least_relative_slack": self.least_relative_slack, "tables_sha256": self.tables,
+        }
+
+    def markdown(self) -> str:
+        """As a section of a Markdown file."""
+        facts = [f"- assumed: {a}" for a in self.assumptions] + [f"- **not so here**: {b}" for b in self.beyond]
+        return "\n".join([
+            "## Deadlines", "",
+            f"**{self.title}**. Strategy {self.strategy}: {self.reason}.", "", *facts, "",
+            f"SHA-256 of the tables (`host_writes.txt`): `{self.tables}`", "",
+        ])
+
+
+def assumptions(p: Platform) -> tuple[str, ...]:
+    """What the analysis takes for granted of arrivals and memory."""
+    return (
+        "jobs of a task are released at least its period apart",
+        (f"the memory answers a read within {p.memory.read_latency} cycles and a write within "
+         f"{p.memory.write_latency}, moves a beat in every cycle, and reports no error"),
+    )
+
+
+def varying_memory(p: Platform, memory: str) -> str:
+    """What to say of a memory, named in words, whose latency has no bound that the platform states."""
+    return (f"{memory}: its latency varies, and may exceed the {p.memory.read_latency} and {p.memory.write_latency} "
+            "cycles assumed")
