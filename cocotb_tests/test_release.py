@@ -7,7 +7,7 @@ from kit.payload import unpack
 from kit.platforms import platform
 from kit.run import generator, parameters, simulate
 from release_oracle import Rule, Rules, told
-from test_release_swept import compare, configure, drawn_end, plan
+from test_release_swept import Reports, compare, configure, drawn_end, plan
 
 from derca_hw.layouts import Layouts
 from derca_hw.release.parallel import ParallelRelease
@@ -35,10 +35,10 @@ async def rules(dut):
                           0 if sporadic else random.choice([0, 0, 10, random.randint(0, 150)]), sporadic,
                           random.random() < 0.9 or i in (0, 3), slack=random.randint(0, 50)))
     await configure(bench, lay, tasks)
-    spec, expected, seen = Rules(tasks, start), [], []
+    spec, expected, seen = Rules(tasks, start), Reports(), []
     failed: set[tuple[int, int]] = set()  # ends of jobs that failed: cycle, task
     plans = tuple(plan(i, t) for i, t in enumerate(tasks) if t.enabled)
-    model = GoldenRelease(p, plans, Agenda(), expected.append, policy, start)
+    model = GoldenRelease(p, plans, Agenda(), expected, policy, start)
     accepted: set[int] = set()
     triggered_at = dict.fromkeys(range(n), start - 5 * n)
     counts = dict.fromkeys(("waited", "at the release", "at the deadline", "together"), 0)
@@ -92,16 +92,18 @@ async def rules(dut):
             if bench.get(f"{name}__valid"):
                 e = unpack(lay.event, bench.get(f"{name}__payload"))
                 at = (e["cycle"] - start) % (1 << 32) + start
-                seen.append(told(at, Kind(e["kind"]), e["task"], e["arg"], failed))
+                seen.append((*told(at, Kind(e["kind"]), e["task"], e["arg"], failed), now - start))
                 if at_once and e["kind"] == Kind.RELEASE:
                     accepted.add(e["task"])  # no job ends before it is announced
         if at_once and bench.get("ready_event__valid"):
             e = unpack(lay.event, bench.get("ready_event__payload"))
-            seen.append(((e["cycle"] - start) % (1 << 32) + start, Kind(e["kind"]), e["task"], e["arg"]))
+            at = (e["cycle"] - start) % (1 << 32) + start
+            seen.append((at, Kind(e["kind"]), e["task"], e["arg"], now - start))
     end = start + cycles - 4 * n - 4
     found = sorted(e for e in seen if e[0] < end)
-    modelled = sorted((e.cycle, e.kind, e.task, e.arg) for e in expected if e.cycle < end)
+    modelled = sorted((e.cycle, e.kind, e.task, e.arg, reported - start) for e, reported in expected if e.cycle < end)
     compare("the golden model", found, modelled, start)
+    found = [e[:4] for e in found]
     compare("the rules", [e for e in found if e[1] != Kind.READY], sorted(e for e in spec.lines if e[0] < end), start)
     kinds = [Kind.RELEASE, Kind.OVERRUN, Kind.FINISH, Kind.MISS]
     kinds += [Kind.EARLY] if any(t.sporadic for t in tasks) else []

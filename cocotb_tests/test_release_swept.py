@@ -57,6 +57,13 @@ def random_tasks(random, p, lap: int, deferrals: bool) -> list[Rule]:
     return out
 
 
+class Reports(list):
+    """What a golden model logs: (event, the cycle in which it is reported)."""
+
+    def __call__(self, event, reported=None):
+        self.append((event, event.cycle if reported is None else reported))
+
+
 @cocotb.test(timeout_time=200, timeout_unit="ms")
 async def rules(dut):
     """Random tasks: every event as the rules say, every offer in the cycle and with the key the model says."""
@@ -70,14 +77,15 @@ async def rules(dut):
     lap = timing.LAP + int(3 * n / options["ready"])
     tasks = random_tasks(random, p, lap, not options["bursts"])
     await configure(bench, lay, tasks)
-    spec, expected, seen = Rules(tasks, start), [], []
+    spec, expected, seen = Rules(tasks, start), Reports(), []
     failed: set[tuple[int, int]] = set()  # ends of jobs that failed: cycle, task
     plans = tuple(plan(i, t) for i, t in enumerate(tasks) if t.enabled)
-    model = GoldenRelease(p, plans, Agenda(), expected.append, policy, start)
+    model = GoldenRelease(p, plans, Agenda(), expected, policy, start)
     accepted: set[int] = set()  # jobs the scheduler has taken
     last_trigger = dict.fromkeys(range(n), -lap)
     counts = dict.fromkeys(("waited", "at the release", "at the deadline"), 0)
     sporadic = [i for i, t in enumerate(tasks) if t.sporadic and t.enabled]
+    others = [i for i in range(n) if i not in sporadic]
     spacing = 0 if options["bursts"] else lap
     quiet = start + cycles - 6 * lap  # from here on the scheduler takes everything and nothing is triggered
     for now in range(start, start + cycles):
@@ -99,6 +107,7 @@ async def rules(dut):
         answer = random.random() < 0.5
         if trigger is not None:
             last_trigger[trigger] = now
+        ignored = random.choice(others) if others and trigger is None and random.random() < 0.02 else None
         payload = drawn_end(random, lay, finish, final, failed, now)
         # -- the model, then the design
         if final:
@@ -113,7 +122,8 @@ async def rules(dut):
         # only a job the scheduler has may be aborted; which of them it still has is the test's choice
         aborted = ready and abort and answer and offered in accepted and not (final and finish == offered)
         bench.set(now=now & 0xFFFFFFFF, running=1, arm=int(now == start), release__ready=int(ready),
-                  aborted=int(aborted), trigger_valid=int(trigger is not None), trigger_task=trigger or 0,
+                  aborted=int(aborted), trigger_valid=int(trigger is not None or ignored is not None),
+                  trigger_task=next((t for t in (trigger, ignored) if t is not None), 0),
                   finish__valid=int(finish is not None), finish__payload=payload)
         await bench.tick()
         where = f"cycle {now - start} (now {now:#x})"
@@ -137,11 +147,12 @@ async def rules(dut):
             if bench.get(f"{name}__valid"):
                 e = unpack(lay.event, bench.get(f"{name}__payload"))
                 at = (e["cycle"] - start) % (1 << 32) + start
-                seen.append(told(at, Kind(e["kind"]), e["task"], e["arg"], failed))
+                seen.append((*told(at, Kind(e["kind"]), e["task"], e["arg"], failed), now - start))
     end = start + cycles - 3 * lap
-    wanted = sorted((e.cycle, e.kind, e.task, e.arg) for e in expected if e.cycle < end)
+    wanted = sorted((e.cycle, e.kind, e.task, e.arg, reported - start) for e, reported in expected if e.cycle < end)
     found = sorted(e for e in seen if e[0] < end)
     compare("the golden model", found, wanted, start)
+    found = [e[:4] for e in found]
     if not options["bursts"]:
         compare("the rules", found, sorted(e for e in spec.lines if e[0] < end), start)
     for kind in (Kind.RELEASE, Kind.OVERRUN, Kind.FINISH, Kind.MISS, Kind.ABORT, Kind.EARLY):

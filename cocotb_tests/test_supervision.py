@@ -87,7 +87,7 @@ async def supervision(dut):
     page, now = 0, random.getrandbits(32)
     golden: list[Event] = []
     logged: list[Event] = []
-    model = BudgetModel({}, {}, golden.append)
+    model = BudgetModel({}, {}, lambda event, _: golden.append(event))
     spurious = 0
 
     async def tick(instruction=None, feedback=0, start=0):
@@ -154,7 +154,7 @@ async def supervision(dut):
         if random.random() < 0.5:
             await tick(start=1)
         model.__init__({t: b[0] for t, b in enumerate(budgets)}, {t: b[1] for t, b in enumerate(budgets)},
-                       golden.append)
+                       lambda event, _: golden.append(event))
         golden.clear()
         logged.clear()
         base = now - bench.cycle - 1

@@ -26,6 +26,8 @@ class Stamps(wiring.Component):
     ----------
     valid, task : In
         Something happens to a task in this cycle, `now`.
+    counts, latest : In, Out
+        Whether what happened in the cycle before counts, and to which task that was.
     at : In
         Whose `stamp` and `mark` are read, in the same cycle. `news`: an event of the cycle before, which `mark` does
         not tell yet.
@@ -43,6 +45,8 @@ class Stamps(wiring.Component):
             "now": In(TIME_BITS),
             "valid": In(1),
             "task": In(task),
+            "counts": In(1, init=1),
+            "latest": Out(task),
             "at": In(task),
             "stamp": Out(TIME_BITS),
             "mark": Out(1),
@@ -58,8 +62,10 @@ class Stamps(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        valid, task, stamp, last = Signal(), Signal.like(self.task), Signal(TIME_BITS), Signal()
-        m.d.sync += [valid.eq(self.valid), task.eq(self.task), stamp.eq(self.now), last.eq(self.seen)]
+        happened, valid, task = Signal(), Signal(), Signal.like(self.task)
+        stamp, last = Signal(TIME_BITS), Signal()
+        m.d.comb += [valid.eq(happened & self.counts), self.latest.eq(task)]
+        m.d.sync += [happened.eq(self.valid), task.eq(self.task), stamp.eq(self.now), last.eq(self.seen)]
         together = self._keeps and self._n <= SMALL
         if self._keeps:
             stamps_w, stamps = table(m, "stamps", TIME_BITS + together, self._n)

@@ -121,7 +121,8 @@ class SweptRelease(wiring.Component):
         # -- what is known of it: parameters, times, flags, and whether its job has ended or a trigger has come --------
         m.submodules.datapath = path = Datapath(p)
         shadow = p.tables.shadow
-        mode_w, mode_r = table(m, "mode", 4 if keeps else 2, (1 + shadow) << self._task)
+        mode_w, mode_r, *mode_of_trigger = table(
+            m, "mode", 4 if keeps else 2, (1 + shadow) << self._task, reads=1 + p.release.sporadic)
         # Beside the flags: marks of the ends and triggers that have been dealt with; again for either side.
         flags_w, flags_r = table(m, "flags", data.StructLayout({"state": State(keeps), "seen": 2}), n)
         seen_w, seen_end, seen_trigger = table(m, "seen", 2, n, reads=2)
@@ -158,6 +159,8 @@ class SweptRelease(wiring.Component):
                 triggers.task.eq(self.trigger_task), triggers.at.eq(at), path.trigger.eq(triggers.stamp),
                 seen_trigger.addr.eq(triggers.task), triggers.seen.eq(seen_trigger.data[1]),
                 trigger_mark.eq(triggers.mark), trigger_news.eq(triggers.news),
+                mode_of_trigger[0].addr.eq(Cat(triggers.latest, self.page) if shadow else triggers.latest),
+                triggers.counts.eq(mode_of_trigger[0].data[:2].all()),  # the task is sporadic and enabled
                 self.early_event.valid.eq(triggers.merged), self.early_event.p.cycle.eq(triggers.merged_stamp),
                 self.early_event.p.kind.eq(Kind.EARLY), self.early_event.p.task.eq(triggers.merged_task),
             ]
@@ -214,9 +217,9 @@ class SweptRelease(wiring.Component):
         dealt = Signal(2)
         full = state.queued if keeps else Const(0)
         m.d.comb += [
-            dealt.eq(seen ^ Cat(ended, triggered & (used | ~trigger))),
+            dealt.eq(seen ^ Cat(ended, trigger & used)),
             judge.eq(state.live & (ended | late & ~state.missed)),
-            trigger.eq(sporadic & enabled & triggered),
+            trigger.eq(triggered if p.release.sporadic else 0),
             wants.eq(enabled & ~held & due & (~sporadic | state.owed)),
             releases.eq(queued_job | wants & ~lived),
             keep.eq(wants & lived & ~full & ~queued_job & (
@@ -292,7 +295,7 @@ class SweptRelease(wiring.Component):
             with m.State("CHECK DUE"):
                 path.ask(m, path.LATE, "now", minus=True, carry=True)
                 m.d.sync += due.eq(negative)
-                m.d.comb += flags_w.data.seen.eq(seen ^ Cat(ended, triggered & ~trigger))  # nobody's are forgotten
+                m.d.comb += flags_w.data.seen.eq(seen ^ ended)
                 act = Signal()
                 m.d.comb += act.eq(
                     judge | trigger | enabled & ~held & negative & (~sporadic | state.owed))
