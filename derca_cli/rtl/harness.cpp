@@ -267,7 +267,7 @@ class Simulation {
 
     bool due(const Step &step) const {
         if (step.when == Step::stopped) return !top_->running && idle_for_ >= step.cycle;
-        return top_->running && uint64_t(top_->now) >= step.cycle;
+        return top_->running && (step.when == Step::running || was_running_) && uint64_t(top_->now) >= step.cycle;
     }
 
     void edge() {
