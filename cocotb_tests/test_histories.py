@@ -2,17 +2,21 @@
 
 
 import functools
+import re
 
 import histories
 import pytest
-from histories import PLANES, draw, every_stop, plane, play
+from histories import PLANES, History, Phase, draw, every_stop, plane, play
 
 from derca_cli.rtl.build import verilog_for
 from derca_cli.rtl.simulate import Step, When, simulate
+from derca_sim.compile import compile_taskset
 from derca_sim.events import Kind
 from derca_sim.golden.history import Commit, Run, history
 from derca_sim.golden.machine import run
+from derca_sim.model.network import random_network
 from derca_sim.model.registers import Reg, register_map
+from derca_sim.model.taskset import Task, TaskSet
 from derca_sim.model.timing import RunTiming, release_latency
 
 #: Compiled for the quick suite: each has a job release, a scheduler and tables that the others have not.
@@ -48,14 +52,13 @@ def test_more_random_histories(name):
 @pytest.mark.parametrize("what", ["nothing is reset after a run", "requests go on after a stop"])
 def test_a_planted_bug_is_found(what, monkeypatch):
     """Without the reset between runs, or without the end of requests, histories differ."""
-    old, new = {
-        "nothing is reset after a run": ("| host_interface_clear", "| 1'h0"),
-        "requests go on after a stop": ("~host_interface_draining", "1'h1"),
+    pattern, replacement = {
+        "nothing is reset after a run": (r"(assign run_rst = \S+) \| \S+;", r"\1;"),
+        "requests go on after a stop": (r"= ~ ?draining;", "= 1'h1;"),
     }[what]
-    p = plane("scan-swept")
-    text = verilog_for(p)
-    assert old in text, "the text to be changed is not in the Verilog"
-    monkeypatch.setattr(histories, "simulate", lambda *a, **k: simulate(*a, verilog=text.replace(old, new), **k))
+    text, changed = re.subn(pattern, replacement, verilog_for(plane("scan-swept")))
+    assert changed, "the text to be changed is not in the Verilog"
+    monkeypatch.setattr(histories, "simulate", lambda *a, **k: simulate(*a, verilog=text, **k))
     assert any(play(draw(seed, "scan-swept"))[1] for seed in range(1, 13))
 
 
@@ -112,6 +115,28 @@ def test_a_commit_that_the_stop_overtakes_is_reported_after_it():
     first, second = history([Run(h.first, 503, commits=(Commit(500, h.second),)), Run(h.second, 800)])
     assert [e.cycle for e in first if e.kind == Kind.COMMIT] == [504]
     assert not [e for e in second if e.kind == Kind.COMMIT]
+
+
+def sporadic(name, phases):
+    """A history of one sporadic task with a long period."""
+    p = plane(name)
+    network = random_network("net", [(2, 8, 4, False)], 1, p.array.dtype)
+    first, second = (
+        compile_taskset(TaskSet("one", None, p, 10_000, (Task("t", 0, network, 2000, deadline, 0, True, ()),)), "lw")
+        for deadline in (1000, 1500))
+    return History(first, second, phases)
+
+
+@pytest.mark.parametrize("name", ["heap-parallel", "scan-swept"])
+def test_a_deferred_trigger_releases_nothing_after_a_commit_or_a_restart(name):
+    """The second trigger comes too soon, and its release is due in cycle 2010: after the commit, or after the stop."""
+    soon = ((10, 0), (20, 0))
+    h = sporadic(name, [Phase(50), Phase(4500, commit=300, triggers=soon), Phase(4500, triggers=soon),
+                        Phase(200, triggers=soon), Phase(4500)])
+    result, problems = play(h)
+    assert not problems, problems
+    released = [[e.cycle for e in events if e.kind == Kind.RELEASE] for events in result.runs]
+    assert released[1:5] == [[10], [10, 2010], [10], []]
 
 
 # -- the hardware's own account ---------------------------------------------------------------------------------------

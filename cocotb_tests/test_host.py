@@ -5,12 +5,12 @@ import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 from kit import host as lite
 from kit.cycles import Cycles
-from kit.payload import unpack
+from kit.payload import pack, unpack
 from kit.platforms import SMALL, platform
 from kit.run import generator, parameters, simulate
 
 from derca_hw.host.interface import HostInterface
-from derca_hw.layouts import Layouts
+from derca_hw.layouts import Activity, Layouts
 from derca_sim.events import Kind
 from derca_sim.model.description import Access
 from derca_sim.model.registers import Fault, Table, register_map, table_layouts
@@ -33,6 +33,8 @@ LEAN = platform(name="lean", scheduler={"tasks": 3}, supervision={"watchdog": Fa
                 tables={"shadow": False}, release={"sporadic": False},
                 trace={"enabled": False, "statistics": False, "counters": False})
 PLATFORMS = [SMALL, FULL, BARE, LEAN]
+#: Counters without statistics.
+COUNTED = platform(name="counted", scheduler={"tasks": 13}, trace={"statistics": False})
 
 
 class Strobes:
@@ -333,6 +335,40 @@ async def order(dut):
     for want, answer in answers:
         assert await answer == want
     assert strobes.take() == expected and task.count == n
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def counted_anew(dut):
+    """A start clears the counters of every task, and of the array, with and without statistics."""
+    random, p = generator(), parameters()["platform"]
+    lay = Layouts(p)
+    host, bench, _, registers = await begin(dut, p, random)
+    names = [f"{a.name}_{half}" for a in Activity for half in ("LOW", "HIGH")]
+
+    async def counts():
+        await lite.write(host, registers.address("SNAPSHOT"), 1)
+        activities = [await lite.read(host, registers.address(name)) for name in names]
+        return activities, [await lite.read(host, registers.address(name, task))
+                            for task in range(p.scheduler.tasks) for name in ("READ_LOW", "WRITTEN_LOW")]
+
+    for number in range(3):
+        await run(host, bench, registers)
+        begun = bench.get("now")
+        for task in range(p.scheduler.tasks) if number < 2 else ():
+            for name, layout in (("read_request", lay.read_request), ("write_request", lay.write_request)):
+                bench.set(**{f"{name}__valid": 1, f"{name}__payload": pack(layout, task=task, beats=3)})
+                await bench.tick()
+                bench.set(**{f"{name}__valid": 0})
+        await lite.write(host, registers.address("CONTROL"), 0)
+        ran = await lite.read(host, registers.address("NOW"))
+        activities, of_bytes = await counts()
+        assert sum(activities) == ran > begun, f"run {number}: {activities} in {ran} cycles"
+        assert of_bytes == [3 * p.beat_bytes * (number < 2)] * len(of_bytes), f"run {number}"
+
+
+@pytest.mark.parametrize("p", [BARE, COUNTED], ids=lambda p: p.name)
+def test_counters_begin_anew_with_every_run(p):
+    simulate(lambda: HostInterface(p, KINDS), __name__, "counted_anew", platform=p)
 
 
 @pytest.mark.parametrize(("p", "test"), [
