@@ -23,7 +23,7 @@ KINDS = (
 #: Every optional register, a number of tasks that is no power of two.
 FULL = platform(
     name="full", scheduler={"kind": "scan", "tasks": 40, "policies": ["edf", "fifo", "least_slack"]},
-    supervision={"budgets": True}, release={"trace": 12},
+    supervision={"budgets": True}, release={"trace": 12, "kind": "swept", "overrun": ("skip", "queue")},
 )
 #: None of them.
 BARE = platform(name="bare", scheduler={"tasks": 3}, supervision={"watchdog": False}, tables={"shadow": False},

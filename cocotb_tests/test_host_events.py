@@ -52,9 +52,13 @@ class Reader:
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def statistics(dut):
-    """Counts and longest responses of random lives of jobs, in two runs; the second starts from 0."""
+    """Counts and longest responses of random lives of jobs, in two runs; the second starts from 0.
+
+    A kept release is no overrun, becomes a job in the cycle in which the job before ends, and its response counts from
+    when it came."""
     random, p = generator(), parameters()["platform"]
     n, lay = p.scheduler.tasks, Layouts(p)
+    keeps = "queue" in p.release.overrun
     host, bench, _, registers = await begin(dut, p, random)
     sources, reader = Sources(bench, lay), Reader(bench, lay)
     cocotb.start_soon(reader.watch())
@@ -63,14 +67,15 @@ async def statistics(dut):
         await run(host, bench, registers)
         expected = {(task, name): 0 for task in range(n) for name in names}
         live: dict[int, int] = {}
+        kept: dict[int, int] = {}
         sent, reader.events = 0, []
         busy = random.sample(range(n), min(n, 4))
         for _ in range(500):
             now, cycle_events = bench.get("now") + 1, []
             used = set()
 
-            def event(source, kind, task, cycle, events=cycle_events):
-                events.append((source, {"kind": kind, "task": task, "cycle": cycle}))
+            def event(source, kind, task, cycle, arg=0, events=cycle_events):
+                events.append((source, {"kind": kind, "task": task, "cycle": cycle, "arg": arg}))
 
             task = random.choice(busy)
             if task in live and random.random() < 0.4:
@@ -79,12 +84,21 @@ async def statistics(dut):
                 expected[task, "WORST_RESPONSE"] = max(worst, now - live.pop(task))
                 expected[task, "FINISHES"] += 1
                 used.add(task)
+                if task in kept:
+                    event(RELEASE, Kind.RELEASE, task, now, 1)
+                    live[task] = kept.pop(task)
+                    expected[task, "RELEASES"] += 1
             task = random.choice(busy)
-            if task not in live and (task not in used or random.random() < 0.5):
+            if cycle_events and cycle_events[-1][0] == RELEASE:
+                pass
+            elif task not in live and (task not in used or random.random() < 0.5):
                 released = max(0, now - random.randint(0, release_latency(p)))  # announced late
                 event(RELEASE, Kind.RELEASE, task, released)
                 live[task] = released
                 expected[task, "RELEASES"] += 1
+            elif keeps and task in live and task not in kept and random.random() < 0.3:
+                event(RELEASE, Kind.OVERRUN, task, now, 1)
+                kept[task] = now
             elif random.random() < 0.2:
                 event(RELEASE, Kind.OVERRUN, task, now)
                 expected[task, "OVERRUNS"] += 1
