@@ -176,6 +176,34 @@ async def bursts(dut):
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
+async def flood(dut):
+    """The first two sources send in every cycle for longer than the bits of the time last: the others' events come all
+    the same, in time and with the right cycles."""
+    random, p = generator(), parameters()["platform"]
+    n, lay, timing = p.scheduler.tasks, Layouts(p), EventTiming(p, len(KINDS))
+    host, bench, _, registers = await begin(dut, p, random)
+    sources, reader = Sources(bench, lay), Reader(bench, lay)
+    cocotb.start_soon(reader.watch())
+    await run(host, bench, registers)
+    sent = {i: [] for i in range(EventCollector.FIRST, len(KINDS))}
+    first = [(FINISH, {"kind": Kind.FINISH, "task": 1}), (RELEASE, {"kind": Kind.RELEASE, "task": 2})]
+    for _ in range(2 << timing.BITS):
+        now, events = bench.get("now") + 1, []
+        for i, its in sent.items():
+            waits = len(its) - sum(e["kind"] in KINDS[i] for e in reader.events)
+            if waits < p.trace.depth and random.random() < 0.3:
+                events.append((i, {"kind": KINDS[i][0], "task": random.randrange(n), "cycle": now}))
+                its.append(now)
+        await sources.send(*((i, {**e, "cycle": now}) for i, e in first), *events)
+        for e in reader.events[-1:]:
+            assert now - e["cycle"] <= timing.AGE, f"{e} left in cycle {now}"
+    await ClockCycles(dut.clk, timing.AGE)
+    for i, cycles in sent.items():
+        found = [e["cycle"] for e in reader.events if e["kind"] in KINDS[i]]
+        assert len(cycles) > 2 * p.trace.depth and found == cycles, f"source {i}"
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
 async def faults(dut):
     """Strobes stick until cleared, each shows as an event once, the first stopping fault keeps its place."""
     random, p = generator(), parameters()["platform"]
@@ -213,6 +241,7 @@ async def faults(dut):
 
 @pytest.mark.parametrize(("p", "test"), [
     *((p, test) for p in (SMALL, FULL, BARE) for test in ("statistics", "bursts", "faults")), (LEAN, "bursts"),
+    (SMALL, "flood"),
 ], ids=lambda value: getattr(value, "name", value))
 def test_host_events(p, test):
     simulate(lambda: HostInterface(p, KINDS), __name__, test, platform=p)
