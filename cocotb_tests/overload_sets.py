@@ -26,7 +26,7 @@ KINDS = {
     "least_slack": tuple(product(("least_slack",), _SCHEDULERS, ("parallel", "swept"))),
 }
 #: Longest run, in cycles: time wraps within it.
-HORIZON = 80_000
+HORIZON = 120_000
 STRATEGIES = ("np", "lw", "recompute", "persist", "flexible", "mixed")
 
 
