@@ -3,6 +3,7 @@
 import pytest
 from overload_sets import overload_case
 
+from derca_cli import session
 from derca_sim.events import Event, Kind, number_jobs
 from derca_sim.golden.machine import run
 from derca_sim.model.tables import Strategy
@@ -67,6 +68,13 @@ def test_a_kept_release_is_a_job_from_when_it_came():
     assert [o.cycle for o in skipped] == [200]
     task = measure(events, TASKS, 400, 64).tasks[0]
     assert (task.released, task.kept, task.overruns, task.misses, task.worst_response) == (3, 1, 1, 3, 230)
+
+
+def test_a_host_that_counts_events_itself_counts_the_same():
+    """What `derca host` shows where the hardware has no statistics."""
+    rows = [*QUEUED, (290, Kind.FINISH, 0, 0, 1)]
+    assert session._counted([Event(row[0], row[1], row[2], -1, *row[3:]) for row in rows], 0) == {
+        "RELEASES": 2, "FINISHES": 2, "OVERRUNS": 1, "MISSES": 2, "FAILURES": 0, "WORST_RESPONSE": 230}
 
 
 @pytest.mark.parametrize(("horizon", "released", "overruns", "misses"), [
