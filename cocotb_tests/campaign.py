@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from judged_run import judged_run
+from overload_sets import KINDS, overload_case
 from random_sets import PIPELINES, PLATFORM_NAMES, RELEASES, SCHEDULERS, random_case
 
 from derca_cli.output import write_text
@@ -40,9 +41,12 @@ class Trial:
 
 
 def trial(seed: int, platform: str | None = None, pipeline: str | None = None, jitter: bool = False,
-          scheduler: str | None = None, release: str | None = None) -> Trial:
-    """Run the task set of a seed (on the platform and pipeline given, or on those it draws) and judge it."""
-    case = random_case(seed, platform, pipeline, scheduler, release)
+          scheduler: str | None = None, release: str | None = None, overload: str | None = None) -> Trial:
+    """Run the task set of a seed (on the platform and pipeline given, or on those it draws) and judge it.
+
+    With `overload` the set is one of `overload_sets`, which has platforms of its own.
+    """
+    case = overload_case(seed, overload) if overload else random_case(seed, platform, pipeline, scheduler, release)
     noise = Jitter(cycles=1 + seed * 7 % 90, stall=seed * 13 % 60 / 100, seed=1 + seed) if jitter else None
     judged = judged_run(case.compiled, case.horizon, noise)
     problems = list(judged.problems)
@@ -52,7 +56,7 @@ def trial(seed: int, platform: str | None = None, pipeline: str | None = None, j
         problems.append(str(case))
     again = f"./scripts/campaign --count 1 --seed {seed}"
     again += f" --platform {platform}" if platform else ""
-    for name, value in (("pipeline", pipeline), ("scheduler", scheduler), ("release", release)):
+    for name, value in (("pipeline", pipeline), ("scheduler", scheduler), ("release", release), ("overload", overload)):
         again += f" --{name} {value}" if value else ""
     return Trial(
         seed, case.compiled.platform.name, case.compiled.strategy, judged.jobs, judged.count(Kind.PREEMPT),
@@ -65,7 +69,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./scripts/campaign", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Random task sets on the RTL: every result bit-exact, every event in the golden model's cycle.",
-        epilog="examples:\n  ./scripts/campaign --count 200 --seed 1\n  ./scripts/campaign --count 100 --jitter\n\n"
+        epilog="examples:\n  ./scripts/campaign --count 200 --seed 1\n  ./scripts/campaign --count 100 --jitter\n"
+               "  ./scripts/campaign --count 500 --overload queue\n\n"
                "exit codes: 0 all as they should be, 1 a task set failed, 2 bad input, 3 a tool is missing",
     )
 
@@ -81,6 +86,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pipeline", choices=PIPELINES, help="run all in this pipeline; else the seed chooses")
     parser.add_argument("--scheduler", choices=SCHEDULERS, help="run all with this scheduler; else by platform")
     parser.add_argument("--release", choices=RELEASES, help="run all with this job release; else by platform")
+    parser.add_argument("--overload", choices=KINDS, help="task sets that ask for too much, of this kind, on "
+                                                         "platforms of their own; the options before do not apply")
     parser.add_argument("--jitter", action="store_true",
                         help="memory with random delays and stalls: results are compared, cycles are not")
     parser.add_argument("--processes", type=positive, default=2, metavar="N", help="runs side by side (default 2)")
@@ -115,7 +122,7 @@ def main() -> int:
     seeds = range(options.seed, options.seed + options.count)
     with ProcessPoolExecutor(options.processes) as pool:
         runs = [pool.submit(trial, s, options.platform, options.pipeline, options.jitter,
-                            options.scheduler, options.release) for s in seeds]
+                            options.scheduler, options.release, options.overload) for s in seeds]
         for run in as_completed(runs):
             try:
                 trials.append(run.result())

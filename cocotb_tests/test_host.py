@@ -12,7 +12,7 @@ from kit.run import generator, parameters, simulate
 from derca_hw.host.interface import HostInterface
 from derca_hw.layouts import Activity, Layouts
 from derca_sim.events import Kind
-from derca_sim.model.description import Access
+from derca_sim.model.description import Access, Guard
 from derca_sim.model.registers import Fault, Table, register_map, table_layouts
 
 #: What the sources of events send: finishes, releases, and three that take turns.
@@ -23,7 +23,7 @@ KINDS = (
 #: Every optional register, a number of tasks that is no power of two.
 FULL = platform(
     name="full", scheduler={"kind": "scan", "tasks": 40, "policies": ["edf", "fifo", "least_slack"]},
-    supervision={"budgets": True}, release={"trace": 12},
+    supervision={"budgets": True}, release={"trace": 12, "kind": "swept", "overrun": ("skip", "queue")},
 )
 #: None of them.
 BARE = platform(name="bare", scheduler={"tasks": 3}, supervision={"watchdog": False}, tables={"shadow": False},
@@ -225,7 +225,7 @@ async def guards(dut):
     host, bench, strobes, registers = await begin(dut, p, random, settled=0)
     shadow, n = p.tables.shadow, p.scheduler.tasks
     control, faults, pointer = registers["CONTROL"], registers.address("FAULTS"), registers["TABLE_POINTER"]
-    stored = [r.name for r in registers.registers if r.access == Access.READ_WRITE and r.name != "CONTROL"]
+    stored = [r.name for r in registers.registers if r.guard == Guard.STOPPED]
 
     async def attempt(may_store: bool, may_shadow: bool):
         await lite.write(host, pointer.offset, pointer.pack(table=random.randrange(4), row=1))

@@ -52,9 +52,13 @@ class Reader:
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def statistics(dut):
-    """Counts and longest responses of random lives of jobs, in two runs; the second starts from 0."""
+    """Counts and longest responses of random lives of jobs, in two runs; the second starts from 0.
+
+    A kept release is no overrun, becomes a job in the cycle in which the job before ends, and its response counts from
+    when it came."""
     random, p = generator(), parameters()["platform"]
     n, lay = p.scheduler.tasks, Layouts(p)
+    keeps = "queue" in p.release.overrun
     host, bench, _, registers = await begin(dut, p, random)
     sources, reader = Sources(bench, lay), Reader(bench, lay)
     cocotb.start_soon(reader.watch())
@@ -63,14 +67,15 @@ async def statistics(dut):
         await run(host, bench, registers)
         expected = {(task, name): 0 for task in range(n) for name in names}
         live: dict[int, int] = {}
+        kept: dict[int, int] = {}
         sent, reader.events = 0, []
         busy = random.sample(range(n), min(n, 4))
         for _ in range(500):
             now, cycle_events = bench.get("now") + 1, []
             used = set()
 
-            def event(source, kind, task, cycle, events=cycle_events):
-                events.append((source, {"kind": kind, "task": task, "cycle": cycle}))
+            def event(source, kind, task, cycle, arg=0, events=cycle_events):
+                events.append((source, {"kind": kind, "task": task, "cycle": cycle, "arg": arg}))
 
             task = random.choice(busy)
             if task in live and random.random() < 0.4:
@@ -79,12 +84,21 @@ async def statistics(dut):
                 expected[task, "WORST_RESPONSE"] = max(worst, now - live.pop(task))
                 expected[task, "FINISHES"] += 1
                 used.add(task)
+                if task in kept:
+                    event(RELEASE, Kind.RELEASE, task, now, 1)
+                    live[task] = kept.pop(task)
+                    expected[task, "RELEASES"] += 1
             task = random.choice(busy)
-            if task not in live and (task not in used or random.random() < 0.5):
+            if cycle_events and cycle_events[-1][0] == RELEASE:
+                pass
+            elif task not in live and (task not in used or random.random() < 0.5):
                 released = max(0, now - random.randint(0, release_latency(p)))  # announced late
                 event(RELEASE, Kind.RELEASE, task, released)
                 live[task] = released
                 expected[task, "RELEASES"] += 1
+            elif keeps and task in live and task not in kept and random.random() < 0.3:
+                event(RELEASE, Kind.OVERRUN, task, now, 1)
+                kept[task] = now
             elif random.random() < 0.2:
                 event(RELEASE, Kind.OVERRUN, task, now)
                 expected[task, "OVERRUNS"] += 1
@@ -162,6 +176,34 @@ async def bursts(dut):
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
+async def flood(dut):
+    """The first two sources send in every cycle for longer than the bits of the time last: the others' events come all
+    the same, in time and with the right cycles."""
+    random, p = generator(), parameters()["platform"]
+    n, lay, timing = p.scheduler.tasks, Layouts(p), EventTiming(p, len(KINDS))
+    host, bench, _, registers = await begin(dut, p, random)
+    sources, reader = Sources(bench, lay), Reader(bench, lay)
+    cocotb.start_soon(reader.watch())
+    await run(host, bench, registers)
+    sent = {i: [] for i in range(EventCollector.FIRST, len(KINDS))}
+    first = [(FINISH, {"kind": Kind.FINISH, "task": 1}), (RELEASE, {"kind": Kind.RELEASE, "task": 2})]
+    for _ in range(2 << timing.BITS):
+        now, events = bench.get("now") + 1, []
+        for i, its in sent.items():
+            waits = len(its) - sum(e["kind"] in KINDS[i] for e in reader.events)
+            if waits < p.trace.depth and random.random() < 0.3:
+                events.append((i, {"kind": KINDS[i][0], "task": random.randrange(n), "cycle": now}))
+                its.append(now)
+        await sources.send(*((i, {**e, "cycle": now}) for i, e in first), *events)
+        for e in reader.events[-1:]:
+            assert now - e["cycle"] <= timing.AGE, f"{e} left in cycle {now}"
+    await ClockCycles(dut.clk, timing.AGE)
+    for i, cycles in sent.items():
+        found = [e["cycle"] for e in reader.events if e["kind"] in KINDS[i]]
+        assert len(cycles) > 2 * p.trace.depth and found == cycles, f"source {i}"
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
 async def faults(dut):
     """Strobes stick until cleared, each shows as an event once, the first stopping fault keeps its place."""
     random, p = generator(), parameters()["platform"]
@@ -202,6 +244,7 @@ async def faults(dut):
 
 @pytest.mark.parametrize(("p", "test"), [
     *((p, test) for p in (SMALL, FULL, BARE) for test in ("statistics", "bursts", "faults")), (LEAN, "bursts"),
+    (SMALL, "flood"),
 ], ids=lambda value: getattr(value, "name", value))
 def test_host_events(p, test):
     simulate(lambda: HostInterface(p, KINDS), __name__, test, platform=p)

@@ -1,6 +1,5 @@
-"""The interrupt output: edge cases of its registers, what sets them in the host interface, the driver that waits."""
-
 # amaranth: UnusedElaboratable=no
+"""The interrupt output: edge cases of its registers, what sets them in the host interface, the driver that waits."""
 
 import cocotb
 import pytest

@@ -1,8 +1,11 @@
 """Figures from hand-made logs: responses, strict misses, preemptions by kind, utilisation."""
 
 import pytest
+from overload_sets import overload_case
 
+from derca_cli import session
 from derca_sim.events import Event, Kind, number_jobs
+from derca_sim.golden.machine import run
 from derca_sim.model.tables import Strategy
 from derca_sim.report.jobs import Span, TaskInfo, rebuild
 from derca_sim.report.metrics import measure
@@ -47,6 +50,71 @@ def test_overruns_count_as_misses_and_do_not_shift_job_numbers():
     assert (m.tasks[0].released, m.tasks[0].finished, m.tasks[0].overruns) == (2, 2, 1)
     assert m.deadline_misses == 2  # the late job and the release that was skipped
     assert m.tasks[0].worst_response == 120
+
+
+QUEUED = (
+    (0, Kind.RELEASE, 0), (51, Kind.MISS, 0, 0, 1), (100, Kind.OVERRUN, 0, 0, 1), (151, Kind.MISS, 0, 0, 1),
+    (200, Kind.OVERRUN, 0), (230, Kind.FINISH, 0, 0, 1), (230, Kind.RELEASE, 0, 0, 1),
+)
+
+
+def test_a_kept_release_is_a_job_from_when_it_came():
+    """It misses its deadline while it is kept, and its response counts from its release."""
+    events = log(*QUEUED, (290, Kind.FINISH, 0, 0, 1), (300, Kind.RELEASE, 0), (340, Kind.FINISH, 0))
+    assert [e.job for e in events if e.kind == Kind.MISS] == [0, 1]
+    jobs, skipped = rebuild(events, TASKS, 400)
+    assert [(j.number, j.release, j.deadline, j.finish, j.kept) for j in jobs] == [
+        (0, 0, 50, 230, False), (1, 100, 150, 290, True), (2, 300, 350, 340, False)]
+    assert [o.cycle for o in skipped] == [200]
+    task = measure(events, TASKS, 400, 64).tasks[0]
+    assert (task.released, task.kept, task.overruns, task.misses, task.worst_response) == (3, 1, 1, 3, 230)
+
+
+def test_a_host_that_counts_events_itself_counts_the_same():
+    """What `derca host` shows where the hardware has no statistics."""
+    rows = [*QUEUED, (290, Kind.FINISH, 0, 0, 1)]
+    assert session._counted([Event(row[0], row[1], row[2], -1, *row[3:]) for row in rows], 0) == {
+        "RELEASES": 2, "FINISHES": 2, "OVERRUNS": 1, "MISSES": 2, "FAILURES": 0, "WORST_RESPONSE": 230}
+
+
+@pytest.mark.parametrize(("horizon", "released", "overruns", "misses"), [
+    (100, 1, 0, 1), (101, 2, 0, 1), (149, 2, 0, 1), (150, 2, 0, 2), (200, 2, 0, 2), (201, 2, 1, 3),
+    (230, 2, 1, 3), (231, 2, 1, 3)])
+def test_a_log_that_ends_while_a_release_is_kept(horizon, released, overruns, misses):
+    """Every release counts once, from the cycle after it; a kept one may be late before it has become a job."""
+    events = log(*(row for row in QUEUED if row[0] < horizon))
+    task = measure(events, TASKS, horizon, 64).tasks[0]
+    assert (task.released, task.overruns, task.misses) == (released, overruns, misses)
+
+
+def test_an_aborted_job_ends_and_a_failed_one_too():
+    events = log(
+        (0, Kind.RELEASE, 0), (51, Kind.MISS, 0, 0, 1), (100, Kind.OVERRUN, 0, 0, 1), (103, Kind.ABORT, 0),
+        (103, Kind.RELEASE, 0, 0, 1), (140, Kind.FINISH, 0), (200, Kind.RELEASE, 0), (220, Kind.FAIL, 0),
+    )
+    jobs, skipped = rebuild(events, TASKS, 300)
+    assert [(j.release, j.finish, j.ended, j.aborted) for j in jobs] == [
+        (0, None, 103, True), (100, 140, 140, False), (200, None, 220, False)]
+    assert [j.end(300) for j in jobs] == [103, 140, 220] and not skipped
+    task = measure(events, TASKS, 300, 64).tasks[0]
+    assert (task.released, task.finished, task.kept, task.aborted, task.overruns, task.misses) == (3, 1, 1, 1, 0, 2)
+
+
+@pytest.mark.parametrize("kind", ["queue", "abort"])
+def test_every_release_counts_once_in_overload(kind):
+    """The golden machine's log: jobs and skipped releases are the periodic releases there were, misses no more."""
+    lateness = 0
+    for seed in range(6):
+        print(f"seed {seed}")
+        compiled = overload_case(seed, kind).compiled
+        infos = [TaskInfo(t.name, t.period, t.deadline) for t in compiled.tasks]
+        figures = measure(run(compiled, 20_000), infos, 20_000, 4).tasks
+        for plan, task in zip(compiled.tasks, figures, strict=True):
+            assert task.misses <= task.released + task.overruns
+            if not plan.sporadic:
+                assert task.released + task.overruns == len(range(plan.offset, 20_000, plan.period)), (seed, plan.name)
+            lateness += task.kept + task.aborted
+    assert lateness > 50
 
 
 def test_preemptions_are_counted_by_kind_and_task():

@@ -14,7 +14,7 @@ from derca_hw.release.parallel import ParallelRelease
 from derca_sim.events import Kind
 from derca_sim.golden.agenda import Agenda
 from derca_sim.golden.parallel import ParallelRelease as GoldenRelease
-from derca_sim.model.timing import ANNOUNCE, OFFER
+from derca_sim.model.timing import ANNOUNCE, OFFER, ParallelTiming
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -115,6 +115,40 @@ async def rules(dut):
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
+async def triggers_in_every_cycle(dut):
+    """Tasks that are triggered in every cycle hold up nobody's EARLY: its cycle is right, and it comes in time."""
+    random, p = generator(), parameters()["platform"]
+    n, lay, timing = p.scheduler.tasks, Layouts(p), ParallelTiming(p)
+    bench = await Cycles(dut).start(release__ready=1)
+    tasks = [Rule(60_000, 50_000, 0, sporadic=True) for _ in range(n)]
+    await configure(bench, lay, tasks)
+    expected, seen, ages = [], [], []
+    model = GoldenRelease(p, tuple(plan(i, t) for i, t in enumerate(tasks)), Agenda(), expected.append)
+    triggered = {i: set() for i in range(n)}
+    horizon = 5 * timing.EARLY
+    for now in range(horizon + timing.EARLY):
+        who = [i for i in range(n) if i < n - 1 or random.random() < 0.02] if n < now < horizon else []
+        for i in who:
+            triggered[i].add(now)
+        model._triggers[now] = who
+        model.visit(now)
+        if model.offer(now) is not None:
+            model.take()
+        bench.set(now=now, running=1, arm=int(now == 0), trigger=sum(1 << i for i in who))
+        await bench.tick()
+        if bench.get("release_event__valid"):
+            e = unpack(lay.event, bench.get("release_event__payload"))
+            seen.append((e["cycle"], Kind(e["kind"]), e["task"]))
+            ages.append(now - e["cycle"])
+            assert e["cycle"] in triggered[e["task"]], f"cycle {now}: {seen[-1]} was not triggered"
+    assert max(ages) <= timing.EARLY
+    assert sorted(seen) == sorted((e.cycle, e.kind, e.task) for e in expected if e.kind in (Kind.RELEASE, Kind.EARLY))
+    counts = [sum(e[1:] == (Kind.EARLY, i) for e in seen) for i in range(n)]
+    dut._log.info("EARLY by task %s, oldest %d of %d cycles", counts, max(ages), timing.EARLY)
+    assert min(counts) > 0 and max(counts[:-1]) - min(counts[:-1]) <= 2
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
 async def latency_of_a_lone_release(dut):
     """Announced `ANNOUNCE` cycles after the release, offered `OFFER` after that, with its absolute deadline."""
     p = parameters()["platform"]
@@ -178,6 +212,11 @@ def test_the_key_of_each_policy(kind, policy):
 @pytest.mark.parametrize("seed", range(10, 20))
 def test_rules_of_release_at_length(seed):
     run("rules", 5, 16, seed, cycles=100_000, start=seed * 7777)
+
+
+@pytest.mark.parametrize("tasks", [5, 16])
+def test_triggers_in_every_cycle(tasks):
+    run("triggers_in_every_cycle", tasks, 16 if tasks == 5 else 32, 1 if tasks == 5 else 5)
 
 
 @pytest.mark.parametrize("test", ["latency_of_a_lone_release", "only_while_running_and_enabled"])

@@ -165,6 +165,47 @@ async def rules(dut):
         assert not missing, f"never happened: {missing}"
 
 
+@cocotb.test(timeout_time=200, timeout_unit="ms")
+async def longest_lap(dut):
+    """Everything happens to every task within a lap, at every phase of the visits: the lap is as long as declared.
+
+    What each task does then is told by the cycles between the same event of one task and of the next.
+    """
+    options = parameters()
+    p, mode = options["platform"], options["mode"]
+    n, lay, timing = p.scheduler.tasks, Layouts(p), SweptTiming(p)
+    period = 4 * timing.LAP
+    bench = await Cycles(dut).start(release__ready=1, aborted=int(mode == "abort"))
+    await configure(bench, lay, [Rule(period, period, 0, sporadic=True, overrun=mode) for _ in range(n)])
+    shown = Kind.RELEASE if mode == "skip" else Kind.OVERRUN
+    laps = []
+    for phase in range(2 * n):
+        bench.set(running=0)
+        for _ in range(timing.CLEAR * n):
+            await bench.tick()
+        first = timing.ARM * n + 10 + phase
+        again = first + period  # the cycles of the deadlines
+        triggers = {first + i: i for i in range(n)} | {again + i: i for i in range(n)}
+        # an end before the trigger lets it release, one after it makes the release wait, none lets it abort
+        ends = {} if mode == "abort" else {again + i + (1 if mode == "queue" else -1): i for i in range(n)}
+        seen = {}
+        for now in range(again + 3 * timing.LAP):
+            trigger, end = triggers.get(now), ends.get(now)
+            bench.set(now=now, running=1, arm=int(now == 0), trigger_valid=int(trigger is not None),
+                      trigger_task=trigger or 0, finish__valid=int(end is not None),
+                      finish__payload=0 if end is None else pack(lay.done, task=end, final=1))
+            await bench.tick()
+            if bench.get("event__valid"):
+                e = unpack(lay.event, bench.get("event__payload"))
+                if e["kind"] == shown and e["cycle"] >= again:
+                    assert e["cycle"] == again + e["task"], e
+                    seen[e["task"]] = now
+        assert len(seen) == n, f"phase {phase}: {seen}"
+        laps.append((max(seen.values()) - min(seen.values())) * n // (n - 1))
+    dut._log.info("laps %s, declared %d", laps, timing.LAP)
+    assert max(laps) == timing.LAP, f"{laps}, declared {timing.LAP}"
+
+
 def drawn_end(random, lay, task, final, failed, now) -> int:
     """Payload of what is stored for `task` (0 if None) in this cycle; a job's end that fails goes to `failed`."""
     if task is None:
@@ -202,6 +243,13 @@ def run(test="rules", tasks=5, seed=1, overrun=("skip",), policies=("edf",), tim
 ])
 def test_rules_of_release(tasks, start, ready, overrun, seed):
     run("rules", tasks, seed, overrun, start=start, ready=ready, complete=tasks in (5, 16))
+
+
+@pytest.mark.parametrize(("tasks", "overrun", "mode"), [
+    (5, ("skip",), "skip"), (2, ("skip", "queue"), "queue"), (3, ("queue",), "queue"), (3, ("abort",), "abort"),
+])
+def test_the_longest_lap(tasks, overrun, mode):
+    run("longest_lap", tasks, overrun=overrun, mode=mode)
 
 
 def test_releases_of_256_tasks_at_once():

@@ -1,35 +1,47 @@
-"""The swept job release in the whole accelerator: the same cycles as the golden model, overload and queues included."""
-
-import random
+"""Job release and policies in overload, in the whole accelerator: the same cycles as the golden model."""
 
 import pytest
-from judged_run import judged_run
-from kit.platforms import platform
-from kit.workload import compiled, shape, task
+from campaign import trial
+from overload_sets import KINDS, overload_case
 
 from derca_sim.compile.plan import one_per_cycle
-from derca_sim.events import Kind
-from derca_sim.model.timing import longest_lap
+from derca_sim.golden.machine import run
+from derca_sim.report.jobs import TaskInfo, rebuild
+
+#: Control planes that are compiled in every run of the tests: seeds of a kind that choose them.
+QUICK = [("queue", 0), ("abort", 1), ("deadline_monotonic", 2), ("least_slack", 2)]
 
 
-@pytest.mark.parametrize("tasks", [4, 16])
-def test_the_system_with_a_swept_release(tasks):
-    seed = tasks
-    print(f"seed {seed}")
-    rng = random.Random(seed)
-    p = platform(release={"kind": "swept", "overrun": ("skip", "queue")}, scheduler={"tasks": tasks})
-    period = max(1500, longest_lap(p))
-    jobs = [
-        task(0, [shape(rng, p)], seed, period=period, deadline=period // 2, overrun="queue"),
-        task(1, [shape(rng, p), ], seed + 1, period=2 * period, deadline=2 * period),
-        task(2, [shape(rng, p)], seed + 2, period=2 * period, deadline=period, sporadic=True,
-             triggers=(10, 11, period, 5 * period, 5 * period + 900), overrun="queue"),
-    ]
-    judged = judged_run(compiled(p, jobs, "persist", 1), 30_000)
-    counts = {kind.name: judged.count(kind) for kind in (Kind.RELEASE, Kind.OVERRUN, Kind.MISS, Kind.EARLY)}
-    print(counts)
-    assert judged.problems == [] and judged.error == 0
-    assert counts["RELEASE"] and counts["EARLY"]
+@pytest.mark.parametrize(("kind", "first", "count"), [
+    *(pytest.param(kind, first, 3, id=kind) for kind, first in QUICK),
+    *(pytest.param(kind, 1000, 60, id=f"{kind}-more", marks=pytest.mark.full) for kind in KINDS),
+])
+def test_overload(kind, first, count):
+    """Releases that are kept or abort, and other policies, in the whole accelerator: the golden model's cycles."""
+    step = len(KINDS[kind]) if count < 10 else 1  # the same control plane
+    trials = [trial(seed, overload=kind) for seed in range(first, first + count * step, step)]
+    assert not any(t.problems for t in trials), "\n".join(str(t) for t in trials if t.problems)
+    assert all(t.error == 0 for t in trials)
+    print({name: sum(getattr(t, name) for t in trials) for name in ("jobs", "preemptions", "overruns", "misses")})
+    assert sum(t.jobs for t in trials) > 100 and sum(t.overruns for t in trials) > 100
+
+
+def test_the_sets_cover_what_they_should():
+    """All control planes, kept and aborted jobs, and jobs that end later than half the range of 16 bits."""
+    latest = 0
+    for kind, controls in KINDS.items():
+        cases = [overload_case(seed, kind) for seed in range(len(controls))]
+        assert len({c.compiled.platform.name for c in cases}) == len(controls)
+        assert sum(c.compiled.platform.scheduler.time_width == 16 for c in cases) >= len(cases) // 2
+        tasks = [t for c in cases for t in c.compiled.tasks]
+        assert {t.sporadic for t in tasks} == {True, False}
+        assert kind not in ("queue", "abort") or sum(t.overrun == kind for t in tasks) > len(tasks) // 2
+    for seed in range(6):
+        compiled = overload_case(seed, "deadline_monotonic").compiled
+        infos = [TaskInfo(t.name, t.period, t.deadline) for t in compiled.tasks]
+        jobs, _ = rebuild(run(compiled, compiled.taskset.horizon), infos, compiled.taskset.horizon)
+        latest = max(latest, *(job.finish - job.deadline for job in jobs if job.finish is not None))
+    assert latest > 1 << 15
 
 
 def test_one_trigger_per_cycle():

@@ -41,6 +41,7 @@ def simulate(
 
     With --runs, the schedule is also simulated region by region, with the lengths and prices the analysis uses, under
     random arrivals and early completions; every job whose deadline lies in the horizon is run to its end and judged.
+    Only the policy edf and overrun = "skip" can be simulated so.
 
     [bold]Examples[/bold]
 
@@ -64,6 +65,8 @@ def simulate(
     planned = plan(tasks, strategy, placed, every)
     compiled, proof = planned.compiled(), planned.proof
     platform, cycles = compiled.platform, horizon or tasks.horizon
+    if runs:
+        _check_runs(tasks, runs)
     folder = output or default_folder(
         "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None)
@@ -103,6 +106,25 @@ def simulate(
                         "all lengths (the hardware may be faster)")
     if problems:
         raise CheckFailed(*problems)
+
+
+def _check_runs(tasks, runs: int) -> None:
+    """Refuse what the simulation region by region does not know: policies other than EDF, kept and aborting releases.
+
+    Raises
+    ------
+    InputError
+    """
+    policy, problems = tasks.platform.scheduler.policies[0], []
+    if policy != "edf":
+        problems.append(f"{tasks.file}: platform.scheduler.policies[0] = {policy}: allowed is edf with --runs = "
+                        f"{runs}; leave --runs out")
+    problems += [
+        f"{tasks.file}: task[{t.index}].overrun = {t.overrun}: allowed is skip with --runs = {runs}; leave --runs out"
+        for t in tasks.tasks if t.overrun != "skip"
+    ]
+    if problems:
+        raise InputError(*problems)
 
 
 def _other_arrivals(compiled, horizon: int, runs: int, seed: int, progress) -> dict:

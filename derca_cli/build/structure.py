@@ -83,8 +83,8 @@ def _release(p: Platform) -> Block:
         return Block({"one": 1, "timers": n, "bits of timers": n * time, "stamps": n * ParallelTiming(p).STAMP_BITS,
                       "keys at once": at_once * n * time, "sporadic timers": r.sporadic * n,
                       "pages of modes": pages * n, "slack": slack},
-                     (Ram(time, pages << bits, 3 + slack, "comb"), Ram(time, n, 2 - at_once, "comb")))
-    keeps, size = len(r.overrun) > 1 or r.overrun != ("skip",), pages << bits
+                     (Ram(time, pages << bits, 3 + slack, "comb"), Ram(time, n, 1 - at_once, "comb")))
+    keeps, size = r.overrun != ("skip",), pages << bits
     ends_apart = not (4 * size <= DISTRIBUTED and pages == 1 and not slack)
     together = n <= SMALL
     rams = [
@@ -232,6 +232,7 @@ def _host(p: Platform) -> Block:
                   Ram(written, EventCollector.OUTPUT_DEPTH, 1, "shallow"),
                   Ram(32, WORDS << bits, int(t.statistics), "buffer"),
                   Ram(33, 1 << bits, int(t.statistics), "shallow"),
+                  Ram(32, 1 << bits, int(t.statistics and p.release.overrun != ("skip",)), "shallow"),
                   Ram(COUNTER_BITS, LAP, 2 * t.counters), Ram(count, 1 << bits, 2 * t.counters)))
 
 

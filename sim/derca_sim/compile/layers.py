@@ -156,15 +156,17 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
     """
     total = 0
     for layer in layers:
-        p = layer.platform
-        tile, memory = p.tile, p.memory
-        load = p.m_panels * p.panel_beats(tile.k, p.a_lanes) + p.n_panels * p.panel_beats(tile.k, p.b_lanes)
-        requests = p.m_panels + p.n_panels + 1
-        compute = p.m_panels * p.n_panels * (tile.k + p.array.cols + 4)
-        store = p.m_panels * tile.n * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
-        burst = memory.read_latency + 8
-        step = load + compute + requests * burst + p.panel_beats(tile.n, 4) + memory.write_latency + 64
-        total += layer.iterations * step + layer.m_tiles * layer.n_tiles * 2 * store
+        p, shape = layer.platform, layer.layer
+        memory, k, n = p.memory, min(p.tile.k, shape.k), min(p.tile.n, shape.n)
+        rows, cols = ceil_div(shape.m, p.array.rows), ceil_div(shape.n, p.array.cols)
+        a_panels, b_panels = rows * layer.n_tiles * layer.k_tiles, cols * layer.m_tiles * layer.k_tiles
+        load = a_panels * p.panel_beats(k, p.a_lanes) + b_panels * p.panel_beats(k, p.b_lanes)
+        requests = a_panels + b_panels + layer.iterations
+        compute = layer.slices * (k + p.array.cols + 4)
+        store = 2 * rows * layer.n_tiles * n * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+        step = p.panel_beats(n, 4) + memory.write_latency + 64
+        total += load + requests * (memory.read_latency + 8) + compute + store
+        total += (layer.iterations + 1) * step + memory.read_latency  # and once for its descriptor and its end
     return total
 
 
