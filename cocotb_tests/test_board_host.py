@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from derca_cli import main
 from derca_cli.rtl.board import open_board
 from derca_cli.session import judge, load, run
+from derca_sim.compile import compile_taskset
 from derca_sim.csr.driver import Driver
 from derca_sim.csr.link import Link
 from derca_sim.events import read_log
@@ -116,7 +117,7 @@ def test_one_task_set_after_the_other(name):
     """Without shadow tables a run is stopped at once; with them jobs end first. The next run begins as the first."""
     board = BOARDS[name]
     tasks = load_taskset(TOY, SIM / "platforms" / board.platform)
-    compiled = [compile_any(tasks, strategy) for strategy in ("lw", "ip")]
+    compiled = [compile_taskset(tasks, strategy) for strategy in ("lw", "ip")]
     with open_board(board, compiled[0].platform) as line:
         link = Link.open(line)
         driver = Driver.open(link, compiled[0].platform)

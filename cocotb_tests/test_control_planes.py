@@ -7,13 +7,13 @@ import pytest
 from judged_run import judged_run
 
 from derca_cli.overrides import on_platform
+from derca_sim.compile import compile_taskset
 from derca_sim.events import WITHIN_JOBS, Event, Kind
 from derca_sim.golden.machine import run
 from derca_sim.model.description import RegisterMap
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map
 from derca_sim.model.taskset import TaskSet, load_taskset
-from derca_sim.planning import compile_any
 
 DEMO = Path(__file__).parents[1] / "sim" / "tasksets" / "demo.toml"
 KINDS = ("heap", "scan", "tournament")
@@ -21,7 +21,7 @@ RELEASES = ("parallel", "swept")
 
 
 def compiled(scheduler: str, release: str, strategy: str):
-    return compile_any(on_platform(load_taskset(DEMO), None, scheduler, release), strategy, None)
+    return compile_taskset(on_platform(load_taskset(DEMO), None, scheduler, release), strategy)
 
 
 #: Options that leave out what a small device has no room for.
@@ -66,7 +66,7 @@ def test_the_demo_on_the_rtl_of_every_scheduler(kind, release):
 
 
 def test_the_demo_on_the_rtl_of_a_platform_without_all_that_can_be_left_out():
-    plan = compile_any(lean(), "flexible", None)
+    plan = compile_taskset(lean(), "flexible")
     judged = judged_run(plan, 100_000)
     assert (judged.problems, judged.error) == ([], 0)
     assert judged.count(Kind.FINISH) >= 10 and judged.count(Kind.MISS) == 0

@@ -155,7 +155,7 @@ def test_a_run_without_fault_exits_0_and_leaves_its_files(fake_run, file, tmp_pa
     code, summary, _ = call(file, tmp_path)
     assert code == 0
     assert (summary["deadline_misses"], summary["bit_exact"], summary["model_cycle_error"]) == (0, True, 0)
-    assert (summary["strategy"], summary["pipeline"], summary["horizon"]) == ("flexible", "decoupled", 1000)
+    assert (summary["strategy"], summary["pipeline"], summary["horizon"]) == ("joint", "decoupled", 1000)
     assert summary["cycles_per_second"] == 1_000_000
     assert [t["finished"] for t in summary["tasks"]] == [2, 1]
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
