@@ -129,14 +129,14 @@ def sporadic(name, phases):
 
 @pytest.mark.parametrize("name", ["heap-parallel", "scan-swept"])
 def test_a_deferred_trigger_releases_nothing_after_a_commit_or_a_restart(name):
-    """The second trigger comes too soon, and its release is due in cycle 2010: after the commit, or after the stop."""
-    soon = ((10, 0), (20, 0))
-    h = sporadic(name, [Phase(50), Phase(4500, commit=300, triggers=soon), Phase(4500, triggers=soon),
-                        Phase(200, triggers=soon), Phase(4500)])
+    """The second trigger comes too soon, and its release is due in cycle 2060: after the commit, or after the stop."""
+    soon = ((60, 0), (300, 0))
+    h = sporadic(name, [Phase(50), Phase(4500, commit=500, triggers=soon), Phase(4500, triggers=soon),
+                        Phase(400, triggers=soon), Phase(4500)])
     result, problems = play(h)
     assert not problems, problems
     released = [[e.cycle for e in events if e.kind == Kind.RELEASE] for events in result.runs]
-    assert released[1:5] == [[10], [10, 2010], [10], []]
+    assert released[1:5] == [[60], [60, 2060], [60], []]
 
 
 # -- the hardware's own account ---------------------------------------------------------------------------------------
