@@ -8,20 +8,26 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from job_alone import late_alone
 from judged_run import judged_run
 from overload_sets import KINDS, overload_case
 from random_sets import PIPELINES, PLATFORM_NAMES, RELEASES, SCHEDULERS, random_case
 
 from derca_cli.output import write_text
 from derca_cli.rtl.build import BuildError
+from derca_cli.rtl.handshake import random_handshake
 from derca_cli.rtl.simulate import Jitter
 from derca_sim.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_MISSING_TOOL, EXIT_OK, InputError, MissingToolError
-from derca_sim.events import Kind
+from derca_sim.events import Event, Kind
+
+#: Memories to run on, and what the summary calls them.
+MEMORIES = {"fixed": "fixed latency", "jitter": "random", "handshake": "random, with random handshakes"}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of a seed: `error` in cycles from the golden model, None with jitter; `problems` empty if right."""
+    """What became of a seed: `problems` empty if right; `error` in cycles from the golden model, None on a memory that
+    is not the golden model's."""
 
     seed: int
     platform: str
@@ -40,20 +46,32 @@ class Trial:
                               *self.problems])
 
 
-def trial(seed: int, platform: str | None = None, pipeline: str | None = None, jitter: bool = False,
+def random_memory(seed: int, handshake: bool) -> Jitter:
+    """Delays and stalls of a seed; with `handshake` also what the memory's readies wait for."""
+    if handshake:
+        cycles, stall = (seed * 7 % 90, seed * 13 % 60 / 100) if seed % 2 else (0, 0.0)
+        return Jitter(cycles, stall, 1 + seed, random_handshake(seed))
+    return Jitter(cycles=1 + seed * 7 % 90, stall=seed * 13 % 60 / 100, seed=1 + seed)
+
+
+def trial(seed: int, platform: str | None = None, pipeline: str | None = None, memory: str = "fixed",
           scheduler: str | None = None, release: str | None = None, overload: str | None = None) -> Trial:
     """Run the task set of a seed (on the platform and pipeline given, or on those it draws) and judge it.
 
-    With `overload` the set is one of `overload_sets`, which has platforms of its own.
+    `memory` is one of `MEMORIES`. On one with handshakes no run may get stuck, and a job alone may end later than the
+    golden model's by no more than the cycles in which the memory withheld something. With `overload` the set is one of
+    `overload_sets`, which has platforms of its own.
     """
     case = overload_case(seed, overload) if overload else random_case(seed, platform, pipeline, scheduler, release)
-    noise = Jitter(cycles=1 + seed * 7 % 90, stall=seed * 13 % 60 / 100, seed=1 + seed) if jitter else None
+    noise = None if memory == "fixed" else random_memory(seed, memory == "handshake")
     judged = judged_run(case.compiled, case.horizon, noise)
     problems = list(judged.problems)
     if judged.error is not None and judged.error > 0:
         problems.insert(0, f"largest difference from the golden model: {judged.error} cycles")
+    if memory == "handshake" and judged.result:
+        problems += [*stuck(judged.result.events, case.horizon), *late_alone(case.compiled.taskset, seed, noise)]
     if problems:
-        problems.append(str(case))
+        problems += [str(case), str(noise)]
     again = f"./scripts/campaign --count 1 --seed {seed}"
     again += f" --platform {platform}" if platform else ""
     for name, value in (("pipeline", pipeline), ("scheduler", scheduler), ("release", release), ("overload", overload)):
@@ -61,8 +79,17 @@ def trial(seed: int, platform: str | None = None, pipeline: str | None = None, j
     return Trial(
         seed, case.compiled.platform.name, case.compiled.strategy, judged.jobs, judged.count(Kind.PREEMPT),
         judged.count(Kind.OVERRUN), judged.count(Kind.MISS), case.horizon, judged.error, tuple(problems),
-        again + (" --jitter" if jitter else ""),
+        again + ("" if memory == "fixed" else f" --{memory}"),
     )
+
+
+def stuck(events: list[Event], horizon: int) -> list[str]:
+    """A complaint if jobs live and none of them has done anything for half of the run."""
+    live = sum(e.kind == Kind.RELEASE for e in events) - sum(e.kind in (Kind.FINISH, Kind.FAIL) for e in events)
+    moves = [e.cycle for e in events if e.kind in (Kind.ISSUE, Kind.START, Kind.ITERATION, Kind.FINISH, Kind.SAVED)]
+    last = max(moves, default=0)
+    return [f"{live} jobs live, and nothing has moved since cycle {last} of {horizon}"] if (
+        live and last < horizon // 2) else []
 
 
 def _arguments() -> argparse.Namespace:
@@ -70,7 +97,7 @@ def _arguments() -> argparse.Namespace:
         prog="./scripts/campaign", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Random task sets on the RTL: every result bit-exact, every event in the golden model's cycle.",
         epilog="examples:\n  ./scripts/campaign --count 200 --seed 1\n  ./scripts/campaign --count 100 --jitter\n"
-               "  ./scripts/campaign --count 500 --overload queue\n\n"
+               "  ./scripts/campaign --count 500 --overload queue\n  ./scripts/campaign --count 500 --handshake\n\n"
                "exit codes: 0 all as they should be, 1 a task set failed, 2 bad input, 3 a tool is missing",
     )
 
@@ -88,8 +115,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--release", choices=RELEASES, help="run all with this job release; else by platform")
     parser.add_argument("--overload", choices=KINDS, help="task sets that ask for too much, of this kind, on "
                                                          "platforms of their own; the options before do not apply")
-    parser.add_argument("--jitter", action="store_true",
+    parser.add_argument("--jitter", action="store_const", dest="memory", const="jitter", default="fixed",
                         help="memory with random delays and stalls: results are compared, cycles are not")
+    parser.add_argument("--handshake", action="store_const", dest="memory", const="handshake",
+                        help="memory that also handshakes in every way that AXI4 allows: results are compared, no run "
+                             "gets stuck, a job alone is late by no more than the memory withheld")
     parser.add_argument("--processes", type=positive, default=2, metavar="N", help="runs side by side (default 2)")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/campaign/summary.json"), metavar="FILE",
                         help="summary (default out/campaign/summary.json)")
@@ -97,7 +127,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _summary(trials: list[Trial], seconds: float, jitter: bool) -> dict:
+def _summary(trials: list[Trial], seconds: float, memory: str) -> dict:
     by_platform: dict[str, int] = {}
     for t in trials:
         by_platform[t.platform] = by_platform.get(t.platform, 0) + 1
@@ -105,7 +135,7 @@ def _summary(trials: list[Trial], seconds: float, jitter: bool) -> dict:
     worst = max(errors, default=None)
     return {
         "task_sets": len(trials), "failed": sum(bool(t.problems) for t in trials),
-        "memory": "random" if jitter else "fixed latency",
+        "memory": MEMORIES[memory],
         "model_cycle_error": "unequal events" if worst == float("inf") else None if worst is None else int(worst),
         **{key: sum(getattr(t, key) for t in trials)
            for key in ("jobs", "preemptions", "overruns", "misses", "cycles")},
@@ -121,7 +151,7 @@ def main() -> int:
     started, trials = time.monotonic(), []
     seeds = range(options.seed, options.seed + options.count)
     with ProcessPoolExecutor(options.processes) as pool:
-        runs = [pool.submit(trial, s, options.platform, options.pipeline, options.jitter,
+        runs = [pool.submit(trial, s, options.platform, options.pipeline, options.memory,
                             options.scheduler, options.release, options.overload) for s in seeds]
         for run in as_completed(runs):
             try:
@@ -136,7 +166,7 @@ def main() -> int:
             if len(trials) % max(1, options.count // 20) == 0:
                 print(f"{len(trials)} of {options.count} task sets, {time.monotonic() - started:.0f} s",
                       file=sys.stderr, flush=True)
-    summary = _summary(sorted(trials, key=lambda t: t.seed), time.monotonic() - started, options.jitter)
+    summary = _summary(sorted(trials, key=lambda t: t.seed), time.monotonic() - started, options.memory)
     text = json.dumps(summary, indent=2) + "\n"
     try:
         options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,10 @@ from derca_hw.generate import BOARD_TOP
 from derca_hw.ports import ports
 from derca_sim.model.platform import Platform
 
-PLATFORM = Platform(memory={"size": 4096})
+#: Its memory ends where no address bit does.
+PLATFORM = Platform(memory={"size": 4608})
 #: Words of registers and of memory; entries of the log, after which it begins again.
-REGISTERS, MEMORY, LOG = 256, 1024, 4096
+REGISTERS, MEMORY, LOG = 256, 1152, 4096
 #: Register addresses from here on read the log: two words an entry; and the number of entries so far.
 LOG_BASE, LOG_COUNT = 0x10000, 0x1FFFC
 #: Accesses to registers from here on are refused.
@@ -85,7 +86,7 @@ class LinkBench(wiring.Component):
         # -- memory ---------------------------------------------------------------------------------------------------
         request = link.memory_request
         store, fetch = memory.write_port(), memory.read_port(domain="comb")
-        fetched, asked = Signal(10), Signal()
+        fetched, asked = Signal(range(MEMORY)), Signal()
         taken = request.valid & request.ready
         m.d.comb += [
             request.ready.eq(~asked & noise[4]),

@@ -258,7 +258,7 @@ async def traffic(dut):
 
 
 BLOCK = platform(name="block", bus={"data_width": 64, "address_width": 16},
-                 memory={"read_latency": 3, "write_latency": 1, "size": 8192})
+                 memory={"read_latency": 3, "write_latency": 1, "size": 12288})
 WIDE = platform(name="wide", bus={"data_width": 128, "address_width": 17, "outstanding": 8},
                 memory={"read_latency": 9, "write_latency": 5, "size": 131072})
 NARROW = platform(name="narrow", bus={"data_width": 32, "address_width": 16, "outstanding": 2},

@@ -10,8 +10,13 @@ import pytest
 from campaign import trial
 from random_sets import PIPELINES, PLATFORM_NAMES, random_case
 
+from derca_cli.rtl.handshake import HABITS, parse_handshake
+from derca_cli.rtl.simulate import Jitter
+from derca_sim.events import Event, Kind
+
 BATCHES = {"quick": range(1, 9), "more": range(100, 140)}
-JITTER_BATCHES = {"quick": range(1, 4), "more": range(100, 120)}
+JITTER_BATCHES = {"more": range(100, 120)}
+HANDSHAKE_BATCHES = {"quick": range(1, 3), "more": range(100, 150)}
 
 
 def batches(seeds):
@@ -33,9 +38,31 @@ def test_random_task_sets(platform, pipeline, seeds):
 
 @pytest.mark.parametrize(("platform", "pipeline", "seeds"), batches(JITTER_BATCHES))
 def test_random_task_sets_on_a_memory_that_stalls_at_random(platform, pipeline, seeds):
-    trials = [trial(seed, platform, pipeline, jitter=True) for seed in seeds]
+    trials = [trial(seed, platform, pipeline, "jitter") for seed in seeds]
     assert not any(t.problems for t in trials), "\n".join(str(t) for t in trials if t.problems)
     assert all(t.error is None for t in trials) and sum(t.jobs for t in trials) > 2 * len(trials)
+
+
+@pytest.mark.parametrize(("platform", "pipeline", "seeds"), batches(HANDSHAKE_BATCHES))
+def test_random_task_sets_on_a_memory_with_random_handshakes(platform, pipeline, seeds):
+    trials = [trial(seed, platform, pipeline, "handshake") for seed in seeds]
+    assert not any(t.problems for t in trials), "\n".join(str(t) for t in trials if t.problems)
+    assert sum(t.jobs for t in trials) > 0
+
+
+@pytest.mark.parametrize("habit", [*HABITS, "aw-with-w,w-after-aw", "aw-after-w,w-with-aw"])
+def test_no_habit_of_a_memory_keeps_jobs_from_their_end(habit):
+    case = random_case(1, "narrow", "decoupled")
+    calm = judged_run.judged_run(case.compiled, case.horizon)
+    judged = judged_run.judged_run(case.compiled, case.horizon, Jitter(handshake=parse_handshake(habit, 1)))
+    assert not judged.problems and judged.jobs > calm.jobs // 2 > 10, f"{habit}: {judged.jobs} of {calm.jobs} jobs"
+
+
+def test_a_run_that_stands_still_is_noticed():
+    released = Event(10, Kind.RELEASE, 0)
+    moves = [released, Event(11, Kind.READY, 0), Event(12, Kind.ISSUE, 0)]
+    assert campaign.stuck(moves, 1000) and not campaign.stuck([*moves, Event(700, Kind.ITERATION, 0)], 1000)
+    assert not campaign.stuck([*moves, Event(40, Kind.FINISH, 0)], 1000)
 
 
 def test_a_seed_repeats_and_another_differs():

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from derca_cli.rtl.handshake import Handshake, parse_handshake, random_handshake
 from derca_cli.rtl.simulate import Jitter, Output, RtlError, simulate
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
@@ -109,13 +110,11 @@ def test_a_read_sees_a_write_from_the_cycle_after_its_beat():
 @pytest.mark.parametrize(("name", "settings", "jitter", "words_of_reason"), [
     ("4 KiB", {"raddr": 4096 - 32, "rlen": 7, "r0": 20}, None, "crosses a 4 KiB boundary"),
     ("4 KiB write", {"waddr": 4096 - 8, "wlen": 1, "w0": 20}, None, "crosses a 4 KiB boundary"),
-    ("beyond", {"raddr": 8192, "rlen": 0, "r0": 20}, None, "beyond the memory"),
     ("unaligned", {"raddr": 4, "rlen": 0, "r0": 20}, None, "not aligned"),
     ("WLAST missing", {"waddr": 0, "wlen": 3, "w0": 20, "fault": 1}, None, "WLAST is 0 with 1 beats"),
     ("WLAST early", {"waddr": 0, "wlen": 3, "w0": 20, "fault": 8}, None, "WLAST is 1 with 2 beats"),
     ("AR dropped", {"r0": 20, "fault": 2}, Jitter(stall=0.9), "AR: valid was dropped"),
     ("AR changed", {"r0": 20, "fault": 3}, Jitter(stall=0.9), "AR: payload changed"),
-    ("W before AW", {"w0": 20, "fault": 4}, None, "W: a beat before its AW"),
     ("FIXED", {"r0": 20, "fault": 5}, None, "not INCR"),
     ("narrow", {"r0": 20, "fault": 6}, None, "not full width"),
     ("W changed", {"w0": 20, "wlen": 7, "fault": 7}, Jitter(stall=0.9), "W: payload changed"),
@@ -123,6 +122,86 @@ def test_a_read_sees_a_write_from_the_cycle_after_its_beat():
 def test_a_broken_rule_ends_the_run_and_is_named(name, settings, jitter, words_of_reason):
     with pytest.raises(RtlError, match=words_of_reason):
         run(jitter=jitter, **settings)
+
+
+def test_a_beat_before_its_address_is_kept_and_answered_after_both():
+    result, _ = run(waddr=1024, wlen=0, w0=20, fault=4)
+    assert cycles(result, W) == [19] and cycles(result, AW) == [20] and cycles(result, B) == [20 + WRITE_LATENCY]
+    assert bytes(result.memory[1024:1032]) == b"\x40" * 8
+
+
+@pytest.mark.parametrize("address", [8192, 1 << 20, (1 << 32) - 4096])
+def test_beyond_the_memory_everything_is_answered_with_an_error_and_nothing_changes(address):
+    result, image = run(raddr=address, rlen=3, r0=20, waddr=address, wlen=1, w0=10)
+    answers = {e.arg for e in result.events if e.kind == Kind.ITERATION and e.task & (R | B)}
+    assert answers == {2} and len(cycles(result, R)) == 4 and len(cycles(result, B)) == 1
+    assert np.array_equal(result.memory, image)
+
+
+def habit(names, seed=1):
+    return Jitter(handshake=parse_handshake(names, seed), seed=seed)
+
+
+def test_the_address_waits_for_its_data():
+    assert cycles(run(w0=10, wlen=3, wlag=9, jitter=habit("aw-with-w"))[0], AW) == [19]
+    result, _ = run(w0=10, wlen=3, wlag=2, jitter=habit("aw-after-w"))
+    assert cycles(result, W) == [12, 13, 14, 15] and cycles(result, AW) == [16]
+    assert cycles(result, B) == [16 + WRITE_LATENCY]
+
+
+def test_the_data_wait_for_their_address():
+    assert cycles(run(w0=20, fault=4, jitter=habit("w-with-aw"))[0], W) == [20]
+    result, _ = run(w0=20, wlen=1, jitter=habit("w-after-aw"))
+    assert cycles(result, AW) == [20] and cycles(result, W) == [21, 22]
+
+
+def test_a_ready_waits_for_its_valid():
+    result, _ = run(r0=20, w0=10, jitter=habit("late"))
+    assert cycles(result, AR)[0] > 20 and cycles(result, AW)[0] > 10 and cycles(result, W)[0] > 10
+    assert result.bus["withheld"] > 0
+
+
+def test_channels_take_turns():
+    settings = {"raddr": 0, "rlen": 7, "r0": 20, "r1": 200, "waddr": 2048, "w0": 10, "wlen": 15}
+    for seed in range(6):
+        result, image = run(jitter=habit("phases", seed), horizon=2000, **settings)
+        for a, b in ((AR, AW), (AR, W), (AW, W)):
+            assert not set(cycles(result, a)) & set(cycles(result, b)), seed
+        assert data(result) == words(image, 64, 0, 16)
+
+
+def test_reads_and_writes_exclude_each_other():
+    result, _ = run(raddr=0, rlen=7, r0=20, waddr=1024, wlen=3, w0=25, jitter=habit("exclusive"))
+    assert max(cycles(result, R)) < min(cycles(result, AW) + cycles(result, W)) and len(cycles(result, B)) == 1
+    result, _ = run(raddr=0, rlen=7, r0=25, waddr=1024, wlen=3, w0=20, jitter=habit("exclusive"))
+    assert cycles(result, B) == [39] and cycles(result, R)[0] == 40 + READ_LATENCY
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_habits_keep_data_and_protocol(seed):
+    result, image = run(
+        raddr=0, rlen=15, r0=20, r1=60, waddr=2048, wlen=31, w0=30, horizon=9000,
+        jitter=Jitter(cycles=5, stall=seed % 3 / 4, seed=seed, handshake=random_handshake(seed)),
+    )
+    assert data(result) == words(image, 64, 0, 32)
+    assert [int(b) for b in result.memory[2048 : 2048 + 256 : 8]] == [0x40 + i for i in range(32)]
+    assert len(cycles(result, B)) == 1
+
+
+def test_random_habits_are_of_every_kind_and_repeat():
+    drawn = [random_handshake(seed) for seed in range(1, 200)]
+    assert drawn == [random_handshake(seed) for seed in range(1, 200)]
+    assert {h.address for h in drawn} == set(Handshake.ADDRESS) and {h.data for h in drawn} == set(Handshake.DATA)
+    assert {(bool(h.late), bool(h.phase), h.exclusive) for h in drawn} == {
+        (a, b, c) for a in (False, True) for b in (False, True) for c in (False, True)}
+    assert len({(h.address, h.data) for h in drawn}) == 8
+
+
+@pytest.mark.parametrize("names", ["", "aw", "random,late", "aw-with-w,aw-after-w", "w-with-aw,w-after-aw",
+                                   "aw-after-w,w-after-aw"])
+def test_habits_that_are_none_are_refused(names):
+    with pytest.raises(ValueError, match="allowed are|only one|exclude each other"):
+        parse_handshake(names, 1)
 
 
 @pytest.mark.parametrize("seed", range(8))

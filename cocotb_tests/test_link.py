@@ -138,6 +138,9 @@ def test_registers_and_memory_are_written_and_read(bench):
     (WRITE_MEMORY, 1, 4 * MEMORY, (SLVERR | BARE, 0, ())),
     (READ_MEMORY, 1, 0x1000000, (SLVERR, 0, ())),
     (READ_MEMORY, 2, 4 * MEMORY - 4, (SLVERR, 1, None)),
+    (WRITE_MEMORY, 1, 8192 - 4, (SLVERR | BARE, 0, ())),  # in the bits of an address, not in the memory
+    (READ_MEMORY, 1, 8192 - 4, (SLVERR, 0, ())),
+    (READ_MEMORY, 1, 8192, (SLVERR, 0, ())),
 ])
 def test_what_is_refused_ends_the_request_and_says_at_which_word(bench, operation, count, address, answer):
     writes = bool(operation & 1)

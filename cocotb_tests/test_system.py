@@ -194,6 +194,10 @@ def test_an_event_in_another_cycle_exits_1_unless_not_compared(fake_run, file, t
     assert "finish task 0 job 1" in text
     assert call(file, tmp_path, "--no-model")[0] == 0
     assert call(file, tmp_path, "--jitter", "3")[0] == 0
+    code, summary, _ = call(file, tmp_path, "--handshake", "aw-with-w,exclusive")
+    assert (code, summary["model_cycle_error"]) == (0, None)
+    assert summary["memory"]["handshake"] == {
+        "address": "aw-with-w", "data": "free", "late": 0, "phase": 0, "exclusive": True}
 
 
 def test_an_event_that_only_one_has_exits_1(fake_run, file, tmp_path):
@@ -211,7 +215,8 @@ def test_a_broken_protocol_exits_1_and_leaves_nothing(fake_run, file, tmp_path):
 
 
 def test_bad_options_exit_2_and_are_all_named(file, tmp_path):
-    options = ["--pipeline", "fast", "--horizon", "0", "--jitter", "-1", "--stall", "2", "--seed", "0"]
+    options = ["--pipeline", "fast", "--horizon", "0", "--jitter", "-1", "--stall", "2", "--handshake", "aw",
+               "--seed", "0"]
     code, summary, text = call(file, tmp_path, *options)
     assert (code, summary) == (2, None)
     assert all(option in text for option in options[::2])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from cocotb.triggers import RisingEdge
 from kit import host as lite
-from kit.axi import GUARD, Watch, stall
+from kit.axi import GUARD, Watch, WriteOrder, stall
 from kit.platforms import PADDED, SMALL, platform
 from kit.run import generator, parameters, simulate
 from kit.system import power_up
@@ -14,7 +14,7 @@ from kit.workload import compiled, shape, task
 from derca_hw.top import Derca
 from derca_sim.compile.image import POISON
 from derca_sim.events import Event, Kind, number_jobs
-from derca_sim.model.registers import Reg, register_map, start_value
+from derca_sim.model.registers import Fault, Reg, register_map, start_value
 from derca_sim.model.tables import Strategy
 
 LOCKSTEP = platform(name="lockstep", pipeline="lockstep")
@@ -46,6 +46,8 @@ async def tasks_under_stalls(dut):
     edge = RisingEdge(dut.aclk)
     watch = Watch(dut, dut.aclk, p.beat_bytes, p.bus.burst_beats, p.bus.outstanding)
     cocotb.start_soon(watch.watch())
+    order = WriteOrder(dut, dut.aclk)
+    cocotb.start_soon(order.watch())
     stall(memory, random, 0)
     for address, value in job_set.host_writes():
         await lite.write(host, address, value)
@@ -63,7 +65,7 @@ async def tasks_under_stalls(dut):
             await edge
             cycle += 1
             if cycle % 400 == 1:
-                stall(memory, random, random.choice([0, 0.1, 0.3, 0.6]))
+                stall(memory, random, random.choice([0, 0.1, 0.3, 0.6]), order)
             dut.trigger.value = int(cycle % 9500 == 1000) << 2
             if not int(dut.event_valid.value):
                 continue
@@ -88,6 +90,40 @@ async def tasks_under_stalls(dut):
     dut._log.warning("%d cycles, jobs %s, preemptions %s", cycle, jobs, sorted(preempted))
     if options["strategy"] in ("recompute", "persist"):
         assert options["strategy"].upper() in preempted, "no preemption inside a tile happened"
+
+
+class Nothing:
+    """Memory that neither takes nor answers anything."""
+
+    def __init__(self, dut, *_, **__):
+        for name in ("awready", "wready", "arready", "bvalid", "bid", "bresp", "rvalid", "rid", "rdata", "rresp",
+                     "rlast"):
+            getattr(dut, f"m_axi_{name}").value = 0
+
+    def write(self, *_):
+        """Forgets it."""
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def answers_nobody_asked_for(dut):
+    """Each is reported as a fault, and as such alone."""
+    p = parameters()["platform"]
+    job_set = compiled(p, random_tasks(generator(), p), "np")
+    dut.trigger.value, dut.event_ready.value = 0, 1
+    _, host = await power_up(dut, job_set.image, p.memory.size, make_memory=Nothing)
+    assert await lite.read(host, Reg.FAULTS) == 0
+    for valid in (dut.m_axi_rvalid, dut.m_axi_bvalid):
+        valid.value = 1
+        await RisingEdge(dut.aclk)
+        valid.value = 0
+        await RisingEdge(dut.aclk)
+        assert await lite.read(host, Reg.FAULTS) == 1 << Fault.STRAY_RESPONSE
+        await lite.write(host, Reg.FAULTS, 1 << Fault.STRAY_RESPONSE)
+        assert await lite.read(host, Reg.FAULTS) == 0
+
+
+def test_an_answer_that_nobody_asked_for_is_a_fault():
+    simulate(lambda: Derca(SMALL), __name__, "answers_nobody_asked_for", platform=SMALL)
 
 
 def check_memory(job_set, content):

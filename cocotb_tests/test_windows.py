@@ -244,6 +244,7 @@ async def attacks(dut):
         page = 1 - page
         bench.set(page=page if p.tables.shadow else 0)
         bus.stalls, bus.errors = random.choice([0, 0.2, 0.6]), random.choice([0, 0.02, 0.5])
+        bus.handshake, bus.exclusive = random.choice(bus.HANDSHAKES), random.random() < 0.2
         bus.latencies = random.choice([[1], [1, 2, 9], [1, 70], [300]])
         writes.suppressed = set(random.sample(range(4), random.choice([0, 0, 1, 2])))
         for _ in range(60):

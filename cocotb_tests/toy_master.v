@@ -1,7 +1,8 @@
 // An AXI4 master programmed by registers, with the ports of `derca`, to test the simulation harness against.
 // Reads: two bursts of RLEN + 1 beats at RADDR, presented in cycles R0 and R1. Writes: one burst of WLEN + 1 beats at
 // WADDR, AW in cycle W0, first beat in cycle W0 + WLAG (or before AW with FAULT 4). In every cycle with a handshake one
-// event tells which: task = {0, trigger, R last, B, W, AW, R, AR}, region = low bits of the read data. The cycle after
+// event tells which: task = {0, trigger, R last, B, W, AW, R, AR}, region = low bits of the read data, arg = RRESP or
+// BRESP. The cycle after
 // B is a FINISH of task 0. FAULT breaks one rule: 1 WLAST missing, 2 AR dropped while waiting, 3 AR payload changes
 // while waiting, 4 W before AW, 5 FIXED burst, 6 narrow burst, 7 W payload changes while waiting, 8 WLAST early.
 `ifndef WIDTH
@@ -93,5 +94,6 @@ module derca (
     wire [7:0] fired = {1'b0, |trigger, r_fire && m_axi_rlast, b_fire, w_fire, aw_fire, r_fire, ar_fire};
     assign event_valid = running && (finished || fired != 0);
     assign event_cycle = now, event_kind = finished ? 10 : 7, event_task = finished ? 0 : fired;
-    assign event_region = m_axi_rdata[15:0], event_arg = 0;
+    assign event_region = m_axi_rdata[15:0];
+    assign event_arg = r_fire ? m_axi_rresp : b_fire ? m_axi_bresp : 0;
 endmodule

@@ -33,7 +33,12 @@ def run(
         metavar="N", help="Delay every burst of the memory by 0 to N cycles at random.", show_default=False)] = None,
     stall: Annotated[float, typer.Option(
         metavar="P", help="With --jitter: withhold every ready and every beat with this probability, 0 to 0.9.")] = 0.0,
-    seed: Annotated[int, typer.Option(metavar="S", help="With --jitter: the seed, which repeats the run.")] = 1,
+    handshake: Annotated[str | None, typer.Option(
+        metavar="HABITS", help="What the memory's readies wait for: random, or some of aw-with-w, aw-after-w, "
+                               "w-with-aw, w-after-aw, late, phases, exclusive, separated by commas.",
+        show_default=False)] = None,
+    seed: Annotated[int, typer.Option(
+        metavar="S", help="With --jitter or --handshake: the seed, which repeats the run.")] = 1,
     model: Annotated[bool, typer.Option(
         "--model/--no-model", help="Compare every event with the golden model.")] = True,
     vcd: Annotated[Path | None, typer.Option(
@@ -44,8 +49,8 @@ def run(
 
     The RTL runs in a compiled Verilator model on a memory with the platform's latencies. The hardware's counters tell
     where the time went, and how far that is from the roofline. Every event is compared with
-    the golden model's (its cycle must be the same) and every result with the integer model's. With --jitter the
-    memory's timing is random: then results are compared, cycles are not.
+    the golden model's (its cycle must be the same) and every result with the integer model's. With --jitter or
+    --handshake the memory's timing is another: then results are compared, cycles are not.
 
     [bold]Examples[/bold]
 
@@ -59,17 +64,19 @@ def run(
 
         derca run sim/tasksets/demo.toml --jitter 40 --stall 0.2 --seed 7
 
+        derca run sim/tasksets/demo.toml --handshake aw-with-w,late
+
     [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
     """
     from derca_sim.model.taskset import load_taskset
     from derca_sim.report.metrics import measure
 
     from .rtl.build import BuildError
-    from .rtl.simulate import Jitter, RtlError
+    from .rtl.simulate import RtlError
     from .system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
     from .usage import show_usage, usage
 
-    _check_options(pipeline, horizon, jitter, stall, seed)
+    noise = _noise(pipeline, horizon, jitter, stall, handshake, seed)
     tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
     planned = plan(tasks, strategy, placed, every)
     compiled, proof = planned.compiled(), planned.proof
@@ -77,13 +84,14 @@ def run(
     folder = output or default_folder(
         "run", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
-        seed=None if jitter is None else seed)
+        handshake=handshake, seed=None if noise is None else seed)
     if jitter is not None:
         proof = proof.and_beyond(f"this run delays every burst by 0 to {jitter} cycles more and withholds transfers "
                                  f"with probability {stall:g}")
+    if handshake is not None:
+        proof = proof.and_beyond(f"the memory of this run delays transfers by its handshakes ({handshake})")
     if vcd:
         write_bytes(vcd, b"")  # a path that cannot be written is refused before the run
-    noise = None if jitter is None else Jitter(jitter, stall, seed)
 
     with output_directory(folder) as place:
         try:
@@ -135,7 +143,12 @@ def run(
         raise CheckFailed(*problems)
 
 
-def _check_options(pipeline: str | None, horizon: int | None, jitter: int | None, stall: float, seed: int) -> None:
+def _noise(pipeline: str | None, horizon: int | None, jitter: int | None, stall: float, handshake: str | None,
+           seed: int):
+    """The memory's timing from the options, which are checked together; None: fixed latencies."""
+    from .rtl.handshake import Handshake, parse_handshake
+    from .rtl.simulate import Jitter
+
     problems = []
 
     def require(condition: bool, option: str, value, allowed: str):
@@ -148,5 +161,12 @@ def _check_options(pipeline: str | None, horizon: int | None, jitter: int | None
     require(0 <= stall <= 0.9, "--stall", stall, "0 .. 0.9")
     require(not stall or jitter is not None, "--stall", stall, "values other than 0 with --jitter; add --jitter 0")
     require(1 <= seed < 1 << 32, "--seed", seed, "1 .. 4294967295")
+    habits = Handshake()
+    if handshake is not None:
+        try:
+            habits = parse_handshake(handshake, seed)
+        except ValueError as e:
+            problems.append(f"--handshake = {handshake}: {e}")
     if problems:
         raise InputError(*problems)
+    return None if jitter is None and handshake is None else Jitter(jitter or 0, stall, seed, habits)

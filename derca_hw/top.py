@@ -162,6 +162,7 @@ class Derca(wiring.Component):
             host.faults[Fault.LAYER_PARITY].eq(manager.layer_fault),
             host.faults[Fault.SLOT_PARITY].eq(scheduler.fault),
             host.faults[Fault.SPURIOUS_FEEDBACK].eq(scheduler.spurious | accelerator.premature),
+            host.faults[Fault.STRAY_RESPONSE].eq(memory.stray),
             host.fault_where.eq(Mux(scheduler.fault, scheduler.fault_task, manager.fault_row)),
         ]
         if p.supervision.watchdog:
@@ -225,6 +226,7 @@ class Derca(wiring.Component):
             accelerator.stored.eq(memory.stored),
             accelerator.room.eq(memory.room),
             accelerator.memory_busy.eq(memory.busy),
+            self.m_axi_awid.eq(memory.id),
             self.m_axi_awaddr.eq(memory.aw.p.addr),
             self.m_axi_awlen.eq(memory.aw.p.len),
             self.m_axi_awsize.eq(size),
@@ -238,7 +240,9 @@ class Derca(wiring.Component):
             memory.w.ready.eq(self.m_axi_wready),
             memory.b.p.resp.eq(self.m_axi_bresp),
             memory.b.valid.eq(self.m_axi_bvalid),
+            memory.b_id.eq(self.m_axi_bid),
             self.m_axi_bready.eq(memory.b.ready),
+            self.m_axi_arid.eq(memory.id),
             self.m_axi_araddr.eq(memory.ar.p.addr),
             self.m_axi_arlen.eq(memory.ar.p.len),
             self.m_axi_arsize.eq(size),
@@ -249,6 +253,7 @@ class Derca(wiring.Component):
             memory.r.p.resp.eq(self.m_axi_rresp),
             memory.r.p.last.eq(self.m_axi_rlast),
             memory.r.valid.eq(self.m_axi_rvalid),
+            memory.r_id.eq(self.m_axi_rid),
             self.m_axi_rready.eq(memory.r.ready),
         ]
         return m

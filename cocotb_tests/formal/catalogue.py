@@ -13,16 +13,20 @@ from derca_hw.release.parallel import ParallelRelease
 from derca_sim.events import Kind
 
 from . import heap, scan, tournament
+from .axi import memory_proof, reset_proof
 from .lite import LiteSlaveProof
 from .order import order_proof
 from .planted import BUGS, planted
 from .properties import Properties
 from .prover import Answer, Design
 from .scheduler import SchedulerProof, small
-from .streams import memory_proof, release_proof, splitter_proof
+from .streams import release_proof, splitter_proof
 
 #: The platform of the interfaces' proofs.
 INTERFACES = platform(tables={"regions": 4}, scheduler={"tasks": 2, "time_width": 16})
+#: That of the memory interface's: as small as it can be with several bursts and commands in work.
+MEMORY = platform(bus={"outstanding": 2, "burst_beats": 4}, tables={"regions": 4},
+                  scheduler={"tasks": 2, "time_width": 16})
 #: What the sources of events send to the host interface.
 KINDS = ((Kind.FINISH,), (Kind.RELEASE,))
 #: The numbered properties that a proof of a scheduler states; 9 is `order`, 11 the invariants, 10 is of other blocks.
@@ -64,9 +68,17 @@ class Proof:
         return answer
 
 
+def _memory():
+    return memory_proof(MemoryInterface(MEMORY), MEMORY)
+
+
 def _bug(bug):
-    with planted(bug) as scheduler:
-        return SchedulerProof(small(bug.kind, bug.tasks, 4), factory=scheduler)
+    with planted(bug) as component:
+        if bug.package == "memory":
+            return memory_proof(component(MEMORY), MEMORY)
+        if bug.package == "host":
+            return LiteSlaveProof(component(INTERFACES, KINDS), reads_wait=True)
+        return SchedulerProof(small(bug.kind, bug.tasks, 4), factory=component)
 
 
 def _proofs():
@@ -115,7 +127,8 @@ def _proofs():
         yield Proof(f"{kind} covers", "reached", 2, 4, "covers", depth, scheduler(kind, 2, 4), quick=True)
     yield Proof("heap covers", "reached", 2, 4, "covers", 24, scheduler("heap", 2, 4))
     for i, (what, bug) in enumerate(BUGS.items()):
-        yield Proof(f"bug: {what}", "refuted", bug.tasks, 4, "planted", 16, partial(_bug, bug), quick=i in (0, 3, 4, 8))
+        yield Proof(f"bug: {what}", "refuted", bug.tasks if bug.package == "scheduler" else "-", 4, "planted",
+                    16 if bug.package == "scheduler" else 12, partial(_bug, bug), quick=i in (0, 3, 4, 8, 15))
     p = INTERFACES
     yield Proof(
         "host interface", "AXI4-Lite", "-", "-", "bounded", 16,
@@ -135,7 +148,7 @@ def _proofs():
         "bursts", "4 KiB, stable", "-", "-", "induction", 2, lambda: splitter_proof(BurstSplitter(p), p), quick=True
     )
     yield Proof(
-        "memory interface", "AXI4, streams", "-", "-", "bounded", 20, lambda: memory_proof(MemoryInterface(p), p)
+        "memory interface", "AXI4, streams", "-", "-", "bounded", 14, _memory
     )
     yield Proof(
         "memory interface, short",
@@ -144,12 +157,16 @@ def _proofs():
         "-",
         "bounded",
         8,
-        lambda: memory_proof(MemoryInterface(p), p),
+        _memory,
         quick=True,
     )
+    for what, properties, method, depth in (("reset", "nothing valid", "induction", 1),
+                                            ("reset covers", "reached", "covers", 6)):
+        yield Proof(f"memory interface, {what}", properties, "-", "-", method, depth,
+                    lambda: reset_proof(MemoryInterface(MEMORY)), quick=True)
     yield Proof("parallel release", "streams", 2, 16, "bounded", 10, lambda: release_proof(ParallelRelease(p), 2))
     yield Proof(
-        "memory interface covers", "reached", "-", "-", "covers", 12, lambda: memory_proof(MemoryInterface(p), p)
+        "memory interface covers", "reached", "-", "-", "covers", 12, _memory
     )
 
 

@@ -1,6 +1,6 @@
 """The rules of an AXI4-Lite slave, stated over its port names alone."""
 
-from amaranth.hdl import Cat, Signal, Value
+from amaranth.hdl import Cat, Const, Signal, Value
 from amaranth.lib.wiring import In
 
 from .properties import Properties, every, implies
@@ -15,7 +15,8 @@ class LiteSlaveProof(Properties):
 
     Rules: BVALID and RVALID hold with their payload until taken; one response to each accepted pair of address and
     data, one to each read address, none before and none more; ready within `answers` cycles, responses likewise;
-    with `reads_wait` a read may be accepted later (statistics wait for events that are being counted).
+    with `reads_wait` a read may be accepted later (statistics wait for events that are being counted). No
+    response waits for BREADY or RREADY, none is there in the first cycle.
     """
 
     def __init__(self, component, *, answers: int = 4, reads_wait: bool = False):
@@ -79,6 +80,8 @@ class LiteSlaveProof(Properties):
             with m.Else():
                 m.d.sync += count.eq(0)
             self.always(f"{response}: answered in time", count <= answers)
+        later = self.before(Const(1))
+        self.always("no response in the first cycle", later | ~(port("bvalid") | port("rvalid")))
         self.always(
             "responses are OKAY, SLVERR or DECERR, never EXOKAY",
             every([implies(port("bvalid"), port("bresp") != 1), implies(port("rvalid"), port("rresp") != 1)]),

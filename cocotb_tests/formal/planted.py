@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import derca_hw.scheduler
+import derca_hw
 
 
 @dataclass(frozen=True)
 class Bug:
-    """A text of a scheduler's source, and what it is replaced with."""
+    """A text of a component's source, and what it is replaced with.
+
+    `kind` is that of the scheduler, or the package of another component; `tasks` are the scheduler's.
+    """
 
     kind: str
     file: str
@@ -23,6 +26,18 @@ class Bug:
     new: str
     tasks: int = 2
 
+    @property
+    def package(self) -> str:
+        """Where the source stands."""
+        return self.kind if self.kind in COMPONENTS else "scheduler"
+
+
+#: The component that is proved, of each package: its module and its name.
+COMPONENTS = {
+    "scheduler": ("scheduler", "Scheduler"),
+    "memory": ("interface", "MemoryInterface"),
+    "host": ("interface", "HostInterface"),
+}
 
 #: By what goes wrong.
 BUGS = {
@@ -63,6 +78,29 @@ BUGS = {
     "an instruction without a feedback": Bug(
         "tournament", "scheduler.py", "(~outstanding | self.feedback) & jobs.settled", "jobs.settled"
     ),
+    "WVALID waits for AWREADY": Bug("memory", "write.py", "lengths.w_en.eq(open_ & ~announced)",
+                                    "lengths.w_en.eq(split.take)"),
+    "AWVALID waits for WREADY": Bug("memory", "write.py", "self.aw.valid.eq(open_ & ~drop)",
+                                    "self.aw.valid.eq(open_ & ~drop & (self.w.ready | ~self.beat.valid))"),
+    "AWVALID is withdrawn once the data side knows": Bug(
+        "memory", "write.py", "self.aw.valid.eq(open_ & ~drop)", "self.aw.valid.eq(open_ & ~drop & ~announced)"),
+    "RREADY waits for ARREADY": Bug("memory", "read.py", "tracker.r_rdy & ~head.refused)),",
+                                    "tracker.r_rdy & ~head.refused & ~self.ar.valid)),"),
+    "ARVALID waits for the end of a write": Bug(
+        "memory", "interface.py", "connect(m, read.ar, flipped(self.ar))",
+        "m.d.comb += [self.ar.payload.eq(read.ar.payload), self.ar.valid.eq(read.ar.valid & ~write.busy), "
+        "read.ar.ready.eq(self.ar.ready & ~write.busy)]"),
+    "BREADY waits for AWREADY": Bug("memory", "write.py", "self.b.ready.eq(~(pop & silent)),",
+                                    "self.b.ready.eq(~(pop & silent) & ~self.aw.valid),"),
+    "WLAST comes a beat early": Bug("memory", "write.py", "self.w.p.last.eq(sent == burst.len)",
+                                    "self.w.p.last.eq((sent == burst.len) | (sent + 1 == burst.len))"),
+    "an answer of before the reset counts": Bug("memory", "read.py", "~none & (self.r_id == self.id)", "~none"),
+    "RVALID comes before the address is accepted": Bug(
+        "host", "lite.py", "with m.If(fetched & self.s_axi_arvalid)", "with m.If(self.read & self.read_done)"),
+    "a write is accepted while a response waits": Bug(
+        "host", "lite.py", "~accept & write_free", "~accept"),
+    "a write is accepted without its data": Bug(
+        "host", "lite.py", "self.s_axi_awvalid & self.s_axi_wvalid & ~accept", "self.s_axi_awvalid & ~accept"),
 }
 
 _serial = itertools.count()
@@ -70,7 +108,7 @@ _serial = itertools.count()
 
 @contextmanager
 def planted(bug: Bug):
-    """The scheduler's class with the bug in it.
+    """The component's class with the bug in it.
 
     Raises
     ------
@@ -78,8 +116,9 @@ def planted(bug: Bug):
         The text does not stand exactly once in the source: the bug must follow the source.
     """
     name = f"derca_hw.planted_{next(_serial)}"
+    module, component = COMPONENTS[bug.package]
     with tempfile.TemporaryDirectory() as folder:
-        for source in Path(derca_hw.scheduler.__file__).parent.glob("*.py"):
+        for source in (Path(derca_hw.__file__).parent / bug.package).glob("*.py"):
             shutil.copy(source, folder)
         path = Path(folder, bug.file)
         text = path.read_text()
@@ -91,7 +130,7 @@ def planted(bug: Bug):
         package = sys.modules[name] = types.ModuleType(name)
         package.__path__ = [folder]
         try:
-            yield importlib.import_module(f"{name}.scheduler").Scheduler
+            yield getattr(importlib.import_module(f"{name}.{module}"), component)
         finally:
             for module in [m for m in sys.modules if m.split(".")[:2] == name.split(".")]:
                 del sys.modules[module]

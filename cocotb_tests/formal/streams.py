@@ -66,26 +66,6 @@ class StreamProof(Properties):
         self.m.d.comb += target.eq(self.free(name, len(target)))
 
 
-def memory_proof(component, p) -> StreamProof:
-    """The memory interface: its streams, AXI4 bursts within 4 KiB and `burst_beats`, WLAST where AWLEN says."""
-    proof = StreamProof(component)
-    shift = p.beat_bytes.bit_length() - 1
-    for request in ("read_request", "write_request"):
-        if hasattr(component, request):
-            port = getattr(component, request)
-            proof.given(implies(port.valid, (port.p.beats != 0) & (port.p.address[:shift] == 0)))
-    for channel in ("ar", "aw"):
-        if hasattr(component, channel):
-            port = getattr(component, channel)
-            stays_in_page(
-                proof, f"{channel}: no burst crosses 4 KiB", port.valid, port.p.addr, port.p.len, p.beat_bytes
-            )
-            proof.always(
-                f"{channel}: no burst exceeds burst_beats", implies(port.valid, port.p.len < p.bus.burst_beats)
-            )
-    return proof
-
-
 def release_proof(component, n: int) -> StreamProof:
     """The release unit: jobs finish only after the scheduler took them."""
     proof = StreamProof(component)

@@ -3,6 +3,7 @@
 import logging
 import random
 import warnings
+from collections.abc import Callable
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
@@ -33,7 +34,8 @@ class MemoryBench(wiring.Component):
         self._memory = MemoryInterface(p)
         inner = self._memory.signature.members
         super().__init__({
-            **{name: member for name, member in inner.items() if name not in ("ar", "r", "aw", "w", "b")},
+            **{name: member for name, member in inner.items()
+               if name not in ("ar", "r", "aw", "w", "b", "r_id", "b_id")},
             **channels,
             "m_axi_wdata": Out(width), "m_axi_wstrb": Out(width // 8), "m_axi_wlast": Out(1),
             "m_axi_wvalid": Out(1), "m_axi_wready": In(1),
@@ -50,7 +52,7 @@ class MemoryBench(wiring.Component):
         connect(m, flipped(self.write_request), memory.write_request)
         connect(m, flipped(self.write_beat), memory.write_beat)
         size = self._p.beat_bytes.bit_length() - 1
-        for name in ("stored", "room", "busy", "writer"):
+        for name in ("stored", "room", "busy", "quiet", "stray", "writer", "id"):
             m.d.comb += getattr(self, name).eq(getattr(memory, name))
         for name in ("page", "write_page", "suppress"):
             m.d.comb += getattr(memory, name).eq(getattr(self, name))
@@ -60,6 +62,7 @@ class MemoryBench(wiring.Component):
         for channel in ("aw", "ar"):
             source = getattr(memory, channel)
             m.d.comb += [
+                getattr(self, f"m_axi_{channel}id").eq(memory.id),
                 getattr(self, f"m_axi_{channel}addr").eq(source.p.addr),
                 getattr(self, f"m_axi_{channel}len").eq(source.p.len),
                 getattr(self, f"m_axi_{channel}size").eq(size),
@@ -74,9 +77,11 @@ class MemoryBench(wiring.Component):
             self.m_axi_wvalid.eq(memory.w.valid),
             memory.w.ready.eq(self.m_axi_wready),
             memory.b.valid.eq(self.m_axi_bvalid),
+            memory.b_id.eq(self.m_axi_bid),
             memory.b.p.resp.eq(self.m_axi_bresp),
             self.m_axi_bready.eq(memory.b.ready),
             memory.r.valid.eq(self.m_axi_rvalid),
+            memory.r_id.eq(self.m_axi_rid),
             memory.r.p.data.eq(self.m_axi_rdata),
             memory.r.p.resp.eq(self.m_axi_rresp),
             memory.r.p.last.eq(self.m_axi_rlast),
@@ -91,22 +96,63 @@ def quiet() -> None:
     logging.getLogger("cocotb").setLevel(logging.WARNING)
 
 
-def pauses(rng: random.Random, share: float):
-    """Endless pause flags: stalls and free runs of random lengths, about `share` of the cycles stalled."""
+def pauses(rng: random.Random, share: float, waits: Callable[[], bool] = lambda: False):
+    """Endless pause flags: stalls and free runs of random lengths, about `share` of the cycles stalled, and every one
+    in which the channel `waits`."""
     while True:
         stalled = rng.random() < share
         for _ in range(rng.choice([1, 1, 1, 2, 5, 20])):
-            yield stalled
+            yield stalled or waits()
 
 
-def stall(interface, rng: random.Random, share: float) -> None:
-    """Stall all five channels of an AXI memory independently; `share` 0 lets them run."""
-    channels = (
-        interface.write_if.aw_channel, interface.write_if.w_channel, interface.write_if.b_channel,
-        interface.read_if.ar_channel, interface.read_if.r_channel,
-    )
-    for channel in channels:
-        channel.set_pause_generator(pauses(random.Random(rng.random()), share) if share else None)
+class WriteOrder:
+    """What AWREADY and WREADY of an AXI memory wait for: one of `ORDERS`. Run `watch()` as a task."""
+
+    #: By AWREADY: nothing, that data are offered, that all data of the burst were taken. By WREADY: likewise.
+    ORDERS = (("nothing", "nothing"), ("nothing", "offered"), ("nothing", "taken"), ("offered", "nothing"),
+              ("offered", "offered"), ("offered", "taken"), ("taken", "nothing"), ("taken", "offered"))
+
+    def __init__(self, dut, clock):
+        self._edge = RisingEdge(clock)
+        self._pins = {name: getattr(dut, f"m_axi_{name}")
+                      for name in ("awvalid", "awready", "wvalid", "wready", "wlast")}
+        self.address, self.data = self.ORDERS[0]
+        self._ahead = 0  # bursts of data taken less addresses taken
+        self._amid = False  # part of a burst of data was taken
+
+    def _now(self, *names: str) -> bool:
+        return all(int(self._pins[name].value) for name in names)
+
+    async def watch(self):
+        """Never returns."""
+        while True:
+            await self._edge
+            if self._now("wvalid", "wready"):
+                self._amid = not self._now("wlast")
+                self._ahead += not self._amid
+            self._ahead -= self._now("awvalid", "awready")
+
+    def address_waits(self) -> bool:
+        """AWREADY must stay low."""
+        begun = self._ahead > 0 or self._ahead == 0 and (self._amid or self._now("wvalid"))
+        return self.address == "offered" and not begun or self.address == "taken" and self._ahead <= 0
+
+    def data_wait(self) -> bool:
+        """WREADY must stay low."""
+        return self._ahead > 0 or self._ahead == 0 and (
+            self.data == "offered" and not self._now("awvalid") or self.data == "taken")
+
+
+def stall(interface, rng: random.Random, share: float, order: WriteOrder | None = None) -> None:
+    """Stall all five channels of an AXI memory independently; `share` 0 lets them run. An `order` is drawn anew."""
+    write, read = interface.write_if, interface.read_if
+    waits = {}
+    if order:
+        order.address, order.data = rng.choice(order.ORDERS)
+        waits = {write.aw_channel: order.address_waits, write.w_channel: order.data_wait}
+    for channel in (write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel):
+        also = (waits[channel],) if channel in waits else ()
+        channel.set_pause_generator(pauses(random.Random(rng.random()), share, *also) if share or also else None)
         channel.pause = False
 
 
@@ -146,7 +192,9 @@ class Watch:
                 "w": ("valid", "ready", "data", "last"), "r": ("valid", "ready", "last"),
             }.items()
         }
-        w_left: list[int] = []
+        due: list[int] = []  # beats of the bursts of which not all have come
+        early = 0  # beats that came before the address of their burst
+        early_last = False
         while True:
             await edge
             now = {c: {n: int(s.value) for n, s in of.items()} for c, of in signals.items()}
@@ -163,13 +211,20 @@ class Watch:
                     assert address % 4096 + beats * self._beat_bytes <= 4096, f"{c}: crosses 4 KiB"
                     self.bursts[c].append((address, beats))
                     if c == "aw":
-                        w_left.append(beats)
+                        assert early < beats or (early == beats and early_last), "w: more beats than the burst has"
+                        assert not early_last or early == beats, "w: last before the end of the burst"
+                        if not early_last:
+                            due.append(beats - early)
+                        early, early_last = 0, False
             if now["w"]["valid"] and now["w"]["ready"]:
-                assert w_left, "w: a beat without an address"
-                w_left[0] -= 1
-                assert now["w"]["last"] == (w_left[0] == 0), "w: last is wrong"
-                if w_left[0] == 0:
-                    w_left.pop(0)
+                if due:
+                    due[0] -= 1
+                    assert now["w"]["last"] == (due[0] == 0), "w: last is wrong"
+                    if due[0] == 0:
+                        due.pop(0)
+                else:
+                    assert not early_last, "w: two bursts ahead of their addresses"
+                    early, early_last = early + 1, bool(now["w"]["last"])
             self.in_flight += now["ar"]["valid"] and now["ar"]["ready"]
             self.most_reads = max(self.most_reads, self.in_flight)
             assert self.in_flight <= self._outstanding, "more read bursts in flight than allowed"

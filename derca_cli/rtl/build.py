@@ -28,7 +28,7 @@ class Harness:
 
 
 #: Runs a task set on the accelerator; talks to the UART of a board's top.
-RUN = Harness("derca", ("harness.cpp", "axi_memory.h", "axi_lite_host.h"))
+RUN = Harness("derca", ("harness.cpp", "axi_memory.h", "axi_handshake.h", "axi_lite_host.h"))
 BOARD = Harness("derca_board", ("board.cpp",))
 PLACE = Path(__file__).parent
 VERILATOR_FLAGS = (

@@ -4,6 +4,7 @@
 // DIR/finishes.bin, DIR/dumps.bin, DIR/memory.bin, DIR/registers.txt and DIR/stats.txt; with steps DIR/steps.bin.
 // Commands, numbers in decimal:
 //   memory BYTES | horizon CYCLES | drain CYCLES | read_latency N | write_latency N | jitter N | stall PERMILLE | seed N | random 0/1
+//   address HABIT | data HABIT | late N | phase N | exclusive 0/1   when the memory is ready, see axi_handshake.h
 //   finish KIND               the event kind that ends a job
 //   write ADDRESS VALUE       host write before the start;  start ADDRESS VALUE   the write that starts time
 //   check ADDRESS VALUE       host read before the start that must answer VALUE
@@ -105,6 +106,11 @@ Script read_script(const std::string &path) {
         else if (command == "stall") s.timing.stall_permille = a;
         else if (command == "seed") s.timing.seed = a;
         else if (command == "random") s.timing.random = a;
+        else if (command == "address") s.timing.habits.address = a;
+        else if (command == "data") s.timing.habits.data = a;
+        else if (command == "late") s.timing.habits.late = a;
+        else if (command == "phase") s.timing.habits.phase = a;
+        else if (command == "exclusive") s.timing.habits.exclusive = a;
         else if (command == "finish") s.finish_kind = a;
         else if (command == "write") s.writes.push_back({uint32_t(a), uint32_t(b)});
         else if (command == "start") s.start = {uint32_t(a), uint32_t(b)};
@@ -215,7 +221,8 @@ class Simulation {
         std::ofstream stats(dir_ + "/stats.txt");
         stats << "cycles " << cycles_ << "\nseconds " << seconds_ << "\nread_bursts " << c.read_bursts
               << "\nread_beats " << c.read_beats << "\nwrite_bursts " << c.write_bursts << "\nwrite_beats "
-              << c.write_beats << "\nread_stalls " << c.read_stalls << "\nwrite_stalls " << c.write_stalls << '\n';
+              << c.write_beats << "\nread_stalls " << c.read_stalls << "\nwrite_stalls " << c.write_stalls
+              << "\nwithheld " << c.withheld << '\n';
         if (!registers || !stats) throw std::runtime_error("cannot write the results");
     }
 

@@ -16,6 +16,7 @@ from derca_sim.model.registers import Reg, identity, start_value
 from derca_sim.model.timing import longest_lap
 
 from .build import build, verilog_for
+from .handshake import Handshake
 
 EVENT_DTYPE = np.dtype([
     ("cycle", "<u4"), ("region", "<u2"), ("task", "<u2"), ("kind", "u1"), ("arg", "u1"), ("run", "<u2"),
@@ -44,11 +45,13 @@ class RtlError(Exception):
 @dataclass(frozen=True)
 class Jitter:
     """A memory with random timing: `cycles` bounds the extra delay of a read or write burst, `stall` is the
-    probability (0 .. 0.9) that a ready or a beat is withheld in a cycle, `seed` repeats the run."""
+    probability (0 .. 0.9) that a ready or a beat is withheld in a cycle, `seed` repeats the run. `handshake` says what
+    its readies wait for."""
 
     cycles: int = 0
     stall: float = 0.0
     seed: int = 1
+    handshake: Handshake = field(default_factory=Handshake)
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ class RtlResult:
     """What a run left behind.
 
     `memory` is the memory at the end (uint8), with every output range as it was when its task last finished a job.
-    `bus` counts bursts, beats and stalled cycles from the start to the horizon; `seconds` is the time the simulator
+    `bus` counts bursts, beats and stalled cycles from the start to the horizon, and as `withheld` the cycles in which
+    the memory made anything wait longer than with fixed latencies; `seconds` is the time the simulator
     took for `cycles` clock cycles; `registers` holds the values read after the run, by address, those of the counters
     as they were when `now` reached the horizon, or shortly after. With steps, `runs` are the events of each run, in the
     order in which they left the hardware, `events` those of the first, and `effects` belong to the steps.
@@ -187,6 +191,7 @@ def simulate(
     if jitter:
         lines += [
             "random 1", f"jitter {jitter.cycles}", f"seed {jitter.seed}", f"stall {round(jitter.stall * 1000)}",
+            *jitter.handshake.script(),
         ]
     if own:
         lines += [f"check {r.offset} {r.reset}" for r in identity(platform)]

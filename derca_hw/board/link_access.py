@@ -111,8 +111,10 @@ class LinkAccess(wiring.Component):
                     self.refused.eq(Mux(self.write, self.s_axi_bresp, self.s_axi_rresp) != OKAY),
                 ]
             with m.Case(Target.MEMORY):
+                words = self._p.memory.size // 4
+                above = address[memory_bits:].any() if words == 1 << memory_bits else address >= words
                 m.d.comb += [
-                    inside.eq(~(outside | address[memory_bits:].any())),
+                    inside.eq(~(outside | above)),
                     answered.eq(Mux(self.write, request.ready, self.memory_valid)),
                 ]
             with m.Case(Target.EVENTS):

@@ -99,6 +99,8 @@ class BoardSystem(wiring.Component):
                 m.d.comb += signal.eq(ours) if sends else ours.eq(signal)
             ready = getattr(derca, f"m_axi_{channel}ready")
             m.d.comb += ready.eq(side.ready) if sends else side.ready.eq(ready)
+        # Reset with the accelerator, it answers nothing of before.
+        m.d.comb += [derca.m_axi_rid.eq(derca.m_axi_arid), derca.m_axi_bid.eq(derca.m_axi_awid)]
         for name, member in store_ports(p).items():
             ours, its = getattr(memory, name), getattr(store, name)
             m.d.comb += its.eq(ours) if member.flow == In else ours.eq(its)

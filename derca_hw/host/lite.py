@@ -32,18 +32,21 @@ def lite_ports(address_bits: int) -> dict[str, wiring.Member]:
 
 
 class LiteSlave(wiring.Component):
-    """One write and one read at a time, independent of each other; a response follows its access by one cycle.
+    """One write and one read at a time, independent of each other.
 
-    Address and data of a write are accepted together, in a cycle in which no response waits: at most one write per 2
-    cycles. A read's address is accepted when its answer is there: at most one read per 2 cycles.
+    Every output is a register or follows from registers alone: nothing leads from an input to an output in the same
+    cycle, as AXI demands. Address and data of a write are accepted together, at the earliest in the cycle after both
+    are offered; the write is done in that cycle, its response follows in the next. A read is done while its address is
+    offered; the address is accepted in the next cycle, the response comes in the one after. At most one write and one
+    read per 2 cycles.
 
     Attributes
     ----------
     s_axi_* : the AXI4-Lite channels
     write : Out
-        A write is accepted in this cycle: word `write_word`, `write_data`, all four bytes of it when `write_whole`.
+        A write is done in this cycle: word `write_word`, `write_data`, all four bytes of it when `write_whole`.
     write_okay : In
-        The write is done in this cycle; else it is refused.
+        The write is allowed; else it is refused.
     wait : In
         No write is accepted in the next cycle.
     read : Out
@@ -72,29 +75,37 @@ class LiteSlave(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        waits = Signal()
-        m.d.sync += waits.eq(self.wait)
+        accept = Signal()  # address and data of a write are accepted in this cycle
+        fetched = Signal()  # a read has been done: its address is accepted in this cycle
+        write_free, read_free = Signal(), Signal()  # no response waits from the next cycle on
         m.d.comb += [
-            self.write.eq(self.s_axi_awvalid & self.s_axi_wvalid & ~self.s_axi_bvalid & ~waits),
+            write_free.eq(~self.s_axi_bvalid | self.s_axi_bready),
+            read_free.eq(~self.s_axi_rvalid | self.s_axi_rready),
+            self.write.eq(accept & self.s_axi_awvalid & self.s_axi_wvalid),
             self.write_word.eq(self.s_axi_awaddr[2:]),
             self.write_data.eq(self.s_axi_wdata),
             self.write_whole.eq(self.s_axi_wstrb.all()),
-            self.s_axi_awready.eq(self.write),
-            self.s_axi_wready.eq(self.write),
-            self.read.eq(self.s_axi_arvalid & ~self.s_axi_rvalid),
+            self.s_axi_awready.eq(accept),
+            self.s_axi_wready.eq(accept),
+            self.read.eq(self.s_axi_arvalid & ~fetched & read_free),
             self.read_word.eq(self.s_axi_araddr[2:]),
-            self.s_axi_arready.eq(self.read & self.read_done),
+            self.s_axi_arready.eq(fetched),
+        ]
+        m.d.sync += [
+            accept.eq(self.s_axi_awvalid & self.s_axi_wvalid & ~accept & write_free & ~self.wait),
+            fetched.eq(self.read & self.read_done),
         ]
         with m.If(self.write):
             m.d.sync += [self.s_axi_bvalid.eq(1), self.s_axi_bresp.eq(Mux(self.write_okay, OKAY, SLVERR))]
         with m.Elif(self.s_axi_bready):
             m.d.sync += self.s_axi_bvalid.eq(0)
-        with m.If(self.s_axi_arready):
+        with m.If(self.read & self.read_done):
             m.d.sync += [
-                self.s_axi_rvalid.eq(1),
                 self.s_axi_rdata.eq(self.read_data),
                 self.s_axi_rresp.eq(Mux(self.read_okay, OKAY, SLVERR)),
             ]
+        with m.If(fetched & self.s_axi_arvalid):
+            m.d.sync += self.s_axi_rvalid.eq(1)
         with m.Elif(self.s_axi_rready):
             m.d.sync += self.s_axi_rvalid.eq(0)
         return m

@@ -1,6 +1,6 @@
 """The memory interface: both AXI4 managers behind one component."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -14,8 +14,19 @@ from .write import WriteManager
 class MemoryInterface(wiring.Component):
     """Independent read and write managers; latencies as of `ReadManager` and `WriteManager`.
 
+    All bursts have one ID. A reset while bursts are not answered changes it: memory that was not reset as well answers
+    them with the old ID, and these answers are dropped. This is a safety net with two holes. A write burst that the
+    reset cuts short cannot be completed: memory takes the next beats of data for its rest. A second such reset gives
+    back the first ID. So reset the memory together with this component, or wait for `quiet` first.
+
     Attributes
     ----------
+    id, r_id, b_id : Out, In, In
+        ID of all bursts, and those of the answers in `r` and `b`.
+    stray : Out
+        An answer was dropped: none of the bursts since the last reset waits for it.
+    busy : Out
+        Requests or commands are not complete.
     config, page, write_page : In
         The host's writes of the tasks' windows; page that is in use, page that is written.
     read_fault, write_fault : Out(stream, always ready)
@@ -43,6 +54,10 @@ class MemoryInterface(wiring.Component):
             "write_fault": Out(pulse(lay.job_fault)),
             "writer": Out(lay.write_request["task"].shape),
             "suppress": In(1),
+            "id": Out(1),
+            "r_id": In(1),
+            "b_id": In(1),
+            "stray": Out(1),
             "busy": Out(1),
             "quiet": Out(1),
             "ar": Out(stream.Signature(lay.axi_address)),
@@ -73,8 +88,15 @@ class MemoryInterface(wiring.Component):
                 manager.config.payload.eq(self.config.payload),
                 manager.page.eq(self.page),
                 manager.write_page.eq(self.write_page),
+                manager.id.eq(self.id),
             ]
+        number = Signal(reset_less=True)
+        m.d.sync += number.eq(number ^ (ResetSignal(allow_reset_less=True) & ~self.quiet))
         m.d.comb += [
+            self.id.eq(number),
+            read.r_id.eq(self.r_id),
+            write.b_id.eq(self.b_id),
+            self.stray.eq(read.stray | write.stray),
             self.stored.eq(write.stored),
             self.room.eq(write.room),
             self.writer.eq(self.write_request.p.task),

@@ -20,7 +20,8 @@ class ReadManager(wiring.Component):
     A request accepted in cycle t puts its first AR on the bus in t + 1, one AR per cycle after that, at most
     `bus.outstanding` bursts in flight: a burst counts until the cycle after its last beat. Beats are passed on in the
     cycle they arrive; the consumer never stalls. A request outside its task's windows puts nothing on the bus: when
-    the requests before it are answered, a single beat with `first` and `last` and without meaning answers it.
+    the requests before it are answered, a single beat with `first` and `last` and without meaning answers it. A beat on
+    `r` with another ID than `id`, or that no burst waits for, is taken and dropped.
 
     Attributes
     ----------
@@ -31,6 +32,12 @@ class ReadManager(wiring.Component):
         See `WindowCheck`; unused without `supervision.windows`.
     fault : Out(stream, always ready)
         For each beat whose response is other than OKAY, and each request that was refused.
+    id, r_id : In
+        ID of the bursts, and of the beat in `r`.
+    stray : Out
+        A beat was dropped.
+    busy : Out
+        A request is not answered.
     """
 
     def __init__(self, p: Platform):
@@ -46,6 +53,9 @@ class ReadManager(wiring.Component):
             "page": In(1),
             "write_page": In(1),
             "fault": Out(pulse(lay.job_fault)),
+            "id": In(1),
+            "r_id": In(1),
+            "stray": Out(1),
             "busy": Out(1),
         })
 
@@ -82,10 +92,13 @@ class ReadManager(wiring.Component):
         head = data.View(tracked, tracker.r_data)
         begun = Signal()  # a beat of the head burst has passed
         fire, skip = Signal(), Signal()
+        none = Signal()  # no burst is in flight: whatever comes is dropped
         m.d.comb += [
+            none.eq(in_flight == 0),
             skip.eq(tracker.r_rdy & head.refused),
-            self.r.ready.eq(tracker.r_rdy & ~head.refused),
-            fire.eq(self.r.valid & self.r.ready),
+            self.r.ready.eq(none | (tracker.r_rdy & ~head.refused)),
+            fire.eq(self.r.valid & self.r.ready & ~none & (self.r_id == self.id)),
+            self.stray.eq(self.r.valid & self.r.ready & ~fire),
             self.beat.valid.eq(fire | skip),
             self.beat.p.data.eq(self.r.p.data),
             self.beat.p.target.eq(head.source.target),
@@ -95,7 +108,7 @@ class ReadManager(wiring.Component):
             self.fault.valid.eq(skip | (fire & (self.r.p.resp != 0))),
             self.fault.p.task.eq(head.source.task),
             self.fault.p.window.eq(head.refused),
-            self.busy.eq(split.valid | (in_flight != 0)),
+            self.busy.eq(split.valid | ~none),
         ]
         with m.If(fire):
             m.d.sync += begun.eq(~self.r.p.last)

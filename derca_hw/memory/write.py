@@ -46,7 +46,9 @@ class WriteManager(wiring.Component):
     """Turns write requests and a stream of beats into AXI4 bursts and reports when a store command is in memory.
 
     A request accepted in cycle t offers its first AW in t + 1 and allows its first W beat in t + 3; one AW and one W
-    beat per cycle. `stored` strobes in the cycle after the last response of a command; commands complete in order. A
+    beat per cycle. Neither channel waits for the other's ready: the beats of a burst are offered while its AW waits,
+    and may be taken before it. `stored` strobes in the cycle after the last response of a command; commands complete
+    in order. A response with another ID than `id`, or that no burst waits for, is dropped: it completes nothing. A
     request outside its task's window, or of a task whose writes are suppressed, puts nothing on the bus, and nor does
     what follows it in the command: the beats are taken and dropped in their turn, and the command completes with them.
 
@@ -67,6 +69,12 @@ class WriteManager(wiring.Component):
         Another command may begin: fewer than `store_commands` wait for their responses.
     fault : Out(stream, always ready)
         With `stored`: a response was other than OKAY, or a request was refused.
+    id, b_id : In
+        ID of the bursts, and of the response in `b`.
+    stray : Out
+        A response was dropped.
+    busy : Out
+        A command is not complete.
     quiet : Out
         Every burst of every request accepted was put on the bus and answered, or dropped.
     """
@@ -87,6 +95,9 @@ class WriteManager(wiring.Component):
             "stored": Out(1),
             "room": Out(1),
             "fault": Out(pulse(lay.job_fault)),
+            "id": In(1),
+            "b_id": In(1),
+            "stray": Out(1),
             "busy": Out(1),
             "quiet": Out(1),
         })
@@ -126,6 +137,7 @@ class WriteManager(wiring.Component):
         request = self.request
         end, owner, suppressed = Signal(), Signal(task), Signal()
         open_, drop, known = Signal(), Signal(), Signal()
+        announced = Signal()  # the data side knows this burst already: its AW waits for the bus
         tainted, refused, made = Signal(), Signal(), Signal()  # of the command, up to its last burst taken
         ending = Signal()  # the command's last burst is taken
         sequence = Signal(sequence_bits)  # bursts put on the bus
@@ -133,7 +145,7 @@ class WriteManager(wiring.Component):
         many = Signal()  # too many wait for responses: only of commands that no task set has, as of damaged tables
         new_end = Signal(end_layout)
         m.d.comb += [
-            open_.eq(split.valid & lengths.w_rdy & ~many),
+            open_.eq(split.valid & (announced | (lengths.w_rdy & ~many))),
             drop.eq((outside | suppressed | tainted) if drops else 0),
             self.aw.valid.eq(open_ & ~drop),
             self.aw.p.addr.eq(split.addr),
@@ -141,7 +153,7 @@ class WriteManager(wiring.Component):
             # A dropped burst leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
             split.take.eq(open_ & (self.aw.ready | known)),
             ending.eq(split.take & split.last & end),
-            lengths.w_en.eq(split.take),
+            lengths.w_en.eq(open_ & ~announced),
             lengths.w_data.eq(Cat(split.len[:length], drop, split.last & end, nothing)),
             new_end.answered.eq(sequence + ~drop),
             new_end.dropped.eq(dropped + drop),
@@ -152,7 +164,10 @@ class WriteManager(wiring.Component):
             ends.w_data.eq(new_end),
             self.room.eq(commands != store_commands(self._p)),
         ]
-        m.d.sync += known.eq(split.valid & drop & ~split.start)
+        m.d.sync += [
+            known.eq(split.valid & drop & ~split.start),
+            announced.eq(open_ & ~split.take),
+        ]
         with m.If(split.take):
             m.d.sync += [
                 sequence.eq(new_end.answered),
@@ -191,6 +206,7 @@ class WriteManager(wiring.Component):
         head = data.View(end_layout, ends.r_data)
         pop, error = Signal(), Signal()
         silent, unmade = Signal(), Signal()
+        response, unanswered = Signal(), Signal()
 
         def reached(number, wanted):
             return ~(number - wanted)[len(wanted) - 1] if len(wanted) else 1
@@ -202,19 +218,22 @@ class WriteManager(wiring.Component):
             ends.r_en.eq(pop),
             self.stored.eq(pop),
             self.b.ready.eq(~(pop & silent)),  # those behind it complete in their turn
-            error.eq(self.b.valid & self.b.ready & (self.b.p.resp != 0)),
+            unanswered.eq(sequence != answered),
+            response.eq(self.b.valid & self.b.ready & unanswered & (self.b_id == self.id)),
+            self.stray.eq(self.b.valid & self.b.ready & ~response),
+            error.eq(response & (self.b.p.resp != 0)),
             self.fault.valid.eq(pop & (unmade | (wrong & ~silent))),
             self.fault.p.task.eq(head.task),
             self.fault.p.window.eq(unmade),
             self.busy.eq(split.valid | (commands != 0)),
-            self.quiet.eq(~split.valid & (sequence == answered)),
+            self.quiet.eq(~split.valid & ~unanswered),
         ]
         if drops:
             # Rises only with a burst that is taken: none is withdrawn while it waits.
             put = Mux(split.take, new_end.answered, sequence)
             m.d.sync += many.eq((split.take | many) & (put - answered)[1:sequence_bits - 1].all())
         m.d.sync += wrong.eq(error | (wrong & ~(pop & ~silent)))
-        with m.If(self.b.valid & self.b.ready):
+        with m.If(response):
             m.d.sync += answered.eq(answered + 1)
         begin = Signal()  # a command's last request was accepted
         m.d.comb += begin.eq(split.start & request.p.end)

@@ -130,6 +130,7 @@ class Fault(IntEnum):
     EVENTS_LOST = 9
     TRIGGER_LOST = 10
     WINDOW = 11
+    STRAY_RESPONSE = 12
 
 
 #: Faults after which no further region starts: the first one is kept in `Reg.FAULT_WHERE`.
@@ -154,6 +155,7 @@ FAULT_DOCS = {
     Fault.EVENTS_LOST: "a buffer of events was full",
     Fault.TRIGGER_LOST: "a trigger came while the task's previous one still waited",
     Fault.WINDOW: "a request outside the task's windows was not made; the job fails",
+    Fault.STRAY_RESPONSE: "the memory answered what was not asked for since the last reset; the answer was dropped",
 }
 
 

@@ -1,0 +1,129 @@
+"""The rules of AXI4 for the manager, stated over the ports of the memory interface alone.
+
+Beside stable payloads and legal bursts: no channel waits for what IHI 0022 forbids it to wait for. A rule of that kind
+says how many cycles in a row something may be asked for and not be offered, while every ready is free to stay low.
+"""
+
+from amaranth.hdl import Const, Mux, ResetInserter, Signal, Value
+from amaranth.lib.wiring import In
+
+from derca_sim.model.timing import store_commands
+
+from .properties import Properties, implies
+from .streams import StreamProof, stays_in_page
+
+#: Bits of the numbers of bursts that the rules count; no bounded proof reaches their end.
+_NUMBER = 5
+#: Cycles in a row in which a channel may owe something: its longest way through the manager, and one more.
+PROMPT = 4
+
+
+def memory_proof(component, p) -> StreamProof:
+    """The memory interface: its streams, AXI4 bursts, and what its channels may wait for.
+
+    Bursts stay within 4 KiB and `burst_beats`; WLAST stands where AWLEN says; nothing is valid in the first cycle.
+    """
+    proof = StreamProof(component)
+    shift = p.beat_bytes.bit_length() - 1
+    for request in ("read_request", "write_request"):
+        port = getattr(component, request)
+        proof.given(implies(port.valid, (port.p.beats != 0) & (port.p.address[:shift] == 0)))
+    for channel in ("ar", "aw"):
+        port = getattr(component, channel)
+        stays_in_page(proof, f"{channel}: no burst crosses 4 KiB", port.valid, port.p.addr, port.p.len, p.beat_bytes)
+        proof.always(f"{channel}: no burst exceeds burst_beats", implies(port.valid, port.p.len < p.bus.burst_beats))
+    _writes(proof, component, p)
+    _reads(proof, component, p)
+    later = proof.before(Const(1))
+    proof.always("nothing is valid in the first cycle", later | ~_valids(component))
+    return proof
+
+
+def _valids(component) -> Value:
+    """Whether the manager offers anything."""
+    return component.ar.valid | component.aw.valid | component.w.valid
+
+
+def _happens(port) -> Value:
+    return Value.cast(port.valid) & Value.cast(port.ready)
+
+
+def _prompt(proof: Properties, name: str, owed, longest: int = PROMPT) -> None:
+    """`owed` holds in no more than `longest` cycles in a row."""
+    count = Signal(range(longest + 2), name="owed")
+    proof.m.d.sync += count.eq(Mux(Value.cast(owed).any(), Mux(count > longest, count, count + 1), 0))
+    proof.always(name, count <= longest)
+
+
+def _writes(proof: Properties, dut, p) -> None:
+    """AW, W and B."""
+    m, aw, w, b, beat, request = proof.m, dut.aw, dut.w, dut.b, dut.write_beat, dut.write_request
+    addresses = Signal(_NUMBER, name="addresses")  # bursts whose AW was taken
+    bursts = Signal(_NUMBER, name="bursts")  # bursts whose last beat was taken
+    m.d.sync += [
+        addresses.eq(addresses + _happens(aw)),
+        bursts.eq(bursts + (_happens(w) & w.p.last)),
+    ]
+    even, ahead = Signal(name="even"), Signal(name="ahead")
+    m.d.comb += [even.eq(bursts == addresses), ahead.eq(bursts == (addresses + 1)[:_NUMBER])]
+    # No command begins without `room`.
+    begun, amid = Signal(range(store_commands(p) + 1), name="begun"), Signal(name="amid")
+    m.d.sync += begun.eq(begun + (_happens(request) & ~amid) - dut.stored)
+    with m.If(_happens(request)):
+        m.d.sync += amid.eq(~request.p.end)
+    proof.given(implies(request.valid & ~amid, begun != store_commands(p)))
+    idle = Value.cast(beat.valid) & ~Value.cast(beat.ready) & ~w.valid  # data wait, and are not offered
+
+    _prompt(proof, "w: offered while AWREADY stays low", aw.valid & ~aw.ready & idle & ~ahead)
+    proof.always("w: no beat without an address offered", implies(w.valid & even, aw.valid))
+    proof.always("w: at most a burst ahead of its address", ~(w.valid & ahead))
+    _prompt(proof, "aw: offered while WREADY stays low",
+            request.valid & ~request.ready & ~aw.valid & idle)
+    answered = Signal(_NUMBER, name="answered")  # bursts whose response was taken
+    owed = answered != addresses
+    m.d.sync += answered.eq(answered + (_happens(b) & (dut.b_id == dut.id) & owed))
+    _prompt(proof, "b: taken whatever AWREADY and WREADY are", b.valid & ~b.ready & owed, store_commands(p))
+
+    # WLAST, of one burst that may be any.
+    chosen = proof.free("chosen_burst", _NUMBER)
+    proof.given((chosen == proof.before(chosen)) | ~proof.before(Const(1)))
+    kept, length = Signal(8, name="kept_length"), Signal(8, name="length")
+    sent = Signal(9, name="sent")
+    with m.If(_happens(aw) & (addresses == chosen)):
+        m.d.sync += kept.eq(aw.p.len)
+    with m.If(_happens(w) & (bursts == chosen)):
+        m.d.sync += sent.eq(sent + 1)
+    m.d.comb += length.eq(Mux(addresses == chosen, aw.p.len, kept))
+    proof.always("w: WLAST stands where AWLEN says",
+                 implies(w.valid & (bursts == chosen), w.p.last == (sent == length)))
+    proof.always("b: with another ID, completes nothing",
+                 implies(_happens(b) & (dut.b_id != dut.id), dut.stray))
+    proof.sometimes("w: all of a burst is taken before its address", aw.valid & ahead)
+    proof.sometimes("w: a beat is taken together with its address", _happens(aw) & _happens(w) & even)
+
+
+def _reads(proof: Properties, dut, p) -> None:
+    """AR and R."""
+    m, ar, r, request = proof.m, dut.ar, dut.r, dut.read_request
+    flying = Signal(_NUMBER, name="flying")  # bursts that the memory has not answered
+    answers = _happens(r) & r.p.last & (dut.r_id == dut.id) & (flying != 0)
+    m.d.sync += flying.eq(flying + _happens(ar) - answers)
+    _prompt(proof, "ar: offered whatever the write channels do",
+            request.valid & ~request.ready & ~ar.valid & (flying == 0))
+    _prompt(proof, "r: taken while ARREADY stays low", r.valid & ~r.ready & (flying != 0), p.bus.outstanding + 1)
+    proof.always("r: with another ID, is no beat",
+                 implies(_happens(r) & (dut.r_id != dut.id), dut.stray & ~dut.read_beat.valid))
+
+
+def reset_proof(component) -> Properties:
+    """The cycle after one in reset, whatever was before: the manager offers nothing."""
+    proof = Properties()
+    reset = proof.free("reset")
+    proof.m.submodules.dut = ResetInserter(reset)(component)
+    for path, member, value in component.signature.flatten(component):
+        value = Value.cast(value)
+        if member.flow == In and isinstance(value, Signal):
+            proof.m.d.comb += value.eq(proof.free("__".join(map(str, path)), len(value)))
+    proof.always("nothing is valid after a reset", implies(proof.before(reset), ~_valids(component)))
+    proof.sometimes("something is valid when the reset comes", reset & _valids(component))
+    return proof
