@@ -18,7 +18,7 @@ from derca_hw.layouts import Layouts
 from derca_hw.top import Derca
 from derca_sim.csr.driver import Driver
 from derca_sim.events import Kind
-from derca_sim.model.registers import Fault, Interrupt, Reg, interrupts, register_map
+from derca_sim.model.registers import Fault, Interrupt, Reg, interrupt_sources, register_map
 
 MISS, FAULT, FINISHED, COMMIT = (1 << source for source in Interrupt)
 WHOLE = MISS | FAULT | FINISHED | COMMIT
@@ -70,10 +70,10 @@ def test_edge_case(name):
 def test_what_a_platform_has():
     """Without shadow tables there is no commit; without interrupts there is neither register nor port."""
     lean = platform(tables={"shadow": False})
-    assert set(interrupts(lean)) == set(Interrupt) - {Interrupt.COMMIT}
+    assert set(interrupt_sources(lean)) == set(Interrupt) - {Interrupt.COMMIT}
     assert [f.name for f in register_map(lean)["IRQ_PENDING"].fields] == ["miss", "fault", "finish"]
     none = platform(supervision={"interrupts": False})
-    assert interrupts(none) == () and "irq" not in Derca(none).signature.members
+    assert interrupt_sources(none) == () and "irq" not in Derca(none).signature.members
     names = {r.name for r in register_map(none).registers}
     assert names == {r.name for r in register_map(SMALL).registers} - {"IRQ_ENABLE", "IRQ_PENDING"}
 

@@ -126,7 +126,7 @@ def test_every_interface_is_complete(one):
             assert fixed in (None, width), f"{name}: width of {logical}"
     mapped = [port for name in TYPES for port in one.component.maps(name).values()]
     assert len(set(mapped)) == len(mapped)
-    assert set(ports) - set(mapped) == {"trigger", "now", "running", "missed"}
+    assert set(ports) - set(mapped) == {"trigger", "now", "running", "missed", "faulty"}
 
 
 def test_parameters_fit_the_ports_and_the_platform(one):

@@ -60,21 +60,21 @@ QUEUED = (
 
 def test_a_kept_release_is_a_job_from_when_it_came():
     """It misses its deadline while it is kept, and its response counts from its release."""
-    events = log(*QUEUED, (290, Kind.FINISH, 0, 0, 1), (300, Kind.RELEASE, 0), (340, Kind.FINISH, 0))
+    events = log(*QUEUED, (340, Kind.FINISH, 0, 0, 1), (400, Kind.RELEASE, 0), (440, Kind.FINISH, 0))
     assert [e.job for e in events if e.kind == Kind.MISS] == [0, 1]
-    jobs, skipped = rebuild(events, TASKS, 400)
+    jobs, skipped = rebuild(events, TASKS, 500)
     assert [(j.number, j.release, j.deadline, j.finish, j.kept) for j in jobs] == [
-        (0, 0, 50, 230, False), (1, 100, 150, 290, True), (2, 300, 350, 340, False)]
+        (0, 0, 50, 230, False), (1, 100, 150, 340, True), (2, 400, 450, 440, False)]
     assert [o.cycle for o in skipped] == [200]
-    task = measure(events, TASKS, 400, 64).tasks[0]
-    assert (task.released, task.kept, task.overruns, task.misses, task.worst_response) == (3, 1, 1, 3, 230)
+    task = measure(events, TASKS, 500, 64).tasks[0]
+    assert (task.released, task.kept, task.overruns, task.misses, task.worst_response) == (3, 1, 1, 3, 240)
 
 
 def test_a_host_that_counts_events_itself_counts_the_same():
     """What `derca host` shows where the hardware has no statistics."""
-    rows = [*QUEUED, (290, Kind.FINISH, 0, 0, 1)]
+    rows = [*QUEUED, (340, Kind.FINISH, 0, 0, 1)]
     assert session._counted([Event(row[0], row[1], row[2], -1, *row[3:]) for row in rows], 0) == {
-        "RELEASES": 2, "FINISHES": 2, "OVERRUNS": 1, "MISSES": 2, "FAILURES": 0, "WORST_RESPONSE": 230}
+        "RELEASES": 2, "FINISHES": 2, "OVERRUNS": 1, "MISSES": 2, "FAILURES": 0, "WORST_RESPONSE": 240}
 
 
 @pytest.mark.parametrize(("horizon", "released", "overruns", "misses"), [

@@ -17,6 +17,7 @@ from derca_sim.model.registers import (
     WORD_NUMBER_BITS,
     Fault,
     Interrupt,
+    interrupt_sources,
     register_map,
     table_layouts,
 )
@@ -362,16 +363,15 @@ class HostInterface(wiring.Component):
         """The sources of `irq`, and what its registers read."""
         m.submodules.interrupts = interrupts = Interrupts(self._p)
         sources = [getattr(events, f"source_{i}") for i in range(len(self._kinds))]
+        strobes = {source: happens(sources, self._kinds, kinds) for source, kinds in KINDS.items()}
+        strobes |= {Interrupt.FAULT: fault, Interrupt.COMMIT: self.committed}
         m.d.comb += [
-            *(interrupts.happens[source].eq(happens(sources, self._kinds, kinds)) for source, kinds in KINDS.items()),
-            interrupts.happens[Interrupt.FAULT].eq(fault),
+            interrupts.happens.eq(Cat(strobes[source] for source in interrupt_sources(self._p))),
             interrupts.write_enable.eq(written["IRQ_ENABLE"]),
             interrupts.clear.eq(written["IRQ_PENDING"]),
             interrupts.value.eq(lite.write_data),
             self.irq.eq(interrupts.irq),
         ]
-        if self._p.tables.shadow:
-            m.d.comb += interrupts.happens[Interrupt.COMMIT].eq(self.committed)
         return {"IRQ_ENABLE": interrupts.enable, "IRQ_PENDING": interrupts.pending}
 
     # -- reads -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import Interrupt, interrupts
+from derca_sim.model.registers import Interrupt, interrupt_sources
 
 #: Kinds of events that are sources; faults and commits have strobes of their own.
 KINDS = {Interrupt.MISS: (Kind.MISS,), Interrupt.FINISH: (Kind.FINISH, Kind.FAIL)}
@@ -31,7 +31,7 @@ class Interrupts(wiring.Component):
     Attributes
     ----------
     happens : In
-        A bit per source of `registers.interrupts`: it happens in this cycle.
+        A bit per source of `registers.interrupt_sources`: it happens in this cycle.
     write_enable, clear : In(1)
         `value` is written to IRQ_ENABLE; its ones are cleared in IRQ_PENDING.
     value : In
@@ -41,7 +41,7 @@ class Interrupts(wiring.Component):
     """
 
     def __init__(self, p: Platform):
-        width = len(interrupts(p))
+        width = len(interrupt_sources(p))
         super().__init__({
             "happens": In(width),
             "write_enable": In(1),

@@ -9,7 +9,7 @@ from ..model.registers import (
     Fault,
     Interrupt,
     identity,
-    interrupts,
+    interrupt_sources,
     register_map,
     start_value,
 )
@@ -185,7 +185,7 @@ class Driver:
         TimeoutError
             If none comes within `timeout` seconds.
         """
-        wanted = self._interrupts("IRQ_PENDING", sources or interrupts(self.platform))
+        wanted = self._interrupts("IRQ_PENDING", sources or interrupt_sources(self.platform))
         end = self._transport.clock() + timeout
         while True:
             late = self._transport.clock() > end

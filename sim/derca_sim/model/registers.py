@@ -187,7 +187,7 @@ _POLICY_DOCS = {
 }
 
 
-def interrupts(p: Platform) -> tuple[Interrupt, ...]:
+def interrupt_sources(p: Platform) -> tuple[Interrupt, ...]:
     """The sources of interrupts that the platform has, from bit 0 on."""
     return tuple(i for i in Interrupt if p.tables.shadow or i != Interrupt.COMMIT) * p.supervision.interrupts
 
@@ -289,7 +289,7 @@ def _global_registers(p: Platform) -> tuple[Register, ...]:
                  "writes the word; the pointer advances to the next word, then to the next row", guard=Guard.SHADOW),
     ]
     if p.supervision.interrupts:
-        sources = tuple(Field(i.name.lower(), i, 1, INTERRUPT_DOCS[i]) for i in interrupts(p))
+        sources = tuple(Field(i.name.lower(), i, 1, INTERRUPT_DOCS[i]) for i in interrupt_sources(p))
         registers += [
             Register(Reg.IRQ_ENABLE.name, Reg.IRQ_ENABLE, both, "what raises the output irq while pending", sources),
             Register(Reg.IRQ_PENDING.name, Reg.IRQ_PENDING, Access.CLEAR,
