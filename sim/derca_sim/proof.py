@@ -90,13 +90,12 @@ class Proof:
 
 def assumptions(p: Platform) -> tuple[str, ...]:
     """What the analysis takes for granted of arrivals and memory, and of lock-step."""
-    lockstep = ("in lock-step the order of operations does not depend on their times: runs have not contradicted it, and "
-                "it is not derived",) if p.pipeline == "lockstep" else ()
+    order = "in lock-step the order of operations does not depend on their times: not derived, and not seen otherwise"
     return (
         "jobs of a task are released at least its period apart",
         (f"the memory answers a read within {p.memory.read_latency} cycles and a write within "
          f"{p.memory.write_latency}, moves a beat in every cycle, and reports no error"),
-        *lockstep,
+        *([order] if p.pipeline == "lockstep" else []),
     )
 
 
