@@ -102,6 +102,11 @@ def test_the_default_leaves_the_most_slack_of_small_sets():
     assert sum(check_default_is_best(priced_system(seed), f"seed {seed}") for seed in range(60)) > 15
 
 
+def test_without_steps_of_its_own_the_default_has_what_the_others_have(monkeypatch):
+    monkeypatch.setattr(verdicts, "JOINT_STEPS", 1)
+    assert sum(check_default_is_best(priced_system(seed), f"seed {seed}") for seed in range(30)) > 5
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_default_leaves_the_most_slack_on_our_hardware(seed):
     assert check_default_is_best(hardware_system(seed), f"seed {seed}")

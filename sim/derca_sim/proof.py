@@ -53,7 +53,7 @@ class Proof:
         """The verdict for a title."""
         if not self.proved:
             return "NOT PROVED" if self.verdict == "not proved" else f"NOT PROVED ({self.verdict})"
-        return "proved, but not for this memory" if self.beyond else "proved"
+        return "proved (steady memory only)" if self.beyond else "proved"
 
     @property
     def short_hash(self) -> str:
@@ -89,11 +89,13 @@ class Proof:
 
 
 def assumptions(p: Platform) -> tuple[str, ...]:
-    """What the analysis takes for granted of arrivals and memory."""
+    """What the analysis takes for granted of arrivals and memory, and of lock-step."""
+    order = "in lock-step the order of operations does not depend on their times: not derived, and not seen otherwise"
     return (
         "jobs of a task are released at least its period apart",
         (f"the memory answers a read within {p.memory.read_latency} cycles and a write within "
          f"{p.memory.write_latency}, moves a beat in every cycle, and reports no error"),
+        *([order] if p.pipeline == "lockstep" else []),
     )
 
 
