@@ -41,6 +41,7 @@ def generate(
     \b
     derca.v            the hardware, top module `derca`
     derca.vlt          its lint waivers: verilator --lint-only -Wall derca.vlt derca.v
+    CELL.v             with --target, each cell of the device as an empty module, for lint and the like alone
     platform.json      the resolved configuration and its hash
     registers.json     the AXI4-Lite register map and the table rows
     registers.md       the same to read
@@ -62,7 +63,7 @@ def generate(
         raise InputError(f"--platform = {platform}: the task set {taskset} names its platform already; "
                          "allowed is one of the two; leave out --platform")
     from derca_hw import LINT_WAIVERS
-    from derca_hw.generate import verilog
+    from derca_hw.generate import cells, verilog
 
     compiled = None
     if taskset is not None:
@@ -76,6 +77,8 @@ def generate(
         with step("generating the hardware"):
             (folder / "derca.v").write_text(verilog(system, target))
             (folder / "derca.vlt").write_text(LINT_WAIVERS.read_text())
+            for cell, text in cells(system, target).items():
+                (folder / f"{cell}.v").write_text(text)
         write_register_files(folder, system)
         if compiled:
             write_tables(folder, compiled)
