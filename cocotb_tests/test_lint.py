@@ -8,12 +8,17 @@ from kit import products
 
 from derca_cli.toolchain import verilator_command, verilator_environment
 from derca_hw import LINT_WAIVERS
-from derca_hw.generate import TOP
+from derca_hw.family import Family
+from derca_hw.generate import TOP, cells, verilog
+from derca_sim.model.taskset import load_platform
 
 
 @pytest.fixture(scope="module")
 def designs():
-    return {name: products.platform(name).verilog for name in ("small", "orangecrab-25f")}
+    found = {name: products.platform(name).verilog for name in ("small", "orangecrab-25f")}
+    small = load_platform(products.PLATFORMS / "small.toml")
+    blocks = Family.ULTRASCALE
+    return found | {"with cells": "".join([verilog(small, blocks), *cells(small, blocks).values()])}
 
 
 def lint(design: str, folder, waivers: str) -> list[str]:

@@ -50,6 +50,9 @@ def generate(
     host_writes.txt    AXI4-Lite writes that load all tables and task registers: address and value in hex, one a line
     memory.bin         initial memory from address 0: weights, biases, inputs
 
+    The Verilog is read by every tool that knows Verilog-2001. No memory needs a content at power-up and no register a
+    value before the reset: `initial` statements are for simulators of four states.
+
     host_writes.txt and memory.bin need a task set. After the writes, 5 written to CONTROL (1 without tables.shadow)
     starts the run. All files appear or none.
 

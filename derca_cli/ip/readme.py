@@ -67,6 +67,13 @@ the registers, value), then writes {start_value(p)} to CONTROL. `derca.h` has th
 explains them. The latency of the board's memory varies: cycles of the golden model are those of the platform's fixed
 latencies.
 
+## Power-up and reset
+
+Hold `aresetn` low for at least four rising edges of `aclk`. No memory needs a content at power-up, and no register a
+value before the reset. A few small memories are zero at power-up in the Verilog all the same: any other content would
+do as well, but simulators of four states do not see that a mark equals itself. In implementation these `initial`
+statements may be ignored.
+
 ## Interfaces
 
 | name | type | mode | ports |
