@@ -400,3 +400,46 @@ def test_jobs_that_can_get_older_than_half_the_range_of_time_are_refused():
     long = task_set(Platform.model_validate(config), [(64, 256, 64, False)])
     with pytest.raises(InputError, match=r"platform\.scheduler\.time_width = 16: .*at least 1[789]"):
         compile_taskset(long, "np")
+
+
+#: Layers far wider than long and far longer than wide, one after the other: what waits for tiles of the layer before,
+#: and what does not.
+WIDE_AND_LONG = [(8, 16, 400, False), (400, 16, 8, False)]
+
+
+@pytest.mark.parametrize("strategy", ["lw", "recompute"])
+def test_a_layer_with_an_input_of_its_own_waits_for_no_tiles(strategy):
+    platform = narrow_tables(slices=1000)
+    compiled = compile_taskset(task_set(platform, WIDE_AND_LONG), strategy, None if strategy == "lw" else 4)
+    rows = [entry_layout(platform).unpack(row) for row in compiled.entry_rows]
+    assert compiled.host_writes() and {row["allow"] for row in rows} == {0}
+
+
+def narrow_tables(**tables) -> Platform:
+    """Small tiles, so that few layers take many of them."""
+    return Platform.model_validate({
+        "array": {"rows": 2, "cols": 2}, "tile": {"m": 4, "k": 16, "n": 8}, "bus": {"data_width": 32},
+        "store": {"requant_lanes": 1},
+        "tables": {"layers": 16, "entries": 2048, "regions": 1024, **tables},
+    })
+
+
+def test_whatever_compiles_fits_every_field():
+    """A set of random layers, chained or not, on tables of random sizes is refused in words or fits: nothing else."""
+    done = refused = 0
+    for seed in range(120):
+        random = np.random.default_rng(seed)
+        p = narrow_tables(slices=int(random.choice([100, 400, 1000])), tiles=int(random.choice([63, 127])),
+                          entries=int(random.choice([64, 2048])))
+        shapes, m, k = [], int(random.integers(1, 9)), int(random.integers(1, 33))
+        for _ in range(int(random.integers(1, 4))):
+            n = int(random.choice([1, random.integers(1, 17), random.integers(1, 400)]))
+            shapes.append((m, k, n, bool(random.integers(2))))
+            m, k = (m, n) if random.integers(2) else (int(random.choice([1, 400])), int(random.integers(1, 33)))
+        try:
+            compiled = compile_taskset(task_set(p, shapes, seed=seed), str(random.choice(["np", "lw", "recompute"])))
+            assert all(0 <= value < 1 << 32 for _, value in compiled.host_writes()), seed
+            done += 1
+        except InputError:
+            refused += 1
+    assert min(done, refused) > 10

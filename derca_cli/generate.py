@@ -45,6 +45,7 @@ def generate(
     \b
     derca.v            the hardware, top module `derca`
     derca.vlt          its lint waivers: verilator --lint-only -Wall derca.vlt derca.v
+    CELL.v             with --target, each cell of the device as an empty module, for lint and the like alone
     platform.json      the resolved configuration and its hash
     registers.json     the AXI4-Lite register map and the table rows
     registers.md       the same to read
@@ -53,6 +54,9 @@ def generate(
     host_writes.txt    AXI4-Lite writes that load all tables and task registers: address and value in hex, one a line
     memory.bin         initial memory from address 0: weights, biases, inputs
     proof.json         verdict on these tables, its assumptions, their hash; also at the end of registers.md
+
+    The Verilog is read by every tool that knows Verilog-2001. No memory needs a content at power-up and no register a
+    value before the reset: `initial` statements are for simulators of four states.
 
     host_writes.txt, memory.bin and proof.json need a task set. After the writes, 5 written to CONTROL (1 without
     tables.shadow) starts the run. All files appear or none.
@@ -67,7 +71,7 @@ def generate(
         raise InputError(f"--platform = {platform}: the task set {taskset} names its platform already; "
                          "allowed is one of the two; leave out --platform")
     from derca_hw import LINT_WAIVERS
-    from derca_hw.generate import verilog
+    from derca_hw.generate import cells, verilog
 
     planned = None
     if taskset is not None:
@@ -81,6 +85,8 @@ def generate(
         with step("generating the hardware"):
             (folder / "derca.v").write_text(verilog(system, target))
             (folder / "derca.vlt").write_text(LINT_WAIVERS.read_text())
+            for cell, text in cells(system, target).items():
+                (folder / f"{cell}.v").write_text(text)
         write_register_files(folder, system)
         if planned:
             write_tables(folder, planned.compiled(), planned.proof)

@@ -11,6 +11,7 @@ from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
 from .board.system import BoardSystem
+from .cells import empty_cells
 from .family import Family
 from .ip import TOP as IP_TOP
 from .ip import DercaIp, interface_attributes
@@ -23,10 +24,10 @@ TOP, BOARD_TOP = "derca", "derca_board"
 #: What Yosys does with Amaranth's RTLIL before it becomes Verilog. Amaranth's own script keeps every process, and with
 #: them a wire for each member of each port and structure, used or not. Here processes become registers and
 #: multiplexers, so that what nobody reads can go, and operators shrink to the bits that are read: lint then speaks of
-#: the design alone. Memories have no content to begin with: the hardware relies on none.
+#: the design alone.
 _PASSES = (
-    "delete t:$meminit_v2", "proc -norom", "wreduce", "opt_clean -purge", "memory_collect", "opt_clean -purge",
-    "attrmap -remove generator -remove top -remove src -remove full_case -remove parallel_case",
+    "proc -norom", "wreduce", "opt_clean -purge", "memory_collect", "opt_clean -purge",
+    "attrmap -remove generator -remove top -remove src -remove full_case -remove parallel_case -remove known",
     "attrmap -modattr -remove generator -remove top -remove src",
     "write_rtlil",
 )
@@ -60,6 +61,11 @@ def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> 
 _PORT = re.compile(r"^  (?:input|output) (?:\[\d+:0\] )?(?P<name>\w+);$", re.MULTILINE)
 
 
+def cells(p: Platform, family: Family) -> dict[str, str]:
+    """Verilog of the cells that the hardware names, by name, as empty modules (`empty_cells`)."""
+    return {} if family is Family.PORTABLE else empty_cells(Derca(p), family)
+
+
 def rtlil(p: Platform, family: Family = Family.PORTABLE) -> str:
     """The whole system as RTLIL for Yosys, top module `derca`."""
     return rtlil_backend.convert(Derca(p), platform=family, name=TOP, emit_src=False)
@@ -80,9 +86,24 @@ def board_rtlil(board: Board, p: Platform) -> str:
 
 
 def _verilog(top: wiring.Component, family: Family, name: str) -> str:
-    design = _yosys(rtlil_backend.convert(top, platform=family, name=name, emit_src=False), *_PASSES)
+    design = rtlil_backend.convert(top, platform=family, name=name, emit_src=False)
+    design = _yosys("".join(map(_without_contents, re.split(r"^(?=module )", design, flags=re.MULTILINE))), *_PASSES)
     design = _NAMELESS.sub(r"\\_", without_unused(design, name))
     return _yosys(design, "opt_clean -purge", "write_verilog")
+
+
+#: A memory whose content at power-up is to be known, and a memory's content at power-up; by the memory's name.
+_KNOWN_MEMORY = re.compile(r"^  attribute \\known 1\n(?:  attribute .*\n)*  memory .* (\S+)$", re.MULTILINE)
+_CONTENT = re.compile(r"^  cell \$meminit_v2 .*\n    parameter \\MEMID \"\\(.*)\"\n(?:    .*\n)*  end\n", re.MULTILINE)
+
+
+def _without_contents(module: str) -> str:
+    """A module as RTLIL whose memories have no content at power-up, but for those that are to have one (`ram.KNOWN`).
+
+    The hardware relies on none, and readers would have to go through every word of every table.
+    """
+    known = _KNOWN_MEMORY.findall(module)
+    return _CONTENT.sub(lambda content: content[0] if content[1] in known else "", module)
 
 
 def _yosys(design: str, *passes: str) -> str:

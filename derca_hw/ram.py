@@ -14,6 +14,10 @@ DISTRIBUTED = 64
 #: A block RAM of the iCE40 is so many bits wide at most, and spares logic cells for a column of so many bits at least.
 BLOCK_WIDTH, BLOCK_WORTH = 16, 64
 
+#: Attribute of a memory that is zero at power-up wherever something can begin so. Any other content would do as well,
+#: but not an unknown one: a mark is compared with itself, which a simulator of four states does not see.
+KNOWN = {"known": 1}
+
 
 def ram_style(depth: int, family: Family | None) -> dict:
     """Attributes of a memory: shallow ones never become block RAM; what it answers comes late, and sums follow.
@@ -38,8 +42,8 @@ class Shallow(wiring.Component):
         `addr`, `data`.
     """
 
-    def __init__(self, shape, depth: int, reads: int = 1):
-        self._depth, self._reads = depth, reads
+    def __init__(self, shape, depth: int, reads: int = 1, known: bool = False):
+        self._depth, self._reads, self._known = depth, reads, known
         address = bits_for(depth - 1)
         super().__init__({
             "write": In(wiring.Signature({"addr": Out(address), "data": Out(shape), "en": Out(1)})),
@@ -59,6 +63,8 @@ class Shallow(wiring.Component):
             width = column.stop - low
             blocks = ice40 and width * self._depth >= BLOCK_WORTH
             attrs = {"ram_style": "block"} if blocks else ram_style(self._depth, platform)
+            if self._known:
+                attrs = attrs | KNOWN
             m.submodules[f"column_{low}"] = memory = Memory(shape=width, depth=self._depth, init=[], attrs=attrs)
             write = memory.write_port()
             m.d.comb += [
@@ -123,7 +129,7 @@ class Buffer(wiring.Component):
         return m
 
 
-def table(m, name, shape, depth, reads=1):
+def table(m, name, shape, depth, reads=1, known=False):
     """Write port and read ports of a shallow memory; the user registers what is read."""
-    m.submodules[name] = memory = Shallow(shape, depth, reads)
+    m.submodules[name] = memory = Shallow(shape, depth, reads, known)
     return memory.write, *(getattr(memory, f"read_{i}") for i in range(reads))

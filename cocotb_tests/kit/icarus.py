@@ -18,7 +18,8 @@ BENCH = Path(__file__).resolve().parents[1] / "icarus" / "bench.v"
 #: A port in the text of the top module.
 _PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
 #: Outputs that mean something only while their channel is valid.
-_PAYLOAD = re.compile(r"m_axi_(a[rw](addr|len|size|burst|id)|w(data|strb|last))|s_axi_(rdata|[rb]resp)|event_(?!valid)\w+")
+_PAYLOAD = re.compile(
+    r"m_axi_(a[rw](addr|len|size|burst|id)|w(data|strb|last))|s_axi_(rdata|[rb]resp)|event_(?!valid)\w+")
 
 
 def iverilog() -> str:

@@ -47,6 +47,7 @@ def ip(
     board.xdc           pins of the project
     lint.vlt, ip_lint.vlt
                         lint waivers: verilator --lint-only -Wall lint.vlt ip_lint.vlt ip/hdl/derca_ip.v
+    DSP48E2.v           the device's multiplier as an empty module, where it is named, for lint and the like alone
     README.md           how to use all this, with addresses and the ports
     platform.json, registers.json, registers.md, derca.h, derca.svd, host_writes.txt, memory.bin, proof.json
                         as derca generate writes them

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from derca_hw import IP_LINT_WAIVERS, LINT_WAIVERS
-from derca_hw.generate import ip_verilog
+from derca_hw.generate import cells, ip_verilog
 from derca_hw.ip import TOP, window_bits
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg, register_map, start_value
@@ -34,6 +34,7 @@ def write_package(folder: Path, p: Platform, board: VendorBoard, base: int, proo
         f"ip/{identity.page}": _PAGE,
         "settings.tcl": settings(p, board, base, interfaces),
         "README.md": readme(p, board, base, interfaces, proof),
+        **{f"{cell}.v": text for cell, text in cells(p, board.family).items()},
     }
     for name, text in files.items():
         path = folder / name

@@ -80,6 +80,13 @@ explains them. Memory here is {varying_memory(p, board.memory)}: cycles of the g
 latencies.
 
 {proof.markdown() if proof else _NO_TASK_SET}
+## Power-up and reset
+
+Hold `aresetn` low for at least four rising edges of `aclk`. No memory needs a content at power-up, and no register a
+value before the reset. A few small memories are zero at power-up in the Verilog all the same: any other content would
+do as well, but simulators of four states do not see that a mark equals itself. In implementation these `initial`
+statements may be ignored.
+
 ## Interfaces
 
 | name | type | mode | ports |

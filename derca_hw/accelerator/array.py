@@ -99,7 +99,7 @@ class PEArray(wiring.Component):
         a, b = Signal.like(self.a), Signal.like(self.b)
         m.d.sync += [a.eq(self.a), b.eq(self.b)]
         with m.If(~self.valid):
-            m.d.sync += a.eq(0)
+            m.d.sync += [a.eq(0), b.eq(0)]  # both: zero times what is unknown is unknown in a simulator of four states
         for r in range(self._rows):
             m.submodules[f"multipliers_{r}"] = multipliers = MultiplierRow(width, self._cols)
             m.d.comb += [multipliers.a.eq(a.word_select(r, width)), multipliers.b.eq(b)]

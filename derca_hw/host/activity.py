@@ -10,6 +10,7 @@ from derca_sim.model.registers import COUNTER_BITS, TASK_STRIDE, Reg, TaskReg
 from derca_sim.model.tables import bits_for
 
 from ..layouts import Activity, Layouts, pulse
+from ..ram import KNOWN
 
 #: Cycles of a lap over the counters of activities: a power of two.
 LAP = 8
@@ -59,7 +60,8 @@ class ActivityCounters(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.counts = counts = Memory(shape=COUNTER_BITS, depth=LAP, init=[])
-        m.submodules.copies = copies = Memory(shape=COUNTER_BITS, depth=LAP, init=[])
+        m.submodules.copies = copies = Memory(
+            shape=COUNTER_BITS, depth=LAP, init=[], attrs=KNOWN)  # the host may read it before the first snapshot
         old, new = counts.read_port(), counts.write_port()
         copy, shown = copies.write_port(), copies.read_port()
         place, before = Signal(range(LAP)), Signal(range(LAP))

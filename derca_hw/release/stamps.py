@@ -68,17 +68,17 @@ class Stamps(wiring.Component):
         m.d.sync += [happened.eq(self.valid), task.eq(self.task), stamp.eq(self.now), last.eq(self.seen)]
         together = self._keeps and self._n <= SMALL
         if self._keeps:
-            stamps_w, stamps = table(m, "stamps", TIME_BITS + together, self._n)
+            stamps_w, stamps = table(m, "stamps", TIME_BITS + together, self._n, known=together)
             m.d.comb += [
                 stamps.addr.eq(self.at), self.stamp.eq(stamps.data),
                 stamps_w.addr.eq(self.write_task), stamps_w.data.eq(Cat(self.write_stamp, ~last)),
                 stamps_w.en.eq(self.write),
             ]
-        marks_w, marks = (stamps_w, stamps) if together else table(m, "marks", 1, self._n)
+        marks_w, marks = (stamps_w, stamps) if together else table(m, "marks", 1, self._n, known=True)
         write = self.write
         pending = Signal()
         if self._repeats:
-            copy_w, copy = table(m, "copy", 1, self._n)
+            copy_w, copy = table(m, "copy", 1, self._n, known=True)
             mark, again = Signal(), Signal()
             m.d.comb += [
                 copy.addr.eq(self.task), copy_w.addr.eq(task), copy_w.data.eq(~last), copy_w.en.eq(write),

@@ -10,7 +10,7 @@ from derca_sim.model.timing import KernelTiming, store_commands
 
 from ..arithmetic import count
 from ..layouts import Layouts, pulse
-from ..ram import ram_style
+from ..ram import KNOWN, ram_style
 
 
 class Failures(wiring.Component):
@@ -71,7 +71,8 @@ class Failures(wiring.Component):
         depth = 1 << len(self.writer)
 
         def memory(name, width):
-            m.submodules[name] = out = Memory(shape=width, depth=depth, init=[], attrs=ram_style(depth, platform))
+            m.submodules[name] = out = Memory(shape=width, depth=depth, init=[],
+                                              attrs=ram_style(depth, platform) | KNOWN)
             return out
 
         # A job has failed while a mark of its task, one per side, differs from what was last `seen`: every memory has

@@ -106,8 +106,9 @@ class LayerPlan:
         """Output tiles of the job that may be outstanding when the A tiles of row `m` are loaded for column `n`.
 
         Those of the layer before in later rows, as stores keep their order, and those of this layer before (m, n).
+        Only a chained layer waits for any; what it says of the others is 0.
         """
-        if not self.index:
+        if not self.layer.chained:
             return 0
         return (self.m_tiles - m - 1) * self.prev_n_tiles + m * self.n_tiles + n
 
