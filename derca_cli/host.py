@@ -14,7 +14,7 @@ from derca_sim.model.board import BOARDS
 from derca_sim.model.board import board as board_named
 
 from .checkout import platform_file
-from .output import CheckFailed, JsonOption, output_directory, print_json, show_table, stdout, step
+from .output import CheckFailed, JsonOption, output_directory, print_json, say, show_table, step
 
 #: What a run leaves in its folder.
 FILES = {"events": "events.jsonl", "summary": "summary.json"}
@@ -64,7 +64,6 @@ def host(
     from derca_sim.model.taskset import load_taskset
     from derca_sim.planning import compile_any
 
-    from .rtl.build import BuildError
     from .session import judge, load, run
 
     if (port is None) != sim:
@@ -93,7 +92,7 @@ def host(
                 loaded, seconds = link.bytes, line.clock() - begun
                 with step(f"running {horizon:,} cycles") as progress:
                     session = run(link, driver, compiled, horizon, lambda now: progress.update(f"cycle {now:,}"))
-        except (LinkError, AccessRefused, WrongHardware, TimeoutError, BuildError) as e:
+        except (LinkError, AccessRefused, WrongHardware, TimeoutError) as e:
             raise CheckFailed(*str(e).splitlines()) from e
         with step("comparing with the golden model"):
             problems, compared = judge(compiled, session)
@@ -163,4 +162,4 @@ def _show(s: dict) -> None:
         ("link", f"{link['bytes_per_second']:,} bytes per second while loading, {link['repeats']} requests repeated"),
         ("files", s["files"]["events"] + ", " + s["files"]["summary"]),
     ):
-        stdout().print(f"{name:<10} {text}", markup=False)
+        say(name, text)

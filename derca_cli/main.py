@@ -5,9 +5,11 @@ import sys
 import traceback
 
 from .commands import lazy_group
+from .surroundings import open_streams
 
 #: Subcommands, in the order of the help: each a module of this package; `bench` is a group.
-COMMANDS = ("run", "simulate", "analyze", "place", "generate", "ip", "build", "host", "report", "reproduce", "bench")
+COMMANDS = ("run", "simulate", "analyze", "place", "generate", "ip", "build", "host", "report", "reproduce", "bench",
+            "cache")
 
 app = lazy_group(__package__, *COMMANDS)
 
@@ -38,7 +40,12 @@ def derca():
 
         derca bench simulation
 
-    [bold]Exit codes[/bold]  0 done and true, 1 a deadline or a comparison failed, 2 bad input, 3 a tool is missing.
+    [bold]Environment[/bold]  DERCA_BUILD_DIR: folder for what is kept between calls, such as compiled models; by
+    default derca/ in $XDG_CACHE_HOME or ~/.cache (`derca cache` shows and clears it). COLUMNS: width of tables that go
+    to no terminal. DERCA_SIMULATION_O: how far the C++ compiler optimises simulations, 0 to 3.
+
+    [bold]Exit codes[/bold]  0 done and true, 1 a deadline or a comparison failed, 2 bad input or a machine that does
+    not bear it (a full disk, a missing permission), 3 a tool is missing.
     """
 
 
@@ -48,6 +55,7 @@ EXIT_DEFECT = 70
 
 def main() -> None:
     """Entry point of the `derca` script."""
+    open_streams()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds: nothing half-written, workers end
     try:
         app()
@@ -56,3 +64,7 @@ def main() -> None:
     except Exception:
         traceback.print_exc()
         sys.exit(EXIT_DEFECT)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import small_sums, toolchain
+from .caching import check_room
 from .output import CheckFailed
 from .resources import Target, check_log
 from .synthesis import cached, run_yosys
@@ -55,7 +56,7 @@ def _silent(detail: str) -> None:
 
 def netlist(design: str, target: Target, top: str, part: str, progress: Progress = _silent,
             dense: bool = False) -> Path:
-    """Synthesise RTLIL; the JSON netlist that nextpnr reads, from `build/<part>/` when unchanged.
+    """Synthesise RTLIL; the JSON netlist that nextpnr reads, kept as `part` when unchanged.
 
     `stat.json` and `yosys.log` lie beside it. With `dense` for fewest cells, where the target has a way to that.
 
@@ -88,7 +89,7 @@ def netlist_script(target: Target, top: str, dense: bool = False) -> str:
 
 def place_and_route(source: Path, family: str, options: tuple[str, ...], seed: int, mhz: float, part: str,
                     constraints: str | None = None, progress: Progress = _silent) -> Path:
-    """Place and route a netlist; a folder with `REPORT`, `CONFIG` and `LOG`, from `build/<part>/` when unchanged.
+    """Place and route a netlist; a folder with `REPORT`, `CONFIG` and `LOG`, kept as `part` when unchanged.
 
     Missed clock rates do not fail the run: the report tells.
 
@@ -147,6 +148,7 @@ def _run(command: list[str], work: Path, seed: int, progress: Progress) -> None:
             process.kill()
             process.wait()
     if process.returncode or not (work / REPORT).is_file():
+        check_room(work)
         printed = (work / "stdout").read_text(errors="replace")
         lines = (printed or (log.read_text(errors="replace") if log.is_file() else "")).splitlines()
         told = [line for line in lines if line.startswith("ERROR:")] or lines[-3:] or ["failed without a message"]

@@ -1,5 +1,6 @@
 """`derca run`: a task set on the RTL, judged by its event log and its results."""
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 from derca_sim.errors import InputError
 
-from .output import CheckFailed, JsonOption, output_directory, print_json, step, write_bytes
+from .output import CheckFailed, JsonOption, output_directory, output_file, print_json, step
 from .overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform
 from .run_output import FILES, show_run, write_files
 
@@ -66,7 +67,6 @@ def run(
     from derca_sim.planning import compile_any
     from derca_sim.report.metrics import measure
 
-    from .rtl.build import BuildError
     from .rtl.simulate import Jitter, RtlError
     from .system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
     from .usage import show_usage, usage
@@ -77,17 +77,15 @@ def run(
         compiled = compile_any(tasks, strategy, every)
     platform, cycles = compiled.platform, horizon or tasks.horizon
     folder = output or Path("out/run") / f"{tasks.name}-{compiled.strategy}-{platform.pipeline}"
-    if vcd:
-        write_bytes(vcd, b"")  # a path that cannot be written is refused before the run
     noise = None if jitter is None else Jitter(jitter, stall, seed)
 
-    with output_directory(folder) as place:
+    with output_directory(folder) as place, output_file(vcd) if vcd else nullcontext() as wave:
         try:
             with step(f"running {cycles:,} cycles of RTL") as progress:
                 result = run_rtl(
-                    compiled, cycles, noise, progress=progress.update, vcd=(vcd, 0, cycles) if vcd else None,
+                    compiled, cycles, noise, progress=progress.update, vcd=(wave, 0, cycles) if wave else None,
                 )
-        except (RtlError, BuildError) as e:
+        except RtlError as e:
             raise CheckFailed(*str(e).splitlines()) from e
         with step("comparing results with the integer model"):
             results = check_results(compiled, result.finishes)

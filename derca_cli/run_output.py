@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
-from .output import format_cell, show_table, stdout
+from .output import format_cell, say, show_table
 
 #: What a run leaves in its folder.
 FILES = {
     "events": "events.jsonl", "timeline": "timeline.svg", "timeline_png": "timeline.png", "summary": "summary.json",
 }
+#: Header of the counts of preemptions: layer, recompute, persist, park.
+KINDS = "L/R/Pe/Pa"
 
 
 def write_files(place: Path, summary: dict, events, infos, clock_mhz: float) -> None:
@@ -20,7 +22,7 @@ def write_files(place: Path, summary: dict, events, infos, clock_mhz: float) -> 
     title = f"{summary['taskset']}, {summary['strategy']}, {summary['pipeline']}"
     for key in ("timeline", "timeline_png"):
         draw_timeline(place / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
-    (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
+    (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 
 
 def _by_kind(preemptions: dict[str, int] | None) -> str | None:
@@ -30,7 +32,7 @@ def _by_kind(preemptions: dict[str, int] | None) -> str | None:
 def show_run(s: dict) -> None:
     """Print a run: a row per task, then deadlines, and of results, events, array and speed what the run has."""
     with_labels = any("accuracy" in t for t in s["tasks"])
-    columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", "L/R/P"]
+    columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", KINDS]
     rows = []
     for t in s["tasks"]:
         mean = t["mean_response"]
@@ -45,9 +47,9 @@ def show_run(s: dict) -> None:
         f"{s['taskset']} on {s['platform']}: strategy {s['strategy']}, {s['pipeline']} pipeline, "
         f"{s['horizon']:,} cycles",
         [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
-        caption="Periods, deadlines, worst and mean response in cycles. L/R/P: how often jobs were preempted, by kind: "
-                + ("not told with platform.trace.enabled = false" if s["preemptions"] is None
-                   else ", ".join(s["preemptions"])) + ".",
+        caption=f"Periods, deadlines, worst and mean response in cycles. {KINDS}: how often jobs were preempted, by "
+                "kind: " + ("not told with platform.trace.enabled = false" if s["preemptions"] is None
+                            else ", ".join(s["preemptions"])) + ".",
     )
     lines = [("deadlines", f"{s['deadline_misses']} missed" if s["deadline_misses"] else "all met")]
     if "bit_exact" in s:
@@ -65,4 +67,4 @@ def show_run(s: dict) -> None:
         ("files", s["files"]["timeline"] + ", " + s["files"]["events"]),
     ]
     for name, text in lines:
-        stdout().print(f"{name:<10} {text}", markup=False)
+        say(name, text)

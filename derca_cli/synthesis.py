@@ -2,19 +2,15 @@
 
 import hashlib
 import json
-import os
 import re
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from filelock import FileLock
-
 from . import toolchain
+from .caching import check_room, kept
 from .output import CheckFailed
 from .resources import Target, check_log
 
@@ -31,7 +27,7 @@ def script(target: Target, top: str, keep: list[str]) -> str:
 
 def synthesise(rtlil: str, target: Target, top: str = "derca", keep: list[str] | None = None,
                progress: Callable[[str], None] = lambda detail: None) -> dict:
-    """Synthesise and give what `stat -json` says; answers from `build/report/` when nothing changed.
+    """Synthesise and give what `stat -json` says; answers from what is kept when nothing changed.
 
     Parameters
     ----------
@@ -60,19 +56,8 @@ def synthesise(rtlil: str, target: Target, top: str = "derca", keep: list[str] |
 
 
 def cached(part: str, inputs: list[str], fill: Callable[[Path], None]) -> Path:
-    """The folder in `build/<part>/` that `fill` made for the same inputs, now or earlier; all or nothing."""
-    key = hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:20]
-    folder = toolchain.build_directory(part)
-    done = folder / key
-    with FileLock(folder / f"{key}.lock"):
-        if not done.is_dir():
-            work = Path(tempfile.mkdtemp(dir=folder, prefix=f"{key}."))
-            try:
-                fill(work)
-                os.replace(work, done)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-    return done
+    """The folder that `fill` made for the same inputs, now or earlier; all or nothing (`caching.kept`)."""
+    return kept(part, hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:20], fill)
 
 
 def run_yosys(command: list[str], work: Path, progress: Callable[[str], None]) -> None:
@@ -94,6 +79,7 @@ def run_yosys(command: list[str], work: Path, progress: Callable[[str], None]) -
     log = _read(work / "yosys.log")
     errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
     if process.returncode or errors or not (work / "stat.json").is_file():
+        check_room(work)
         told = errors or (_read(work / "stdout") or log).splitlines()[-3:] or ["failed without a message"]
         raise CheckFailed(*(f"yosys: {line}" for line in told))
 

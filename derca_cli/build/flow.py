@@ -114,7 +114,6 @@ def _run(request: Request, progress: Progress) -> dict:
     from derca_sim.planning import analyse_taskset
     from derca_sim.report.metrics import measure
 
-    from ..rtl.build import BuildError
     from ..rtl.simulate import RtlError
     from ..system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
     plan = request.plan
@@ -125,7 +124,7 @@ def _run(request: Request, progress: Progress) -> dict:
     compiled, horizon = plan.compiled(), request.tasks.horizon
     try:
         result = run_rtl(compiled, horizon, progress=progress)
-    except (RtlError, BuildError) as e:
+    except RtlError as e:
         raise CheckFailed(*str(e).splitlines()) from e
     results = check_results(compiled, result.finishes)
     error, differences = compare_with_model(compiled, result.events, horizon)
