@@ -17,7 +17,7 @@ from derca_sim.errors import (
 )
 
 from .output import CheckFailed, stderr
-from .surroundings import forget
+from .surroundings import ClosedPipe, forget
 
 #: What the command line's parser raises; its package has moved between versions of typer.
 UsageError = typer.BadParameter.__bases__[0]
@@ -48,7 +48,7 @@ def exits(arguments: Sequence[str]) -> Iterator[None]:
         code = _complain("missing tool", str(e).splitlines(), EXIT_MISSING_TOOL)
     except CheckFailed as e:
         code = _complain("failed", e.problems, EXIT_FAILED)
-    except BrokenPipeError:
+    except (ClosedPipe, BrokenPipeError):
         forget(sys.stdout)
         code = EXIT_CLOSED_PIPE
     except OSError as e:
@@ -86,11 +86,14 @@ def _usage(error, arguments: Sequence[str]) -> list[str]:
     if type(error).__name__ == "NoArgsIsHelpError":  # the help, which says all, is printed already
         return [error.message] if error.message else []
     message = error.message.strip().removeprefix("Value error, ").rstrip(".")
-    if parameter is None or not message:
+    if possible := getattr(error, "possibilities", None):
+        return [f"{error.option_name}: no such option; did you mean {possible[0]}?"]
+    if parameter is not None and not message:
+        return [f"{max(parameter.opts, key=len) if option(parameter) else parameter.name}: missing; {help_of}"]
+    if parameter is None:
         return [f"{error.format_message().strip().rstrip('.')}; {help_of}"]
-    option = parameter.param_type_name == "option"
-    name = max(parameter.opts, key=len) if option else (parameter.metavar or parameter.name)
-    value = _given(arguments, parameter.opts) if option else None
+    name = max(parameter.opts, key=len) if option(parameter) else (parameter.metavar or parameter.name)
+    value = _given(arguments, parameter.opts) if option(parameter) else None
     if choice := re.fullmatch(r"'(?P<value>.*)' is not one of (?P<choices>.*)", message, re.DOTALL):
         value, allowed = choice["value"], choice["choices"].replace("'", "")
     else:
@@ -98,6 +101,11 @@ def _usage(error, arguments: Sequence[str]) -> list[str]:
                         if (found := re.match(pattern, message))), None)
     given = name if value is None else f"{name} = {value}"
     return [f"{given}: allowed are {allowed}; {help_of}" if allowed else f"{given}: {message}; {help_of}"]
+
+
+def option(parameter) -> bool:
+    """Whether a parameter of the command line is an option, not an argument."""
+    return parameter.param_type_name == "option"
 
 
 #: What the parser says of a value, and what is allowed then.

@@ -11,8 +11,8 @@ import typer
 
 from derca_sim.errors import InputError
 from derca_sim.model.board import BOARDS
-from derca_sim.model.board import board as board_named
 
+from .boards import open_board
 from .checkout import platform_file
 from .output import CheckFailed, JsonOption, output_directory, print_json, say, show_table, step
 
@@ -70,7 +70,7 @@ def host(
         raise InputError("--port, --sim: exactly one of them is allowed; --port DEV for the board, --sim without one")
     if netlist and not sim:
         raise InputError("--netlist: allowed with --sim only")
-    target = board_named(board)
+    target = open_board(board)
     with step("compiling the task set"):
         platform = platform_file(target)
         tasks = load_taskset(taskset, platform)

@@ -40,12 +40,22 @@ def derca():
 
         derca bench simulation
 
-    [bold]Environment[/bold]  DERCA_BUILD_DIR: folder for what is kept between calls, such as compiled models; by
-    default derca/ in $XDG_CACHE_HOME or ~/.cache (`derca cache` shows and clears it). COLUMNS: width of tables that go
-    to no terminal. DERCA_SIMULATION_O: how far the C++ compiler optimises simulations, 0 to 3.
+    [bold]Environment[/bold]
 
-    [bold]Exit codes[/bold]  0 done and true, 1 a deadline or a comparison failed, 2 bad input or a machine that does
-    not bear it (a full disk, a missing permission), 3 a tool is missing.
+    \b
+    DERCA_BUILD_DIR     folder of what is kept between calls (derca cache)
+                        by default derca/ in $XDG_CACHE_HOME or ~/.cache
+    DERCA_SIMULATION_O  how far simulations are optimised, 0 to 3; by default 2
+    COLUMNS             width of what goes to no terminal; by default 100
+
+    [bold]Exit codes[/bold]
+
+    \b
+    0   done and true
+    1   a deadline was missed, or a comparison differs
+    2   bad input, or a machine that does not bear it: a full disk, a permission
+    3   a tool is missing
+    70  a defect of derca itself, with a traceback
     """
 
 

@@ -50,7 +50,8 @@ def show_table(title: str, columns: list[str], rows: list[list], caption: str = 
     text = [[format_cell(cell) for cell in row] for row in rows]
     if title:
         console.print(Text(wrapped(title, console.width)), style="bold", soft_wrap=True)
-    console.print(render(columns, text, int(total), console.width), soft_wrap=True)
+    rule = "─" if console.encoding.startswith("utf") else "-"
+    console.print(render(columns, text, int(total), console.width, rule), soft_wrap=True)
     if caption:
         console.print(wrapped(caption, console.width), markup=False, soft_wrap=True)
 

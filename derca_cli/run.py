@@ -71,7 +71,7 @@ def run(
     from .system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
     from .usage import show_usage, usage
 
-    _check_options(pipeline, horizon, jitter, stall, seed)
+    _check_options(horizon, jitter, stall, seed)
     with step("compiling the task set"):
         tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
         compiled = compile_any(tasks, strategy, every)
@@ -128,14 +128,13 @@ def run(
         raise CheckFailed(*problems)
 
 
-def _check_options(pipeline: str | None, horizon: int | None, jitter: int | None, stall: float, seed: int) -> None:
+def _check_options(horizon: int | None, jitter: int | None, stall: float, seed: int) -> None:
     problems = []
 
     def require(condition: bool, option: str, value, allowed: str):
         if not condition:
             problems.append(f"{option} = {value}: allowed are {allowed}")
 
-    require(pipeline in (None, "decoupled", "lockstep"), "--pipeline", pipeline, "decoupled, lockstep")
     require(horizon is None or 1 <= horizon < 1 << 31, "--horizon", horizon, "1 .. 2147483647 cycles")
     require(jitter is None or 0 <= jitter <= 100_000, "--jitter", jitter, "0 .. 100000 cycles")
     require(0 <= stall <= 0.9, "--stall", stall, "0 .. 0.9")

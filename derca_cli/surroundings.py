@@ -37,6 +37,10 @@ def drop_odd_sizes() -> None:
 
 # -- streams ----------------------------------------------------------------------------------------------------------
 
+class ClosedPipe(Exception):
+    """Nobody reads stdout any more. No `OSError`: the libraries that print would take one for their own."""
+
+
 class _Stream(io.TextIOWrapper):
     """A standard stream whose failing is dealt with once: `fail` is called, and what follows is lost."""
 
@@ -75,7 +79,7 @@ def forget(stream) -> None:
 
 def _stdout_failed(error: OSError) -> None:
     if isinstance(error, BrokenPipeError):
-        raise error
+        raise ClosedPipe from error
     raise MachineError(f"stdout: cannot be written ({error.strerror}); let it go to a file or disk with room") \
         from error
 

@@ -25,14 +25,14 @@ def wrapped(text: str, width: int, indent: str = "") -> str:
                                              break_on_hyphens=False)) for line in text.splitlines())
 
 
-def render(columns: Sequence[str], rows: Sequence[Sequence[str]], total: int, width: int):
-    """The table as a renderable of rich, or as text; the last `total` rows stand below a line."""
+def render(columns: Sequence[str], rows: Sequence[Sequence[str]], total: int, width: int, rule: str = "─"):
+    """The table as a renderable of rich, or as text; the last `total` rows stand below a line, drawn with `rule`."""
     fitting = _fit(columns, rows, width - 3 * len(columns) - 1)
     if fitting:
         return _framed(columns, rows, total, fitting)
     for gap in GAPS:
         if fitting := _fit(columns, rows, width - gap * (len(columns) - 1)):
-            return Text("\n".join(_plain(columns, rows, total, fitting, gap)))
+            return Text("\n".join(_plain(columns, rows, total, fitting, gap, rule)))
     return Text("\n".join(_stacked(columns, rows, width)))
 
 
@@ -76,8 +76,8 @@ def _framed(columns, rows, total: int, widths: list[int]) -> Table:
     return table
 
 
-def _plain(columns, rows, total: int, widths: list[int], gap: int) -> list[str]:
-    lines, rule = [], "─" * (sum(widths) + gap * (len(widths) - 1))
+def _plain(columns, rows, total: int, widths: list[int], gap: int, rule: str) -> list[str]:
+    lines, rule = [], rule * (sum(widths) + gap * (len(widths) - 1))
     for number, row in enumerate([columns, *rows]):
         if number == 1 or (total and number == len(rows) + 1 - total):
             lines.append(rule)

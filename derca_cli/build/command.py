@@ -58,9 +58,8 @@ def build(
 
     [bold]Exit codes[/bold]  0 done, 1 no: deadlines, comparisons, area or clock rate, 2 bad input, 3 a tool is missing.
     """
-    from derca_sim.model import board as boards
-
     from ..analyze import checked_strategy
+    from ..boards import open_board
     from ..checkout import checkout_file
     from .flow import Request
     from .steps import Steps
@@ -68,7 +67,7 @@ def build(
     unknown = sorted(set(skip or ()) - set(SKIPPABLE))
     if unknown:
         raise InputError(f"--skip = {unknown[0]}: allowed are {', '.join(SKIPPABLE)}")
-    chosen = boards.board(board)
+    chosen = open_board(board)
     request = Request(chosen, taskset or checkout_file("sim", "tasksets", chosen.taskset), checked_strategy(strategy))
     steps = Steps(STEPS, frozenset(skip or ()))
     command = " ".join(["derca build", *([shlex.quote(str(taskset))] if taskset else []), f"--board {board} --run",

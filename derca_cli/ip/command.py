@@ -8,8 +8,8 @@ import typer
 
 from derca_hw.ip import check_base
 from derca_sim.errors import InputError
-from derca_sim.model.board import board as board_named
 
+from ..boards import vendor_board
 from ..checkout import platform_file
 from ..generate import write_register_files, write_tables
 from ..output import JsonOption, output_directory, print_json, show_table, step
@@ -56,7 +56,7 @@ def ip(
 
         vivado -mode batch -source out/arty/build.tcl
     """
-    target = board_named(board, BOARDS)
+    target = vendor_board(board)
     system = load_platform(platform or platform_file(target))
     address = target.base if base is None else _number(base)
     try:
