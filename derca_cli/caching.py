@@ -8,6 +8,7 @@ can share them.
 
 import contextlib
 import errno
+import json
 import os
 import re
 import secrets
@@ -15,6 +16,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -141,6 +143,38 @@ def check_room(path: Path) -> None:
     free = os.statvfs(path)
     if free.f_bavail * free.f_frsize < 1 << 20:
         raise MachineError(f"{path}: no space left on the disk; make room, or set {VARIABLE} to a folder with room")
+
+
+def read_text(path: Path) -> str:
+    """A text file of an entry.
+
+    Raises
+    ------
+    MachineError
+        If it is damaged or gone.
+    """
+    try:
+        return path.read_text(encoding="utf-8", errors="strict")
+    except (FileNotFoundError, UnicodeDecodeError) as e:
+        raise _damaged(path) from e
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file of an entry holds.
+
+    Raises
+    ------
+    MachineError
+        If it is damaged or gone.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as e:
+        raise _damaged(path) from e
+
+
+def _damaged(path: Path) -> MachineError:
+    return MachineError(f"{path}: is damaged or gone; remove {path.parent}, or all that is kept: derca cache --clear")
 
 
 # -- looking and cleaning ---------------------------------------------------------------------------------------------

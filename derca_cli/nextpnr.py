@@ -1,6 +1,5 @@
 """From RTLIL to a placed and routed design: the netlist by Yosys, the rest by nextpnr, with progress and a cache."""
 
-import json
 import re
 import subprocess
 import time
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import small_sums, toolchain
-from .caching import check_room
+from .caching import check_room, read_json, read_text
 from .output import CheckFailed
 from .resources import Target, check_log
 from .synthesis import cached, run_yosys
@@ -75,7 +74,7 @@ def netlist(design: str, target: Target, top: str, part: str, progress: Progress
         (work / "design.il").unlink()
 
     done = cached(part, [toolchain.version("yosys"), text, small_sums.RULE, design], fill)
-    check_log((done / "yosys.log").read_text())
+    check_log(read_text(done / "yosys.log"))
     return done / "netlist.json"
 
 
@@ -114,7 +113,7 @@ def place_and_route(source: Path, family: str, options: tuple[str, ...], seed: i
         If it is not installed.
     """
     tool = NEXTPNR[family]
-    command, text = toolchain.command(tool.tool), source.read_text()
+    command, text = toolchain.command(tool.tool), read_text(source)
     chosen = nextpnr_options(family, options, seed, mhz)
     pins = () if constraints is None else (tool.constraints, "pins.txt")
 
@@ -224,4 +223,4 @@ def _signal(name: str) -> str:
 
 def read_report(run: Path) -> dict:
     """The report of a run that `place_and_route` gave."""
-    return json.loads((run / REPORT).read_text())
+    return read_json(run / REPORT)

@@ -1,7 +1,6 @@
 """Running Yosys on the hardware, with progress and a cache."""
 
 import hashlib
-import json
 import re
 import subprocess
 import time
@@ -10,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import toolchain
-from .caching import check_room, kept
+from .caching import check_room, kept, read_json, read_text
 from .output import CheckFailed
 from .resources import Target, check_log
 
@@ -51,8 +50,8 @@ def synthesise(rtlil: str, target: Target, top: str = "derca", keep: list[str] |
         run_yosys(command, work, progress)
 
     done = cached("report", [toolchain.version("yosys"), text, rtlil], fill)
-    check_log((done / "yosys.log").read_text())
-    return json.loads((done / "stat.json").read_text())
+    check_log(read_text(done / "yosys.log"))
+    return read_json(done / "stat.json")
 
 
 def cached(part: str, inputs: list[str], fill: Callable[[Path], None]) -> Path:

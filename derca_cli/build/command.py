@@ -11,6 +11,7 @@ import typer
 from derca_sim.errors import InputError
 from derca_sim.model.board import BOARDS
 
+from ..caching import read_json, read_text
 from ..output import JsonOption, output_directory, print_json, show_table, stdout
 
 #: The steps in their order; those from `LONG` on need --run.
@@ -93,7 +94,7 @@ def _prepare(request, steps) -> dict:
     if not steps.skips("analyse"):
         with steps.run("analyse") as running:
             out["analysis"] = running.used(flow.analyse(request, running.update))
-            found = json.loads((out["analysis"] / flow.ANALYSIS).read_text())
+            found = read_json(out["analysis"] / flow.ANALYSIS)
             running.detail = f"{found['verdict']}, load {found['utilisation']:.1%} with all charges"
     with steps.run("generate") as running:
         out["design"] = running.used(flow.generate(request, running.update))
@@ -101,7 +102,7 @@ def _prepare(request, steps) -> dict:
     if not steps.skips("simulate"):
         with steps.run("simulate") as running:
             out["run"] = running.used(flow.simulate(request, running.update))
-            found = json.loads((out["run"] / flow.RUN).read_text())
+            found = read_json(out["run"] / flow.RUN)
             running.detail = (f"{found['cycles']:,} cycles, {found['jobs_checked']} jobs exact, "
                               f"cycle error {found['cycle_error']:g}")
     if not steps.skips("estimate"):
@@ -144,7 +145,7 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
 
     board = request.board
     with steps.run("synthesise") as running:
-        design = (prepared["design"] / flow.DESIGN).read_text()
+        design = read_text(prepared["design"] / flow.DESIGN)
         made = flow.synthesise_board(request, design, running.update)
         running.used(made.netlist.parent)
         running.detail = ", ".join(f"{kind} {made.total[kind]:,g}" for kind in made.total)
@@ -171,7 +172,7 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
             running.detail = str(output / "report.md")
         text = summary.markdown(title, made.rows, made.total, prepared.get("estimate"), board, runs, steps.records,
                                 program, command)
-        (folder / "report.md").write_text(text)
+        (folder / "report.md").write_text(text, encoding="utf-8", errors="surrogateescape")
         result = manifest(request, command, made, runs, steps.records, folder)
         (folder / "manifest.json").write_text(json.dumps(result, indent=2) + "\n")
     if as_json:

@@ -12,6 +12,7 @@ from derca_sim.model.board import Board
 from derca_sim.model.taskset import TaskSet, load_taskset
 
 from .. import nextpnr
+from ..caching import read_json
 from ..checkout import platform_file
 from ..generate import write_tables
 from ..output import CheckFailed
@@ -74,7 +75,7 @@ def analyse(request: Request, progress: Progress) -> Path:
         write_tables(work, plan.compiled())
 
     done = cached(PART, ["analyse", *request.software()], fill)
-    found = json.loads((done / ANALYSIS).read_text())
+    found = read_json(done / ANALYSIS)
     if found["verdict"] != "schedulable":
         raise CheckFailed(f"{request.taskset} on {request.platform.name}: {found['verdict']}: {found['reason']}; "
                           "to build all the same, add --skip analyse")
@@ -164,7 +165,7 @@ def synthesise_board(request: Request, design: str, progress: Progress) -> Synth
         flat = pool.submit(nextpnr.netlist, design, target, BOARD_TOP, PART, progress, dense=True)
         apart = pool.submit(synthesise, design, target, BOARD_TOP, list(blocks))
         netlist, stat = flat.result(), apart.result()
-    total = weigh(flat_cells(json.loads((netlist.parent / "stat.json").read_text())), target)
+    total = weigh(flat_cells(read_json(netlist.parent / "stat.json")), target)
     check_fit(total, request.board)
     return Synthesised(netlist, total, summarise(stat, blocks, target, BOARD_TOP))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from derca_sim.model.board import Board
 
 from .. import checkout, nextpnr, toolchain
-from ..caching import check_room
+from ..caching import check_room, read_text
 from ..output import CheckFailed
 from ..synthesis import cached
 from .flow import PART
@@ -124,7 +124,7 @@ def pack(run: Routed, board: Board, progress: Progress) -> Path:
             told = (done.stderr or done.stdout).strip().splitlines()[-3:] or ["failed without a message"]
             raise CheckFailed(*(f"{packer.tool}: {line}" for line in told))
 
-    return cached(PART, ["pack", toolchain.version(packer.tool), *packer.before, config.read_text()], fill)
+    return cached(PART, ["pack", toolchain.version(packer.tool), *packer.before, read_text(config)], fill)
 
 
 def bitstream_name(board: Board) -> str:

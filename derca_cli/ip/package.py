@@ -37,7 +37,7 @@ def write_package(folder: Path, p: Platform, board: VendorBoard, base: int) -> N
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     for name in ("build.tcl", "package_ip.tcl", *([] if board.processor else ["run.tcl"])):
         shutil.copyfile(SCRIPTS / name, folder / name)
     shutil.copyfile(SCRIPTS / board.design, folder / "design.tcl")
