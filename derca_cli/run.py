@@ -79,7 +79,7 @@ def run(
     folder = output or Path("out/run") / f"{tasks.name}-{compiled.strategy}-{platform.pipeline}"
     noise = None if jitter is None else Jitter(jitter, stall, seed)
 
-    with output_directory(folder) as place, output_file(vcd) if vcd else nullcontext() as wave:
+    with output_file(vcd) if vcd else nullcontext() as wave, output_directory(folder) as place:
         try:
             with step(f"running {cycles:,} cycles of RTL") as progress:
                 result = run_rtl(

@@ -122,15 +122,26 @@ def load_platform(path: Path) -> Platform:
     InputError
         One line for every problem of the file.
     """
+    return validate(_platform_table(path), Platform, path)
+
+
+def _platform_table(path: Path) -> dict:
+    """What a platform file holds.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is something else.
+    """
     data = read_toml(path)
-    if "task" in data and "task" not in Platform.model_fields:
+    if "task" in data and "network" in data:
         named = data.get("platform")
         more = f", which names {show(named)}" if isinstance(named, str) else ""
         raise InputError(f"{path}: is a task set{more}; give a platform, such as sim/platforms/demo.toml")
     if len(data) > 2 and not set(data) & set(Platform.model_fields):
         raise InputError(f"{path}: is no platform: none of its keys is known; allowed are "
                          f"{', '.join(sorted(Platform.model_fields))}; see sim/platforms/demo.toml")
-    return validate(data, Platform, path)
+    return data
 
 
 def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
@@ -158,7 +169,7 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
     if isinstance(data.get("platform"), str):
         parts["platform"] = path.parent / data["platform"]
         try:
-            data["platform"] = read_toml(parts["platform"])
+            data["platform"] = _platform_table(parts["platform"])
         except InputError as e:
             problems += [f"{path}: platform = {show(data['platform'])}: {line}" for line in e.problems]
             data["platform"] = {}
