@@ -153,8 +153,7 @@ TASKSETS = {
     "with a name that is too long": taskset(name='"' + "x" * 50 + '"'),
     "with a network that is none": taskset().replace(b'network = "n"', b'network = "m"'),
     "with a deadline beyond the period": taskset(task="period = 5000\ndeadline = 6000"),
-    "with a task that is a table": b"name = 't'\n" + PLATFORM.encode() + b"\n[[network]]\nname = 'n'\n" + LAYERS.encode()
-                                   + b"\n[task]\nname = 'a'\n",
+    "with a task that is a table": taskset().partition(b"[[task]]")[0] + b"[task]\nname = 'a'\n",
     "with layers and a file": taskset(LAYERS + '\nfile = "x.npz"'),
     "with a layer of nothing": taskset("layers = []"),
     "on an absent platform": taskset(head='platform = "nope.toml"'),

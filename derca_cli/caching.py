@@ -49,7 +49,7 @@ def root() -> Path:
     named = os.environ.get(VARIABLE)
     if named:
         path = Path(os.path.abspath(named))  # links stay: what they lead to may have characters that tools do not bear
-        if not path.is_dir() and not usable(path):
+        if not os.path.isdir(path) and not usable(path):
             raise MachineError(f"{VARIABLE} = {named}: is no folder and cannot be made one; set it to a folder that "
                                "you can write")
         return path
@@ -69,7 +69,7 @@ def folder(*parts: str) -> Path:
     """
     path = root().joinpath(*parts)
     with refusals(path):
-        if not path.is_dir():
+        if not os.path.isdir(path):
             path.mkdir(parents=True, exist_ok=True)
             if parts:
                 (path / TAG).write_text(_SIGNATURE, encoding="utf-8")

@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from .files import CheckFailed, output_directory, output_file, write_bytes, write_text
-from .surroundings import DEFAULT_WIDTH
+from .surroundings import DEFAULT_WIDTH, drop_odd_sizes
 from .surroundings import columns as terminal_columns
 from .tables import render, wrapped
 
@@ -37,6 +37,7 @@ def stderr() -> Console:
 
 
 def _console(stream) -> Console:
+    drop_odd_sizes()
     width = None if stream.isatty() else terminal_columns() or DEFAULT_WIDTH
     return Console(file=stream, width=width, highlight=False, emoji=False)
 
