@@ -22,6 +22,7 @@ from derca_sim.errors import MissingToolError
 
 from . import plain
 from .caching import folder as build_directory
+from .caching import refusals
 
 #: System programs: name -> (Debian/Ubuntu package, what needs it).
 SYSTEM_TOOLS = {
@@ -180,7 +181,8 @@ def version(tool: str) -> str:
     """
     wasm = WASM_TOOLS[tool]
     _wheel(wasm.module, wasm.package)
-    with FileLock(build_directory() / f"{tool}-cache.lock"):
+    locks = build_directory("tools")
+    with refusals(locks), FileLock(locks / f"{tool}-cache.lock"):
         answer = subprocess.run([*_start(tool), "--version"], capture_output=True, text=True)
     told = answer.stdout + answer.stderr
     found = _ANSWER.search(told)

@@ -159,7 +159,7 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
         packed = running.used(routing.pack(runs[-1], board, running.update)) / routing.bitstream_name(board)
         running.detail = f"{packed.name}, {packed.stat().st_size:,} bytes"
     bitstream = output / packed.name
-    program = board.program.format(bitstream)
+    program = board.program.format(shlex.quote(str(bitstream)))
     title = f"{board.title}: {request.tasks.name} on {request.platform.name}"
     with output_directory(output) as folder:
         with steps.run("report") as running:

@@ -1,5 +1,6 @@
 """`derca ip`: everything that Vivado needs to build the accelerator into a design, as files."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -84,7 +85,7 @@ def ip(
     else:
         show_table(f"Written to {output}", ["file", "bytes"], [list(f) for f in files.items()],
                    caption=f"{target.title}, platform {system.name}, configuration {system.config_hash:08x}; next: "
-                           f"vivado -mode batch -source {output / 'build.tcl'}")
+                           f"vivado -mode batch -source {shlex.quote(str(output / 'build.tcl'))}")
 
 
 def _number(text: str) -> int:
