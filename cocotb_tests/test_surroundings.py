@@ -159,6 +159,16 @@ def test_a_device_is_written_not_replaced(tmp_path):
         output.write_text(Path("/dev/full"), "new")
 
 
+def test_a_full_disk_below_an_output_names_it(tmp_path):
+    def fill(work):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for context in (output.output_directory(tmp_path / "o"), output.output_file(tmp_path / "f")):
+        with pytest.raises(MachineError, match="output = .*: cannot be written .No space left"), context as work:
+            fill(work)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
 def test_files_and_caches_have_the_permissions_of_the_umask(tmp_path, monkeypatch, mask):
     monkeypatch.setenv("DERCA_BUILD_DIR", str(tmp_path / "größe"))

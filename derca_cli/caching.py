@@ -130,8 +130,13 @@ def work_dir(place: Path, *, tools: bool = True) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def check_room(path: Path) -> None:
+def check_room(path: Path, variable: str = VARIABLE) -> None:
     """Blame a full disk for what a tool could not do.
+
+    Parameters
+    ----------
+    variable
+        The environment variable that chooses another disk.
 
     Raises
     ------
@@ -142,7 +147,7 @@ def check_room(path: Path) -> None:
         path = path.parent
     free = os.statvfs(path)
     if free.f_bavail * free.f_frsize < 1 << 20:
-        raise MachineError(f"{path}: no space left on the disk; make room, or set {VARIABLE} to a folder with room")
+        raise MachineError(f"{path}: no space left on the disk; make room, or set {variable} to a folder with room")
 
 
 def read_text(path: Path) -> str:

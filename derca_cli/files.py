@@ -5,6 +5,7 @@ refuses: in a folder of results `RECORD` says which files are ours, a single fil
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from derca_sim.errors import InputError
+from derca_sim.errors import InputError, MachineError
 from derca_sim.model.loading import was_read
 
 #: File in a folder of results: the names of the files that were written into it, and their SHA-256.
@@ -86,7 +87,8 @@ def output_file(path: Path, ours: bool = False) -> Iterator[Path]:
         os.close(os.open(work, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         try:
-            yield work
+            with _room(path, work):
+                yield work
         except CheckFailed:
             os.replace(work, target)
             raise
@@ -135,7 +137,8 @@ def output_directory(path: Path) -> Iterator[Path]:
         work = (path if path.exists() else path.parent) / _unused_name()
         work.mkdir()
     try:
-        yield work
+        with _room(path, work):
+            yield work
         with _writable(path):
             _publish(work, path)
     finally:
@@ -188,6 +191,19 @@ def _hash(path: Path) -> str:
 def _unused_name() -> str:
     """A name for a temporary file or folder, short enough beside any other."""
     return f".derca-{secrets.token_hex(6)}"
+
+
+@contextlib.contextmanager
+def _room(path: Path, work: Path) -> Iterator[None]:
+    """Say which output it is that a disk has no room for: what writes into an open file does not know."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO) or (
+                e.filename and not Path(os.fsdecode(e.filename)).is_relative_to(work)):
+            raise
+        raise MachineError(f"output = {path}: cannot be written ({e.strerror}); make room, or give a path on another "
+                           "disk") from e
 
 
 @contextlib.contextmanager

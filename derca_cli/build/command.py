@@ -46,7 +46,7 @@ def build(
     The board's platform replaces the one that the task set names. Eight steps: 1 analyse the task set, 2 generate the
     hardware, 3 simulate the task set on it against the models, 4 estimate whether it fits, 5 synthesise (Yosys),
     6 place and route (nextpnr), 7 pack the bitstream, 8 report. Steps 5 to 8 take minutes and run with --run only;
-    without it their expected times are shown. Results are kept in build/ by the content of everything they depend on:
+    without it their expected times are shown. Results are kept (derca cache) by the content of all they depend on:
     after an interruption, or when nothing changed, finished steps are not done again.
 
     [bold]Examples[/bold]

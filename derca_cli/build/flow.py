@@ -21,7 +21,7 @@ from ..synthesis import cached, synthesise
 from . import sources
 from .estimate import TOLERANCE
 
-#: Folder of kept results below `build/`.
+#: Part of what is kept.
 PART = "board"
 #: Files of the kept results.
 ANALYSIS, DESIGN, RUN = "analysis.json", "derca_board.il", "run.json"

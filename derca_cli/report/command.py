@@ -63,7 +63,7 @@ def report(
 
     The modules are kept apart during synthesis, so that every cell has an owner; the rows add up to the total exactly
     (checked). The flattened design, which may optimise across modules, is shown beside it. Warnings of Yosys about
-    latches, combinational loops or multiple drivers make the command fail. Results are cached in build/.
+    latches, combinational loops or multiple drivers make the command fail. Results are kept (derca cache).
 
     [bold]Examples[/bold]
 

@@ -15,6 +15,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Reg, identity, start_value
 from derca_sim.model.timing import longest_lap
 
+from ..caching import check_room
 from .build import build, verilog_for
 
 EVENT_DTYPE = np.dtype([
@@ -191,6 +192,7 @@ def simulate(
             lines = (place / "errors.txt").read_text(errors="replace").strip().splitlines()
             reason = lines[-1] if lines else f"the simulation ended with exit code {code}"
             if code != BROKE_A_RULE:
+                check_room(place, "TMPDIR")
                 killed = " (killed; was there enough memory?)" if code == -9 else ""
                 raise MachineError(f"running the simulation: {reason}{killed}")
             raise RtlError(reason, _events(place) if (place / "events.bin").exists() else ())
