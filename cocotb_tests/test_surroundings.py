@@ -235,13 +235,15 @@ def test_where_results_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("DERCA_BUILD_DIR", str(tmp_path / "named"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(surroundings.tempfile, "gettempdir", lambda: str(tmp_path))
     assert caching.root() == tmp_path / "named"
     monkeypatch.delenv("DERCA_BUILD_DIR")
     assert caching.root() == tmp_path / "xdg" / "derca"
     monkeypatch.delenv("XDG_CACHE_HOME")
+    assert caching.root() == tmp_path / f"derca-{os.getuid()}" / "cache"  # a home that is absent is not made
+    (tmp_path / "home").mkdir()
     assert caching.root() == tmp_path / "home" / ".cache" / "derca"
     monkeypatch.setenv("HOME", "/proc/nowhere")  # cannot be made, by root neither
-    monkeypatch.setattr(surroundings.tempfile, "gettempdir", lambda: str(tmp_path))
     assert caching.root() == tmp_path / f"derca-{os.getuid()}" / "cache"
     surroundings.find_home()
     assert os.environ.pop("XDG_CACHE_HOME") == str(tmp_path / f"derca-{os.getuid()}")

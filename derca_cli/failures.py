@@ -11,6 +11,7 @@ from derca_sim.errors import (
     EXIT_BAD_INPUT,
     EXIT_CLOSED_PIPE,
     EXIT_FAILED,
+    EXIT_INTERRUPTED,
     EXIT_MISSING_TOOL,
     InputError,
     MissingToolError,
@@ -53,6 +54,8 @@ def exits(arguments: Sequence[str]) -> Iterator[None]:
         code = EXIT_CLOSED_PIPE
     except OSError as e:
         code = _complain("environment", [_system(e)], EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
     except MemoryError:
         code = _complain("environment", ["not enough memory for what was asked for; make it smaller"], EXIT_BAD_INPUT)
     sys.exit(code)

@@ -72,12 +72,13 @@ def output_file(path: Path, ours: bool = False) -> Iterator[Path]:
         As `write_text`, before the block.
     """
     with _writable(path):
-        target = Path(os.path.realpath(path))
-        if target.is_dir():
+        if path.is_dir():
             raise IsADirectoryError(21, "is a folder", str(path))
-        if target.exists() and not target.is_file():
-            yield target
-            return
+        special, target = path.exists() and not path.is_file(), Path(os.path.realpath(path))
+    if special:
+        yield path
+        return
+    with _writable(path):
         if target.exists() and not os.access(target, os.W_OK):
             raise PermissionError(13, "is read-only", str(path))
     _refuse_foreign(path, target, ours)

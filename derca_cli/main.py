@@ -4,6 +4,8 @@ import signal
 import sys
 import traceback
 
+from derca_sim.errors import EXIT_INTERRUPTED
+
 from .commands import lazy_group
 from .surroundings import open_streams
 
@@ -69,8 +71,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds: nothing half-written, workers end
     try:
         app()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt:  # before or after a command
+        sys.exit(EXIT_INTERRUPTED)
     except Exception:
         traceback.print_exc()
         sys.exit(EXIT_DEFECT)

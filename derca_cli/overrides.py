@@ -26,6 +26,13 @@ _KINDS = {
 }
 
 
+def wrong_choices(pipeline: str | None, scheduler: str | None, release: str | None) -> list[str]:
+    """One line per option that asks for what there is not."""
+    chosen = {"--pipeline": pipeline, "--scheduler": scheduler, "--release": release}
+    return [f"{option} = {value}: allowed are {', '.join(_KINDS[option][1])}" for option, value in chosen.items()
+            if value is not None and value not in _KINDS[option][1]]
+
+
 def on_platform(tasks: TaskSet, pipeline: str | None, scheduler: str | None, release: str | None) -> TaskSet:
     """The task set on its platform with what is not None replaced.
 
@@ -38,9 +45,7 @@ def on_platform(tasks: TaskSet, pipeline: str | None, scheduler: str | None, rel
                                                   ("--release", release)) if value is not None}
     if not chosen:
         return tasks
-    wrong = [f"{option} = {value}: allowed are {', '.join(_KINDS[option][1])}" for option, value in chosen.items()
-             if value not in _KINDS[option][1]]
-    if wrong:
+    if wrong := wrong_choices(pipeline, scheduler, release):
         raise InputError(*wrong)
     fields = tasks.platform.model_dump()
     for option, value in chosen.items():

@@ -10,7 +10,7 @@ import typer
 from derca_sim.errors import InputError
 
 from .output import CheckFailed, JsonOption, output_directory, output_file, print_json, step
-from .overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform
+from .overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform, wrong_choices
 from .run_output import FILES, show_run, write_files
 
 
@@ -71,7 +71,7 @@ def run(
     from .system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
     from .usage import show_usage, usage
 
-    _check_options(horizon, jitter, stall, seed)
+    _check_options(wrong_choices(pipeline, scheduler, release), horizon, jitter, stall, seed)
     with step("compiling the task set"):
         tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
         compiled = compile_any(tasks, strategy, every)
@@ -128,9 +128,7 @@ def run(
         raise CheckFailed(*problems)
 
 
-def _check_options(horizon: int | None, jitter: int | None, stall: float, seed: int) -> None:
-    problems = []
-
+def _check_options(problems: list[str], horizon: int | None, jitter: int | None, stall: float, seed: int) -> None:
     def require(condition: bool, option: str, value, allowed: str):
         if not condition:
             problems.append(f"{option} = {value}: allowed are {allowed}")

@@ -116,8 +116,11 @@ def user_caches() -> Path | None:
     """Where this user's programs keep what can be made again: $XDG_CACHE_HOME, else ~/.cache; None if unusable."""
     named = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        folder = Path(named) if named.startswith("/") else Path.home() / ".cache"
-    except RuntimeError:  # no HOME, and a user without an entry in the password file
+        home = Path.home()
+        if not named.startswith("/") and not home.is_dir():
+            return None
+        folder = Path(named) if named.startswith("/") else home / ".cache"
+    except (RuntimeError, PermissionError):  # no HOME, and a user without an entry in the password file
         return None
     return folder if usable(folder) else None
 

@@ -15,7 +15,7 @@ from ..checkout import platform_file
 from ..generate import write_register_files, write_tables
 from ..output import JsonOption, output_directory, print_json, show_table, step
 from ..report import load_platform
-from .boards import BOARDS
+from ..vendor_boards import BOARDS
 from .package import write_package
 
 

@@ -10,7 +10,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg, register_map, start_value
 
 from ..checkout import checkout_file
-from .boards import VendorBoard
+from ..vendor_boards import VendorBoard
 from .component import HDL, OUT_OF_CONTEXT, Identity, component
 from .interfaces import Interface, interfaces_of, ports_of
 from .memory_map import BLOCK

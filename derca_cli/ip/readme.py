@@ -4,7 +4,7 @@ from derca_hw.ip import EVENT_BITS, EVENT_OFFSETS, window_bits
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map, start_value
 
-from .boards import VendorBoard
+from ..vendor_boards import VendorBoard
 from .component import Identity
 from .interfaces import Interface
 

@@ -1,5 +1,6 @@
 """Verilog to a simulation binary that cocotb drives, cached by content. Needs cocotb, an extra of development."""
 
+import os
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version
@@ -59,7 +60,7 @@ def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = Fa
         main = plain.link(Path(config.share_dir)) / "lib" / "verilator" / "verilator.cpp"
         libraries = plain.link(Path(config.libs_dir))
         link = f"-L{libraries} -lcocotbvpi_verilator"
-        if libraries == Path(config.libs_dir):  # a link is gone when the simulation runs; cocotb names the folder, too
+        if libraries == Path(config.libs_dir):  # a link is gone when the simulation runs: `library_path`
             link = f"-Wl,-rpath,{libraries} {link}"
         (work / "top.v").write_text(verilog(), encoding="utf-8")
         call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
@@ -68,3 +69,11 @@ def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = Fa
         shutil.rmtree(work / "obj")
 
     return kept("cocotb", key, fill, tools=True)
+
+
+def library_path() -> dict[str, str]:
+    """What the environment of a simulation needs to find cocotb's libraries, wherever they are."""
+    import cocotb_tools.config as config
+
+    name = "LD_LIBRARY_PATH"
+    return {name: os.pathsep.join(filter(None, (str(config.libs_dir), os.environ.get(name))))}

@@ -1,7 +1,9 @@
 """How a request can fail before its answer is known: bad input, a machine that does not bear it, a missing tool."""
 
-#: Process exit codes of every `derca` command; a pipe that nobody reads any more ends a command as SIGPIPE would.
-EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_MISSING_TOOL, EXIT_CLOSED_PIPE = 0, 1, 2, 3, 141
+#: Process exit codes of every `derca` command.
+EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_MISSING_TOOL = 0, 1, 2, 3
+#: As the signals would have it: Ctrl-C, and a pipe that nobody reads any more.
+EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 130, 141
 
 
 class InputError(Exception):
