@@ -14,7 +14,6 @@ from overload_sets import KINDS, overload_case
 from random_sets import PIPELINES, PLATFORM_NAMES, RELEASES, SCHEDULERS, random_case
 
 from derca_cli.output import write_text
-from derca_cli.rtl.build import BuildError
 from derca_cli.rtl.handshake import random_handshake
 from derca_cli.rtl.simulate import Jitter
 from derca_sim.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_MISSING_TOOL, EXIT_OK, InputError, MissingToolError
@@ -156,11 +155,10 @@ def main() -> int:
         for run in as_completed(runs):
             try:
                 trials.append(run.result())
-            except (InputError, MissingToolError, BuildError) as e:
+            except (InputError, MissingToolError) as e:
                 pool.shutdown(cancel_futures=True)
                 print(e, file=sys.stderr)
-                codes = {InputError: EXIT_BAD_INPUT, MissingToolError: EXIT_MISSING_TOOL}
-                return codes.get(type(e), EXIT_FAILED)
+                return EXIT_MISSING_TOOL if isinstance(e, MissingToolError) else EXIT_BAD_INPUT
             if trials[-1].problems:
                 print(trials[-1], file=sys.stderr)
             if len(trials) % max(1, options.count // 20) == 0:

@@ -252,8 +252,8 @@ def test_an_output_folder_that_is_a_file_is_bad_input(toy_hardware, tmp_path):
 
 def test_output_directory_replaces_its_files_and_keeps_others(tmp_path):
     folder = tmp_path / "o"
-    folder.mkdir()
-    (folder / "a").write_text("old")
+    with output.output_directory(folder) as work:
+        (work / "a").write_text("old")
     (folder / "z").write_text("kept")
     with output.output_directory(folder) as work:
         (work / "sub").mkdir()
@@ -261,6 +261,7 @@ def test_output_directory_replaces_its_files_and_keeps_others(tmp_path):
         (work / "a").write_text("new a")
         assert (folder / "a").read_text() == "old"
     files = {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
+    assert files.pop(".derca-files.json")
     assert files == {"a": "new a", "sub/b": "new b", "z": "kept"}
     assert [p.name for p in tmp_path.iterdir()] == ["o"]
 

@@ -7,6 +7,7 @@ import pytest
 
 from derca_cli.rtl.handshake import Handshake, parse_handshake, random_handshake
 from derca_cli.rtl.simulate import Jitter, Output, RtlError, simulate
+from derca_sim.errors import MachineError
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 
@@ -252,7 +253,15 @@ def test_results_are_recorded_at_finish_and_then_overwritten():
     assert bytes(result.memory[1024:1040]) == finish.ranges[0][1]
 
 
-def test_waveform_file_is_written(tmp_path):
-    run(vcd=(tmp_path / "wave.vcd", 10, 60), raddr=0, rlen=7, r0=20)
-    text = (tmp_path / "wave.vcd").read_text()
+@pytest.mark.parametrize("name", ["wave.vcd", "my wave.vcd", "größe\n1 2 vcd 3 4.vcd", "-x 'y' \"z\" $w"])
+def test_waveform_file_is_written_and_no_other(tmp_path, name):
+    (tmp_path / "my").write_text("precious")
+    run(vcd=(tmp_path / name, 10, 60), raddr=0, rlen=7, r0=20)
+    text = (tmp_path / name).read_text()
     assert "m_axi_rvalid" in text and text.count("\n#") == 2 * 51
+    assert (tmp_path / "my").read_text() == "precious" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_waveform_on_a_full_disk_says_so():
+    with pytest.raises(MachineError, match="cannot write the waveform: No space left"):
+        run(vcd=(Path("/dev/full"), 0, 600), raddr=0, rlen=7, r0=20)

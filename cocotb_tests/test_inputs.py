@@ -97,7 +97,7 @@ TASKSET_ERRORS = {
     "negative offset": ("offset = 10", "offset = -1", "task[1].offset = -1", "0 .. 2147483647"),
     "dimension zero": ("k = 5", "k = 0", "network[0].layers[0].k = 0", "1 .. 65535"),
     "dimension too large": ("n = 3", "n = 65536", "network[0].layers[1].n = 65536", "1 .. 65535"),
-    "name malformed": ('name = "one"', 'name = "1 x"', 'task[0].name = "1 x"', "text matching"),
+    "name malformed": ('name = "one"', 'name = "1 x"', 'task[0].name = "1 x"', "at most 41 letters"),
     "no layers": ("layers = [{ m = 4, k = 5, n = 6 }, { m = 4, k = 6, n = 3, relu = true }]", "layers = []",
                   "network[0].layers = []", "at least 1"),
     "task as a single table": (GOOD[GOOD.index("[[task]]"):], "[task]\nname = 'one'", "task = {", "lists of tables"),

@@ -15,7 +15,7 @@ from ip.vivado import Vivado
 from typer.testing import CliRunner
 
 from derca_cli import main, toolchain
-from derca_cli.ip.boards import BOARDS
+from derca_cli.vendor_boards import BOARDS
 from derca_hw.ip import TOP, check_base
 from derca_sim.model.registers import register_map, start_value
 from derca_sim.model.taskset import load_platform

@@ -1,40 +1,17 @@
-"""How commands are found and how they end: imported when called, failures turned into messages and exit codes."""
+"""How commands are found: imported when they are called or described."""
 
-import functools
+import difflib
 import importlib
+import sys
 
 import typer
 from typer.core import TyperGroup
 
-from derca_sim.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_MISSING_TOOL, InputError, MissingToolError
+from derca_sim.errors import InputError
+from derca_sim.model.loading import forget_read_files
 
-from .output import CheckFailed, stderr
-
-
-def _with_exit_codes(function):
-    """Turn the three ways to fail into messages on stderr and the exit codes of `derca_sim.errors`."""
-
-    @functools.wraps(function)
-    def wrapped(*args, **kwargs):
-        try:
-            return function(*args, **kwargs)
-        except InputError as e:
-            _complain("bad input", e.problems)
-            raise typer.Exit(EXIT_BAD_INPUT) from e
-        except MissingToolError as e:
-            _complain("missing tool", str(e).splitlines())
-            raise typer.Exit(EXIT_MISSING_TOOL) from e
-        except CheckFailed as e:
-            _complain("failed", e.problems)
-            raise typer.Exit(EXIT_FAILED) from e
-
-    return wrapped
-
-
-def _complain(what: str, lines: list[str]) -> None:
-    console = stderr()
-    for line in lines:
-        console.print(f"{what}: {line}", markup=False, soft_wrap=True)
+from .failures import exits
+from .surroundings import prepare
 
 
 def lazy_group(package: str, *names: str) -> typer.Typer:
@@ -49,6 +26,16 @@ def lazy_group(package: str, *names: str) -> typer.Typer:
     """
 
     class Group(TyperGroup):
+        def main(self, args=None, prog_name=None, complete_var=None, standalone_mode=True, **extra):
+            """Run a command line to its end, which is an exit code."""
+            arguments = list(sys.argv[1:] if args is None else args)
+            extra.pop("windows_expand_args", None)
+            with exits(arguments):
+                prepare()
+                forget_read_files()
+                with self.make_context("derca", list(arguments), **extra) as context:
+                    self.invoke(context)
+
         def list_commands(self, ctx):
             return list(names)
 
@@ -61,8 +48,15 @@ def lazy_group(package: str, *names: str) -> typer.Typer:
                 group.name = cmd_name  # under which the help lists it
                 return group
             command = typer.Typer(add_completion=False, rich_markup_mode="rich")
-            command.command(cmd_name, no_args_is_help=False)(_with_exit_codes(target))
+            command.command(cmd_name, no_args_is_help=False)(target)
             return typer.main.get_command(command)
+
+        def resolve_command(self, ctx, args):
+            if args and not args[0].startswith("-") and args[0] not in names:
+                close = difflib.get_close_matches(args[0].lower(), names, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                raise InputError(f"{args[0]}: no command of {ctx.command_path}; allowed are {', '.join(names)}{hint}")
+            return super().resolve_command(ctx, args)
 
     return typer.Typer(
         cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode="rich",

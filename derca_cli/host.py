@@ -11,12 +11,12 @@ import typer
 
 from derca_sim.errors import InputError
 from derca_sim.model.board import BOARDS
-from derca_sim.model.board import board as board_named
 from derca_sim.planning import DEFAULT
 
+from .boards import open_board
 from .checkout import platform_file
 from .folders import default_folder
-from .output import CheckFailed, JsonOption, output_directory, print_json, show_table, stdout, step
+from .output import CheckFailed, JsonOption, output_directory, print_json, say, show_table, step
 from .planned import EveryOption, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
 from .run_output import met
 
@@ -67,14 +67,13 @@ def host(
     from derca_sim.events import write_log
     from derca_sim.model.taskset import load_taskset
 
-    from .rtl.build import BuildError
     from .session import judge, load, run
 
     if (port is None) != sim:
         raise InputError("--port, --sim: exactly one of them is allowed; --port DEV for the board, --sim without one")
     if netlist and not sim:
         raise InputError("--netlist: allowed with --sim only")
-    target = board_named(board)
+    target = open_board(board)
     tasks = load_taskset(taskset, platform_file(target))
     tasks = replace(tasks, tasks=tuple(replace(t, triggers=()) for t in tasks.tasks))
     planned = plan(tasks, strategy, placed, every, require_proof)
@@ -97,7 +96,7 @@ def host(
                 loaded, seconds = link.bytes, line.clock() - begun
                 with step(f"running {horizon:,} cycles") as progress:
                     session = run(link, driver, compiled, horizon, lambda now: progress.update(f"cycle {now:,}"))
-        except (LinkError, AccessRefused, WrongHardware, TimeoutError, BuildError) as e:
+        except (LinkError, AccessRefused, WrongHardware, TimeoutError) as e:
             raise CheckFailed(*str(e).splitlines()) from e
         with step("comparing with the golden model"):
             problems, compared = judge(compiled, session)
@@ -169,4 +168,4 @@ def _show(s: dict, proof) -> None:
         ("link", f"{link['bytes_per_second']:,} bytes per second while loading, {link['repeats']} requests repeated"),
         ("files", s["files"]["events"] + ", " + s["files"]["summary"]),
     ):
-        stdout().print(f"{name:<10} {text}", markup=False)
+        say(name, text)

@@ -4,10 +4,14 @@ import signal
 import sys
 import traceback
 
+from derca_sim.errors import EXIT_INTERRUPTED
+
 from .commands import lazy_group
+from .surroundings import open_streams
 
 #: Subcommands, in the order of the help: each a module of this package; `bench` is a group.
-COMMANDS = ("run", "simulate", "analyze", "place", "generate", "ip", "build", "host", "report", "reproduce", "bench")
+COMMANDS = ("run", "simulate", "analyze", "place", "generate", "ip", "build", "host", "report", "reproduce", "bench",
+            "cache")
 
 app = lazy_group(__package__, *COMMANDS)
 
@@ -38,7 +42,22 @@ def derca():
 
         derca bench simulation
 
-    [bold]Exit codes[/bold]  0 done and true, 1 a deadline or a comparison failed, 2 bad input, 3 a tool is missing.
+    [bold]Environment[/bold]
+
+    \b
+    DERCA_BUILD_DIR     folder of what is kept between calls (derca cache)
+                        by default derca/ in $XDG_CACHE_HOME or ~/.cache
+    DERCA_SIMULATION_O  how far simulations are optimised, 0 to 3; by default 2
+    COLUMNS             width of what goes to no terminal; by default 100
+
+    [bold]Exit codes[/bold]
+
+    \b
+    0   done and true
+    1   a deadline was missed, or a comparison differs
+    2   bad input, or a machine that does not bear it: a full disk, a permission
+    3   a tool is missing
+    70  a defect of derca itself, with a traceback
     """
 
 
@@ -48,11 +67,16 @@ EXIT_DEFECT = 70
 
 def main() -> None:
     """Entry point of the `derca` script."""
+    open_streams()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds: nothing half-written, workers end
     try:
         app()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt:  # before or after a command
+        sys.exit(EXIT_INTERRUPTED)
     except Exception:
         traceback.print_exc()
         sys.exit(EXIT_DEFECT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,5 @@
 """From RTLIL to a placed and routed design: the netlist by Yosys, the rest by nextpnr, with progress and a cache."""
 
-import json
 import re
 import subprocess
 import time
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import small_sums, toolchain
+from .caching import check_room, read_json, read_text
 from .output import CheckFailed
 from .resources import Target, check_log
 from .synthesis import cached, run_yosys
@@ -55,7 +55,7 @@ def _silent(detail: str) -> None:
 
 def netlist(design: str, target: Target, top: str, part: str, progress: Progress = _silent,
             dense: bool = False) -> Path:
-    """Synthesise RTLIL; the JSON netlist that nextpnr reads, from `build/<part>/` when unchanged.
+    """Synthesise RTLIL; the JSON netlist that nextpnr reads, kept as `part` when unchanged.
 
     `stat.json` and `yosys.log` lie beside it. With `dense` for fewest cells, where the target has a way to that.
 
@@ -74,7 +74,7 @@ def netlist(design: str, target: Target, top: str, part: str, progress: Progress
         (work / "design.il").unlink()
 
     done = cached(part, [toolchain.version("yosys"), text, small_sums.RULE, design], fill)
-    check_log((done / "yosys.log").read_text())
+    check_log(read_text(done / "yosys.log"))
     return done / "netlist.json"
 
 
@@ -88,7 +88,7 @@ def netlist_script(target: Target, top: str, dense: bool = False) -> str:
 
 def place_and_route(source: Path, family: str, options: tuple[str, ...], seed: int, mhz: float, part: str,
                     constraints: str | None = None, progress: Progress = _silent) -> Path:
-    """Place and route a netlist; a folder with `REPORT`, `CONFIG` and `LOG`, from `build/<part>/` when unchanged.
+    """Place and route a netlist; a folder with `REPORT`, `CONFIG` and `LOG`, kept as `part` when unchanged.
 
     Missed clock rates do not fail the run: the report tells.
 
@@ -113,7 +113,7 @@ def place_and_route(source: Path, family: str, options: tuple[str, ...], seed: i
         If it is not installed.
     """
     tool = NEXTPNR[family]
-    command, text = toolchain.command(tool.tool), source.read_text()
+    command, text = toolchain.command(tool.tool), read_text(source)
     chosen = nextpnr_options(family, options, seed, mhz)
     pins = () if constraints is None else (tool.constraints, "pins.txt")
 
@@ -147,6 +147,7 @@ def _run(command: list[str], work: Path, seed: int, progress: Progress) -> None:
             process.kill()
             process.wait()
     if process.returncode or not (work / REPORT).is_file():
+        check_room(work)
         printed = (work / "stdout").read_text(errors="replace")
         lines = (printed or (log.read_text(errors="replace") if log.is_file() else "")).splitlines()
         told = [line for line in lines if line.startswith("ERROR:")] or lines[-3:] or ["failed without a message"]
@@ -222,4 +223,4 @@ def _signal(name: str) -> str:
 
 def read_report(run: Path) -> dict:
     """The report of a run that `place_and_route` gave."""
-    return json.loads((run / REPORT).read_text())
+    return read_json(run / REPORT)

@@ -1,40 +1,33 @@
-"""What a command prints and writes: results to stdout, progress to stderr, files all or nothing."""
+"""What a command prints: results to stdout, progress to stderr; at any width no figure is cut."""
 
 import contextlib
 import json
-import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.text import Text
 
-from derca_sim.errors import InputError
+from .files import CheckFailed, output_directory, output_file, write_bytes, write_text
+from .surroundings import DEFAULT_WIDTH, drop_odd_sizes
+from .surroundings import columns as terminal_columns
+from .tables import render, wrapped
+
+__all__ = [
+    "CheckFailed", "JsonOption", "Step", "format_cell", "output_directory", "output_file", "print_json", "say",
+    "show_table", "stderr", "stdout", "step", "write_bytes", "write_text",
+]
 
 #: `--json` of every command.
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of tables.")]
 
 
-class CheckFailed(Exception):
-    """The command ran to its end and the answer is no: a deadline was missed or a comparison differs. Exit code 1.
-
-    Carries one line per failure; an empty one is allowed where the tables already tell.
-    """
-
-    def __init__(self, *problems: str):
-        self.problems = list(problems)
-        super().__init__("\n".join(self.problems))
-
-
 def stdout() -> Console:
-    """The console for results; as wide as the terminal, and at least 100 columns when it is none."""
+    """The console for results; as wide as the terminal, and as COLUMNS says, else 100 columns, when it is none."""
     return _console(sys.stdout)
 
 
@@ -44,24 +37,31 @@ def stderr() -> Console:
 
 
 def _console(stream) -> Console:
-    width = None if stream.isatty() else max(100, int(os.environ.get("COLUMNS") or 0))
-    return Console(file=stream, width=width, highlight=False)
+    drop_odd_sizes()
+    width = None if stream.isatty() else terminal_columns() or DEFAULT_WIDTH
+    return Console(file=stream, width=width, highlight=False, emoji=False)
 
 
 def show_table(title: str, columns: list[str], rows: list[list], caption: str = "", total: int = 0) -> None:
-    """Print a table of results on stdout; the first column is text, the others are figures.
+    """Print a table of results on stdout; the first column is text, the others are figures or words.
 
     The last `total` rows stand below a line; the caption follows the table.
     """
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for i, name in enumerate(columns):
-        table.add_column(name, justify="left" if i == 0 else "right")
-    for i, row in enumerate(rows):
-        table.add_row(*map(format_cell, row), end_section=i == len(rows) - total - 1)
     console = stdout()
-    console.print(table)
+    text = [[format_cell(cell) for cell in row] for row in rows]
+    if title:
+        console.print(Text(wrapped(title, console.width)), style="bold", soft_wrap=True)
+    rule = "─" if console.encoding.startswith("utf") else "-"
+    console.print(render(columns, text, int(total), console.width, rule), soft_wrap=True)
     if caption:
-        console.print(caption, markup=False)
+        console.print(wrapped(caption, console.width), markup=False, soft_wrap=True)
+
+
+def say(name: str, text: str) -> None:
+    """Print a named line of results on stdout, broken at spaces where it is wider than the terminal."""
+    console = stdout()
+    indent = 11 if console.width >= 60 else 2
+    console.print(wrapped(f"{name:<10} {text}", console.width, " " * indent), markup=False, soft_wrap=True)
 
 
 def format_cell(value) -> str:
@@ -125,74 +125,3 @@ class _Announcer:
         if time.monotonic() >= self.due:
             self.due = time.monotonic() + 10
             self.console.print(f"{self.description} ... {detail}", markup=False)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file all or nothing, making its folder.
-
-    Raises
-    ------
-    InputError
-        If the path cannot be written.
-    """
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """As `write_text`, for bytes."""
-    with _writable(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(f"{path} is a directory")
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as f:
-                f.write(data)
-            os.chmod(name, 0o666 & ~_umask())
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-
-
-@contextlib.contextmanager
-def output_directory(path: Path) -> Iterator[Path]:
-    """Give an empty directory to write results into; its files appear in `path` only when the block succeeds.
-
-    Files of the same names are replaced, other files in `path` stay.
-
-    Raises
-    ------
-    InputError
-        If `path` is a file or cannot be made.
-    """
-    with _writable(path):
-        if path.exists() and not path.is_dir():
-            raise NotADirectoryError(f"{path} is a file")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        yield work
-        with _writable(path):
-            path.mkdir(exist_ok=True)
-            for source in sorted(p for p in work.rglob("*") if p.is_file()):
-                target = path / source.relative_to(work)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(source, target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _writable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as e:
-        reason = e.strerror or str(e)
-        raise InputError(f"output = {path}: cannot be written ({reason}); give a path in a folder you own") from e
-
-
-def _umask() -> int:
-    value = os.umask(0)
-    os.umask(value)
-    return value

@@ -1,13 +1,13 @@
 """Parts of the platform that a command may choose otherwise than the platform's file."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
-from pydantic import ValidationError
 
 from derca_sim.errors import InputError
-from derca_sim.model.platform import Platform
+from derca_sim.model.loading import validate
+from derca_sim.model.platform import Platform, ReleaseConfig, SchedulerConfig
 from derca_sim.model.taskset import TaskSet
 
 PipelineOption = Annotated[str | None, typer.Option(
@@ -18,6 +18,21 @@ ReleaseOption = Annotated[str | None, typer.Option(
     help="Job release: parallel or swept; by default as the platform says.", show_default=False)]
 
 
+#: Option -> the key of the platform, and what it may be.
+_KINDS = {
+    "--pipeline": (("pipeline",), get_args(Platform.model_fields["pipeline"].annotation)),
+    "--scheduler": (("scheduler", "kind"), get_args(SchedulerConfig.model_fields["kind"].annotation)),
+    "--release": (("release", "kind"), get_args(ReleaseConfig.model_fields["kind"].annotation)),
+}
+
+
+def wrong_choices(pipeline: str | None, scheduler: str | None, release: str | None) -> list[str]:
+    """One line per option that asks for what there is not."""
+    chosen = {"--pipeline": pipeline, "--scheduler": scheduler, "--release": release}
+    return [f"{option} = {value}: allowed are {', '.join(_KINDS[option][1])}" for option, value in chosen.items()
+            if value is not None and value not in _KINDS[option][1]]
+
+
 def on_platform(tasks: TaskSet, pipeline: str | None, scheduler: str | None, release: str | None) -> TaskSet:
     """The task set on its platform with what is not None replaced.
 
@@ -26,16 +41,15 @@ def on_platform(tasks: TaskSet, pipeline: str | None, scheduler: str | None, rel
     InputError
         One line per option the platform does not allow.
     """
-    chosen = {"--pipeline": pipeline, "--scheduler": scheduler, "--release": release}
-    if not any(chosen.values()):
+    chosen = {option: value for option, value in (("--pipeline", pipeline), ("--scheduler", scheduler),
+                                                  ("--release", release)) if value is not None}
+    if not chosen:
         return tasks
+    if wrong := wrong_choices(pipeline, scheduler, release):
+        raise InputError(*wrong)
     fields = tasks.platform.model_dump()
-    fields["pipeline"] = pipeline or fields["pipeline"]
-    fields["scheduler"]["kind"] = scheduler or fields["scheduler"]["kind"]
-    fields["release"]["kind"] = release or fields["release"]["kind"]
-    try:
-        return replace(tasks, platform=Platform.model_validate(fields))
-    except ValidationError as e:
-        given = " ".join(f"{option} {value}" for option, value in chosen.items() if value)
-        raise InputError(*(f"{given}: {'.'.join(map(str, d['loc'])) or 'platform'}: {d['msg']}" for d in e.errors())) \
-            from e
+    for option, value in chosen.items():
+        *section, key = _KINDS[option][0]
+        (fields[section[0]] if section else fields)[key] = value
+    given = " ".join(f"{option} {value}" for option, value in chosen.items())
+    return replace(tasks, platform=validate(fields, Platform, f"{tasks.file} with {given}"))

@@ -86,8 +86,8 @@ def reproduce(
     else:
         rows, text, plot, title = _experiment(figure.value, size.value, jobs, engine.value, scheduler, output)
     with output_directory(output) as folder:
-        (folder / f"{figure}.csv").write_text(_csv(rows))
-        (folder / "report.md").write_text(text)
+        (folder / f"{figure}.csv").write_text(_csv(rows), encoding="utf-8")
+        (folder / "report.md").write_text(text, encoding="utf-8")
         with step("drawing"):
             plot(rows, title, folder / f"{figure}.png")
     files = [str(output / name) for name in (f"{figure}.csv", f"{figure}.png", "report.md")]

@@ -1,5 +1,6 @@
 """`derca run`: a task set on the RTL, judged by its event log and its results."""
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,8 @@ from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 
 from .folders import default_folder
-from .output import CheckFailed, JsonOption, output_directory, print_json, step, write_bytes
-from .overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform
+from .output import CheckFailed, JsonOption, output_directory, output_file, print_json, step
+from .overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform, wrong_choices
 from .planned import EveryOption, PlacedOption, StrategyOption, plan
 from .run_output import FILES, show_run, write_files
 
@@ -71,12 +72,11 @@ def run(
     from derca_sim.model.taskset import load_taskset
     from derca_sim.report.metrics import measure
 
-    from .rtl.build import BuildError
     from .rtl.simulate import RtlError
     from .system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
     from .usage import show_usage, usage
 
-    noise = _noise(pipeline, horizon, jitter, stall, handshake, seed)
+    noise = _noise(wrong_choices(pipeline, scheduler, release), horizon, jitter, stall, handshake, seed)
     tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
     planned = plan(tasks, strategy, placed, every)
     compiled, proof = planned.compiled(), planned.proof
@@ -90,16 +90,14 @@ def run(
                                  f"with probability {stall:g}")
     if handshake is not None:
         proof = proof.and_beyond(f"the memory of this run delays transfers by its handshakes ({handshake})")
-    if vcd:
-        write_bytes(vcd, b"")  # a path that cannot be written is refused before the run
 
-    with output_directory(folder) as place:
+    with output_file(vcd) if vcd else nullcontext() as wave, output_directory(folder) as place:
         try:
             with step(f"running {cycles:,} cycles of RTL") as progress:
                 result = run_rtl(
-                    compiled, cycles, noise, progress=progress.update, vcd=(vcd, 0, cycles) if vcd else None,
+                    compiled, cycles, noise, progress=progress.update, vcd=(wave, 0, cycles) if wave else None,
                 )
-        except (RtlError, BuildError) as e:
+        except RtlError as e:
             raise CheckFailed(*str(e).splitlines()) from e
         with step("comparing results with the integer model"):
             results = check_results(compiled, result.finishes)
@@ -143,19 +141,16 @@ def run(
         raise CheckFailed(*problems)
 
 
-def _noise(pipeline: str | None, horizon: int | None, jitter: int | None, stall: float, handshake: str | None,
+def _noise(problems: list[str], horizon: int | None, jitter: int | None, stall: float, handshake: str | None,
            seed: int):
     """The memory's timing from the options, which are checked together; None: fixed latencies."""
     from .rtl.handshake import Handshake, parse_handshake
     from .rtl.simulate import Jitter
 
-    problems = []
-
     def require(condition: bool, option: str, value, allowed: str):
         if not condition:
             problems.append(f"{option} = {value}: allowed are {allowed}")
 
-    require(pipeline in (None, "decoupled", "lockstep"), "--pipeline", pipeline, "decoupled, lockstep")
     require(horizon is None or 1 <= horizon < 1 << 31, "--horizon", horizon, "1 .. 2147483647 cycles")
     require(jitter is None or 0 <= jitter <= 100_000, "--jitter", jitter, "0 .. 100000 cycles")
     require(0 <= stall <= 0.9, "--stall", stall, "0 .. 0.9")

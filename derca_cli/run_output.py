@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
-from .output import format_cell, show_table, stdout
+from .output import format_cell, say, show_table
 from .planned import show_proof
 
 #: What a run leaves in its folder.
 FILES = {
     "events": "events.jsonl", "timeline": "timeline.svg", "timeline_png": "timeline.png", "summary": "summary.json",
 }
+#: Header of the counts of preemptions: layer, recompute, persist, park.
+KINDS = "L/R/Pe/Pa"
 
 
 def met(misses: int, finished: int) -> str:
@@ -28,7 +30,7 @@ def write_files(place: Path, summary: dict, proof, events, infos, clock_mhz: flo
     title = f"{summary['taskset']}, {summary['strategy']}, {summary['pipeline']}, {proof.title}"
     for key in ("timeline", "timeline_png"):
         draw_timeline(place / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
-    (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
+    (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 
 
 def _by_kind(preemptions: dict[str, int] | None) -> str | None:
@@ -39,7 +41,7 @@ def show_run(s: dict, proof) -> None:
     """Print a run: a row per task, what is proved, then deadlines, and of results, events, array and speed what it has.
     """
     with_labels = any("accuracy" in t for t in s["tasks"])
-    columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", "L/R/P"]
+    columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", KINDS]
     rows = []
     for t in s["tasks"]:
         mean = t["mean_response"]
@@ -54,9 +56,9 @@ def show_run(s: dict, proof) -> None:
         f"{s['taskset']} on {s['platform']}: strategy {s['strategy']}, {s['pipeline']} pipeline, "
         f"{s['horizon']:,} cycles, {proof.title}",
         [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
-        caption="Periods, deadlines, worst and mean response in cycles. L/R/P: how often jobs were preempted, by kind: "
-                + ("not told with platform.trace.enabled = false" if s["preemptions"] is None
-                   else ", ".join(s["preemptions"])) + ".",
+        caption=f"Periods, deadlines, worst and mean response in cycles. {KINDS}: how often jobs were preempted, by "
+                "kind: " + ("not told with platform.trace.enabled = false" if s["preemptions"] is None
+                            else ", ".join(s["preemptions"])) + ".",
     )
     show_proof(proof)
     lines = [("deadlines", met(s["deadline_misses"], sum(t["finished"] for t in s["tasks"])))]
@@ -75,4 +77,4 @@ def show_run(s: dict, proof) -> None:
         ("files", s["files"]["timeline"] + ", " + s["files"]["events"]),
     ]
     for name, text in lines:
-        stdout().print(f"{name:<10} {text}", markup=False)
+        say(name, text)

@@ -1,20 +1,15 @@
 """Running Yosys on the hardware, with progress and a cache."""
 
 import hashlib
-import json
-import os
 import re
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from filelock import FileLock
-
 from . import toolchain
+from .caching import check_room, kept, read_json, read_text
 from .output import CheckFailed
 from .resources import Target, check_log
 
@@ -31,7 +26,7 @@ def script(target: Target, top: str, keep: list[str]) -> str:
 
 def synthesise(rtlil: str, target: Target, top: str = "derca", keep: list[str] | None = None,
                progress: Callable[[str], None] = lambda detail: None) -> dict:
-    """Synthesise and give what `stat -json` says; answers from `build/report/` when nothing changed.
+    """Synthesise and give what `stat -json` says; answers from what is kept when nothing changed.
 
     Parameters
     ----------
@@ -55,24 +50,13 @@ def synthesise(rtlil: str, target: Target, top: str = "derca", keep: list[str] |
         run_yosys(command, work, progress)
 
     done = cached("report", [toolchain.version("yosys"), text, rtlil], fill)
-    check_log((done / "yosys.log").read_text())
-    return json.loads((done / "stat.json").read_text())
+    check_log(read_text(done / "yosys.log"))
+    return read_json(done / "stat.json")
 
 
 def cached(part: str, inputs: list[str], fill: Callable[[Path], None]) -> Path:
-    """The folder in `build/<part>/` that `fill` made for the same inputs, now or earlier; all or nothing."""
-    key = hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:20]
-    folder = toolchain.build_directory(part)
-    done = folder / key
-    with FileLock(folder / f"{key}.lock"):
-        if not done.is_dir():
-            work = Path(tempfile.mkdtemp(dir=folder, prefix=f"{key}."))
-            try:
-                fill(work)
-                os.replace(work, done)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-    return done
+    """The folder that `fill` made for the same inputs, now or earlier; all or nothing (`caching.kept`)."""
+    return kept(part, hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:20], fill)
 
 
 def run_yosys(command: list[str], work: Path, progress: Callable[[str], None]) -> None:
@@ -94,6 +78,7 @@ def run_yosys(command: list[str], work: Path, progress: Callable[[str], None]) -
     log = _read(work / "yosys.log")
     errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
     if process.returncode or errors or not (work / "stat.json").is_file():
+        check_room(work)
         told = errors or (_read(work / "stdout") or log).splitlines()[-3:] or ["failed without a message"]
         raise CheckFailed(*(f"yosys: {line}" for line in told))
 

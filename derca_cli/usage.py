@@ -6,7 +6,7 @@ from derca_sim.events import Event
 from derca_sim.report.jobs import rebuild
 from derca_sim.timing import roofline
 
-from .output import show_table, stdout
+from .output import say, show_table, stdout
 from .rtl.simulate import RtlResult
 from .system import task_infos
 
@@ -18,7 +18,7 @@ SHOWN = {
     "store": "waits for stores",
     "idle": "nothing to do",
 }
-#: Characters of a full bar.
+#: Characters of a full bar on a wide terminal.
 BAR = 40
 
 
@@ -65,9 +65,10 @@ def shortest_responses(compiled: Compiled, events: list[Event]) -> dict[int, int
 def show_usage(u: dict) -> None:
     """Print the tables of `usage`."""
     cycles = u["cycles"] or 1
+    bar = min(BAR, max(0, stdout().width - 70))
     show_table(
         "Where the time went", ["activity", "cycles", "share", "", "array"],
-        [[name, count, f"{100 * count / cycles:.1f} %", ("#" * round(BAR * count / cycles)).ljust(BAR, "."),
+        [[name, count, f"{100 * count / cycles:.1f} %", ("#" * round(bar * count / cycles)).ljust(bar, "."),
           SHOWN[name]] for name, count in u["activities"].items()],
     )
     show_table(
@@ -81,5 +82,4 @@ def show_usage(u: dict) -> None:
     )
     share = u["roofline"]["share"]
     if share is not None:
-        stdout().print(f"roofline   finished jobs need {100 * share:.1f} % of the cycles that were not idle",
-                       markup=False)
+        say("roofline", f"finished jobs need {100 * share:.1f} % of the cycles that were not idle")

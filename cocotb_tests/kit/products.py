@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from derca_cli.ip.boards import BOARDS as IP_BOARDS
 from derca_cli.rtl.build import generated, verilog_for
+from derca_cli.vendor_boards import BOARDS as IP_BOARDS
 from derca_hw import IP_LINT_WAIVERS, LINT_WAIVERS
 from derca_hw.board.system import BoardSystem
 from derca_hw.cells import empty_cells

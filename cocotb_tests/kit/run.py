@@ -12,6 +12,7 @@ from pathlib import Path
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
+from derca_cli.rtl.vpi import library_path
 from derca_cli.toolchain import build_directory
 from derca_sim.model.platform import Platform
 
@@ -80,7 +81,7 @@ def _run(binaries: Path, place: Path, module: str, test: str, seed: int, paramet
         runner.test(
             hdl_toplevel=TOP, hdl_toplevel_lang="verilog", test_module=module, testcase=[test], seed=seed,
             build_dir=binaries, test_dir=place, results_xml=str(results), waves=waves,
-            extra_env={PARAMETERS: json.dumps(parameters), "COCOTB_ANSI_OUTPUT": "0"},
+            extra_env={PARAMETERS: json.dumps(parameters), "COCOTB_ANSI_OUTPUT": "0", **library_path()},
         )
     except (Exception, SystemExit) as e:
         return _reason(results) or f"the simulator ended with {type(e).__name__} {e}"

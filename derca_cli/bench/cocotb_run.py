@@ -41,7 +41,7 @@ def cocotb_run(compiled: Compiled, horizon: int) -> TimedRun:
         get_runner("verilator").test(
             hdl_toplevel=TOP, hdl_toplevel_lang="verilog", test_module="derca_cli.bench.cocotb_bench",
             build_dir=binaries, test_dir=place, results_xml=str(place / "results.xml"),
-            log_file=str(place / "log.txt"), extra_env={PLACE: name, "COCOTB_ANSI_OUTPUT": "0"},
+            log_file=str(place / "log.txt"), extra_env={PLACE: name, "COCOTB_ANSI_OUTPUT": "0", **vpi.library_path()},
         )
         if not (place / "events.json").exists():
             raise BuildError("the run under cocotb failed:\n" + (place / "log.txt").read_text()[-2000:])

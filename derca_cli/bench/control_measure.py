@@ -10,6 +10,7 @@ from pathlib import Path
 from derca_hw.family import Family
 
 from .. import fmax
+from ..caching import read_json
 from ..resources import TARGETS, flat_cells, weigh
 from ..synthesis import cached, synthesise
 from . import control_cycles, control_release_cycles
@@ -79,7 +80,7 @@ def _cycles(block, tasks: int) -> dict:
     sources = [Path(module.__file__).read_text() for module in (control_cycles, control_release_cycles, timing)]
     inputs = [importlib.metadata.version("amaranth"), *sources, block.platform(tasks).model_dump_json(),
               fmax.bare_rtlil(block.build(tasks), Family.PORTABLE)]
-    return json.loads((cached("bench", inputs, fill) / "cycles.json").read_text())
+    return read_json(cached("bench", inputs, fill) / "cycles.json")
 
 
 def _run(units: list[tuple], processes: int, progress, title: str, first: int = 1) -> Iterable[tuple[tuple, object]]:

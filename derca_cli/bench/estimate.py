@@ -40,7 +40,7 @@ def estimate(
     """Compare the estimate of area with the synthesis of many platforms, some of which it was not fitted to.
 
     Every block of every platform is synthesised by Yosys, about an hour of one core the first time; what has not
-    changed since an earlier call is kept in build/. With --fit the weights are determined anew and written with the
+    changed since an earlier call is kept. With --fit the weights are determined anew and written with the
     errors found.
 
     [bold]Examples[/bold]

@@ -14,6 +14,7 @@ from derca_sim.model.platform import Platform
 
 from .. import nextpnr
 from ..build.flow import PART
+from ..caching import read_json
 from ..resources import BLOCKS, TARGETS, TOP_ROW, blocks_of, flat_cells, instances, weigh
 from ..rtl.build import python_sources
 from ..synthesis import cached, synthesise
@@ -31,7 +32,7 @@ def areas(p: Platform, family: str) -> dict[str, dict[str, float]]:
 
     inputs = [python_sources("derca_hw", "derca_sim.model").decode(errors="replace"), p.model_dump_json(), family,
               TARGETS[family].synthesis, repr(sorted(TARGETS[family].weights.items()))]
-    return json.loads((cached("estimate", inputs, fill) / "areas.json").read_text())
+    return read_json(cached("estimate", inputs, fill) / "areas.json")
 
 
 def flattened(p: Platform, family: str) -> dict[str, float]:
@@ -54,7 +55,7 @@ def built(board: Board, p: Platform) -> dict[str, float]:
 
     target = TARGETS[board.target]
     netlist = nextpnr.netlist(board_rtlil(board, p), target, BOARD_TOP, PART, dense=True)
-    return weigh(flat_cells(json.loads((netlist.parent / "stat.json").read_text())), target)
+    return weigh(flat_cells(read_json(netlist.parent / "stat.json")), target)
 
 
 def pieces(design: str, top: str, kept: dict[str, str]) -> dict[str, tuple[str, str]]:

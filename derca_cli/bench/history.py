@@ -54,8 +54,8 @@ def history(
     grown = [problem(c) for c in found if c["too_much"]]
     recorded = record and (not grown or bool(because))
     if recorded:
-        text = results.read_text() if results.is_file() else ""
-        write_text(results, text + json.dumps(new) + "\n")
+        text = results.read_text(encoding="utf-8") if results.is_file() else ""
+        write_text(results, text + json.dumps(new) + "\n", ours=True)
     result = {"last": last, "new": new, "changes": found, "recorded": recorded}
     if output is not None:
         write_text(output, json.dumps(result, indent=2) + "\n")
@@ -80,15 +80,31 @@ def read(results: Path) -> list[dict]:
     if not results.is_file():
         return []
     out = []
-    for number, text in enumerate(results.read_text().splitlines(), 1):
+    for number, data in enumerate(results.read_bytes().splitlines(), 1):
         try:
-            found = json.loads(text)
-        except ValueError:
+            found = json.loads(data)
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise InputError(f"{results}: line {number} is no JSON object; restore the file from git")
         out.append(found)
+    if out:  # the one that is compared with
+        missing = [key for key in ("date", "commit", "tools", "resources", "cycles") if key not in out[-1]]
+        if missing or not _tables(out[-1]["resources"]) or not _tables(out[-1]["cycles"]):
+            why = f"{missing[0]} is missing" if missing else "its figures are none"
+            raise InputError(f"{results}: line {len(out)} is no line of this command: {why}; restore the file from git")
     return out
+
+
+def _tables(value) -> bool:
+    """Whether a part of a line holds tables of figures by name, of which some hold figures by kind."""
+    def figure(found) -> bool:
+        return found is None or isinstance(found, int | float)
+
+    return isinstance(value, dict) and all(
+        isinstance(rows, dict) and all(
+            figure(found) or isinstance(found, dict) and all(map(figure, found.values())) for found in rows.values())
+        for rows in value.values())
 
 
 def problem(change: dict) -> str:

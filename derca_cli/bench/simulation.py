@@ -1,6 +1,7 @@
 """`derca bench simulation`: how fast the compiled simulation is beside Amaranth's own simulator."""
 
 import json
+import shlex
 import statistics
 from pathlib import Path
 from typing import Annotated
@@ -65,7 +66,7 @@ def simulation(
         "amaranth": {"cycles": other.cycles, "cycles_per_second": round(other.cycles_per_second)},
         "ratio": round(compiled_rate / other.cycles_per_second, 1),
         "events_compared": len(other.events), "events_equal": error == 0,
-        "command": f"derca bench simulation {taskset} --cycles {cycles}",
+        "command": f"derca bench simulation {shlex.quote(str(taskset))} --cycles {cycles}",
     }
     if output is not None:
         write_text(output, json.dumps(result, indent=2) + "\n")

@@ -12,6 +12,7 @@ from derca_sim.errors import InputError
 from derca_sim.model.board import BOARDS
 from derca_sim.planning import DEFAULT
 
+from ..caching import read_json, read_text
 from ..folders import default_folder
 from ..output import JsonOption, output_directory, print_json, show_table, stdout
 from ..planned import StrategyOption, show_proof
@@ -46,7 +47,7 @@ def build(
     The board's platform replaces the one that the task set names. Eight steps: 1 analyse the task set, 2 generate the
     hardware, 3 simulate the task set on it against the models, 4 estimate whether it fits, 5 synthesise (Yosys),
     6 place and route (nextpnr), 7 pack the bitstream, 8 report. Steps 5 to 8 take minutes and run with --run only;
-    without it their expected times are shown. Results are kept in build/ by the content of everything they depend on:
+    without it their expected times are shown. Results are kept (derca cache) by the content of all they depend on:
     after an interruption, or when nothing changed, finished steps are not done again.
 
     [bold]Examples[/bold]
@@ -59,9 +60,9 @@ def build(
 
     [bold]Exit codes[/bold]  0 done, 1 no: deadlines, comparisons, area or clock rate, 2 bad input, 3 a tool is missing.
     """
-    from derca_sim.model import board as boards
     from derca_sim.planning import short_name
 
+    from ..boards import open_board
     from ..checkout import checkout_file
     from .flow import Request
     from .steps import Steps
@@ -69,7 +70,7 @@ def build(
     unknown = sorted(set(skip or ()) - set(SKIPPABLE))
     if unknown:
         raise InputError(f"--skip = {unknown[0]}: allowed are {', '.join(SKIPPABLE)}")
-    chosen = boards.board(board)
+    chosen = open_board(board)
     request = Request(chosen, taskset or checkout_file("sim", "tasksets", chosen.taskset), short_name(strategy))
     steps = Steps(STEPS, frozenset(skip or ()))
     command = " ".join(["derca build", *([shlex.quote(str(taskset))] if taskset else []), f"--board {board} --run",
@@ -95,7 +96,7 @@ def _prepare(request, steps) -> dict:
     if not steps.skips("analyse"):
         with steps.run("analyse") as running:
             out["analysis"] = running.used(flow.analyse(request, running.update))
-            found = json.loads((out["analysis"] / flow.ANALYSIS).read_text())
+            found = read_json(out["analysis"] / flow.ANALYSIS)
             running.detail = f"{found['proof']['verdict']}, load {found['utilisation']:.1%} with all charges"
     with steps.run("generate") as running:
         out["design"] = running.used(flow.generate(request, running.update))
@@ -103,7 +104,7 @@ def _prepare(request, steps) -> dict:
     if not steps.skips("simulate"):
         with steps.run("simulate") as running:
             out["run"] = running.used(flow.simulate(request, running.update))
-            found = json.loads((out["run"] / flow.RUN).read_text())
+            found = read_json(out["run"] / flow.RUN)
             running.detail = (f"{found['cycles']:,} cycles, {found['jobs_checked']} jobs exact, "
                               f"cycle error {found['cycle_error']:g}")
     if not steps.skips("estimate"):
@@ -148,7 +149,7 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
 
     board = request.board
     with steps.run("synthesise") as running:
-        design = (prepared["design"] / flow.DESIGN).read_text()
+        design = read_text(prepared["design"] / flow.DESIGN)
         made = flow.synthesise_board(request, design, running.update)
         running.used(made.netlist.parent)
         running.detail = ", ".join(f"{kind} {made.total[kind]:,g}" for kind in made.total)
@@ -162,7 +163,7 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
         packed = running.used(routing.pack(runs[-1], board, running.update)) / routing.bitstream_name(board)
         running.detail = f"{packed.name}, {packed.stat().st_size:,} bytes"
     bitstream = output / packed.name
-    program = board.program.format(bitstream)
+    program = board.program.format(shlex.quote(str(bitstream)))
     proof = request.plan.proof
     title = f"{board.title}: {request.tasks.name} on {request.platform.name}, {proof.title}"
     with output_directory(output) as folder:
@@ -176,7 +177,7 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
             running.detail = str(output / "report.md")
         text = summary.markdown(title, made.rows, made.total, prepared.get("estimate"), board, runs, steps.records,
                                 program, command, proof)
-        (folder / "report.md").write_text(text)
+        (folder / "report.md").write_text(text, encoding="utf-8", errors="surrogateescape")
         result = manifest(request, command, made, runs, steps.records, folder)
         (folder / "manifest.json").write_text(json.dumps(result, indent=2) + "\n")
     if as_json:

@@ -12,6 +12,7 @@ from derca_sim.model.board import Board
 from derca_sim.model.taskset import TaskSet, load_taskset
 
 from .. import nextpnr
+from ..caching import read_json
 from ..checkout import platform_file
 from ..generate import write_tables
 from ..output import CheckFailed
@@ -20,7 +21,7 @@ from ..synthesis import cached, synthesise
 from . import sources
 from .estimate import TOLERANCE
 
-#: Folder of kept results below `build/`.
+#: Part of what is kept.
 PART = "board"
 #: Files of the kept results.
 ANALYSIS, DESIGN, RUN = "analysis.json", "derca_board.il", "run.json"
@@ -74,7 +75,7 @@ def analyse(request: Request, progress: Progress) -> Path:
         write_tables(work, plan.compiled(), plan.proof)
 
     done = cached(PART, ["analyse", *request.software()], fill)
-    found = json.loads((done / ANALYSIS).read_text())
+    found = read_json(done / ANALYSIS)
     if found["proof"]["verdict"] != "proved":
         raise CheckFailed(f"{request.taskset} on {request.platform.name}: {found['proof']['verdict']}: "
                           f"{found['reason']}; "
@@ -115,7 +116,6 @@ def _run(request: Request, progress: Progress) -> dict:
     from derca_sim.compile.compiler import compile_points
     from derca_sim.report.metrics import measure
 
-    from ..rtl.build import BuildError
     from ..rtl.simulate import RtlError
     from ..system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
     platform, horizon = request.platform, request.tasks.horizon
@@ -125,7 +125,7 @@ def _run(request: Request, progress: Progress) -> dict:
         compiled = compile_points(replace(request.tasks, platform=watched), request.strategy, request.plan.points())
     try:
         result = run_rtl(compiled, horizon, progress=progress)
-    except (RtlError, BuildError) as e:
+    except RtlError as e:
         raise CheckFailed(*str(e).splitlines()) from e
     results = check_results(compiled, result.finishes)
     error, differences = compare_with_model(compiled, result.events, horizon)
@@ -165,7 +165,7 @@ def synthesise_board(request: Request, design: str, progress: Progress) -> Synth
         flat = pool.submit(nextpnr.netlist, design, target, BOARD_TOP, PART, progress, dense=True)
         apart = pool.submit(synthesise, design, target, BOARD_TOP, list(blocks))
         netlist, stat = flat.result(), apart.result()
-    total = weigh(flat_cells(json.loads((netlist.parent / "stat.json").read_text())), target)
+    total = weigh(flat_cells(read_json(netlist.parent / "stat.json")), target)
     check_fit(total, request.board)
     return Synthesised(netlist, total, summarise(stat, blocks, target, BOARD_TOP))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from derca_sim.model.board import Board
 
 from .. import checkout, nextpnr, toolchain
+from ..caching import check_room, read_text
 from ..output import CheckFailed
 from ..synthesis import cached
 from .flow import PART
@@ -119,10 +120,11 @@ def pack(run: Routed, board: Board, progress: Progress) -> Path:
                               capture_output=True, text=True)
         (work / nextpnr.CONFIG).unlink()
         if done.returncode or not (work / name).is_file():
+            check_room(work)
             told = (done.stderr or done.stdout).strip().splitlines()[-3:] or ["failed without a message"]
             raise CheckFailed(*(f"{packer.tool}: {line}" for line in told))
 
-    return cached(PART, ["pack", toolchain.version(packer.tool), *packer.before, config.read_text()], fill)
+    return cached(PART, ["pack", toolchain.version(packer.tool), *packer.before, read_text(config)], fill)
 
 
 def bitstream_name(board: Board) -> str:

@@ -1,15 +1,16 @@
 """What a build depends on, as text for cache keys and as hashes for the manifest."""
 
 import hashlib
-import tomllib
 from pathlib import Path
+
+from derca_sim.model.loading import read_toml
 
 from ..rtl.build import python_sources
 
 
 def taskset_files(path: Path) -> list[Path]:
     """A task set and the networks it names."""
-    networks = tomllib.loads(path.read_text()).get("network", [])
+    networks = read_toml(path).get("network", ())
     return [path, *(path.parent / n["file"] for n in networks if "file" in n)]
 
 

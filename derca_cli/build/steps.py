@@ -47,10 +47,19 @@ class Running:
         record.detail, record.seconds = self.detail, time.monotonic() - self._started
         made = [folder / _SECONDS for folder in self._folders if not (folder / _SECONDS).is_file()]
         for i, file in enumerate(made):
-            file.write_text(f"{0 if i else record.seconds:.1f}\n")
+            with contextlib.suppress(OSError):  # a folder of somebody else, who does not share it
+                file.write_text(f"{0 if i else record.seconds:.1f}\n", encoding="utf-8")
         if self._folders and not made:
             record.state = "cached"
-            record.seconds = sum(float((folder / _SECONDS).read_text()) for folder in self._folders)
+            record.seconds = sum(_seconds(folder / _SECONDS) for folder in self._folders)
+
+
+def _seconds(file: Path) -> float:
+    """What a file of seconds says; 0 where it is damaged, since nothing depends on it."""
+    try:
+        return float(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0.0
 
 
 class Steps:

@@ -1,5 +1,6 @@
 """`derca ip`: everything that Vivado needs to build the accelerator into a design, as files."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -8,16 +9,16 @@ import typer
 
 from derca_hw.ip import check_base
 from derca_sim.errors import InputError
-from derca_sim.model.board import board as board_named
 from derca_sim.planning import DEFAULT
 from derca_sim.proof import varying_memory
 
+from ..boards import vendor_board
 from ..checkout import platform_file
 from ..generate import NOTHING_TO_PROVE, write_register_files, write_tables
 from ..output import JsonOption, output_directory, print_json, show_table, step
 from ..planned import PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
 from ..report import load_platform
-from .boards import BOARDS
+from ..vendor_boards import BOARDS
 from .package import write_package
 
 
@@ -62,7 +63,7 @@ def ip(
 
         vivado -mode batch -source out/arty/build.tcl
     """
-    target = board_named(board, BOARDS)
+    target = vendor_board(board)
     system = load_platform(platform or platform_file(target))
     address = target.base if base is None else _number(base)
     try:
@@ -92,7 +93,7 @@ def ip(
     show_table(f"Written to {output}" + (f", {proof.title}" if proof else ""), ["file", "bytes"],
                [list(f) for f in files.items()],
                caption=f"{target.title}, platform {system.name}, configuration {system.config_hash:08x}; next: "
-                       f"vivado -mode batch -source {output / 'build.tcl'}")
+                       f"vivado -mode batch -source {shlex.quote(str(output / 'build.tcl'))}")
     if proof:
         show_proof(proof)
 

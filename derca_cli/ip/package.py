@@ -11,7 +11,7 @@ from derca_sim.model.registers import TaskReg, register_map, start_value
 from derca_sim.proof import Proof
 
 from ..checkout import checkout_file
-from .boards import VendorBoard
+from ..vendor_boards import VendorBoard
 from .component import HDL, OUT_OF_CONTEXT, Identity, component
 from .interfaces import Interface, interfaces_of, ports_of
 from .memory_map import BLOCK
@@ -39,7 +39,7 @@ def write_package(folder: Path, p: Platform, board: VendorBoard, base: int, proo
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     for name in ("build.tcl", "package_ip.tcl", *([] if board.processor else ["run.tcl"])):
         shutil.copyfile(SCRIPTS / name, folder / name)
     shutil.copyfile(SCRIPTS / board.design, folder / "design.tcl")

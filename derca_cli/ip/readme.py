@@ -5,7 +5,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map, start_value
 from derca_sim.proof import Proof, varying_memory
 
-from .boards import VendorBoard
+from ..vendor_boards import VendorBoard
 from .component import Identity
 from .interfaces import Interface
 

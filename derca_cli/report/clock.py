@@ -1,6 +1,5 @@
 """Clock rate of the whole system over several seeds of nextpnr, out of context, and what limits it."""
 
-import json
 from pathlib import Path
 
 from amaranth.hdl import ClockSignal, DomainRenamer, Module, ResetSignal
@@ -10,6 +9,7 @@ from derca_sim.errors import InputError
 
 from .. import fmax, nextpnr, toolchain
 from ..build.times import routing
+from ..caching import read_json
 from ..output import step
 from ..resources import BLOCKS, TOP_ROW, Target, flat_cells, weigh
 from .formats import Table
@@ -61,7 +61,7 @@ def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -
         design = fmax.wrapped_rtlil(InDomain(Derca(platform)), family=Family(target.family))
     with step(f"synthesising for {target.name}") as running:
         source = fmax.netlist(design, target.name, running.update)
-    luts = weigh(flat_cells(json.loads((source.parent / "stat.json").read_text())), target)["LUT"]
+    luts = weigh(flat_cells(read_json(source.parent / "stat.json")), target)["LUT"]
     result = {
         "platform": platform.name, "target": target.name,
         "tool": f"Yosys {toolchain.version('yosys')}, "

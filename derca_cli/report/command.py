@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from derca_sim.errors import InputError
-from derca_sim.model.board import BOARDS, Board, board
+from derca_sim.model.board import BOARDS, Board
+from derca_sim.model.taskset import load_platform
 
+from ..boards import open_board
 from ..checkout import platform_file
 from ..output import JsonOption, print_json
 from ..resources import TARGETS, Target
@@ -61,7 +63,7 @@ def report(
 
     The modules are kept apart during synthesis, so that every cell has an owner; the rows add up to the total exactly
     (checked). The flattened design, which may optimise across modules, is shown beside it. Warnings of Yosys about
-    latches, combinational loops or multiple drivers make the command fail. Results are cached in build/.
+    latches, combinational loops or multiple drivers make the command fail. Results are kept (derca cache).
 
     [bold]Examples[/bold]
 
@@ -78,10 +80,12 @@ def report(
         derca report --target ecp5 --platform sim/platforms/demo.toml --fmax --seeds 8 --run
     """
     _refuse_contradictions(reference, growth, fmax, run, detail, device, board_name)
+    if platform is not None:
+        load_platform(platform)  # a file that is absent or wrong is the first thing to say
     files = output or []
     for file in files:
         formats.check_suffix(file, (*formats.SUFFIXES, ".svg", ".png") if growth else formats.SUFFIXES)
-    facts = board(board_name) if board_name else None
+    facts = open_board(board_name) if board_name else None
     held = devices.of_board(facts) if facts else devices.device(device) if device else None
     chosen = _target(target, held)
     platform = platform or (facts and _platform_of(facts))

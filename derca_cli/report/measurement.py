@@ -1,5 +1,6 @@
 """Resources of a platform for a target, per module."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def measure(target: Target, platform_file: Path | None, device: Device | None = 
         "config_hash": f"{platform.config_hash:08x}",
         "target": target.name,
         "tool": f"Yosys {version}, {target.synthesis}",
-        "command": f"derca report --target {target.name}" + (f" --platform {platform_file}" if platform_file else ""),
+        "command": f"derca report --target {target.name}"
+                   + (f" --platform {shlex.quote(str(platform_file))}" if platform_file else ""),
         "caption": f"{target.caption}. Before place and route. Rows and total with the modules kept apart, "
                    '"total, flattened" with all dissolved',
         "rows": summarise(per_module, blocks, target),

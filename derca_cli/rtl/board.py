@@ -3,6 +3,7 @@
 import struct
 import subprocess
 
+from derca_sim.errors import MachineError
 from derca_sim.model.board import Board
 from derca_sim.model.link import BYTE_BITS
 from derca_sim.model.platform import Platform
@@ -73,14 +74,22 @@ class SimulatedLine:
         self.close()
 
     def _ask(self, request: bytes) -> None:
-        self._process.stdin.write(request)
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(request)
+            self._process.stdin.flush()
+        except BrokenPipeError as e:
+            raise self._ended() from e
 
     def _answer(self, size: int) -> bytes:
         data = self._process.stdout.read(size)
         if len(data) != size:
-            raise RuntimeError(f"the simulation of the board ended with exit code {self._process.wait()}")
+            raise self._ended()
         return data
+
+    def _ended(self) -> MachineError:
+        """The simulation is gone: killed, or out of memory."""
+        return MachineError(f"the simulation of the board ended with exit code {self._process.wait()}; was there "
+                            "enough memory?")
 
 
 def sdram_model() -> str:

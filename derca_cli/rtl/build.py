@@ -3,20 +3,23 @@
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from filelock import FileLock
-
+from derca_sim.errors import InputError, MachineError
 from derca_sim.model.platform import Platform
 
-from ..toolchain import build_directory, verilator_command, verilator_environment, verilator_version
+from ..caching import check_room, folder, kept, work_dir
+from ..toolchain import verilator_command, verilator_environment, verilator_version
+
+__all__ = ["BOARD", "PLACE", "RUN", "BuildError", "Harness", "build", "call", "digest", "generated", "make",
+           "python_sources", "verilog_for", "work_dir"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,28 @@ VERILATOR_FLAGS = (
     "--cc", "--exe", "--prefix", "Vderca", "-O3", "--x-assign", "fast", "--x-initial", "fast",
     "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style",
 )
-#: How far the C++ compiler optimises; 1 compiles twice as fast and simulates a little slower.
-MAKE_FLAGS = (f"OPT_FAST=-O{os.environ.get('DERCA_SIMULATION_O', '2')}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
+#: How far the C++ compiler optimises: the variable, what it may be and what it is by default. 1 compiles twice as fast
+#: and simulates a little slower.
+OPTIMISATION, LEVELS, LEVEL = "DERCA_SIMULATION_O", ("0", "1", "2", "3", "s", "g", "fast"), "2"
 
 
 
-class BuildError(Exception):
-    """Verilator or the C++ compiler refused the sources; the message ends with what it printed."""
+class BuildError(MachineError):
+    """Verilator or the C++ compiler refused the sources; the message has the reason and where all they printed is."""
+
+
+def make_flags() -> tuple[str, ...]:
+    """Options of make.
+
+    Raises
+    ------
+    InputError
+        If the environment asks for an optimisation that there is not.
+    """
+    level = os.environ.get(OPTIMISATION) or LEVEL
+    if level not in LEVELS:
+        raise InputError(f"{OPTIMISATION} = {level}: allowed are {', '.join(LEVELS)}; set it to one, or unset it")
+    return f"OPT_FAST=-O{level}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"
 
 
 def digest(*parts: bytes) -> str:
@@ -83,19 +101,13 @@ def verilog_for(platform: Platform, progress=None) -> str:
 def generated(generate: Callable[[], str], name: str, key: str, progress=None) -> str:
     """Verilog for simulation that `generate` gives, once per content of hardware sources and `key`."""
     sources = python_sources("derca_hw", "derca_sim.model", "derca_sim.events")
-    path = build_directory("verilog") / f"{digest(sources, key.encode(), version('amaranth').encode())}.v"
-    with FileLock(f"{path}.lock"):
-        if not path.exists():
-            if progress:
-                progress(f"generating Verilog of {name}")
-            _write(path, generate())
-    return path.read_text()
+    def fill(work: Path) -> None:
+        if progress:
+            progress(f"generating Verilog of {name}")
+        (work / "derca.v").write_text(generate(), encoding="utf-8")
 
-
-def _write(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as f:
-        f.write(text)
-    os.replace(f.name, path)
+    place = kept("verilog", digest(sources, key.encode(), version("amaranth").encode()), fill)
+    return (place / "derca.v").read_text(encoding="utf-8")
 
 
 def build(verilog: str, harness: Harness = RUN, *, trace: bool = False, progress=None) -> Path:
@@ -119,43 +131,27 @@ def build(verilog: str, harness: Harness = RUN, *, trace: bool = False, progress
     BuildError
         If a tool refuses the sources.
     """
-    command, env = verilator_command(), verilator_environment()
+    command, env, levels = verilator_command(), verilator_environment(), make_flags()
     flags = ("--top-module", harness.top, *VERILATOR_FLAGS, *(("--trace-vcd",) if trace else ()))
     sources = [(PLACE / name).read_bytes() for name in harness.sources]
     key = digest(
-        verilog.encode(), *sources, " ".join((*flags, *MAKE_FLAGS)).encode(), verilator_version().encode(),
+        verilog.encode(), *sources, " ".join((*flags, *levels)).encode(), verilator_version().encode(),
         sys.platform.encode(),
     )
-    place = build_directory("rtl") / key
-    binary = place / "harness"
-    with FileLock(f"{place}.lock"):
-        if binary.exists():
-            return binary
+
+    def fill(work: Path) -> None:
         if progress:
             progress("compiling the RTL simulation (once per design)")
-        with work_dir(place) as work:
-            for name, content in zip(harness.sources, sources, strict=True):
-                (work / name).write_bytes(content)
-            (work / "derca.v").write_text(verilog)
-            call([*command, *flags, "--Mdir", "obj", "-o", "harness", "derca.v", harness.sources[0], "-CFLAGS",
-                  "-I.."],
-                  work, env)
-            make(work / "obj", "Vderca.mk", flags, MAKE_FLAGS, env)
-            shutil.copy2(work / "obj" / "harness", work / "harness")
-            shutil.rmtree(work / "obj")
-    return binary
+        for name, content in zip(harness.sources, sources, strict=True):
+            (work / name).write_bytes(content)
+        (work / "derca.v").write_text(verilog, encoding="utf-8")
+        call([*command, *flags, "--Mdir", "obj", "-o", "harness", "derca.v", harness.sources[0], "-CFLAGS", "-I.."],
+             work, env)
+        make(work / "obj", "Vderca.mk", flags, levels, env)
+        shutil.copy2(work / "obj" / "harness", work / "harness")
+        shutil.rmtree(work / "obj")
 
-
-@contextlib.contextmanager
-def work_dir(place: Path):
-    """A directory beside `place` that becomes `place` when the block succeeds, and vanishes when it does not."""
-    work = Path(tempfile.mkdtemp(prefix="tmp-", dir=place.parent))
-    try:
-        yield work
-        shutil.rmtree(place, ignore_errors=True)
-        os.replace(work, place)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    return kept("rtl", key, fill, tools=True) / "harness"
 
 
 def call(command: list[str], cwd: Path, env: dict[str, str]) -> None:
@@ -166,27 +162,46 @@ def call(command: list[str], cwd: Path, env: dict[str, str]) -> None:
     BuildError
         With the end of what it printed, if it fails.
     """
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, errors="replace")
     if done.returncode:
-        tail = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
-        raise BuildError(f"{Path(command[0]).name} failed with exit code {done.returncode}:\n{tail}")
+        check_room(cwd)
+        printed = (done.stdout + done.stderr).splitlines()
+        reason = next((line for line in printed if _REASON.search(line)), printed[-1] if printed else "no message")
+        raise BuildError(f"{Path(command[0]).name} failed with exit code {done.returncode}: {reason.strip()}"
+                         f"{_log(command, printed)}")
 
 
-def make(obj: Path, makefile: str, flags: tuple[str, ...], make_flags: tuple[str, ...], env: dict[str, str]) -> None:
+#: What lines with a reason have in them.
+_REASON = re.compile(r"\b(error|fatal|cannot|not found|no such|no space|killed|unsupported)\b", re.IGNORECASE)
+
+
+def _log(command: list[str], printed: list[str]) -> str:
+    """Keep all that a tool printed, if that is possible; where, in words."""
+    with contextlib.suppress(OSError, MachineError):
+        file = folder("logs") / "failed-build.txt"
+        file.write_text("\n".join([" ".join(command), *printed, ""]), encoding="utf-8", errors="replace")
+        return f"; all it printed: {file}"
+    return ""
+
+
+def make(obj: Path, makefile: str, flags: tuple[str, ...], levels: tuple[str, ...], env: dict[str, str]) -> None:
     """Compile what Verilator wrote into a folder.
 
     Verilator's own library, which takes longest for a small design, is compiled once per options of both tools.
     """
-    key = digest(" ".join((*flags, *make_flags)).encode(), verilator_version().encode(), sys.platform.encode())
-    library = build_directory("verilator") / key
-    command = ["make", "-s", "-f", makefile, "-j2", *make_flags]
-    with FileLock(f"{library}.lock"):
-        if not library.exists():
-            call(command, obj, env)
-            with work_dir(library) as work:
-                for path in obj.glob("verilated*.o"):
-                    shutil.copy(path, work)
-            return
-    for path in library.glob("*.o"):
-        shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
-    call(command, obj, env)
+    key = digest(" ".join((*flags, *levels)).encode(), verilator_version().encode(), sys.platform.encode())
+    command = ["make", "-s", "-f", makefile, "-j2", *levels]
+    compiled = False
+
+    def fill(work: Path) -> None:
+        nonlocal compiled
+        call(command, obj, env)
+        compiled = True
+        for path in obj.glob("verilated*.o"):
+            shutil.copy(path, work)
+
+    library = kept("verilator", key, fill)
+    if not compiled:
+        for path in library.glob("*.o"):
+            shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
+        call(command, obj, env)

@@ -1,8 +1,9 @@
 // Runs the generated accelerator: clock, reset, AXI4 memory, AXI4-Lite host, triggers, event log.
 //
-// Usage: harness DIR. Reads DIR/script.txt (one command per line) and DIR/image.bin, writes DIR/events.bin,
-// DIR/finishes.bin, DIR/dumps.bin, DIR/memory.bin, DIR/registers.txt and DIR/stats.txt; with steps DIR/steps.bin.
-// Commands, numbers in decimal:
+// Usage: harness DIR [VCD]. Reads DIR/script.txt (one command per line) and DIR/image.bin, writes DIR/events.bin,
+// DIR/finishes.bin, DIR/dumps.bin, DIR/memory.bin, DIR/registers.txt and DIR/stats.txt, with steps DIR/steps.bin, and a
+// waveform into the file VCD.
+// Commands, a word and numbers in decimal; paths are arguments, because they may hold any character:
 //   memory BYTES | horizon CYCLES | drain CYCLES | read_latency N | write_latency N | jitter N | stall PERMILLE | seed N | random 0/1
 //   address HABIT | data HABIT | late N | phase N | exclusive 0/1   when the memory is ready, see axi_handshake.h
 //   finish KIND               the event kind that ends a job
@@ -15,12 +16,15 @@
 //                             (WHEN 0), or when no run has gone on for CYCLE cycles (1); or as 0 a reset of design and
 //                             memory (2). With steps the horizon ends nothing: `drain` cycles follow the last step.
 //   output TASK ADDRESS BYTES a range of the task's results: recorded at each FINISH, then filled with 0xA5
-//   vcd FILE FIRST LAST       waveform between two values of `now` (only when built with tracing)
-// Prints "cycle N" on stdout now and then. Exit code 0: ran to the horizon. 4: the design broke a rule; the reason is the last line of stderr.
+//   vcd FIRST LAST            waveform between two values of `now` (only when built with tracing)
+// Prints "cycle N" on stdout now and then. Exit code 0: ran to the horizon. 4: the design broke a rule. 5: this machine
+// did not bear the run: a file cannot be read or written, memory is short. The reason is the last line of stderr.
 //
 // One iteration of the loop is one clock cycle: inputs set, settle with the clock low, sample, rising edge.
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -78,26 +82,31 @@ struct Script {
     std::vector<Step> steps;
     std::map<unsigned, std::vector<Range>> outputs;
     std::pair<uint32_t, uint32_t> start{0, 0};
-    std::string vcd;
     uint64_t vcd_first = 0, vcd_last = 0;
 };
+
+// What the machine does not give.
+struct MachineError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+MachineError file_error(const std::string &what, const std::string &path) {
+    return MachineError(what + " " + path + (errno ? std::string(": ") + std::strerror(errno) : ""));
+}
 
 Script read_script(const std::string &path) {
     Script s;
     std::ifstream in(path);
-    if (!in) throw std::runtime_error("cannot read " + path);
+    if (!in) throw file_error("cannot read", path);
     std::string line;
     while (std::getline(in, line)) {
         std::istringstream words(line);
         std::string command;
         uint64_t a = 0, b = 0, c = 0, d = 0;
         if (!(words >> command)) continue;
-        if (command == "vcd") {
-            words >> s.vcd >> s.vcd_first >> s.vcd_last;
-            continue;
-        }
         words >> a >> b >> c >> d;
-        if (command == "horizon") s.horizon = a;
+        if (command == "vcd") s.vcd_first = a, s.vcd_last = b;
+        else if (command == "horizon") s.horizon = a;
         else if (command == "drain") s.drain = a;
         else if (command == "memory") s.memory = a;
         else if (command == "read_latency") s.timing.read_latency = a;
@@ -130,7 +139,7 @@ std::vector<uint8_t> read_image(const std::string &path, uint64_t size) {
     std::ifstream in(path, std::ios::binary);
     std::vector<uint8_t> bytes(size);
     in.read(reinterpret_cast<char *>(bytes.data()), std::streamsize(size));
-    if (in.bad() || !in.is_open()) throw std::runtime_error("cannot read " + path);
+    if (in.bad() || !in.is_open()) throw file_error("cannot read", path);
     return bytes;
 }
 
@@ -138,7 +147,8 @@ template <class T>
 void write_records(const std::string &path, const T *data, size_t count) {
     std::ofstream out(path, std::ios::binary);
     out.write(reinterpret_cast<const char *>(data), std::streamsize(count * sizeof(T)));
-    if (!out) throw std::runtime_error("cannot write " + path);
+    out.close();
+    if (!out) throw file_error("cannot write", path);
 }
 
 // One bit per task, or, where the design takes one trigger per cycle, the task, or nothing (the last argument chooses).
@@ -157,19 +167,38 @@ void trigger(Top &, uint64_t pulses, ...) {
     if (pulses) throw std::runtime_error("the design takes no triggers");
 }
 
+#if VM_TRACE
+// A waveform file that notes when it cannot be written; the library would end the process without a reason.
+class WaveFile : public VerilatedVcdFile {
+  public:
+    int failed = 0;  // errno
+
+    ssize_t write(const char *data, ssize_t size) override {
+        if (failed) return size;
+        errno = 0;
+        const ssize_t written = VerilatedVcdFile::write(data, size);
+        if (written >= 0 || errno == EAGAIN || errno == EINTR) return written;
+        failed = errno;
+        return size;
+    }
+};
+#endif
+
 class Simulation {
   public:
-    Simulation(std::string dir, Script script)
+    Simulation(std::string dir, std::string vcd, Script script)
         : dir_(std::move(dir)), script_(std::move(script)),
           memory_(read_image(dir_ + "/image.bin", script_.memory), script_.timing), top_(new Vderca{&context_}) {
 #if VM_TRACE
-        if (!script_.vcd.empty()) {
+        if (!vcd.empty()) {
             context_.traceEverOn(true);
-            vcd_.reset(new VerilatedVcdC);
+            vcd_.reset(new VerilatedVcdC(&wave_));
             top_->trace(vcd_.get(), 99);
-            vcd_->open(script_.vcd.c_str());
-            if (!vcd_->isOpen()) throw std::runtime_error("cannot write " + script_.vcd);
+            vcd_->open(vcd.c_str());
+            if (!vcd_->isOpen()) throw file_error("cannot write", "the waveform");
         }
+#else
+        if (!vcd.empty()) throw MachineError("this simulation was built without waveforms");
 #endif
     }
 
@@ -193,6 +222,7 @@ class Simulation {
         const uint64_t first = t_;
         for (; uint64_t(top_->now) < script_.horizon; cycle()) {
             if (t_ - first > script_.horizon + 64) throw std::runtime_error("`now` does not count cycles");
+            check_wave();
             if ((t_ - first) % kReport == kReport - 1) std::cout << "cycle " << t_ - first + 1 << std::endl;
         }
         seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
@@ -210,6 +240,7 @@ class Simulation {
 #if VM_TRACE
         if (vcd_) vcd_->close();
 #endif
+        check_wave();
         write_records(dir_ + "/events.bin", events_.data(), events_.size());
         write_records(dir_ + "/finishes.bin", finishes_.data(), finishes_.size());
         write_records(dir_ + "/dumps.bin", dumps_.data(), dumps_.size());
@@ -223,7 +254,9 @@ class Simulation {
               << "\nread_beats " << c.read_beats << "\nwrite_bursts " << c.write_bursts << "\nwrite_beats "
               << c.write_beats << "\nread_stalls " << c.read_stalls << "\nwrite_stalls " << c.write_stalls
               << "\nwithheld " << c.withheld << '\n';
-        if (!registers || !stats) throw std::runtime_error("cannot write the results");
+        registers.close();
+        stats.close();
+        if (!registers || !stats) throw file_error("cannot write", "the results");
     }
 
   private:
@@ -340,6 +373,12 @@ class Simulation {
         finishes_.push_back({event.cycle, event.task, last.first, uint32_t(run_)});
     }
 
+    void check_wave() const {
+#if VM_TRACE
+        if (wave_.failed) throw MachineError(std::string("cannot write the waveform: ") + std::strerror(wave_.failed));
+#endif
+    }
+
     void dump(int half) {
 #if VM_TRACE
         const uint64_t now = top_->now;
@@ -356,6 +395,7 @@ class Simulation {
     AxiLiteHost<Vderca> host_;
     std::unique_ptr<Vderca> top_;
 #if VM_TRACE
+    WaveFile wave_;
     std::unique_ptr<VerilatedVcdC> vcd_;
 #endif
     uint64_t t_ = 0, cycles_ = 0;
@@ -375,20 +415,28 @@ class Simulation {
 }  // namespace
 
 int main(int argc, char **argv) {
-    if (argc != 2) {
-        std::cerr << "usage: harness DIR\n";
+    if (argc != 2 && argc != 3) {
+        std::cerr << "usage: harness DIR [VCD]\n";
         return 2;
     }
     try {
         const std::string dir = argv[1];
-        Simulation simulation(dir, read_script(dir + "/script.txt"));
+        Simulation simulation(dir, argc == 3 ? argv[2] : "", read_script(dir + "/script.txt"));
         try {
             simulation.run();
+        } catch (const MachineError &) {
+            throw;
         } catch (const std::exception &) {
             simulation.write_results();  // what led to the error
             throw;
         }
         simulation.write_results();
+    } catch (const MachineError &error) {
+        std::cerr << error.what() << '\n';
+        return 5;
+    } catch (const std::bad_alloc &) {
+        std::cerr << "not enough memory for the simulated memory\n";
+        return 5;
     } catch (const std::exception &error) {
         std::cerr << error.what() << '\n';
         return 4;

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from derca_sim.csr import counters
+from derca_sim.errors import MachineError
 from derca_sim.events import Event, Kind, number_jobs
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Reg, identity, start_value
 from derca_sim.model.timing import longest_lap
 
+from ..caching import check_room
 from .build import build, verilog_for
 from .handshake import Handshake
 
@@ -23,6 +25,8 @@ EVENT_DTYPE = np.dtype([
 ])
 FINISH_DTYPE = np.dtype([("cycle", "<u4"), ("task", "<u4"), ("dump", "<u4"), ("run", "<u4")])
 STEP_DTYPE = np.dtype([("run", "<u4"), ("running", "<u4"), ("now", "<u4"), ("pad", "<u4")])
+#: Exit code of the harness when the design broke a rule.
+BROKE_A_RULE = 4
 
 
 def drain_cycles(p: Platform) -> int:
@@ -173,6 +177,8 @@ def simulate(
     ------
     RtlError
         If the design breaks an AXI rule, does not start or does not answer its host.
+    MachineError
+        If the simulation cannot be run to its end here: no room on the disk, not enough memory.
     """
     memory_size = platform.memory.size
     if len(image) > memory_size:
@@ -204,16 +210,17 @@ def simulate(
     lines += [f"step {int(step.when)} {step.cycle} {step.address} {step.value}" for step in steps]
     lines += [f"output {out.task} {out.address} {out.length}" for out in outputs]
     if vcd:
-        lines.append(f"vcd {Path(vcd[0]).resolve()} {vcd[1]} {vcd[2]}")
+        lines.append(f"vcd {vcd[1]} {vcd[2]}")
 
     if progress:
         progress(f"running {horizon} cycles of RTL")
     with tempfile.TemporaryDirectory(prefix="derca-rtl-") as name:
         place = Path(name)
-        (place / "script.txt").write_text("\n".join(lines) + "\n")
+        (place / "script.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
         (place / "image.bin").write_bytes(np.ascontiguousarray(image, dtype=np.uint8).tobytes())
         with (place / "errors.txt").open("w+") as errors:
-            run = subprocess.Popen([str(binary), str(place)], stdout=subprocess.PIPE, stderr=errors, text=True)
+            run = subprocess.Popen([str(binary), str(place), *([str(Path(vcd[0]).resolve())] if vcd else [])],
+                                   stdout=subprocess.PIPE, stderr=errors, text=True)
             try:
                 for line in run.stdout:
                     if progress:
@@ -225,9 +232,13 @@ def simulate(
                 code = run.wait()
                 run.stdout.close()
         if code:
-            lines = (place / "errors.txt").read_text().strip().splitlines()
-            raise RtlError(lines[-1] if lines else f"the simulation ended with exit code {code}",
-                           _events(place) if (place / "events.bin").exists() else ())
+            lines = (place / "errors.txt").read_text(errors="replace").strip().splitlines()
+            reason = lines[-1] if lines else f"the simulation ended with exit code {code}"
+            if code != BROKE_A_RULE:
+                check_room(place, "TMPDIR")
+                killed = " (killed; was there enough memory?)" if code == -9 else ""
+                raise MachineError(f"running the simulation: {reason}{killed}")
+            raise RtlError(reason, _events(place) if (place / "events.bin").exists() else ())
         return _read(place, outputs)
 
 

@@ -1,16 +1,17 @@
 """Verilog to a simulation binary that cocotb drives, cached by content. Needs cocotb, an extra of development."""
 
+import os
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from filelock import FileLock
-
 from derca_sim.errors import MissingToolError
 
-from ..toolchain import build_directory, verilator_command, verilator_environment, verilator_version
-from .build import call, digest, make, work_dir
+from .. import plain
+from ..caching import kept
+from ..toolchain import verilator_command, verilator_environment, verilator_version
+from .build import call, digest, make
 
 VERILATOR_FLAGS = (
     "--cc", "--exe", "--vpi", "--prefix", "Vtop", "--timescale", "1ns/1ps",
@@ -53,17 +54,26 @@ def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = Fa
         name, " ".join((*flags, *MAKE_FLAGS)).encode(), version("amaranth").encode(), version("cocotb").encode(),
         verilator_version().encode(),
     )
-    place = build_directory("cocotb") / key
-    with FileLock(f"{place}.lock"):
-        if (place / top).exists():
-            return place
+
+    def fill(work: Path) -> None:
         command, env = verilator_command(), verilator_environment()
-        main = config.share_dir / "lib" / "verilator" / "verilator.cpp"
-        link = f"-Wl,-rpath,{config.libs_dir} -L{config.libs_dir} -lcocotbvpi_verilator"
-        with work_dir(place) as work:
-            (work / "top.v").write_text(verilog())
-            call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
-            make(work / "obj", "Vtop.mk", flags, MAKE_FLAGS, env)
-            shutil.copy2(work / "obj" / top, work / top)
-            shutil.rmtree(work / "obj")
-    return place
+        main = plain.link(Path(config.share_dir)) / "lib" / "verilator" / "verilator.cpp"
+        libraries = plain.link(Path(config.libs_dir))
+        link = f"-L{libraries} -lcocotbvpi_verilator"
+        if libraries == Path(config.libs_dir):  # a link is gone when the simulation runs: `library_path`
+            link = f"-Wl,-rpath,{libraries} {link}"
+        (work / "top.v").write_text(verilog(), encoding="utf-8")
+        call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
+        make(work / "obj", "Vtop.mk", flags, MAKE_FLAGS, env)
+        shutil.copy2(work / "obj" / top, work / top)
+        shutil.rmtree(work / "obj")
+
+    return kept("cocotb", key, fill, tools=True)
+
+
+def library_path() -> dict[str, str]:
+    """What the environment of a simulation needs to find cocotb's libraries, wherever they are."""
+    import cocotb_tools.config as config
+
+    name = "LD_LIBRARY_PATH"
+    return {name: os.pathsep.join(filter(None, (str(config.libs_dir), os.environ.get(name))))}

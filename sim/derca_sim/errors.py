@@ -1,15 +1,26 @@
-"""The two ways a user's request can fail before it runs: bad input and a missing tool."""
+"""How a request can fail before its answer is known: bad input, a machine that does not bear it, a missing tool."""
 
 #: Process exit codes of every `derca` command.
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_MISSING_TOOL = 0, 1, 2, 3
+#: As the signals would have it: Ctrl-C, and a pipe that nobody reads any more.
+EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 130, 141
 
 
 class InputError(Exception):
     """Bad input: carries one line per problem (what, where, allowed, how to mend)."""
 
+    #: What stands before each line.
+    label = "bad input"
+
     def __init__(self, *problems: str):
         self.problems = list(problems)
         super().__init__("\n".join(self.problems))
+
+
+class MachineError(InputError):
+    """This machine does not give what the command needs: room on the disk, a permission, a compiler that works."""
+
+    label = "environment"
 
 
 class MissingToolError(Exception):

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 
+from .errors import InputError
+
 
 class Kind(IntEnum):
     """Event kinds, and the cycle each one carries."""
@@ -110,18 +112,34 @@ def number_jobs(events: Iterable[Event]) -> list[Event]:
 
 def write_log(path: Path, events: Iterable[Event]) -> None:
     """Write one JSON object per line."""
-    with open(path, "w") as f:
+    with open(path, "w", encoding="utf-8") as f:
         for e in events:
             f.write(json.dumps({**asdict(e), "kind": Kind(e.kind).name.lower()}) + "\n")
 
 
 def read_log(path: Path) -> list[Event]:
-    """Read what `write_log` wrote."""
-    out = []
-    with open(path) as f:
-        for line in f:
-            d = json.loads(line)
-            out.append(Event(**{**d, "kind": Kind[d["kind"].upper()]}))
+    """Read what `write_log` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or for a line that is no event.
+    """
+    out, number = [], 0
+    try:
+        with open(path, "rb") as f:
+            for line in f:
+                number += 1
+                d = json.loads(line)
+                event = Event(**{**d, "kind": Kind[d["kind"].upper()]})
+                if any(type(value) not in (int, Kind) for value in asdict(event).values()):
+                    raise TypeError("an event has whole numbers only")
+                out.append(event)
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read ({e.strerror}): give the path of an event log") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise InputError(f"{path}: line {number} is no event: allowed are JSON objects as derca run writes them") \
+            from None
     return out
 
 

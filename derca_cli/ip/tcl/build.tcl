@@ -9,7 +9,11 @@ set here [file dirname [file normalize [info script]]]
 source [file join $here settings.tcl]
 source [file join $here design.tcl]
 
-create_project derca [file join $here project] -part $facts(part) -force
+set project [file join $here project]
+if {[file exists $project] && ![file exists [file join $project derca.xpr]]} {
+    error "$project is not a project of this script; move it away, or run derca ip into another folder"
+}
+create_project derca $project -part $facts(part) -force
 if {$facts(board_part) ne ""} {
     # The newest description of the board that is installed; it holds the settings of the processor and of its memory.
     set found [lindex [lsort -dictionary [get_board_parts -quiet $facts(board_part)]] end]

@@ -78,16 +78,20 @@ def _read(log: Path, plan: str) -> dict[str, dict]:
     """Finished cells of a log; a last line that was cut off while it was written does not count."""
     if not log.exists():
         return {}
-    *lines, cut = log.read_text().split("\n")
-    if not lines:
+    try:
+        *lines, cut = log.read_bytes().decode("utf-8", "replace").split("\n")
+    except OSError as e:
+        raise InputError(f"log = {log}: cannot be read ({e.strerror}); choose another folder with -o") from e
+    begun = '{"plan": '
+    if not lines and (cut.startswith(begun) or begun.startswith(cut)):  # nothing yet, or cut off in its first line
         return {}
     try:
         head, *rows = [json.loads(line) for line in lines]
         if head.get("plan") == plan:
             if cut:
-                log.write_text("\n".join([*lines, ""]))
+                log.write_text("\n".join([*lines, ""]), encoding="utf-8")
             return {row["cell"]: row["result"] for row in rows}
-    except (ValueError, AttributeError, KeyError, TypeError):
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         pass
     raise InputError(f"log = {log}: holds results of another experiment or of another version of the software; "
                      "remove it or choose another folder with -o")

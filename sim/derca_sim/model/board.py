@@ -1,6 +1,9 @@
 """The boards that the open flow makes bitstreams for: facts about each. Pins stand in `constraints/`."""
 
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from ..errors import InputError
@@ -113,14 +116,23 @@ BOARDS: dict[str, Board] = {board.name: board for board in (
 )}
 
 
-def board(name: str, boards=BOARDS):
+def board(name: str, boards=BOARDS, elsewhere: Mapping[str, str] = MappingProxyType({})):
     """The one of `boards` that has this name.
+
+    Parameters
+    ----------
+    elsewhere
+        Names of other boards, and the command that takes them.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    if name not in boards:
-        raise InputError(f"--board = {name}: unknown board; allowed are {', '.join(boards)}")
-    return boards[name]
+    if name in boards:
+        return boards[name]
+    close = difflib.get_close_matches(name.lower(), [*boards, *elsewhere], 1)
+    hint = f"; did you mean {close[0]}?" if close and close[0] in boards else ""
+    if name in elsewhere:
+        hint = f"; {name} is a board of {elsewhere[name]}"
+    raise InputError(f"--board = {name}: unknown board; allowed are {', '.join(boards)}{hint}")

@@ -5,15 +5,59 @@ A line reads `FILE: KEY = VALUE: allowed are ALLOWED`. All problems of a file ar
 
 import difflib
 import json
+import os
+import re
+import stat
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from ..errors import InputError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+#: Largest TOML file, in bytes, and how deep its tables and lists may lie in each other.
+MAX_TOML, MAX_DEPTH = 16 << 20, 32
+#: What gives a file away that was given in place of a TOML file.
+_OTHER = {b"PK\x03\x04": "a ZIP or .npz file", b"\x93NUMPY": "a .npy file", b"\x89PNG": "a picture",
+          b"\x1f\x8b": "a compressed file", b"%PDF": "a PDF file", b"\x7fELF": "a program"}
+
+#: Files that were read as input, by device and inode: no result may replace them.
+_read_files: set[tuple[int, int]] = set()
+
+
+def forget_read_files() -> None:
+    """Begin a command anew: what earlier ones read may be written."""
+    _read_files.clear()
+
+
+def was_read(path: Path) -> bool:
+    """Whether a file was read as input since the command began."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return False
+    return (found.st_dev, found.st_ino) in _read_files
+
+
+def open_input(path: Path) -> BinaryIO:
+    """Open a file that a user names, noting that it is an input.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, names with a NUL included.
+    """
+    try:
+        file = open(path, "rb")
+    except ValueError as e:
+        raise OSError(22, f"no file can have this name: {e}", str(path)) from e
+    found = os.fstat(file.fileno())
+    if stat.S_ISREG(found.st_mode):
+        _read_files.add((found.st_dev, found.st_ino))
+    return file
 
 
 def problem(file: Path | str, key: str, value: Any, allowed: str) -> str:
@@ -31,6 +75,8 @@ def show(value: Any) -> str:
         text = "{ " + ", ".join(f"{k} = {show(v)}" for k, v in value.items()) + " }"
     elif isinstance(value, list | tuple):
         text = "[" + ", ".join(show(v) for v in value) + "]"
+    elif isinstance(value, int) and value.bit_length() > 256:
+        text = f"a whole number of {value.bit_length()} bits"
     else:
         text = str(value)
     return text if len(text) <= 80 else text[:77] + "..."
@@ -45,34 +91,55 @@ def read_toml(path: Path) -> dict[str, Any]:
         If the file cannot be read or is not TOML.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        return _freeze(tomllib.loads(text))
+        with open_input(path) as file:
+            data = file.read(MAX_TOML + 1)
+        text = data.decode("utf-8")
     except OSError as e:
         raise InputError(f"{path}: cannot be read ({e.strerror}): give the path of an existing TOML file") from None
     except UnicodeDecodeError as e:
-        raise InputError(f"{path}: byte {e.start} is not UTF-8: TOML files are UTF-8 text") from None
-    except tomllib.TOMLDecodeError as e:
-        raise InputError(f"{path}: not valid TOML: {e}") from None
+        kind = next((f", this is {name}" for magic, name in _OTHER.items() if data.startswith(magic)), "")
+        raise InputError(f"{path}: byte {e.start} is not UTF-8: TOML files are UTF-8 text{kind}") from None
+    if len(data) > MAX_TOML:
+        raise InputError(f"{path}: larger than {MAX_TOML >> 20} MB: allowed are TOML files up to that; keep weights in "
+                         ".npz files")
+    if text.startswith("\ufeff"):
+        raise InputError(f"{path}: begins with a byte-order mark, which TOML does not know: save it as UTF-8 "
+                         "without BOM")
+    try:
+        parsed = tomllib.loads(text)
+    except RecursionError:
+        raise InputError(_too_deep(path)) from None
+    except ValueError as e:  # TOMLDecodeError, and what Python says of whole numbers with thousands of digits
+        raise InputError(f"{path}: not valid TOML: {str(e).partition(';')[0]}") from None
+    if _depth(parsed) > MAX_DEPTH:
+        raise InputError(_too_deep(path))
+    return _freeze(parsed)
 
 
-def load_toml(path: Path, model: type[Model]) -> Model:
-    """Read and validate one TOML file.
-
-    Raises
-    ------
-    InputError
-        One line for every problem of the file.
-    """
-    return validate(read_toml(path), model, path)
+def _too_deep(path: Path) -> str:
+    return f"{path}: tables or lists lie more than {MAX_DEPTH} deep in each other: no key allows that; remove them"
 
 
-def validate(data: dict[str, Any], model: type[Model], file: Path | str, parts: dict[str, Path] | None = None) -> Model:
+def _depth(value: Any) -> int:
+    """How deep tables and lists lie in each other, found without recursion."""
+    depth, level = 0, [value]
+    while level := [v for v in level if isinstance(v, dict | list)]:
+        depth += 1
+        level = [inner for v in level for inner in (v.values() if isinstance(v, dict) else v)]
+        if depth > MAX_DEPTH:
+            break
+    return depth
+
+
+def validate(data: dict[str, Any], model: type[Model], file: Path | str, parts: dict[str, Path] | None = None,
+             words: dict[tuple, str] | None = None) -> Model:
     """Validate parsed TOML.
 
     Parameters
     ----------
     file : the file named in problems.
     parts : top-level keys whose table came from another file: that file is named instead.
+    words : what is allowed, in words, by key without indices, where the file says more than its schema.
 
     Raises
     ------
@@ -92,7 +159,8 @@ def validate(data: dict[str, Any], model: type[Model], file: Path | str, parts: 
                 where, hidden = parts[loc[0]], 1
             else:
                 hidden = 0
-            lines += [f"{where}: {text}" for text in _explain(error, schema, hidden)]
+            known = (words or {}).get(tuple(part for part in loc if isinstance(part, str)))
+            lines += [f"{where}: {text}" for text in _explain(error, schema, hidden, known)]
         raise InputError(*lines) from None
 
 
@@ -111,7 +179,7 @@ def _key(loc: tuple) -> str:
     return out
 
 
-def _explain(error: dict, schema: dict, hidden: int) -> list[str]:
+def _explain(error: dict, schema: dict, hidden: int, allowed: str | None) -> list[str]:
     """The lines for one pydantic error; `hidden` leading parts of the key belong to another file."""
     loc, value, kind = error["loc"], error["input"], error["type"]
     key = _key(loc[hidden:])
@@ -123,7 +191,12 @@ def _explain(error: dict, schema: dict, hidden: int) -> list[str]:
         close = difflib.get_close_matches(str(loc[-1]), known, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
         return [f"{key} = {show(value)}: unknown key: allowed are {', '.join(known)}{hint}"]
-    allowed = _describe(_walk(schema, loc), schema)
+    node = _walk(schema, loc)
+    allowed = allowed or _describe(node, schema)
+    if "pattern" in node and isinstance(value, str) and kind != "missing":
+        near = re.sub(r"[^A-Za-z0-9_-]", "_", value)[:40]
+        if re.match(node["pattern"], near):
+            allowed += f"; did you mean {near}?"
     if kind == "missing":
         return [f"{key} is missing: allowed are {allowed}; add it"]
     return [f"{key} = {show(value)}: allowed are {allowed}"]
@@ -163,7 +236,7 @@ def _describe(node: dict, schema: dict) -> str:
     if kind == "boolean":
         return "true or false"
     if kind == "string":
-        return f"text matching {node['pattern']}" if "pattern" in node else "text in quotes"
+        return node.get("description", f"text matching {node['pattern']}") if "pattern" in node else "text in quotes"
     if kind == "array":
         least = f", at least {node['minItems']}" if node.get("minItems") else ""
         return f"lists of {_describe(_resolve(node['items'], schema), schema)}{least}"

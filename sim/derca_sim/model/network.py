@@ -6,8 +6,8 @@ Format of a network file (`numpy.savez`, no pickles), for layers i = 0 .. L-1:
 
 - `weights_i` T [k, n]; `bias_i` int32 [n]; k of a layer is n of the one before
 - `multiplier` int64 [L], 0 .. 2^31-1; `shift` int64 [L], 1 .. 62; `zero_point` int64 [L], range of T; `relu` bool [L]
-- `metadata` JSON text; its key `test_set` names a file beside the network with `images` T [count, k] and
-  `labels` int64 [count]
+- `metadata` JSON text, may be absent; its key `test_set` names a file beside the network with `images` T [count, k]
+  and, for a classifier, `labels` int64 [count]. Without a test set the inputs are random, the same in every call.
 """
 
 import json
@@ -18,10 +18,18 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .loading import problem
+from .loading import open_input, problem
 
 #: Largest dimension of a layer.
 MAX_DIMENSION = 65535
+#: Most bytes that the arrays of a file may have together; no platform has half as much memory.
+MAX_BYTES = 2 << 30
+#: Formats that people have networks in, by the suffix or the beginning of a file.
+_FORMATS = {".onnx": "an ONNX model", ".tflite": "a TensorFlow Lite model", ".pt": "a PyTorch file",
+            ".pth": "a PyTorch file", ".h5": "an HDF5 file", ".keras": "a Keras model",
+            ".safetensors": "a safetensors file", ".npy": "a single array", ".toml": "a TOML file"}
+#: Seed of the inputs of a network without a test set.
+_INPUT_SEED = 1
 #: Allowed requantisation multipliers and shifts, inclusive.
 MULTIPLIER_RANGE, SHIFT_RANGE = (0, (1 << 31) - 1), (1, 62)
 
@@ -102,7 +110,7 @@ def save_network(path: Path, layers: list[Layer], metadata: dict) -> None:
 
 
 def load_network(path: Path, name: str, batch: int, first: int = 0, dtype: str = "int8") -> Network:
-    """Read a network file of `dtype` and the `batch` test images from `first` on.
+    """Read a network file of `dtype` and the `batch` test images from `first` on, or as many random inputs.
 
     Raises
     ------
@@ -155,7 +163,7 @@ def load_network(path: Path, name: str, batch: int, first: int = 0, dtype: str =
     metadata = _metadata(path, arrays, problems)
     if problems:
         raise InputError(*problems)
-    images, labels = _test_set(path, metadata, weights[0].shape[0], batch, first, dtype)
+    images, labels = _inputs(path, metadata, weights[0].shape[0], batch, first, dtype)
     layers = tuple(
         Layer(batch, *weights[i].shape, weights[i], biases[i], int(multiplier[i]), int(shift[i]), int(zero_point[i]),
               bool(relu[i]), i > 0)
@@ -165,40 +173,79 @@ def load_network(path: Path, name: str, batch: int, first: int = 0, dtype: str =
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file, however it is damaged.
+
+    Raises
+    ------
+    InputError
+        With what is wrong in one line.
+    """
     try:
-        with open(path, "rb") as file:  # numpy leaves a file it opened itself open when it is malformed
-            data = np.load(file, allow_pickle=False)
-            return {key: data[key] for key in data.files}
+        file = open_input(path)  # numpy leaves a file it opened itself open when it is malformed
     except OSError as e:
         why = e.strerror or e
         raise InputError(f"{path}: cannot be read ({why}): give the path of an existing .npz file") from None
-    except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as e:
-        raise InputError(f"{path}: not a well-formed .npz file ({e}): write it with numpy.savez") from None
+    with file:
+        try:
+            _check_size(file)
+            file.seek(0)
+            data = np.load(file, allow_pickle=False)
+            return {key: data[key] for key in data.files}
+        except (MemoryError, _TooLargeError) as e:
+            raise InputError(f"{path}: its arrays are larger than memory bears ({e}): allowed are {MAX_BYTES >> 30} "
+                             "GiB in all") from None
+        except Exception as e:  # zipfile, zlib, numpy and tokenize each raise their own on damaged bytes
+            kind = _FORMATS.get(Path(path).suffix.lower())
+            seems = f"by its name {kind}" if kind else " ".join(str(e).split())[:120] or type(e).__name__
+            raise InputError(f"{path}: not a well-formed .npz file ({seems}): networks and test sets are read from "
+                             ".npz files; write it with numpy.savez") from None
+
+
+class _TooLargeError(Exception):
+    """What a file promises does not fit memory."""
+
+
+def _check_size(file) -> None:
+    """Refuse archives whose contents are too large, before anything of them is unpacked."""
+    with zipfile.ZipFile(file) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > MAX_BYTES:
+        raise _TooLargeError(f"{size:,} bytes")
 
 
 def _metadata(path: Path, arrays: dict[str, np.ndarray], problems: list[str]) -> dict:
+    if "metadata" not in arrays:
+        return {}
     try:
         metadata = json.loads(str(arrays["metadata"]))
-        if isinstance(metadata, dict) and isinstance(metadata.get("test_set"), str):
+        if isinstance(metadata, dict) and isinstance(metadata.get("test_set", ""), str):
             return metadata
-    except (KeyError, ValueError):
+    except (ValueError, RecursionError):
         pass
-    problems.append(f"{path}: metadata is missing or malformed: allowed are JSON objects with the text key test_set")
+    problems.append(f"{path}: metadata is malformed: allowed are JSON objects; a key test_set in them is text, the "
+                    "name of a file beside the network")
     return {}
 
 
-def _test_set(path: Path, metadata: dict, k: int, batch: int, first: int,
-              dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """Rows first .. first+batch-1 of the test set a network names."""
+def _inputs(path: Path, metadata: dict, k: int, batch: int, first: int,
+            dtype: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows first .. first+batch-1 of the test set a network names, with their labels; random ones without a set."""
+    if "test_set" not in metadata:
+        if first:
+            raise InputError(problem(path, "first", first, "0 in a network without a test set"))
+        limits = np.iinfo(dtype)
+        rng = np.random.default_rng(_INPUT_SEED)
+        return rng.integers(limits.min, limits.max, (batch, k), dtype, endpoint=True), None
     file = Path(path).parent / metadata["test_set"]
     arrays = _read_npz(file)
     images, labels = arrays.get("images"), arrays.get("labels")
     if images is None or images.dtype != dtype or images.ndim != 2 or images.shape[1] != k:
         shape = None if images is None else f"{images.dtype} {list(images.shape)}"
         raise InputError(problem(file, "images", shape, f"{dtype} arrays of shape [count, {k}], the inputs of {path}"))
-    if labels is None or labels.dtype != np.int64 or labels.shape != images.shape[:1]:
-        shape = None if labels is None else f"{labels.dtype} {list(labels.shape)}"
-        raise InputError(problem(file, "labels", shape, f"int64 arrays of shape [{len(images)}]"))
+    if labels is not None and (labels.dtype != np.int64 or labels.shape != images.shape[:1]):
+        raise InputError(problem(file, "labels", f"{labels.dtype} {list(labels.shape)}",
+                                 f"int64 arrays of shape [{len(images)}], or none where there are no classes"))
     if first + batch > len(images):
         raise InputError(problem(file, "first + batch", first + batch, f"at most {len(images)}, the images of the set"))
-    return images[first : first + batch].copy(), labels[first : first + batch].copy()
+    rows = slice(first, first + batch)
+    return images[rows].copy(), None if labels is None else labels[rows].copy()

@@ -15,6 +15,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+#: How platforms, networks and tasks are named: in files, tables and the hardware's documents.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$",
+                            description="names of at most 41 letters, digits, - and _, the first a letter")]
 #: What orders jobs: absolute deadline, relative deadline, release, absolute deadline minus remaining work.
 Policy = Literal["edf", "deadline_monotonic", "fifo", "least_slack"]
 #: What a release does while the task's previous job lives.
@@ -165,7 +168,7 @@ class Platform(Section):
     `preemption`: after any slice, or only between layers, which leaves out what keeps and restores partial sums.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$")] = "derca"
+    name: Name = "derca"
     clock_mhz: Annotated[float, Field(gt=0, le=2000)] = 50.0
     pipeline: Literal["decoupled", "lockstep"] = "decoupled"
     preemption: Literal["slice", "layer"] = "slice"

@@ -13,9 +13,9 @@ import numpy as np
 from pydantic import Field
 
 from ..errors import InputError
-from .loading import load_toml, problem, read_toml, show, validate
+from .loading import problem, read_toml, show, validate
 from .network import MAX_DIMENSION, Network, load_network, random_network
-from .platform import Overrun, Platform, Section
+from .platform import Name, Overrun, Platform, Section
 from .timing import longest_lap
 
 #: Longest default horizon in cycles.
@@ -23,7 +23,6 @@ MAX_DEFAULT_HORIZON = 2_000_000
 #: Most a cycle count in a file may be; registers and counters have 32 bits.
 MAX_CYCLES = (1 << 31) - 1
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$")]
 Dimension = Annotated[int, Field(ge=1, le=MAX_DIMENSION)]
 Cycle = Annotated[int, Field(ge=0, le=MAX_CYCLES)]
 Duration = Annotated[int, Field(ge=1, le=MAX_CYCLES)]
@@ -123,7 +122,26 @@ def load_platform(path: Path) -> Platform:
     InputError
         One line for every problem of the file.
     """
-    return load_toml(path, Platform)
+    return validate(_platform_table(path), Platform, path)
+
+
+def _platform_table(path: Path) -> dict:
+    """What a platform file holds.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is something else.
+    """
+    data = read_toml(path)
+    if "task" in data and "network" in data:
+        named = data.get("platform")
+        more = f", which names {show(named)}" if isinstance(named, str) else ""
+        raise InputError(f"{path}: is a task set{more}; give a platform, such as sim/platforms/demo.toml")
+    if len(data) > 2 and not set(data) & set(Platform.model_fields):
+        raise InputError(f"{path}: is no platform: none of its keys is known; allowed are "
+                         f"{', '.join(sorted(Platform.model_fields))}; see sim/platforms/demo.toml")
+    return data
 
 
 def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
@@ -141,17 +159,22 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
     """
     path = Path(path)
     data, parts, problems = read_toml(path), {}, []
+    if not {"task", "network"} & set(data):
+        what = "is no task set: it has no [[task]] and no [[network]]"
+        if set(data) & (set(Platform.model_fields) - {"name"}):
+            what = 'is a platform, no task set; a task set names it with platform = "FILE"'
+        raise InputError(f"{path}: {what}; see sim/tasksets/demo.toml")
     if platform is not None:
         data["platform"] = str(platform.resolve())
     if isinstance(data.get("platform"), str):
         parts["platform"] = path.parent / data["platform"]
         try:
-            data["platform"] = read_toml(parts["platform"])
+            data["platform"] = _platform_table(parts["platform"])
         except InputError as e:
             problems += [f"{path}: platform = {show(data['platform'])}: {line}" for line in e.problems]
             data["platform"] = {}
     try:
-        section = validate(data, TaskSetSection, path, parts)
+        section = validate(data, TaskSetSection, path, parts, _words(data))
     except InputError as e:
         raise InputError(*problems, *e.problems) from None
     problems += _task_problems(section, path) + _network_problems(section, path)
@@ -170,6 +193,14 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
         for i, t in enumerate(section.task)
     )
     return TaskSet(section.name, path, section.platform, section.horizon or _default_horizon(tasks), tasks)
+
+
+def _words(data: dict) -> dict[tuple, str]:
+    """What the file itself allows, for problems found before it is understood."""
+    networks = data.get("network")
+    names = [n["name"] for n in networks if isinstance(n, dict) and isinstance(n.get("name"), str)] \
+        if isinstance(networks, tuple) else []
+    return {("task", "network"): f"the networks of the file: {', '.join(names)}"} if names else {}
 
 
 def _default_horizon(tasks: tuple[Task, ...]) -> int:
