@@ -18,24 +18,43 @@ _NUMBER = 5
 PROMPT = 4
 
 
-def memory_proof(component, p) -> StreamProof:
-    """The memory interface: its streams, AXI4 bursts, and what its channels may wait for.
+#: What can be proved of the memory interface by itself, and which streams it is about.
+PARTS = {
+    "streams": None,
+    "writes": ("write_request", "write_beat", "aw", "w", "b"),
+    "WLAST": ("write_request", "write_beat", "aw", "w", "b"),
+    "reads": ("read_request", "ar", "r"),
+}
+
+
+def memory_proof(component, p, *parts: str) -> StreamProof:
+    """The memory interface: its streams, AXI4 bursts, and what its channels may wait for; or some `PARTS` of that.
 
     Bursts stay within 4 KiB and `burst_beats`; WLAST stands where AWLEN says; nothing is valid in the first cycle.
     """
-    proof = StreamProof(component)
+    parts = parts or tuple(PARTS)
+    whole = "streams" in parts
+    feeds = None if whole else {stream for part in parts for stream in PARTS[part]}
+    proof = StreamProof(component, feeds, None if whole else ())
     shift = p.beat_bytes.bit_length() - 1
     for request in ("read_request", "write_request"):
         port = getattr(component, request)
         proof.given(implies(port.valid, (port.p.beats != 0) & (port.p.address[:shift] == 0)))
-    for channel in ("ar", "aw"):
-        port = getattr(component, channel)
-        stays_in_page(proof, f"{channel}: no burst crosses 4 KiB", port.valid, port.p.addr, port.p.len, p.beat_bytes)
-        proof.always(f"{channel}: no burst exceeds burst_beats", implies(port.valid, port.p.len < p.bus.burst_beats))
-    _writes(proof, component, p)
-    _reads(proof, component, p)
-    later = proof.before(Const(1))
-    proof.always("nothing is valid in the first cycle", later | ~_valids(component))
+    if whole:
+        for channel in ("ar", "aw"):
+            port = getattr(component, channel)
+            stays_in_page(proof, f"{channel}: no burst crosses 4 KiB", port.valid, port.p.addr, port.p.len,
+                          p.beat_bytes)
+            proof.always(f"{channel}: no burst exceeds burst_beats",
+                         implies(port.valid, port.p.len < p.bus.burst_beats))
+        later = proof.before(Const(1))
+        proof.always("nothing is valid in the first cycle", later | ~_valids(component))
+    if "writes" in parts:
+        _writes(proof, component, p)
+    if "WLAST" in parts:
+        _last(proof, component)
+    if "reads" in parts:
+        _reads(proof, component, p)
     return proof
 
 
@@ -58,12 +77,7 @@ def _prompt(proof: Properties, name: str, owed, longest: int = PROMPT) -> None:
 def _writes(proof: Properties, dut, p) -> None:
     """AW, W and B."""
     m, aw, w, b, beat, request = proof.m, dut.aw, dut.w, dut.b, dut.write_beat, dut.write_request
-    addresses = Signal(_NUMBER, name="addresses")  # bursts whose AW was taken
-    bursts = Signal(_NUMBER, name="bursts")  # bursts whose last beat was taken
-    m.d.sync += [
-        addresses.eq(addresses + _happens(aw)),
-        bursts.eq(bursts + (_happens(w) & w.p.last)),
-    ]
+    addresses, bursts = _counted(proof, dut)
     even, ahead = Signal(name="even"), Signal(name="ahead")
     m.d.comb += [even.eq(bursts == addresses), ahead.eq(bursts == (addresses + 1)[:_NUMBER])]
     # No command begins without `room`.
@@ -83,8 +97,26 @@ def _writes(proof: Properties, dut, p) -> None:
     owed = answered != addresses
     m.d.sync += answered.eq(answered + (_happens(b) & (dut.b_id == dut.id) & owed))
     _prompt(proof, "b: taken whatever AWREADY and WREADY are", b.valid & ~b.ready & owed, store_commands(p))
+    proof.always("b: with another ID, completes nothing",
+                 implies(_happens(b) & (dut.b_id != dut.id), dut.stray))
+    proof.sometimes("w: all of a burst is taken before its address", aw.valid & ahead)
+    proof.sometimes("w: a beat is taken together with its address", _happens(aw) & _happens(w) & even)
 
-    # WLAST, of one burst that may be any.
+
+def _counted(proof: Properties, dut) -> tuple[Signal, Signal]:
+    """Bursts whose AW was taken, and those whose last beat was."""
+    addresses, bursts = Signal(_NUMBER, name="addresses"), Signal(_NUMBER, name="bursts")
+    proof.m.d.sync += [
+        addresses.eq(addresses + _happens(dut.aw)),
+        bursts.eq(bursts + (_happens(dut.w) & dut.w.p.last)),
+    ]
+    return addresses, bursts
+
+
+def _last(proof: Properties, dut) -> None:
+    """WLAST, of one burst that may be any."""
+    m, aw, w = proof.m, dut.aw, dut.w
+    addresses, bursts = _counted(proof, dut)
     chosen = proof.free("chosen_burst", _NUMBER)
     proof.given((chosen == proof.before(chosen)) | ~proof.before(Const(1)))
     kept, length = Signal(8, name="kept_length"), Signal(8, name="length")
@@ -96,10 +128,6 @@ def _writes(proof: Properties, dut, p) -> None:
     m.d.comb += length.eq(Mux(addresses == chosen, aw.p.len, kept))
     proof.always("w: WLAST stands where AWLEN says",
                  implies(w.valid & (bursts == chosen), w.p.last == (sent == length)))
-    proof.always("b: with another ID, completes nothing",
-                 implies(_happens(b) & (dut.b_id != dut.id), dut.stray))
-    proof.sometimes("w: all of a burst is taken before its address", aw.valid & ahead)
-    proof.sometimes("w: a beat is taken together with its address", _happens(aw) & _happens(w) & even)
 
 
 def _reads(proof: Properties, dut, p) -> None:

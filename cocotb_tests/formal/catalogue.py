@@ -25,7 +25,8 @@ from .streams import release_proof, splitter_proof
 #: The platform of the interfaces' proofs.
 INTERFACES = platform(tables={"regions": 4}, scheduler={"tasks": 2, "time_width": 16})
 #: That of the memory interface's: as small as it can be with several bursts and commands in work.
-MEMORY = platform(bus={"outstanding": 2, "burst_beats": 4}, tables={"regions": 4},
+MEMORY = platform(bus={"outstanding": 2, "burst_beats": 4, "address_width": 16, "data_width": 32},
+                  memory={"size": 1 << 16}, tables={"regions": 4, "shadow": False}, store={"requant_lanes": 1},
                   scheduler={"tasks": 2, "time_width": 16})
 #: What the sources of events send to the host interface.
 KINDS = ((Kind.FINISH,), (Kind.RELEASE,))
@@ -68,8 +69,8 @@ class Proof:
         return answer
 
 
-def _memory():
-    return memory_proof(MemoryInterface(MEMORY), MEMORY)
+def _memory(*parts):
+    return memory_proof(MemoryInterface(MEMORY), MEMORY, *parts)
 
 
 def _bug(bug):
@@ -147,27 +148,15 @@ def _proofs():
     yield Proof(
         "bursts", "4 KiB, stable", "-", "-", "induction", 2, lambda: splitter_proof(BurstSplitter(p), p), quick=True
     )
-    yield Proof(
-        "memory interface", "AXI4, streams", "-", "-", "bounded", 14, _memory
-    )
-    yield Proof(
-        "memory interface, short",
-        "AXI4, streams",
-        "-",
-        "-",
-        "bounded",
-        8,
-        _memory,
-        quick=True,
-    )
+    for part, depth in (("streams", 20), ("reads", 20), ("writes", 12), ("WLAST", 11)):
+        yield Proof(f"memory interface, {part}", "AXI4", "-", "-", "bounded", depth, partial(_memory, part))
+    yield Proof("memory interface, short", "AXI4", "-", "-", "bounded", 8, _memory, quick=True)
     for what, properties, method, depth in (("reset", "nothing valid", "induction", 1),
                                             ("reset covers", "reached", "covers", 6)):
         yield Proof(f"memory interface, {what}", properties, "-", "-", method, depth,
                     lambda: reset_proof(MemoryInterface(MEMORY)), quick=True)
     yield Proof("parallel release", "streams", 2, 16, "bounded", 10, lambda: release_proof(ParallelRelease(p), 2))
-    yield Proof(
-        "memory interface covers", "reached", "-", "-", "covers", 12, _memory
-    )
+    yield Proof("memory interface covers", "reached", "-", "-", "covers", 12, _memory)
 
 
 #: Every proof by name.

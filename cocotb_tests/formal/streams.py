@@ -1,5 +1,7 @@
 """The rules of streams and of AXI, stated once over whatever ports have them."""
 
+from collections.abc import Container
+
 from amaranth.hdl import Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In
@@ -28,12 +30,18 @@ def stays_in_page(proof: Properties, name: str, valid, address, length, beat_byt
 class StreamProof(Properties):
     """Every stream of a component keeps its word, if those that feed it do; all other inputs are free.
 
+    Parameters
+    ----------
+    component
+    feeds, keeps
+        The streams of which that is assumed, and those of which it is asserted; by default all.
+
     Attributes
     ----------
     dut : the component
     """
 
-    def __init__(self, component):
+    def __init__(self, component, feeds: Container[str] | None = None, keeps: Container[str] | None = None):
         super().__init__()
         self.dut = component
         self.m.submodules.dut = component
@@ -51,10 +59,13 @@ class StreamProof(Properties):
             if member.flow == In:
                 self.drive(f"{path}_valid", port.valid)
                 self.drive(f"{path}_payload", port.payload)
-                keeps_its_word(self, path, port.valid, ready, port.payload, given=True)
+                if feeds is None or path in feeds:
+                    keeps_its_word(self, path, port.valid, ready, port.payload, given=True)
             else:
                 if not member.signature.always_ready:
                     self.drive(f"{path}_ready", port.ready)
+                if keeps is not None and path not in keeps:
+                    continue
                 keeps_its_word(self, f"{path}: valid holds, payload is stable", port.valid, ready, port.payload)
                 self.sometimes(f"{path}: is taken", port.valid & ready)
                 if not member.signature.always_ready:

@@ -98,6 +98,8 @@ statements may be ignored.
   {event}; all others are 0. Left unconnected it is always ready, and events are
   dropped without harm.
 - {triggers} jobs of sporadic tasks; unconnected it is 0, and the register TRIGGER still does.
+- `m_axi` has one ID, which answers must return. Reset the memory together with the accelerator, or wait until STATUS
+  says `quiet`: a burst of data that a reset cuts short goes on with what is written next.
 - `running` is high while time passes, `now` counts its cycles; `missed` is high from a missed deadline until the next
   start, `faulty` while a fault stands in FAULTS.
 """
