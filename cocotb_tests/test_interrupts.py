@@ -55,7 +55,9 @@ def test_edge_case(name):
 
     async def bench(ctx):
         for step, (inputs, *expected) in enumerate(CASES[name]):
-            for port in ("happens", "write_enable", "clear", "value"):
+            for source in Interrupt:
+                ctx.set(getattr(dut, source.name.lower()), inputs.get("happens", 0) >> source & 1)
+            for port in ("write_enable", "clear", "value"):
                 ctx.set(getattr(dut, port), inputs.get(port, 0))
             await ctx.tick()
             found = [ctx.get(port) for port in (dut.pending, dut.enable, dut.irq)]

@@ -366,7 +366,7 @@ class HostInterface(wiring.Component):
         strobes = {source: happens(sources, self._kinds, kinds) for source, kinds in KINDS.items()}
         strobes |= {Interrupt.FAULT: fault, Interrupt.COMMIT: self.committed}
         m.d.comb += [
-            interrupts.happens.eq(Cat(strobes[source] for source in interrupt_sources(self._p))),
+            *(getattr(interrupts, source.name.lower()).eq(strobes[source]) for source in interrupt_sources(self._p)),
             interrupts.write_enable.eq(written["IRQ_ENABLE"]),
             interrupts.clear.eq(written["IRQ_PENDING"]),
             interrupts.value.eq(lite.write_data),

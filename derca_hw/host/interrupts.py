@@ -30,8 +30,8 @@ class Interrupts(wiring.Component):
 
     Attributes
     ----------
-    happens : In
-        A bit per source of `registers.interrupt_sources`: it happens in this cycle.
+    miss, fault, finish, commit : In(1)
+        It happens in this cycle; as many of them as `registers.interrupt_sources` has.
     write_enable, clear : In(1)
         `value` is written to IRQ_ENABLE; its ones are cleared in IRQ_PENDING.
     value : In
@@ -41,9 +41,10 @@ class Interrupts(wiring.Component):
     """
 
     def __init__(self, p: Platform):
-        width = len(interrupt_sources(p))
+        self._sources = [source.name.lower() for source in interrupt_sources(p)]
+        width = len(self._sources)
         super().__init__({
-            "happens": In(width),
+            **dict.fromkeys(self._sources, In(1)),
             "write_enable": In(1),
             "clear": In(1),
             "value": In(width),
@@ -56,6 +57,7 @@ class Interrupts(wiring.Component):
         m = Module()
         with m.If(self.write_enable):
             m.d.sync += self.enable.eq(self.value)
-        m.d.sync += self.pending.eq(self.pending & ~Mux(self.clear, self.value, 0) | self.happens)
+        happens = Cat(getattr(self, source) for source in self._sources)
+        m.d.sync += self.pending.eq(self.pending & ~Mux(self.clear, self.value, 0) | happens)
         m.d.comb += self.irq.eq((self.pending & self.enable).any())
         return m
