@@ -6,7 +6,7 @@ import typer
 
 from derca_sim.model.taskset import TaskSet
 
-from .output import CheckFailed, stdout, step
+from .output import CheckFailed, say, step
 
 StrategyOption = Annotated[str, typer.Option(
     help="Preemption: np (none), lw (between layers), ir, ip, park (inside layers: recompute, persist or park), if "
@@ -41,4 +41,4 @@ def plan(tasks: TaskSet, strategy: str, placed: bool = True, every: int | None =
 def show_proof(proof) -> None:
     """Print the lines of a proof."""
     for name, text in proof.lines():
-        stdout().print(f"{name:<10} {text}", markup=False, highlight=False, soft_wrap=True)
+        say(name, text)
