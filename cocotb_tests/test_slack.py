@@ -28,6 +28,8 @@ from derca_sim.timing.interface import system as system_of
 
 SETS = Path(__file__).resolve().parent.parent / "sim" / "tasksets"
 DEMO, SMALL = SETS / "demo.toml", SETS / "hx8k.toml"
+#: What a reported slack may be short of the true one, as a share: the test gives up before the utilisation reaches 1.
+SHORT = Fraction(1, 200)
 WAYS = [(strategy, placed) for strategy in KINDS if strategy != "joint" for placed in (True, False)]
 
 
@@ -60,14 +62,17 @@ def least(system: System, verdict) -> Fraction:
 def check_default_is_best(system: System, name: str) -> bool:
     """`joint` leaves at least the slack of every other strategy; whether it is proved."""
     joint = analyse(system, "joint")
-    own = least(system, joint) if joint.schedulable else None
+    own = least_relative_slack(system, joint)
     if own is not None:
-        assert least_relative_slack(system, joint) == own, f"{name}: the slack of the verdict is not that of its points"
+        true = least(system, joint)
+        assert true * (1 - SHORT) <= own <= true, f"{name}: the slack of the verdict is not that of its points"
     for strategy, placed in WAYS:
         other = analyse(system, strategy, placed)
         if other.schedulable:
-            assert own is not None, f"{name}: {strategy} is proved and joint is not"
-            assert own >= least(system, other), f"{name}: {strategy}, {'placed' if placed else 'all'} leaves more"
+            way = f"{name}: {strategy}, {'placed' if placed else 'all points'}"
+            assert own is not None, f"{way} is proved and joint is not"
+            assert own >= least_relative_slack(system, other), f"{way} leaves more"
+            assert own >= least(system, other) * (1 - SHORT), f"{way} leaves more"
     return joint.schedulable
 
 

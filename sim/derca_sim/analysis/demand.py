@@ -178,11 +178,11 @@ class Demand:
             return longest  # from there on demand <= U t <= t, and nothing blocks
         bound = longest + math.lcm(*(task.period for task in self.tasks))
         if self.overloaded() < 0:
-            analytic = int(self._constant() / (1 - self.utilisation())) + 1
+            analytic = int(self.constant() / (1 - self.utilisation())) + 1
             bound = min(bound, max(longest, analytic))
         return bound
 
-    def _constant(self) -> Fraction:
+    def constant(self) -> Fraction:
         """demand(t) is at most t * utilisation() + this, from every deadline on."""
         return sum(
             (Fraction((t.period - t.deadline) * t.cost, t.period) for t in self.tasks), self.overheads.offset())
@@ -246,5 +246,5 @@ class Demand:
     def _least_slack(self) -> int:
         """A lower bound of t - demand(t) at every deadline."""
         spare = 1 - self.utilisation()
-        bound = spare * (self.tasks[0].deadline if spare > 0 else self.tasks[-1].deadline) - self._constant()
+        bound = spare * (self.tasks[0].deadline if spare > 0 else self.tasks[-1].deadline) - self.constant()
         return math.floor(bound)

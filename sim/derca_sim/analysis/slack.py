@@ -11,8 +11,8 @@ from fractions import Fraction
 from .budget import UNLIMITED_STEPS, Budget
 from .demand import Charged, Demand, Overheads
 
-#: Deadlines that one test looks at; where more would be needed, the utilisation is too near 1 and less is tried.
-TEST_STEPS = 300
+#: Deadlines that a test looks at before less is tried, and those that it then may need.
+TEST_STEPS, SAFE_STEPS = 300, 1000
 #: Tests for the slack of one task.
 ROUNDS = 60
 
@@ -22,7 +22,8 @@ def slack(charged: Sequence[Charged], overheads: Overheads, index: int, enough: 
     """Cycles by which jobs of task `index` could be longer, for charges that pass the test.
 
     Every deadline allows its own most; a test at the most found so far either passes or names a deadline that allows
-    less. Ends early with a value up to `enough`. Never too large; too small only where a test gives up.
+    less. Ends early with a value up to `enough`. Never too large; too small only where the last cycles would take the
+    utilisation so near to 1 that the test had to look at more than `SAFE_STEPS` deadlines.
     """
     base, own = Demand(charged, overheads, budget), charged[index]
 
@@ -31,15 +32,32 @@ def slack(charged: Sequence[Charged], overheads: Overheads, index: int, enough: 
 
     value = int((1 - base.utilisation()) * own.period)
     value = min(value, *(most(t.deadline) for t in charged if t.deadline >= own.deadline))
+    steps = TEST_STEPS
     for _ in range(ROUNDS):
         if value <= max(0, enough):
             return max(0, value)
         longer = replace(own, cost=own.cost + value)
-        answer = Demand([*charged[:index], longer, *charged[index + 1:]], overheads, budget).test(TEST_STEPS)
+        answer = Demand([*charged[:index], longer, *charged[index + 1:]], overheads, budget).test(steps)
         if answer.passed:
             return value
-        value = value - 1 - value // 8 if answer.passed is None else most(answer.witness.time)
+        if answer.passed is not None:
+            value = most(answer.witness.time)
+        elif steps == TEST_STEPS:
+            steps = SAFE_STEPS + len(charged)
+            value = min(value - 1, _testable(base, own))
+        else:
+            value -= 1 + value // 8
     return 0
+
+
+def _testable(base: Demand, own: Charged) -> int:
+    """What `own` can be longer so that no more than `SAFE_STEPS` deadlines can be the first to be missed.
+
+    With utilisation u these lie below constant / (1 - u), see `Demand.horizon`; both grow with the cost of `own`.
+    """
+    reach = max(max(t.deadline for t in base.tasks), int(SAFE_STEPS / sum(1 / t.period for t in base.tasks)))
+    room = 1 - base.utilisation() - base.constant() / reach
+    return int(room * own.period / (1 + Fraction(own.period - own.deadline, reach)))
 
 
 def least_relative(deadlines: Sequence[int], charged: Sequence[Charged], overheads: Overheads,
