@@ -306,6 +306,16 @@ def test_what_nobody_uses_makes_room(tmp_path, monkeypatch):
     assert [e.name for e in caching.entries("part")] == ["b" * 20]
 
 
+def test_a_folder_that_was_there_before_is_never_cleaned(tmp_path, monkeypatch):
+    monkeypatch.setenv("DERCA_BUILD_DIR", str(tmp_path))
+    mine = tmp_path / "report" / ("a" * 20)
+    mine.mkdir(parents=True)
+    os.utime(mine, (0, 0))
+    made = caching.kept("report", "b" * 20, lambda work: None)
+    assert derca("cache", "--clear").exit_code == 0
+    assert mine.is_dir() and made.is_dir()
+
+
 # -- paths that tools do not bear -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("path", "character"), [
@@ -414,6 +424,8 @@ def test_no_figure_is_ever_cut_or_parted(seed, capsys, monkeypatch):
 def test_words_are_broken_at_spaces_only():
     text = str(tables.render(["step", "result"], [["route", "clk 42.1 of 25 MHz, clk_fast 101.2 of 100 MHz"]], 0, 26))
     assert "clk_fast" in text and max(map(len, text.splitlines())) <= 26
+    path = "/home/me/a-very-long/path-that-is-wider/than-the-terminal.toml"
+    assert tables.wrapped(f"see {path} there", 30, "  ").splitlines() == ["see", f"  {path}", "  there"]
 
 
 def test_output_without_unicode_is_drawn_with_ascii(monkeypatch):
