@@ -132,6 +132,8 @@ async def described(dut):
             assert strobes.take() == [("task_write", number, register.offset >> 2, value)]
         elif register.name == "TRIGGER":
             assert strobes.take() == [("trigger", value)]
+        elif register.name == "IRQ_ENABLE":
+            assert await lite.read(host, address) == value & sum(field.mask for field in register.fields)
         elif register.access == Access.READ_WRITE:
             assert await lite.read(host, address) == value == bench.get(register.name.lower()), register.name
     assert await lite.read(host, registers.address("FAULTS")) == 0
@@ -223,7 +225,8 @@ async def guards(dut):
     host, bench, strobes, registers = await begin(dut, p, random)
     shadow, n = p.tables.shadow, p.scheduler.tasks
     control, faults, pointer = registers["CONTROL"], registers.address("FAULTS"), registers["TABLE_POINTER"]
-    stored = [r.name for r in registers.registers if r.access == Access.READ_WRITE and r.name != "CONTROL"]
+    stored = [r.name for r in registers.registers if r.access == Access.READ_WRITE
+              and r.name not in ("CONTROL", "IRQ_ENABLE")]
 
     async def attempt(may_store: bool, may_shadow: bool):
         await lite.write(host, pointer.offset, pointer.pack(table=random.randrange(4), row=1))
@@ -240,6 +243,8 @@ async def guards(dut):
             assert await lite.read(host, faults) == 0
         if p.release.sporadic:
             await lite.write(host, registers.address("TRIGGER"), 0)  # never guarded
+        if p.supervision.interrupts:
+            await lite.write(host, registers.address("IRQ_ENABLE"), 0)  # nor this
 
     page = 0
 
