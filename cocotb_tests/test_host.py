@@ -134,6 +134,8 @@ async def described(dut):
             assert strobes.take() == [("task_write", number, register.offset >> 2, value)]
         elif register.name == "TRIGGER":
             assert strobes.take() == [("trigger", value)]
+        elif register.name == "IRQ_ENABLE":
+            assert await lite.read(host, address) == value & sum(field.mask for field in register.fields)
         elif register.access == Access.READ_WRITE:
             assert await lite.read(host, address) == value == bench.get(register.name.lower()), register.name
     assert await lite.read(host, registers.address("FAULTS")) == 0
@@ -242,6 +244,8 @@ async def guards(dut):
             assert await lite.read(host, faults) == 0
         if p.release.sporadic:
             await lite.write(host, registers.address("TRIGGER"), 0)  # never guarded
+        if p.supervision.interrupts:
+            await lite.write(host, registers.address("IRQ_ENABLE"), 0)  # nor this
 
     page = 0
 

@@ -14,7 +14,7 @@ from .tables import RowLayout, bits_for, entry_layout, index_layout, layer_layou
 #: `ID` reads as "DRCA".
 ID_VALUE = 0x44524341
 #: Interface version: major in the upper half, minor in the lower.
-VERSION_VALUE = 0x0003_0001
+VERSION_VALUE = 0x0004_0000
 
 #: First byte of the per-task array, and its stride.
 TASK_BASE, TASK_STRIDE = 0x20000, 0x80
