@@ -139,6 +139,14 @@ def test_a_deferred_trigger_releases_nothing_after_a_commit_or_a_restart(name):
     assert released[1:5] == [[60], [60, 2060], [60], []]
 
 
+@pytest.mark.parametrize("name", ["heap-parallel", "scan-swept"])
+def test_a_second_trigger_while_timers_start_is_early(name):
+    result, problems = play(sporadic(name, [Phase(3000, triggers=((0, 0), (1, 0)))]))
+    assert not problems, problems
+    released = [e.cycle for e in result.runs[0] if e.kind == Kind.RELEASE]
+    assert released == ([0, 2000] if name == "heap-parallel" else [0]), "the swept one counts it into the first"
+
+
 # -- the hardware's own account ---------------------------------------------------------------------------------------
 
 def test_status_after_a_stop_in_the_middle_of_a_region():

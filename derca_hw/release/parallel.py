@@ -281,7 +281,7 @@ class ParallelRelease(wiring.Component):
                 starts.eq(arming & (armed == i)),
                 fires.eq(~starting & (timers[i] == now) | starts & past
                          | arming & (armed > i) & (timers[i] == now)),
-                is_ripe.eq(ripe[i] | self.arm | fires),
+                is_ripe.eq(ripe[i] | self.arm | fires & ~starts),  # from `arm` on, but not after a release since then
                 triggered.eq(self.trigger[i] & enabled & sporadic & self.running & ~self.hold),
                 begins.eq(Mux(starts & ~sporadic, first, now)),
                 ends.eq(finished & (self.finish.p.task == i)),
