@@ -1,1 +1,1 @@
-"""Supervision: which task set runs, execution budgets, watchdog."""
+"""Supervision: execution budgets, watchdog, jobs that fail, the safe state."""
