@@ -82,7 +82,6 @@ class System:
         if by_reset:
             return await self.reset()
         await self.stop()
-        assert (await self.status())["idle"]
         await self.load(self.job_set)
 
     # -- host --------------------------------------------------------------------------------------------------------
@@ -115,10 +114,11 @@ class System:
         """End the run, wait until nothing is left of it, forget the faults."""
         await self.write("CONTROL", 0)
         for _ in range(100):
-            if (await self.status())["quiet"]:
+            status = await self.status()
+            if status["quiet"] and status["idle"]:
                 break
         else:
-            raise AssertionError("the bus is never quiet after the stop")
+            raise AssertionError(f"after the stop the bus is not quiet, or something is left of the run: {status}")
         await self.write("FAULTS", (1 << len(Fault)) - 1)
 
     async def cycles(self, count: int) -> None:
