@@ -31,6 +31,7 @@ def toy_hardware(tmp_path, monkeypatch):
     fake = types.ModuleType("derca_hw.generate")
     fake.rtlil = lambda platform, family: toy_rtlil()
     fake.verilog = lambda platform, family=None: "module derca;\nendmodule\n"
+    fake.cells = lambda platform, family=None: {}
     monkeypatch.setitem(sys.modules, "derca_hw.generate", fake)
     import derca_hw
 

@@ -180,9 +180,12 @@ async def longest_lap(dut):
     shown = Kind.RELEASE if mode == "skip" else Kind.OVERRUN
     laps = []
     for phase in range(2 * n):
-        bench.set(running=0)
-        for _ in range(timing.CLEAR * n):
+        bench.set(running=0, rst=1)
+        await bench.tick()
+        bench.set(rst=0)
+        for _ in range(timing.CLEAR * n + 1):
             await bench.tick()
+        assert bench.get("settled")
         first = timing.ARM * n + 10 + phase
         again = first + period  # the cycles of the deadlines
         triggers = {first + i: i for i in range(n)} | {again + i: i for i in range(n)}
