@@ -232,14 +232,14 @@ class SweptRelease:
                 task.kept, task.kept_missed = release, False
             if aborts or not lived:
                 self._place_offer(at, plan, release, aborts)
+            if used:  # from here on another trigger is one of its own, also where the visit goes on
+                task.triggered = None
             if aborts:
                 self._answer = task
-                if used:
-                    task.triggered = None
             elif ended is not None and task.kept is not None:
-                self._then(at + 1, lambda at: self._promote(at, task, ended, used))
+                self._then(at + 1, lambda at: self._promote(at, task, ended, False))
             else:
-                self._close(at, task, used)
+                self._close(at, task)
 
         self._then(at + self._t.STEPS, end)
 
