@@ -1,34 +1,116 @@
-"""Dependencies between the packages point one way."""
+"""The layers hold: imports point downwards, packages form no circle, no command imports another, no test another."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from kit.checkout import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
+#: Packages from the lowest to the highest. Each may import those before it.
+LAYERS = ("derca_sim", "derca_hw", "derca_flow", "derca_cli")
+#: The only parts of the models that hardware reads: the configuration, never the logic of a model.
+SHARED_WITH_HARDWARE = ("derca_sim.model", "derca_sim.errors", "derca_sim.events")
+#: Package -> what it does without: hardware description in the models, and a terminal below the command line.
+WITHOUT = {"derca_sim": ("amaranth", "cocotb", "typer"), "derca_hw": ("cocotb", "typer"), "derca_flow": ("typer",)}
 
-#: Package folder -> what it must never import.
-FORBIDDEN = {
-    "sim/derca_sim": ("amaranth", "cocotb", "derca_hw", "derca_cli"),
-    "derca_hw": ("derca_cli", "derca_sim.compile", "derca_sim.golden", "derca_sim.report", "derca_sim.analysis"),
-}
+
+def source_files() -> dict[str, Path]:
+    """Module -> its file, for every module of the product; a package stands under its own name."""
+    found = {}
+    for package in LAYERS:
+        top = ROOT / ("sim" if package == "derca_sim" else "") / package
+        for file in top.rglob("*.py"):
+            parts = file.relative_to(top.parent).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
 
 
-def imports(path: Path) -> list[str]:
-    """Absolute names that a file imports."""
-    names = []
-    for node in ast.walk(ast.parse(path.read_text())):
+FILES = source_files()
+
+
+def imports(name: str, file: Path) -> Iterator[str]:
+    """Modules that a file imports, by their absolute names."""
+    package = name.split(".") if file.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-    return names
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[:len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield f"{base}.{alias.name}" if f"{base}.{alias.name}" in FILES else base
 
 
-@pytest.mark.parametrize("folder", FORBIDDEN)
-def test_dependencies_point_one_way(folder):
-    files = list((ROOT / folder).rglob("*.py"))
-    assert files
-    wrong = [f"{path.relative_to(ROOT)} imports {name}" for path in files for name in imports(path)
-             for bad in FORBIDDEN[folder] if name == bad or name.startswith(bad + ".")]
+def within(name: str, *packages: str) -> bool:
+    """Whether a module is one of some packages or lies in them."""
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def folder(name: str) -> str:
+    """The package that a module lies in; a module beside the packages of a layer stands for itself."""
+    if FILES[name].name == "__init__.py":
+        return name
+    return name.rpartition(".")[0] if name.count(".") > 1 else name
+
+
+def test_no_import_points_upwards():
+    wrong = [f"{name} imports {other}" for name, file in FILES.items() for other in imports(name, file)
+             if within(other, *LAYERS[LAYERS.index(name.split(".")[0]) + 1:])]
     assert wrong == []
+
+
+def test_packages_do_without_what_belongs_elsewhere():
+    wrong = [f"{name} imports {other}" for name, file in FILES.items() for other in imports(name, file)
+             if within(other, *WITHOUT.get(name.split(".")[0], ()))]
+    assert wrong == []
+
+
+def test_hardware_shares_configuration_with_the_models_and_nothing_else():
+    wrong = [f"{name} imports {other}" for name, file in FILES.items() if within(name, "derca_hw")
+             for other in imports(name, file)
+             if within(other, "derca_sim") and not within(other, *SHARED_WITH_HARDWARE)]
+    assert wrong == []
+
+
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """The members of some circle in a graph, empty if there is none."""
+    left = {node: set(after) for node, after in edges.items()}
+    while ends := [node for node, after in left.items() if not after & left.keys()]:
+        for node in ends:
+            del left[node]
+    if not left:
+        return []
+    path = [next(iter(left))]
+    while path.count(path[-1]) == 1:
+        path.append(min(left[path[-1]] & left.keys()))
+    return path[path.index(path[-1]):]
+
+
+def test_packages_form_no_circle():
+    edges: dict[str, set[str]] = {}
+    for name, file in FILES.items():
+        here = folder(name)
+        edges.setdefault(here, set()).update(folder(other) for other in imports(name, file) if other in FILES)
+        edges[here].discard(here)
+    assert circle(edges) == []
+
+
+def test_a_circle_is_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert sorted(set(circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}))) == ["b", "c"]
+
+
+def test_no_command_imports_another():
+    commands = [name for name in FILES if within(name, "derca_cli.commands") or name.endswith(".command")]
+    assert len(commands) > 15
+    wrong = [f"{name} imports {other}" for name in commands for other in imports(name, FILES[name])
+             if other in commands and other != "derca_cli.commands"]
+    assert wrong == []
+
+
+def test_helpers_are_not_imported_from_tests():
+    tests = list((ROOT / "cocotb_tests").rglob("*.py"))
+    names = {file.stem for file in tests if file.stem.startswith("test_")}
+    wrong = [f"{file.name}: {ast.unparse(node)}" for file in tests for node in ast.walk(ast.parse(file.read_text()))
+             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[-1] in names]
+    assert len(names) > 80 and wrong == []

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 import typer
-from random_sets import random_platform, rough_cycles
-from test_pipelines import LARGE_LAYERS, PIPELINES, scaled_layers
 
+from campaigns.random_sets import random_platform, rough_cycles
 from derca_cli import main
-from derca_cli.folders import default_folder
-from derca_cli.reproduce import TABLE2_PLATFORM, TimeLeft
-from derca_cli.run_output import met
-from derca_cli.system import task_infos
+from derca_cli.commands.reproduce import TABLE2_PLATFORM, TimeLeft
+from derca_cli.console.folders import default_folder
+from derca_cli.console.run_output import met
+from derca_flow.sessions.system import task_infos
 from derca_sim.compile import compile_taskset
 from derca_sim.events import Kind
 from derca_sim.experiments import figures, plots, report
@@ -25,8 +24,9 @@ from derca_sim.model.network import random_network
 from derca_sim.model.taskset import Task, TaskSet, load_platform, load_taskset
 from derca_sim.planning import analyse_taskset
 from derca_sim.report.metrics import measure
+from kit.checkout import ROOT
+from kit.pipelines import LARGE_LAYERS, PIPELINES, scaled_layers
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 DEMO = ROOT / "sim" / "tasksets" / "demo.toml"
 

@@ -4,16 +4,16 @@ import signal
 import sys
 import traceback
 
+from derca_flow.tools.surroundings import open_streams
 from derca_sim.errors import EXIT_INTERRUPTED
 
-from .commands import lazy_group
-from .surroundings import open_streams
+from .console.group import lazy_group
 
-#: Subcommands, in the order of the help: each a module of this package; `bench` is a group.
+#: Subcommands, in the order of the help; `bench` is a group.
 COMMANDS = ("run", "simulate", "analyze", "place", "generate", "ip", "build", "host", "report", "reproduce", "bench",
             "cache")
 
-app = lazy_group(__package__, *COMMANDS)
+app = lazy_group(__package__, {name: "bench" if name == "bench" else f"commands.{name}" for name in COMMANDS})
 
 
 @app.callback()

@@ -11,12 +11,12 @@ from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 
 from .board.system import BoardSystem
-from .cells import empty_cells
-from .family import Family
+from .families.family import Family
 from .ip import TOP as IP_TOP
 from .ip import DercaIp, interface_attributes
 from .top import Derca
-from .unused import without_unused
+from .verilog.cells import empty_cells
+from .verilog.unused import without_unused
 
 #: Names of the top modules: the accelerator, and a board.
 TOP, BOARD_TOP = "derca", "derca_board"

@@ -10,11 +10,11 @@ from derca_sim.model.registers import Fault, register_map
 from derca_sim.model.tables import bits_for
 
 from .accelerator.accelerator import Accelerator
+from .bus.axi_lite import lite_ports
 from .host.interface import HostInterface
-from .host.lite import lite_ports
 from .kernel.manager import KernelManager
 from .layouts import EVENT_KIND_BITS, EVENT_TASK_BITS, REGION_BITS
-from .memory.interface import MemoryInterface
+from .memory.ports import MemoryInterface
 from .release.parallel import ParallelRelease
 from .release.replay import TraceReplay
 from .release.swept import SweptRelease
@@ -203,7 +203,8 @@ class Derca(wiring.Component):
         else:
             connect(m, accelerator.done, release.finish)
         for fault, is_it in ((Fault.WINDOW, 1), (Fault.BUS_ERROR, 0)):
-            read_it, write_it = Signal(name=f"read_{fault.name}"), Signal(name=f"write_{fault.name}")
+            read_it = Signal(name=f"read_{fault.name}")
+            write_it = Signal(name=f"write_{fault.name}")
             m.d.comb += [
                 read_it.eq(reads.valid & (reads.p.window == is_it)),
                 write_it.eq(writes.valid & (writes.p.window == is_it)),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from kit.platforms import platform
 
 from derca_hw.layouts import Layouts
 from derca_hw.scheduler.scheduler import Scheduler
@@ -14,6 +13,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SchedulerTiming
+from kit.platforms import platform
 
 
 @dataclass(frozen=True)

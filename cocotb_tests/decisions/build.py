@@ -7,11 +7,10 @@ from pathlib import Path
 from amaranth.back import rtlil, verilog
 from filelock import FileLock
 
-from derca_cli.rtl.build import BuildError, call, digest, make, work_dir
-from derca_cli.toolchain import build_directory, verilator_command, verilator_environment, verilator_version
-from derca_hw.ports import ports
-
-from .bench import Case, DecisionBench, header
+from decisions.bench import Case, DecisionBench, header
+from derca_flow.rtl.build import BuildError, call, digest, make, work_dir
+from derca_flow.tools.toolchain import build_directory, verilator_command, verilator_environment, verilator_version
+from derca_hw.bus.join import ports
 
 HERE = Path(__file__).parent
 FLAGS = ("--cc", "--exe", "--top-module", "top", "--prefix", "Vtop", "-o", "driver", "-O3", "--x-assign", "fast",
@@ -48,7 +47,7 @@ def compile_driver(case: Case, text, key: str, mutants: int) -> Path:
     Raises
     ------
     BuildError, MissingToolError
-        As `derca_cli.rtl.build.build`.
+        As `derca_flow.rtl.build.build`.
     """
     sources = {path.name: path.read_bytes() for path in sorted(HERE.glob("*.h")) + [HERE / "driver.cpp"]}
     config = header(case, mutants)

@@ -6,11 +6,10 @@ import os
 import subprocess
 from pathlib import Path
 
-from derca_cli.rtl.build import call, digest, work_dir
-from derca_cli.toolchain import build_directory, command
-
-from .bench import Case
-from .build import compile_driver, source
+from decisions.bench import Case
+from decisions.build import compile_driver, source
+from derca_flow.rtl.build import call, digest, work_dir
+from derca_flow.tools.toolchain import build_directory, command
 
 #: The mutated designs.
 CASES = {
@@ -61,7 +60,7 @@ def campaign(name: str, count: int, seed: int, *, decisions: int = 8000, prove: 
     made = [line for line in (place / "list.txt").read_text().splitlines() if line.startswith("mutate ")]
     survivors = [{"mutant": i, "mutation": made[i - 1]} for i in range(1, count + 1) if rows[i][1] == "survived"]
     if prove:
-        from .survivors import cause
+        from decisions.survivors import cause
 
         for survivor in survivors:
             survivor["cause"] = cause(place, str(case), survivor["mutant"], survivor["mutation"])

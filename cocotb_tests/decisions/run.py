@@ -4,10 +4,9 @@ import json
 import os
 import subprocess
 
+from decisions.bench import Case
+from decisions.build import driver
 from kit.run import SEED
-
-from .bench import Case
-from .build import driver
 
 
 class WrongDecision(AssertionError):

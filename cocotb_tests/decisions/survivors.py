@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from derca_cli.toolchain import command
+from derca_flow.tools.toolchain import command
 
 #: Seconds for a proof.
 PATIENCE = 40

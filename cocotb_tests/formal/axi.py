@@ -8,9 +8,8 @@ from amaranth.hdl import Const, Mux, ResetInserter, Signal, Value
 from amaranth.lib.wiring import In
 
 from derca_sim.model.timing import store_commands
-
-from .properties import Properties, implies
-from .streams import StreamProof, stays_in_page
+from formal.properties import Properties, implies
+from formal.streams import StreamProof, stays_in_page
 
 #: Bits of the numbers of bursts that the rules count; no bounded proof reaches their end.
 _NUMBER = 5

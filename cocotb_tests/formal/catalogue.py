@@ -4,23 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from kit.platforms import platform
-
 from derca_hw.host.interface import HostInterface
 from derca_hw.memory.burst import BurstSplitter
-from derca_hw.memory.interface import MemoryInterface
+from derca_hw.memory.ports import MemoryInterface
 from derca_hw.release.parallel import ParallelRelease
 from derca_sim.events import Kind
-
-from . import heap, scan, tournament
-from .axi import memory_proof, reset_proof
-from .lite import LiteSlaveProof
-from .order import order_proof
-from .planted import BUGS, planted
-from .properties import Properties
-from .prover import Answer, Design
-from .scheduler import SchedulerProof, small
-from .streams import release_proof, splitter_proof
+from formal import heap, scan, tournament
+from formal.axi import memory_proof, reset_proof
+from formal.lite import LiteSlaveProof
+from formal.order import order_proof
+from formal.planted import BUGS, planted
+from formal.properties import Properties
+from formal.prover import Answer, Design
+from formal.scheduler import SchedulerProof, small
+from formal.streams import release_proof, splitter_proof
+from kit.platforms import platform
 
 #: The platform of the interfaces' proofs.
 INTERFACES = platform(tables={"regions": 4}, scheduler={"tasks": 2, "time_width": 16})

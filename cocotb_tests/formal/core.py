@@ -1,7 +1,7 @@
 """Invariants of the scheduler's core: the running job, the instruction, the counters of regions."""
 
-from .opened import Opened
-from .properties import every, iff, implies
+from formal.opened import Opened
+from formal.properties import every, iff, implies
 
 
 def invariants(proof, core: Opened, counters: Opened) -> None:

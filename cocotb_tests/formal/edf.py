@@ -11,9 +11,8 @@ from derca_hw.layouts import REGION_BITS
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SchedulerTiming
-
-from .properties import every, some
-from .settle import Settle
+from formal.properties import every, some
+from formal.settle import Settle
 
 
 def regions_at_start(p: Platform) -> list[int]:

@@ -7,7 +7,7 @@ a hole that the job being moved will fill.
 from amaranth.hdl import Mux, Signal
 from amaranth.lib import data
 
-from .properties import every, iff, implies
+from formal.properties import every, iff, implies
 
 
 def depth(p) -> int:

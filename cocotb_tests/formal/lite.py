@@ -3,8 +3,8 @@
 from amaranth.hdl import Cat, Const, Signal, Value
 from amaranth.lib.wiring import In
 
-from .properties import Properties, every, implies
-from .streams import keeps_its_word
+from formal.properties import Properties, every, implies
+from formal.streams import keeps_its_word
 
 #: Accesses that may be accepted and not answered.
 _PENDING = 3

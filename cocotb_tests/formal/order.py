@@ -4,8 +4,7 @@ from amaranth.hdl import Signal
 from amaranth.lib import data
 
 from derca_hw.scheduler.order import before, earlier
-
-from .properties import Properties, every, iff, implies
+from formal.properties import Properties, every, iff, implies
 
 #: Bits of a task index.
 TASK_BITS = 4

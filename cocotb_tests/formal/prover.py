@@ -11,10 +11,9 @@ from pathlib import Path
 
 from amaranth.back import rtlil
 
-from derca_cli.rtl.build import digest
-from derca_cli.toolchain import build_directory
-
-from .properties import Properties
+from derca_flow.rtl.build import digest
+from derca_flow.tools.toolchain import build_directory
+from formal.properties import Properties
 
 #: What Yosys does to the design; memories become registers when they are few.
 _PASSES = (

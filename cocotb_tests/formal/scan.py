@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Signal
 
-from .properties import every, iff, implies, some
+from formal.properties import every, iff, implies, some
 
 
 def depth(p) -> int:

@@ -6,12 +6,11 @@ from derca_hw.scheduler.scheduler import Scheduler
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SchedulerTiming
-
-from . import core, heap, scan, tournament
-from .edf import EdfMachine, regions_at_start
-from .opened import Opened
-from .properties import Properties, every, iff, implies, some
-from .streams import keeps_its_word
+from formal import core, heap, scan, tournament
+from formal.edf import EdfMachine, regions_at_start
+from formal.opened import Opened
+from formal.properties import Properties, every, iff, implies, some
+from formal.streams import keeps_its_word
 
 #: The invariants of each kind of waiting set.
 INVARIANTS = {"heap": heap.invariants, "scan": scan.invariants, "tournament": tournament.invariants}

@@ -6,7 +6,7 @@ from amaranth.hdl import Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import In
 
-from .properties import Properties, every, implies
+from formal.properties import Properties, every, implies
 
 
 def keeps_its_word(proof: Properties, name: str, valid, ready, payload, *, given: bool = False) -> None:

@@ -1,7 +1,7 @@
 """Invariants of the tournament: its slots are the specification's jobs; what is in the tree follows by induction over
 as many cycles as it has levels."""
 
-from .properties import every, iff, implies
+from formal.properties import every, iff, implies
 
 
 def depth(p) -> int:

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from cocotb.triggers import RisingEdge
 from cocotbext.axi import AxiBus, AxiRam
 
-from derca_hw.memory.interface import MemoryInterface
+from derca_hw.memory.ports import MemoryInterface
 from derca_sim.model.platform import Platform
 
 #: What the memory holds where nobody may write.

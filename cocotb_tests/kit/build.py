@@ -7,10 +7,10 @@ from pathlib import Path
 from amaranth.back import rtlil, verilog
 from amaranth.lib import wiring
 
-from derca_cli.rtl import vpi
-from derca_cli.synthesis import run_yosys
-from derca_cli.toolchain import command
-from derca_hw.ports import ports
+from derca_flow.rtl import vpi
+from derca_flow.tools.toolchain import command
+from derca_flow.tools.yosys import run_yosys
+from derca_hw.bus.join import ports
 
 #: Name of the top module and of the simulation binary.
 TOP = "top"
@@ -38,7 +38,7 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False, model
     CheckFailed
         If Yosys fails.
     MissingToolError, BuildError
-        As `derca_cli.rtl.vpi.build`.
+        As `derca_flow.rtl.vpi.build`.
     """
     component = factory()
     text = rtlil.convert(component, name=TOP, ports=ports(component), emit_src=False)

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from .cycles import Cycles
+from kit.cycles import Cycles
 
 #: Responses: done, error of the slave, error of the decoder.
 OKAY, SLVERR, DECERR = 0, 2, 3

@@ -4,7 +4,7 @@ from amaranth.hdl import Fragment, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
-from derca_hw.family import Family
+from derca_hw.families.family import Family
 
 
 class Built(wiring.Component):

@@ -5,9 +5,8 @@ import time
 from cocotb.task import resume
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from derca_sim.csr.transport import AccessRefused
-
-from .axi import pauses, quiet
+from derca_sim.host.transport import AccessRefused
+from kit.axi import pauses, quiet
 
 #: Response codes as the AXI4-Lite master gives them.
 OKAY = 0

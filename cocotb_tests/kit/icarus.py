@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from derca_cli.rtl.simulate import drain_cycles
+from derca_flow.rtl.simulate import drain_cycles
 from derca_sim.compile import Compiled
 from derca_sim.events import Event, Kind, number_jobs
 from derca_sim.model.registers import Reg, register_map, start_value
 
-BENCH = Path(__file__).resolve().parents[1] / "icarus" / "bench.v"
+BENCH = Path(__file__).with_name("icarus.v")
 #: A port in the text of the top module.
 _PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
 #: Outputs that mean something only while their channel is valid.

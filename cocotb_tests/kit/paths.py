@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from derca_cli.synthesis import run_yosys
-from derca_cli.toolchain import command
+from derca_flow.tools.toolchain import command
+from derca_flow.tools.yosys import run_yosys
 
 #: Cells whose outputs change with the clock alone.
 _REGISTERS = ("$dff", "$adff", "$sdff", "$dffe", "$adffe", "$sdffe", "$sdffce", "$aldff", "$aldffe", "$dffsr",

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from derca_cli.rtl.build import generated, verilog_for
-from derca_cli.vendor_boards import BOARDS as IP_BOARDS
+from derca_flow.package.boards import BOARDS as IP_BOARDS
+from derca_flow.rtl.build import generated, verilog_for
 from derca_hw import IP_LINT_WAIVERS, LINT_WAIVERS
 from derca_hw.board.system import BoardSystem
-from derca_hw.cells import empty_cells
-from derca_hw.family import Family
+from derca_hw.families.family import Family
 from derca_hw.generate import BOARD_TOP, TOP, board_verilog, cells, ip_verilog
 from derca_hw.ip import TOP as IP_TOP
+from derca_hw.verilog.cells import empty_cells
 from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from derca_sim.model.taskset import load_platform
-
-PLATFORMS = Path(__file__).resolve().parents[2] / "sim" / "platforms"
+from kit.checkout import PLATFORMS
 
 
 @dataclass(frozen=True)

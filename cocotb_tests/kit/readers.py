@@ -4,9 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from derca_cli.toolchain import command, verilator_command, verilator_environment
-
-from .icarus import iverilog
+from derca_flow.tools.toolchain import command, verilator_command, verilator_environment
+from kit.icarus import iverilog
 
 
 def icarus(verilog: Path, top: str) -> list[str]:

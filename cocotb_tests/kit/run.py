@@ -12,11 +12,10 @@ from pathlib import Path
 from amaranth.lib import wiring
 from cocotb_tools.runner import get_runner
 
-from derca_cli.rtl.vpi import library_path
-from derca_cli.toolchain import build_directory
+from derca_flow.rtl.vpi import library_path
+from derca_flow.tools.toolchain import build_directory
 from derca_sim.model.platform import Platform
-
-from .build import TOP, build
+from kit.build import TOP, build
 
 #: Environment variable with the parameters of a run, JSON.
 PARAMETERS = "DERCA_TEST_PARAMETERS"
@@ -102,6 +101,7 @@ def _reason(results: Path) -> str | None:
 
 
 # -- inside the simulation
+
 
 def parameters() -> dict:
     """The parameters of this run; `platform` as a `Platform`."""

@@ -9,10 +9,9 @@ from derca_sim.compile import Compiled
 from derca_sim.compile.image import POISON
 from derca_sim.events import Event, Kind
 from derca_sim.model.registers import Fault, register_map
-
-from . import host as lite
-from .axi import ram
-from .cycles import PERIOD
+from kit import host as lite
+from kit.axi import ram
+from kit.cycles import PERIOD
 
 #: Cycles within which whatever has been found is in the registers and on the event stream.
 REPORTED = 60

@@ -3,9 +3,8 @@
 from derca_hw.layouts import Layouts
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import READ_WINDOWS, WRITE_WINDOW
-
-from .cycles import Cycles
-from .payload import pack
+from kit.cycles import Cycles
+from kit.payload import pack
 
 
 async def write_windows(bench: Cycles, p: Platform, task: int, *windows: tuple[int, int]) -> None:

@@ -14,7 +14,7 @@ longest busy window at which rbf_i(A + 1) or some rbf_j(A + 1 + D_i - D_j) steps
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from .brute_force import Parameters
+from oracles.brute_force import Parameters
 
 
 def response_bounds(tasks: Sequence[Parameters]) -> list[int] | None:

@@ -1,8 +1,11 @@
 """`derca bench`: measurements of the product itself, each against something else in the same run."""
 
-from ..commands import lazy_group
+from ..console.group import lazy_group
 
-bench = lazy_group(__package__, "simulation", "analysis", "control", "data", "history", "estimate")
+bench = lazy_group(__package__, {
+    "simulation": "simulation.command", "analysis": "analysis.command", "control": "control.command",
+    "data": "accelerator.command", "history": "history.command", "estimate": "estimate.command",
+})
 
 
 @bench.callback()

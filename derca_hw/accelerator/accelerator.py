@@ -8,18 +8,18 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy
 
+from ..blocks.droppable import DroppableQueue
 from ..layouts import Activity, Destination, Layouts, Source, pulse
-from .banks import BankOwnership, Banks
-from .compute import ComputeEngine
-from .droppable import DroppableQueue
-from .load import LoadEngine
-from .outstanding import OutstandingTiles
-from .parking import Parking
-from .placer import BeatPlacer
-from .ring import SlotRing
-from .slots import InputSlots
-from .store import StoreEngine
-from .walker import Walker, entry_ports
+from .compute.banks import BankOwnership, Banks
+from .compute.compute import ComputeEngine
+from .compute.parking import Parking
+from .load.load import LoadEngine
+from .load.placer import BeatPlacer
+from .load.ring import SlotRing
+from .load.slots import InputSlots
+from .load.walker import Walker, entry_ports
+from .store.outstanding import OutstandingTiles
+from .store.store import StoreEngine
 
 
 class Accelerator(wiring.Component):

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.board import Board
 
-from ..family import Family
+from ..families.family import Family
 
 #: Bits of the counter that holds reset after configuration, until block RAM of an iCE40 can be relied on (3 us).
 RESET_BITS = 6
@@ -95,7 +95,8 @@ class Clocks(wiring.Component):
 
     def _settled(self, m, locked):
         """The lock of a PLL in the core clock's domain."""
-        seen, again = Signal(), Signal()
+        seen = Signal()
+        again = Signal()
         m.d.boot += [seen.eq(locked), again.eq(seen)]
         return again
 

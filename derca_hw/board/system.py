@@ -8,14 +8,14 @@ from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map
 
-from ..host.lite import lite_ports
+from ..bus.axi_lite import lite_ports
 from ..top import Derca
 from .clocks import Clocks
-from .link import UartLink
-from .memory import MainMemory
-from .sdram import SdramStore
-from .sdram_pins import SdramPins
-from .store import BlockStore, DoubledStore, store_ports
+from .link.link import UartLink
+from .memory.bridge import MainMemory
+from .memory.on_chip import BlockStore, DoubledStore, store_ports
+from .memory.sdram import SdramStore
+from .memory.sdram_pins import SdramPins
 
 #: Of signals that constraint files name.
 NAMED = {"keep": 1}

@@ -9,8 +9,8 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import COUNTER_BITS, TASK_STRIDE, Reg, TaskReg
 from derca_sim.model.tables import bits_for
 
+from ..blocks.ram import KNOWN
 from ..layouts import Activity, Layouts, pulse
-from ..ram import KNOWN
 
 #: Cycles of a lap over the counters of activities: a power of two.
 LAP = 8
@@ -64,21 +64,24 @@ class ActivityCounters(wiring.Component):
             shape=COUNTER_BITS, depth=LAP, init=[], attrs=KNOWN)  # the host may read it before the first snapshot
         old, new = counts.read_port(), counts.write_port()
         copy, shown = copies.write_port(), copies.read_port()
-        place, before = Signal(range(LAP)), Signal(range(LAP))
+        place = Signal(range(LAP))
+        before = Signal(range(LAP))
         turn = Signal()  # a lap ends
         m.d.comb += turn.eq(place == LAP - 1)
         m.d.sync += [place.eq(place + 1), before.eq(place)]
 
         due = Array(Signal(range(LAP + 1), name=f"due_{i}") for i in range(LAP))
         for activity in Activity:
-            here, count = Signal(name=f"in_{activity.name}"), Signal(range(LAP), name=f"new_{activity.name}")
+            here = Signal(name=f"in_{activity.name}")
+            count = Signal(range(LAP), name=f"new_{activity.name}")
             total = Signal(range(LAP + 1), name=f"lap_{activity.name}")
             m.d.comb += [here.eq(self.running & (self.activity == activity)), total.eq(count + here)]
             m.d.sync += count.eq(Mux(turn | self.clear, 0, total))
             with m.If(turn):
                 m.d.sync += due[activity.value].eq(total)
 
-        wanted, copying = Signal(), Signal()
+        wanted = Signal()
+        copying = Signal()
         with m.If(turn):
             m.d.sync += [copying.eq(wanted | self.snapshot), wanted.eq(0)]
         with m.Elif(self.snapshot):
@@ -133,9 +136,11 @@ class ByteCounter(wiring.Component):
         m.submodules.counts = counts = Memory(shape=COUNTER_BITS - shift, depth=1 << self._task, init=[])
         new = counts.write_port()
         old = counts.read_port(transparent_for=(new,))
-        fetch, add = Signal(), Signal()
+        fetch = Signal()
+        add = Signal()
         fetch_task, add_task, pointer = (Signal(self._task, name=f"{n}_task") for n in ("fetch", "add", "clear"))
-        fetch_beats, add_beats = Signal.like(self.beats), Signal.like(self.beats)
+        fetch_beats = Signal.like(self.beats)
+        add_beats = Signal.like(self.beats)
         m.d.sync += [
             fetch.eq(self.valid), fetch_task.eq(self.task), fetch_beats.eq(self.beats),
             add.eq(fetch), add_task.eq(fetch_task), add_beats.eq(fetch_beats),
@@ -208,8 +213,11 @@ class Counters(wiring.Component):
                 counter.read_task.eq(self.task),
             ]
         read, written = directions.values()
-        of_written, high, looked_up = Signal(), Signal(), Signal()
-        value, upper = Signal(COUNTER_BITS), Signal(COUNTER_BITS - 32)
+        of_written = Signal()
+        high = Signal()
+        looked_up = Signal()
+        value = Signal(COUNTER_BITS)
+        upper = Signal(COUNTER_BITS - 32)
         m.d.comb += [
             of_written.eq(self.word >= TaskReg.WRITTEN_LOW >> 2),
             high.eq(self.word[0]),

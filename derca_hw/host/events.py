@@ -12,7 +12,7 @@ from derca_sim.model.registers import Fault
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import EventTiming
 
-from ..fifo import Fifo
+from ..blocks.fifo import Fifo
 from ..layouts import EVENT_KIND_BITS, Layouts, pulse
 from .activity import clear_cycles
 from .statistics import Statistics
@@ -103,7 +103,8 @@ class EventCollector(wiring.Component):
         layout = self._buffered(kinds)
         source = getattr(self, f"source_{i}")
         m.submodules[f"buffer_{i}"] = fifo = Fifo(width=layout.size, depth=self._p.trace.depth)
-        stored, oldest = Signal(layout, name=f"stored_{i}"), data.View(layout, fifo.r_data)
+        stored = Signal(layout, name=f"stored_{i}")
+        oldest = data.View(layout, fifo.r_data)
         out = Signal(event, name=f"oldest_{i}")
         m.d.comb += [
             fifo.w_data.eq(stored), fifo.w_en.eq(source.valid), lost.eq(source.valid & ~fifo.w_rdy),
@@ -126,8 +127,11 @@ class EventCollector(wiring.Component):
         buffers = [self._buffer(m, i, event, lost[i]) for i in range(len(self._kinds))]
 
         # -- one event per cycle moves into `head` -----------------------------------------------------------------
-        head, head_valid = Signal(event), Signal()
-        chosen, any_event, free = Signal(event), Signal(), Signal()
+        head = Signal(event)
+        head_valid = Signal()
+        chosen = Signal(event)
+        any_event = Signal()
+        free = Signal()
         fault = self.fault.p
         m.d.comb += [
             chosen.time.eq(fault.cycle), chosen.kind.eq(fault.kind), chosen.task.eq(fault.task),
@@ -148,7 +152,8 @@ class EventCollector(wiring.Component):
         # -- and from there, with all of its time, to the output and into the statistics -------------------------------
         written = data.StructLayout({"cycle": 32, **self._known})
         m.submodules.output = output = Fifo(width=written.size, depth=self.OUTPUT_DEPTH)
-        leaves, cycle = Signal(), Signal(32)
+        leaves = Signal()
+        cycle = Signal(32)
         offered = data.View(written, output.r_data)
         before = head.time > self.now[:self._time]  # the lower bits of `now` have passed 0 since
         m.d.comb += [
@@ -205,9 +210,11 @@ class EventCollector(wiring.Component):
         served in the present round; of the first two none when it is the others' turn."""
         if len(ready) <= self.FIRST:
             return ready
-        first, others = ready[:self.FIRST], Signal(len(ready) - self.FIRST, name="others")
+        first = ready[:self.FIRST]
+        others = Signal(len(ready) - self.FIRST, name="others")
         served, left, turn = (Signal.like(others, name=name) for name in ("served", "left", "turn"))
-        over, behind = Signal(), Signal(range(EventTiming.SHARE))
+        over = Signal()
+        behind = Signal(range(EventTiming.SHARE))
         theirs = Signal()  # the others have waited for long enough
         m.d.comb += [
             others.eq(Cat(ready[self.FIRST:])), left.eq(others & ~served), over.eq(left == 0),

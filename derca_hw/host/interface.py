@@ -24,11 +24,11 @@ from derca_sim.model.registers import (
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import bits_for
 
+from ..bus.axi_lite import LiteSlave, lite_ports
 from ..layouts import EVENT_TASK_BITS, Activity, Layouts, pulse
 from .activity import Counters
 from .events import EventCollector
 from .interrupts import KINDS, Interrupts, happens
-from .lite import LiteSlave, lite_ports
 from .run_control import RunControl
 from .statistics import FIRST, WORDS
 
@@ -139,7 +139,8 @@ class HostInterface(wiring.Component):
             m.d.comb += its.eq(ours) if member.flow == In else ours.eq(its)
 
         m.submodules.run_control = control = RunControl(p)
-        active, locked = Signal(), Signal()  # the host wants a run; nothing may be changed until reset
+        active = Signal()  # the host wants a run
+        locked = Signal()  # nothing may be changed until reset
         written, refused = self._writes(m, lite, active | ~control.still, locked, control.pending)
         fault = Signal()  # one that does not stand yet
         faults = self._faults(m, lite, written["FAULTS"], refused, events, fault)
@@ -244,7 +245,8 @@ class HostInterface(wiring.Component):
         base = array.base // 4
         if max(r.offset for r in self._map.registers) >= array.stride:
             raise ValueError("the global registers take more room than one element of the array")
-        globals_, tasks = Signal(), Signal()
+        globals_ = Signal()
+        tasks = Signal()
         task = address[stride:stride + number]
         m.d.comb += [
             globals_.eq(address[stride:] == 0),
@@ -275,8 +277,10 @@ class HostInterface(wiring.Component):
         """
         layouts = table_layouts(self._p)
         most = max(layout.words for layout, _ in layouts.values())
-        self._table, self._beyond = Signal(4), Signal()
-        self._row, self._word = Signal(range(max(rows for _, rows in layouts.values()) + 1)), Signal(range(most + 1))
+        self._table = Signal(4)
+        self._beyond = Signal()
+        self._row = Signal(range(max(rows for _, rows in layouts.values()) + 1))
+        self._word = Signal(range(most + 1))
         self._last_word = Signal(range(most))
         valid = Signal()
         m.d.comb += [self.table_row.eq(self._row), self.table_word.eq(self._word)]
@@ -317,8 +321,12 @@ class HostInterface(wiring.Component):
 
     def _faults(self, m, lite, clear, refused, events, shows):
         """Keep faults, report each as an event when it first shows, remember where the first stopping one was."""
-        standing, unreported, strobes = Signal(len(Fault)), Signal(len(Fault)), Signal(len(Fault))
-        number, where, kind = Signal(4), Signal(ROW_BITS), Signal(4)
+        standing = Signal(len(Fault))
+        unreported = Signal(len(Fault))
+        strobes = Signal(len(Fault))
+        number = Signal(4)
+        where = Signal(ROW_BITS)
+        kind = Signal(4)
         stopping = sum(1 << fault for fault in STOPPING)
         taken = Signal(len(Fault))
         event = events.fault
@@ -344,7 +352,8 @@ class HostInterface(wiring.Component):
                 m.d.sync += culprit.eq(task)
             with m.If(number == fault):
                 m.d.comb += whose.eq(culprit)
-        first, stops = Signal(4), strobes & stopping
+        first = Signal(4)
+        stops = strobes & stopping
         for fault in reversed(Fault):
             with m.If(unreported[fault]):
                 m.d.comb += number.eq(fault)
@@ -391,7 +400,8 @@ class HostInterface(wiring.Component):
     def _reads(self, m, lite, events, counters, contents):
         counted = {f"{a.name}_{half}" for a in Activity for half in ("LOW", "HIGH")}
         in_globals, in_tasks, task, word = self._split(m, lite.read_word)
-        statistic, counter = Signal(), Signal()
+        statistic = Signal()
+        counter = Signal()
         words = {r.offset >> 2 for r in self._map.tasks.registers if r.readable}
         statistics = {w for w in words if FIRST <= w < FIRST + WORDS}
         m.d.comb += [

@@ -9,7 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
-from ..ram import Buffer, table
+from ..blocks.ram import Buffer, table
 
 #: Kinds that are counted, and the task register that shows the count; of OVERRUN those with arg 0, skipped releases.
 COUNTED = {
@@ -83,7 +83,10 @@ class Statistics(wiring.Component):
         release_w, release_r = table(m, "released", 33, 1 << bits)  # cycle, and whether it is known
 
         # -- an event is taken ------------------------------------------------------------------------------------
-        word, counted, is_finish, is_release = Signal(3), Signal(), Signal(), Signal()
+        word = Signal(3)
+        counted = Signal()
+        is_finish = Signal()
+        is_release = Signal()
         with m.Switch(self.kind):
             for kind, register in COUNTED.items():
                 with m.Case(int(kind)):

@@ -105,8 +105,10 @@ class KernelManager(wiring.Component):
             ]
 
         instruction, grant = self.instruction, self.grant
-        switch, fault = Signal(), Signal()
-        task, resume = Signal.like(instruction.p.task), Signal()
+        switch = Signal()
+        fault = Signal()
+        task = Signal.like(instruction.p.task)
+        resume = Signal()
         m.d.comb += [
             instruction.ready.eq(1),
             grant.valid.eq(instruction.valid & ~self.stopped),
@@ -137,9 +139,12 @@ class KernelManager(wiring.Component):
         region = Signal.like(out.p.region)  # what is on offer, or read
         following = Signal.like(region)
         # The states as bits of their own: reading goes to every RAM, with as little before it as can be.
-        latching, offering = Signal(), Signal()
-        first, fresh = Signal(), Signal()  # the instruction's own region; the first cycle of an offer
-        redo, taken = Signal(), Signal()
+        latching = Signal()
+        offering = Signal()
+        first = Signal()  # the instruction's own region
+        fresh = Signal()  # the first cycle of an offer
+        redo = Signal()
+        taken = Signal()
         m.d.comb += [
             taken.eq(out.valid & out.ready),
             following.eq(region + 1),
@@ -171,16 +176,23 @@ class KernelManager(wiring.Component):
     def _entries(self, m, index, entry, layer, switch, fault, task, resume):
         """The entries from that of the instruction's region on, with the rows of their layers."""
         instruction, out = self.instruction, self.entries
-        first, row = data.View(struct(index_layout(self._p)), index.row), data.View(self._lay.entry, entry.row)
-        region, in_strategy = Signal(REGION_BITS), Signal(Strategy)
+        first = data.View(struct(index_layout(self._p)), index.row)
+        row = data.View(self._lay.entry, entry.row)
+        region = Signal(REGION_BITS)
+        in_strategy = Signal(Strategy)
         begins = Signal()  # the next entry offered is the first one of the switch
         # The rows that are read next, and those that are on offer. RAMs are slow: they get their addresses from
         # registers, and what they answer goes to registers, but for what is handed out.
-        next_entry, next_layer = Signal.like(first.entry), Signal.like(first.layer)
-        entry_at, layer_at = Signal.like(first.entry), Signal.like(first.layer)
+        next_entry = Signal.like(first.entry)
+        next_layer = Signal.like(first.layer)
+        entry_at = Signal.like(first.entry)
+        layer_at = Signal.like(first.layer)
         ends_job = Signal()
         # The states as bits of their own: reading goes to every RAM, with as little before it as can be.
-        pointing, reading, arriving, offering = Signal(), Signal(), Signal(), Signal()
+        pointing = Signal()
+        reading = Signal()
+        arriving = Signal()
+        offering = Signal()
         damaged = Signal()
         m.d.comb += [
             damaged.eq(entry.damaged | layer.damaged),
@@ -221,14 +233,23 @@ class KernelManager(wiring.Component):
     def _words(self, m, index, words, switch, fault, task, resume):
         """The words of the entries from that of the instruction's region on, and of their layers."""
         instruction, out, order = self.instruction, self.words, WordOrder(self._p)
-        first, row = data.View(struct(index_layout(self._p)), index.row), self._lay.entry
+        first = data.View(struct(index_layout(self._p)), index.row)
+        row = self._lay.entry
         word = data.View(row, Cat(words.data, Const(0, row.size - 32)))  # the entry's first, as far as it goes
-        region, in_strategy = Signal.like(self.regions.p.region), Signal(Strategy)
+        region = Signal.like(self.regions.p.region)
+        in_strategy = Signal(Strategy)
         begins = Signal()  # the entry is the first one of the switch
-        entry, layer, final = Signal.like(first.entry), Signal.like(first.layer), Signal()
+        entry = Signal.like(first.entry)
+        layer = Signal.like(first.layer)
+        final = Signal()
         number = Signal(range(order.end + 1))  # of the word that is read next
-        pointing, leading, arrived = Signal(), Signal(), Signal()  # `leading`: there is an entry to be read
-        reading, of_entry, complete = Signal(), Signal(), Signal()
+        # `leading`: there is an entry to be read
+        pointing = Signal()
+        leading = Signal()
+        arrived = Signal()
+        reading = Signal()
+        of_entry = Signal()
+        complete = Signal()
         m.d.comb += [
             of_entry.eq(arrived & (number == order.layer)),  # the word that leads on
             complete.eq(number == order.end),

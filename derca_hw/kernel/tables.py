@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
 from derca_sim.model.tables import RowLayout, bits_for
 
-from ..family import ICE40_RAM
-from ..ram import Buffer
+from ..blocks.ram import Buffer
+from ..families.family import ICE40_RAM
 
 #: Bits whose parity is taken in the first cycle of a check: one LUT6 each.
 GROUP = 4
@@ -92,7 +92,9 @@ class Table(wiring.Component):
         paged = self._pages > 1
         # To every RAM: from registers, decoded before.
         to_rams = m.d.sync if self._registered else m.d.comb
-        row, data_in, into = Signal(bits), Signal(32), Signal()
+        row = Signal(bits)
+        data_in = Signal(32)
+        into = Signal()
         to_rams += [row.eq(self.write_row[:bits]), data_in.eq(self.write_data), into.eq(self.write_page & paged)]
         odd = []
         words = self._layout.words

@@ -8,7 +8,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
 from derca_sim.model.tables import WordOrder, bits_for
 
-from ..family import Family
+from ..families.family import Family
 from .tables import ram
 
 #: Words and bits of an SB_SPRAM256KA.

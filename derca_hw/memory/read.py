@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import READ_WINDOWS
 
-from ..arithmetic import count
-from ..fifo import LateFifo
+from ..blocks.arithmetic import count
+from ..blocks.fifo import LateFifo
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
 from .windows import split_checked
@@ -71,8 +71,11 @@ class ReadManager(wiring.Component):
         m.submodules.tracker = tracker = LateFifo(width=tracked.size, depth=p.bus.outstanding + 1)
         in_flight = Signal(range(p.bus.outstanding + 1))
 
-        request, origin = self.request, Signal(source)
-        open_, refused, known = Signal(), Signal(), Signal()
+        request = self.request
+        origin = Signal(source)
+        open_ = Signal()
+        refused = Signal()
+        known = Signal()
         m.d.comb += [
             open_.eq(split.valid & (in_flight != p.bus.outstanding)),
             refused.eq(outside),
@@ -91,7 +94,8 @@ class ReadManager(wiring.Component):
 
         head = data.View(tracked, tracker.r_data)
         begun = Signal()  # a beat of the head burst has passed
-        fire, skip = Signal(), Signal()
+        fire = Signal()
+        skip = Signal()
         none = Signal()  # no burst is in flight: whatever comes is dropped
         m.d.comb += [
             none.eq(in_flight == 0),

@@ -11,8 +11,8 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg, register_map
 from derca_sim.model.tables import bits_for
 
+from ..blocks.ram import ram_style
 from ..layouts import Layouts, pulse
-from ..ram import ram_style
 from .burst import BurstSplitter
 
 

@@ -9,8 +9,8 @@ from derca_sim.model.registers import WRITE_WINDOW
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import StoreTiming, store_commands
 
-from ..arithmetic import count
-from ..fifo import LateFifo
+from ..blocks.arithmetic import count
+from ..blocks.fifo import LateFifo
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
 from .windows import split_checked
@@ -135,10 +135,17 @@ class WriteManager(wiring.Component):
 
         # -- addresses ---------------------------------------------------------------------------------------------
         request = self.request
-        end, owner, suppressed = Signal(), Signal(task), Signal()
-        open_, drop, known = Signal(), Signal(), Signal()
+        end = Signal()
+        owner = Signal(task)
+        suppressed = Signal()
+        open_ = Signal()
+        drop = Signal()
+        known = Signal()
         announced = Signal()  # the data side knows this burst already: its AW waits for the bus
-        tainted, refused, made = Signal(), Signal(), Signal()  # of the command, up to its last burst taken
+        # of the command, up to its last burst taken
+        tainted = Signal()
+        refused = Signal()
+        made = Signal()
         ending = Signal()  # the command's last burst is taken
         sequence = Signal(sequence_bits)  # bursts put on the bus
         dropped = Signal(end_layout["dropped"].width)  # commands of which the last burst was not
@@ -184,7 +191,9 @@ class WriteManager(wiring.Component):
         sent = Signal(length)  # beats of the current burst already sent
         swallowed = Signal.like(dropped)  # commands of which the last burst's beats were dropped
         burst = data.View(burst_layout, lengths.r_data)
-        fire, unsent, void = Signal(), Signal(), Signal()
+        fire = Signal()
+        unsent = Signal()
+        void = Signal()
         m.d.comb += [
             unsent.eq(burst.drop),
             void.eq(burst.nothing),
@@ -204,9 +213,12 @@ class WriteManager(wiring.Component):
         answered = Signal(sequence_bits)
         wrong = Signal()  # a response other than OKAY came for the oldest command that waits for any
         head = data.View(end_layout, ends.r_data)
-        pop, error = Signal(), Signal()
-        silent, unmade = Signal(), Signal()
-        response, unanswered = Signal(), Signal()
+        pop = Signal()
+        error = Signal()
+        silent = Signal()
+        unmade = Signal()
+        response = Signal()
+        unanswered = Signal()
 
         def reached(number, wanted):
             return ~(number - wanted)[len(wanted) - 1] if len(wanted) else 1

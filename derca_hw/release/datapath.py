@@ -9,8 +9,8 @@ from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SweptTiming
 
+from ..blocks.ram import DISTRIBUTED, Buffer, table
 from ..layouts import Layouts
-from ..ram import DISTRIBUTED, Buffer, table
 
 #: Bits of times; keys have `scheduler.time_width` of them.
 TIME_BITS = 32
@@ -154,7 +154,8 @@ class Datapath(wiring.Component):
                 m.d.sync += held.eq(Mux(use, value, 0))
             right |= held
         total = Signal(TIME_BITS + 1)
-        minus, carry = Signal(), Signal()
+        minus = Signal()
+        carry = Signal()
         m.d.sync += [minus.eq(self.minus), carry.eq(self.carry)]
         m.d.comb += [
             total.eq(Cat(1, left) + Cat(carry, right ^ minus.replicate(TIME_BITS))),

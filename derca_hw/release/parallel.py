@@ -161,9 +161,11 @@ class ParallelRelease(wiring.Component):
             return (self.now - age)[:32]
 
         # -- start: one timer per cycle ------------------------------------------------------------------------------
-        arming, armed = Signal(), Signal(self._task)
+        arming = Signal()
+        armed = Signal(self._task)
         epoch = Signal(time)
-        first, past = Signal(time), Signal()
+        first = Signal(time)
+        past = Signal()
         with m.If(self.arm):
             m.d.sync += [arming.eq(1), armed.eq(0), epoch.eq(now)]
         with m.Elif(arming):
@@ -182,7 +184,9 @@ class ParallelRelease(wiring.Component):
             waiting.eq(Mux(urgent, announce | overran, early & this_round)),
         ]
         some, task = self._lowest(m, waiting, "announce_task")
-        announces, is_release, is_overrun = Signal(), Signal(), Signal()
+        announces = Signal()
+        is_release = Signal()
+        is_overrun = Signal()
         stamp = Signal(32)
         m.d.comb += [
             announces.eq(some & ~starting),
@@ -219,7 +223,8 @@ class ParallelRelease(wiring.Component):
         ]
 
         # -- finish --------------------------------------------------------------------------------------------------
-        finished, is_late = Signal(), Signal()
+        finished = Signal()
+        is_late = Signal()
         expires = Signal(n)  # the cycle after the deadline of a job that is watched
         m.d.comb += [
             finished.eq(self.finish.valid & self.finish.p.final),
@@ -240,7 +245,8 @@ class ParallelRelease(wiring.Component):
         ]
 
         # -- to the scheduler ------------------------------------------------------------------------------------------
-        taken, offered = Signal(), Signal(self._task)
+        taken = Signal()
+        offered = Signal(self._task)
         if self._at_once:
             event = self.ready_event
             m.d.comb += [
@@ -249,7 +255,8 @@ class ParallelRelease(wiring.Component):
             ]
         else:  # the task is latched so that the payload is stable until it is taken
             any_offer, lowest = self._lowest(m, offer, "lowest_offer")
-            held, held_task = Signal(), Signal(self._task)
+            held = Signal()
+            held_task = Signal(self._task)
             m.d.comb += [
                 offered.eq(Mux(held, held_task, lowest)), key_r.addr.eq(offered),
                 self.release.valid.eq(any_offer), self.release.p.task.eq(offered), self.release.p.key.eq(key_r.data),

@@ -66,7 +66,8 @@ class TraceReplay(wiring.Component):
                 write.en.eq(self.write & (self.write_word == word)), read.addr.eq(ahead), read.en.eq(1),
             ]
             reads[name] = read.data
-        epoch, shown = Signal(32), Signal()
+        epoch = Signal(32)
+        shown = Signal()
         elapsed = Signal(32)
         m.d.comb += [
             elapsed.eq(self.now - epoch),

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
-from ..ram import table
+from ..blocks.ram import table
 from .datapath import TIME_BITS
 
 #: Up to as many tasks the marks stand beside the stamps, in distributed memory; beyond, in a memory of their own, so
@@ -62,8 +62,11 @@ class Stamps(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        happened, valid, task = Signal(), Signal(), Signal.like(self.task)
-        stamp, last = Signal(TIME_BITS), Signal()
+        happened = Signal()
+        valid = Signal()
+        task = Signal.like(self.task)
+        stamp = Signal(TIME_BITS)
+        last = Signal()
         m.d.comb += [valid.eq(happened & self.counts), self.latest.eq(task)]
         m.d.sync += [happened.eq(self.valid), task.eq(self.task), stamp.eq(self.now), last.eq(self.seen)]
         together = self._keeps and self._n <= SMALL
@@ -79,7 +82,8 @@ class Stamps(wiring.Component):
         pending = Signal()
         if self._repeats:
             copy_w, copy = table(m, "copy", 1, self._n, known=True)
-            mark, again = Signal(), Signal()
+            mark = Signal()
+            again = Signal()
             m.d.comb += [
                 copy.addr.eq(self.task), copy_w.addr.eq(task), copy_w.data.eq(~last), copy_w.en.eq(write),
                 pending.eq(again | (mark ^ last)),

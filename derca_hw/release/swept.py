@@ -9,8 +9,8 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
+from ..blocks.ram import table
 from ..layouts import Layouts, Source, pulse
-from ..ram import table
 from .datapath import Datapath, State
 from .stamps import Stamps
 
@@ -151,7 +151,8 @@ class SweptRelease(wiring.Component):
         else:
             m.d.comb += path.done.eq(ends.stamp)
         m.d.comb += [seen_end.addr.eq(ends.task), ends.seen.eq(seen_end.data[0])]
-        trigger_mark, trigger_news = Signal(), Signal()
+        trigger_mark = Signal()
+        trigger_news = Signal()
         if p.release.sporadic:
             m.submodules.triggers = triggers = Stamps(p, repeats=True)
             m.d.comb += [
@@ -166,8 +167,12 @@ class SweptRelease(wiring.Component):
             ]
 
         load = Signal()  # registers take what the memories say of the task `at`
-        mode, read, seen, failed = Signal(4), Signal(State(keeps)), Signal(2), Signal()
-        marks, news = Signal(2), Signal(2)
+        mode = Signal(4)
+        read = Signal(State(keeps))
+        seen = Signal(2)
+        failed = Signal()
+        marks = Signal(2)
+        news = Signal(2)
         with m.If(load):
             m.d.sync += [
                 mode.eq(mode_r.data), read.eq(flags_r.data.state), seen.eq(flags_r.data.seen),
@@ -176,13 +181,17 @@ class SweptRelease(wiring.Component):
             ]
         sporadic, enabled, overrun = mode[0] if p.release.sporadic else Const(0), mode[1], mode[2:4]
         state = Signal(State(keeps))
-        ended, triggered, used = Signal(), Signal(), Signal()
+        ended = Signal()
+        triggered = Signal()
+        used = Signal()
         late, due, early, lived, queued_job, gone = (
             Signal(name=name) for name in ("late", "due", "early", "lived", "queued_job", "gone"))
         negative, result = path.negative, path.result
 
         # -- the offer -----------------------------------------------------------------------------------------------
-        valid, key, abort = Signal(), Signal(p.scheduler.time_width), Signal()
+        valid = Signal()
+        key = Signal(p.scheduler.time_width)
+        abort = Signal()
         offered = Signal(self._task)
         m.d.comb += [
             self.release.valid.eq(valid), self.release.p.task.eq(offered),
@@ -198,7 +207,8 @@ class SweptRelease(wiring.Component):
                     m.d.sync += key.eq(result[:p.scheduler.time_width])
 
         lives = Signal(range(n + 1))
-        born, died = Signal(), Signal()
+        born = Signal()
+        died = Signal()
         m.d.sync += lives.eq(lives + born - died)
         held = Signal()  # `hold` as the present visit found it
         between = Signal()  # a visit begins: with `hold` it will not release a job
@@ -213,7 +223,8 @@ class SweptRelease(wiring.Component):
 
         # -- the visit -----------------------------------------------------------------------------------------------
         wants, releases, offers, keep = (Signal(name=name) for name in ("wants", "releases", "offers", "keep"))
-        judge, trigger = Signal(), Signal()
+        judge = Signal()
+        trigger = Signal()
         dealt = Signal(2)
         full = state.queued if keeps else Const(0)
         m.d.comb += [

@@ -38,7 +38,8 @@ class TriggerMerge(wiring.Component):
         free = ~self.valid_0
         for i in range(1, self._sources):
             valid, task = getattr(self, f"valid_{i}"), getattr(self, f"task_{i}")
-            waits, waiting = Signal(name=f"waits_{i}"), Signal(self._task, name=f"waiting_{i}")
+            waits = Signal(name=f"waits_{i}")
+            waiting = Signal(self._task, name=f"waiting_{i}")
             goes = Signal(name=f"goes_{i}")
             m.d.comb += goes.eq(free & (waits | valid))
             with m.If(goes):

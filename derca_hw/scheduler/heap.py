@@ -40,15 +40,19 @@ class HeapJobs(wiring.Component):
         m.submodules.low = low = Memory(shape=word, depth=n + 1, init=[])
         m.submodules.high = high = Memory(shape=word, depth=n + 1, init=[])
         read_low, read_high = low.read_port(domain="comb"), high.read_port(domain="comb")
-        write_at, write_job, write_en = Signal(position), Signal(job), Signal()
+        write_at = Signal(position)
+        write_job = Signal(job)
+        write_en = Signal()
         for port in (low.write_port(), high.write_port()):
             m.d.comb += [
                 port.addr.eq(write_at), port.data.job.eq(write_job),
                 port.data.parity.eq(write_job.as_value().xor()), port.en.eq(write_en),
             ]
         low_job, high_job = read_low.data.job, read_high.data.job
-        read_low_valid, read_high_valid = Signal(), Signal()
-        low_fault, high_fault = Signal(), Signal()
+        read_low_valid = Signal()
+        read_high_valid = Signal()
+        low_fault = Signal()
+        high_fault = Signal()
         m.d.comb += [
             low_fault.eq(read_low_valid & read_low.data.as_value().xor()),
             high_fault.eq(read_high_valid & read_high.data.as_value().xor()),
@@ -57,14 +61,19 @@ class HeapJobs(wiring.Component):
         ]
 
         size = Signal(range(n + 1))
-        best, best_valid = Signal(job), Signal()
+        best = Signal(job)
+        best_valid = Signal()
         hole = Signal()  # the winner was taken, and the next is not known yet
-        back, back_valid = Signal(job), Signal()  # the preempted job, on its way back
+        # the preempted job, on its way back
+        back = Signal(job)
+        back_valid = Signal()
         carried = Signal(job)  # the job being moved through the heap
         place = Signal(position)
         placed = Signal()
         steps = Signal(range(max(timing.INSERT, timing.REMOVE) + 1))
-        child, child_valid, child_at = Signal(job), Signal(), Signal(position)
+        child = Signal(job)
+        child_valid = Signal()
+        child_at = Signal(position)
         released = Signal(job)
         m.d.comb += [
             released.task.eq(jobs.release.p.task),
@@ -134,7 +143,8 @@ class HeapJobs(wiring.Component):
                     m.next = "IDLE"
 
             with m.State("COMPARE"):  # pick the earlier child
-                left, right = Signal(), Signal()
+                left = Signal()
+                right = Signal()
                 m.d.comb += [
                     read_low.addr.eq(place << 1),
                     read_high.addr.eq((place << 1) | 1),

@@ -40,7 +40,8 @@ class ScanSlots(wiring.Component):
         m.submodules.slots = slots = Memory(shape=slot_layout, depth=n, init=[])
         write, read = slots.write_port(), slots.read_port()
 
-        clearing, scanning = Signal(init=1), Signal()
+        clearing = Signal(init=1)
+        scanning = Signal()
         pointer = Signal(task_bits)
         last_slot = Signal()
         m.d.comb += last_slot.eq(pointer == n - 1)
@@ -61,8 +62,10 @@ class ScanSlots(wiring.Component):
         m.d.comb += write.data.parity.eq(Cat(write.data.key, write.data.live).xor())
 
         # -- reads: a release just taken, else the next slot of a scan -------------------------------------------------
-        fresh, fresh_task = Signal(), Signal(task_bits)
-        candidate, read_valid = Signal(self._job), Signal()
+        fresh = Signal()
+        fresh_task = Signal(task_bits)
+        candidate = Signal(self._job)
+        read_valid = Signal()
         m.d.comb += [
             read.addr.eq(Mux(fresh, fresh_task, pointer)),
             candidate.key.eq(read.data.key),
@@ -95,8 +98,10 @@ class ScanSlots(wiring.Component):
             m.d.sync += [scanning.eq(1), pointer.eq(0)]
 
         # -- the winner ------------------------------------------------------------------------------------------------
-        best, best_valid = Signal(self._job), Signal()
-        takes_part, wins = Signal(), Signal()
+        best = Signal(self._job)
+        best_valid = Signal()
+        takes_part = Signal()
+        wins = Signal()
         outdated = Signal()  # the word read may be that of the running job from before it was given up
         m.d.sync += outdated.eq(jobs.gone)
         m.d.comb += [

@@ -113,18 +113,23 @@ class Scheduler(wiring.Component):
         jobs = waiting.jobs
         connect(m, flipped(self.regions), counters.regions)
 
-        current, current_valid = Signal(lay.job), Signal()
+        current = Signal(lay.job)
+        current_valid = Signal()
         outstanding = Signal()  # a region was issued, and its feedback has not come
         issued = Signal()  # the instruction became valid in this cycle
-        switched, preempted, abandoned = Signal(), Signal(), Signal()
+        switched = Signal()
+        preempted = Signal()
+        abandoned = Signal()
         broken = Signal()
         dropped = Signal()  # the running job was aborted; nothing has been issued since
-        was_running, stop = Signal(), Signal()
+        was_running = Signal()
+        stop = Signal()
         m.d.sync += was_running.eq(self.running)
         m.d.comb += stop.eq(was_running & ~self.running)
 
         # -- the decision --------------------------------------------------------------------------------------------
-        fire, switch = Signal(), Signal()
+        fire = Signal()
+        switch = Signal()
         out = self.instruction
         m.d.comb += [
             switch.eq(~current_valid | (jobs.best_valid & earlier(jobs.best.key, current.key))),

@@ -67,7 +67,9 @@ class Budgets(wiring.Component):
             m.d.sync += answer.eq(read.data)
             return write, read.addr, answer
 
-        loading, fresh, resumed = Signal(), Signal(), Signal()
+        loading = Signal()
+        fresh = Signal()
+        resumed = Signal()
         m.d.sync += [
             loading.eq(self.load),
             fresh.eq(self.load & self.switch & ~self.resume),

@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.timing import KernelTiming, store_commands
 
-from ..arithmetic import count
+from ..blocks.arithmetic import count
+from ..blocks.ram import KNOWN, ram_style
 from ..layouts import Layouts, pulse
-from ..ram import KNOWN, ram_style
 
 
 class Failures(wiring.Component):
@@ -110,8 +110,10 @@ class Failures(wiring.Component):
             ]
 
         # -- the running job -----------------------------------------------------------------------------------------
-        running, bad = Signal(task), Signal()
-        switch, resumed_bad = Signal(), Signal()
+        running = Signal(task)
+        bad = Signal()
+        switch = Signal()
+        resumed_bad = Signal()
         m.d.comb += [
             switch.eq(instruction.valid & instruction.p.switch),
             resumed_bad.eq(instruction.p.resume & failed(instruction.p.task)),
@@ -123,19 +125,22 @@ class Failures(wiring.Component):
         # -- what is under way, and what of it is waited for ---------------------------------------------------------
         most_reads = p.bus.outstanding + 2
         most_stores = p.buffers.banks + store_commands(p) + 1
-        settled, wait = Signal(), Signal(range(self.SETTLED))
+        settled = Signal()
+        wait = Signal(range(self.SETTLED))
         left = []
         for name, most, up, down in (
             ("reads", most_reads, self.requested, self.answered),
             ("stores", most_stores, self.queued, self.done.valid),
         ):
-            under_way, waited = Signal(range(most + 1), name=name), Signal(range(most + 1), name=f"{name}_left")
+            under_way = Signal(range(most + 1), name=name)
+            waited = Signal(range(most + 1), name=f"{name}_left")
             left_over = Mux(settled, under_way, waited)
             m.d.sync += waited.eq(left_over - (down & (left_over != 0)))
             count(m, under_way, up, down)
             left.append(waited)
 
-        ending, ends = Signal(task, name="ending"), Signal()
+        ending = Signal(task, name="ending")
+        ends = Signal()
         with m.FSM():
             with m.State("NONE"):
                 m.d.comb += self.fail.eq(bad)

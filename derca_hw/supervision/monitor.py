@@ -88,8 +88,11 @@ class Monitor(wiring.Component):
 
         # As it was two cycles ago; `begin` one cycle ago.
         now = [Signal(32, name=f"now_{age}", reset_less=True) for age in (1, 2)]
-        last, end = Signal(), Signal()
-        begin, first, active = Signal(), Signal(), Signal()
+        last = Signal()
+        end = Signal()
+        begin = Signal()
+        first = Signal()
+        active = Signal()
         begun = Signal(self._lay.instruction, reset_less=True)
         running = Signal(self._lay.instruction, reset_less=True)
         elapsed = Signal(32, reset_less=True)
@@ -147,7 +150,8 @@ class Monitor(wiring.Component):
 
     def _events(self, m, out, kind: Kind, cycle, running, hits):
         """Send an event per hit, the first one first; the next hits are at least two cycles away. Gives the hits."""
-        stamp, waiting = Signal(self._lay.event, reset_less=True), Signal(2)
+        stamp = Signal(self._lay.event, reset_less=True)
+        waiting = Signal(2)
         hit = Signal(2)
         m.d.comb += [hit[0].eq(hits[0]), hit[1].eq(hits[1])]
         with m.If(hit.any()):

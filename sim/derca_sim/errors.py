@@ -25,3 +25,14 @@ class MachineError(InputError):
 
 class MissingToolError(Exception):
     """A program the command needs was not found: what was looked for, where, and how to install it."""
+
+
+class CheckFailed(Exception):
+    """The command ran to its end and the answer is no: a deadline was missed or a comparison differs. Exit code 1.
+
+    Carries one line per failure; an empty one is allowed where the tables already tell.
+    """
+
+    def __init__(self, *problems: str):
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))

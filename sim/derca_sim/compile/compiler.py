@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import InputError
-from ..golden.numerics import run_network
 from ..model.loading import problem
+from ..model.numerics import run_network
 from ..model.platform import Platform
 from ..model.tables import Strategy
 from ..model.taskset import TaskSet

@@ -57,7 +57,7 @@ class Board:
 
     @property
     def target(self) -> str:
-        """Device family of `derca_hw.family`: iCE40 with or without DSP blocks."""
+        """Device family of `derca_hw.families.family`: iCE40 with or without DSP blocks."""
         return "ice40hx" if self.family == "ice40" and not self.available["DSP"] else self.family
 
     @property

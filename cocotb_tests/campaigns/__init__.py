@@ -1,0 +1,1 @@
+"""Random task sets and histories on the RTL, in a row."""

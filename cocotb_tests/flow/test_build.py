@@ -1,0 +1,244 @@
+"""`derca build` on a toy board: steps, cache, interruption, dry run, files, and how it says no."""
+
+import hashlib
+import json
+import sys
+import types
+from dataclasses import replace
+
+import pytest
+from amaranth.back import rtlil
+from amaranth.hdl import Cat, ClockDomain, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from typer.testing import CliRunner
+
+from derca_cli import main
+from derca_flow.area import routed as fmax
+from derca_flow.flow import flow, routing
+from derca_flow.flow.steps import Steps
+from derca_flow.tools import nextpnr
+from derca_hw.families.family import Family
+from derca_sim.errors import CheckFailed
+from derca_sim.model import board as boards
+from derca_sim.model.board import board
+from kit.checkout import ROOT
+from kit.toy_hierarchy import Toy
+
+BOARD = board("orangecrab-25f")
+
+
+class ToyBoard(wiring.Component):
+    """The ports of a board's top around the toy: bits of `rx` go in, a bit of the toy comes out."""
+
+    clk: In(1)
+    rx: In(1, init=1)
+    tx: Out(1, init=1)
+    led_running: Out(1)
+    led_miss: Out(1)
+    led_fault: Out(1)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.domains.sync = domain = ClockDomain(reset_less=True)
+        m.submodules.derca = toy = Toy()
+        taken = Signal(32)
+        m.d.comb += [domain.clk.eq(self.clk), Cat(toy.a, toy.b).eq(taken)]
+        m.d.sync += [taken.eq(Cat(self.rx, taken)), self.tx.eq(toy.o.xor())]
+        m.d.comb += Cat(self.led_running, self.led_miss, self.led_fault).eq(toy.o)
+        return m
+
+
+def derca(*arguments, board=BOARD.name):
+    return CliRunner().invoke(main.app, ["build", "--board", board, *map(str, arguments)])
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """Hardware that is quick to generate, synthesise and route, an empty build folder, and an estimate of it."""
+    monkeypatch.setenv("DERCA_BUILD_DIR", str(tmp_path / "build"))
+    monkeypatch.chdir(tmp_path)
+    fake = types.ModuleType("derca_hw.generate")
+    fake.board_rtlil = lambda board, platform: rtlil.convert(ToyBoard(), name="derca_board", emit_src=False)
+    fake.TOP, fake.BOARD_TOP = "derca", "derca_board"
+    monkeypatch.setitem(sys.modules, "derca_hw.generate", fake)
+    monkeypatch.setattr("derca_flow.area.estimate.estimate_board",
+                        lambda p, board: {"LUT": 500, "REG": 200, "BRAM": 4, "DSP": 6})
+    return tmp_path
+
+
+def states(manifest: dict) -> dict[str, str]:
+    return {step["name"]: step["state"] for step in manifest["steps"]}
+
+
+def test_a_dry_run_stops_at_the_estimate_and_writes_nothing(toy, monkeypatch):
+    monkeypatch.setattr(nextpnr, "place_and_route", None)
+    monkeypatch.setattr(nextpnr, "netlist", None)
+    done = derca("--skip", "simulate")
+    assert done.exit_code == 0, done.output
+    assert "Dry run" in done.stdout and "planned" in done.stdout and "--run" in done.stdout
+    assert not (toy / "out").exists()
+    told = json.loads(derca("--skip", "simulate", "--json").stdout)
+    assert told["dry_run"] and set(told["expected_seconds"]) == {"synthesise", "route", "pack", "report"}
+    assert [s["state"] for s in told["steps"]] == ["cached", "cached", "skipped", "done"]
+
+
+def test_interrupted_resumed_and_repeated(toy, monkeypatch):
+    """Ctrl-C in step 6 keeps steps 1 to 5; a finished build is not done again; its manifest names what is there."""
+    arguments = ("--skip", "simulate", "--run", "-o", toy / "made", "--json")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(routing, "route", interrupt)
+        assert derca(*arguments).exit_code == 130
+    assert not (toy / "made").exists()
+
+    first = derca(*arguments)
+    assert first.exit_code == 0, first.output
+    manifest = json.loads((toy / "made" / "manifest.json").read_text())
+    assert states(manifest) == {
+        "analyse": "cached", "generate": "cached", "simulate": "skipped", "estimate": "done", "synthesise": "cached",
+        "route": "done", "pack": "done", "report": "done"}
+    for name, digest in manifest["outputs"].items():
+        assert hashlib.sha256((toy / "made" / name).read_bytes()).hexdigest() == digest, name
+    checkout = ROOT
+    for name, digest in manifest["inputs"].items():
+        assert hashlib.sha256((checkout / name).read_bytes()).hexdigest() == digest, name
+    assert set(manifest["inputs"]) >= {"constraints/orangecrab-25f.lpf", "sim/platforms/orangecrab-25f.toml"}
+    assert manifest["seeds"] == {"tried": [1], "chosen": 1}
+    assert all(manifest["tools"].values()) and len(manifest["commands"]) == 3
+    bitstream = toy / "made" / "orangecrab-25f.bit"
+    assert bitstream.stat().st_size > 10_000
+    told = json.loads(first.stdout)
+    assert told["program"] == BOARD.program.format(toy / "made" / bitstream.name)
+    *rows, total = told["modules"]
+    assert sum(row["REG"] for row in rows) == total["REG"] > 32
+    assert 0 < manifest["resources"]["DSP"] <= total["DSP"]  # dissolved, equal multipliers become one
+    report = (toy / "made" / "report.md").read_text()
+    assert "| DSP |" in report and "openFPGALoader" in report or "dfu-util" in report
+
+    before = bitstream.read_bytes()
+    again = derca(*arguments)
+    assert again.exit_code == 0
+    repeated = json.loads(again.stdout)
+    assert {name: state for name, state in states(repeated).items() if state != "cached"} == {
+        "simulate": "skipped", "estimate": "done", "report": "done"}
+    assert bitstream.read_bytes() == before
+    kept = {step["name"]: step["seconds"] for step in repeated["steps"]}
+    assert kept["route"] > 0.5  # what routing took, not what looking it up did
+
+
+def test_an_ice40_is_packed_by_its_own_tools(toy):
+    skipped = (word for step in ("analyse", "simulate", "estimate") for word in ("--skip", step))
+    done = derca(*skipped, "--run", "-o", toy / "made", board="hx8k")
+    assert done.exit_code == 0, done.output
+    manifest = json.loads((toy / "made" / "manifest.json").read_text())
+    assert {"nextpnr-ice40", "icepack"} < set(manifest["tools"]) and manifest["resources"]["DSP"] == 0
+    assert (toy / "made" / "hx8k.bin").stat().st_size > 100_000
+    assert not (toy / "made" / "memory.bin").exists()  # nothing was analysed, so there are no tables
+
+
+def test_a_missed_clock_rate_is_told_with_its_path(toy, monkeypatch):
+    """The toy's adder cannot run at 900 MHz: every seed is tried, and the answer is no."""
+    monkeypatch.setitem(boards.BOARDS, BOARD.name, replace(BOARD, core_mhz=900.0))
+    pins = toy / "pins.lpf"
+    pins.write_text("\n".join(line for line in (ROOT / "constraints" / BOARD.constraints)
+                              .read_text().splitlines() if not line.startswith("FREQUENCY")))
+    monkeypatch.setattr("derca_flow.tools.checkout.constraints_file", lambda board: pins)
+    done = derca("--skip", "simulate", "--run", "--seeds", 2, "--seed", 5, "-o", toy / "made")
+    assert done.exit_code == 1
+    assert "of 900 MHz" in done.stderr and "best of 2" in done.stderr and "critical path" in done.stderr
+    assert not (toy / "made").exists()
+
+
+def test_what_does_not_fit_is_refused(toy, monkeypatch):
+    done = {"LUT": 30000, "REG": 100, "BRAM": 0, "DSP": 0}
+    monkeypatch.setattr("derca_flow.area.estimate.estimate_board", lambda p, board: done)
+    result = derca("--skip", "simulate", "--run")
+    assert result.exit_code == 1 and "will not fit: about LUT 30,000 of 24,288" in result.stderr
+    with pytest.raises(CheckFailed, match=r"25,000 LUT of 24,288 .*103%"):
+        flow.check_fit({"LUT": 25000, "REG": 1, "BRAM": 1, "DSP": 1}, BOARD)
+    with pytest.raises(CheckFailed, match="3 DSP, and .* has none"):
+        flow.check_fit({"LUT": 1, "REG": 1, "BRAM": 1, "DSP": 3}, board("hx8k"))
+    assert flow.check_estimate({"LUT": 25000, "REG": 1, "BRAM": 1, "DSP": 1}, BOARD).startswith("may just fit: LUT")
+    assert flow.check_estimate({"LUT": 9000, "REG": 1, "BRAM": 28, "DSP": 1}, BOARD).startswith("fits: BRAM 28 of 56")
+
+
+def test_a_wrong_pin_is_an_error_of_nextpnr(toy, monkeypatch):
+    pins = toy / "pins.lpf"
+    pins.write_text((ROOT / "constraints" / BOARD.constraints).read_text()
+                    .replace('COMP "rx" SITE "', 'COMP "rx" SITE "A99'))
+    monkeypatch.setattr("derca_flow.tools.checkout.constraints_file", lambda board: pins)
+    done = derca("--skip", "simulate", "--run")
+    assert done.exit_code == 1 and "nextpnr, seed 1: ERROR" in done.stderr and "A99" in done.stderr
+
+
+class Deep(wiring.Component):
+    """A memory of more blocks than the device of `fmax` for iCE40 has: 64 of 30."""
+
+    at: In(14)
+    i: In(16)
+    o: Out(16)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.words = words = Memory(shape=16, depth=1 << 14, init=[])
+        write, read = words.write_port(), words.read_port()
+        m.d.comb += [write.en.eq(1), write.addr.eq(self.at), write.data.eq(self.i), read.en.eq(1),
+                     read.addr.eq(self.at), self.o.eq(read.data)]
+        return m
+
+
+def test_a_full_device_is_told(toy):
+    netlist = fmax.netlist(fmax.wrapped_rtlil(Deep(), family=Family.ICE40), "ice40")
+    with pytest.raises(CheckFailed, match="does not fit the device"):
+        fmax.route(netlist, 1, 12, "ice40")
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (("--board", "atlantis"), "allowed are ulx3s-85f"),
+    (("--skip", "route"), "allowed are analyse, simulate, estimate"),
+    (("--strategy", "hope"), "allowed are"),
+    (("nowhere.toml",), "nowhere.toml"),
+])
+def test_bad_input(arguments, told, toy):
+    done = derca(*arguments)
+    assert done.exit_code == 2 and told in done.stderr
+
+
+def test_a_step_is_cached_only_when_all_it_used_was(tmp_path):
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "seconds").write_text("30\n")
+    steps = Steps(("first", "second", "third"), frozenset({"third"}))
+    with steps.run("first") as running:
+        assert running.used(old) == old
+    with steps.run("second") as running:
+        running.used(old)
+        new = tmp_path / "new"
+        new.mkdir()
+        running.used(new)
+    assert steps.skips("third") and not steps.skips("first")
+    assert [(r.number, r.state) for r in steps.records] == [(1, "cached"), (2, "done"), (3, "skipped")]
+    assert steps.records[0].seconds == 30 and (new / "seconds").is_file()
+
+
+@pytest.mark.parametrize(("ns", "met"), [(31.6, True), (31.7, False)])
+@pytest.mark.parametrize("ends", [("posedge $glbnet$core", "posedge fast"), ("posedge fast", "negedge $glbnet$core")])
+def test_a_path_between_the_clocks_of_a_doubled_board_counts(ends, ns, met, tmp_path):
+    """Half of 83.3 ns less 10; on a board with one clock there is nothing to count, nor are paths of pins."""
+    def path(source, sink, ns):
+        steps = [{"type": kind, "delay": ns / 2} for kind in ("logic", "setup")]
+        return {"from": source, "to": sink, "path": steps}
+
+    report = {
+        "fmax": {"$glbnet$core": {"achieved": 14.0, "constraint": 12.0},
+                 "fast": {"achieved": 60.0, "constraint": 24.0}},
+        "utilization": {}, "critical_paths": [path("<async>", "posedge fast", 200.0), path(*ends, ns)]}
+    (tmp_path / nextpnr.REPORT).write_text(json.dumps(report))
+    run = routing.routed(1, tmp_path, boards.BOARDS["icebreaker"])
+    assert len(run.clocks) == 3 and run.met is met
+    assert routing.routed(1, tmp_path, boards.BOARDS["ulx3s-85f"]).met

@@ -1,0 +1,408 @@
+"""Packaged IPs: the description fits the Verilog and the registers, the scripts fit both, pins fit the boards."""
+
+import functools
+import json
+import re
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from amaranth_boards.arty_a7 import ArtyA7_100Platform
+from typer.testing import CliRunner
+
+from derca_cli import main
+from derca_flow.package.boards import BOARDS
+from derca_flow.tools import toolchain
+from derca_hw.ip import TOP, check_base
+from derca_sim.model.registers import register_map, start_value
+from derca_sim.model.taskset import load_platform
+from kit.checkout import ROOT
+from oracles.ip.description import Component, differences, netlist, yosys
+from oracles.ip.rules import OPTIONAL, REQUIRED, SPIRIT, TYPES, WIDTHS, structure_errors
+from oracles.ip.vivado import Vivado
+
+PLATFORM = """
+name = "tiny"
+clock_mhz = 62.5
+tile = { m = 4, k = 16, n = 8 }
+array = { rows = 2, cols = 2 }
+bus = { data_width = 64, address_width = 36 }
+memory = { size = 65536 }
+scheduler = { tasks = 5 }
+store = { requant_lanes = 1 }
+tables = { layers = 16, entries = 512, regions = 16 }
+trace = { depth = 4 }
+"""
+
+
+def derca_ip(*args):
+    """Run `derca ip` in this process."""
+    return CliRunner().invoke(main.app, ["ip", *map(str, args)])
+
+
+class Package:
+    """A folder that `derca ip` has written."""
+
+    def __init__(self, folder: Path, board: str):
+        self.folder, self.board = folder, BOARDS[board]
+        (folder / "tiny.toml").write_text(PLATFORM)
+        self.platform = load_platform(folder / "tiny.toml")
+        self.result = derca_ip("--board", board, "--platform", folder / "tiny.toml", "-o", folder / "out", "--json")
+        assert self.result.exit_code == 0, self.result.stderr
+        self.out = folder / "out"
+        self.text = (self.out / "ip" / "component.xml").read_text()
+        self.component = Component(self.text)
+        self.hdl = self.out / "ip" / "hdl" / f"{TOP}.v"
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """By board, each written once."""
+    return functools.cache(lambda board: Package(tmp_path_factory.mktemp(board), board))
+
+
+@pytest.fixture(params=BOARDS)
+def package(request, packages):
+    return packages(request.param)
+
+
+@pytest.fixture(scope="module")
+def one(packages):
+    return packages("arty-a7-100")
+
+
+@pytest.fixture(scope="module")
+def module(one):
+    return netlist(one.hdl, TOP)
+
+
+# -- the description against the Verilog
+
+def test_the_description_says_what_yosys_reads(package):
+    assert differences(package.component, netlist(package.hdl, TOP)) == []
+
+
+@pytest.mark.parametrize(("found", "replacement", "told"), [
+    (r"(<spirit:port>\s*<spirit:name>m_axi_wdata</spirit:name>.*?<spirit:left[^>]*>)63<", r"\g<1>31<",
+     "m_axi_wdata: ('out', 32)"),
+    (r"(m_axi_wvalid</spirit:name>\s*<spirit:wire>\s*<spirit:direction>)out", r"\1in", "m_axi_wvalid: ('in', 1)"),
+    (r"<spirit:name>s_axi_wready</spirit:name>(?!\s*</spirit:physicalPort>)", "<spirit:name>other</spirit:name>",
+     "s_axi_wready: None"),
+    (r"<spirit:name>ARLOCK<", "<spirit:name>AWLOCK<", "m_axi_arlock: mapped to"),
+    (r"(NUM_READ_OUTSTANDING\W.*?>)16<", r"\g<1>8<", "m_axi: parameters"),
+], ids=["width", "direction", "missing", "swapped", "parameter"])
+def test_a_wrong_description_is_noticed(one, module, found, replacement, told):
+    broken, count = re.subn(found, replacement, one.text, count=1, flags=re.DOTALL)
+    assert count == 1
+    assert any(line.startswith(told) for line in differences(Component(broken), module))
+
+
+def test_a_port_of_another_width_is_noticed(one, tmp_path):
+    verilog = one.hdl.read_text()
+    assert verilog.count("output [63:0] m_axi_wdata;") == 1
+    (tmp_path / "broken.v").write_text(
+        verilog.replace("output [63:0] m_axi_wdata;", "output [62:0] m_axi_wdata;").replace(
+            "  wire [63:0] m_axi_wdata;\n", "", 1))
+    assert any("m_axi_wdata" in line for line in differences(one.component, netlist(tmp_path / "broken.v", TOP)))
+
+
+# -- bus definitions
+
+def test_every_interface_is_complete(one):
+    assert set(one.component.interfaces) == set(TYPES)
+    ports = one.component.ports()
+    for name, expected in TYPES.items():
+        kind, mode = one.component.type_and_mode(name)
+        assert (kind, mode) == expected
+        maps = one.component.maps(name)
+        required, optional = REQUIRED[name], OPTIONAL.get(name, {})
+        assert set(required) <= set(maps) <= set(required) | set(optional), name
+        for logical, physical in maps.items():
+            direction, width = ports[physical]
+            begins = {**required, **optional}[logical] == direction
+            assert begins == (mode == "master"), f"{name}: direction of {logical}"
+            fixed = next((w for end, w in WIDTHS.items() if logical.endswith(end)), None)
+            assert fixed in (None, width), f"{name}: width of {logical}"
+    mapped = [port for name in TYPES for port in one.component.maps(name).values()]
+    assert len(set(mapped)) == len(mapped)
+    assert set(ports) - set(mapped) == {"trigger", "now", "running", "missed", "faulty"}
+
+
+def test_parameters_fit_the_ports_and_the_platform(one):
+    component, p = one.component, one.platform
+    ports = component.ports()
+    clock = component.parameters("aclk")
+    assert int(clock["FREQ_HZ"]) == 62_500_000
+    assert set(clock["ASSOCIATED_BUSIF"].split(":")) == {n for n in TYPES if "_" in n} <= set(component.interfaces)
+    assert clock["ASSOCIATED_RESET"] in ports
+    assert component.parameters("aresetn")["POLARITY"] == "ACTIVE_LOW"
+    for name in ("m_axi", "s_axi"):
+        parameters, maps = component.parameters(name), component.maps(name)
+        for channel in ("AW", "AR"):
+            assert int(parameters["ADDR_WIDTH"]) == ports[maps[f"{channel}ADDR"]][1]
+        for channel in ("W", "R"):
+            assert int(parameters["DATA_WIDTH"]) == ports[maps[f"{channel}DATA"]][1]
+        assert ports[maps["WSTRB"]][1] * 8 == int(parameters["DATA_WIDTH"])
+        for signal in ("LOCK", "CACHE", "PROT", "QOS", "REGION", "BURST"):
+            assert int(parameters[f"HAS_{signal}"]) == (f"AW{signal}" in maps), f"{name} {signal}"
+        assert int(parameters["ID_WIDTH"]) == (ports[maps["AWID"]][1] if "AWID" in maps else 0)
+    master = component.parameters("m_axi")
+    assert (master["PROTOCOL"], component.parameters("s_axi")["PROTOCOL"]) == ("AXI4", "AXI4LITE")
+    assert int(master["NUM_READ_OUTSTANDING"]) == p.bus.outstanding
+    assert int(master["MAX_BURST_LENGTH"]) == p.bus.burst_beats
+    assert int(component.parameters("m_axis_event")["TDATA_NUM_BYTES"]) * 8 == ports["m_axis_event_tdata"][1]
+
+
+def test_an_event_stream_without_a_reader_flows(one):
+    for port in one.component.root.iter(f"{SPIRIT}port"):
+        if port.findtext(f"{SPIRIT}name") == "m_axis_event_tready":
+            assert port.findtext(f"{SPIRIT}wire/{SPIRIT}driver/{SPIRIT}defaultValue") == "1"
+            return
+    pytest.fail("no such port")
+
+
+# -- the document
+
+def test_elements_stand_in_the_order_of_the_standard(package):
+    assert structure_errors(package.component.root) == []
+
+
+@pytest.mark.parametrize(("found", "replacement"), [
+    (r"(<spirit:library>.*?</spirit:library>)\s*(<spirit:name>derca</spirit:name>)", r"\2\1"),
+    (r"<spirit:envIdentifier>:vivado.xilinx.com:synthesis</spirit:envIdentifier>", ""),
+    (r"<spirit:access>read-only<", "<spirit:access>readonly<"),
+    (r"<spirit:usage>register</spirit:usage>", "<spirit:usage/>"),
+    (r"<spirit:usage>register</spirit:usage>", "<spirit:used>register</spirit:used>"),
+], ids=["order", "missing", "value", "empty", "unknown"])
+def test_a_broken_document_is_noticed(one, found, replacement):
+    broken, count = re.subn(found, replacement, one.text, count=1, flags=re.DOTALL)
+    assert count == 1
+    assert structure_errors(ElementTree.fromstring(broken))
+
+
+def test_references_and_files_exist(package):
+    component = package.component
+    views = component.texts("model/views/view/name")
+    sets = component.texts("fileSets/fileSet/name")
+    assert set(component.texts("model/views/view/fileSetRef/localName")) == set(sets)
+    assert set(component.texts("model/ports/port/wire/wireTypeDefs/wireTypeDef/viewNameRef")) <= set(views)
+    assert set(component.texts("model/views/view/modelName")) == {TOP}
+    for reference, names in (("addressSpaceRef", "addressSpaces/addressSpace/name"),
+                             ("memoryMapRef", "memoryMaps/memoryMap/name")):
+        used = [e.get(SPIRIT + reference) for e in component.root.iter(SPIRIT + reference)]
+        assert used == component.texts(names) != []
+    files = set(component.texts("fileSets/fileSet/file/name"))
+    there = {str(f.relative_to(package.out / "ip")) for f in (package.out / "ip").rglob("*") if f.is_file()}
+    assert files == there - {"component.xml"}
+
+
+def test_the_memory_map_is_the_register_map(one):
+    registers, root = register_map(one.platform), one.component.root
+    block = next(root.iter(f"{SPIRIT}addressBlock"))
+    size = int(block.findtext(f"{SPIRIT}range"))
+    assert size == 1 << one.component.ports()["s_axi_awaddr"][1] >= registers.size > size // 2
+    described = json.loads((one.out / "registers.json").read_text())
+    task = described["task_registers"]
+    base, stride, tasks = (task.pop(key) for key in ("base", "stride", "tasks"))
+    expected = {**described["registers"], **{f"TASK{i}_{name}": base + i * stride + offset
+                                             for i in range(tasks) for name, offset in task.items()}}
+    found = {r.findtext(f"{SPIRIT}name"): int(r.findtext(f"{SPIRIT}addressOffset"), 0)
+             for r in block.iter(f"{SPIRIT}register")}
+    assert found == expected
+    fields = {(r.findtext(f"{SPIRIT}name"), f.findtext(f"{SPIRIT}name")):
+              {"low": int(f.findtext(f"{SPIRIT}bitOffset")), "width": int(f.findtext(f"{SPIRIT}bitWidth"))}
+              for r in block.iter(f"{SPIRIT}register") for f in r.iter(f"{SPIRIT}field")}
+    for register, parts in described["fields"].items():
+        names = [register] if register in found else [f"TASK{i}_{register}" for i in range(tasks)]
+        for name in names:
+            assert {field: at for (r, field), at in fields.items() if r == name} == parts
+
+
+# -- the Verilog
+
+def test_the_verilog_passes_lint(one):
+    def lint(*waivers: str) -> list[str]:
+        done = subprocess.run(
+            [*toolchain.verilator_command(), "--lint-only", "-Wall", "-Wno-fatal", "--top-module", TOP, *waivers,
+             f"ip/hdl/{TOP}.v"], cwd=one.out, env=toolchain.verilator_environment(), capture_output=True, text=True)
+        warnings = [line for line in done.stderr.splitlines() if re.match(r"%(Warning|Error)", line)]
+        assert done.returncode == 0 or warnings, done.stderr
+        return warnings
+
+    assert lint("lint.vlt", "ip_lint.vlt") == []
+    said = lint("lint.vlt")
+    assert len(said) == 3  # AxPROT twice, the name `interrupt`: every waiver has a use
+    assert sum("'interrupt'" in line for line in said) == 1
+    assert sum("prot'" in line for line in said) == 2
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("family", sorted({board.synthesis for board in BOARDS.values()}))
+def test_the_verilog_synthesises(one, family):
+    yosys(one.hdl, f"read_verilog {one.hdl.name}; synth_xilinx -family {family} -flatten -top {TOP}; check -assert")
+
+
+# -- the scripts
+
+def vivado(package: Package, **options) -> Vivado:
+    parts = options.get("parts", [f"{b.board_part.removesuffix('*')}{v}" for b in BOARDS.values() if b.board_part
+                                  for v in ("1.4", "1.10")])
+    return Vivado(package.out, Component(package.text), parts)
+
+
+def test_the_project_is_connected(package):
+    tool = vivado(package)
+    tool.run("build.tcl")
+    assert tool.unconnected() == []
+    clock = next(net for net in tool.nets if "derca/aclk" in net)
+    assert any(pin.endswith(("clk_out1", "pl_clk0", "pl0_ref_clk")) for pin in clock)
+    assert tool.calls[0] == ("create_project", "derca", str(package.out / "project"), "-part", package.board.part,
+                             "-force")
+    if package.board.board_part:
+        assert any(call[:2] == ("set_property", "board_part") and call[2].endswith(":1.10") for call in tool.calls)
+    registers = [a for a in tool.assigned if a[1] == "derca/s_axi/reg0"]
+    (_, _, offset, size), = registers
+    assert (int(offset, 0), int(size)) == (package.board.registers,
+                                          1 << register_map(package.platform).address_bits)
+    assert package.board.registers % int(size) == 0
+    assert ("validate_bd_design",) in tool.calls and not any(call[0] == "launch_runs" for call in tool.calls)
+    if package.board.processor:
+        assert {"derca/interrupt"} < next(net for net in tool.nets if "derca/interrupt" in net)
+
+
+def test_the_project_is_implemented_when_asked(package):
+    tool = vivado(package)
+    tool.run("build.tcl", "bitstream")
+    step = "write_device_image" if package.board.name == "vck190" else "write_bitstream"
+    assert ("launch_runs", "impl_1", "-to_step", step, "-jobs", "4") in tool.calls
+    assert any(call[0] == "write_hw_platform" for call in tool.calls) == package.board.processor
+
+
+def test_absent_board_files_are_an_error(packages):
+    with pytest.raises(Exception, match="no board files for xilinx.com:zcu104"):
+        vivado(packages("zcu104"), parts=[]).run("build.tcl")
+
+
+def test_the_packager_checks_every_interface(package):
+    tool = vivado(package)
+    tool.run("package_ip.tcl")
+    asked = [call[1] for call in tool.calls if call[0] == "ipx::get_bus_interfaces"]
+    assert sorted(asked) == sorted(TYPES)
+    assert ("ipx::save_core", "ipx::current_core") in tool.calls
+    tool.component.interfaces.pop("m_axi")
+    with pytest.raises(Exception, match="m_axi was not recognised"):
+        tool.run("package_ip.tcl")
+
+
+def test_a_task_set_is_loaded_through_jtag(one):
+    words, writes = [0x1234_5678, 0xFFFF_FFFF, 0x0000_00AB], [(0x20000, 7), (0x34, 0x8000_0001)]
+    (one.out / "memory.bin").write_bytes(b"".join(w.to_bytes(4, "little") for w in words)[:-3])
+    (one.out / "host_writes.txt").write_text("".join(f"{a:08x} {v:08x}\n" for a, v in writes))
+    tool = vivado(one)
+    tool.run("run.tcl", "0")
+    options = [dict(zip(call[4::2], call[5::2], strict=True)) for call in tool.calls
+               if call[0] == "create_hw_axi_txn"]
+    sent = [(int(o["-address"], 16), int(o["-data"], 16)) for o in options if o["-type"] == "write"]
+    base, registers = one.board.base, one.board.registers
+    control = register_map(one.platform).address("CONTROL")
+    assert sent == [*((base + 4 * i, word) for i, word in enumerate(words)),
+                    *((registers + address, value) for address, value in writes),
+                    (registers + control, start_value(one.platform))]
+    asked = [int(o["-address"], 16) - registers for o in options if o["-type"] == "read"]
+    layout = json.loads((one.out / "registers.json").read_text())
+    task = layout["task_registers"]
+    assert asked == [layout["registers"]["NOW"], layout["registers"]["FAULTS"], *(
+        task["base"] + i * task["stride"] + task[name] for i in range(task["tasks"])
+        for name in ("RELEASES", "FINISHES", "MISSES", "OVERRUNS"))]
+    assert tool.printed[-1].startswith("task 4: 42 jobs released, 42 finished")
+
+
+def test_a_pin_that_does_not_exist_is_noticed(one):
+    design = one.out / "design.tcl"
+    text = design.read_text()
+    try:
+        design.write_text(text.replace("derca/m_axi]", "derca/m_axi_mem]", 1))
+        with pytest.raises(Exception, match="derca/m_axi_mem does not exist"):
+            vivado(one).run("build.tcl")
+        design.write_text(text.replace("[get_bd_pins derca/aresetn]", "", 1))
+        tool = vivado(one)
+        tool.run("build.tcl")
+        assert tool.unconnected() == ["derca/aresetn"]
+    finally:
+        design.write_text(text)
+
+
+# -- pins
+
+def pins(board) -> dict[str, str]:
+    """Package pin by port of a board's constraints; every pin has a standard."""
+    text = re.sub(r"#.*", "", (ROOT / "constraints" / board.constraints).read_text())
+    found = re.findall(r"PACKAGE_PIN (\w+) IOSTANDARD (\w+)\} \[get_ports (\w+)\]", text)
+    out = {port: pin for pin, _, port in found}
+    assert len(out) == len(set(out.values())) == len(found) == text.count("PACKAGE_PIN")
+    assert set(re.findall(r"get_ports (\w+)", text)) == set(out)
+    return out
+
+
+def test_every_port_of_the_project_has_a_pin(package):
+    tool = vivado(package)
+    tool.run("build.tcl")
+    assert set(tool.ports) == set(pins(package.board))
+    assert (package.out / "board.xdc").read_text() == (ROOT / "constraints" / package.board.constraints).read_text()
+
+
+def test_the_arty_has_those_pins():
+    board = ArtyA7_100Platform()
+    lookup = {(r.name, r.number): r.ios[0].names[0] for r in board.resources.values() if hasattr(r.ios[0], "names")}
+    assert pins(BOARDS["arty-a7-100"]) == {
+        "clk": lookup["clk100", 0], "resetn": lookup["rst", 0],
+        **{f"led_{name}": lookup["led", i] for i, name in enumerate(("running", "miss", "fault"))},
+    }
+
+
+# -- boards and command line
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=lambda b: b.name)
+def test_the_platform_of_a_board_fits_it(board):
+    p = load_platform(ROOT / "sim" / "platforms" / board.platform)
+    assert p.name == board.name
+    check_base(p, board.base)
+    multipliers = p.array.rows * p.array.cols + 4 * p.store.requant_lanes
+    assert multipliers <= board.available["DSP"]
+    if not board.processor:
+        assert p.memory.size / 4096 <= board.available["BRAM"] / 2
+
+
+def test_the_task_set_runs_on_the_platform_of_the_board(tmp_path):
+    (tmp_path / "tiny.toml").write_text(PLATFORM)
+    done = derca_ip(ROOT / "sim/tasksets/demo.toml", "--board", "arty-a7-100", "-o", tmp_path / "out", "--json")
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["platform"] == "arty-a7-100"
+    assert {"host_writes.txt", "memory.bin", "ip/component.xml", "README.md"} <= set(told["files"])
+    assert (tmp_path / "out" / "memory.bin").stat().st_size <= 262_144
+
+
+def test_the_readme_names_addresses_and_interfaces(package):
+    text = (package.out / "README.md").read_text()
+    assert f"`{package.board.registers:#x}`" in text
+    assert f"`{package.board.base:#x}`" in text
+    for name in TYPES:
+        assert f"| `{name}` |" in text
+    for file in re.findall(r"`([\w/]+\.(?:tcl|v|json|md|h))`", text):
+        assert (package.out / file).is_file(), file
+
+
+@pytest.mark.parametrize(("options", "told"), [
+    (["--board", "arty"], "--board = arty: unknown board; allowed are vck190"),
+    (["--board", "vck190", "--base", "0x1000"], "--base = 0x1000: allowed are multiples of 0x1000000"),
+    (["--board", "vck190", "--base", "0x100000000"], "within bus.address_width = 32 bits"),
+    (["--board", "vck190", "--base", "-0x1000000"], "allowed are multiples"),
+    (["--board", "vck190", "--base", "here"], "--base = here: allowed are addresses"),
+])
+def test_bad_input(tmp_path, options, told):
+    done = derca_ip(*options, "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert not (tmp_path / "out").exists()

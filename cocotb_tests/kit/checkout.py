@@ -1,0 +1,9 @@
+"""Where the files of the checkout lie."""
+
+from pathlib import Path
+
+#: Folder of the checkout.
+ROOT = Path(__file__).resolve().parents[2]
+SIM = ROOT / "sim"
+PLATFORMS = SIM / "platforms"
+TASKSETS = SIM / "tasksets"

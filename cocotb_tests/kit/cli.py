@@ -1,0 +1,10 @@
+"""Commands called within the process."""
+
+from typer.testing import CliRunner
+
+from derca_cli import main
+
+
+def derca(*args: str):
+    """Run `derca` in this process."""
+    return CliRunner().invoke(main.app, [str(a) for a in args])

@@ -1,0 +1,1 @@
+"""`derca bench data`: utilisation, preemption and speed of the accelerator."""

@@ -1,0 +1,1 @@
+"""`derca bench analysis`: how long verdicts take."""

@@ -1,0 +1,1 @@
+"""`derca bench control`: area, clock and latencies of the real-time blocks."""

@@ -1,0 +1,1 @@
+"""`derca bench estimate`: the area estimate against synthesis, and its weights."""

@@ -1,0 +1,1 @@
+"""`derca bench simulation`: the compiled simulation against simulation in Python."""

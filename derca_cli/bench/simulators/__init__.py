@@ -1,0 +1,1 @@
+"""The same run on simulators that work in Python, to compare with."""

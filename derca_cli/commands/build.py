@@ -1,0 +1,199 @@
+"""`derca build`: from a board and a task set to a bitstream."""
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_flow.tools.caching import read_json, read_text
+from derca_flow.tools.files import output_directory
+from derca_sim.errors import InputError
+from derca_sim.model.board import BOARDS
+from derca_sim.planning import DEFAULT
+
+from ..console.folders import default_folder
+from ..console.output import JsonOption, print_json, show_table, stdout
+from ..console.verdict import StrategyOption, show_proof
+
+#: The steps in their order; those from `LONG` on need --run.
+STEPS = ("analyse", "generate", "simulate", "estimate", "synthesise", "route", "pack", "report")
+LONG = "synthesise"
+#: Steps that may be left out.
+SKIPPABLE = ("analyse", "simulate", "estimate")
+
+
+def build(
+    taskset: Annotated[Path | None, typer.Argument(
+        help="Task set TOML; without it the board's own.", show_default=False)] = None,
+    board: Annotated[str, typer.Option(metavar="NAME", help=f"Board: {', '.join(BOARDS)}.")] = ...,
+    run: Annotated[bool, typer.Option(
+        "--run", "--yes", help="Also do the long steps: synthesise, place and route, pack.")] = False,
+    seed: Annotated[int, typer.Option(min=1, help="First seed of placement.")] = 1,
+    seeds: Annotated[int, typer.Option(
+        min=1, max=64, metavar="N", help="Seeds to try, one after the other, until one meets the clock rate.")] = 4,
+    skip: Annotated[list[str] | None, typer.Option(
+        metavar="STEP", help=f"Leave out a step: {', '.join(SKIPPABLE)}; may be given again.",
+        show_default=False)] = None,
+    strategy: StrategyOption = DEFAULT,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="DIR", help="Folder for the files; by default out/build/BOARD-TASKSET-STRATEGY.",
+        show_default=False)] = None,
+    as_json: JsonOption = False,
+):
+    """Make a board's bitstream with open tools, and the tables and memory image of a task set for it.
+
+    The board's platform replaces the one that the task set names. Eight steps: 1 analyse the task set, 2 generate the
+    hardware, 3 simulate the task set on it against the models, 4 estimate whether it fits, 5 synthesise (Yosys),
+    6 place and route (nextpnr), 7 pack the bitstream, 8 report. Steps 5 to 8 take minutes and run with --run only;
+    without it their expected times are shown. Results are kept (derca cache) by the content of all they depend on:
+    after an interruption, or when nothing changed, finished steps are not done again.
+
+    [bold]Examples[/bold]
+
+        derca build --board ulx3s-85f
+
+        derca build --board icebreaker --run
+
+        derca build sim/tasksets/demo.toml --board ulx3s-85f --run --seeds 8 -o out/demo_board
+
+    [bold]Exit codes[/bold]  0 done, 1 no: deadlines, comparisons, area or clock rate, 2 bad input, 3 a tool is missing.
+    """
+    from derca_flow.flow.flow import Request
+    from derca_flow.flow.steps import Steps
+    from derca_flow.tools.checkout import checkout_file
+    from derca_sim.planning import short_name
+
+    from ..console.boards import open_board
+
+    unknown = sorted(set(skip or ()) - set(SKIPPABLE))
+    if unknown:
+        raise InputError(f"--skip = {unknown[0]}: allowed are {', '.join(SKIPPABLE)}")
+    chosen = open_board(board)
+    request = Request(chosen, taskset or checkout_file("sim", "tasksets", chosen.taskset), short_name(strategy))
+    steps = Steps(STEPS, frozenset(skip or ()))
+    command = " ".join(["derca build", *([shlex.quote(str(taskset))] if taskset else []), f"--board {board} --run",
+                        *(f"--skip {s}" for s in skip or ()), f"--seed {seed} --seeds {seeds} --strategy {strategy}",
+                        *([f"-o {shlex.quote(str(output))}"] if output else [])])
+    if not as_json:
+        stdout().print(f"{chosen.title}: task set {request.tasks.name} on the board's platform "
+                       f"{request.platform.name}", markup=False)
+    prepared = _prepare(request, steps)
+    if not run:
+        _show_plan(request, prepared, steps, command, as_json)
+        return
+    _make(request, prepared, steps, range(seed, seed + seeds), command,
+          output or default_folder("build", chosen.name, request.tasks.name, request.strategy), as_json)
+
+
+def _prepare(request, steps) -> dict:
+    """The steps up to the estimate: folders of their results, and the estimated total."""
+    from derca_flow.area.estimate import estimate_board
+    from derca_flow.flow import flow
+
+    out = {}
+    if not steps.skips("analyse"):
+        with steps.run("analyse") as running:
+            out["analysis"] = running.used(flow.analyse(request, running.update))
+            found = read_json(out["analysis"] / flow.ANALYSIS)
+            running.detail = f"{found['proof']['verdict']}, load {found['utilisation']:.1%} with all charges"
+    with steps.run("generate") as running:
+        out["design"] = running.used(flow.generate(request, running.update))
+        running.detail = f"{flow.DESIGN}, {(out['design'] / flow.DESIGN).stat().st_size / 1e6:.1f} MB"
+    if not steps.skips("simulate"):
+        with steps.run("simulate") as running:
+            out["run"] = running.used(flow.simulate(request, running.update))
+            found = read_json(out["run"] / flow.RUN)
+            running.detail = (f"{found['cycles']:,} cycles, {found['jobs_checked']} jobs exact, "
+                              f"cycle error {found['cycle_error']:g}")
+    if not steps.skips("estimate"):
+        with steps.run("estimate") as running:
+            out["estimate"] = estimate_board(request.platform, request.board)
+            running.detail = flow.check_estimate(out["estimate"], request.board)
+    return out
+
+
+def _show_plan(request, prepared: dict, steps, command: str, as_json: bool) -> None:
+    """What was found, and what the other steps would take."""
+    from derca_flow.area.times import expected
+    from derca_flow.flow.steps import Record, duration
+
+    from ..console.build_output import step_rows, use
+
+    board, total = request.board, prepared.get("estimate")
+    times = expected(total, board) if total else {}
+    planned = [Record(n, name, "planned", times[name]) for n, name in enumerate(STEPS, 1) if name in times]
+    if as_json:
+        print_json({"board": board.name, "taskset": request.tasks.name, "platform": request.platform.name,
+                    "estimate": total, "available": board.available, "expected_seconds": times,
+                    "steps": [vars(r) for r in steps.records], "dry_run": True, "command": command,
+                    "strategy": request.strategy, "proof": request.plan.proof.as_dict()})
+        return
+    if total:
+        show_table(f"Estimated for {board.title}", ["kind", "estimated", "available", "use"], use(total, board))
+    show_table("Steps", ["step", "state", "time", "result"], step_rows([*steps.records, *planned]),
+               caption="Times of planned steps are expected ones on an idle machine, with one seed. "
+                       "What earlier runs have kept takes no time.")
+    show_proof(request.plan.proof)
+    more = f"About {duration(sum(times.values()))} more" if times else "All of it"
+    stdout().print(f"Dry run: nothing was synthesised or written. {more} with\n  {command}", markup=False,
+                   soft_wrap=True)
+
+
+def _make(request, prepared: dict, steps, seeds: range, command: str, output: Path, as_json: bool) -> None:
+    """The long steps, and the files."""
+    from derca_flow.flow import flow, routing
+    from derca_flow.flow.manifest import manifest
+    from derca_flow.tools import nextpnr
+    from derca_flow.tools.checkout import constraints_file
+
+    from ..console import build_output as summary
+
+    board = request.board
+    with steps.run("synthesise") as running:
+        design = read_text(prepared["design"] / flow.DESIGN)
+        made = flow.synthesise_board(request, design, running.update)
+        running.used(made.netlist.parent)
+        running.detail = ", ".join(f"{kind} {made.total[kind]:,g}" for kind in made.total)
+    with steps.run("route") as running:
+        runs = routing.route(made.netlist, board, seeds, running.update)
+        for one in runs:
+            running.used(one.folder)
+        running.detail = ", ".join(f"{c.name} {c.mhz:g} of {c.requested:g} MHz" for c in runs[-1].clocks) + (
+            f", seed {runs[-1].seed}")
+    with steps.run("pack") as running:
+        packed = running.used(routing.pack(runs[-1], board, running.update)) / routing.bitstream_name(board)
+        running.detail = f"{packed.name}, {packed.stat().st_size:,} bytes"
+    bitstream = output / packed.name
+    program = board.program.format(shlex.quote(str(bitstream)))
+    proof = request.plan.proof
+    title = f"{board.title}: {request.tasks.name} on {request.platform.name}, {proof.title}"
+    with output_directory(output) as folder:
+        with steps.run("report") as running:
+            for source in (packed, constraints_file(board), runs[-1].folder / nextpnr.LOG):
+                shutil.copyfile(source, folder / source.name)
+            shutil.copyfile(runs[-1].folder / nextpnr.REPORT, folder / "nextpnr.json")
+            if "analysis" in prepared:
+                for name in (flow.ANALYSIS, "host_writes.txt", "memory.bin", "proof.json"):
+                    shutil.copyfile(prepared["analysis"] / name, folder / name)
+            running.detail = str(output / "report.md")
+        text = summary.markdown(title, made.rows, made.total, prepared.get("estimate"), board, runs, steps.records,
+                                program, command, proof)
+        (folder / "report.md").write_text(text, encoding="utf-8", errors="surrogateescape")
+        result = manifest(request, command, made, runs, steps.records, folder)
+        (folder / "manifest.json").write_text(json.dumps(result, indent=2) + "\n")
+    if as_json:
+        print_json({**result, "estimate": prepared.get("estimate"), "modules": made.rows, "program": program,
+                    "output": str(output)})
+        return
+    show_table("Modules, kept apart", ["module", *made.total], [list(row.values()) for row in made.rows], total=1)
+    show_table("Netlist, dissolved", ["kind", "used", "available", "use"], summary.use(made.total, board))
+    if "estimate" in prepared:
+        show_table("Estimate before synthesis", ["kind", "estimated", "synthesised", "error"],
+                   summary.estimated(prepared["estimate"], made.total))
+    show_table("Clock rates in MHz", ["seed", "clock", "reached", "requested"], summary.clock_rows(runs))
+    show_table("Steps", ["step", "state", "time", "result"], summary.step_rows(steps.records))
+    show_proof(proof)
+    stdout().print(f"Written to {output}. Program the board with\n  {program}", markup=False, soft_wrap=True)

@@ -1,0 +1,171 @@
+"""`derca host`: a task set on a board, through its serial port or on the simulated board."""
+
+import contextlib
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_flow.tools.checkout import platform_file
+from derca_flow.tools.files import output_directory
+from derca_flow.tools.progress import step
+from derca_sim.errors import CheckFailed, InputError
+from derca_sim.model.board import BOARDS
+from derca_sim.planning import DEFAULT
+
+from ..console.boards import open_board
+from ..console.folders import default_folder
+from ..console.output import JsonOption, print_json, say, show_table
+from ..console.run_output import met
+from ..console.verdict import EveryOption, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
+
+#: What a run leaves in its folder.
+FILES = {"events": "events.jsonl", "summary": "summary.json"}
+
+
+def host(
+    taskset: Annotated[Path, typer.Argument(help="Task set TOML; the board's platform replaces the one it names.",
+                                            show_default=False)],
+    board: Annotated[str, typer.Option(metavar="NAME", help=f"The board: {', '.join(BOARDS)}.", show_default=False)],
+    port: Annotated[str | None, typer.Option(metavar="DEV", help="Serial port of the board, such as /dev/ttyUSB0.",
+                                             show_default=False)] = None,
+    sim: Annotated[bool, typer.Option("--sim", help="Simulate the board's RTL, down to the bits of its UART.")] = False,
+    netlist: Annotated[bool, typer.Option(
+        "--netlist", help="With --sim: simulate what the RTL is synthesised to, cell by cell (iCE40).")] = False,
+    strategy: StrategyOption = DEFAULT,
+    placed: PlacedOption = True,
+    every: EveryOption = None,
+    require_proof: RequireProofOption = False,
+    cycles: Annotated[int | None, typer.Option(
+        metavar="N", min=1, max=(1 << 31) - 1, help="Cycles to run at least; by default as the task set says.",
+        show_default=False)] = None,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="DIR", help="Folder for event log and summary; by default below out/host/.",
+        show_default=False)] = None,
+    as_json: JsonOption = False,
+):
+    """Load a task set into a board, run it, and compare events, counts and results with the models.
+
+    First it is checked that the board's bitstream is of this platform. The line is slower than events can come: what
+    the hardware has to drop is counted, and every event that does come must be one of the golden model's, in the same
+    cycle. Results of every task must be those of the integer model. Sporadic tasks are not triggered.
+
+    [bold]Examples[/bold]
+
+        derca host sim/tasksets/digits_tiny.toml --board icebreaker --port /dev/ttyUSB1
+
+        derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim
+
+        derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim --netlist
+
+    [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
+    """
+    from derca_flow.sessions.session import judge, load, run
+    from derca_sim.events import write_log
+    from derca_sim.host.driver import Driver, WrongHardware
+    from derca_sim.host.link import Link
+    from derca_sim.host.transport import AccessRefused, LinkError
+    from derca_sim.model.taskset import load_taskset
+
+    if (port is None) != sim:
+        raise InputError("--port, --sim: exactly one of them is allowed; --port DEV for the board, --sim without one")
+    if netlist and not sim:
+        raise InputError("--netlist: allowed with --sim only")
+    target = open_board(board)
+    tasks = load_taskset(taskset, platform_file(target))
+    tasks = replace(tasks, tasks=tuple(replace(t, triggers=()) for t in tasks.tasks))
+    planned = plan(tasks, strategy, placed, every, require_proof)
+    compiled, proof = planned.compiled(), planned.proof
+    horizon = cycles or tasks.horizon
+    folder = output or default_folder(
+        "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, cycles=cycles,
+        netlist=netlist, board=port is not None)
+    with output_directory(folder) as place:
+        try:
+            with contextlib.ExitStack() as stack:
+                with step("building the simulated board" if sim else f"opening {port}") as progress:
+                    line = stack.enter_context(_line(target, compiled.platform, port, netlist, progress.update))
+                    link = Link.open(line)
+                    driver = Driver.open(link, compiled.platform)
+                started, begun = time.monotonic(), line.clock()
+                with step("loading") as progress:
+                    load(link, driver, compiled, lambda done, total: progress.update(_bar(
+                        done, total, line.clock() - begun)))
+                loaded, seconds = link.bytes, line.clock() - begun
+                with step(f"running {horizon:,} cycles") as progress:
+                    session = run(link, driver, compiled, horizon, lambda now: progress.update(f"cycle {now:,}"))
+        except (LinkError, AccessRefused, WrongHardware, TimeoutError) as e:
+            raise CheckFailed(*str(e).splitlines()) from e
+        with step("comparing with the golden model"):
+            problems, compared = judge(compiled, session)
+        problems += [f"the hardware reports {text}" for text in session.faults if not text.startswith("EVENTS_LOST")]
+        misses = sum(s["MISSES"] + s["OVERRUNS"] for s in session.statistics)
+        summary = {
+            "taskset": tasks.name, "board": target.name, "platform": compiled.platform.name,
+            "simulated": ("netlist" if netlist else "RTL") if sim else None,
+            "strategy": compiled.strategy, "proof": proof.as_dict(), "cycles": session.cycles,
+            "deadline_misses": misses,
+            "bit_exact": compared["bit_exact"], "events": len(session.events), "events_compared": compared["events"],
+            "events_dropped": session.dropped, "differences": problems,
+            "link": {"bytes_loaded": loaded, "bytes_per_second": round(loaded / seconds), "bytes": link.bytes,
+                     "repeats": link.repeats, "seconds": round(time.monotonic() - started, 3)},
+            "tasks": [{"name": t.name, "period": t.period, "deadline": t.deadline,
+                       **{name.lower(): value for name, value in s.items()}}
+                      for t, s in zip(compiled.tasks, session.statistics, strict=True)],
+            "files": {key: str(folder / name) for key, name in FILES.items()},
+        }
+        write_log(place / FILES["events"], session.events)
+        (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
+    if as_json:
+        print_json(summary)
+    else:
+        _show(summary, proof)
+    if misses:
+        problems.insert(0, f"deadlines missed: {misses}, skipped releases included")
+    if problems:
+        raise CheckFailed(*problems)
+
+
+def _line(board, platform, port: str | None, netlist: bool, progress):
+    """The line to the board: a context that closes it."""
+    from derca_flow.rtl.board import open_board, open_netlist
+    from derca_sim.host.port import Port
+
+    if port is not None:
+        return Port(port, board.baud)
+    return (open_netlist if netlist else open_board)(board, platform, progress=progress)
+
+
+def _bar(done: int, total: int, seconds: float) -> str:
+    """Progress of loading as text."""
+    full = round(30 * done / total)
+    rate = f", {done / seconds / 1000:.1f} kB/s" if seconds else ""
+    return f"[{'#' * full}{'.' * (30 - full)}] {done:,} of {total:,} bytes{rate}"
+
+
+def _show(s: dict, proof) -> None:
+    """Print a run: a row per task, what is proved, then what was compared."""
+    simulated = f" (simulated {s['simulated']})" if s["simulated"] else ""
+    show_table(
+        f"{s['taskset']} on {s['board']}{simulated}: strategy {s['strategy']}, "
+        f"{s['cycles']:,} cycles, {proof.title}",
+        ["task", "period", "deadline", "jobs", "done", "worst", "missed", "overruns", "preempted"],
+        [[t["name"], t["period"], t["deadline"], t["releases"], t["finishes"], t["worst_response"], t["misses"],
+          t["overruns"], t.get("preemptions")] for t in s["tasks"]],
+        caption="Cycles and counts, of the hardware's own registers or, where it has no statistics, of its events.",
+    )
+    show_proof(proof)
+    exact = {True: "bit-exact", False: "WRONG", None: "none to compare"}[s["bit_exact"]]
+    lost = f"; {s['events_dropped']:,} did not fit the line" if s["events_dropped"] else ""
+    link = s["link"]
+    for name, text in (
+        ("deadlines", met(s["deadline_misses"], sum(t["finishes"] for t in s["tasks"]))),
+        ("results", f"{exact} (the last job of every task, against the integer model)"),
+        ("events", f"{s['events']:,}{lost}; {s['events_compared']:,} compared with the golden model"),
+        ("link", f"{link['bytes_per_second']:,} bytes per second while loading, {link['repeats']} requests repeated"),
+        ("files", s["files"]["events"] + ", " + s["files"]["summary"]),
+    ):
+        say(name, text)

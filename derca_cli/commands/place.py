@@ -1,0 +1,54 @@
+"""`derca place`: the tables the hardware loads, with proven preemption points."""
+
+import json as encoder
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_flow.package.description import write_tables
+from derca_flow.tools.files import output_directory
+from derca_sim.errors import CheckFailed
+from derca_sim.model.taskset import load_taskset
+from derca_sim.planning import DEFAULT
+from derca_sim.report.plan import summarise
+
+from ..console.output import JsonOption, print_json, stdout
+from ..console.verdict import EveryOption, StrategyOption, plan, show_proof
+
+
+def place(
+    taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the tables.")],
+    strategy: StrategyOption = DEFAULT,
+    every: EveryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Choose preemption points, prove the result, and write the tables, registers and memory image for the host.
+
+    Nothing is written unless the task set is proved schedulable (exit 1 otherwise, with the reason).
+
+    [bold]Examples[/bold]
+
+        derca place sim/tasksets/demo.toml -o out/tables
+    """
+    found = plan(load_taskset(taskset), strategy, True, every)
+    summary = summarise(found)
+    if not found.verdict.schedulable:
+        if json:
+            print_json(summary)
+        raise CheckFailed(f"{found.verdict.word}: {found.verdict.reason}")
+    with output_directory(output) as folder:
+        write_tables(folder, found.compiled(), found.proof)
+        (folder / "placement.json").write_text(encoder.dumps(summary, indent=2) + "\n")
+    summary["files"] = str(output)
+    if json:
+        print_json(summary)
+        return
+    for task in summary["tasks"]:
+        stdout().print(
+            f"{task['task']}: {task['points']} of {task['candidate_points']} points in use, longest region "
+            f"{task['longest_region']} cycles, response at most {task['response_bound']} of {task['deadline']}",
+            markup=False, highlight=False)
+    show_proof(found.proof)
+    stdout().print(f"files      {output}", markup=False, highlight=False)

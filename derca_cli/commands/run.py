@@ -1,0 +1,169 @@
+"""`derca run`: a task set on the RTL, judged by its event log and its results."""
+
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_flow.tools.files import output_directory, output_file
+from derca_flow.tools.progress import step
+from derca_sim.errors import CheckFailed, InputError
+from derca_sim.planning import DEFAULT
+
+from ..console.folders import default_folder
+from ..console.output import JsonOption, print_json
+from ..console.overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform, wrong_choices
+from ..console.run_output import FILES, show_run, write_files
+from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan
+
+
+def run(
+    taskset: Annotated[Path, typer.Argument(help="Task set TOML.", show_default=False)],
+    strategy: StrategyOption = DEFAULT,
+    placed: PlacedOption = True,
+    every: EveryOption = None,
+    pipeline: PipelineOption = None,
+    scheduler: SchedulerOption = None,
+    release: ReleaseOption = None,
+    horizon: Annotated[int | None, typer.Option(
+        metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="DIR", help="Folder for event log and timeline; by default below out/run/.",
+        show_default=False)] = None,
+    jitter: Annotated[int | None, typer.Option(
+        metavar="N", help="Delay every burst of the memory by 0 to N cycles at random.", show_default=False)] = None,
+    stall: Annotated[float, typer.Option(
+        metavar="P", help="With --jitter: withhold every ready and every beat with this probability, 0 to 0.9.")] = 0.0,
+    handshake: Annotated[str | None, typer.Option(
+        metavar="HABITS", help="What the memory's readies wait for: random, or some of aw-with-w, aw-after-w, "
+                               "w-with-aw, w-after-aw, late, phases, exclusive, separated by commas.",
+        show_default=False)] = None,
+    seed: Annotated[int, typer.Option(
+        metavar="S", help="With --jitter or --handshake: the seed, which repeats the run.")] = 1,
+    model: Annotated[bool, typer.Option(
+        "--model/--no-model", help="Compare every event with the golden model.")] = True,
+    vcd: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Also write a waveform of the whole run (slow, large).", show_default=False)] = None,
+    as_json: JsonOption = False,
+):
+    """Simulate the generated RTL with a task set: jobs, responses, preemptions, deadlines, timeline.
+
+    The RTL runs in a compiled Verilator model on a memory with the platform's latencies. The hardware's counters tell
+    where the time went, and how far that is from the roofline. Every event is compared with
+    the golden model's (its cycle must be the same) and every result with the integer model's. With --jitter or
+    --handshake the memory's timing is another: then results are compared, cycles are not.
+
+    [bold]Examples[/bold]
+
+        derca run sim/tasksets/demo.toml
+
+        derca run sim/tasksets/demo.toml --strategy np --json
+
+        derca run sim/tasksets/demo.toml --pipeline lockstep --horizon 100000 -o out/lockstep
+
+        derca run sim/tasksets/demo.toml --scheduler scan --release swept
+
+        derca run sim/tasksets/demo.toml --jitter 40 --stall 0.2 --seed 7
+
+        derca run sim/tasksets/demo.toml --handshake aw-with-w,late
+
+    [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
+    """
+    from derca_flow.rtl.simulate import RtlError
+    from derca_flow.sessions.system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
+    from derca_sim.model.taskset import load_taskset
+    from derca_sim.report.metrics import measure
+
+    from ..console.usage import show_usage, usage
+
+    noise = _noise(wrong_choices(pipeline, scheduler, release), horizon, jitter, stall, handshake, seed)
+    tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
+    planned = plan(tasks, strategy, placed, every)
+    compiled, proof = planned.compiled(), planned.proof
+    platform, cycles = compiled.platform, horizon or tasks.horizon
+    folder = output or default_folder(
+        "run", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
+        all_points=not placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
+        handshake=handshake, seed=None if noise is None else seed)
+    if jitter is not None:
+        proof = proof.and_beyond(f"this run delays every burst by 0 to {jitter} cycles more and withholds transfers "
+                                 f"with probability {stall:g}")
+    if handshake is not None:
+        proof = proof.and_beyond(f"the memory of this run delays transfers by its handshakes ({handshake})")
+
+    with output_file(vcd) if vcd else nullcontext() as wave, output_directory(folder) as place:
+        try:
+            with step(f"running {cycles:,} cycles of RTL") as progress:
+                result = run_rtl(
+                    compiled, cycles, noise, progress=progress.update, vcd=(wave, 0, cycles) if wave else None,
+                )
+        except RtlError as e:
+            raise CheckFailed(*str(e).splitlines()) from e
+        with step("comparing results with the integer model"):
+            results = check_results(compiled, result.finishes)
+        error, differences = None, []
+        if model and noise is None:
+            with step("comparing events with the golden model"):
+                error, differences = compare_with_model(compiled, result.events, cycles)
+        infos = task_infos(compiled)
+        metrics = measure(result.events, infos, cycles, platform.array.rows * platform.array.cols)
+        summary = {
+            "taskset": tasks.name, "platform": platform.name, "strategy": compiled.strategy,
+            "proof": proof.as_dict(),
+            "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind, "release": platform.release.kind,
+            "horizon": cycles,
+            "memory": "fixed latency" if noise is None else asdict(noise),
+            "deadline_misses": metrics.deadline_misses,
+            "preemptions": metrics.preemptions if platform.trace.enabled else None,
+            "bit_exact": results.bit_exact, "jobs_checked": results.checked,
+            "model_cycle_error": None if error is None else "unequal events" if error == float("inf") else int(error),
+            "pe_utilisation": metrics.pe_utilisation, "cycles_per_second": round(result.cycles_per_second),
+            "bus": result.bus, "usage": usage(compiled, result), "events": len(result.events),
+            "tasks": [
+                {**asdict(row), **({} if platform.trace.enabled else {"preemptions": None}),
+                 **({"accuracy": results.accuracy[i]} if i in results.accuracy else {})}
+                for i, row in enumerate(metrics.tasks)
+            ],
+            "files": {key: str(folder / name) for key, name in FILES.items()},
+        }
+        problems = [*results.differences, *differences, *hardware_complaints(result)]
+        with step("drawing the timeline"):
+            write_files(place, summary, proof, result.events, infos, platform.clock_mhz)
+    if as_json:
+        print_json(summary)
+    else:
+        show_run(summary, proof)
+        if summary["usage"]:
+            show_usage(summary["usage"])
+    if metrics.deadline_misses:
+        problems.insert(0, f"deadlines missed: {metrics.deadline_misses}, skipped and unfinished jobs included")
+    if problems:
+        raise CheckFailed(*problems)
+
+
+def _noise(problems: list[str], horizon: int | None, jitter: int | None, stall: float, handshake: str | None,
+           seed: int):
+    """The memory's timing from the options, which are checked together; None: fixed latencies."""
+    from derca_flow.rtl.handshake import Handshake, parse_handshake
+    from derca_flow.rtl.simulate import Jitter
+
+    def require(condition: bool, option: str, value, allowed: str):
+        if not condition:
+            problems.append(f"{option} = {value}: allowed are {allowed}")
+
+    require(horizon is None or 1 <= horizon < 1 << 31, "--horizon", horizon, "1 .. 2147483647 cycles")
+    require(jitter is None or 0 <= jitter <= 100_000, "--jitter", jitter, "0 .. 100000 cycles")
+    require(0 <= stall <= 0.9, "--stall", stall, "0 .. 0.9")
+    require(not stall or jitter is not None, "--stall", stall, "values other than 0 with --jitter; add --jitter 0")
+    require(1 <= seed < 1 << 32, "--seed", seed, "1 .. 4294967295")
+    habits = Handshake()
+    if handshake is not None:
+        try:
+            habits = parse_handshake(handshake, seed)
+        except ValueError as e:
+            problems.append(f"--handshake = {handshake}: {e}")
+    if problems:
+        raise InputError(*problems)
+    return None if jitter is None and handshake is None else Jitter(jitter or 0, stall, seed, habits)

@@ -1,0 +1,1 @@
+"""What commands share: options, messages, tables on the terminal and in files."""

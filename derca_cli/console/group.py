@@ -1,0 +1,67 @@
+"""How commands are found: imported when they are called or described."""
+
+import difflib
+import importlib
+import sys
+
+import typer
+from typer.core import TyperGroup
+
+from derca_flow.tools.surroundings import prepare
+from derca_sim.errors import InputError
+from derca_sim.model.loading import forget_read_files
+
+from .failures import exits
+
+
+def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
+    """A group of commands, each imported only when it is called or described.
+
+    Parameters
+    ----------
+    package
+        Holds the modules of the commands.
+    commands
+        Command -> its module within the package, in the order of the help. The module's member of the command's name
+        is the command's function, or a group.
+    """
+
+    names = list(commands)
+
+    class Group(TyperGroup):
+        def main(self, args=None, prog_name=None, complete_var=None, standalone_mode=True, **extra):
+            """Run a command line to its end, which is an exit code."""
+            arguments = list(sys.argv[1:] if args is None else args)
+            extra.pop("windows_expand_args", None)
+            with exits(arguments):
+                prepare()
+                forget_read_files()
+                with self.make_context("derca", list(arguments), **extra) as context:
+                    self.invoke(context)
+
+        def list_commands(self, ctx):
+            return names
+
+        def get_command(self, ctx, cmd_name):
+            if cmd_name not in names:
+                return None
+            target = getattr(importlib.import_module(f".{commands[cmd_name]}", package), cmd_name)
+            if isinstance(target, typer.Typer):
+                group = typer.main.get_command(target)
+                group.name = cmd_name  # under which the help lists it
+                return group
+            command = typer.Typer(add_completion=False, rich_markup_mode="rich")
+            command.command(cmd_name, no_args_is_help=False)(target)
+            return typer.main.get_command(command)
+
+        def resolve_command(self, ctx, args):
+            if args and not args[0].startswith("-") and args[0] not in names:
+                close = difflib.get_close_matches(args[0].lower(), names, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                raise InputError(f"{args[0]}: no command of {ctx.command_path}; allowed are {', '.join(names)}{hint}")
+            return super().resolve_command(ctx, args)
+
+    return typer.Typer(
+        cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode="rich",
+        pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
+    )

@@ -1,0 +1,80 @@
+"""How a run of a task set is shown and what it leaves behind, on the RTL or in simulation."""
+
+import json
+from pathlib import Path
+
+from .output import format_cell, say, show_table
+from .verdict import show_proof
+
+#: What a run leaves in its folder.
+FILES = {
+    "events": "events.jsonl", "timeline": "timeline.svg", "timeline_png": "timeline.png", "summary": "summary.json",
+}
+#: Header of the counts of preemptions: layer, recompute, persist, park.
+KINDS = "L/R/Pe/Pa"
+
+
+def met(misses: int, finished: int) -> str:
+    """What became of the deadlines of a run, in words."""
+    if misses:
+        return f"{misses} missed"
+    return "all met" if finished else "none judged: no job ended"
+
+
+def write_files(place: Path, summary: dict, proof, events, infos, clock_mhz: float) -> None:
+    """Write the event log, the timelines and the summary into `place`."""
+    from derca_sim.events import write_log
+    from derca_sim.report.timeline import draw_timeline
+
+    write_log(place / FILES["events"], events)
+    title = f"{summary['taskset']}, {summary['strategy']}, {summary['pipeline']}, {proof.title}"
+    for key in ("timeline", "timeline_png"):
+        draw_timeline(place / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
+    (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+
+
+def _by_kind(preemptions: dict[str, int] | None) -> str | None:
+    return None if preemptions is None else "/".join(map(str, preemptions.values()))
+
+
+def show_run(s: dict, proof) -> None:
+    """Print a run: a row per task, what is proved, then deadlines, and of results, events, array and speed what it has.
+    """
+    with_labels = any("accuracy" in t for t in s["tasks"])
+    columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", KINDS]
+    rows = []
+    for t in s["tasks"]:
+        mean = t["mean_response"]
+        rows.append([
+            t["name"], t["period"], t["deadline"], t["released"], t["finished"], t["worst_response"],
+            None if mean is None else round(mean), t["misses"], _by_kind(t["preemptions"]),
+            *([f"{100 * t['accuracy']:.1f} %" if "accuracy" in t else None] if with_labels else []),
+        ])
+    total = ["total", None, None, sum(t["released"] for t in s["tasks"]), sum(t["finished"] for t in s["tasks"]), None,
+             None, s["deadline_misses"], _by_kind(s["preemptions"]), *([None] if with_labels else [])]
+    show_table(
+        f"{s['taskset']} on {s['platform']}: strategy {s['strategy']}, {s['pipeline']} pipeline, "
+        f"{s['horizon']:,} cycles, {proof.title}",
+        [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
+        caption=f"Periods, deadlines, worst and mean response in cycles. {KINDS}: how often jobs were preempted, by "
+                "kind: " + ("not told with platform.trace.enabled = false" if s["preemptions"] is None
+                            else ", ".join(s["preemptions"])) + ".",
+    )
+    show_proof(proof)
+    lines = [("deadlines", met(s["deadline_misses"], sum(t["finished"] for t in s["tasks"])))]
+    if "bit_exact" in s:
+        exact = {True: "bit-exact", False: "WRONG", None: "none to compare"}[s["bit_exact"]]
+        lines.append(("results", f"{exact} ({s['jobs_checked']} jobs compared with the integer model)"))
+    events = f"{s['events']:,}"
+    if "model_cycle_error" in s:
+        error = s["model_cycle_error"]
+        events += "; largest difference from the golden model: " + (
+            "not compared" if error is None else f"{error} cycles" if isinstance(error, int) else error)
+    lines += [
+        ("events", events),
+        ("array", f"{100 * s['pe_utilisation']:.1f} % busy with useful multiply-accumulates"),
+        ("speed", f"{format_cell(s['cycles_per_second'])} cycles per second"),
+        ("files", s["files"]["timeline"] + ", " + s["files"]["events"]),
+    ]
+    for name, text in lines:
+        say(name, text)

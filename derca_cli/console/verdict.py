@@ -1,0 +1,48 @@
+"""The plan of a task set as commands make it: their common options, and a refusal where a proof is required."""
+
+from typing import Annotated
+
+import typer
+
+from derca_flow.tools.progress import step
+from derca_sim.errors import CheckFailed
+from derca_sim.model.taskset import TaskSet
+
+from .output import say
+
+#: Why --require-proof needs a task set.
+NOTHING_TO_PROVE = "--require-proof: allowed with a task set only; without one there is nothing to prove"
+StrategyOption = Annotated[str, typer.Option(
+    help="Preemption: np (none), lw (between layers), ir, ip, park (inside layers: recompute, persist or park), if "
+         "(the cheapest of them at every point), joint (points and kinds chosen together, with the most slack).")]
+PlacedOption = Annotated[bool, typer.Option(
+    "--placed/--all-points", help="Use the points that the analysis chooses, or every candidate.")]
+EveryOption = Annotated[int | None, typer.Option(
+    metavar="N", help="Slices of a layer between candidate points; by default as few as the tables hold.",
+    show_default=False)]
+RequireProofOption = Annotated[bool, typer.Option(
+    "--require-proof", help="Write nothing and exit with 1 unless every deadline is proved to be met.")]
+
+
+def plan(tasks: TaskSet, strategy: str, placed: bool = True, every: int | None = None, require_proof: bool = False):
+    """The plan of a task set, whose tables every command shares; its tables are compiled.
+
+    Raises
+    ------
+    CheckFailed
+        If a proof is required and there is none.
+    """
+    from derca_sim.planning import analyse_taskset
+
+    with step("analysing the task set"):
+        found = analyse_taskset(tasks, strategy, placed, every)
+        proof = found.proof
+    if require_proof and not proof.proved:
+        raise CheckFailed(f"--require-proof: {proof.verdict}: {proof.reason}; nothing was written")
+    return found
+
+
+def show_proof(proof) -> None:
+    """Print the lines of a proof."""
+    for name, text in proof.lines():
+        say(name, text)

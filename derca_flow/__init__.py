@@ -1,0 +1,1 @@
+"""What runs tools on this machine, without a terminal: usable from Python, tests and notebooks."""

@@ -1,0 +1,1 @@
+"""What hardware costs and how fast it is: measured by synthesis, or estimated."""

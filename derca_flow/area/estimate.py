@@ -1,0 +1,107 @@
+"""LUT, REG, BRAM and DSP of a platform in milliseconds, before anything is generated or synthesised.
+
+BRAM and DSP blocks follow from the platform's memories and multipliers by rule (`rams`, `structure`). LUTs and
+registers of a block are sums of its features and of what its memories take beside block RAM, with fitted weights.
+`derca bench estimate` measures, fits and writes the weights with their errors.
+"""
+
+import functools
+import json
+from importlib import resources
+
+from derca_sim.errors import InputError
+from derca_sim.model.board import Board
+from derca_sim.model.platform import Platform
+
+from ..tools.cells import KINDS
+from .rams import Stored, smallest_block, stored
+from .structure import Block, around, blocks
+
+COEFFICIENTS = "coefficients.json"
+#: Largest error that a total may have.
+TOLERANCE = 0.15
+#: What has weights.
+FITTED = ("LUT", "REG")
+
+
+@functools.cache
+def fitted() -> dict:
+    """The file of fitted weights: provenance, weights by family, block and kind, and the errors found."""
+    return json.loads((resources.files(__package__) / "data" / COEFFICIENTS).read_text())
+
+
+def features(block: Block, family: str) -> dict[str, float]:
+    """What a block's LUTs and registers are fitted with."""
+    memories = _memories(block, family)
+    return {**block.features, "LUT RAM": memories.luts, "bits in registers": memories.bits,
+            "bits read out of LUT RAM": memories.read, "emulated bits": memories.emulated}
+
+
+def area(block: Block, family: str, weights: dict[str, dict[str, float]]) -> dict[str, float]:
+    """LUT, REG, BRAM and DSP of a block."""
+    counts = features(block, family)
+    return {
+        **{kind: sum(weights[kind].get(name, 0) * count for name, count in counts.items()) for kind in FITTED},
+        "BRAM": _memories(block, family).blocks, "DSP": block.multipliers,
+    }
+
+
+def _memories(block: Block, family: str) -> Stored:
+    return sum((stored(ram, family) for ram in block.rams), Stored())
+
+
+def estimate(p: Platform, family: str, weights: dict | None = None) -> list[dict]:
+    """Rows as those of `derca report`: module, LUT, REG, BRAM, DSP; the last is the total, flattened.
+
+    Parameters
+    ----------
+    weights
+        Those of the family instead of the fitted ones.
+
+    Raises
+    ------
+    InputError
+        For a family without weights.
+    """
+    if weights is None:
+        weights = weights_of(family)
+    rows = [{"module": name, **area(block, family, weights[name])} for name, block in blocks(p, family).items()]
+    dissolved = weights["flattened"]
+    total = {kind: sum(row[kind] for row in rows) * dissolved.get(kind, 1) for kind in KINDS}
+    return [_rounded(row, family) for row in [*rows, {"module": "total", **total}]]
+
+
+def estimate_board(p: Platform, board: Board, weights: dict | None = None) -> dict[str, float]:
+    """LUT, REG, BRAM and DSP of a board's top with the accelerator of a platform, as `derca build` synthesises it.
+
+    Raises
+    ------
+    InputError
+        For a board whose family has no weights.
+    """
+    family = board.target
+    if weights is None:
+        weights = weights_of(family)
+    total, added = estimate(p, family, weights)[-1], area(around(p, board), family, weights["board"])
+    return _rounded({kind: (total[kind] + added[kind]) * weights["built"].get(kind, 1) for kind in KINDS}, family)
+
+
+def weights_of(family: str) -> dict:
+    """The fitted weights of a family.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    known = fitted()["weights"]
+    if family not in known:
+        raise InputError(f"family = {family}: no estimate; allowed are {', '.join(known)}")
+    return known[family]
+
+
+def _rounded(row: dict, family: str) -> dict:
+    """Whole units; of BRAM the parts that the family has."""
+    parts = 1 / smallest_block(family)
+    return {key: value if key == "module" else round(value * parts) / parts if key == "BRAM" and parts != 1
+            else round(value) for key, value in row.items()}

@@ -1,0 +1,149 @@
+"""A board's top in a compiled Verilator simulation, reached through its UART pins."""
+
+import struct
+import subprocess
+
+from derca_sim.errors import MachineError
+from derca_sim.model.board import Board
+from derca_sim.model.link import BYTE_BITS
+from derca_sim.model.platform import Platform
+
+from .build import BOARD, PLACE, build, generated
+
+#: Core clock cycles per bit of the simulated UART: few, since cycles are what a simulation takes time for.
+DIVISOR = 4
+
+
+class SimulatedLine:
+    """The UART of a simulated board's top; a `csr.link.Line` whose seconds are the design's.
+
+    Time passes only while `read` waits for bytes, and until its time-out in cycles of the design.
+
+    Parameters
+    ----------
+    binary
+        A design compiled with the harness `BOARD`.
+    clocks
+        Cycles of the pin `clk` per bit.
+    clock_mhz
+        Rate of the pin `clk`.
+    """
+
+    latency = 0.0
+
+    def __init__(self, binary, clocks: int, clock_mhz: float):
+        self._hertz = clock_mhz * 1e6
+        self.baud = self._hertz / clocks
+        self.timeout = 100 * BYTE_BITS / self.baud
+        self._process = subprocess.Popen([str(binary), str(clocks)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def write(self, data: bytes) -> None:
+        """Send, after what still waits to be sent."""
+        self._ask(b"W" + struct.pack("<I", len(data)) + data)
+
+    def read(self, count: int) -> bytes:
+        """The next bytes, fewer when the time is over."""
+        self._ask(b"R" + struct.pack("<IQ", count, round(self.timeout * self._hertz)))
+        return self._answer(struct.unpack("<I", self._answer(4))[0])
+
+    def cycles(self) -> int:
+        """Cycles of `clk` so far."""
+        self._ask(b"C")
+        return struct.unpack("<Q", self._answer(8))[0]
+
+    def clock(self) -> float:
+        """Seconds of the design's time."""
+        return self.cycles() / self._hertz
+
+    def leds(self) -> dict[str, bool]:
+        """The levels of the pins running, miss and fault."""
+        self._ask(b"L")
+        bits = self._answer(1)[0]
+        return {name: bool(bits >> i & 1) for i, name in enumerate(("running", "miss", "fault"))}
+
+    def close(self) -> None:
+        """End the simulation."""
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+    def __enter__(self) -> "SimulatedLine":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def _ask(self, request: bytes) -> None:
+        try:
+            self._process.stdin.write(request)
+            self._process.stdin.flush()
+        except BrokenPipeError as e:
+            raise self._ended() from e
+
+    def _answer(self, size: int) -> bytes:
+        data = self._process.stdout.read(size)
+        if len(data) != size:
+            raise self._ended()
+        return data
+
+    def _ended(self) -> MachineError:
+        """The simulation is gone: killed, or out of memory."""
+        return MachineError(f"the simulation of the board ended with exit code {self._process.wait()}; was there "
+                            "enough memory?")
+
+
+def sdram_model() -> str:
+    """Verilog of the SDRAM chip that some boards have: module `sdram_chip`."""
+    return (PLACE / "sdram.v").read_text()
+
+
+def open_board(board: Board, platform: Platform, *, divisor: int = DIVISOR, progress=None) -> SimulatedLine:
+    """Start a simulation of a board's top; the line to it.
+
+    Parameters
+    ----------
+    divisor
+        Core clock cycles per bit.
+    progress
+        Called with one line of text before slow work.
+
+    Raises
+    ------
+    MissingToolError, BuildError
+        As `build`.
+    """
+    def generate() -> str:
+        from derca_hw.generate import board_verilog
+
+        return board_verilog(board, platform, divisor)
+
+    verilog = generated(generate, f"board {board.name}", f"{board} {divisor} {platform.model_dump_json()}", progress)
+    return _start(verilog + (sdram_model() if board.sdram else ""), board, divisor, progress)
+
+
+def open_netlist(board: Board, platform: Platform, *, progress=None) -> SimulatedLine:
+    """Start a simulation of what a board's top is synthesised to, at the board's own rate; the line to it.
+
+    Raises
+    ------
+    InputError
+        If there are no models of the cells of the board's device.
+    CheckFailed, MissingToolError, BuildError
+        As `synthesis.synthesise` and `build`.
+    """
+    from derca_hw.generate import BOARD_TOP, board_rtlil
+
+    from ..tools.caching import BOARDS
+    from ..tools.netlist import cells, netlist_verilog
+    from ..tools.nextpnr import netlist
+    from ..tools.targets import TARGETS
+
+    models = cells(board.target)
+    progress(f"synthesising for {board.title}")
+    made = netlist(board_rtlil(board, platform), TARGETS[board.target], BOARD_TOP, BOARDS, progress, dense=True)
+    return _start(models + netlist_verilog(made), board, board.divisor, progress)
+
+
+def _start(verilog: str, board: Board, divisor: int, progress) -> SimulatedLine:
+    binary = build(verilog, BOARD, progress=progress)
+    return SimulatedLine(binary, board.steps * divisor, board.steps * board.core_mhz)

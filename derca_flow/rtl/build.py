@@ -1,0 +1,207 @@
+"""Verilog to a simulation binary, cached by the content of everything that goes into it."""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from derca_sim.errors import InputError, MachineError
+from derca_sim.model.platform import Platform
+
+from ..tools.caching import check_room, folder, kept, work_dir
+from ..tools.toolchain import verilator_command, verilator_environment, verilator_version
+
+__all__ = ["BOARD", "PLACE", "RUN", "BuildError", "Harness", "build", "call", "digest", "generated", "make",
+           "python_sources", "verilog_for", "work_dir"]
+
+
+@dataclass(frozen=True)
+class Harness:
+    """A C++ program around a design: the design's top module, and the program's files, the main one first."""
+
+    top: str
+    sources: tuple[str, ...]
+
+
+#: Runs a task set on the accelerator; talks to the UART of a board's top.
+RUN = Harness("derca", ("harness.cpp", "axi_memory.h", "axi_handshake.h", "axi_lite_host.h"))
+BOARD = Harness("derca_board", ("board.cpp",))
+PLACE = Path(__file__).parent
+VERILATOR_FLAGS = (
+    "--cc", "--exe", "--prefix", "Vderca", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+    "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style",
+)
+#: How far the C++ compiler optimises: the variable, what it may be and what it is by default. 1 compiles twice as fast
+#: and simulates a little slower.
+OPTIMISATION, LEVELS, LEVEL = "DERCA_SIMULATION_O", ("0", "1", "2", "3", "s", "g", "fast"), "2"
+
+
+
+class BuildError(MachineError):
+    """Verilator or the C++ compiler refused the sources; the message has the reason and where all they printed is."""
+
+
+def make_flags() -> tuple[str, ...]:
+    """Options of make.
+
+    Raises
+    ------
+    InputError
+        If the environment asks for an optimisation that there is not.
+    """
+    level = os.environ.get(OPTIMISATION) or LEVEL
+    if level not in LEVELS:
+        raise InputError(f"{OPTIMISATION} = {level}: allowed are {', '.join(LEVELS)}; set it to one, or unset it")
+    return f"OPT_FAST=-O{level}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"
+
+
+def digest(*parts: bytes) -> str:
+    """A name for content: different parts have different names."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(len(part).to_bytes(8, "little") + part)
+    return state.hexdigest()[:24]
+
+
+def python_sources(*names: str) -> bytes:
+    """Python sources of the named packages and modules in one string: a change of any changes the hardware's key."""
+    out = []
+    for name in names:
+        file = Path(__import__(name, fromlist=["__file__"]).__file__)
+        for path in sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]:
+            out.append(str(path.relative_to(file.parent)).encode() + b"\0" + path.read_bytes())
+    return b"\0".join(out)
+
+
+def verilog_for(platform: Platform, progress=None) -> str:
+    """Verilog of the platform for simulation, cached by content.
+
+    Parameters
+    ----------
+    platform
+        What to build.
+    progress
+        Called with one line of text before slow work.
+    """
+    def generate() -> str:
+        from derca_hw.generate import verilog
+
+        return verilog(platform)
+
+    return generated(generate, platform.name, platform.model_dump_json(), progress)
+
+
+def generated(generate: Callable[[], str], name: str, key: str, progress=None) -> str:
+    """Verilog for simulation that `generate` gives, once per content of hardware sources and `key`."""
+    sources = python_sources("derca_hw", "derca_sim.model", "derca_sim.events")
+    def fill(work: Path) -> None:
+        if progress:
+            progress(f"generating Verilog of {name}")
+        (work / "derca.v").write_text(generate(), encoding="utf-8")
+
+    place = kept("verilog", digest(sources, key.encode(), version("amaranth").encode()), fill)
+    return (place / "derca.v").read_text(encoding="utf-8")
+
+
+def build(verilog: str, harness: Harness = RUN, *, trace: bool = False, progress=None) -> Path:
+    """Compile a design and a harness; return the binary.
+
+    Parameters
+    ----------
+    verilog
+        Source text with the top module that the harness knows.
+    harness
+        What drives it.
+    trace
+        Build waveform output in: slower to build and to run.
+    progress
+        Called with one line of text before slow work.
+
+    Raises
+    ------
+    MissingToolError
+        If Verilator, g++ or make is not there.
+    BuildError
+        If a tool refuses the sources.
+    """
+    command, env, levels = verilator_command(), verilator_environment(), make_flags()
+    flags = ("--top-module", harness.top, *VERILATOR_FLAGS, *(("--trace-vcd",) if trace else ()))
+    sources = [(PLACE / name).read_bytes() for name in harness.sources]
+    key = digest(
+        verilog.encode(), *sources, " ".join((*flags, *levels)).encode(), verilator_version().encode(),
+        sys.platform.encode(),
+    )
+
+    def fill(work: Path) -> None:
+        if progress:
+            progress("compiling the RTL simulation (once per design)")
+        for name, content in zip(harness.sources, sources, strict=True):
+            (work / name).write_bytes(content)
+        (work / "derca.v").write_text(verilog, encoding="utf-8")
+        call([*command, *flags, "--Mdir", "obj", "-o", "harness", "derca.v", harness.sources[0], "-CFLAGS", "-I.."],
+             work, env)
+        make(work / "obj", "Vderca.mk", flags, levels, env)
+        shutil.copy2(work / "obj" / "harness", work / "harness")
+        shutil.rmtree(work / "obj")
+
+    return kept("rtl", key, fill, tools=True) / "harness"
+
+
+def call(command: list[str], cwd: Path, env: dict[str, str]) -> None:
+    """Run a tool of the build.
+
+    Raises
+    ------
+    BuildError
+        With the end of what it printed, if it fails.
+    """
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        check_room(cwd)
+        printed = (done.stdout + done.stderr).splitlines()
+        reason = next((line for line in printed if _REASON.search(line)), printed[-1] if printed else "no message")
+        raise BuildError(f"{Path(command[0]).name} failed with exit code {done.returncode}: {reason.strip()}"
+                         f"{_log(command, printed)}")
+
+
+#: What lines with a reason have in them.
+_REASON = re.compile(r"\b(error|fatal|cannot|not found|no such|no space|killed|unsupported)\b", re.IGNORECASE)
+
+
+def _log(command: list[str], printed: list[str]) -> str:
+    """Keep all that a tool printed, if that is possible; where, in words."""
+    with contextlib.suppress(OSError, MachineError):
+        file = folder("logs") / "failed-build.txt"
+        file.write_text("\n".join([" ".join(command), *printed, ""]), encoding="utf-8", errors="replace")
+        return f"; all it printed: {file}"
+    return ""
+
+
+def make(obj: Path, makefile: str, flags: tuple[str, ...], levels: tuple[str, ...], env: dict[str, str]) -> None:
+    """Compile what Verilator wrote into a folder.
+
+    Verilator's own library, which takes longest for a small design, is compiled once per options of both tools.
+    """
+    key = digest(" ".join((*flags, *levels)).encode(), verilator_version().encode(), sys.platform.encode())
+    command = ["make", "-s", "-f", makefile, "-j2", *levels]
+    compiled = False
+
+    def fill(work: Path) -> None:
+        nonlocal compiled
+        call(command, obj, env)
+        compiled = True
+        for path in obj.glob("verilated*.o"):
+            shutil.copy(path, work)
+
+    library = kept("verilator", key, fill)
+    if not compiled:
+        for path in library.glob("*.o"):
+            shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
+        call(command, obj, env)

@@ -1,0 +1,79 @@
+"""Verilog to a simulation binary that cocotb drives, cached by content. Needs cocotb, an extra of development."""
+
+import os
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from derca_sim.errors import MissingToolError
+
+from ..tools import plain
+from ..tools.caching import kept
+from ..tools.toolchain import verilator_command, verilator_environment, verilator_version
+from .build import call, digest, make
+
+VERILATOR_FLAGS = (
+    "--cc", "--exe", "--vpi", "--prefix", "Vtop", "--timescale", "1ns/1ps",
+    "-Wno-fatal", "-Wno-lint", "-Wno-style",
+)
+#: What cocotb reaches: signals of the top module, or of all modules, which takes three times as long to compile.
+PORTS, INSIDE = ("--public-depth", "1"), ("--public-flat-rw",)
+MAKE_FLAGS = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
+
+
+def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = False,
+          inside: bool = False) -> Path:
+    """Compile a design for cocotb; return the folder with the binary `top`.
+
+    Parameters
+    ----------
+    name
+        What the design is made from: another name is another binary.
+    verilog
+        Makes the source text.
+    top
+        The top module.
+    waves
+        Build waveform output (VCD) in.
+    inside
+        Let cocotb reach the signals of all modules, not only of the top.
+
+    Raises
+    ------
+    MissingToolError, BuildError
+        As `build.build`, and without cocotb.
+    """
+    try:
+        import cocotb_tools.config as config
+    except ImportError:
+        raise MissingToolError("cocotb: not installed; install it with: pip install 'derca-hw[dev]'") from None
+    flags = (*VERILATOR_FLAGS, *(INSIDE if inside else PORTS), *(("--trace",) if waves else ()), "--top-module", top,
+             "-o", top)
+    key = digest(
+        name, " ".join((*flags, *MAKE_FLAGS)).encode(), version("amaranth").encode(), version("cocotb").encode(),
+        verilator_version().encode(),
+    )
+
+    def fill(work: Path) -> None:
+        command, env = verilator_command(), verilator_environment()
+        main = plain.link(Path(config.share_dir)) / "lib" / "verilator" / "verilator.cpp"
+        libraries = plain.link(Path(config.libs_dir))
+        link = f"-L{libraries} -lcocotbvpi_verilator"
+        if libraries == Path(config.libs_dir):  # a link is gone when the simulation runs: `library_path`
+            link = f"-Wl,-rpath,{libraries} {link}"
+        (work / "top.v").write_text(verilog(), encoding="utf-8")
+        call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
+        make(work / "obj", "Vtop.mk", flags, MAKE_FLAGS, env)
+        shutil.copy2(work / "obj" / top, work / top)
+        shutil.rmtree(work / "obj")
+
+    return kept("cocotb", key, fill, tools=True)
+
+
+def library_path() -> dict[str, str]:
+    """What the environment of a simulation needs to find cocotb's libraries, wherever they are."""
+    import cocotb_tools.config as config
+
+    name = "LD_LIBRARY_PATH"
+    return {name: os.pathsep.join(filter(None, (str(config.libs_dir), os.environ.get(name))))}

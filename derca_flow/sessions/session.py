@@ -1,0 +1,147 @@
+"""A task set on a board: loaded through its link, run, stopped, read back, judged."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from derca_sim.compile import Compiled
+from derca_sim.events import WITHIN_JOBS, Event, Kind, cycle_error, number_jobs
+from derca_sim.golden.machine import run as run_golden
+from derca_sim.host.driver import Driver
+from derca_sim.host.link import Link
+from derca_sim.host.protocol import decode_events
+
+from ..rtl.simulate import drain_cycles
+
+#: Statistics of a task and the events that they count; kept releases are counted when they become jobs.
+COUNTS = {"RELEASES": Kind.RELEASE, "FINISHES": Kind.FINISH, "OVERRUNS": Kind.OVERRUN}
+#: Those that the host counts itself on a platform without `trace.statistics`.
+COUNTED = {**COUNTS, "MISSES": Kind.MISS, "FAILURES": Kind.FAIL}
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a run on a board left.
+
+    Attributes
+    ----------
+    cycles, end
+        From the start until the jobs were told to end, and until time was stopped.
+    events
+        As they came, without job numbers.
+    dropped
+        Events that the hardware lost because the line is slower than they came.
+    statistics
+        By task, the task's readable registers by name; without `trace.statistics` some of them, from
+        the events.
+    faults
+        Those that stand at the end, explained.
+    memory
+        Main memory at the end, as far as it is used.
+    """
+
+    cycles: int
+    end: int
+    events: list[Event]
+    dropped: int
+    statistics: list[dict[str, int]]
+    faults: list[str]
+    memory: np.ndarray
+
+
+def finish(driver: Driver) -> None:
+    """End a run. With shadow tables the jobs that live come to their end first: a commit of a page without tasks waits
+    for that. Without, they are given up."""
+    p = driver.platform
+    if p.tables.shadow and driver.fields("STATUS")["running"]:
+        driver.load([(driver.registers.address("MODE", task), 0) for task in range(p.scheduler.tasks)])
+        driver.commit(timeout=5.0)
+    driver.stop()
+
+
+def load(link: Link, driver: Driver, compiled: Compiled, progress: Callable[[int, int], None]) -> None:
+    """Stop what runs, then write memory image and tables; `progress` hears of bytes done and of all bytes."""
+    driver.stop()
+    driver.clear_faults()
+    while link.events():
+        pass
+    image = compiled.image.tobytes()
+    image += bytes(-len(image) % 4)
+    writes = compiled.host_writes()
+    total = len(image) + 4 * len(writes)
+    link.write_memory(0, image, lambda done: progress(done, total))
+    driver.load(writes)
+    progress(total, total)
+
+
+def run(link: Link, driver: Driver, compiled: Compiled, cycles: int, progress: Callable[[int], None]) -> Session:
+    """Start, collect events until `cycles` have passed, stop, read everything back."""
+    words: list[int] = []
+    driver.start()
+    while (now := driver.read("NOW")) < cycles:
+        words += link.events()
+        progress(now)
+    finish(driver)
+    end = driver.read("NOW")
+    while more := link.events():
+        words += more
+    ranges = [r for task in compiled.tasks for r in compiled.output_ranges(task.index)]
+    memory = np.zeros(compiled.used, np.uint8)
+    for address, length in ranges:
+        memory[address:address + length] = np.frombuffer(link.read_memory(address, length), np.uint8)
+    events = decode_events(compiled.platform, words)
+    statistics = [driver.statistics(task.index) if compiled.platform.trace.statistics else _counted(events, task.index)
+                  for task in compiled.tasks]
+    return Session(now, end, events, driver.read("EVENTS_DROPPED"), statistics, driver.explain_faults(), memory)
+
+
+def judge(compiled: Compiled, session: Session) -> tuple[list[str], dict]:
+    """What is wrong with a run, one line each, and what was compared: results, counts, events.
+
+    Every task that has finished a job must have exactly the integer model's results in memory. What happened in the
+    last cycles before the jobs were told to end may be announced or not, so events are compared up to then.
+    """
+    p, names = compiled.platform, [task.name for task in compiled.tasks]
+    finished = [index for index, s in enumerate(session.statistics) if s["FINISHES"]]
+    wrong = [index for index in finished if not compiled.bit_exact(session.memory, index)]
+    problems = [f"results of task {names[index]} differ from the integer model's" for index in wrong]
+
+    horizon = max(0, session.cycles - drain_cycles(p))
+    model = [e for e in run_golden(compiled, session.end) if p.trace.enabled or e.kind not in WITHIN_JOBS]
+    least = Counter((e.task, e.kind) for e in model if e.cycle < horizon and not e.keeps)
+    most = Counter((e.task, e.kind) for e in model if not e.keeps)
+    counted = p.trace.statistics or not session.dropped
+    for index, statistics in enumerate(session.statistics if counted else []):
+        for register, kind in COUNTS.items():
+            low, high = least[index, kind], most[index, kind] + 1
+            if not low <= statistics[register] <= high:
+                problems.append(f"{register} of task {names[index]} is {statistics[register]}, the golden model has "
+                                f"{low} to {high}")
+
+    known = [e for e in session.events if e.kind != Kind.FAULT]  # faults are told by their register
+    seen = [e for e in known if e.cycle < horizon]
+    if session.dropped:
+        surplus = Counter(map(_key, seen)) - Counter(_key(e) for e in model)
+        problems += [f"the golden model has no {Kind(kind).name.lower()} of task {task} in cycle {cycle} (region "
+                     f"{region}, arg {arg})" for cycle, kind, task, region, arg in sorted(surplus)[:20]]
+    else:
+        problems += cycle_error([e for e in number_jobs(known) if e.cycle < horizon],
+                                [e for e in model if e.cycle < horizon])[1]
+    return problems, {"results": len(finished), "bit_exact": not wrong if finished else None, "events": len(seen),
+                      "complete": not session.dropped, "horizon": horizon}
+
+
+def _counted(events: list[Event], task: int) -> dict[str, int]:
+    """A task's statistics from events."""
+    own = [e for e in number_jobs(events) if e.task == task]
+    released = {e.job: e.cycle for e in own if e.kind == Kind.RELEASE}
+    released |= {e.job + 1: e.cycle for e in own if e.keeps}
+    responses = [e.cycle - released[e.job] for e in own if e.kind == Kind.FINISH and e.job in released]
+    return {name: sum(e.kind == kind and not e.keeps for e in own) for name, kind in COUNTED.items()} | {
+        "WORST_RESPONSE": max(responses, default=0)}
+
+
+def _key(e: Event) -> tuple[int, int, int, int, int]:
+    return e.cycle, e.kind, e.task, e.region, e.arg

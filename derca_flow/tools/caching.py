@@ -1,0 +1,228 @@
+"""What is kept between calls: compiled models, netlists, reports, each found again by a hash of all it depends on.
+
+The folder is `$DERCA_BUILD_DIR`, else `derca/` where the user's programs keep such things (`$XDG_CACHE_HOME`,
+`~/.cache`), else one of this user's below the folder for temporary files. It has a folder per part, and there an entry
+per hash. All can be removed at any time. Entries have the permissions that the umask says, so that users of one group
+can share them.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from derca_sim.errors import MachineError
+
+from . import plain
+from .surroundings import private_folder, usable, user_caches
+
+#: Name of the environment variable.
+VARIABLE = "DERCA_BUILD_DIR"
+#: Part that holds what is made for boards.
+BOARDS = "board"
+#: Days after which an entry that nobody has used makes room for others.
+KEEP_DAYS = 90
+#: File in each part that we have made: only there is anything ever removed. Programs that make backups know its name.
+TAG = "CACHEDIR.TAG"
+_SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by derca: all here can be made again.\n"
+#: Names of entries, and of what an interrupted call leaves.
+_ENTRY = re.compile(r"[0-9a-f]{20,64}|\.derca-[0-9a-f]{12}")
+#: What a disk or folder refuses, as opposed to what is wrong with a path that was asked for.
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def root() -> Path:
+    """The folder of everything that is kept.
+
+    Raises
+    ------
+    MachineError
+        If there is none that can be written.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        path = Path(os.path.abspath(named))  # links stay: what they lead to may have characters that tools do not bear
+        if not os.path.isdir(path) and not usable(path):
+            raise MachineError(f"{VARIABLE} = {named}: is no folder and cannot be made one; set it to a folder that "
+                               "you can write")
+        return path
+    home = user_caches()
+    if home is not None and usable(home / "derca"):
+        return home / "derca"
+    return private_folder() / "cache"
+
+
+def folder(*parts: str) -> Path:
+    """A folder below `root`, made when absent.
+
+    Raises
+    ------
+    MachineError
+        If it cannot be made.
+    """
+    path = root().joinpath(*parts)
+    with refusals(path):
+        if not os.path.isdir(path):
+            path.mkdir(parents=True, exist_ok=True)
+            if parts:
+                (path / TAG).write_text(_SIGNATURE, encoding="utf-8")
+    return path
+
+
+@contextlib.contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """Say of a disk that is full, or a folder that cannot be written, what to do."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno not in _REFUSALS:
+            raise
+        raise MachineError(f"{path}: {e.strerror}; results are kept there: make room, or set {VARIABLE} to a folder "
+                           "that you can write") from e
+
+
+def kept(part: str, key: str, fill: Callable[[Path], None], *, tools: bool = False) -> Path:
+    """The folder that `fill` has filled for a key, now or earlier; all or nothing, by one process at a time.
+
+    Parameters
+    ----------
+    tools
+        `fill` runs tools that do not bear every character in paths: it gets a folder whose path has none of those.
+
+    Raises
+    ------
+    MachineError
+        If the disk is full or the folder cannot be written.
+    """
+    place = folder(part) / key
+    if not place.is_dir():
+        with refusals(place.parent), FileLock(f"{place}.lock"):
+            if not place.is_dir():
+                with work_dir(place, tools=tools) as work:
+                    fill(work)
+                sweep(part, KEEP_DAYS)
+    with contextlib.suppress(OSError):  # somebody else's
+        os.utime(place)
+    return place
+
+
+@contextlib.contextmanager
+def work_dir(place: Path, *, tools: bool = True) -> Iterator[Path]:
+    """A directory that becomes `place` when the block succeeds, and vanishes when it does not; `tools` as in `kept`."""
+    beside = place.parent / f".derca-{secrets.token_hex(6)}"
+    work = plain.new_folder() if tools and plain.odd(beside) else beside
+    try:
+        work.mkdir(exist_ok=True)
+        yield work
+        if work != beside:
+            shutil.copytree(work, beside, copy_function=shutil.copy)
+        shutil.rmtree(place, ignore_errors=True)
+        os.replace(beside, place)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def check_room(path: Path, variable: str = VARIABLE) -> None:
+    """Blame a full disk for what a tool could not do.
+
+    Parameters
+    ----------
+    variable
+        The environment variable that chooses another disk.
+
+    Raises
+    ------
+    MachineError
+        If less than a megabyte is free where `path` is.
+    """
+    while not path.exists():
+        path = path.parent
+    free = os.statvfs(path)
+    if free.f_bavail * free.f_frsize < 1 << 20:
+        raise MachineError(f"{path}: no space left on the disk; make room, or set {variable} to a folder with room")
+
+
+def read_text(path: Path) -> str:
+    """A text file of an entry.
+
+    Raises
+    ------
+    MachineError
+        If it is damaged or gone.
+    """
+    try:
+        return path.read_text(encoding="utf-8", errors="strict")
+    except (FileNotFoundError, UnicodeDecodeError) as e:
+        raise _damaged(path) from e
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file of an entry holds.
+
+    Raises
+    ------
+    MachineError
+        If it is damaged or gone.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as e:
+        raise _damaged(path) from e
+
+
+def _damaged(path: Path) -> MachineError:
+    return MachineError(f"{path}: is damaged or gone; remove {path.parent}, or all that is kept: derca cache --clear")
+
+
+# -- looking and cleaning ---------------------------------------------------------------------------------------------
+
+def parts() -> list[str]:
+    """The parts that we have made."""
+    return sorted(p.parent.name for p in root().glob(f"*/{TAG}") if not p.parent.is_symlink())
+
+
+def entries(part: str) -> list[Path]:
+    """The entries of a part, links and what is not ours excepted."""
+    place = root() / part
+    if not (place / TAG).is_file():
+        return []
+    return sorted(p for p in place.iterdir() if _ENTRY.fullmatch(p.name) and p.is_dir() and not p.is_symlink())
+
+
+def size(entry: Path) -> int:
+    """Bytes of an entry."""
+    return sum(p.lstat().st_size for p in entry.rglob("*") if p.is_file() and not p.is_symlink())
+
+
+def sweep(part: str, days: float) -> list[Path]:
+    """Remove the entries of a part that nobody has used for so many days; those that were removed.
+
+    An entry that is being made is left alone.
+    """
+    removed, limit = [], time.time() - 86400 * days
+    for entry in entries(part):
+        try:
+            if entry.stat().st_mtime > limit:
+                continue
+            if entry.name.startswith("."):  # may be at work, whoever made it: a day is enough for anything
+                if entry.stat().st_mtime < time.time() - 86400:
+                    shutil.rmtree(entry)
+                continue
+            with FileLock(f"{entry}.lock", timeout=0):
+                gone = entry.with_name(f".derca-{secrets.token_hex(6)}")
+                os.replace(entry, gone)
+                shutil.rmtree(gone, ignore_errors=True)
+            removed.append(entry)
+        except (OSError, Timeout):
+            continue
+    return removed

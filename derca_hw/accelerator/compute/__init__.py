@@ -1,0 +1,1 @@
+"""Compute side: the array, the slices it works on, and the banks that hold sums."""

@@ -1,0 +1,263 @@
+"""The compute engine: slices of the PE array over tiles in slots, accumulated into a bank."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from derca_sim.events import Kind
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import Strategy, bits_for
+
+from ...layouts import Activity, Layouts, pulse
+from .drain import Drain
+from .regions import RegionTracker
+from .slices import SliceSequencer
+
+#: Ports of the drain that are the engine's own.
+DRAIN_PORTS = (
+    "a_step", "b_step", "read_bias_set", "bias_n", "bias_value", "update_read", "update_bank", "update_address",
+    "update_row", "write", "write_bank", "write_address", "write_row",
+)
+
+
+class ComputeEngine(wiring.Component):
+    """Works off full slots, one k step per cycle; slices follow each other as `SliceSequencer` says.
+
+    An iteration begun in cycle t presents its first operands in t + 1; the next one begins in the cycle of its last
+    operands, so the array never idles between iterations that are ready. Columns reach the bank `ComputeTiming.DRAIN`
+    cycles after the last operands of their slice; a complete tile is released to the store engine one cycle after its
+    last column.
+
+    The engine strobes `feedback` `ComputeTiming.AHEAD` cycles before the last operands of a region's last slice, and
+    nothing is issued after these without a grant, which may come in their cycle. The job's next region begins in the
+    cycle of a grant that does not switch, inside an iteration too, so regions of one job follow each other like slices
+    of one region; another job's begins in the cycle after the grant at the earliest. When the grant preempts, the bank
+    is dropped, queued for the store engine or parked once the sums have drained; until then, and while a parked bank
+    makes room (`evicting`), nothing begins.
+
+    Attributes
+    ----------
+    regions : In(stream)
+    head : In(stream)
+        The tag of the next iteration; `a_slot`, `b_slot`: where its tiles are; `a_full`, `b_full`: they are there.
+    read_a_slot, read_b_slot : Out
+        Where those of the iteration in work are.
+    release : Out
+        The tiles of the iteration in work are not used any more; of A and B only if `last_a`, `last_b`.
+    bank_free, bank : In
+        The bank a new tile would take; `take_bank` claims it.
+    resume_bank, resume_ready : In
+        The bank in which a resumed iteration goes on, and whether it may.
+    keeps : Out
+        The point after the region in work saves or parks sums.
+    swap_bank, swap_output : Out
+        The tile of the iteration in work.
+    swap, swap_strategy : Out
+        In this cycle a preempted job's bank is given up as the strategy says.
+    drop : Out
+        Strobe: bank `swap_bank` is free.
+    waiting : In
+        The load engine waits for a dependence.
+    store : Out(stream, always ready)
+        Tiles in the order of their completion; `complete` strobes when the oldest not yet completed has drained.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        self._lay = lay = Layouts(p)
+        self._slices, self._drain, self._tracker = SliceSequencer(p), Drain(p), RegionTracker(p)
+        slot, bank = bits_for(p.buffers.slots - 1), bits_for(p.buffers.banks - 1)
+        super().__init__({
+            "now": In(32),
+            "barrier": In(1),
+            "grant": In(pulse(lay.grant)),
+            "regions": In(stream.Signature(lay.region)),
+            "feedback": Out(1),
+            "premature": Out(1),
+            "head": In(stream.Signature(lay.tag)),
+            "a_slot": In(slot),
+            "b_slot": In(slot),
+            "a_full": In(1),
+            "b_full": In(1),
+            "bias_set": In(slot + 1),
+            "release": Out(1),
+            "last_a": Out(1),
+            "last_b": Out(1),
+            "bank_free": In(1),
+            "bank": In(bank),
+            "take_bank": Out(1),
+            "resume_bank": In(bank),
+            "resume_ready": In(1),
+            "evicting": In(1),
+            "keeps": Out(1),
+            "swap": Out(1),
+            "swap_strategy": Out(Strategy),
+            "swap_bank": Out(bank),
+            "swap_output": Out(lay.output),
+            "drop": Out(1),
+            "read": Out(1),
+            "read_a_slot": Out(slot),
+            "read_b_slot": Out(slot),
+            "m_panel": self._slices.signature.members["m_panel"],
+            "n_panel": self._slices.signature.members["n_panel"],
+            "k": self._slices.signature.members["k"],
+            **{name: self._drain.signature.members[name] for name in DRAIN_PORTS},
+            "store": Out(pulse(lay.store)),
+            "complete": Out(1),
+            "waiting": In(1),
+            "busy": Out(1),
+            "activity": Out(Activity),
+            "event": Out(pulse(lay.event)),
+            "iteration_event": Out(pulse(lay.event)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p, lay = self._p, self._lay
+        m.submodules.slices, m.submodules.drain, m.submodules.regions = slices, drain, tracker = (
+            self._slices, self._drain, self._tracker)
+        for name in DRAIN_PORTS:
+            ours, its = getattr(self, name), getattr(drain, name)
+            m.d.comb += its.eq(ours) if drain.signature.members[name].flow == In else ours.eq(its)
+        connect(m, flipped(self.regions), tracker.regions)
+
+        tag = Signal(lay.tag)
+        new = self.head.p
+        output = tag.output
+        held = Signal.like(self.bank)  # bank of the tile in work
+        bias_set = Signal.like(self.bias_set)
+        swap = Signal(Strategy)  # what remains to be done with the preempted job's partial sums
+        switch = Signal()
+        preempt = Signal()
+        m.d.comb += [
+            switch.eq(self.grant.valid & self.grant.p.switch),
+            preempt.eq(switch & self.grant.p.preempt),
+        ]
+
+        # -- begin and end of iterations ---------------------------------------------------------------------------
+        start = Signal()
+        bank_ready = Signal()
+        swapping = Signal()
+        fresh = Signal()  # the iteration begins a tile from nothing
+        m.d.comb += [
+            swapping.eq((swap != Strategy.LAYER) | self.evicting),
+            fresh.eq(new.first & ~new.resumed),
+            bank_ready.eq((self.bank_free | ~fresh) & (self.resume_ready | ~new.resumed)),
+            start.eq(
+                self.head.valid & self.a_full & self.b_full & bank_ready & tracker.ready & self.barrier & ~swapping
+                & ~slices.inside
+            ),
+            self.head.ready.eq(start),
+            self.take_bank.eq(start & fresh),
+        ]
+        with m.If(start):
+            m.d.sync += [
+                tag.eq(new), bias_set.eq(self.bias_set), self.read_a_slot.eq(self.a_slot),
+                self.read_b_slot.eq(self.b_slot),
+            ]
+            with m.If(new.resumed):
+                m.d.sync += held.eq(self.resume_bank)
+            with m.Elif(fresh):
+                m.d.sync += held.eq(self.bank)
+
+        # -- slices, regions, drain --------------------------------------------------------------------------------
+        m.d.comb += [
+            slices.start.eq(start),
+            slices.tag.eq(new),
+            slices.running.eq(tracker.running),
+            slices.resumed.eq(tracker.resumed),
+            slices.abandon.eq(switch),
+            tracker.grant.valid.eq(self.grant.valid),
+            tracker.grant.payload.eq(self.grant.payload),
+            tracker.feedback.eq(self.feedback),
+            tracker.start.eq(start),
+            tracker.fire.eq(slices.fire),
+            tracker.inside.eq(slices.inside if p.preemption == "slice" else 0),
+            drain.issue.eq(slices.issue),
+            drain.fire.eq(slices.fire),
+            drain.slice.bank.eq(held),
+            drain.slice.panel.eq(slices.m_panel),
+            drain.slice.n.eq(slices.n_base),
+            drain.slice.columns.eq(slices.columns),
+            drain.slice.first.eq(tag.first),
+            drain.slice.complete.eq(tag.last & slices.last),
+            drain.slice.bias_set.eq(bias_set),
+            self.read.eq(slices.issue),
+            self.m_panel.eq(slices.m_panel),
+            self.n_panel.eq(slices.n_panel),
+            self.k.eq(slices.k),
+            self.release.eq(slices.done),
+            self.last_a.eq(tag.last_a),
+            self.last_b.eq(tag.last_b),
+            self.premature.eq(tracker.premature),
+        ]
+        m.d.sync += self.feedback.eq(slices.near & tracker.last)
+
+        # -- preemption ----------------------------------------------------------------------------------------------
+        parks = Signal()  # without spare banks, what would be parked is saved
+        m.d.comb += [
+            self.keeps.eq(tracker.strategy[1]),
+            parks.eq((swap == Strategy.PARK) & (p.buffers.spare > 0)),
+            self.swap.eq((swap != Strategy.LAYER) & drain.drained),
+            self.swap_strategy.eq(swap),
+            self.swap_bank.eq(held),
+            self.swap_output.eq(output),
+            self.drop.eq(self.swap & (swap == Strategy.RECOMPUTE)),
+        ]
+        with m.If(self.swap):
+            m.d.sync += swap.eq(Strategy.LAYER)
+        with m.If(preempt):
+            m.d.sync += swap.eq(tracker.strategy)
+            with m.If(self.grant.p.abort & (tracker.strategy != Strategy.LAYER)):
+                m.d.sync += swap.eq(Strategy.RECOMPUTE)  # nothing of it is kept
+
+        # -- to the store engine -----------------------------------------------------------------------------------
+        save = Signal()
+        m.d.comb += [
+            save.eq(self.swap & ~self.drop & ~parks),
+            self.store.valid.eq((slices.done & tag.last) | save),
+            self.store.p.bank.eq(held),
+            self.store.p.output.eq(output),
+            self.complete.eq(drain.complete | save),
+            self.busy.eq(slices.active | ~drain.drained | swapping),
+        ]
+        with m.If(save):
+            m.d.comb += [
+                self.store.p.output.persist.eq(1),
+                self.store.p.output.final.eq(0),
+            ]
+        self._report(m, slices, tracker, tag, switch, preempt, swapping, bank_ready)
+        return m
+
+    def _report(self, m, slices, tracker, tag, switch, preempt, swapping, bank_ready):
+        """Events, and what each cycle is spent on."""
+        event, iteration, activity = self.event, self.iteration_event, self.activity
+        new = self.head.p
+        m.d.comb += [
+            event.valid.eq((preempt & ~self.grant.p.abort) | tracker.begin),
+            event.p.cycle.eq(self.now),
+            event.p.kind.eq(Mux(tracker.begin, Kind.START, Kind.PREEMPT)),
+            event.p.task.eq(Mux(self.head.ready, new.output.task, tag.output.task)),
+            event.p.region.eq(Mux(tracker.begin, tracker.next_region, tracker.region)),
+            event.p.arg.eq(Mux(tracker.begin, 0, tracker.strategy)),
+            iteration.valid.eq(slices.done | tracker.ends),
+            iteration.p.cycle.eq(self.now),
+            iteration.p.kind.eq(Mux(tracker.ends, Kind.REGION_END, Kind.ITERATION)),
+            iteration.p.task.eq(tag.output.task),
+            iteration.p.region.eq(tracker.region),
+        ]
+        with m.If(slices.issue):
+            m.d.comb += activity.eq(Activity.BUSY)
+        with m.Elif(swapping):
+            m.d.comb += activity.eq(Activity.STORE)
+        with m.Elif(slices.active & tracker.running):
+            m.d.comb += activity.eq(Activity.BANK)
+        with m.Elif(~tracker.ready):
+            m.d.comb += activity.eq(Activity.IDLE)
+        with m.Elif(self.head.valid & self.a_full & self.b_full):
+            m.d.comb += activity.eq(Mux(bank_ready, Activity.LOAD, Mux(
+                new.resumed, Activity.STORE, Activity.BANK)))
+        with m.Elif(self.waiting):
+            m.d.comb += activity.eq(Activity.STORE)
+        with m.Else():
+            m.d.comb += activity.eq(Activity.LOAD)

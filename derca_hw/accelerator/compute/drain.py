@@ -1,0 +1,137 @@
+"""From the array into a bank: the sums of a slice are added column by column while the next slice is computed."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import ComputeTiming
+
+from ...families.multiplier import SB_MAC16_BLOCKS, LongProduct
+from .array import PEArray
+
+
+class Drain(wiring.Component):
+    """Adds the columns of a slice to those in its bank, or to biases; one column per cycle.
+
+    The first column is written `ComputeTiming.DRAIN` cycles after the addresses of the slice's last operands, the
+    others one by one after it. A bank word is read 2 cycles before it is written.
+
+    Attributes
+    ----------
+    issue, fire, slice : In
+        Operands are read, the last ones of a slice, which one that is.
+    a_step, b_step : In
+        The operands, one cycle after they were addressed.
+    read_bias_set, bias_n, bias_value : the input slots' side
+    update_read, update_bank, update_address, update_row, write, write_bank, write_address, write_row : the banks' side
+    complete : Out
+        The last column of a slice that completes its tile is being written.
+    drained : Out
+        No slice is on its way.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        self.slice_layout = data.StructLayout({
+            "bank": bits_for(p.buffers.banks - 1),
+            "panel": bits_for(p.m_panels - 1),
+            "n": bits_for(p.tile.n - 1),  # first column
+            "columns": bits_for(p.array.cols),
+            "first": 1,  # nothing is in the bank: add the biases
+            "complete": 1,  # the output tile is complete with this slice
+            "bias_set": bits_for(p.buffers.slots - 1) + 1,
+        })
+        self._row = row = 32 * p.array.rows
+        fields = self.slice_layout.members
+        bank, n = fields["bank"], fields["n"]
+        address = fields["panel"] + n
+        super().__init__({
+            "issue": In(1),
+            "fire": In(1),
+            "slice": In(self.slice_layout),
+            "a_step": In(8 * p.a_lanes),
+            "b_step": In(8 * p.b_lanes),
+            "read_bias_set": Out(fields["bias_set"]),
+            "bias_n": Out(n),
+            "bias_value": In(32),
+            "update_read": Out(1),
+            "update_bank": Out(bank),
+            "update_address": Out(address),
+            "update_row": In(row),
+            "write": Out(1),
+            "write_bank": Out(bank),
+            "write_address": Out(address),
+            "write_row": Out(row),
+            "complete": Out(1),
+            "drained": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        rows = self._p.array.rows
+        p = self._p
+        blocks = rows * p.array.cols + LongProduct.BLOCKS * p.store.requant_lanes  # when an element takes one
+        m.submodules.array = array = PEArray(
+            rows, p.array.cols, 8 * p.array.element_bytes, in_blocks=blocks <= SB_MAC16_BLOCKS)
+        operands = Signal(2)  # valid, last: one cycle after the addresses
+        m.d.sync += operands.eq(Cat(self.issue, self.fire))
+        m.d.comb += [
+            array.a.eq(self.a_step),
+            array.b.eq(self.b_step),
+            array.valid.eq(operands[0]),
+            array.last.eq(operands[1]),
+        ]
+
+        # Slices are `ComputeTiming.UPDATE` cycles apart: two are on their way through the array at the most.
+        fired = Signal(PEArray.LATENCY)
+        entered = Signal(self.slice_layout)
+        leaving = Signal(self.slice_layout)
+        m.d.sync += fired.eq(Cat(self.fire, fired))
+        with m.If(self.fire):
+            m.d.sync += entered.eq(self.slice)
+        with m.If(fired[ComputeTiming.UPDATE - 1]):
+            m.d.sync += leaving.eq(entered)
+        # At the array's output; `n` and `columns` follow from there on.
+        valid = Signal()
+        column = Signal(self.slice_layout)
+        ends = Signal()
+        m.d.comb += ends.eq(column.columns == 1)
+        with m.If(fired[-1]):
+            m.d.sync += [valid.eq(1), column.eq(leaving)]
+        with m.Elif(valid):
+            m.d.sync += [valid.eq(~ends), column.n.eq(column.n + 1), column.columns.eq(column.columns - 1)]
+
+        # Read the bank word while the column is in a register, add, write.
+        read_valid = Signal()
+        read_back = Signal(self.slice_layout)
+        written_valid = Signal()
+        written = Signal(self.slice_layout)
+        sums = Signal.like(array.column)
+        total = Signal.like(array.column)
+        m.d.sync += [
+            read_valid.eq(valid),
+            read_back.eq(column),
+            read_back.complete.eq(valid & column.complete & ends),
+            sums.eq(array.column),
+            written_valid.eq(read_valid),
+            written.eq(read_back),
+        ]
+        for r in range(rows):
+            old = Mux(read_back.first, self.bias_value, self.update_row.word_select(r, 32))
+            m.d.sync += total.word_select(r, 32).eq(sums.word_select(r, 32) + old)
+        m.d.comb += [
+            self.update_read.eq(valid),
+            self.update_bank.eq(column.bank),
+            self.update_address.eq(Cat(column.n, column.panel)),
+            self.read_bias_set.eq(column.bias_set),
+            self.bias_n.eq(column.n),
+            self.write.eq(written_valid),
+            self.write_bank.eq(written.bank),
+            self.write_address.eq(Cat(written.n, written.panel)),
+            self.write_row.eq(total),
+            self.complete.eq(written_valid & written.complete),
+            self.drained.eq(~(fired.any() | valid | read_valid | written_valid)),
+        ]
+        return m

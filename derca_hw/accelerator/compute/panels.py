@@ -1,0 +1,109 @@
+"""Memories of the input slots: A panels, B panels and biases."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+from ...blocks.ram import Buffer
+
+
+class PanelMemory(wiring.Component):
+    """Panels of one operand for all slots: written by beats, read one k step per cycle, one cycle after the address.
+
+    Where a step is narrower than a beat, the step is picked from the word after the read.
+    """
+
+    def __init__(self, p: Platform, lanes: int, panels: int):
+        self._p = p
+        self._lanes = lanes
+        beat = p.beat_bytes
+        self._word_bytes = max(lanes, beat)
+        self._steps_per_word = self._word_bytes // lanes
+        self._words = p.tile.k * lanes // self._word_bytes
+        self._panel_bits = bits_for(panels - 1)
+        self._word_bits = bits_for(self._words - 1)
+        self._slot_bits = bits_for(p.buffers.slots - 1)
+        self._depth = p.buffers.slots << (self._panel_bits + self._word_bits)
+        super().__init__({
+            "write": In(1),
+            "write_slot": In(self._slot_bits),
+            "write_panel": In(self._panel_bits),
+            "write_word": In(self._word_bits),
+            "write_lane": In(bits_for(max(0, self._word_bytes // beat - 1))),
+            "write_data": In(8 * beat),
+            "read": In(1),
+            "slot": In(self._slot_bits),
+            "panel": In(self._panel_bits),
+            "k": In(bits_for(p.tile.k - 1)),
+            "step": Out(8 * lanes),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        beat = self._p.beat_bytes
+        beats = self._word_bytes // beat
+        m.submodules.memory = memory = Buffer(8 * self._word_bytes, self._depth, lane=8 * beat)
+        write, read = memory.write, memory.read
+        m.d.comb += [
+            write.addr.eq(Cat(self.write_word, self.write_panel, self.write_slot)),
+            write.data.eq(self.write_data.replicate(beats)),
+            read.en.eq(self.read),
+        ]
+        for lane in range(beats):
+            m.d.comb += write.en[lane].eq(self.write & (self.write_lane == lane))
+        if self._steps_per_word == 1:
+            m.d.comb += [
+                read.addr.eq(Cat(self.k, self.panel, self.slot)),
+                self.step.eq(read.data),
+            ]
+        else:
+            select_bits = bits_for(self._steps_per_word - 1)
+            word = Signal(self._word_bits)
+            select = Signal(select_bits)
+            m.d.comb += [word.eq(self.k >> select_bits), read.addr.eq(Cat(word, self.panel, self.slot))]
+            with m.If(self.read):
+                m.d.sync += select.eq(self.k)
+            m.d.comb += self.step.eq(read.data.word_select(select, 8 * self._lanes))
+        return m
+
+
+class BiasMemory(wiring.Component):
+    """Biases of all slots, two sets each: written by beats, read one bias per cycle, one cycle after the address."""
+
+    def __init__(self, p: Platform):
+        self._p = p
+        self._per_word = p.beat_bytes // 4
+        self._set_bits = bits_for(p.buffers.slots - 1) + 1
+        self._word_bits = bits_for(p.tile.n // self._per_word - 1)
+        super().__init__({
+            "write": In(1),
+            "write_set": In(self._set_bits),
+            "write_word": In(self._word_bits),
+            "write_data": In(p.bus.data_width),
+            "set": In(self._set_bits),
+            "n": In(bits_for(p.tile.n - 1)),
+            "bias": Out(32),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Buffer(self._p.bus.data_width, 1 << (self._set_bits + self._word_bits))
+        write, read = memory.write, memory.read
+        select_bits = (self._per_word - 1).bit_length()
+        select = Signal(max(1, select_bits))
+        word = Signal(self._word_bits)
+        m.d.comb += [
+            write.addr.eq(Cat(self.write_word, self.write_set)),
+            write.data.eq(self.write_data),
+            write.en.eq(self.write),
+            word.eq(self.n >> select_bits),
+            read.addr.eq(Cat(word, self.set)),
+            read.en.eq(1),
+        ]
+        if select_bits:
+            m.d.sync += select.eq(self.n)
+        m.d.comb += self.bias.eq(read.data.word_select(select, 32))
+        return m

@@ -1,0 +1,130 @@
+"""The slices of an iteration, one k step per cycle."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import ComputeTiming
+
+from ...blocks.arithmetic import times
+from ...layouts import Layouts
+
+
+class SliceSequencer(wiring.Component):
+    """Addresses the operands of one slice per (N panel, M panel) of a tile, M innermost: one k step per cycle.
+
+    The first operands of an iteration started in cycle t are addressed in t + 1. The last operands of a slice come
+    `ComputeTiming.SHORTEST` cycles after the start of its iteration or the grant it waited for at the earliest, and
+    max(columns of the slice before, `ComputeTiming.UPDATE`) cycles after those of the slice before.
+
+    Attributes
+    ----------
+    start, tag : In
+        An iteration starts, at the slice its tag says.
+    running : In
+        Operands may be read: a region is in work.
+    resumed : In
+        A region begins inside the iteration.
+    abandon : In
+        The iteration is given up.
+    issue, fire, done : Out
+        Operands are read; the last ones of a slice, of the iteration.
+    active, inside : Out
+        An iteration is in work; and this cycle is not its end.
+    near : Out
+        The last operands of the slice in work come 1 + `ComputeTiming.AHEAD` cycles later.
+    k, m_panel, n_panel, n_base, columns : Out
+        The k step; the slice in work, its first column and its columns.
+    last : Out
+        It is the iteration's last one.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        super().__init__({
+            "start": In(1),
+            "tag": In(lay.tag),
+            "running": In(1),
+            "resumed": In(1),
+            "abandon": In(1),
+            "issue": Out(1),
+            "fire": Out(1),
+            "done": Out(1),
+            "active": Out(1),
+            "inside": Out(1),
+            "near": Out(1),
+            "k": Out(bits_for(p.tile.k - 1)),
+            "m_panel": Out(bits_for(p.m_panels - 1)),
+            "n_panel": Out(bits_for(p.n_panels - 1)),
+            "n_base": Out(bits_for(p.tile.n - 1)),
+            "columns": Out(bits_for(p.array.cols)),
+            "last": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        cols, timing = self._p.array.cols, ComputeTiming
+        tag = self.tag
+        steps = Signal.like(tag.k)
+        m_panels = Signal.like(tag.output.m_panels)
+        left = Signal.like(tag.output.n)  # columns from the slice in work on
+        spacing = Signal(range(max(cols, timing.UPDATE, timing.SHORTEST) + 1))
+        last_k = Signal()
+        last_m = Signal()
+        last_n = Signal()
+        m.d.comb += [
+            self.n_base.eq(times(self.n_panel, cols)),
+            self.columns.eq(Mux(left < cols, left, cols)),
+            last_k.eq(self.k + 1 == steps),
+            last_m.eq(self.m_panel + 1 == m_panels),
+            last_n.eq(left <= cols),
+            self.last.eq(last_m & last_n),
+            self.issue.eq(self.active & self.running & ~(last_k & (spacing > 1))),
+            self.fire.eq(self.issue & last_k),
+            self.done.eq(self.fire & self.last),
+            self.inside.eq(self.active & ~self.done),
+        ]
+        # The last operands come when both the slice's k steps and the spacing have run out. They come nearer by one
+        # cycle in every cycle, so they are exactly `before` away once.
+        before = 1 + timing.AHEAD
+        to_go = Signal()
+        late = Signal()
+        m.d.comb += [
+            to_go.eq(self.k + 1 + before == steps),
+            late.eq(self.k + 1 + before >= steps),
+            self.near.eq(self.active & self.running & Mux(spacing == 1 + before, late, to_go & (spacing <= before))),
+        ]
+
+        with m.If(spacing != 0):
+            m.d.sync += spacing.eq(spacing - 1)
+        with m.If((self.start | self.resumed) & (spacing <= timing.SHORTEST)):
+            m.d.sync += spacing.eq(timing.SHORTEST)
+        with m.If(self.issue):
+            m.d.sync += self.k.eq(self.k + 1)
+        with m.If(self.fire):
+            m.d.sync += [
+                self.k.eq(0),
+                self.m_panel.eq(self.m_panel + 1),
+                spacing.eq(Mux(self.columns > timing.UPDATE, self.columns, timing.UPDATE)),
+            ]
+            with m.If(last_m):
+                m.d.sync += [
+                    self.m_panel.eq(0),
+                    self.n_panel.eq(self.n_panel + 1),
+                    left.eq(left - cols),
+                ]
+        with m.If(self.done | self.abandon):
+            m.d.sync += self.active.eq(0)
+        with m.If(self.start):
+            m.d.sync += [
+                self.active.eq(1),
+                steps.eq(tag.k),
+                m_panels.eq(tag.output.m_panels),
+                self.m_panel.eq(tag.m_panel),
+                self.n_panel.eq(tag.n_panel),
+                left.eq(tag.output.n - times(tag.n_panel, cols)),
+            ]
+        return m

@@ -1,0 +1,227 @@
+"""The load engine: one iteration at a time into read requests."""
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+from ...blocks.arithmetic import times
+from ...layouts import Destination, Layouts, outstanding_tiles, pulse
+
+
+class Phase(enum.Enum, shape=3):
+    """Which of an iteration's requests is offered."""
+
+    IDLE = 0
+    BANK = 1
+    B = 2
+    BIAS = 3
+    A = 4
+
+
+def beats_of(steps, lanes: int, beat_bytes: int):
+    """Beats of `steps` panel steps of `lanes` bytes, in hardware."""
+    if lanes >= beat_bytes:
+        return steps * (lanes // beat_bytes)
+    per_beat = beat_bytes // lanes
+    return (steps + (per_beat - 1)) >> (per_beat.bit_length() - 1)
+
+
+class LoadEngine(wiring.Component):
+    """Emits an iteration's requests for what is new: B panels, biases with the first K step, A panels.
+
+    An iteration taken in cycle t offers its first request in t + 1, then one per cycle; the next iteration is taken in
+    the cycle in which the last request is. It needs a free slot of each operand that is new, a preload a free bank and
+    all tiles of the task in memory, and the barrier of the lock-step pipeline must be open.
+
+    A panels that depend on the layer before are requested once no more than `allow` of the job's older tiles are on
+    their way to memory; in the lock-step pipeline the iteration is not even taken before.
+
+    Attributes
+    ----------
+    iteration : In(stream)
+    request : Out(stream)
+    flush : In
+        Stop after the request in this cycle.
+    barrier : In
+        Iterations may begin.
+    outstanding : In
+        Tiles of the job taken here and not in memory, from the cycle after on.
+    fewer : In
+        One fewer in the next cycle.
+    a_free, a_slot, b_free, b_slot : In
+        The slots new tiles would go to.
+    bank_free, bank : In
+        The bank a preload would go to.
+    take_a, take_b, take_bank : Out
+        The iteration in `iteration` begins, and claims this.
+    queue : Out(stream, always ready)
+        The tag of the iteration that begins, for the compute engine.
+    issued_a, issued_b : Out
+        With the last request for the slot of this operand.
+    ready : Out
+        An iteration could begin but for the barrier.
+    waiting : Out
+        Requests are held back by a dependence.
+    busy : Out
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        self._lay = lay = Layouts(p)
+        slot = bits_for(p.buffers.slots - 1)
+        super().__init__({
+            "iteration": In(stream.Signature(lay.iteration)),
+            "request": Out(stream.Signature(lay.read_request)),
+            "flush": In(1),
+            "barrier": In(1),
+            "outstanding": In(bits_for(outstanding_tiles(p))),
+            "fewer": In(1),
+            "a_free": In(1),
+            "a_slot": In(slot),
+            "b_free": In(1),
+            "b_slot": In(slot),
+            "bank_free": In(1),
+            "bank": In(bits_for(p.buffers.banks - 1)),
+            "take_a": Out(1),
+            "take_b": Out(1),
+            "take_bank": Out(1),
+            "queue": Out(pulse(lay.tag)),
+            "issued_a": Out(1),
+            "issued_b": Out(1),
+            "ready": Out(1),
+            "waiting": Out(1),
+            "busy": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p, lay = self._p, self._lay
+        beat = p.beat_bytes
+        lockstep = p.pipeline == "lockstep"
+        work = Signal(lay.iteration)  # `a` and `b` advance panel by panel
+        panel = Signal(bits_for(max(p.m_panels, p.n_panels)))
+        left = Signal(bits_for(p.tile.n))  # columns whose B panels are still to be requested
+        a_unit = Signal(lay.target["unit"].shape)
+        b_unit = Signal(lay.target["unit"].shape)
+        output = work.tag.output
+
+        out = self.request
+        phase = Signal(Phase)
+        step = Signal()
+        done = Signal()
+        last_m = Signal()
+        last_n = Signal()
+        held = Signal()  # requests for A may not be made yet
+        new_phase = Signal(Phase)
+        margin = Signal(signed(len(self.outstanding) + 2))  # older tiles that may be outstanding, less those that are
+        if not lockstep:
+            m.d.comb += held.eq(margin < 0)
+            with m.If(self.fewer):
+                m.d.sync += margin.eq(margin + 1)
+        m.d.comb += [
+            step.eq(out.valid & out.ready),
+            out.p.task.eq(output.task),
+            out.p.target.unit.eq(Mux((phase == Phase.B) | (phase == Phase.BIAS), b_unit, a_unit)),
+            out.p.target.panel.eq(panel),
+            last_m.eq(panel + 1 == output.m_panels),
+            last_n.eq(left <= p.array.cols),
+            new_phase.eq(phase),
+            self.busy.eq(phase != Phase.IDLE),
+        ]
+        with m.Switch(phase):
+            with m.Case(Phase.BANK):
+                m.d.comb += [
+                    out.valid.eq(1),
+                    out.p.address.eq(work.a),
+                    out.p.beats.eq(times(output.n, p.bank_word_beats)),
+                    out.p.target.destination.eq(Destination.BANK),
+                    done.eq(last_m),
+                ]
+            with m.Case(Phase.B):
+                m.d.comb += [
+                    out.valid.eq(1),
+                    out.p.address.eq(work.b),
+                    out.p.beats.eq(beats_of(work.tag.k, p.b_lanes, beat)),
+                    out.p.target.destination.eq(Destination.B),
+                    done.eq(last_n & ~work.tag.first & ~work.new_a),
+                    self.issued_b.eq(step & last_n & ~work.tag.first),
+                ]
+                with m.If(step & last_n):
+                    m.d.comb += new_phase.eq(Mux(work.tag.first, Phase.BIAS, Phase.A))
+            with m.Case(Phase.BIAS):
+                m.d.comb += [
+                    out.valid.eq(1),
+                    out.p.address.eq(work.bias),
+                    out.p.beats.eq(beats_of(output.n, 4, beat)),
+                    out.p.target.destination.eq(Destination.BIAS),
+                    done.eq(~work.new_a),
+                    self.issued_b.eq(step),
+                ]
+                with m.If(step):
+                    m.d.comb += new_phase.eq(Phase.A)
+            with m.Case(Phase.A):
+                m.d.comb += [
+                    out.valid.eq(~held),
+                    out.p.address.eq(work.a),
+                    out.p.beats.eq(beats_of(work.tag.k, p.a_lanes, beat)),
+                    out.p.target.destination.eq(Destination.A),
+                    done.eq(last_m),
+                    self.issued_a.eq(step & last_m),
+                ]
+        with m.If(step):
+            m.d.sync += [panel.eq(panel + 1), left.eq(left - p.array.cols)]
+            with m.If((phase == Phase.A) | (phase == Phase.BANK)):
+                m.d.sync += work.a.eq(
+                    work.a + Mux(phase == Phase.BANK, p.save_panel_stride, work.a_panel_stride))
+            with m.Else():
+                m.d.sync += work.b.eq(work.b + work.b_panel_stride)
+            with m.If(new_phase != phase):
+                m.d.sync += panel.eq(0)
+
+        # The next iteration is taken when idle or with the last request of the previous one.
+        new = self.iteration.p
+        room = Signal()
+        take = Signal()
+        late = Signal()
+        queue = self.queue
+        if lockstep:
+            m.d.comb += late.eq(new.depends & (self.outstanding > new.allow))
+        m.d.comb += [
+            room.eq(Mux(
+                new.preload, self.bank_free & (self.outstanding == 0),
+                (self.a_free | ~new.new_a) & (self.b_free | ~new.tag.new_b) & ~late)),
+            self.ready.eq(self.iteration.valid & room),
+            take.eq(self.ready & (~self.busy | (step & done)) & ~self.flush & self.barrier),
+            self.iteration.ready.eq(take),
+            self.take_bank.eq(take & new.preload),
+            queue.valid.eq(take & ~new.preload),
+            queue.payload.eq(new.tag),
+            self.take_a.eq(queue.valid & new.new_a),
+            self.take_b.eq(queue.valid & new.tag.new_b),
+            self.waiting.eq((phase == Phase.A) & held | self.iteration.valid & ~self.busy & (
+                late | new.preload & (self.outstanding != 0))),
+        ]
+        m.d.sync += phase.eq(new_phase)
+        with m.If(take):
+            m.d.sync += [
+                work.eq(new),
+                panel.eq(0),
+                left.eq(new.tag.output.n),
+                margin.eq(Mux(new.depends, new.allow - self.outstanding + self.fewer, 0)),
+                a_unit.eq(Mux(new.preload, self.bank, self.a_slot)),
+                b_unit.eq(self.b_slot),
+            ]
+            with m.If(new.preload):
+                m.d.sync += phase.eq(Phase.BANK)
+            with m.Elif(new.tag.new_b):
+                m.d.sync += phase.eq(Phase.B)
+            with m.Elif(new.new_a):
+                m.d.sync += phase.eq(Phase.A)
+            with m.Else():
+                m.d.sync += phase.eq(Phase.IDLE)
+        with m.Elif((step & done) | self.flush):
+            m.d.sync += phase.eq(Phase.IDLE)
+        return m

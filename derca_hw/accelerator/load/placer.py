@@ -1,0 +1,55 @@
+"""Where read beats go: word and lane within the target, by counting."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+from ...layouts import Destination, Layouts, pulse
+
+
+class BeatPlacer(wiring.Component):
+    """Counts the beats of a request into memory words. Combinational from beat to word and lane.
+
+    A word of an A (B) panel is one k step of `a_lanes` (`b_lanes`) bytes or a whole beat, whichever is wider; a word
+    of a bank is one column of `rows` partial sums; biases are stored beat by beat.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        words = max(p.tile.k, p.tile.n)
+        self.beats = {
+            Destination.A: max(1, p.a_lanes // p.beat_bytes),
+            Destination.B: max(1, p.b_lanes // p.beat_bytes),
+            Destination.BIAS: 1,
+            Destination.BANK: p.bank_word_beats,
+        }
+        super().__init__({
+            "beat": In(pulse(lay.read_beat)),
+            "word": Out(range(words)),
+            "lane": Out(bits_for(max(self.beats.values()) - 1)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        beat = self.beat
+        next_word = Signal.like(self.word)
+        next_lane = Signal.like(self.lane)
+        per_word = Signal(range(max(self.beats.values()) + 1))
+        with m.Switch(beat.p.target.destination):
+            for destination, count in self.beats.items():
+                with m.Case(destination):
+                    m.d.comb += per_word.eq(count)
+        m.d.comb += [
+            self.word.eq(Mux(beat.p.first, 0, next_word)),
+            self.lane.eq(Mux(beat.p.first, 0, next_lane)),
+        ]
+        with m.If(beat.valid):
+            with m.If(self.lane == per_word - 1):
+                m.d.sync += [next_lane.eq(0), next_word.eq(self.word + 1)]
+            with m.Else():
+                m.d.sync += [next_lane.eq(self.lane + 1), next_word.eq(self.word)]
+        return m

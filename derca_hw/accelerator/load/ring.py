@@ -1,0 +1,104 @@
+"""Who owns the input slots of one operand."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+from ...blocks.arithmetic import count
+
+
+class SlotRing(wiring.Component):
+    """The life of each slot: free -> filling -> full -> free, claimed in ring order, of at most `requests` requests.
+
+    A slot is full in the cycle after its last beat, and free in the cycle after its release. A flush drops every slot
+    not released in its cycle: a full one is free 2 cycles later, a filling one 2 cycles after its last beat.
+
+    Attributes
+    ----------
+    free, filling : Out
+        The slot claimed next, and whether it is free.
+    take : In
+        Claims slot `filling` (may be high while `free`).
+    requested, slot : In
+        A request for the slot was accepted; `issued` with the last one.
+    received, received_slot : In
+        The last beat of a request.
+    user, full : Out
+        The slot of the iteration that the compute engine begins next, and whether its tile is there
+        (meaningful once it was claimed).
+    advance : In
+        That iteration begins, and is the last to use the slot.
+    release, release_slot, flush : In
+    empty : Out
+        No slot is owned by anyone.
+    filling_any : Out
+        A slot is being filled.
+    """
+
+    def __init__(self, p: Platform, requests: int):
+        self._slots = p.buffers.slots
+        self._requests = requests
+        slot = bits_for(p.buffers.slots - 1)
+        super().__init__({
+            "free": Out(1),
+            "filling": Out(slot),
+            "take": In(1),
+            "requested": In(1),
+            "slot": In(slot),
+            "issued": In(1),
+            "received": In(1),
+            "received_slot": In(slot),
+            "user": Out(slot),
+            "full": Out(1),
+            "advance": In(1),
+            "release": In(1),
+            "release_slot": In(slot),
+            "flush": In(1),
+            "empty": Out(1),
+            "filling_any": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        n = self._slots
+        owned = Signal(n)
+        all_issued = Signal(n)
+        doomed = Signal(n)
+        drained = Signal(n)
+        pending = [Signal(range(self._requests + 1), name=f"pending_{i}") for i in range(n)]
+        m.d.comb += [
+            self.free.eq(~owned.bit_select(self.filling, 1)),
+            self.full.eq((all_issued & drained).bit_select(self.user, 1)),
+            self.empty.eq(~owned.any()),
+            self.filling_any.eq((owned & ~(all_issued & drained)).any()),
+        ]
+        for i in range(n):
+            up, down, released = (Signal(name=f"{name}_{i}") for name in ("up", "down", "released"))
+            m.d.comb += [
+                drained[i].eq(pending[i] == 0),
+                up.eq(self.requested & (self.slot == i)),
+                down.eq(self.received & (self.received_slot == i)),
+                released.eq(self.release & (self.release_slot == i)),
+            ]
+            count(m, pending[i], up, down)
+            with m.If(self.issued & (self.slot == i)):
+                m.d.sync += all_issued[i].eq(1)
+            with m.If(doomed[i] & drained[i]):
+                m.d.sync += [owned[i].eq(0), doomed[i].eq(0)]
+            with m.If(self.flush & owned[i]):
+                m.d.sync += doomed[i].eq(1)
+            with m.If(released):
+                m.d.sync += owned[i].eq(0)
+            with m.If(self.take & (self.filling == i)):
+                m.d.sync += [owned[i].eq(1), all_issued[i].eq(0)]
+        for step, pointer in ((self.take, self.filling), (self.advance, self.user)):
+            with m.If(step):
+                m.d.sync += pointer.eq(pointer + 1)
+                with m.If(pointer == n - 1):
+                    m.d.sync += pointer.eq(0)
+        with m.If(self.flush):
+            m.d.sync += self.user.eq(self.filling)
+        return m

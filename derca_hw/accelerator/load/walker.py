@@ -1,0 +1,227 @@
+"""The tile walk: from metadata entries to iterations, with all addresses, by counters and additions alone."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import Strategy, WordOrder
+
+from ...blocks.arithmetic import times
+from ...layouts import Layouts, Part, pulse
+
+
+def entry_ports(p: Platform) -> dict[str, wiring.Member]:
+    """How entries come from the kernel manager: whole, or as the words that the walker wants."""
+    lay = Layouts(p)
+    if p.tables.read == "word":
+        return {"words": In(pulse(lay.word)), "want": Out(1)}
+    return {"entries": In(stream.Signature(lay.metadata))}
+
+
+class Walker(wiring.Component):
+    """Steps K innermost, then N, then M from an entry to the end of its layer; one iteration per cycle.
+
+    The first iteration of an entry taken in cycle t is offered in t + 1; the next entry is taken in the cycle in which
+    the last iteration is. With `tables.read = "word"` the first iteration is offered in t + 2 if the last word came in
+    t, and words of the next entry are wanted from the cycle after the last iteration on (`KernelTiming.WALK`). An entry
+    resumed with `recompute` starts at the first slice of its output tile; one resumed with `persist` or `park` goes on
+    in the job's bank, after a preload unless the sums are still there.
+
+    Attributes
+    ----------
+    entries : In(stream)
+        Or, with `tables.read = "word"`:
+    words, want : In(stream, always ready), Out
+        Words of an entry and of its layer, while they are wanted.
+    flush : In
+        Drop the entry in work.
+    resident : In
+        The sums of the job whose entry is taken are in a bank.
+    iteration : Out(stream)
+        Withdrawn when flushed.
+    parameters : Out(stream, always ready)
+        Those of the layer of the entry taken; with `tables.read = "word"` each as it comes, `Part.PLACE` when all have.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        self._lay = lay = Layouts(p)
+        super().__init__({
+            **entry_ports(p),
+            "flush": In(1),
+            "resident": In(1),
+            "iteration": Out(stream.Signature(lay.iteration)),
+            "parameters": Out(pulse(lay.told)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p, lay = self._p, self._lay
+        layer = Signal(lay.layer, reset_less=True)
+        entry = Signal(lay.entry, reset_less=True)  # the walk's state from its start on
+        unused = (p.beat_bytes - 1).bit_length()  # low bits of addresses and strides, all of whole beats
+        place = p.bus.address_width - unused
+        a_row, b_col, c_row = entry.a_row[unused:], entry.b_col[unused:], entry.c_row[unused:]  # in beats
+        b_panel_stride = layer.a_panel_stride if p.a_lanes == p.b_lanes else layer.b_panel_stride
+        out = self.iteration
+        tag, output = out.p.tag, out.p.tag.output
+        task = Signal.like(output.task)
+        active = Signal()
+        preload = Signal()
+        resumed = Signal()
+        new_a = Signal()
+        new_b = Signal()
+        # the layer has one tile along K, along N
+        one_k = Signal()
+        one_n = Signal()
+
+        def along(count, size):
+            """Beats of `count` pieces of `size` bytes."""
+            return times(count, size >> unused)
+
+        def address(beats):
+            return Cat(Const(0, unused), beats[:place])
+
+        last_m = Signal()
+        last_n = Signal()
+        last_k = Signal()
+        last = Signal()
+        most = (1 << len(out.p.allow)) - 1
+        m.d.comb += [
+            last_m.eq(entry.m + 1 == layer.m_tiles),
+            last_n.eq(entry.n + 1 == layer.n_tiles),
+            last_k.eq(entry.k + 1 == layer.k_tiles),
+            last.eq(~preload & last_m & last_n & last_k),
+            out.valid.eq(active & ~self.flush),
+            out.p.preload.eq(preload),
+            out.p.new_a.eq(new_a),
+            out.p.depends.eq(entry.depends & new_a),
+            out.p.allow.eq(Mux(entry.allow[len(out.p.allow):].any(), most, entry.allow)),
+            out.p.a.eq(Mux(preload, layer.save, address(a_row + along(entry.k, p.tile.k * p.a_lanes)))),
+            out.p.a_panel_stride.eq(layer.a_panel_stride),
+            out.p.b.eq(address(b_col + along(entry.k, p.tile.k * p.b_lanes))),
+            out.p.b_panel_stride.eq(b_panel_stride),
+            out.p.bias.eq(address(layer.bias_base[unused:] + along(entry.n, 4 * p.tile.n))),
+            tag.k.eq(Mux(last_k, layer.last_k, p.tile.k)),
+            tag.first.eq(entry.k == 0),
+            tag.last.eq(last_k),
+            tag.resumed.eq(resumed),
+            tag.new_b.eq(new_b),
+            tag.last_a.eq(~one_k | last_n),
+            tag.last_b.eq(~(one_k & one_n) | last),
+            tag.m_panel.eq(entry.m_panel),
+            tag.n_panel.eq(entry.n_panel),
+            output.task.eq(task),
+            output.final.eq(last & entry.final),
+            output.persist.eq(0),
+            output.m_panels.eq(Mux(last_m, layer.last_m_panels, p.m_panels)),
+            output.n.eq(Mux(last_n, layer.last_n, p.tile.n)),
+            output.c.eq(address(c_row + along(entry.n, p.tile.n * p.a_lanes))),
+            output.layer.eq(entry.layer),
+        ]
+
+        step = Signal()
+        m.d.comb += step.eq(out.valid & out.ready)
+        with m.If(step & preload):
+            m.d.sync += preload.eq(0)
+        with m.If(step & ~preload):
+            m.d.sync += [
+                active.eq(~last),
+                resumed.eq(0),
+                new_a.eq(tag.last_a),
+                new_b.eq(tag.last_b),
+                Cat(entry.m_panel, entry.n_panel).eq(0),
+                entry.allow.eq(entry.allow + last_k - Mux(last_k & last_n, layer.prev_n_tiles, 0)),
+            ]
+            with m.If(~last_k):
+                m.d.sync += entry.k.eq(entry.k + 1)
+            with m.Elif(~last_n):
+                m.d.sync += [
+                    entry.k.eq(0),
+                    entry.n.eq(entry.n + 1),
+                    b_col.eq(b_col + times(b_panel_stride[unused:], p.n_panels)),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    entry.k.eq(0),
+                    entry.n.eq(0),
+                    entry.m.eq(entry.m + 1),
+                    a_row.eq(a_row + times(layer.a_panel_stride[unused:], p.m_panels)),
+                    b_col.eq(layer.b_base[unused:]),
+                    c_row.eq(c_row + times(layer.c_panel_stride[unused:], p.m_panels)),
+                ]
+
+        taken = Signal()
+        begins = Signal()
+        redo = Signal()
+        persist = Signal()
+        recompute = Signal()
+        if p.tables.read == "word":
+            at, new_layer = self.words.p, layer
+            m.d.comb += [self.want.eq(~(active | begins)), taken.eq(self.words.valid & at.last)]
+            m.d.sync += begins.eq(taken & ~self.flush)
+            with m.If(taken):
+                m.d.sync += redo.eq(recompute)
+            self._place(m, layer, entry)
+            self._tell(m, layer, entry.layer, begins)
+        else:
+            at, new_layer, new = self.entries.p, self.entries.p.layer, self.entries.p.entry
+            m.d.comb += [
+                self.entries.ready.eq(~self.flush & (~active | (step & last))),
+                taken.eq(self.entries.valid & self.entries.ready), begins.eq(taken), redo.eq(recompute),
+            ]
+            with m.If(taken):
+                m.d.sync += [layer.eq(new_layer), entry.eq(new)]
+            m.d.comb += [
+                self.parameters.valid.eq(begins),
+                self.parameters.p.layer.eq(new.layer),
+                *(self.parameters.p[name].eq(new_layer[name]) for name, _ in lay.parameters if name != "layer"),
+            ]
+        m.d.comb += [
+            recompute.eq(at.resume & (at.in_strategy == Strategy.RECOMPUTE)),
+            persist.eq(at.resume & ((at.in_strategy == Strategy.PERSIST) | (at.in_strategy == Strategy.PARK))),
+        ]
+        with m.If(taken):
+            m.d.sync += [task.eq(at.task), resumed.eq(persist), preload.eq(persist & ~self.resident)]
+        with m.If(begins):
+            m.d.sync += [
+                active.eq(1),
+                new_a.eq(1),
+                new_b.eq(1),
+                one_k.eq(new_layer.k_tiles == 1),
+                one_n.eq(new_layer.n_tiles == 1),
+            ]
+            if p.preemption == "layer":  # a walk never begins inside a tile
+                m.d.sync += Cat(entry.m_panel, entry.n_panel).eq(0)
+        with m.If(begins & redo):
+            m.d.sync += Cat(entry.k, entry.m_panel, entry.n_panel).eq(0)
+        with m.If(self.flush):
+            m.d.sync += active.eq(0)
+        return m
+
+    def _tell(self, m, layer, row, begins):
+        """Pass a layer's parameters on: its first two words as they come, and what has come with all of them."""
+        order, word, told = WordOrder(self._p), self.words.p, self.parameters
+        unused = (self._p.beat_bytes - 1).bit_length()
+        m.d.comb += [
+            told.valid.eq(begins),
+            told.p.layer.eq(row),
+            told.p.part.eq(Part.PLACE),
+            told.p.data.eq(Cat(layer.c_panel_stride[unused:], layer.save[unused:])),
+        ]
+        for number, part in enumerate((Part.MULTIPLIER, Part.OUTPUT)):
+            with m.If(self.words.valid & (word.next == order.of_layer(number) + 1)):
+                m.d.comb += [told.valid.eq(1), told.p.part.eq(part), told.p.data.eq(word.data)]
+
+    def _place(self, m, layer, entry):
+        """Put a word where it belongs.
+
+        One condition per word, none within another: from that Yosys finds what enables a register.
+        """
+        order, word = WordOrder(self._p), self.words.p
+        for row, words, number in ((entry, order.entry_words, order.entry), (layer, order.layer_words, order.of_layer)):
+            bits = row.as_value()
+            for i in range(words):
+                with m.If(self.words.valid & (word.next == number(i) + 1)):
+                    m.d.sync += bits[32 * i:32 * (i + 1)].eq(word.data)

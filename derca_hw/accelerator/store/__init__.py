@@ -1,0 +1,1 @@
+"""Store side: from sums in a bank to results in memory."""

@@ -1,0 +1,231 @@
+"""The store engine: finished tiles, requantised, and persisted partial sums, from banks to memory."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import StoreTiming, store_commands
+
+from ...blocks.arithmetic import count, times
+from ...blocks.droppable import DroppableQueue
+from ...blocks.fifo import Fifo
+from ...layouts import Layouts, pulse
+from ..load.load import beats_of
+from .parameters import ParameterTable, ParameterWords
+from .requant import RequantLane
+
+
+class StoreEngine(wiring.Component):
+    """Stores tiles in the order they were queued, panel by panel, column by column.
+
+    A complete tile is popped in cycle t (when the engine is idle, fewer than `store_commands` tiles wait for
+    their responses, and the lock-step barrier is open) and read from t + 1 on: `requant_lanes` outputs per cycle, or
+    one beat of raw partial sums per cycle. Data reach the bus `StoreTiming.REQUANTISED` or `StoreTiming.RAW` cycles
+    after the read. The bank is given back with the last read; the next tile's first read follows `StoreTiming.GAP`
+    cycles after it.
+
+    Attributes
+    ----------
+    store : In(stream, always ready)
+    parameters : In(stream, always ready)
+        Those of a layer, whose tiles may be popped from the next cycle on.
+    complete : In
+        The oldest tile not yet completed may be read.
+    request, beat, stored, room : the write manager's side
+    read, read_bank, read_address, word : the banks' side
+    give_back : Out
+    done : Out(stream, always ready)
+        A tile is in memory.
+    """
+
+    #: Beats buffered between the requantisation and the bus.
+    BUFFER = 16
+
+    def __init__(self, p: Platform):
+        self._p = p
+        self._lay = lay = Layouts(p)
+        bank = bits_for(p.buffers.banks - 1)
+        self._n_bits = bits_for(p.tile.n - 1)
+        super().__init__({
+            "store": In(pulse(lay.store)),
+            "parameters": In(pulse(lay.told)),
+            "complete": In(1),
+            "barrier": In(1),
+            "request": Out(stream.Signature(lay.write_request)),
+            "beat": Out(stream.Signature(p.bus.data_width)),
+            "stored": In(1),
+            "room": In(1),
+            "read": Out(1),
+            "read_bank": Out(bank),
+            "read_address": Out(bits_for(p.m_panels - 1) + self._n_bits),
+            "word": In(8 * p.beat_bytes * p.bank_word_beats),
+            "give_back": Out(1),
+            "done": Out(pulse(lay.done)),
+            "busy": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p, lay = self._p, self._lay
+        lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
+        step_bytes = lanes * p.array.element_bytes
+        m.submodules.queue = queue = DroppableQueue(lay.store, p.buffers.banks)
+        m.submodules.waiting = waiting = Fifo(width=lay.done.size, depth=store_commands(p) + 1)
+        m.submodules.buffer = buffer = Fifo(width=p.bus.data_width, depth=self.BUFFER)
+        completed = Signal(range(p.buffers.banks + 1))
+        work = Signal(lay.store)
+        output = work.output
+        by_words = p.tables.read == "word"
+        m.submodules.parameters = parameters = (ParameterWords if by_words else ParameterTable)(p)
+        layer = parameters.row  # of the tile in work
+
+        pop = Signal()
+        m.d.comb += [
+            queue.i.payload.eq(self.store.payload),
+            queue.i.valid.eq(self.store.valid),
+            queue.o.ready.eq(pop),
+            parameters.write.valid.eq(self.parameters.valid),
+            parameters.write.payload.eq(self.parameters.payload),
+            parameters.read.eq(pop),
+            parameters.layer.eq(queue.o.p.output.layer),
+        ]
+        if by_words:
+            m.d.comb += parameters.persist.eq(queue.o.p.output.persist)
+        count(m, completed, self.complete, pop)
+
+        # -- the walk over the tile ----------------------------------------------------------------------------------
+        subs = p.array.rows // lanes
+        sub = Signal(range(max(subs, p.bank_word_beats)))
+        panel = Signal(bits_for(p.m_panels - 1))
+        n = Signal(bits_for(p.tile.n))
+        place = Signal(range(beat_bytes))  # byte of the beat that the next outputs fill
+        word_place = Signal(range(beat_bytes))  # byte where the current word began
+        last_sub = Signal()
+        last_n = Signal()
+        last_panel = Signal()
+        panel_start = Signal()
+        push = Signal()  # this step completes a beat
+        issue = Signal()
+        reading = Signal()
+        space = Signal(range(self.BUFFER + 1), init=self.BUFFER)
+        next_place = Signal.like(word_place)
+        here = Signal.like(output.c)  # of the panel
+        stride = Signal.like(output.c)  # to the next panel
+        m.d.comb += [
+            here.eq(Mux(output.persist & (panel == 0), layer.save, output.c)),
+            stride.eq(Mux(output.persist, p.save_panel_stride, layer.c_panel_stride)),
+            last_sub.eq(sub == Mux(output.persist, p.bank_word_beats, subs) - 1),
+            last_n.eq(n + 1 == output.n),
+            last_panel.eq(panel + 1 == output.m_panels),
+            panel_start.eq((n == 0) & (sub == 0)),
+            self.request.valid.eq(reading & panel_start & (space != 0)),
+            self.request.p.task.eq(output.task),
+            self.request.p.address.eq(here),
+            self.request.p.beats.eq(Mux(
+                output.persist, times(output.n, p.bank_word_beats), beats_of(output.n, p.a_lanes, beat_bytes))),
+            self.request.p.end.eq(last_panel),
+            issue.eq(reading & (space != 0) & (self.request.ready | ~panel_start)),
+            self.read.eq(issue & (sub == 0)),
+            self.read_bank.eq(work.bank),
+            self.read_address.eq(Cat(n[:self._n_bits], panel)),
+            next_place.eq(word_place + p.a_lanes if p.a_lanes < beat_bytes else 0),
+            push.eq(Mux(
+                output.persist, 1,
+                Mux(last_sub, (next_place == 0) | last_n, place == beat_bytes - step_bytes))),
+        ]
+        with m.If(issue):
+            m.d.sync += [sub.eq(sub + 1), place.eq(place + step_bytes)]
+            with m.If(last_sub):
+                m.d.sync += [sub.eq(0), n.eq(n + 1), place.eq(next_place), word_place.eq(next_place)]
+                with m.If(last_n):
+                    m.d.sync += [
+                        n.eq(0), panel.eq(panel + 1), place.eq(0), word_place.eq(0),
+                        output.c.eq(here + stride),
+                    ]
+        finished = Signal()
+        m.d.comb += [finished.eq(issue & last_sub & last_n & last_panel), self.give_back.eq(finished)]
+
+        gap = Signal(range(StoreTiming.GAP))
+        with m.FSM() as fsm:
+            with m.State("IDLE"):
+                with m.If(self.barrier & self.room & (completed != 0)):
+                    m.d.comb += pop.eq(1)
+                    m.d.sync += [
+                        work.eq(queue.o.payload), panel.eq(0), n.eq(0), sub.eq(0), place.eq(0), word_place.eq(0),
+                    ]
+                    m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += reading.eq(1)
+                m.d.sync += gap.eq(StoreTiming.GAP - 3)
+                with m.If(finished):
+                    m.next = "GAP"
+            with m.State("GAP"):
+                m.d.sync += gap.eq(gap - 1)
+                with m.If(gap == 0):
+                    m.next = "IDLE"
+
+        m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+
+        # -- from the word to beats ------------------------------------------------------------------------------------
+        step_layout = data.StructLayout({"valid": 1, "push": 1, "place": range(beat_bytes)})  # requantised outputs
+        steps = [Signal(step_layout, name=f"step_{i}") for i in range(1 + RequantLane.LATENCY)]
+        picked = Signal(sub.shape())
+        raw = Signal()
+        m.d.sync += [
+            steps[0].valid.eq(issue & ~output.persist),
+            steps[0].push.eq(push),
+            steps[0].place.eq(place),
+            raw.eq(issue & output.persist),
+            picked.eq(sub),
+        ]
+        for before, after in zip(steps, steps[1:], strict=False):
+            m.d.sync += after.eq(before)
+
+        values = []
+        for i in range(lanes):
+            m.submodules[f"requant_{i}"] = lane = RequantLane(8 * p.array.element_bytes)
+            m.d.comb += [
+                lane.sum.eq(self.word.word_select(picked, 32 * lanes).word_select(i, 32)),
+                lane.multiplier.eq(layer.multiplier),
+                lane.shift.eq(layer.shift),
+                lane.zero_point.eq(layer.zero_point),
+                lane.relu.eq(layer.relu),
+            ]
+            values.append(lane.value)
+
+        # Outputs gather in a beat, in which those of a panel that ends before it is full are followed by zeros.
+        last = steps[-1]
+        beat = Signal(p.bus.data_width)
+        pushed = Signal()
+        m.d.sync += pushed.eq(raw | last.valid & last.push)
+        with m.If(raw):
+            m.d.sync += beat.eq(self.word.word_select(picked, p.bus.data_width))
+        with m.Elif(last.valid):
+            for i in range(beat_bytes // step_bytes):
+                outputs = beat.word_select(i, 8 * step_bytes)
+                with m.If(last.place == i * step_bytes):
+                    m.d.sync += outputs.eq(Cat(values))
+                with m.Elif(last.place == 0):
+                    m.d.sync += outputs.eq(0)
+        m.d.comb += [
+            buffer.w_data.eq(beat),
+            buffer.w_en.eq(pushed),
+            self.beat.payload.eq(buffer.r_data),
+            self.beat.valid.eq(buffer.r_rdy),
+            buffer.r_en.eq(self.beat.ready & self.beat.valid),
+        ]
+        count(m, space, buffer.r_en, issue & push)
+
+        # -- completion -----------------------------------------------------------------------------------------------
+        popped = queue.o.p
+        finish = data.View(lay.done, waiting.r_data)
+        m.d.comb += [
+            waiting.w_en.eq(pop),
+            waiting.w_data.eq(Cat(popped.output.task, popped.output.final, popped.output.persist)),
+            waiting.r_en.eq(self.stored),
+            self.done.valid.eq(self.stored),
+            self.done.payload.eq(finish),
+        ]
+        return m

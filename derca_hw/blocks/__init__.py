@@ -1,0 +1,1 @@
+"""Parts without a domain of their own: FIFOs, RAMs, arithmetic, droppable streams."""

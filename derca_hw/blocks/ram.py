@@ -1,0 +1,135 @@
+"""Memories: which RAM they become."""
+
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.tables import bits_for
+
+from ..families.family import ICE40_RAM, Family
+
+#: Words of a distributed memory that need no selection behind it.
+DISTRIBUTED = 64
+#: A block RAM of the iCE40 is so many bits wide at most, and spares logic cells for a column of so many bits at least.
+BLOCK_WIDTH, BLOCK_WORTH = 16, 64
+
+#: Attribute of a memory that is zero at power-up wherever something can begin so. Any other content would do as well,
+#: but not an unknown one: a mark is compared with itself, which a simulator of four states does not see.
+KNOWN = {"known": 1}
+
+
+def ram_style(depth: int, family: Family | None) -> dict:
+    """Attributes of a memory: shallow ones never become block RAM; what it answers comes late, and sums follow.
+
+    iCE40 has no other RAM.
+    """
+    return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family not in ICE40_RAM else {}
+
+
+class Shallow(wiring.Component):
+    """A word is there in the cycle of its address (latency 0), and from the cycle after its write on.
+
+    On the iCE40, whose only RAM has registered addresses, columns that are worth a block RAM read at the falling edge
+    of the clock: addresses must come from registers, and half a cycle is left for what follows. The others, and those
+    of all other families, are distributed memory or registers.
+
+    Attributes
+    ----------
+    write : In
+        `addr`, `data`, `en`.
+    read_0 .. : In
+        `addr`, `data`.
+    """
+
+    def __init__(self, shape, depth: int, reads: int = 1, known: bool = False):
+        self._depth, self._reads, self._known = depth, reads, known
+        address = bits_for(depth - 1)
+        super().__init__({
+            "write": In(wiring.Signature({"addr": Out(address), "data": Out(shape), "en": Out(1)})),
+            **{f"read_{i}": In(wiring.Signature({"addr": Out(address), "data": In(shape)})) for i in range(reads)},
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        data = Value.cast(self.write.data)
+        ice40 = platform in ICE40_RAM
+        step = BLOCK_WIDTH if ice40 else max(1, len(data))
+        if ice40:
+            m.domains.fall = fall = ClockDomain(clk_edge="neg", reset_less=True, local=True)
+            m.d.comb += fall.clk.eq(ClockSignal())
+        for low in range(0, len(data), step):
+            column = slice(low, min(low + step, len(data)))
+            width = column.stop - low
+            blocks = ice40 and width * self._depth >= BLOCK_WORTH
+            attrs = {"ram_style": "block"} if blocks else ram_style(self._depth, platform)
+            if self._known:
+                attrs = attrs | KNOWN
+            m.submodules[f"column_{low}"] = memory = Memory(shape=width, depth=self._depth, init=[], attrs=attrs)
+            write = memory.write_port()
+            m.d.comb += [
+                write.addr.eq(self.write.addr), write.data.eq(data[column]), write.en.eq(self.write.en),
+            ]
+            for i in range(self._reads):
+                ours, read = getattr(self, f"read_{i}"), memory.read_port(domain="fall" if blocks else "comb")
+                m.d.comb += [read.addr.eq(ours.addr), Value.cast(ours.data)[column].eq(read.data)]
+        return m
+
+
+class Buffer(wiring.Component):
+    """A word is there one cycle after its address with `read.en` high, and stays until the next or until it is written.
+
+    Nobody addresses a word for reading while it is written. On the iCE40, whose RAM has no way to forbid that and no
+    defined content to begin with, it is read half a cycle later, from an address that is kept: a register behind the
+    RAM, and what would tell what it holds, took more logic cells than all that uses it. With `early`, other families
+    have it in distributed memory, if it is shallow: sums follow what it answers.
+
+    Attributes
+    ----------
+    write : In
+        `addr`, `data`, `en`: a bit for each `lane` bits of a word.
+    read : In
+        `addr`, `en`, `data`.
+    """
+
+    def __init__(self, width: int, depth: int, lane: int | None = None, *, early: bool = False):
+        self._width, self._depth, self._lane, self._early = width, depth, lane or width, early
+        address = bits_for(depth - 1)
+        super().__init__({
+            "write": In(wiring.Signature({
+                "addr": Out(address), "data": Out(width), "en": Out(width // self._lane),
+            })),
+            "read": In(wiring.Signature({"addr": Out(address), "en": Out(1), "data": In(width)})),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        ours, asked = self.write, self.read
+        if platform not in ICE40_RAM:
+            attrs = ram_style(self._depth, platform) if self._early else {}
+            m.submodules.ram = memory = Memory(shape=self._width, depth=self._depth, init=[], attrs=attrs)
+            write, read = memory.write_port(granularity=self._lane), memory.read_port()
+            m.d.comb += [
+                write.addr.eq(ours.addr), write.data.eq(ours.data), write.en.eq(ours.en),
+                read.addr.eq(asked.addr), read.en.eq(asked.en), asked.data.eq(read.data),
+            ]
+            return m
+        at = Signal.like(asked.addr, reset_less=True)
+        with m.If(asked.en):
+            m.d.sync += at.eq(asked.addr)
+        words = []
+        for i in range(len(ours.en)):
+            write, read = table(m, f"lane_{i}", self._lane, self._depth)
+            m.d.comb += [
+                write.addr.eq(ours.addr), write.data.eq(ours.data.word_select(i, self._lane)), write.en.eq(ours.en[i]),
+                read.addr.eq(at),
+            ]
+            words.append(read.data)
+        m.d.comb += asked.data.eq(Cat(words))
+        return m
+
+
+def table(m, name, shape, depth, reads=1, known=False):
+    """Write port and read ports of a shallow memory; the user registers what is read."""
+    m.submodules[name] = memory = Shallow(shape, depth, reads, known)
+    return memory.write, *(getattr(memory, f"read_{i}") for i in range(reads))

@@ -1,0 +1,1 @@
+"""The link between a host and a board: bytes on a line, frames, accesses."""

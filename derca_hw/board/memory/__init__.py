@@ -1,0 +1,1 @@
+"""Main memory of boards: on the chip, or SDRAM."""

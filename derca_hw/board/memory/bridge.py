@@ -1,0 +1,205 @@
+"""Main memory on the chip: an AXI4 slave for the accelerator, with a port for the host."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import StructLayout
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+from derca_sim.model.timing import store_commands
+
+from ...blocks.arithmetic import count
+from ...blocks.fifo import Fifo
+from ...layouts import Layouts
+from ...memory.write import waiting_bursts
+from ..link.access import host_ports
+
+#: AXI response to what lies beyond the memory.
+SLVERR = 0b10
+#: Shortest latency of a read: into the queue, to the burst's registers, to the store, out of it.
+READ_LATENCY = 3
+
+
+class MainMemory(wiring.Component):
+    """One beat per cycle and direction, with the latencies of the platform's `memory` section, bursts back to back.
+
+    An AR accepted in cycle t has its first beat valid in t + read_latency, or in the cycle after the last beat of the
+    burst before it if that is later; a last W beat accepted in t has its B in t + write_latency, or after the B before
+    it. A beat is valid with what the store held at the start of the cycle before. Addresses and W beats are always
+    accepted, so the master keeps its own limits: `bus.outstanding` bursts of reads, and W at least 2 cycles after its
+    AW. Bursts beyond the memory are answered with SLVERR and change nothing.
+
+    The host gets the cycles in which the accelerator leaves a direction alone: a write without a W beat, a read while
+    no burst is active and no beat waits. `memory_valid` comes in the cycle after a read was accepted.
+
+    Attributes
+    ----------
+    ar, r, aw, w, b : the AXI4 channels
+    memory_request, memory_data, memory_valid
+        The host's port, see `host_ports`.
+    read, read_address, read_data : Out, Out, In
+        Port to the store, in beats: what is read appears in the next cycle and stays until the next read.
+    write, write_address, write_data : Out
+        A bit of `write` per 32-bit word of the beat.
+    """
+
+    def __init__(self, p: Platform):
+        if p.memory.read_latency < READ_LATENCY:
+            raise ValueError(f"platform.memory.read_latency must be at least {READ_LATENCY} with main memory on the "
+                             f"chip, not {p.memory.read_latency}")
+        if p.memory.size % 4096:
+            raise ValueError(f"platform.memory.size must be a multiple of 4096, not {p.memory.size}: no burst lies "
+                             "across its end")
+        self._p = p
+        lay = Layouts(p)
+        self._beats = p.memory.size // p.beat_bytes
+        address = bits_for(self._beats - 1)
+        super().__init__({
+            "ar": In(stream.Signature(lay.axi_address, always_ready=True)),
+            "r": Out(stream.Signature(lay.axi_read)),
+            "aw": In(stream.Signature(lay.axi_address, always_ready=True)),
+            "w": In(stream.Signature(lay.axi_write, always_ready=True)),
+            "b": Out(stream.Signature(lay.axi_response)),
+            **{name: host_ports(p)[name].flip() for name in ("memory_request", "memory_data", "memory_valid")},
+            "read": Out(1),
+            "read_address": Out(address),
+            "read_data": In(p.bus.data_width),
+            "write": Out(p.bus.data_width // 32),
+            "write_address": Out(address),
+            "write_data": Out(p.bus.data_width),
+        })
+
+    @property
+    def _all_addresses_exist(self) -> bool:
+        return self._p.memory.size == 1 << self._p.bus.address_width
+
+    def _place(self, address):
+        """Beat of a byte address, and whether it lies beyond the memory."""
+        beat = address[self._p.beat_bytes.bit_length() - 1:]
+        return beat[:len(self.read_address)], 0 if self._all_addresses_exist else beat >= self._beats
+
+    def _next(self, beat):
+        """Go on with the next beat of a burst, which never crosses 4 KiB."""
+        page = beat[:(4096 // self._p.beat_bytes).bit_length() - 1]
+        return page.eq(page + 1)
+
+    def elaborate(self, platform):
+        m = Module()
+        host = self.memory_request
+        lanes = len(self.write)
+        lane_bits = lanes.bit_length() - 1
+        host_reads, host_writes = self._reads(m, host), self._writes(m, host, lane_bits)
+        m.d.comb += host.ready.eq((host_writes & host.p.write) | (host_reads & ~host.p.write))
+
+        # -- answers to the host -------------------------------------------------------------------------------------
+        lane = Signal(lane_bits)
+        m.d.sync += [
+            self.memory_valid.eq(host.valid & ~host.p.write & host_reads),
+            lane.eq(host.p.address[:lane_bits]),
+        ]
+        m.d.comb += self.memory_data.eq(self.read_data.word_select(lane, 32))
+        return m
+
+    def _reads(self, m, host):
+        """AR to R; gives whether the host may read in this cycle."""
+        p = self._p
+        address, beyond = self._place(self.ar.p.addr)
+        length = bits_for(p.bus.burst_beats - 1)
+        waiting = StructLayout({"address": len(address), "len": length, "beyond": 1})
+        m.submodules.reads = queue = Fifo(width=waiting.size, depth=p.bus.outstanding)
+        head = waiting(queue.r_data)
+        arrived = self._delayed(m, self.ar.valid, p.memory.read_latency - READ_LATENCY, "read")
+        due = Signal(range(p.bus.outstanding + 1))  # bursts in the queue whose time has come
+        take = Signal()
+        active = Signal()
+        left = Signal(length)
+        wrong = Signal()
+        at = Signal(len(address))
+        valid = Signal()
+        last = Signal()
+        answer = Signal()
+        free = Signal()
+        issue = Signal()
+        m.d.comb += [
+            queue.w_en.eq(self.ar.valid),
+            queue.w_data.eq(Cat(address, self.ar.p.len[:length], beyond)),
+            free.eq(~valid | self.r.ready),
+            issue.eq(active & free),
+            take.eq((due != 0) & (~active | (issue & (left == 0)))),
+            queue.r_en.eq(take),
+            self.read.eq(issue | (host.valid & ~host.p.write & ~active & free)),
+            self.read_address.eq(host.p.address[(len(self.write).bit_length() - 1):]),
+            self.r.valid.eq(valid),
+            self.r.p.data.eq(self.read_data),
+            self.r.p.last.eq(last),
+            self.r.p.resp[1].eq(answer),
+        ]
+        with m.If(active):
+            m.d.comb += self.read_address.eq(at)
+        count(m, due, arrived, take)
+        with m.If(free):
+            m.d.sync += [valid.eq(active), last.eq(left == 0), answer.eq(wrong)]
+        with m.If(issue):
+            m.d.sync += [self._next(at), left.eq(left - 1), active.eq(left != 0)]
+        with m.If(take):
+            m.d.sync += [at.eq(head.address), left.eq(head.len), wrong.eq(head.beyond), active.eq(1)]
+        return ~active & free
+
+    def _writes(self, m, host, lane_bits):
+        """AW and W to B; gives whether the host may write in this cycle."""
+        p = self._p
+        address, beyond = self._place(self.aw.p.addr)
+        bursts = waiting_bursts(p)
+        waiting = StructLayout({"address": len(address), "beyond": 1})
+        m.submodules.writes = queue = Fifo(width=waiting.size, depth=bursts)
+        head = waiting(queue.r_data)
+        active = Signal()
+        wrong = Signal()
+        at = Signal(len(address))
+        done = self.w.valid & self.w.p.last
+        m.d.comb += [
+            queue.w_en.eq(self.aw.valid),
+            queue.w_data.eq(Cat(address, beyond)),
+            queue.r_en.eq(~active | done),
+            self.write.eq((host.valid & host.p.write) << host.p.address[:lane_bits]),
+            self.write_address.eq(host.p.address[lane_bits:]),
+            self.write_data.eq(host.p.data.replicate(len(self.write))),
+        ]
+        with m.If(self.w.valid):
+            m.d.comb += [
+                self.write.eq((~wrong).replicate(len(self.write))),
+                self.write_address.eq(at),
+                self.write_data.eq(self.w.p.data),
+            ]
+            m.d.sync += self._next(at)
+        with m.If(queue.r_en):
+            m.d.sync += [active.eq(queue.r_rdy), at.eq(head.address), wrong.eq(head.beyond)]
+
+        # Responses wait while the master takes none: never more of them than bursts that it lets be without one.
+        most = store_commands(p) * bursts
+        due = Signal(range(most + 1))
+        arrived = self._delayed(m, done, p.memory.write_latency - 1, "write")
+        answered = Signal()
+        m.d.comb += [
+            self.b.valid.eq(due != 0),
+            answered.eq(self.b.valid & self.b.ready),
+        ]
+        count(m, due, arrived, answered)
+        if not self._all_addresses_exist:
+            m.submodules.responses = responses = Fifo(width=1, depth=most + p.memory.write_latency)
+            m.d.comb += [
+                responses.w_en.eq(done),
+                responses.w_data.eq(wrong),
+                responses.r_en.eq(answered),
+                self.b.p.resp[1].eq(responses.r_data),
+            ]
+        return ~self.w.valid
+
+    def _delayed(self, m, strobe, cycles: int, name: str):
+        """The strobe some cycles later."""
+        if not cycles:
+            return strobe
+        line = Signal(cycles, name=f"{name}_delay")
+        m.d.sync += line.eq(Cat(strobe, line))
+        return line[-1]

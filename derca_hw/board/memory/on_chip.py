@@ -1,0 +1,125 @@
+"""What main memory is made of: block RAM, or the single-ported RAM of an iCE40 UltraPlus."""
+
+from amaranth.hdl import ClockSignal, Const, Instance, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+from ...families.family import Family
+
+#: Nobody relies on what a read of a beat returns that is written in the same cycle.
+RAM = {"ram_style": "block", "no_rw_check": 1}
+
+
+#: Words and bits of an SB_SPRAM256KA.
+SPRAM_WORDS, SPRAM_BITS = 1 << 14, 16
+
+
+def store_ports(p: Platform) -> dict[str, wiring.Member]:
+    """Ports of a store, as `MainMemory` uses them, in beats."""
+    address = bits_for(p.memory.size // p.beat_bytes - 1)
+    return {
+        "read": In(1),
+        "read_address": In(address),
+        "read_data": Out(p.bus.data_width),
+        "write": In(p.bus.data_width // 32),
+        "write_address": In(address),
+        "write_data": In(p.bus.data_width),
+    }
+
+
+class BlockStore(wiring.Component):
+    """`memory.size` bytes of block RAM. A read and a write per cycle; what is read appears one cycle later and stays.
+
+    Attributes
+    ----------
+    read, read_address, read_data : In, In, Out
+    write, write_address, write_data : In
+        A bit of `write` per 32-bit word of the beat.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        super().__init__(store_ports(p))
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self._p
+        shape = ArrayLayout(32, p.bus.data_width // 32)
+        m.submodules.ram = ram = Memory(shape=shape, depth=p.memory.size // p.beat_bytes, init=[], attrs=RAM)
+        write, read = ram.write_port(granularity=1), ram.read_port()
+        m.d.comb += [
+            read.en.eq(self.read),
+            read.addr.eq(self.read_address),
+            self.read_data.eq(read.data),
+            write.en.eq(self.write),
+            write.addr.eq(self.write_address),
+            write.data.eq(self.write_data),
+        ]
+        return m
+
+
+class DoubledStore(wiring.Component):
+    """`memory.size` bytes of single-ported RAM at twice the core clock; as `BlockStore` to its user.
+
+    The core clock rises at every other edge of the domain `fast`, a little later than this: it is a register of `fast`
+    behind a buffer. Reads are taken at that edge. It comes before anything in the core changes, so the read has the
+    whole cycle to get there. What was read goes to a register at the edge in the middle of the next cycle and stays
+    there for one core cycle, so it is far from the core's edge on both sides; the core has half a cycle left for it.
+    A write stands in core registers for a cycle and is taken at the edge in the middle of that, half a cycle after the
+    registers changed. So no path between the domains depends on how much later the core clock is.
+
+    On `Family.ICE40` two SB_SPRAM256KA side by side make words of 32 bits.
+
+    Attributes
+    ----------
+    phase : In
+        The register of `fast` that is the core clock.
+    read, read_address, read_data, write, write_address, write_data
+        As in `BlockStore`.
+    """
+
+    def __init__(self, p: Platform):
+        if p.bus.data_width != 2 * SPRAM_BITS or p.memory.size > 2 * SPRAM_BITS // 8 * SPRAM_WORDS:
+            raise ValueError("platform.bus.data_width must be 32 and platform.memory.size at most 65536 with main "
+                             f"memory in SPRAM, not {p.bus.data_width} and {p.memory.size}")
+        super().__init__({**store_ports(p), "phase": In(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        write = Signal()
+        address = Signal.like(self.write_address)
+        data = Signal.like(self.write_data)
+        m.d.sync += [write.eq(self.write), address.eq(self.write_address), data.eq(self.write_data)]
+        select = Signal()
+        at = Signal.like(address)
+        out = Signal.like(data)
+        fetched = Signal()
+        m.d.comb += [
+            select.eq(Mux(self.phase, write, self.read)),
+            at.eq(Mux(self.phase, address, self.read_address)),
+        ]
+        with m.If(~self.phase):
+            m.d.fast += fetched.eq(self.read)
+        with m.Elif(fetched):
+            m.d.fast += self.read_data.eq(out)
+        if platform is Family.ICE40:
+            for low in (0, SPRAM_BITS):
+                m.submodules[f"ram_{low}"] = Instance(
+                    "SB_SPRAM256KA",
+                    i_CLOCK=ClockSignal("fast"), i_CHIPSELECT=select, i_WREN=self.phase, i_MASKWREN=0b1111,
+                    i_ADDRESS=at | Const(0, SPRAM_WORDS.bit_length() - 1), i_DATAIN=data[low:low + SPRAM_BITS],
+                    o_DATAOUT=out[low:low + SPRAM_BITS], i_STANDBY=0, i_SLEEP=0, i_POWEROFF=1,
+                )
+        else:
+            m.submodules.ram = ram = Memory(shape=len(data), depth=1 << len(at), init=[])
+            into, from_ = ram.write_port(domain="fast"), ram.read_port(domain="fast")
+            m.d.comb += [
+                into.en.eq(select & self.phase), into.addr.eq(at), into.data.eq(data),
+                from_.en.eq(select), from_.addr.eq(at), out.eq(from_.data),  # not kept by a write, as in SPRAM
+            ]
+        return m

@@ -1,0 +1,1 @@
+"""The buses of the core: AXI4-Lite slave, and joining ports of the same name."""

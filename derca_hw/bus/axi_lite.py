@@ -1,0 +1,113 @@
+"""The AXI4-Lite protocol: turns the five channels into single accesses."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+#: Responses: done, refused.
+OKAY, SLVERR = 0b00, 0b10
+
+
+def lite_ports(address_bits: int) -> dict[str, wiring.Member]:
+    """The ports of an AXI4-Lite slave."""
+    return {
+        "s_axi_awaddr": In(address_bits),
+        "s_axi_awvalid": In(1),
+        "s_axi_awready": Out(1),
+        "s_axi_wdata": In(32),
+        "s_axi_wstrb": In(4),
+        "s_axi_wvalid": In(1),
+        "s_axi_wready": Out(1),
+        "s_axi_bresp": Out(2),
+        "s_axi_bvalid": Out(1),
+        "s_axi_bready": In(1),
+        "s_axi_araddr": In(address_bits),
+        "s_axi_arvalid": In(1),
+        "s_axi_arready": Out(1),
+        "s_axi_rdata": Out(32),
+        "s_axi_rresp": Out(2),
+        "s_axi_rvalid": Out(1),
+        "s_axi_rready": In(1),
+    }
+
+
+class LiteSlave(wiring.Component):
+    """One write and one read at a time, independent of each other.
+
+    Every output is a register or follows from registers alone: nothing leads from an input to an output in the same
+    cycle, as AXI demands. Address and data of a write are accepted together, at the earliest in the cycle after both
+    are offered; the write is done in that cycle, its response follows in the next. A read is done while its address is
+    offered; the address is accepted in the next cycle, the response comes in the one after. At most one write and one
+    read per 2 cycles.
+
+    Attributes
+    ----------
+    s_axi_* : the AXI4-Lite channels
+    write : Out
+        A write is done in this cycle: word `write_word`, `write_data`, all four bytes of it when `write_whole`.
+    write_okay : In
+        The write is allowed; else it is refused.
+    wait : In
+        No write is accepted in the next cycle.
+    read : Out
+        A read of word `read_word` is offered; stays until `read_done`.
+    read_done : In
+        `read_data` and `read_okay` answer the read in this cycle.
+    """
+
+    def __init__(self, address_bits: int):
+        word_bits = address_bits - 2
+        self._address_bits = address_bits
+        super().__init__({
+            **lite_ports(address_bits),
+            "write": Out(1),
+            "write_word": Out(word_bits),
+            "write_data": Out(32),
+            "write_whole": Out(1),
+            "write_okay": In(1),
+            "wait": In(1),
+            "read": Out(1),
+            "read_word": Out(word_bits),
+            "read_done": In(1),
+            "read_data": In(32),
+            "read_okay": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        accept = Signal()  # address and data of a write are accepted in this cycle
+        fetched = Signal()  # a read has been done: its address is accepted in this cycle
+        # no response waits from the next cycle on
+        write_free = Signal()
+        read_free = Signal()
+        m.d.comb += [
+            write_free.eq(~self.s_axi_bvalid | self.s_axi_bready),
+            read_free.eq(~self.s_axi_rvalid | self.s_axi_rready),
+            self.write.eq(accept & self.s_axi_awvalid & self.s_axi_wvalid),
+            self.write_word.eq(self.s_axi_awaddr[2:]),
+            self.write_data.eq(self.s_axi_wdata),
+            self.write_whole.eq(self.s_axi_wstrb.all()),
+            self.s_axi_awready.eq(accept),
+            self.s_axi_wready.eq(accept),
+            self.read.eq(self.s_axi_arvalid & ~fetched & read_free),
+            self.read_word.eq(self.s_axi_araddr[2:]),
+            self.s_axi_arready.eq(fetched),
+        ]
+        m.d.sync += [
+            accept.eq(self.s_axi_awvalid & self.s_axi_wvalid & ~accept & write_free & ~self.wait),
+            fetched.eq(self.read & self.read_done),
+        ]
+        with m.If(self.write):
+            m.d.sync += [self.s_axi_bvalid.eq(1), self.s_axi_bresp.eq(Mux(self.write_okay, OKAY, SLVERR))]
+        with m.Elif(self.s_axi_bready):
+            m.d.sync += self.s_axi_bvalid.eq(0)
+        with m.If(self.read & self.read_done):
+            m.d.sync += [
+                self.s_axi_rdata.eq(self.read_data),
+                self.s_axi_rresp.eq(Mux(self.read_okay, OKAY, SLVERR)),
+            ]
+        with m.If(fetched & self.s_axi_arvalid):
+            m.d.sync += self.s_axi_rvalid.eq(1)
+        with m.Elif(self.s_axi_rready):
+            m.d.sync += self.s_axi_rvalid.eq(0)
+        return m

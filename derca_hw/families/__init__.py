@@ -1,0 +1,1 @@
+"""Device families, and the multiplier that each has."""

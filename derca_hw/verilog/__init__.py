@@ -1,0 +1,1 @@
+"""From a design to Verilog that every tool reads."""

@@ -1,1 +1,0 @@
-"""The register description as documents for hosts (Markdown, C header, CMSIS-SVD), and a driver made from it."""

@@ -1,0 +1,1 @@
+"""The register description as documents for hosts: Markdown, C header, CMSIS-SVD."""
