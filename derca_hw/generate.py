@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 
-from amaranth.back import rtlil as rtlil_backend
 from amaranth.lib import wiring
 
 from derca_sim.model.board import Board
@@ -16,6 +15,7 @@ from .ip import TOP as IP_TOP
 from .ip import DercaIp, interface_attributes
 from .top import Derca
 from .verilog.cells import empty_cells
+from .verilog.convert import convert
 from .verilog.unused import without_unused
 
 #: Names of the top modules: the accelerator, and a board.
@@ -68,7 +68,7 @@ def cells(p: Platform, family: Family) -> dict[str, str]:
 
 def rtlil(p: Platform, family: Family = Family.PORTABLE) -> str:
     """The whole system as RTLIL for Yosys, top module `derca`."""
-    return rtlil_backend.convert(Derca(p), platform=family, name=TOP, emit_src=False)
+    return convert(Derca(p), TOP, platform=family)
 
 
 def board_verilog(board: Board, p: Platform, divisor: int | None = None) -> str:
@@ -81,12 +81,11 @@ def board_verilog(board: Board, p: Platform, divisor: int | None = None) -> str:
 
 def board_rtlil(board: Board, p: Platform) -> str:
     """A board's top for its device as RTLIL for Yosys, top module `derca_board`."""
-    return rtlil_backend.convert(BoardSystem(p, board), platform=Family(board.target), name=BOARD_TOP,
-                                 emit_src=False)
+    return convert(BoardSystem(p, board), BOARD_TOP, platform=Family(board.target))
 
 
 def _verilog(top: wiring.Component, family: Family, name: str) -> str:
-    design = rtlil_backend.convert(top, platform=family, name=name, emit_src=False)
+    design = convert(top, name, platform=family)
     design = _yosys("".join(map(_without_contents, re.split(r"^(?=module )", design, flags=re.MULTILINE))), *_PASSES)
     design = _NAMELESS.sub(r"\\_", without_unused(design, name))
     return _yosys(design, "opt_clean -purge", "write_verilog")

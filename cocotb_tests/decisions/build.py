@@ -4,13 +4,17 @@ import re
 import shutil
 from pathlib import Path
 
-from amaranth.back import rtlil, verilog
+from amaranth.back import verilog
 from filelock import FileLock
 
 from decisions.bench import Case, DecisionBench, header
-from derca_flow.rtl.build import BuildError, call, digest, make, work_dir
+from derca_flow.rtl.build import BuildError, call
+from derca_flow.rtl.compile import compile_model
+from derca_flow.rtl.content import digest
+from derca_flow.tools.caching import work_dir
 from derca_flow.tools.toolchain import build_directory, verilator_command, verilator_environment, verilator_version
 from derca_hw.bus.join import ports
+from derca_hw.verilog.convert import convert
 
 HERE = Path(__file__).parent
 FLAGS = ("--cc", "--exe", "--top-module", "top", "--prefix", "Vtop", "-o", "driver", "-O3", "--x-assign", "fast",
@@ -24,7 +28,7 @@ STORED = {"heap": ("low", "high"), "scan": ("slots",), "tournament": ("live", "e
 def source(case: Case) -> str:
     """The bench of a case as RTLIL."""
     bench = DecisionBench(case)
-    return rtlil.convert(bench, name="top", ports=ports(bench), emit_src=False)
+    return convert(bench, "top", ports=ports(bench))
 
 
 def driver(case: Case) -> Path:
@@ -71,8 +75,9 @@ def compile_driver(case: Case, text, key: str, mutants: int) -> Path:
                 root = (work / "obj" / "Vtop___024root.h").read_text()
                 (work / "config.h").write_text(config + f"#define HAS_MUTANTS {int(mutants > 0)}\n")
                 (work / "flip.h").write_text(_flip(case, root, stored))
-                make(work / "obj", "Vtop.mk", (*FLAGS, C_FLAGS), MAKE_FLAGS, env)
-                shutil.copy2(work / "obj" / "driver", work / "driver")
+                binary = compile_model(work / "obj", "Vtop", (*FLAGS, C_FLAGS), MAKE_FLAGS,
+                                       lambda make: call(make, work / "obj", env))
+                shutil.copy2(binary, work / "driver")
                 shutil.rmtree(work / "obj")
     return place / "driver"
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from decisions.bench import Case
 from decisions.build import compile_driver, source
-from derca_flow.rtl.build import call, digest, work_dir
+from derca_flow.rtl.build import call
+from derca_flow.rtl.content import digest
+from derca_flow.tools.caching import work_dir
 from derca_flow.tools.toolchain import build_directory, command
 
 #: The mutated designs.

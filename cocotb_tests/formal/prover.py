@@ -9,10 +9,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from amaranth.back import rtlil
-
-from derca_flow.rtl.build import digest
+from derca_flow.rtl.content import digest
 from derca_flow.tools.toolchain import build_directory
+from derca_hw.verilog.convert import convert
 from formal.properties import Properties
 
 #: What Yosys does to the design; memories become registers when they are few.
@@ -84,7 +83,7 @@ class Design:
 
     def __init__(self, properties: Properties, name: str, *, memories: bool = False):
         ports = list(properties.ports.values())
-        text = rtlil.convert(properties, name="top", ports=ports, emit_src=False)
+        text = convert(properties, "top", ports=ports)
         self.properties = properties
         self.folder = build_directory("proofs") / f"{name}-{digest(text.encode())[:12]}-{os.getpid()}"
         self.folder.mkdir(parents=True, exist_ok=True)

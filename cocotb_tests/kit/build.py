@@ -4,13 +4,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from amaranth.back import rtlil, verilog
+from amaranth.back import verilog
 from amaranth.lib import wiring
 
 from derca_flow.rtl import vpi
 from derca_flow.tools.toolchain import command
 from derca_flow.tools.yosys import run_yosys
 from derca_hw.bus.join import ports
+from derca_hw.verilog.convert import convert, without_garbage_collection
 
 #: Name of the top module and of the simulation binary.
 TOP = "top"
@@ -41,13 +42,14 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False, model
         As `derca_flow.rtl.vpi.build`.
     """
     component = factory()
-    text = rtlil.convert(component, name=TOP, ports=ports(component), emit_src=False)
+    text = convert(component, TOP, ports=ports(component))
 
     def source() -> str:
         if synthesis:
             return models + _synthesised(text, synthesis)
         fresh = factory()
-        return verilog.convert(fresh, name=TOP, ports=ports(fresh), strip_internal_attrs=True) + models
+        with without_garbage_collection():
+            return verilog.convert(fresh, name=TOP, ports=ports(fresh), strip_internal_attrs=True) + models
 
     return vpi.build((text + models + synthesis).encode(), source, TOP, waves=waves, inside=inside)
 

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from amaranth.back import rtlil
 from amaranth.hdl import Cat, ClockDomain, Elaboratable, Module, ResetSignal, Signal
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from derca_hw.bus.join import ports
 from derca_hw.families.family import Family
+from derca_hw.verilog.convert import convert
 from derca_sim.errors import CheckFailed
 
 from ..tools import nextpnr
@@ -82,7 +82,7 @@ class OutOfContext(Elaboratable):
 
 def bare_rtlil(component: wiring.Component, family: Family) -> str:
     """RTLIL of the component alone for a device family; the top module is `block`."""
-    return rtlil.convert(component, platform=family, name="block", ports=ports(component), emit_src=False)
+    return convert(component, "block", platform=family, ports=ports(component))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Routed:
 def wrapped_rtlil(component: wiring.Component, held: tuple[str, ...] = (), family: Family = Family.ECP5) -> str:
     """RTLIL of the component in its wrapper, the inputs in `held` at 0; the top module is `top`."""
     top = OutOfContext(component, held)
-    return rtlil.convert(top, platform=family, name="top", ports=[top.clk, top.rst, top.i, top.o], emit_src=False)
+    return convert(top, "top", platform=family, ports=[top.clk, top.rst, top.i, top.o])
 
 
 def netlist(design: str, family: str = "ecp5", progress: Callable[[str], None] = lambda detail: None) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from derca_sim.model.loading import read_toml
 
-from ..rtl.build import python_sources
+from ..rtl.content import python_sources
 
 
 def taskset_files(path: Path) -> list[Path]:

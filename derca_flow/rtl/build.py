@@ -1,7 +1,6 @@
 """Verilog to a simulation binary, cached by the content of everything that goes into it."""
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
@@ -15,11 +14,10 @@ from pathlib import Path
 from derca_sim.errors import InputError, MachineError
 from derca_sim.model.platform import Platform
 
-from ..tools.caching import check_room, folder, kept, work_dir
+from ..tools.caching import check_room, folder, kept
 from ..tools.toolchain import verilator_command, verilator_environment, verilator_version
-
-__all__ = ["BOARD", "PLACE", "RUN", "BuildError", "Harness", "build", "call", "digest", "generated", "make",
-           "python_sources", "verilog_for", "work_dir"]
+from .compile import compile_model
+from .content import digest, python_sources
 
 
 @dataclass(frozen=True)
@@ -60,24 +58,6 @@ def make_flags() -> tuple[str, ...]:
     if level not in LEVELS:
         raise InputError(f"{OPTIMISATION} = {level}: allowed are {', '.join(LEVELS)}; set it to one, or unset it")
     return f"OPT_FAST=-O{level}", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2"
-
-
-def digest(*parts: bytes) -> str:
-    """A name for content: different parts have different names."""
-    state = hashlib.sha256()
-    for part in parts:
-        state.update(len(part).to_bytes(8, "little") + part)
-    return state.hexdigest()[:24]
-
-
-def python_sources(*names: str) -> bytes:
-    """Python sources of the named packages and modules in one string: a change of any changes the hardware's key."""
-    out = []
-    for name in names:
-        file = Path(__import__(name, fromlist=["__file__"]).__file__)
-        for path in sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]:
-            out.append(str(path.relative_to(file.parent)).encode() + b"\0" + path.read_bytes())
-    return b"\0".join(out)
 
 
 def verilog_for(platform: Platform, progress=None) -> str:
@@ -147,8 +127,8 @@ def build(verilog: str, harness: Harness = RUN, *, trace: bool = False, progress
         (work / "derca.v").write_text(verilog, encoding="utf-8")
         call([*command, *flags, "--Mdir", "obj", "-o", "harness", "derca.v", harness.sources[0], "-CFLAGS", "-I.."],
              work, env)
-        make(work / "obj", "Vderca.mk", flags, levels, env)
-        shutil.copy2(work / "obj" / "harness", work / "harness")
+        binary = compile_model(work / "obj", "Vderca", flags, levels, lambda make: call(make, work / "obj", env))
+        shutil.copy2(binary, work / "harness")
         shutil.rmtree(work / "obj")
 
     return kept("rtl", key, fill, tools=True) / "harness"
@@ -182,26 +162,3 @@ def _log(command: list[str], printed: list[str]) -> str:
         file.write_text("\n".join([" ".join(command), *printed, ""]), encoding="utf-8", errors="replace")
         return f"; all it printed: {file}"
     return ""
-
-
-def make(obj: Path, makefile: str, flags: tuple[str, ...], levels: tuple[str, ...], env: dict[str, str]) -> None:
-    """Compile what Verilator wrote into a folder.
-
-    Verilator's own library, which takes longest for a small design, is compiled once per options of both tools.
-    """
-    key = digest(" ".join((*flags, *levels)).encode(), verilator_version().encode(), sys.platform.encode())
-    command = ["make", "-s", "-f", makefile, "-j2", *levels]
-    compiled = False
-
-    def fill(work: Path) -> None:
-        nonlocal compiled
-        call(command, obj, env)
-        compiled = True
-        for path in obj.glob("verilated*.o"):
-            shutil.copy(path, work)
-
-    library = kept("verilator", key, fill)
-    if not compiled:
-        for path in library.glob("*.o"):
-            shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
-        call(command, obj, env)

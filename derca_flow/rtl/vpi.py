@@ -11,7 +11,9 @@ from derca_sim.errors import MissingToolError
 from ..tools import plain
 from ..tools.caching import kept
 from ..tools.toolchain import verilator_command, verilator_environment, verilator_version
-from .build import call, digest, make
+from .build import call
+from .compile import compile_model
+from .content import digest
 
 VERILATOR_FLAGS = (
     "--cc", "--exe", "--vpi", "--prefix", "Vtop", "--timescale", "1ns/1ps",
@@ -48,8 +50,7 @@ def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = Fa
         import cocotb_tools.config as config
     except ImportError:
         raise MissingToolError("cocotb: not installed; install it with: pip install 'derca-hw[dev]'") from None
-    flags = (*VERILATOR_FLAGS, *(INSIDE if inside else PORTS), *(("--trace",) if waves else ()), "--top-module", top,
-             "-o", top)
+    flags = (*VERILATOR_FLAGS, *(INSIDE if inside else PORTS), *(("--trace",) if waves else ()), "--top-module", top)
     key = digest(
         name, " ".join((*flags, *MAKE_FLAGS)).encode(), version("amaranth").encode(), version("cocotb").encode(),
         verilator_version().encode(),
@@ -64,8 +65,8 @@ def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = Fa
             link = f"-Wl,-rpath,{libraries} {link}"
         (work / "top.v").write_text(verilog(), encoding="utf-8")
         call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
-        make(work / "obj", "Vtop.mk", flags, MAKE_FLAGS, env)
-        shutil.copy2(work / "obj" / top, work / top)
+        binary = compile_model(work / "obj", "Vtop", flags, MAKE_FLAGS, lambda make: call(make, work / "obj", env))
+        shutil.copy2(binary, work / top)
         shutil.rmtree(work / "obj")
 
     return kept("cocotb", key, fill, tools=True)

@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-from derca_flow.rtl.build import python_sources
+from derca_flow.rtl.content import python_sources
 from derca_flow.tools import nextpnr
 from derca_flow.tools.caching import BOARDS, read_json
 from derca_flow.tools.cells import BLOCKS, TOP_ROW, blocks_of, flat_cells, instances, weigh
