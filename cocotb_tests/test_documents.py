@@ -95,7 +95,6 @@ def test_the_python_of_a_document_has_no_undefined_name(document):
 
 # -- figures of the README
 
-
 def row(words: str) -> list[str]:
     """The cells of the README's row that begins with `words`."""
     (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| {words}")]
@@ -141,7 +140,6 @@ def test_the_proved_share_of_mlp1_is_that_of_the_readme(sets):
 
 # -- what comparisons say of themselves
 
-
 def test_every_series_says_its_rules_and_what_is_improved():
     rows = [{"tasks": 2, "series": name} for name in ALL_SERIES]
     text = report.conditions("fig11a", rows)
@@ -181,7 +179,6 @@ def test_the_time_left_follows_the_pace_of_this_run():
 
 
 # -- runs
-
 
 @pytest.mark.parametrize(("misses", "finished", "text"), [
     (0, 5, "all met"), (0, 0, "none judged: no job ended"), (2, 0, "2 missed")])

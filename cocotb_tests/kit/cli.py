@@ -5,6 +5,6 @@ from typer.testing import CliRunner
 from derca_cli import main
 
 
-def derca(*args: str):
+def derca(*args, **env):
     """Run `derca` in this process."""
-    return CliRunner().invoke(main.app, [str(a) for a in args])
+    return CliRunner().invoke(main.app, [str(a) for a in args], env=env)

@@ -1,5 +1,7 @@
 """Small control planes of every kind, and tasks for them."""
 
+import pytest
+
 from kit.platforms import platform
 from kit.workload import task
 
@@ -24,3 +26,13 @@ def tasks(p, **settings):
         fast = {"period": 1500 + 250 * i, "deadline": 700 + 100 * i, "offset": 170 * i, **settings}
         out.append(task(i, [(p.array.rows, p.tile.k, p.array.cols, i % 2 == 0)], 1 + i, **fast))
     return out
+
+
+def each_scheduler(tests: list[str], of_the_scheduler: tuple[str, ...]) -> list:
+    """Parameters (platform, test): tests for which the scheduler matters with each, the others with the first.
+
+    ./scripts/test --full runs all with each.
+    """
+    return [pytest.param(p, test, id=f"{p.scheduler.kind}-{test}",
+                         marks=[] if p is PLATFORMS[0] or test in of_the_scheduler else [pytest.mark.full])
+            for p in PLATFORMS for test in tests]

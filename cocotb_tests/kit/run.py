@@ -102,7 +102,6 @@ def _reason(results: Path) -> str | None:
 
 # -- inside the simulation
 
-
 def parameters() -> dict:
     """The parameters of this run; `platform` as a `Platform`."""
     out = json.loads(os.environ[PARAMETERS])

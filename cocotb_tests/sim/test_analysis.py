@@ -82,8 +82,6 @@ def test_joint_finds_a_placement_whenever_one_can_be_proved():
     assert min(agreed.values()) > 20
 
 
-
-
 def test_joint_accepts_whatever_any_other_strategy_accepts():
     accepted = dict.fromkeys(KINDS, 0)
     for seed in range(250):
@@ -151,7 +149,6 @@ def test_the_bound_is_tight_enough_to_be_reached():
 
 
 # -- edge cases by name ------------------------------------------------------------------------------------------------
-
 
 def test_a_region_one_cycle_too_long_is_refused_with_its_witness():
     fits = System((task("a", 10, blocks=(4,)), task("b", 40, blocks=(7, 5))))

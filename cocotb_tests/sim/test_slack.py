@@ -148,7 +148,6 @@ def test_slack_is_what_bisection_finds():
 
 # -- necessary first, and a budget
 
-
 def nothing_searched(monkeypatch):
     def search(*args):
         raise AssertionError("searched although what every proof needs is not there")
@@ -233,7 +232,6 @@ def test_only_placements_that_fit_are_used():
 
 
 # -- plans
-
 
 def small(**changes):
     """Two toy networks on the smallest platform, with `changes` made to it."""

@@ -24,8 +24,6 @@ def test_decoupled_is_never_slower_than_lockstep(name, seed):
         assert any(d < s for d, s in zip(decoupled, lockstep, strict=True))
 
 
-
-
 def test_a_layer_of_many_tiles_gains():
     t = random_platform("demo", "decoupled").tile
     lockstep, decoupled = both("demo", [[scaled_layers((t.m, t.k, t.n))[0]]])

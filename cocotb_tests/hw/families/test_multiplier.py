@@ -41,8 +41,6 @@ class Both(wiring.Component):
         return m
 
 
-
-
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def products(dut):
     random, row = generator(), parameters()

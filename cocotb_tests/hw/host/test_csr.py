@@ -192,8 +192,6 @@ def test_addresses_and_fields_that_do_not_exist_are_named():
 
 # -- driver -----------------------------------------------------------------------------------------------------------
 
-
-
 def test_the_driver_reads_identity_version_and_configuration_first():
     transport = Words(SMALL)
     Driver.open(transport, SMALL)

@@ -18,12 +18,6 @@ from kit.run import generator, parameters, simulate
 COUNTED = platform(name="counted", scheduler={"tasks": 13}, trace={"statistics": False})
 
 
-
-
-
-
-
-
 def words(registers, random) -> set[int]:
     """Addresses to try: all near the registers, the edges of the map, and some between."""
     task = registers.tasks

@@ -20,8 +20,6 @@ COUNTS = {"RELEASES": Kind.RELEASE, "FINISHES": Kind.FINISH, "MISSES": Kind.MISS
           "PREEMPTIONS": Kind.PREEMPT}
 
 
-
-
 class Reader:
     """Takes what the stream offers."""
 

@@ -35,8 +35,6 @@ def random_tasks(random, p, lap: int, deferrals: bool) -> list[Rule]:
     return out
 
 
-
-
 @cocotb.test(timeout_time=200, timeout_unit="ms")
 async def rules(dut):
     """Random tasks: every event as the rules say, every offer in the cycle and with the key the model says."""
@@ -180,10 +178,6 @@ async def longest_lap(dut):
         laps.append((max(seen.values()) - min(seen.values())) * n // (n - 1))
     dut._log.info("laps %s, declared %d", laps, timing.LAP)
     assert max(laps) == timing.LAP, f"{laps}, declared {timing.LAP}"
-
-
-
-
 
 
 def run(test="rules", tasks=5, seed=1, overrun=("skip",), policies=("edf",), time_width=32, **options):
