@@ -29,7 +29,7 @@ class Harness:
 
 
 #: Runs a task set on the accelerator; talks to the UART of a board's top.
-RUN = Harness("derca", ("harness.cpp", "axi_memory.h", "axi_handshake.h", "axi_lite_host.h"))
+RUN = Harness("derca", ("harness.cpp", "harness_script.h", "axi_memory.h", "axi_handshake.h", "axi_lite_host.h"))
 BOARD = Harness("derca_board", ("board.cpp",))
 PLACE = Path(__file__).parent
 VERILATOR_FLAGS = (
