@@ -44,6 +44,8 @@ def run(
         metavar="S", help="With --jitter or --handshake: the seed, which repeats the run.")] = 1,
     model: Annotated[bool, typer.Option(
         "--model/--no-model", help="Compare every event with the golden model.")] = True,
+    counters: Annotated[bool, typer.Option(
+        "--usage/--no-usage", help="Print where the time went and the distance to the roofline.")] = True,
     vcd: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Also write a waveform of the whole run (slow, large).", show_default=False)] = None,
     as_json: JsonOption = False,
@@ -135,7 +137,7 @@ def run(
         print_json(summary)
     else:
         show_run(summary, proof)
-        if summary["usage"]:
+        if counters and summary["usage"]:
             show_usage(summary["usage"])
     if metrics.deadline_misses:
         problems.insert(0, f"deadlines missed: {metrics.deadline_misses}, skipped and unfinished jobs included")
