@@ -16,6 +16,11 @@ from .ip import TOP as IP_TOP
 from .ip import DercaIp, interface_attributes
 from .top import Derca
 from .verilog.cells import empty_cells
+from .verilog.elaborated import elaborate
+from .verilog.names import with_names
+from .verilog.ports import with_own_ports
+from .verilog.shared import with_shared_modules
+from .verilog.text import readable
 from .verilog.unused import without_unused
 
 #: Names of the top modules: the accelerator, and a board.
@@ -31,9 +36,6 @@ _PASSES = (
     "attrmap -modattr -remove generator -remove top -remove src",
     "write_rtlil",
 )
-#: A name that Amaranth gives a signal without one: it begins with `$`, which readers of Verilog take for a system
-#: function or task. Names that nobody gave begin with `_` in the Verilog, those that Yosys makes up included.
-_NAMELESS = re.compile(r"(?<!\S)\\\$")
 
 
 def verilog(p: Platform, family: Family = Family.PORTABLE) -> str:
@@ -53,12 +55,12 @@ def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> 
     source = _verilog(component, family, IP_TOP)
     # Not as attributes of the signals: ports that are the same net would share them after Yosys has cleaned up.
     before, module, rest = source.partition(f"module {IP_TOP}(")
-    body, end, rest = rest.partition("endmodule")
-    return "".join([before, module, _PORT.sub(annotated, body), end, rest])
+    ports, end, rest = rest.partition("\n);")
+    return "".join([before, module, _PORT.sub(annotated, ports), end, rest])
 
 
-#: A port in the text of a module.
-_PORT = re.compile(r"^  (?:input|output) (?:\[\d+:0\] )?(?P<name>\w+);$", re.MULTILINE)
+#: A port in the head of a module.
+_PORT = re.compile(r"^  (?:input|output) .*?(?P<name>\w+)(?: = .*?)?,?$", re.MULTILINE)
 
 
 def cells(p: Platform, family: Family) -> dict[str, str]:
@@ -86,10 +88,12 @@ def board_rtlil(board: Board, p: Platform) -> str:
 
 
 def _verilog(top: wiring.Component, family: Family, name: str) -> str:
-    design = rtlil_backend.convert(top, platform=family, name=name, emit_src=False)
+    design, units = elaborate(top, family, name)
+    design = with_own_ports(design, units)
     design = _yosys("".join(map(_without_contents, re.split(r"^(?=module )", design, flags=re.MULTILINE))), *_PASSES)
-    design = _NAMELESS.sub(r"\\_", without_unused(design, name))
-    return _yosys(design, "opt_clean -purge", "write_verilog")
+    design = with_names(without_unused(design, name), name, units)
+    design = with_shared_modules(design, name, units)
+    return readable(_yosys(design, "opt_clean -purge", "attrmap -remove unused_bits", "write_verilog"))
 
 
 #: A memory whose content at power-up is to be known, and a memory's content at power-up; by the memory's name.
