@@ -40,7 +40,7 @@ _PASSES = (
 
 def verilog(p: Platform, family: Family = Family.PORTABLE) -> str:
     """The whole system as Verilog-2005, top module `derca`."""
-    return _verilog(Derca(p), family, TOP)
+    return component_verilog(Derca(p), family, TOP)
 
 
 def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> str:
@@ -52,7 +52,7 @@ def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> 
         lines = [f'  (* {name} = "{value}" *)\n' for name, value in attributes.get(port["name"], {}).items()]
         return "".join([*lines, port[0]])
 
-    source = _verilog(component, family, IP_TOP)
+    source = component_verilog(component, family, IP_TOP)
     # Not as attributes of the signals: ports that are the same net would share them after Yosys has cleaned up.
     before, module, rest = source.partition(f"module {IP_TOP}(")
     ports, end, rest = rest.partition("\n);")
@@ -78,7 +78,7 @@ def board_verilog(board: Board, p: Platform, divisor: int | None = None) -> str:
 
     `divisor`: core clock cycles per bit on the UART instead of the board's.
     """
-    return _verilog(BoardSystem(p, board, divisor), Family.PORTABLE, BOARD_TOP)
+    return component_verilog(BoardSystem(p, board, divisor), Family.PORTABLE, BOARD_TOP)
 
 
 def board_rtlil(board: Board, p: Platform) -> str:
@@ -87,7 +87,8 @@ def board_rtlil(board: Board, p: Platform) -> str:
                                  emit_src=False)
 
 
-def _verilog(top: wiring.Component, family: Family, name: str) -> str:
+def component_verilog(top: wiring.Component, family: Family, name: str) -> str:
+    """A component as Verilog-2005, its top module called `name`."""
     design, units = elaborate(top, family, name)
     design = with_own_ports(design, units)
     design = _yosys("".join(map(_without_contents, re.split(r"^(?=module )", design, flags=re.MULTILINE))), *_PASSES)

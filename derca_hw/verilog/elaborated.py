@@ -1,4 +1,4 @@
-"""An elaborated design as RTLIL: ports of memories have names, and the interface of every component is known."""
+"""An elaborated design as RTLIL: ports of memories have names, those of components are told from other signals."""
 
 import re
 from collections.abc import Iterator
@@ -13,11 +13,13 @@ from ..families.family import Family
 
 #: The number that Amaranth appends to a name that stands for something else in the same module already.
 NUMBER = re.compile(r"\$\d+(?![^.])")
+#: What is appended here to the name of a signal in the interface of a component: a number for each component.
+MARK = re.compile(r"@\d+")
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A module of the design: the class of its component, and the signals of its interface, in order."""
+    """A module of the design: the class of its component, and the marked signals of its interface, in order."""
 
     kind: str
     signals: tuple[str, ...]
@@ -52,7 +54,7 @@ def elaborate(top: wiring.Component, family: Family, name: str) -> tuple[str, di
     Returns
     -------
     rtlil
-        The design as RTLIL, as Amaranth writes it.
+        The design as RTLIL, as Amaranth writes it; signals in the interface of a component have a `MARK`.
     units
         Every component of the design by its path: names joined by dots, of which `name` is the first.
     """
@@ -63,7 +65,7 @@ def elaborate(top: wiring.Component, family: Family, name: str) -> tuple[str, di
             if isinstance(origin, Memory):
                 _name_ports(origin, path.rpartition(".")[2])
             elif isinstance(origin, wiring.Component):
-                units[path] = Unit(type(origin).__name__, tuple(_signals(origin)))
+                units[path] = Unit(type(origin).__name__, tuple(_marked(origin, len(units))))
     return rtlil.convert(_Elaborated(top, fragment), platform=family, name=name, emit_src=False), units
 
 
@@ -73,11 +75,13 @@ def _walk(fragment: Fragment, path: str) -> Iterator[tuple[str, Fragment]]:
         yield from _walk(part, f"{path}.{name}")
 
 
-def _signals(component: wiring.Component) -> Iterator[str]:
-    """Names of the signals in the interface of a component."""
+def _marked(component: wiring.Component, number: int) -> Iterator[str]:
+    """Names of the signals in the interface of a component, with the mark that they get."""
     for _, _, value in component.signature.flatten(component):
         signal = Value.cast(value)
         if hasattr(signal, "name"):  # a constant has none
+            if not MARK.search(signal.name):  # or it is in another interface, too
+                signal.name += f"@{number}"
             yield signal.name
 
 

@@ -1,15 +1,15 @@
 """Gives modules, signals and instances of a design, as RTLIL text, names that people read.
 
 Amaranth appends numbers to names that occur twice in a module: `idle$182`, `idle$183`. They change whenever the design
-changes. Here a signal that comes from an instance or goes to one is called after both, `scheduler__idle`, and others
-are counted. A port has the name that it has in Python, whatever else the module has under that name.
+changes. Here a port has the name that it has in Python, whatever else the module has under that name; a signal that is
+a port of an instance is called after both, `scheduler__idle`; others are counted.
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 
-from .elaborated import NUMBER, Unit
+from .elaborated import MARK, NUMBER, Unit
 
 #: A name: behind a backslash, or behind a dollar sign if a tool made it up.
 TOKEN = re.compile(r"(?<!\S)[\\$]\S+")
@@ -28,10 +28,10 @@ class _Module:
     text: str
     ports: dict[str, str] = field(default_factory=dict)
     wires: list[str] = field(default_factory=list)
-    registers: set[str] = field(default_factory=set)
     cells: dict[str, str] = field(default_factory=dict)
     ends: defaultdict[str, list[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(list))
     new: dict[str, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
 
 
 def with_names(rtlil: str, top: str, units: dict[str, Unit]) -> str:
@@ -54,8 +54,9 @@ def with_names(rtlil: str, top: str, units: dict[str, Unit]) -> str:
     for name, module in modules.items():
         unit = units.get(paths[name].removeprefix("\\"))
         _name(module, unit.signals if unit else (), name == f"\\{top}", modules)
-    for module in modules.values():
-        _name_shared(module, modules)
+    for name, module in modules.items():
+        unit = units.get(paths[name].removeprefix("\\"))
+        _name_signals(module, unit.signals if unit else (), modules)
     order = {name: _order(units.get(paths[name].removeprefix("\\"))) for name in modules}
     return "".join(_written(module, modules, paths, order[name]) for name, module in modules.items())
 
@@ -80,39 +81,35 @@ def _read(text: str) -> _Module:
             case ["connect", port, name] if cell and line.startswith("    "):
                 if cell[1].startswith("\\"):
                     module.ends[name].append((*cell, port))
-                elif "dff" in cell[0] and port == "\\Q":
-                    module.registers.add(name)
     return module
 
 
 def base(name: str) -> str:
-    """A name without the numbers of Amaranth, and without the underscore of an attribute.
+    """A name without the numbers of Amaranth, without a mark, and without the underscore of an attribute.
 
     What nobody named begins with a dollar sign, which readers of Verilog take for a system function: it gets one.
     """
-    plain = NUMBER.sub("", name.removeprefix("\\"))
+    plain = MARK.sub("", NUMBER.sub("", name.removeprefix("\\")))
     return "\\" + (f"_{plain[1:]}" if plain.startswith("$") else plain.lstrip("_") or plain)
 
 
-def _claim(module: _Module, name: str, *wishes: str) -> None:
-    """Give something the first of the names that is free, or the last one with a number."""
-    taken = set(module.new.values())
-    best = next((wish for wish in wishes if wish not in taken), None)
-    number = 2
-    while best is None:
-        if (wish := f"{wishes[-1]}_{number}") not in taken:
-            best = wish
-        number += 1
+def _claim(module: _Module, name: str, wish: str) -> None:
+    """Give something the name that it is to have, with a number if something else has that."""
+    best, number = wish, 2
+    while best in module.taken:
+        best, number = f"{wish}_{number}", number + 1
+    module.taken.add(best)
     module.new[name] = best
 
 
 def _name(module: _Module, own: tuple[str, ...], is_top: bool, modules: dict[str, _Module]) -> None:
     """Name ports, then memories and instances, which are not called as something inside of them is."""
     interface = {f"\\{signal}" for signal in own}
-    ports = sorted(module.ports, key=lambda port: base(port) not in interface)
+    ports = sorted(module.ports, key=lambda port: NUMBER.sub("", port) not in interface)
     for port in ports:
         if is_top:
             module.new[port] = port
+            module.taken.add(port)
         else:
             _claim(module, port, base(port))
     for cell, kind in module.cells.items():
@@ -121,23 +118,16 @@ def _name(module: _Module, own: tuple[str, ...], is_top: bool, modules: dict[str
         _claim(module, cell, f"{base(cell)}_instance" if hidden else base(cell))
 
 
-def _name_shared(module: _Module, modules: dict[str, _Module]) -> None:
-    """Name other signals, those with the name of others after the instances that they are connected to."""
-    count = Counter(base(wire) for wire in module.wires)
+def _name_signals(module: _Module, own: tuple[str, ...], modules: dict[str, _Module]) -> None:
+    """Name other signals: those that are ports of an instance after both, others as in Python."""
 
-    def ends(wire: str) -> list[str]:
-        found = [(modules[kind].ports.get(port) != "output", f"{module.new[cell]}__{modules[kind].new[port][1:]}")
-                 for kind, cell, port in module.ends[wire] if kind in modules and port in modules[kind].new]
-        return [name for _, name in sorted(found)][:1]
+    def end(wire: str) -> str:
+        return min(((modules[kind].ports[port] != "output", f"{module.new[cell]}__{modules[kind].new[port][1:]}")
+                    for kind, cell, port in module.ends[wire] if kind in modules), default=(False, base(wire)))[1]
 
-    def local(wire: str) -> bool:
-        return wire in module.registers or not module.ends[wire]
-
-    for wire in sorted(module.wires, key=lambda wire: not local(wire)):
-        plain = base(wire)
-        shared = count[plain] > 1 or plain in module.new.values()
-        wishes = [] if local(wire) or not shared else ends(wire)
-        _claim(module, wire, *wishes, *([] if wishes else [plain]))
+    for wire in sorted(module.wires, key=lambda wire: MARK.search(wire) is not None):
+        foreign = MARK.search(wire) and NUMBER.sub("", wire.removeprefix("\\")) not in own
+        _claim(module, wire, end(wire) if foreign else base(wire))
 
 
 def _order(unit: Unit | None) -> dict[str, int]:
@@ -151,7 +141,7 @@ def _natural(name: str) -> list[str | int]:
 def _written(module: _Module, modules: dict[str, _Module], paths: dict[str, str], order: dict[str, int]) -> str:
     """The text with new names: first ports, in the order of the interface, then signals, cells and connections."""
     blocks = _blocks(module.text.split("\n")[1:])
-    private = sorted({name for kind, name, _ in blocks if kind in ("wire", "cell") and name.startswith("$")}, key=_natural)
+    private = sorted({name for kind, name, _ in blocks if kind != "connect" and name.startswith("$")}, key=_natural)
     digits = len(str(len(private)))
     names = module.new | {name: f"${number:0{digits}}" for number, name in enumerate(private, 1)}
 
@@ -159,7 +149,7 @@ def _written(module: _Module, modules: dict[str, _Module], paths: dict[str, str]
         return TOKEN.sub(lambda found: names.get(found[0], found[0]), text)
 
     def place(port: str) -> tuple:
-        after = order.get(names[port], len(order))
+        after = order.get(NUMBER.sub("", port), len(order))
         return not _FIRST.match(names[port]), after, names[port]
 
     number = {port: i for i, port in enumerate(sorted(module.ports, key=place), 1)}

@@ -223,7 +223,7 @@ def _written(module: _Module, modules: dict[str, _Module]) -> str:
     for line in module.lines:
         words = line.split(None, 2)
         if wire := _WIRE.match(line):
-            width, way, signed, signal = wire.groups()
+            width, _, signed, signal = wire.groups()
             if signal in module.added:
                 number += 1
                 line = f"  wire width {width} {module.added[signal]} {number} {signed or ''}{signal}"

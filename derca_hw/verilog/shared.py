@@ -25,27 +25,21 @@ def with_shared_modules(rtlil: str, top: str, units: dict[str, Unit]) -> str:
         The components by their paths.
     """
     modules = {_HEAD.match(text)[1]: text for text in re.split(r"^(?=module )", rtlil, flags=re.MULTILINE)[1:]}
-    first: dict[str, str] = {}  # module -> the one that stands for it
-    while True:
-        seen: dict[str, str] = {}
-        now = {}
-        for name, text in modules.items():
-            body = _INSTANCE.sub(lambda found: f"  cell {first.get(found[1], found[1])} ", text.partition("\n")[2])
-            now[name] = seen.setdefault(body, name)
-        if now == first:
-            break
-        first = now
-    instances = Counter(first[inner] for name, text in modules.items() if first[name] == name
-                        for inner in _INSTANCE.findall(text) if inner in first)
+    bodies = {name: text.partition("\n")[2] for name, text in modules.items()}
+    first, now = {}, {name: name for name in modules}  # module -> the one that stands for it
+    while now != first:
+        first, seen = now, {}
+        now = {name: seen.setdefault(_with(body, first), name) for name, body in bodies.items()}
+    instances = Counter(first[inner] for name, body in bodies.items() if first[name] == name
+                        for inner in _INSTANCE.findall(body) if inner in first)
     called = _called([name for name in modules if first[name] == name], instances, top, units)
-    out = []
-    for name, text in modules.items():
-        if first[name] == name:
-            body = _INSTANCE.sub(
-                lambda found: f"  cell {called[first[found[1]]] if found[1] in first else found[1]} ",
-                text.partition("\n")[2])
-            out.append(f"module {called[name]}\n{body}")
-    return "".join(out)
+    now = {name: called[other] for name, other in first.items()}
+    return "".join(f"module {called[name]}\n{_with(body, now)}" for name, body in bodies.items() if first[name] == name)
+
+
+def _with(body: str, modules: dict[str, str]) -> str:
+    """The text of a module whose instances are of other modules."""
+    return _INSTANCE.sub(lambda found: f"  cell {modules.get(found[1], found[1])} ", body)
 
 
 def _called(names: list[str], instances: Counter, top: str, units: dict[str, Unit]) -> dict[str, str]:
