@@ -24,10 +24,13 @@ def in_source(text: str) -> Iterator[tuple[int, str]]:
     """Line and text of every place where a signal or a submodule gets no name.
 
     Amaranth reads the name of a signal from the assignment of which its call is the whole right side. Whatever else is
-    done with the call loses it, unless the name is an argument, or `src_loc_at` says that the caller assigns it.
+    done with the call loses it, unless the name is an argument. A function that hands `src_loc_at` on names what its
+    caller assigns, so that the same holds for its calls.
     """
     tree = ast.parse(text)
     named, allowed = set(), set()
+    makers = _MAKERS | {node.name: "name" for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and any(
+        isinstance(inner, ast.keyword) and inner.arg == "src_loc_at" for inner in ast.walk(node))}
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=[ast.Name() | ast.Attribute()], value=ast.Call() as call) \
@@ -46,10 +49,9 @@ def in_source(text: str) -> Iterator[tuple[int, str]]:
                 allowed |= set(ast.walk(annotation))
     for node in ast.walk(tree):
         match node:
-            case ast.Call(func=ast.Name("Signal") | ast.Attribute(attr="like" | "create" | "Signal") as function) \
-                    if node not in named and not any(
-                        word.arg in (_MAKERS[getattr(function, "id", getattr(function, "attr", ""))], "src_loc_at")
-                        for word in node.keywords):
+            case ast.Call(func=ast.Name(maker) | ast.Attribute(attr=maker), keywords=words) \
+                    if maker in makers and node not in named and not any(
+                        word.arg in (makers[maker], "src_loc_at") for word in words):
                 yield node.lineno, ast.unparse(node)
             case ast.Name("Signal", ast.Load()) if node not in allowed:
                 yield node.lineno, "Signal is no call"

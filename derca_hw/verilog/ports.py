@@ -193,6 +193,8 @@ def _name_rest(module: _Module, own: frozenset[str]) -> None:
             *_, signal = min(found)
             places = [values[signal].index(bit) for bit in bits]
             name = f"{signal}_{max(places)}_{min(places)}" if len(places) > 1 else f"{signal}_{places[0]}"
+            if places == list(range(len(places))):  # the low bits, of a signal whose high bits are constant or not read
+                name = NUMBER.sub("", signal) + "$0"
             if name not in module.widths and name not in module.renamed.values():
                 module.renamed[port] = name
 

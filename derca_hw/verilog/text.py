@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-#: A name in Verilog, and one that nobody gave.
+from .folded import NAMELESS, folded
+
+#: A name in Verilog.
 NAME = r"(?:\\\S+ |[A-Za-z_]\w*)"
-NAMELESS = r"_\d+_"
 
 _HEAD = re.compile(r"^module (\\\S+|\w+) ?\(([^;]*)\);\n", re.MULTILINE)
 _DECLARED = re.compile(rf"  (input|output|inout|wire|reg) ((?:signed )?(?:\[\d+:\d+\] )?)({NAME})( = .*)?;")
@@ -60,7 +61,7 @@ def modules(verilog: str) -> Iterator[Module]:
     """The modules of Verilog as Yosys writes it, with names for their registers."""
     heads = list(_HEAD.finditer(verilog))
     for head, following in zip(heads, [*heads[1:], None], strict=True):
-        body = _named(verilog[head.end():following.start() if following else len(verilog)])
+        body = folded(_named(verilog[head.end():following.start() if following else len(verilog)]))
         module = Module(head[1], {name.strip(): None for name in head[2].split(",")})
         attributes = []
         for line in body.rstrip("\n").split("\n"):

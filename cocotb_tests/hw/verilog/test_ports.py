@@ -13,6 +13,7 @@ from derca_flow.tools.toolchain import command
 from derca_hw.blocks.ram import KNOWN
 from derca_hw.families.family import Family
 from derca_hw.generate import component_verilog
+from derca_hw.verilog.folded import folded
 from kit import products
 from kit.readers import run
 
@@ -139,3 +140,42 @@ def test_many_instances_are_one_module():
     assert len(modules) < 110
     assert sum("ProcessingElement" in name for name in modules) <= 2
     assert len(re.findall(r"^  \\derca\.ProcessingElement\w* +pe_\w+ \($", p, re.MULTILINE)) == 64
+
+
+FOLDED = """\
+  wire [7:0] _0_;
+  wire [7:0] _1_;
+  wire [3:0] _2_;
+  wire [7:0] _3_;
+  wire _4_;
+  wire [7:0] _5_;
+  reg [7:0] count = 8'h00;
+  assign _1_ = up ? _3_ : count;
+  assign _0_ = rst ? 8'h00 : _1_;
+  assign _3_ = count + 1'h1;
+  assign _2_ = a + b;
+  assign _4_ = a == b;
+  assign _5_ = count - 1'h1;
+  always @(posedge clk)
+    count <= _0_;
+  always @(posedge clk)
+    other <= _2_;
+  always @(posedge clk)
+    wide <= _4_;
+  assign y = up ? count : _5_;
+"""
+
+
+def test_operands_are_folded_where_their_width_stays():
+    """Not a sum into a wider register, where its carry would appear, nor anything but a selection into a selection."""
+    text = folded("  reg [4:0] other;\n  reg [7:0] wide;\n" + FOLDED)
+    assert "    count <= rst ? 8'h00 : up ? _3_ : count;" in text
+    assert "    other <= _2_;" in text and "    wide <= _4_;" in text and "assign y = up ? count : _5_;" in text
+    assert re.findall(r"^  wire .*(_\d_);$", text, re.MULTILINE) == ["_2_", "_3_", "_4_", "_5_"]
+    text = folded("  reg [3:0] other;\n  reg wide;\n" + FOLDED)
+    assert "    other <= a + b;" in text and "    wide <= a == b;" in text
+
+
+def test_an_operand_that_is_used_twice_stays():
+    text = folded(FOLDED + "  assign z = _1_;\n")
+    assert "  assign _1_ = up ? _3_ : count;\n" in text and "    count <= rst ? 8'h00 : _1_;" in text
