@@ -65,7 +65,7 @@ def elaborate(top: wiring.Component, family: Family, name: str) -> tuple[str, di
             if isinstance(origin, Memory):
                 _name_ports(origin, path.rpartition(".")[2])
             elif isinstance(origin, wiring.Component):
-                units[path] = Unit(type(origin).__name__, tuple(_marked(origin, len(units))))
+                units[path] = Unit(type(origin).__name__, tuple(_marked(origin, f"@{len(units)}" if units else "")))
     return rtlil.convert(_Elaborated(top, fragment), platform=family, name=name, emit_src=False), units
 
 
@@ -75,13 +75,13 @@ def _walk(fragment: Fragment, path: str) -> Iterator[tuple[str, Fragment]]:
         yield from _walk(part, f"{path}.{name}")
 
 
-def _marked(component: wiring.Component, number: int) -> Iterator[str]:
-    """Names of the signals in the interface of a component, with the mark that they get."""
+def _marked(component: wiring.Component, mark: str) -> Iterator[str]:
+    """Names of the signals in the interface of a component, with the mark that they get; the top's get none."""
     for _, _, value in component.signature.flatten(component):
         signal = Value.cast(value)
         if hasattr(signal, "name"):  # a constant has none
             if not MARK.search(signal.name):  # or it is in another interface, too
-                signal.name += f"@{number}"
+                signal.name += mark
             yield signal.name
 
 
