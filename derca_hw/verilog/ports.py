@@ -7,15 +7,10 @@ bits: otherwise a port is called `port$1513$0`, and equal components get differe
 import re
 from dataclasses import dataclass, field
 
+from .bits import SLICE, Bit, bits_of, text_of
 from .elaborated import NUMBER, Unit
 
-#: A bit: the signal and the number in it; a constant has no signal, but its value as text.
-Bit = tuple[str | None, int | str]
-
 _WIRE = re.compile(r"  wire width (\d+) +(?:(input|output|inout) \d+ +)?(signed +)?(\S+)$")
-#: A signal, or some of its bits.
-_SLICE = re.compile(r"([\\$]\S+)(?: \[(\d+)(?::(\d+))?\])?")
-_CONSTANT = re.compile(r"(\d+)'([01xz-]+)")
 
 
 @dataclass
@@ -83,44 +78,6 @@ def _read(text: str) -> _Module:
     return module
 
 
-def _bits(text: str, widths: dict[str, int]) -> list[Bit] | None:
-    """Bits of an expression, the lowest first; `None` if there is anything but signals and constants."""
-    parts, at = [], 0
-    text = text.strip().removeprefix("{").removesuffix("}").strip()
-    while at < len(text):
-        if found := _CONSTANT.match(text, at):
-            parts.append([(None, bit) for bit in reversed(found[2])])
-        elif (found := _SLICE.match(text, at)) and found[1] in widths:
-            high = int(found[2] or widths[found[1]] - 1)
-            low = int(found[3] or found[2] or 0)
-            parts.append([(found[1], bit) for bit in range(low, high + 1)])
-        else:
-            return None
-        at = found.end()
-        while text[at:at + 1] == " ":
-            at += 1
-    return [bit for part in reversed(parts) for bit in part]
-
-
-def _text(bits: list[Bit]) -> str:
-    """The expression for bits, the lowest first."""
-    runs: list[list[Bit]] = []
-    for bit in bits:
-        last = runs[-1][-1] if runs else None
-        if last and last[0] == bit[0] and (bit[0] is None or last[1] + 1 == bit[1]):
-            runs[-1].append(bit)
-        else:
-            runs.append([bit])
-    parts = []
-    for run in reversed(runs):
-        (signal, low), (_, high) = run[0], run[-1]
-        if signal is None:
-            parts.append(f"{len(run)}'{''.join(value for _, value in reversed(run))}")
-        else:
-            parts.append(f"{signal} [{high}:{low}]" if len(run) > 1 else f"{signal} [{low}]")
-    return parts[0] if len(parts) == 1 else f"{{ {' '.join(parts)} }}"
-
-
 def _base(signal: str) -> str:
     return NUMBER.sub("", signal.removeprefix("\\"))
 
@@ -131,7 +88,7 @@ def _take_inputs(module: _Module, own: frozenset[str]) -> None:
     candidates = {}
     for signal, value in module.aliases.items():
         if _base(signal) in own and signal not in inputs:
-            bits = _bits(value, module.widths)
+            bits = bits_of(value, module.widths)
             if bits and all(name in inputs for name, _ in bits):
                 candidates[signal] = bits
     for port in module.inputs:
@@ -158,13 +115,15 @@ def _take_inputs(module: _Module, own: frozenset[str]) -> None:
 def _take_outputs(module: _Module, own: frozenset[str]) -> None:
     """Make outputs of own signals in place of foreign outputs of which they are the parts."""
     values = {signal: bits for signal, value in module.aliases.items()
-              if _base(signal) in own and (bits := _bits(value, module.widths))}
+              if _base(signal) in own and (bits := bits_of(value, module.widths))}
     for port in module.outputs:
         if _base(port) in own:
             continue
         bits = [(port, bit) for bit in range(module.widths[port])]
         if port in module.aliases:
-            bits = _bits(module.aliases[port], module.widths) or bits
+            bits = bits_of(module.aliases[port], module.widths) or bits
+        if len(set(bits)) < len(bits):
+            continue
         parts, left = {}, set(bits)
         for signal, value in sorted(values.items(), key=lambda item: -len(item[1])):
             if signal not in module.added and signal != port and len(set(value)) == len(value) and left >= set(value):
@@ -180,13 +139,13 @@ def _name_rest(module: _Module, own: frozenset[str]) -> None:
     """Name what has no name yet after a signal that it is, or of which it is a part."""
     gone = _gone(module)
     values = {signal: bits for signal, value in module.aliases.items()
-              if signal not in module.added and "port$" not in signal and (bits := _bits(value, module.widths))}
+              if signal not in module.added and "port$" not in signal and (bits := bits_of(value, module.widths))}
     for port in [*module.inputs, *module.outputs]:
         if "port$" not in port or port in module.hidden or port in gone:
             continue
         bits = [(port, bit) for bit in range(module.widths[port])]
         if port in module.aliases:
-            bits = _bits(module.aliases[port], module.widths) or bits
+            bits = bits_of(module.aliases[port], module.widths) or bits
         found = [(_base(signal) not in own, len(value), signal) for signal, value in values.items()
                  if set(bits) <= set(value)]
         if found:
@@ -213,13 +172,13 @@ def _written(module: _Module, modules: dict[str, _Module]) -> str:
         signal = found[1]
         if signal in module.renamed:
             return found[0].replace(signal, module.renamed[signal], 1)
-        bits = _bits(found[0], module.widths)
+        bits = bits_of(found[0], module.widths)
         if bits is None or not any(bit in module.moved for bit in bits):
             return found[0]
-        return _text([module.moved.get(bit, bit) for bit in bits])
+        return text_of([module.moved.get(bit, bit) for bit in bits])
 
     def value(text: str) -> str:
-        return module.whole.get(text) or _SLICE.sub(moved, text)
+        return module.whole.get(text) or SLICE.sub(moved, text)
 
     out, instance = [], None
     for line in module.lines:
@@ -253,7 +212,7 @@ def _written(module: _Module, modules: dict[str, _Module]) -> str:
         elif words[:1] == ["connect"]:
             line = f"    connect {words[1]} {value(words[2])}"
         elif words[:1] in (["assign"], ["switch"]):
-            line = line[:len(line) - len(line.lstrip())] + words[0] + " " + _SLICE.sub(
+            line = line[:len(line) - len(line.lstrip())] + words[0] + " " + SLICE.sub(
                 moved, line.split(None, 1)[1])
         out.append(line)
     return "\n".join(out)
@@ -267,6 +226,6 @@ def _connections(instance: _Module, connected: dict[str, str], outer: _Module) -
         if port not in gone:
             out.append((instance.renamed.get(port, port), text))
     for signal in instance.added:
-        value = instance.parts.get(signal) or _bits(instance.aliases[signal], instance.widths)
-        out.append((signal, _text([_bits(connected[port], outer.widths)[bit] for port, bit in value])))
+        value = instance.parts.get(signal) or bits_of(instance.aliases[signal], instance.widths)
+        out.append((signal, text_of([bits_of(connected[port], outer.widths)[bit] for port, bit in value])))
     return out
