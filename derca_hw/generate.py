@@ -16,6 +16,11 @@ from .ip import DercaIp, interface_attributes
 from .top import Derca
 from .verilog.cells import empty_cells
 from .verilog.convert import convert
+from .verilog.elaborated import elaborate
+from .verilog.names import with_names
+from .verilog.ports import with_own_ports
+from .verilog.shared import with_shared_modules
+from .verilog.text import readable
 from .verilog.unused import without_unused
 
 #: Names of the top modules: the accelerator, and a board.
@@ -31,14 +36,11 @@ _PASSES = (
     "attrmap -modattr -remove generator -remove top -remove src",
     "write_rtlil",
 )
-#: A name that Amaranth gives a signal without one: it begins with `$`, which readers of Verilog take for a system
-#: function or task. Names that nobody gave begin with `_` in the Verilog, those that Yosys makes up included.
-_NAMELESS = re.compile(r"(?<!\S)\\\$")
 
 
 def verilog(p: Platform, family: Family = Family.PORTABLE) -> str:
     """The whole system as Verilog-2005, top module `derca`."""
-    return _verilog(Derca(p), family, TOP)
+    return component_verilog(Derca(p), family, TOP)
 
 
 def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> str:
@@ -50,15 +52,15 @@ def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> 
         lines = [f'  (* {name} = "{value}" *)\n' for name, value in attributes.get(port["name"], {}).items()]
         return "".join([*lines, port[0]])
 
-    source = _verilog(component, family, IP_TOP)
+    source = component_verilog(component, family, IP_TOP)
     # Not as attributes of the signals: ports that are the same net would share them after Yosys has cleaned up.
     before, module, rest = source.partition(f"module {IP_TOP}(")
-    body, end, rest = rest.partition("endmodule")
-    return "".join([before, module, _PORT.sub(annotated, body), end, rest])
+    ports, end, rest = rest.partition("\n);")
+    return "".join([before, module, _PORT.sub(annotated, ports), end, rest])
 
 
-#: A port in the text of a module.
-_PORT = re.compile(r"^  (?:input|output) (?:\[\d+:0\] )?(?P<name>\w+);$", re.MULTILINE)
+#: A port in the head of a module.
+_PORT = re.compile(r"^  (?:input|output) .*?(?P<name>\w+)(?: = .*?)?,?$", re.MULTILINE)
 
 
 def cells(p: Platform, family: Family) -> dict[str, str]:
@@ -76,7 +78,7 @@ def board_verilog(board: Board, p: Platform, divisor: int | None = None) -> str:
 
     `divisor`: core clock cycles per bit on the UART instead of the board's.
     """
-    return _verilog(BoardSystem(p, board, divisor), Family.PORTABLE, BOARD_TOP)
+    return component_verilog(BoardSystem(p, board, divisor), Family.PORTABLE, BOARD_TOP)
 
 
 def board_rtlil(board: Board, p: Platform) -> str:
@@ -84,11 +86,14 @@ def board_rtlil(board: Board, p: Platform) -> str:
     return convert(BoardSystem(p, board), BOARD_TOP, platform=Family(board.target))
 
 
-def _verilog(top: wiring.Component, family: Family, name: str) -> str:
-    design = convert(top, name, platform=family)
+def component_verilog(top: wiring.Component, family: Family, name: str) -> str:
+    """A component as Verilog-2005, its top module called `name`."""
+    design, units = elaborate(top, family, name)
+    design = with_own_ports(design, units)
     design = _yosys("".join(map(_without_contents, re.split(r"^(?=module )", design, flags=re.MULTILINE))), *_PASSES)
-    design = _NAMELESS.sub(r"\\_", without_unused(design, name))
-    return _yosys(design, "opt_clean -purge", "write_verilog")
+    design = with_names(without_unused(design, name), name, units)
+    design = with_shared_modules(design, name, units)
+    return readable(_yosys(design, "opt_clean -purge", "attrmap -remove unused_bits", "write_verilog"))
 
 
 #: A memory whose content at power-up is to be known, and a memory's content at power-up; by the memory's name.

@@ -100,10 +100,9 @@ def test_a_wrong_description_is_noticed(one, module, found, replacement, told):
 
 def test_a_port_of_another_width_is_noticed(one, tmp_path):
     verilog = one.hdl.read_text()
-    assert verilog.count("output [63:0] m_axi_wdata;") == 1
-    (tmp_path / "broken.v").write_text(
-        verilog.replace("output [63:0] m_axi_wdata;", "output [62:0] m_axi_wdata;").replace(
-            "  wire [63:0] m_axi_wdata;\n", "", 1))
+    port = "output wire [63:0] m_axi_wdata,"
+    assert port in verilog
+    (tmp_path / "broken.v").write_text(verilog.replace(port, port.replace("63", "62"), 1))
     assert any("m_axi_wdata" in line for line in differences(one.component, netlist(tmp_path / "broken.v", TOP)))
 
 

@@ -16,7 +16,7 @@ from derca_sim.model.registers import Reg, register_map, start_value
 
 BENCH = Path(__file__).with_name("icarus.v")
 #: A port in the text of the top module.
-_PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
+_PORT = re.compile(r"^  (input|output) +(?:wire|reg) +(?:\[(\d+):0\] )?(\w+)(?: = [\w']+)?,?$", re.MULTILINE)
 #: Outputs that mean something only while their channel is valid.
 _PAYLOAD = re.compile(
     r"m_axi_(a[rw](addr|len|size|burst|id)|w(data|strb|last))|s_axi_(rdata|[rb]resp)|event_(?!valid)\w+")
@@ -42,7 +42,7 @@ class FourStateRun:
 
 def ports_of(verilog: str, top: str) -> list[tuple[str, int, str]]:
     """(direction, width, name) of every port of a module."""
-    body = re.search(rf"^module {top}\(.*?^endmodule", verilog, re.DOTALL | re.MULTILINE)[0]
+    body = re.search(rf"^module {top}\(.*?^\);", verilog, re.DOTALL | re.MULTILINE)[0]
     return [(direction, int(left or 0) + 1, name) for direction, left, name in _PORT.findall(body)]
 
 

@@ -8,12 +8,11 @@ from derca_flow.tools.toolchain import command, verilator_command, verilator_env
 from kit.icarus import iverilog
 
 
-def icarus(verilog: Path, top: str) -> list[str]:
-    """Icarus Verilog, with all its warnings, as Verilog-2001, 2005 and SystemVerilog-2012."""
+def icarus(files: list[str], folder: Path, top: str) -> list[str]:
+    """Icarus Verilog, with all its warnings, as Verilog-2001, 2005 and SystemVerilog-2012; `-f` names a list."""
     out = []
     for standard in (2001, 2005, 2012):
-        out += _run([iverilog(), f"-g{standard}", "-Wall", "-y", ".", "-s", top, "-o", "/dev/null", verilog.name],
-                    verilog.parent)
+        out += run([iverilog(), f"-g{standard}", "-Wall", "-y", ".", "-s", top, "-o", "/dev/null", *files], folder)
     return [line for line in out if ": warning: Some design elements have no explicit time" not in line]
 
 
@@ -37,16 +36,17 @@ def slang(verilog: Path, top: str) -> list[str]:
 def yosys(verilog: Path, top: str) -> list[str]:
     """Yosys: nothing undriven, driven twice or in a loop."""
     files = " ".join(path.name for path in sorted(verilog.parent.glob("*.v")))
-    return _run([*command("yosys"), "-q", "-p",
+    return run([*command("yosys"), "-q", "-p",
                  f"read_verilog {files}; hierarchy -check -top {top}; proc; check -assert"], verilog.parent)
 
 
 def verilator(words: list[str], folder: Path) -> list[str]:
     """`verilator` with these arguments."""
-    return _run([*verilator_command(), *words], folder, env=verilator_environment())
+    return run([*verilator_command(), *words], folder, env=verilator_environment())
 
 
-def _run(words: list[str], folder: Path, **options) -> list[str]:
+def run(words: list[str], folder: Path, **options) -> list[str]:
+    """What a tool says, a line each; nothing when it succeeds in silence."""
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, **options)
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     said = [line for line in said if not re.match(r"- V e r i l a t|- Verilator:", line)]

@@ -26,6 +26,9 @@ def generate(
     target: Annotated[Family, typer.Option(
         help="Device family whose DSP blocks to use; portable Verilog leaves the choice to the synthesis tool. "
              "Behaviour is the same.")] = Family.PORTABLE,
+    split: Annotated[bool, typer.Option(
+        "--split", help="A file for each block of the hardware, and their list derca.f, in place of the one file.",
+    )] = False,
     strategy: StrategyOption = DEFAULT,
     placed: PlacedOption = True,
     require_proof: RequireProofOption = False,
@@ -34,7 +37,9 @@ def generate(
     """Write the Verilog of the hardware, its register map, and for a task set the tables and the memory image.
 
     \b
-    derca.v            the hardware, top module `derca`
+    derca.v            the hardware, top module `derca`; with --split, that module alone
+    derca_BLOCK.v      with --split, each block with the modules within it; derca_shared.v has those of several blocks
+    derca.f            with --split, the list of these files, as in: verilator -f derca.f
     derca.vlt          its lint waivers: verilator --lint-only -Wall derca.vlt derca.v
     CELL.v             with --target, each cell of the device as an empty module, for lint and the like alone
     platform.json      the resolved configuration and its hash
@@ -46,8 +51,9 @@ def generate(
     memory.bin         initial memory from address 0: weights, biases, inputs
     proof.json         verdict on these tables, its assumptions, their hash; also at the end of registers.md
 
-    The Verilog is read by every tool that knows Verilog-2001. No memory needs a content at power-up and no register a
-    value before the reset: `initial` statements are for simulators of four states.
+    The Verilog is read by every tool that knows Verilog-2001. Modules are called after their place in the hardware, or,
+    if there are several instances of one, after the class of the component in Python. No memory needs a content at
+    power-up and no register a value before the reset: `initial` statements are for simulators of four states.
 
     host_writes.txt, memory.bin and proof.json need a task set. After the writes, 5 written to CONTROL (1 without
     tables.shadow) starts the run. All files appear or none.
@@ -63,6 +69,7 @@ def generate(
                          "allowed is one of the two; leave out --platform")
     from derca_hw import LINT_WAIVERS
     from derca_hw.generate import cells, verilog
+    from derca_hw.verilog.files import in_files
 
     planned = None
     if taskset is not None:
@@ -74,7 +81,9 @@ def generate(
     system = planned.candidates.platform if planned else load_platform(platform)
     with output_directory(output) as folder:
         with step("generating the hardware"):
-            (folder / "derca.v").write_text(verilog(system, target))
+            text = verilog(system, target)
+            for name, content in (in_files(text, "derca") if split else {"derca.v": text}).items():
+                (folder / name).write_text(content)
             (folder / "derca.vlt").write_text(LINT_WAIVERS.read_text())
             for cell, text in cells(system, target).items():
                 (folder / f"{cell}.v").write_text(text)
@@ -91,11 +100,3 @@ def generate(
                caption=f"platform {system.name}, configuration {system.config_hash:08x}")
     if planned:
         show_proof(planned.proof)
-
-
-
-
-
-
-
-

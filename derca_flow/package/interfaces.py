@@ -8,8 +8,8 @@ INFO, MODE, PARAMETER = "X_INTERFACE_INFO", "X_INTERFACE_MODE", "X_INTERFACE_PAR
 
 _DECLARATION = re.compile(
     r'^ *\(\* (?P<attribute>\w+) = "(?P<value>[^"]*)" \*\)$'
-    r"|^ *(?P<direction>input|output) (?:\[(?P<high>\d+):0\] )?(?P<port>\w+);$"
-    r"|^ *(?P<other>.*)$", re.MULTILINE)
+    r"|^ *(?P<direction>input|output) +(?:wire|reg) +(?:\[(?P<high>\d+):0\] )?(?P<port>\w+)(?: = [\w']+)?,?$"
+    r"|^ *(?P<other>.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -40,25 +40,22 @@ def ports_of(verilog: str, top: str) -> dict[str, Port]:
     Raises
     ------
     ValueError
-        If there is no such module, or a port in its list is not declared.
+        If there is no such module, or a line among its ports cannot be read.
     """
-    module = re.search(rf"^module {re.escape(top)}\(([^;]*)\);(.*?)^endmodule", verilog, re.MULTILINE | re.DOTALL)
+    module = re.search(rf"^module {re.escape(top)}\(\n(.*?)^\);$", verilog, re.MULTILINE | re.DOTALL)
     if module is None:
         raise ValueError(f"module {top}: not in the Verilog")
     out, attributes = {}, {}
-    for line in _DECLARATION.finditer(module[2]):
+    for line in _DECLARATION.finditer(module[1]):
         if line["attribute"]:
             attributes[line["attribute"]] = line["value"]
-            continue
-        if line["port"]:
+        elif line["port"]:
             direction = {"input": "in", "output": "out"}[line["direction"]]
             high = line["high"]
             out[line["port"]] = Port(line["port"], direction, int(high or 0) + 1, high is not None, attributes)
-        if line["port"] or line["other"]:
             attributes = {}
-    missing = set(re.findall(r"\w+", module[1])) ^ set(out)
-    if missing:
-        raise ValueError(f"module {top}: ports {', '.join(sorted(missing))} have no declaration that can be read")
+        elif line["other"]:
+            raise ValueError(f"module {top}: no port that can be read: {line['other']}")
     return out
 
 

@@ -45,7 +45,7 @@ def sb_mac16(a, b, out, *, is_signed: bool, halves: bool = False, delayed: bool 
         **{f"i_{pin}{half}": Const(0) for half in ("TOP", "BOT") for pin in ("OLOAD", "ADDSUB", "OHOLD")},
         **{f"i_{pin}HOLD": Const(0) for pin in "ABCD"},
         i_CI=Const(0), i_ACCUMCI=Const(0), i_SIGNEXTIN=Const(0),
-        o_O=Cat(out, Signal(32 - len(out))))
+        o_O=Cat(out, Signal(32 - len(out), name="unread")))
 
 
 class MultiplierRow(wiring.Component):
@@ -133,7 +133,8 @@ class MultiplierRow(wiring.Component):
             "DSP48E2", p_AREG=1, p_ACASCREG=1, p_BREG=1, p_BCASCREG=1, p_MREG=1, **{f"p_{r}REG": 0 for r in passed},
             i_CLK=ClockSignal(), i_CEA2=Const(1), i_CEB2=Const(1), i_CEM=Const(1), i_OPMODE=Const(0b101, 9),
             i_A=self._extended(self.a, 30), i_B=self._extended(factor, 18),
-            o_P=Cat(product, Signal(48 - len(product))), **{f"i_{name}": value for name, value in unused.items()})
+            o_P=Cat(product, Signal(48 - len(product), name="unread")),
+            **{f"i_{name}": value for name, value in unused.items()})
 
 
 class LongProduct(wiring.Component):

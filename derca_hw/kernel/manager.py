@@ -135,7 +135,7 @@ class KernelManager(wiring.Component):
         instruction, out = self.instruction, self.regions
         layout = struct(index_layout(self._p))
         read = data.View(layout, index.row)
-        row = read if self._by_words else Signal(layout)
+        row = read if self._by_words else Signal(layout, name="row")
         region = Signal.like(out.p.region)  # what is on offer, or read
         following = Signal.like(region)
         # The states as bits of their own: reading goes to every RAM, with as little before it as can be.

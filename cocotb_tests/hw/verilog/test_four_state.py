@@ -26,7 +26,7 @@ PLATFORMS = {
 }
 #: A memory, and a register with its value at power-up, in the text.
 _MEMORY = re.compile(r"^  reg (?:\[\d+:0\] )?(\\\S+ |\w+) *\[(\d+):0\];$", re.MULTILINE)
-_REGISTER = re.compile(r"^(  (?:output )?reg (?:\[\d+:0\] )?(?:\\\S+ |\w+)) = \d+'\w+;$", re.MULTILINE)
+_REGISTER = re.compile(r"^(  (?:output )?reg +(?:\[\d+:0\] )?(?:\\\S+ |\w+)) = \d+'\w+([;,]?)$", re.MULTILINE)
 _INITIAL = re.compile(r"^  initial begin\n(?:    .*;\n)*  end\n", re.MULTILINE)
 
 
@@ -91,4 +91,4 @@ def test_any_content_of_the_memories_at_power_up_will_do(name, tmp_path):
 @pytest.mark.full
 @pytest.mark.parametrize("name", PLATFORMS)
 def test_registers_need_no_value_before_the_reset(name, tmp_path):
-    check(name, tmp_path, lambda verilog: _REGISTER.sub(r"\1;", verilog))
+    check(name, tmp_path, lambda verilog: _REGISTER.sub(r"\1\2", verilog))

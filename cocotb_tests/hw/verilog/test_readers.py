@@ -30,7 +30,7 @@ def test_every_reader_takes_it(name, tmp_path):
     product = products.PRODUCTS[name]()
     verilog = product.write(tmp_path)
     assert not re.search(r"\\\$", product.verilog), "a name that begins with a dollar sign"
-    assert readers.icarus(verilog, product.top) == []
+    assert readers.icarus([verilog.name], tmp_path, product.top) == []
     assert readers.slang(verilog, product.top) == []
     assert lint(product, tmp_path) == []
 
