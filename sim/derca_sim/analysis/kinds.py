@@ -1,4 +1,4 @@
-"""What each strategy may do at a preemption point, and the points of a task as a strategy sees them."""
+"""What each strategy may do at a preemption point, and a task reduced to the points and options of a strategy."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,7 +40,7 @@ def cheapest_everywhere(task: TaskModel) -> TaskModel:
 
 
 def all_in_use(task: TaskModel) -> Placement:
-    """Every point, in the way of its cheapest swap-in."""
+    """The placement with every point in use, each with its cheapest swap-in."""
     return _all_in_use(task.points)
 
 
@@ -50,7 +50,7 @@ def longest_part(task: TaskModel) -> int:
 
 
 def _each(points: tuple[Options, ...], change: Callable[[Options], Options]) -> tuple[Options, ...]:
-    """Every boundary changed; boundaries that share their options still do."""
+    """The task with every boundary changed. Boundaries that shared their options still do."""
     changed = {id(at): change(at) for at in points}
     return tuple(changed[id(at)] for at in points)
 

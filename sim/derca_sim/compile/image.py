@@ -15,9 +15,9 @@ POISON = 0xA5
 
 
 def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPlan, ...]], int]:
-    """Place all areas: the layers of each task, and the bytes of memory used.
+    """Place all areas; return the layers of each task, and the bytes of memory used.
 
-    Tasks with the same network share weights and biases and nothing else. Of a task's own areas those that it writes
+    Tasks with the same network share weights and biases, and nothing else. Of a task's own areas, those that it writes
     come last, so that no input lies between them.
     """
     memory, shared, placed, row = Allocator(), {}, [], 0

@@ -14,7 +14,8 @@ from .layers import LayerPlan
 class EntryPlan:
     """Row `row` of the entry table: the walk from slice `slice` of a layer to the layer's end.
 
-    `next_row` is the row where the job's next layer begins, `next_layer` that layer; its own of both in the last layer.
+    `next_row` is the row where the job's next layer begins, and `next_layer` that layer. In the job's last layer both
+    are the entry's own.
     """
 
     layer: LayerPlan
@@ -25,12 +26,12 @@ class EntryPlan:
 
     @cached_property
     def start(self) -> tuple[int, int]:
-        """(iteration, slice in that iteration) at which it begins."""
+        """The (iteration, slice in that iteration) at which the entry begins."""
         return self.layer.position(self.slice)
 
     @property
     def depends(self) -> bool:
-        """The layer's input is the output of the one before."""
+        """Whether the layer's input is the output of the previous layer."""
         return self.layer.layer.chained
 
     def fields(self) -> dict[str, int]:
@@ -64,16 +65,16 @@ class Point:
 
     @property
     def inside(self) -> bool:
-        """The layer goes on after it."""
+        """Whether the layer goes on after the point."""
         return self.slice < self.layer.slices
 
 
 @dataclass(frozen=True, eq=False)
 class RegionPlan:
-    """What runs without preemption: `slices` consecutive slices of a job from the beginning of `entry` on.
+    """A part of a job without preemption: `slices` consecutive slices from the beginning of `entry` on.
 
     `redo` slices of the output tile precede it. `point` is the preemption point after it, None for a job's last region.
-    `in_strategy` is that of the point before it, LAYER for a job's first.
+    `in_strategy` is the strategy of the point before it, LAYER for a job's first region.
     """
 
     index: int
@@ -85,7 +86,7 @@ class RegionPlan:
 
     @property
     def last(self) -> bool:
-        """The job's last region."""
+        """Whether this is the job's last region."""
         return self.point is None
 
     @property
@@ -156,7 +157,7 @@ class TaskPlan:
 
 
 def one_per_cycle(triggers: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
-    """Triggers by task, at most one of all tasks per cycle: later ones of a cycle move on, lowest task first."""
+    """Triggers by task, at most one of all tasks per cycle. The others of a cycle move on, lowest task first."""
     out: list[list[int]] = [[] for _ in triggers]
     free = 0
     for cycle, task in sorted((cycle, task) for task, cycles in enumerate(triggers) for cycle in cycles):

@@ -1,4 +1,4 @@
-"""What a task may read and write: the smallest windows around what was placed for it."""
+"""The address windows of a task: the smallest ranges that contain what was placed for it."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,7 +8,7 @@ from .plan import LayerPlan
 
 
 def windows(layers: Sequence[LayerPlan]) -> dict[TaskReg, int]:
-    """Values of the window registers of a task: weights and biases, its own matrices, what it writes of them."""
+    """The window registers of a task: weights and biases, its own matrices, and the part of these that it writes."""
     p = layers[0].platform
     weights, read, written = [], [], [(layers[0].save, p.bank_bytes)]
     for at in layers:

@@ -1,4 +1,4 @@
-"""What one iteration asks of memory and array, from the layer's plan alone."""
+"""The requests and the work of one iteration, from the layer's plan alone."""
 
 from functools import cached_property
 
@@ -6,10 +6,10 @@ from ..compile.layers import LayerPlan
 
 
 class Iteration:
-    """Iteration `number` of a layer, the first slice it computes being `skip`.
+    """Iteration `number` of a layer; the first slice to be computed is `skip`.
 
-    `fresh`: the first after its entry was taken, so that nothing it needs is on chip. `resumed`: partial sums of its
-    tile are in a bank. `final`: a job's last iteration.
+    `fresh`: it is the first after its entry was taken, so nothing that it needs is on chip. `resumed`: partial sums of
+    its tile are in a bank. `final`: it is the job's last iteration.
     """
 
     def __init__(self, layer: LayerPlan, number: int, fresh: bool = True, skip: int = 0, resumed: bool = False):
@@ -30,17 +30,19 @@ class Iteration:
 
     @property
     def key(self) -> tuple[int, int, int]:
-        """What it computes, as a value: layer, number, first slice."""
+        """A value that identifies the work: layer, number, first slice."""
         return self.layer.row, self.number, self.skip
 
     @property
     def final(self) -> bool:
-        """A job's last iteration."""
+        """Whether this is the job's last iteration."""
         return self.layer.last and self.number == self.layer.iterations - 1
 
     @property
     def allow(self) -> int:
-        """Output tiles of the job, its own not counted, that may be outstanding when its A tile is loaded."""
+        """Output tiles of the job that may be outstanding when the A tile is loaded; the iteration's own is not
+        counted.
+        """
         return self.layer.allow(self.m, self.n)
 
     @cached_property

@@ -1,7 +1,7 @@
-"""Task sets: which networks run how often, by when, on which platform.
+"""Task sets: which networks run how often, by when, and on which platform.
 
-`load_taskset` reads a TOML file into a `TaskSet` in which everything is resolved and checked; the `*Section` classes
-are the file as the user writes it. Times are clock cycles.
+`load_taskset` reads a TOML file into a `TaskSet`, resolved and checked. The `*Section` classes describe the file as the
+user writes it. Times are clock cycles.
 """
 
 import math
@@ -51,10 +51,11 @@ class NetworkSection(Section):
 class TaskSection(Section):
     """A task: `network` every `period` cycles from `offset` on, each job within `deadline` (default: the period).
 
-    A `sporadic` task is released by the external trigger only; `period` is then its least separation, and `triggers`
-    are the cycles at which a simulation triggers it. `overrun` is what a release does while the previous job lives.
-    A job that executes longer than `job_budget` cycles, or a region longer than `region_budget`, is reported (0: not);
-    `work` is the execution time that least_slack counts with, `region_budget` what it takes a region for.
+    Only the external trigger releases a `sporadic` task; `period` is then its least separation, and `triggers` are the
+    cycles at which a simulation triggers it. `overrun` says what a release does while the previous job lives. A job
+    that executes longer than `job_budget` cycles is reported, and so is a region that executes longer than
+    `region_budget`; 0 means no limit. Policy least_slack counts with `work` as the execution time of a job, and with
+    `region_budget` as that of a region.
     """
 
     name: Name
