@@ -1,4 +1,4 @@
-"""Verilog to a simulation binary, cached by the content of everything that goes into it."""
+"""Compiling Verilog to a simulation binary, cached by the content of everything that goes into it."""
 
 import contextlib
 import hashlib
@@ -45,7 +45,7 @@ OPTIMISATION, LEVELS, LEVEL = "DERCA_SIMULATION_O", ("0", "1", "2", "3", "s", "g
 
 
 class BuildError(MachineError):
-    """Verilator or the C++ compiler refused the sources; the message has the reason and where all they printed is."""
+    """Verilator or the C++ compiler refused the sources; the message has the reason and the path of all output."""
 
 
 def make_flags() -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def make_flags() -> tuple[str, ...]:
 
 
 def digest(*parts: bytes) -> str:
-    """A name for content: different parts have different names."""
+    """A name for content; different parts have different names."""
     state = hashlib.sha256()
     for part in parts:
         state.update(len(part).to_bytes(8, "little") + part)
@@ -71,7 +71,7 @@ def digest(*parts: bytes) -> str:
 
 
 def python_sources(*names: str) -> bytes:
-    """Python sources of the named packages and modules in one string: a change of any changes the hardware's key."""
+    """The Python sources of packages and modules in one string: any change of them changes the hardware's key."""
     out = []
     for name in names:
         file = Path(__import__(name, fromlist=["__file__"]).__file__)
@@ -176,7 +176,7 @@ _REASON = re.compile(r"\b(error|fatal|cannot|not found|no such|no space|killed|u
 
 
 def _log(command: list[str], printed: list[str]) -> str:
-    """Keep all that a tool printed, if that is possible; where, in words."""
+    """Keep the whole output of a tool, if possible; return its place, in words."""
     with contextlib.suppress(OSError, MachineError):
         file = folder("logs") / "failed-build.txt"
         file.write_text("\n".join([" ".join(command), *printed, ""]), encoding="utf-8", errors="replace")
@@ -185,7 +185,7 @@ def _log(command: list[str], printed: list[str]) -> str:
 
 
 def make(obj: Path, makefile: str, flags: tuple[str, ...], levels: tuple[str, ...], env: dict[str, str]) -> None:
-    """Compile what Verilator wrote into a folder.
+    """Compile the files that Verilator wrote into a folder.
 
     Verilator's own library, which takes longest for a small design, is compiled once per options of both tools.
     """

@@ -1,4 +1,4 @@
-"""One run of the RTL simulation: host writes and memory image in, events, results and statistics out."""
+"""One run of the RTL simulation: it takes host writes and memory image, and returns events, results and statistics."""
 
 import subprocess
 import tempfile
@@ -30,7 +30,7 @@ BROKE_A_RULE = 4
 
 
 def drain_cycles(p: Platform) -> int:
-    """Cycles the design runs on after the horizon, so that events of the last cycles leave their buffers."""
+    """Cycles that the design runs on after the horizon, so that events of the last cycles leave their buffers."""
     return 1024 + (2 * longest_lap(p) if p.release.kind == "swept" else 0)
 
 
@@ -38,7 +38,7 @@ def drain_cycles(p: Platform) -> int:
 class RtlError(Exception):
     """The design broke a protocol rule or did not answer; the message says which and when.
 
-    `events` is the log up to then.
+    `events` is the log up to that cycle.
     """
 
     def __init__(self, message: str, events: Sequence[Event] = ()):
@@ -48,9 +48,11 @@ class RtlError(Exception):
 
 @dataclass(frozen=True)
 class Jitter:
-    """A memory with random timing: `cycles` bounds the extra delay of a read or write burst, `stall` is the
-    probability (0 .. 0.9) that a ready or a beat is withheld in a cycle, `seed` repeats the run. `handshake` says what
-    its readies wait for."""
+    """A memory with random timing.
+
+    `cycles` bounds the extra delay of a read or write burst. `stall` is the probability (0 .. 0.9) that a ready or a
+    beat is withheld in a cycle. `seed` makes the run repeatable. `handshake` says what the readies wait for.
+    """
 
     cycles: int = 0
     stall: float = 0.0
@@ -68,7 +70,7 @@ class Output:
 
 
 class When(IntEnum):
-    """What the cycle of a step means."""
+    """The meaning of the cycle of a step."""
 
     RUNNING = 0  #: time in a run
     STOPPED = 1  #: so many cycles without a run

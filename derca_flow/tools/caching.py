@@ -1,9 +1,9 @@
-"""What is kept between calls: compiled models, netlists, reports, each found again by a hash of all it depends on.
+"""The cache of compiled models, netlists and reports. An entry is found by a hash of all that it depends on.
 
-The folder is `$DERCA_BUILD_DIR`, else `derca/` where the user's programs keep such things (`$XDG_CACHE_HOME`,
-`~/.cache`), else one of this user's below the folder for temporary files. It has a folder per part, and there an entry
-per hash. All can be removed at any time. Entries have the permissions that the umask says, so that users of one group
-can share them.
+The folder is `$DERCA_BUILD_DIR`, else `derca/` in the user's cache folder (`$XDG_CACHE_HOME`, `~/.cache`), else a
+folder of this user below the folder for temporary files. It has a folder per part, and there an entry per hash. All of
+it can be removed at any time. Entries have the permissions that the umask gives, so that users of one group can share
+them.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from .surroundings import private_folder, usable, user_caches
 
 #: Name of the environment variable.
 VARIABLE = "DERCA_BUILD_DIR"
-#: Part that holds what is made for boards.
+#: Part for results about boards.
 BOARDS = "board"
 #: Days after which an entry that nobody has used makes room for others.
 KEEP_DAYS = 90
@@ -80,7 +80,7 @@ def folder(*parts: str) -> Path:
 
 @contextlib.contextmanager
 def refusals(path: Path) -> Iterator[None]:
-    """Say of a disk that is full, or a folder that cannot be written, what to do."""
+    """Turn the error of a full disk, or of a folder that cannot be written, into advice."""
     try:
         yield
     except OSError as e:
@@ -96,7 +96,8 @@ def kept(part: str, key: str, fill: Callable[[Path], None], *, tools: bool = Fal
     Parameters
     ----------
     tools
-        `fill` runs tools that do not bear every character in paths: it gets a folder whose path has none of those.
+        `fill` runs tools that do not accept every character in paths. It gets a folder whose path has only characters
+        that they accept.
 
     Raises
     ------
@@ -133,7 +134,7 @@ def work_dir(place: Path, *, tools: bool = True) -> Iterator[Path]:
 
 
 def check_room(path: Path, variable: str = VARIABLE) -> None:
-    """Blame a full disk for what a tool could not do.
+    """Report a full disk as the cause of a tool's failure, if it is.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file of an entry holds.
+    """The content of a JSON file of an entry.
 
     Raises
     ------
@@ -192,7 +193,7 @@ def parts() -> list[str]:
 
 
 def entries(part: str) -> list[Path]:
-    """The entries of a part, links and what is not ours excepted."""
+    """The entries of a part, except links and files of others."""
     place = root() / part
     if not (place / TAG).is_file():
         return []
@@ -205,7 +206,7 @@ def size(entry: Path) -> int:
 
 
 def sweep(part: str, days: float) -> list[Path]:
-    """Remove the entries of a part that nobody has used for so many days; those that were removed.
+    """Remove the entries of a part that nobody has used for so many days; return the removed ones.
 
     An entry that is being made is left alone.
     """

@@ -1,4 +1,4 @@
-"""A synthesised netlist in Verilog, with what its cells do, for simulation."""
+"""A synthesised netlist in Verilog, with models of its cells, for simulation."""
 
 import re
 import tempfile
@@ -32,7 +32,7 @@ def netlist_verilog(netlist: Path) -> str:
 
 
 def cells(family: str) -> str:
-    """Verilog of what the cells of a family do, without their delays.
+    """Verilog models of the cells of a family, without their delays.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Paths for tools that do not bear every character: Verilator and make take spaces and more for something else.
+"""Paths for tools that do not accept every character: Verilator and make treat spaces and others as syntax.
 
-Where a path has such characters, the tools work in a folder below one for temporary files, whose path has none, and
-reach what they need through links there.
+Where a path has such characters, the tools work in a folder for temporary files whose path has none, and reach their
+files through links there.
 """
 
 import atexit
@@ -17,12 +17,12 @@ from pathlib import Path
 
 from derca_sim.errors import MachineError
 
-#: What every tool takes in a path.
+#: Characters that every tool accepts in a path.
 _PLAIN = re.compile(r"[A-Za-z0-9/._+-]*")
 
 
 def odd(path: Path | str) -> str | None:
-    """The first character of a path that tools do not bear, in words; None if there is none."""
+    """The first character of a path that tools do not accept, in words; None if there is none."""
     text = str(path)
     at = _PLAIN.match(text).end()
     if at == len(text):

@@ -28,14 +28,14 @@ def script(target: Target, top: str, keep: list[str]) -> str:
 
 def synthesise(rtlil: str, target: Target, top: str = "derca", keep: list[str] | None = None,
                progress: Callable[[str], None] = lambda detail: None) -> dict:
-    """Synthesise and give what `stat -json` says; answers from what is kept when nothing changed.
+    """Synthesise, and return the answer of `stat -json`; unchanged inputs are answered from the cache.
 
     Parameters
     ----------
     rtlil
         The design as RTLIL text.
     progress
-        Called with the pass that Yosys is in, about twice a second.
+        Called with the current pass of Yosys, about twice a second.
 
     Raises
     ------
@@ -94,9 +94,9 @@ PROCESSES = 2
 
 
 def synthesise_all(jobs: list[dict], progress: Callable[[str], None] = lambda detail: None) -> list[dict]:
-    """`synthesise(**job)` for every job, in `PROCESSES` processes at a time; results in the order of the jobs.
+    """Call `synthesise(**job)` for every job, in `PROCESSES` processes at a time; results are in the order of the jobs.
 
-    Raises what the first failing job raised; jobs that have not begun then do not begin.
+    The first failure is raised; jobs that have not begun then do not begin.
     """
     done = 0
 
