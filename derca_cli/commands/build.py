@@ -116,7 +116,7 @@ def _prepare(request, steps) -> dict:
 
 
 def _show_plan(request, prepared: dict, steps, command: str, as_json: bool) -> None:
-    """What was found, and what the other steps would take."""
+    """Show the results so far, and the expected times of the other steps."""
     from derca_flow.area.times import expected
     from derca_flow.flow.steps import Record, duration
 

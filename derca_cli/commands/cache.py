@@ -1,4 +1,4 @@
-"""`derca cache`: what is kept between calls, how large it is, and its removal."""
+"""`derca cache`: shows what is kept between calls and how large it is, and removes it."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def cache(
     """Show what is kept between calls, such as compiled models and netlists, and remove it with --clear.
 
     The folder is $DERCA_BUILD_DIR, else derca/ in $XDG_CACHE_HOME or ~/.cache. Everything in it is made again when it
-    is needed; what nobody has used for 90 days is removed by itself. Files that derca has not made are never removed.
+    is needed. Entries that nobody has used for 90 days are removed automatically, files of others never.
 
     [bold]Examples[/bold]
 

@@ -1,4 +1,4 @@
-"""`derca host`: a task set on a board, through its serial port or on the simulated board."""
+"""`derca host`: runs a task set on a board, through its serial port or on the simulated board."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ from ..console.output import JsonOption, print_json, say, show_table
 from ..console.run_output import met
 from ..console.verdict import EveryOption, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
 
-#: What a run leaves in its folder.
+#: Files that a run leaves in its folder.
 FILES = {"events": "events.jsonl", "summary": "summary.json"}
 
 
@@ -49,9 +49,9 @@ def host(
 ):
     """Load a task set into a board, run it, and compare events, counts and results with the models.
 
-    First it is checked that the board's bitstream is of this platform. The line is slower than events can come: what
-    the hardware has to drop is counted, and every event that does come must be one of the golden model's, in the same
-    cycle. Results of every task must be those of the integer model. Sporadic tasks are not triggered.
+    The command first checks that the board's bitstream was made for this platform. The line is slower than events can
+    come, so the hardware drops some and counts them. Every event that arrives must be one of the golden model's, in the
+    same cycle. Results of every task must equal those of the integer model. Sporadic tasks are not triggered.
 
     [bold]Examples[/bold]
 

@@ -1,4 +1,4 @@
-"""`derca report`: options, and which table they ask for."""
+"""`derca report`: its options, and the choice of the table that they ask for."""
 
 import shlex
 from enum import StrEnum
@@ -23,7 +23,7 @@ TargetName = StrEnum("TargetName", [(name, name) for name in TARGETS])
 
 
 class Growth(StrEnum):
-    """What `--growth` varies."""
+    """The parameter that `--growth` varies."""
 
     tasks = "tasks"
     array = "array"
@@ -150,7 +150,7 @@ def _platform_of(facts: Board) -> Path:
 
 
 def _command(target: Target, platform: Path | None, options: list[tuple]) -> str:
-    """The command line that gives the same result."""
+    """The command line that gives the same result again."""
     parts = ["derca", "report"]
     if not any(value for name, value in options if name in ("--board", "--device")):
         parts += ["--target", target.name]

@@ -1,4 +1,4 @@
-"""`derca run`: a task set on the RTL, judged by its event log and its results."""
+"""`derca run`: runs a task set on the RTL and judges it by its event log and its results."""
 
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -50,10 +50,10 @@ def run(
 ):
     """Simulate the generated RTL with a task set: jobs, responses, preemptions, deadlines, timeline.
 
-    The RTL runs in a compiled Verilator model on a memory with the platform's latencies. The hardware's counters tell
-    where the time went, and how far that is from the roofline. Every event is compared with
-    the golden model's (its cycle must be the same) and every result with the integer model's. With --jitter or
-    --handshake the memory's timing is another: then results are compared, cycles are not.
+    The RTL runs in a compiled Verilator model on a memory with the platform's latencies. The hardware's counters show
+    how the time was used, and how far that is from the roofline. Every event must have the cycle of the golden model's,
+    every result must equal that of the integer model. With --jitter or --handshake the memory has another timing; then
+    only results are compared.
 
     [bold]Examples[/bold]
 
@@ -145,7 +145,7 @@ def run(
 
 def _noise(problems: list[str], horizon: int | None, jitter: int | None, stall: float, handshake: str | None,
            seed: int):
-    """The memory's timing from the options, which are checked together; None: fixed latencies."""
+    """The memory's timing from the options, which are checked together; None for fixed latencies."""
     from derca_flow.rtl.handshake import Handshake, parse_handshake
     from derca_flow.rtl.simulate import Jitter
 

@@ -110,11 +110,12 @@ def simulate(
 
 
 def _check_runs(tasks, runs: int) -> None:
-    """Refuse what the simulation region by region does not know: policies other than EDF, kept and aborting releases.
+    """Refuse what the simulation region by region cannot do: policies other than EDF, kept and aborting releases.
 
     Raises
     ------
     InputError
+        With the policy or overrun that it cannot do.
     """
     policy, problems = tasks.platform.scheduler.policies[0], []
     if policy != "edf":

@@ -1,7 +1,7 @@
 """Tables as files: Markdown, CSV, JSON and LaTeX, by the suffix of the file's name.
 
-CSV and LaTeX carry in comments what the others show as text: the tools, the command that makes the file again, and the
-remarks. A CSV file has `#` at the start of such lines; where a file holds several tables, a blank line parts them.
+Markdown and JSON show the tools, the command that makes the file again, and the remarks as text; CSV and LaTeX carry
+them in comments. In a CSV file such lines begin with `#`, and a blank line separates several tables.
 """
 
 import csv
@@ -54,7 +54,7 @@ def write_tables(path: Path, result: dict, tables: Sequence[Table]) -> None:
 
 
 def show(result: dict, tables: Sequence[Table]) -> None:
-    """Print the tables; the last one's caption tells the tools and the command."""
+    """Print the tables; the caption of the last one names the tools and the command."""
     for i, table in enumerate(tables):
         told = [table.caption] if table.caption else []
         if i == len(tables) - 1:

@@ -1,4 +1,4 @@
-"""How a run of a task set is shown and what it leaves behind, on the RTL or in simulation."""
+"""The output of a run of a task set, on the RTL or in simulation: what is printed, and the files it leaves."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from .output import format_cell, say, show_table
 from .verdict import show_proof
 
-#: What a run leaves in its folder.
+#: Files that a run leaves in its folder.
 FILES = {
     "events": "events.jsonl", "timeline": "timeline.svg", "timeline_png": "timeline.png", "summary": "summary.json",
 }
@@ -15,7 +15,7 @@ KINDS = "L/R/Pe/Pa"
 
 
 def met(misses: int, finished: int) -> str:
-    """What became of the deadlines of a run, in words."""
+    """The deadlines of a run in words: met, missed, or none judged."""
     if misses:
         return f"{misses} missed"
     return "all met" if finished else "none judged: no job ended"
@@ -38,7 +38,8 @@ def _by_kind(preemptions: dict[str, int] | None) -> str | None:
 
 
 def show_run(s: dict, proof) -> None:
-    """Print a run: a row per task, what is proved, then deadlines, and of results, events, array and speed what it has.
+    """Print a run: a row per task, the proof, then deadlines, and results, events, array and speed as far as it has
+    them.
     """
     with_labels = any("accuracy" in t for t in s["tasks"])
     columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", KINDS]

@@ -1,4 +1,4 @@
-"""`derca bench data`: how close the data plane comes to the roofline, and what preemption costs."""
+"""`derca bench data`: utilisation beside the roofline, and the cost of preemption."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from ...console.output import JsonOption, print_json, show_table
 from ..cases import ARRAYS, LATENCY, QUICK
 from .goals import anchors, goals
 
-#: What can be measured.
+#: The measurements.
 SECTIONS = ("utilisation", "preemption", "wcet", "model", "simulation")
 #: Random runs, in short and in full.
 RUNS = (10, 500)

@@ -1,4 +1,4 @@
-"""`derca bench estimate`: how far the estimate of area is from what synthesis gives, and its weights."""
+"""`derca bench estimate`: the error of the area estimate against synthesis, and its weights."""
 
 import datetime
 import json
@@ -128,8 +128,8 @@ def _dissolved(fitted: list[Platform]) -> list[Platform]:
 
 
 def _boards(families: list[str]) -> dict[str, list]:
-    """By family: boards, their platforms, areas of what is around the accelerator, and of everything as it is built
-    on `_DENSE`.
+    """By family: boards, their platforms, areas of the parts around the accelerator, and of the whole as built on
+    `_DENSE`.
     """
     from derca_flow.tools.checkout import platform_file
 

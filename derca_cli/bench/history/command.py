@@ -1,4 +1,4 @@
-"""`derca bench history`: what the hardware takes and how long it runs, beside the last time that was recorded."""
+"""`derca bench history`: area and cycles of the hardware beside those of the last recorded state."""
 
 import json
 from pathlib import Path

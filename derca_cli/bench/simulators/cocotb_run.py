@@ -1,4 +1,4 @@
-"""The top level under cocotb, beside the same memory and host as the compiled simulation's: to be compared with."""
+"""The top level under cocotb, with the memory and host of the compiled simulation, for comparison."""
 
 import json
 import os
