@@ -17,7 +17,7 @@ FLAGS = ("--cc", "--exe", "--top-module", "top", "--prefix", "Vtop", "-o", "driv
          "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style")
 C_FLAGS = "-I.. -DVL_USER_FATAL -std=gnu++20"
 MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
-#: What faults are put into, by kind: memories and registers, found by the end of their names.
+#: Memories and registers whose bits are flipped, by kind; found by the end of their names.
 STORED = {"heap": ("low", "high"), "scan": ("slots",), "tournament": ("live", "empty", "parity", "key_[0-9]+")}
 
 
@@ -78,7 +78,7 @@ def compile_driver(case: Case, text, key: str, mutants: int) -> Path:
 
 
 def _flip(case: Case, root: str, stored: str) -> str:
-    """`flip.h`: flip a bit of a task's slot, or of the heap's word at a position; return the task it belongs to."""
+    """`flip.h`: flip a bit of a task's record, or of the heap's word at a position; return the task it belongs to."""
     found = {}
     for symbol in re.findall(r"/\*\d+:0\*/ (?:VlUnpacked<[^>]*> )?(\w+);|VlUnpacked<[^;]*> (\w+);", root):
         symbol = "".join(symbol)

@@ -1,4 +1,4 @@
-"""Why mutants survive: proved equal by Yosys where it can, otherwise a reason found by reading, for the default run."""
+"""Causes of surviving mutants: a proof of equality by Yosys, or a reason found by reading, for the default run."""
 
 import os
 import re
@@ -49,7 +49,7 @@ _PAIR = ("read_rtlil top.il; hierarchy -top top; proc; flatten; opt_clean; copy 
 
 
 def cause(place: Path, case: str, number: int, mutation: str) -> str | None:
-    """What explains a surviving mutant of the design in `place`; None when nothing does.
+    """The cause for which a mutant of the design in `place` survives; None when none is known.
 
     Parameters
     ----------

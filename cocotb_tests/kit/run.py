@@ -1,4 +1,4 @@
-"""Running cocotb tests of a component from pytest: seeds, parameters, and waves of what failed."""
+"""Running cocotb tests of a component from pytest: seeds, parameters, and waves of failed tests."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
     module, test
         Module and name of the cocotb test.
     platform, seed, parameters
-        What the test reads back with `parameters()`; `$DERCA_TEST_SEED` overrides the seed. Values must fit JSON.
+        Values that the test reads back with `parameters()`; `$DERCA_TEST_SEED` overrides the seed. They must fit JSON.
     waves_on_failure
         Run a failed test again and record a waveform file.
     models, synthesis, inside
@@ -48,6 +48,7 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
     Raises
     ------
     SimulationFailed
+        If the test fails.
     """
     seed = int(os.environ.get(SEED, seed))
     if platform is not None:
@@ -69,7 +70,7 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
 
 
 def _run(binaries: Path, place: Path, module: str, test: str, seed: int, parameters: dict, waves: bool) -> str | None:
-    """Run a binary in the folder `place`; None when the test passed, else why not."""
+    """Run a binary in the folder `place`; None when the test passed, else the reason."""
     from cocotb_tools.check_results import get_results
 
     place.mkdir(parents=True, exist_ok=True)

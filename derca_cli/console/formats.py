@@ -56,10 +56,10 @@ def write_tables(path: Path, result: dict, tables: Sequence[Table]) -> None:
 def show(result: dict, tables: Sequence[Table]) -> None:
     """Print the tables; the caption of the last one names the tools and the command."""
     for i, table in enumerate(tables):
-        told = [table.caption] if table.caption else []
+        remarks = [table.caption] if table.caption else []
         if i == len(tables) - 1:
-            told += [result["tool"], f"Again: {result['command']}"]
-        show_table(table.title, list(table.columns), [list(row) for row in table.rows], ". ".join(told), table.total)
+            remarks += [result["tool"], f"Again: {result['command']}"]
+        show_table(table.title, list(table.columns), [list(row) for row in table.rows], ". ".join(remarks), table.total)
 
 
 def markdown(tables: Sequence[Table], made: Sequence[str]) -> str:

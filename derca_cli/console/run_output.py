@@ -58,7 +58,7 @@ def show_run(s: dict, proof) -> None:
         f"{s['horizon']:,} cycles, {proof.title}",
         [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
         caption=f"Periods, deadlines, worst and mean response in cycles. {KINDS}: how often jobs were preempted, by "
-                "kind: " + ("not told with platform.trace.enabled = false" if s["preemptions"] is None
+                "kind: " + ("not reported with platform.trace.enabled = false" if s["preemptions"] is None
                             else ", ".join(s["preemptions"])) + ".",
     )
     show_proof(proof)

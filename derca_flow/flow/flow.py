@@ -205,7 +205,7 @@ def check_estimate(total: dict[str, float], board: Board) -> str:
     uses = {kind: total[kind] / board.available[kind] if board.available[kind] else float(total[kind] > 0) * 9
             for kind in KINDS}
     kind = max(uses, key=uses.get)
-    told = f"{kind} {total[kind]:,g} of {board.available[kind]:,}"
+    need = f"{kind} {total[kind]:,g} of {board.available[kind]:,}"
     if uses[kind] > 1 + TOLERANCE:
-        raise CheckFailed(f"will not fit: about {told} on {board.title}; make the platform smaller ({board.platform})")
-    return f"{'fits' if uses[kind] < 1 - TOLERANCE else 'may just fit'}: {told}, {uses[kind]:.0%}, the scarcest"
+        raise CheckFailed(f"will not fit: about {need} on {board.title}; make the platform smaller ({board.platform})")
+    return f"{'fits' if uses[kind] < 1 - TOLERANCE else 'may just fit'}: {need}, {uses[kind]:.0%}, the scarcest"

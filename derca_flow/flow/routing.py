@@ -122,8 +122,8 @@ def pack(run: Routed, board: Board, progress: Progress) -> Path:
         (work / nextpnr.CONFIG).unlink()
         if done.returncode or not (work / name).is_file():
             check_room(work)
-            told = (done.stderr or done.stdout).strip().splitlines()[-3:] or ["failed without a message"]
-            raise CheckFailed(*(f"{packer.tool}: {line}" for line in told))
+            reasons = (done.stderr or done.stdout).strip().splitlines()[-3:] or ["failed without a message"]
+            raise CheckFailed(*(f"{packer.tool}: {line}" for line in reasons))
 
     return cached(BOARDS, ["pack", toolchain.version(packer.tool), *packer.before, read_text(config)], fill)
 

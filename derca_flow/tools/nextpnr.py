@@ -153,10 +153,10 @@ def _run(command: list[str], work: Path, seed: int, progress: Progress) -> None:
         check_room(work)
         printed = (work / "stdout").read_text(errors="replace")
         lines = (printed or (log.read_text(errors="replace") if log.is_file() else "")).splitlines()
-        told = [line for line in lines if line.startswith("ERROR:")] or lines[-3:] or ["failed without a message"]
-        if any(_FULL.search(line) for line in told):
-            told.append("the design does not fit the device; make the platform smaller")
-        raise CheckFailed(*(f"nextpnr, seed {seed}: {line}" for line in told))
+        reasons = [line for line in lines if line.startswith("ERROR:")] or lines[-3:] or ["failed without a message"]
+        if any(_FULL.search(line) for line in reasons):
+            reasons.append("the design does not fit the device; make the platform smaller")
+        raise CheckFailed(*(f"nextpnr, seed {seed}: {line}" for line in reasons))
     (work / "stdout").unlink()
 
 

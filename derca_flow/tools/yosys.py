@@ -81,8 +81,8 @@ def run_yosys(command: list[str], work: Path, progress: Callable[[str], None]) -
     errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
     if process.returncode or errors or not (work / "stat.json").is_file():
         check_room(work)
-        told = errors or (_read(work / "stdout") or log).splitlines()[-3:] or ["failed without a message"]
-        raise CheckFailed(*(f"yosys: {line}" for line in told))
+        reasons = errors or (_read(work / "stdout") or log).splitlines()[-3:] or ["failed without a message"]
+        raise CheckFailed(*(f"yosys: {line}" for line in reasons))
 
 
 def _read(path: Path) -> str:

@@ -26,7 +26,7 @@ from .platforms import SEED, platforms
 FAMILIES = ("ecp5", "ice40", "ice40hx", "ultrascale")
 #: So many of the fitted platforms, with so many elements at most, are also synthesised with all blocks dissolved.
 _DISSOLVED, _ELEMENTS = 1, 16
-#: Family whose boards tell by what a netlist with small sums is smaller: that of the HX8K is too much for Yosys 0.70.
+#: Family whose boards show how much smaller a netlist with small sums is: the HX8K's is too much for Yosys 0.70.
 _DENSE = "ice40"
 
 

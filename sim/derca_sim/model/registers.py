@@ -146,7 +146,7 @@ FAULT_DOCS = {
     Fault.INDEX_PARITY: "a row of the index table is damaged; stops",
     Fault.ENTRY_PARITY: "a row of the entry table is damaged; stops",
     Fault.LAYER_PARITY: "a row of the layer table is damaged; stops",
-    Fault.SLOT_PARITY: "a task's slot in the scheduler is damaged; stops",
+    Fault.SLOT_PARITY: "a task's record in the scheduler is damaged; stops",
     Fault.SPURIOUS_FEEDBACK: "feedback came while no region was running",
     Fault.WATCHDOG_WARNING: "feedback is missing for longer than WATCHDOG_WARN",
     Fault.WATCHDOG: "feedback is missing for longer than WATCHDOG_LIMIT; stops",

@@ -97,7 +97,7 @@ class Compat:
 class Vck190:
     """The reference platform as a `TimingModel`.
 
-    `store_pieces` is the number of parts of a divisible store that the analysis tells apart. `overhead_free` prices
+    `store_pieces` is the number of parts of a divisible store that the analysis distinguishes. `overhead_free` prices
     every point at 0 and takes no scheduler time: the ceiling that no strategy can beat.
     """
 
