@@ -54,10 +54,10 @@ def compile_driver(case: Case, text, key: str, mutants: int) -> Path:
     flags = " ".join((*FLAGS, C_FLAGS, *MAKE_FLAGS))
     name = digest(key.encode(), config.encode(), flags.encode(), *sources.values(), verilator_version().encode(),
                   Path(__file__).read_bytes())
-    place = build_directory("decisions") / name
-    with FileLock(f"{place}.lock"):
-        if not (place / "driver").exists():
-            with work_dir(place) as work:
+    folder = build_directory("decisions") / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "driver").exists():
+            with work_dir(folder) as work:
                 for file, content in sources.items():
                     (work / file).write_bytes(content)
                 (work / "top.v").write_text(text())
@@ -74,7 +74,7 @@ def compile_driver(case: Case, text, key: str, mutants: int) -> Path:
                 make(work / "obj", "Vtop.mk", (*FLAGS, C_FLAGS), MAKE_FLAGS, env)
                 shutil.copy2(work / "obj" / "driver", work / "driver")
                 shutil.rmtree(work / "obj")
-    return place / "driver"
+    return folder / "driver"
 
 
 def _flip(case: Case, root: str, stored: str) -> str:

@@ -28,12 +28,12 @@ def generate(case: Case, count: int, seed: int) -> Path:
     text = source(case)
     script = (f"{PREPARE}; write_rtlil prepared.il; mutate -list {count} -seed {seed} -ctrl mutant 16 1 -o list.txt "
               f"t:* {KEPT} %d; script list.txt; opt_clean; write_verilog -noattr mutated.v")
-    place = build_directory("mutants") / digest(text.encode(), script.encode())
-    if not place.exists():
-        with work_dir(place) as work:
+    folder = build_directory("mutants") / digest(text.encode(), script.encode())
+    if not folder.exists():
+        with work_dir(folder) as work:
             (work / "top.il").write_text(text)
             call([*command("yosys"), "-q", "-p", script], work, dict(os.environ))
-    return place
+    return folder
 
 
 def campaign(name: str, count: int, seed: int, *, decisions: int = 8000, prove: bool = True) -> dict:
@@ -47,8 +47,8 @@ def campaign(name: str, count: int, seed: int, *, decisions: int = 8000, prove: 
         Look for the causes of survivors.
     """
     case = CASES[name]
-    place = generate(case, count, seed)
-    binary = compile_driver(case, (place / "mutated.v").read_text, place.name, count)
+    folder = generate(case, count, seed)
+    binary = compile_driver(case, (folder / "mutated.v").read_text, folder.name, count)
     print(f"{case}: {count} mutants, seed {seed}")
     rows = _run(binary, seed, decisions, 0, count)
     if rows[0][1] != "survived":
@@ -57,13 +57,13 @@ def campaign(name: str, count: int, seed: int, *, decisions: int = 8000, prove: 
         for i in range(1, count + 1):
             if rows[i][1] == "survived":
                 rows[i] = _run(binary, seed + 1000, 40 * decisions, i, i)[0]
-    made = [line for line in (place / "list.txt").read_text().splitlines() if line.startswith("mutate ")]
-    survivors = [{"mutant": i, "mutation": made[i - 1]} for i in range(1, count + 1) if rows[i][1] == "survived"]
+    mutations = [line for line in (folder / "list.txt").read_text().splitlines() if line.startswith("mutate ")]
+    survivors = [{"mutant": i, "mutation": mutations[i - 1]} for i in range(1, count + 1) if rows[i][1] == "survived"]
     if prove:
         from decisions.survivors import cause
 
         for survivor in survivors:
-            survivor["cause"] = cause(place, str(case), survivor["mutant"], survivor["mutation"])
+            survivor["cause"] = cause(folder, str(case), survivor["mutant"], survivor["mutation"])
     return {
         "case": str(case), "seed": seed, "mutants": count, "decisions": decisions, "killed": count - len(survivors),
         "by": {way: sum(row[2] == way for row in rows) for way in ("random", "faults")}, "survivors": survivors,

@@ -64,8 +64,8 @@ class Paths:
 
 def _netlist(text: str, top: str, *passes: str) -> dict:
     """The modules after some of Yosys's passes."""
-    with tempfile.TemporaryDirectory(prefix="derca-paths-") as place:
-        work = Path(place)
+    with tempfile.TemporaryDirectory(prefix="derca-paths-") as temporary:
+        work = Path(temporary)
         (work / "design.il").write_text(text)
         (work / "script.ys").write_text("\n".join((
             "read_rtlil design.il", f"hierarchy -top {top}", *passes, "write_json netlist.json",

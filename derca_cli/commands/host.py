@@ -83,7 +83,7 @@ def host(
     folder = output or default_folder(
         "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, cycles=cycles,
         netlist=netlist, board=port is not None)
-    with output_directory(folder) as place:
+    with output_directory(folder) as work:
         try:
             with contextlib.ExitStack() as stack:
                 with step("building the simulated board" if sim else f"opening {port}") as progress:
@@ -117,8 +117,8 @@ def host(
                       for t, s in zip(compiled.tasks, session.statistics, strict=True)],
             "files": {key: str(folder / name) for key, name in FILES.items()},
         }
-        write_log(place / FILES["events"], session.events)
-        (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
+        write_log(work / FILES["events"], session.events)
+        (work / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
     if as_json:
         print_json(summary)
     else:

@@ -93,7 +93,7 @@ def run(
     if handshake is not None:
         proof = proof.and_beyond(f"the memory of this run delays transfers by its handshakes ({handshake})")
 
-    with output_file(vcd) if vcd else nullcontext() as wave, output_directory(folder) as place:
+    with output_file(vcd) if vcd else nullcontext() as wave, output_directory(folder) as work:
         try:
             with step(f"running {cycles:,} cycles of RTL") as progress:
                 result = run_rtl(
@@ -130,7 +130,7 @@ def run(
         }
         problems = [*results.differences, *differences, *hardware_complaints(result)]
         with step("drawing the timeline"):
-            write_files(place, summary, proof, result.events, infos, platform.clock_mhz)
+            write_files(work, summary, proof, result.events, infos, platform.clock_mhz)
     if as_json:
         print_json(summary)
     else:

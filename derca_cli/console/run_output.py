@@ -21,16 +21,16 @@ def met(misses: int, finished: int) -> str:
     return "all met" if finished else "none judged: no job ended"
 
 
-def write_files(place: Path, summary: dict, proof, events, infos, clock_mhz: float) -> None:
-    """Write the event log, the timelines and the summary into `place`."""
+def write_files(folder: Path, summary: dict, proof, events, infos, clock_mhz: float) -> None:
+    """Write the event log, the timelines and the summary into `folder`."""
     from derca_sim.events import write_log
     from derca_sim.report.timeline import draw_timeline
 
-    write_log(place / FILES["events"], events)
+    write_log(folder / FILES["events"], events)
     title = f"{summary['taskset']}, {summary['strategy']}, {summary['pipeline']}, {proof.title}"
     for key in ("timeline", "timeline_png"):
-        draw_timeline(place / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
-    (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        draw_timeline(folder / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
+    (folder / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 
 
 def _by_kind(preemptions: dict[str, int] | None) -> str | None:

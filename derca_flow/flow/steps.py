@@ -45,11 +45,11 @@ class Running:
     def close(self, record: Record) -> None:
         """Fill in the record."""
         record.detail, record.seconds = self.detail, time.monotonic() - self._started
-        made = [folder / _SECONDS for folder in self._folders if not (folder / _SECONDS).is_file()]
-        for i, file in enumerate(made):
+        new = [folder / _SECONDS for folder in self._folders if not (folder / _SECONDS).is_file()]
+        for i, file in enumerate(new):
             with contextlib.suppress(OSError):  # a folder of somebody else, who does not share it
                 file.write_text(f"{0 if i else record.seconds:.1f}\n", encoding="utf-8")
-        if self._folders and not made:
+        if self._folders and not new:
             record.state = "cached"
             record.seconds = sum(_seconds(folder / _SECONDS) for folder in self._folders)
 

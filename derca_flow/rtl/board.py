@@ -140,8 +140,8 @@ def open_netlist(board: Board, platform: Platform, *, progress=None) -> Simulate
 
     models = cells(board.target)
     progress(f"synthesising for {board.title}")
-    made = netlist(board_rtlil(board, platform), TARGETS[board.target], BOARD_TOP, BOARDS, progress, dense=True)
-    return _start(models + netlist_verilog(made), board, board.divisor, progress)
+    synthesised = netlist(board_rtlil(board, platform), TARGETS[board.target], BOARD_TOP, BOARDS, progress, dense=True)
+    return _start(models + netlist_verilog(synthesised), board, board.divisor, progress)
 
 
 def _start(verilog: str, board: Board, divisor: int, progress) -> SimulatedLine:

@@ -106,8 +106,8 @@ def generated(generate: Callable[[], str], name: str, key: str, progress=None) -
             progress(f"generating Verilog of {name}")
         (work / "derca.v").write_text(generate(), encoding="utf-8")
 
-    place = kept("verilog", digest(sources, key.encode(), version("amaranth").encode()), fill)
-    return (place / "derca.v").read_text(encoding="utf-8")
+    entry = kept("verilog", digest(sources, key.encode(), version("amaranth").encode()), fill)
+    return (entry / "derca.v").read_text(encoding="utf-8")
 
 
 def build(verilog: str, harness: Harness = RUN, *, trace: bool = False, progress=None) -> Path:

@@ -104,30 +104,30 @@ def kept(part: str, key: str, fill: Callable[[Path], None], *, tools: bool = Fal
     MachineError
         If the disk is full or the folder cannot be written.
     """
-    place = folder(part) / key
-    if not place.is_dir():
-        with refusals(place.parent), FileLock(f"{place}.lock"):
-            if not place.is_dir():
-                with work_dir(place, tools=tools) as work:
+    entry = folder(part) / key
+    if not entry.is_dir():
+        with refusals(entry.parent), FileLock(f"{entry}.lock"):
+            if not entry.is_dir():
+                with work_dir(entry, tools=tools) as work:
                     fill(work)
                 sweep(part, KEEP_DAYS)
     with contextlib.suppress(OSError):  # somebody else's
-        os.utime(place)
-    return place
+        os.utime(entry)
+    return entry
 
 
 @contextlib.contextmanager
-def work_dir(place: Path, *, tools: bool = True) -> Iterator[Path]:
-    """A directory that becomes `place` when the block succeeds, and vanishes when it does not; `tools` as in `kept`."""
-    beside = place.parent / f".derca-{secrets.token_hex(6)}"
+def work_dir(entry: Path, *, tools: bool = True) -> Iterator[Path]:
+    """A directory that becomes `entry` when the block succeeds, and vanishes when it does not; `tools` as in `kept`."""
+    beside = entry.parent / f".derca-{secrets.token_hex(6)}"
     work = plain.new_folder() if tools and plain.odd(beside) else beside
     try:
         work.mkdir(exist_ok=True)
         yield work
         if work != beside:
             shutil.copytree(work, beside, copy_function=shutil.copy)
-        shutil.rmtree(place, ignore_errors=True)
-        os.replace(beside, place)
+        shutil.rmtree(entry, ignore_errors=True)
+        os.replace(beside, entry)
     finally:
         shutil.rmtree(work, ignore_errors=True)
         shutil.rmtree(beside, ignore_errors=True)
@@ -194,10 +194,10 @@ def parts() -> list[str]:
 
 def entries(part: str) -> list[Path]:
     """The entries of a part, except links and files of others."""
-    place = root() / part
-    if not (place / TAG).is_file():
+    found = root() / part
+    if not (found / TAG).is_file():
         return []
-    return sorted(p for p in place.iterdir() if _ENTRY.fullmatch(p.name) and p.is_dir() and not p.is_symlink())
+    return sorted(p for p in found.iterdir() if _ENTRY.fullmatch(p.name) and p.is_dir() and not p.is_symlink())
 
 
 def size(entry: Path) -> int:

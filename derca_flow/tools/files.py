@@ -140,15 +140,15 @@ def output_directory(path: Path) -> Iterator[Path]:
 def _publish(work: Path, path: Path) -> None:
     """Move the files of `work` into `path`, or refuse before the first."""
     sources = sorted(p for p in work.rglob("*") if p.is_file())
-    made = {str(p.relative_to(work)): _hash(p) for p in sources}
+    digests = {str(p.relative_to(work)): _hash(p) for p in sources}
     known = _record(path)
-    foreign = [name for name, digest in made.items() if not _ours(path, name, digest, known)]
+    foreign = [name for name, digest in digests.items() if not _ours(path, name, digest, known)]
     if foreign:
         more = f" and {len(foreign) - 1} more" if foreign[1:] else ""
         raise InputError(f"output = {path}: holds {foreign[0]}{more}, which derca has not made or which was changed "
                          "since; give another folder, or move that away")
     path.mkdir(parents=True, exist_ok=True)
-    (work / RECORD).write_text(json.dumps({"files": known | made}, indent=1) + "\n", encoding="utf-8")
+    (work / RECORD).write_text(json.dumps({"files": known | digests}, indent=1) + "\n", encoding="utf-8")
     for source in [*sources, work / RECORD]:
         target = path / source.relative_to(work)
         target.parent.mkdir(parents=True, exist_ok=True)

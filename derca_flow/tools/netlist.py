@@ -22,8 +22,8 @@ endmodule
 
 def netlist_verilog(netlist: Path) -> str:
     """A netlist that Yosys wrote as JSON, in Verilog."""
-    with tempfile.TemporaryDirectory(prefix="derca-netlist-") as place:
-        work = Path(place)
+    with tempfile.TemporaryDirectory(prefix="derca-netlist-") as temporary:
+        work = Path(temporary)
         (work / "netlist.json").write_bytes(netlist.read_bytes())
         (work / "script.ys").write_text(
             "read_json netlist.json\nwrite_verilog -noattr netlist.v\ntee -q -o stat.json stat -json\n")

@@ -60,20 +60,20 @@ def mirror(source: Path, copied: tuple[str, ...]) -> Path:
 
 @functools.cache
 def _mirrored(source: Path, copied: tuple[str, ...]) -> Path:
-    place = new_folder()
+    copies = new_folder()
     folders = {Path(name).parent for name in copied}
     for path in sorted(source.iterdir()):
         if Path(path.name) not in folders:
-            (place / path.name).symlink_to(path)
+            (copies / path.name).symlink_to(path)
     for inner in folders:
-        (place / inner).mkdir()
+        (copies / inner).mkdir()
         for path in sorted((source / inner).iterdir()):
             name = inner / path.name
             if str(name) in copied:
-                shutil.copy(path, place / name)
+                shutil.copy(path, copies / name)
             else:
-                (place / name).symlink_to(path)
-    return place
+                (copies / name).symlink_to(path)
+    return copies
 
 
 @functools.cache

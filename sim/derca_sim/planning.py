@@ -147,7 +147,7 @@ def find_miss(plan: Plan) -> str | None:
     """
     tasks = plan.candidates.taskset.tasks
     horizon = min(RUN_CYCLES, 2 * max(t.period for t in tasks) + max(t.deadline for t in tasks))
-    left = MISS_CYCLES
+    cycles_left = MISS_CYCLES
 
     def missed(name: str, first: dict[int, int]) -> str | None:
         for e in _run_from(plan, first, horizon):
@@ -159,8 +159,8 @@ def find_miss(plan: Plan) -> str | None:
     found = missed("all tasks released together", {t.index: 0 for t in tasks})
     for task, model, placement in zip(tasks, plan.system.tasks, plan.verdict.placements, strict=True):
         alone = min(RUN_CYCLES, 4 * task.period)
-        left -= horizon + alone
-        if found or left < 0:
+        cycles_left -= horizon + alone
+        if found or cycles_left < 0:
             break
         regions = placement.regions(model)
         longest = max(range(len(regions)), key=[r.length for r in regions].__getitem__)

@@ -151,7 +151,7 @@ def compile_points(taskset: TaskSet, strategy: str, chosen: Sequence[dict[tuple[
         One line for every resource of the platform that does not suffice.
     """
     placed, used = memory_image.place(taskset.platform, taskset.tasks)
-    where = [points_at(layers, at) for layers, at in zip(placed, chosen, strict=True)]
+    where = [points_at(layers, own) for layers, own in zip(placed, chosen, strict=True)]
     return _build(taskset, strategy, placed, used, where, "use fewer preemption points")
 
 
@@ -164,8 +164,8 @@ def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]
     triggers = [task.triggers for task in taskset.tasks]
     if taskset.platform.release.kind == "swept":
         triggers = one_per_cycle(triggers)
-    for task, layers, at, cycles in zip(taskset.tasks, placed, where, triggers, strict=True):
-        entries, regions = entries_and_regions(layers, at, row)
+    for task, layers, own, cycles in zip(taskset.tasks, placed, where, triggers, strict=True):
+        entries, regions = entries_and_regions(layers, own, row)
         plans.append(TaskPlan(
             task.index, task.name, task.network, task.period, task.deadline, task.offset, task.sporadic, cycles,
             layers, entries, regions, task.overrun, task.job_budget, task.region_budget, task.work,

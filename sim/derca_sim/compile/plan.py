@@ -36,18 +36,18 @@ class EntryPlan:
 
     def fields(self) -> dict[str, int]:
         """The row of the entry table as `model.tables.entry_layout` names it."""
-        at, p = self.layer, self.layer.platform
+        layer, p = self.layer, self.layer.platform
         iteration, within = self.start
-        m, n, k = at.coordinates(iteration)
-        n_panel, m_panel = divmod(within, at.tile_m_panels(m))
+        m, n, k = layer.coordinates(iteration)
+        n_panel, m_panel = divmod(within, layer.tile_m_panels(m))
         return {
-            "layer": at.row, "next": self.next_row, "next_layer": self.next_layer.row,
-            "final": int(at.last), "depends": int(self.depends),
-            "allow": at.allow(m, n), "m": m, "n": n, "k": k,
+            "layer": layer.row, "next": self.next_row, "next_layer": self.next_layer.row,
+            "final": int(layer.last), "depends": int(self.depends),
+            "allow": layer.allow(m, n), "m": m, "n": n, "k": k,
             "m_panel": m_panel, "n_panel": n_panel,
-            "a_row": at.a_base + m * p.m_panels * at.a_panel_stride,
-            "b_col": at.b_base + n * p.n_panels * at.b_panel_stride,
-            "c_row": at.c_base + m * p.m_panels * at.c_panel_stride,
+            "a_row": layer.a_base + m * p.m_panels * layer.a_panel_stride,
+            "b_col": layer.b_base + n * p.n_panels * layer.b_panel_stride,
+            "c_row": layer.c_base + m * p.m_panels * layer.c_panel_stride,
         }
 
     def packed(self) -> int:
@@ -107,20 +107,20 @@ def entries_and_regions(layers: Sequence[LayerPlan], points: Sequence[Point],
     """The entries of a job in table rows from `row` on, and its regions, which end at `points` (in order)."""
     starts = [[0, *(p.slice for p in points if p.layer is layer and p.inside)] for layer in layers]
     first = [row + sum(map(len, starts[:i])) for i in range(len(layers) + 1)]
-    entries, at = [], {}
+    entries, begins = [], {}
     for i, (layer, slices) in enumerate(zip(layers, starts, strict=True)):
         following = layers[min(i + 1, len(layers) - 1)]
         for j, begin in enumerate(slices):
             own = first[i] + j
             entry = EntryPlan(layer, own, begin, own if following is layer else first[i + 1], following)
             entries.append(entry)
-            at[layer.index, begin] = entry
+            begins[layer.index, begin] = entry
     regions, begin, before = [], (layers[0], 0), Strategy.LAYER
     done, ends = 0, [0]  # slices of the job before the region, and before each layer
     for layer in layers:
         ends.append(ends[-1] + layer.slices)
     for point in (*points, None):
-        entry = at[begin[0].index, begin[1]]
+        entry = begins[begin[0].index, begin[1]]
         end = ends[-1] if point is None else ends[point.layer.index] + point.slice
         regions.append(RegionPlan(len(regions), entry, end - done, begin[0].redo(begin[1]), before, point))
         if point is not None:

@@ -31,12 +31,12 @@ class TaskSet:
 
 def uunifast(n: int, total: float, rng: random.Random) -> list[float]:
     """`n` shares that add up to `total`, uniform over all such vectors (Bini and Buttazzo, 2005), largest first."""
-    shares, left = [], total
+    shares, remaining = [], total
     for i in range(n - 1, 0, -1):
-        rest = left * rng.random() ** (1 / i)
-        shares.append(left - rest)
-        left = rest
-    return sorted([*shares, left], reverse=True)
+        rest = remaining * rng.random() ** (1 / i)
+        shares.append(remaining - rest)
+        remaining = rest
+    return sorted([*shares, remaining], reverse=True)
 
 
 def _shares(n: int, total: float, rng: random.Random) -> tuple[float, ...]:

@@ -61,21 +61,22 @@ class DataflowModel:
             p, agenda, log, feedback, self._front, self._banks, self._store, self._outstanding)
         self._switched = -1  # cycle of the latest switch
 
-    def leave(self, left: Leftover, task: int, parked: Iteration | None) -> None:
-        """Begin with what earlier jobs left behind. `task` starts next, and finds the sums of `parked` in a bank.
+    def leave(self, leftover: Leftover, task: int, parked: Iteration | None) -> None:
+        """Begin with what earlier jobs leftover behind. `task` starts next, and finds the sums of `parked` in a bank.
 
         Everything on its way to memory counts as the task's own.
         """
-        self._front.leave(left.asked, left.read, left.slots)
-        self._banks.leave(left.banks)
-        self._store.leave(left.store, left.stored, left.waiting)
-        self._compute.leave(left.compute)
+        self._front.leave(leftover.asked, leftover.read, leftover.slots)
+        self._banks.leave(leftover.banks)
+        self._store.leave(leftover.store, leftover.stored, leftover.waiting)
+        self._compute.leave(leftover.compute)
         for _ in range(self._p.buffers.banks + store_commands(self._p)):
             self._outstanding.add(task)
-            self._outstanding.stored(task, left.stored)
+            self._outstanding.stored(task, leftover.stored)
         if parked is not None:
             self._banks.park(Parked(parked, False))
-        for visible in (left.asked, left.read, left.slots, *left.banks, left.store, left.stored, left.compute):
+        for visible in (leftover.asked, leftover.read, leftover.slots, *leftover.banks, leftover.store, leftover.stored,
+                        leftover.compute):
             self._agenda.at(visible)
 
     def signature(self, cycle: int, task: int) -> tuple:

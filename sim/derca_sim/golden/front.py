@@ -150,9 +150,9 @@ class Front:
         for slot in (*self.a.slots, *self.b.slots):
             if not slot.owned:
                 continue
-            made = [r for r in slot.requests if r.taken <= cycle] if slot.filled_from != NEVER else []
-            slot.release(max([cycle, *(r.last_beat for r in made)]) + 2)
-            if not made or len(made) < len(slot.requests):
+            taken = [r for r in slot.requests if r.taken <= cycle] if slot.filled_from != NEVER else []
+            slot.release(max([cycle, *(r.last_beat for r in taken)]) + 2)
+            if not taken or len(taken) < len(slot.requests):
                 slot.filled_from = slot.free_from
             self._agenda.at(slot.free_from)
         for tag in self.tags:

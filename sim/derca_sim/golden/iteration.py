@@ -62,19 +62,19 @@ class Iteration:
 
     def a_reads(self) -> list[tuple[int, int]]:
         """(address, beats) of the requests for its A tile."""
-        at, p = self.layer, self.layer.platform
-        a = at.a_base + self.k * p.tile.k * p.a_lanes + self.m * p.m_panels * at.a_panel_stride
+        layer, p = self.layer, self.layer.platform
+        a = layer.a_base + self.k * p.tile.k * p.a_lanes + self.m * p.m_panels * layer.a_panel_stride
         beats = p.panel_beats(self.steps, p.a_lanes)
-        return [(a + i * at.a_panel_stride, beats) for i in range(self.panels)]
+        return [(a + i * layer.a_panel_stride, beats) for i in range(self.panels)]
 
     def b_reads(self) -> list[tuple[int, int]]:
         """(address, beats) of the requests for its B tile, and for the biases if it is the first K step."""
-        at, p = self.layer, self.layer.platform
-        b = at.b_base + self.k * p.tile.k * p.b_lanes + self.n * p.n_panels * at.b_panel_stride
+        layer, p = self.layer, self.layer.platform
+        b = layer.b_base + self.k * p.tile.k * p.b_lanes + self.n * p.n_panels * layer.b_panel_stride
         beats = p.panel_beats(self.steps, p.b_lanes)
-        out = [(b + i * at.b_panel_stride, beats) for i in range(at.tile_n_panels(self.n))]
+        out = [(b + i * layer.b_panel_stride, beats) for i in range(layer.tile_n_panels(self.n))]
         if self.first:
-            out.append((at.bias_base + 4 * self.n * p.tile.n, -(-4 * self.columns // p.beat_bytes)))
+            out.append((layer.bias_base + 4 * self.n * p.tile.n, -(-4 * self.columns // p.beat_bytes)))
         return out
 
     def saved_reads(self) -> list[tuple[int, int]]:
@@ -83,10 +83,10 @@ class Iteration:
 
     def write_panels(self, persist: bool) -> list[tuple[int, int, int]]:
         """(address, columns, beats) of each panel that stores the tile, or its partial sums."""
-        at, p = self.layer, self.layer.platform
+        layer, p = self.layer, self.layer.platform
         if persist:
             beats = self.columns * p.bank_word_beats
-            return [(at.save + i * p.save_panel_stride, self.columns, beats) for i in range(self.panels)]
-        c = at.c_base + self.m * p.m_panels * at.c_panel_stride + self.n * p.tile.n * p.a_lanes
+            return [(layer.save + i * p.save_panel_stride, self.columns, beats) for i in range(self.panels)]
+        c = layer.c_base + self.m * p.m_panels * layer.c_panel_stride + self.n * p.tile.n * p.a_lanes
         beats = p.panel_beats(self.columns, p.a_lanes)
-        return [(c + i * at.c_panel_stride, self.columns, beats) for i in range(self.panels)]
+        return [(c + i * layer.c_panel_stride, self.columns, beats) for i in range(self.panels)]
