@@ -162,9 +162,7 @@ def draw(seed: int, name: str) -> History:
 
 
 def expected(h: History, effects: list[Effect], purposes: list[str]) -> tuple[list[Run], list[bool]]:
-    """The runs for the golden machine, with the cycles in which the writes took effect, and the runs that a reset
-    ended.
-    """
+    """The runs for the golden machine, from the cycles in which writes took effect; which of them a reset ended."""
     tables, other = h.first, h.second
     runs, resets, commits, between = [], [], [], 0
     triggers = [phase.triggers for phase in h.phases] + [()]

@@ -28,8 +28,7 @@ PARTS = {
 
 
 def memory_proof(component, p, *parts: str) -> StreamProof:
-    """The proof of the memory interface: its streams, AXI4 bursts, and the order of its channels; or some `PARTS` of
-    it.
+    """The proof of the memory interface: streams, AXI4 bursts, and what channels may wait for; or some `PARTS`.
 
     Bursts stay within 4 KiB and `burst_beats`. WLAST stands where AWLEN says. Nothing is valid in the first cycle.
     """

@@ -180,8 +180,7 @@ class System:
 
 
 def check_edf(job_set: Compiled, events: list[Event], visibility: int) -> int:
-    """Check that every issued job has the earliest deadline among the jobs visible by then; return the number of
-    choices.
+    """Check that each issued job has the earliest deadline of the jobs visible by then; the number of choices.
 
     Deadlines are whole numbers here, however often the hardware's have wrapped. A tie may go either way.
     """

@@ -32,9 +32,7 @@ class FigureName(StrEnum):
 
 
 class Size(StrEnum):
-    """The number of task sets: `quick` 11 utilisations x 8, `small` 11 x 40, `large` 21 x 100, as the reference has
-    them.
-    """
+    """The number of task sets: `quick` 11 utilisations x 8, `small` 11 x 40, `large` 21 x 100 like the reference."""
 
     quick = "quick"
     small = "small"

@@ -38,9 +38,7 @@ def _by_kind(preemptions: dict[str, int] | None) -> str | None:
 
 
 def show_run(s: dict, proof) -> None:
-    """Print a run: a row per task, the proof, then deadlines, and results, events, array and speed as far as it has
-    them.
-    """
+    """Print a run: a row per task, the proof, deadlines, and what it has of results, events, array and speed."""
     with_labels = any("accuracy" in t for t in s["tasks"])
     columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", KINDS]
     rows = []

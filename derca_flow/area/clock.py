@@ -41,11 +41,11 @@ class InDomain(wiring.Component):
 
 
 def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -> dict:
-    """Synthesise the system, and with `run` place and route it with seeds 1 .. `seeds`. Without `run` only say how long
-    that takes.
+    """Synthesise the system, and with `run` place and route it with seeds 1 .. `seeds`.
 
-    Keys: platform, target, tool, caption, LUT, expected_minutes; with `run` also runs (seed, mhz), and the keys of
-    `routed.summary`, whose critical path also names the modules on it.
+    Without `run`, the result only says how long that takes. Keys: platform, target, tool, caption, LUT,
+    expected_minutes; with `run` also runs (seed, mhz), and the keys of `routed.summary`, whose critical path also names
+    the modules on it.
 
     Raises
     ------

@@ -33,8 +33,7 @@ PACKERS = {
 
 @dataclass(frozen=True)
 class Routed:
-    """A run with one seed: its folder, the clock rates it reached, and the use of the device (resource -> used,
-    available).
+    """A run with one seed: folder, clock rates, and use of the device (resource -> used, available).
 
     A path between two clocks counts as a clock, at the rate at which the path takes as long as `Board.crossing_ns`
     allows.

@@ -78,8 +78,7 @@ _ACCELERATOR = (Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGI
 
 
 def number_jobs(events: Iterable[Event]) -> list[Event]:
-    """Sort events by cycle and number their jobs. A RELEASE opens the task's next job, which has all events until the
-    next.
+    """Sort events by cycle and number their jobs: a RELEASE opens the task's next job, to which later events belong.
 
     There are two exceptions. A job misses once, so a second MISS belongs to the kept release, the task's next job.
     Events of the accelerator after an ABORT belong to the old job until the new one's first region starts.

@@ -139,8 +139,7 @@ def _verdict(candidates: Compiled, system: System, strategy: str, placed: bool) 
 
 
 def find_miss(plan: Plan) -> str | None:
-    """A run of the golden machine, with the points of the plan, that misses a deadline, in words; None if none is
-    found.
+    """A run of the golden machine, with the points of the plan, that misses a deadline, in words; None if none does.
 
     The runs release all tasks together, and each task together with the others just after its longest region began,
     within `MISS_CYCLES` in all.

@@ -128,9 +128,7 @@ def _dissolved(fitted: list[Platform]) -> list[Platform]:
 
 
 def _boards(families: list[str]) -> dict[str, list]:
-    """By family: boards, their platforms, areas of the parts around the accelerator, and of the whole as built on
-    `_DENSE`.
-    """
+    """By family: boards, platforms, areas around the accelerator, and of everything as built on `_DENSE`."""
     from derca_flow.tools.checkout import platform_file
 
     from .pieces import around, built

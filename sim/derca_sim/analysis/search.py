@@ -105,7 +105,7 @@ class Search:
 
     def _place(self, accounting: Accounting, heads: list[int] | None, least: Sequence[Charged] | None,
                margins: Sequence[int] | None) -> tuple[list[Placement], list[int]] | None:
-        """Place the tasks in order of deadlines, each against the tolerance of those before it; None if one has no
+        """Place tasks in order of deadlines, each against the tolerance of those before it; None if one has no
         placement.
 
         Returns the placements, and the cost of a job of each task. Without `heads` starts pay for nothing, and every

@@ -172,9 +172,7 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
 
 
 def longest_slice(p: Platform) -> int:
-    """A bound on the cycles of one slice, with all that is loaded and stored for it alone; as generous as
-    `longest_job`.
-    """
+    """A bound on the cycles of one slice with its loads and stores alone; as generous as `longest_job`."""
     tile, memory = p.tile, p.memory
     load = p.panel_beats(tile.k, p.a_lanes) + p.panel_beats(tile.k, p.b_lanes) + p.panel_beats(tile.n, 4)
     compute = tile.k + p.array.cols + 4

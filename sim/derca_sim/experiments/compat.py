@@ -33,9 +33,7 @@ FEEDBACK, ISSUE = 2, 6
 
 @dataclass(frozen=True)
 class Answer:
-    """The public software's answers: of its analysis, and of its simulation (true where the analysis already
-    succeeded).
-    """
+    """The public software's answers: of its analysis, and of its simulation (true where the analysis succeeded)."""
 
     analysis: bool
     simulation: bool

@@ -40,9 +40,7 @@ class Iteration:
 
     @property
     def allow(self) -> int:
-        """Output tiles of the job that may be outstanding when the A tile is loaded; the iteration's own is not
-        counted.
-        """
+        """Output tiles of the job, apart from its own, that may be outstanding when the A tile is loaded."""
         return self.layer.allow(self.m, self.n)
 
     @cached_property

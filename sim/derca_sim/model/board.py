@@ -69,8 +69,7 @@ class Board:
 
     @property
     def crossing_ns(self) -> float | None:
-        """The longest delay allowed on a path between the core clock and the clock of main memory; None if they are the
-        same.
+        """The longest delay allowed between the core clock and the clock of main memory; None if they are the same.
 
         With the doubled clock every such path has at least half a core cycle. Ten nanoseconds of it are left to the
         inputs of the single-ported RAM, which nextpnr takes for registered.

@@ -106,8 +106,9 @@ class SdramSteps:
 
     @property
     def write_row(self) -> int:
-        """The step that opens the row to be written. The bank may be that of the read, and until the step before the
-        data lines carry the words that were read.
+        """The step that opens the row to be written.
+
+        The bank may be that of the read. Until the step before, the data lines carry the words that were read.
         """
         chip = self.chip
         closed = self.read + self.words + chip.precharge

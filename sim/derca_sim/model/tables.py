@@ -106,8 +106,7 @@ def layer_layout(p: Platform) -> RowLayout:
 
 
 def entry_layout(p: Platform) -> RowLayout:
-    """Entry table row: where the walk of a job can begin, and the state of the tile walk there, up to the end of the
-    layer.
+    """Entry table row: a place where the walk of a job can begin, and the state of the walk from there on.
 
     The first word holds everything that the kernel manager needs to go on.
     """
