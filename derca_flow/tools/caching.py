@@ -52,7 +52,7 @@ def root() -> Path:
     if named:
         path = Path(os.path.abspath(named))  # links stay: what they lead to may have characters that tools do not bear
         if not os.path.isdir(path) and not usable(path):
-            raise MachineError(f"{VARIABLE} = {named}: is no folder and cannot be made one; set it to a folder that "
+            raise MachineError(f"{VARIABLE} = {named}: is not a folder and cannot become one; set it to a folder that "
                                "you can write")
         return path
     home = user_caches()

@@ -40,7 +40,7 @@ def write_text(path: Path, text: str, ours: bool = False) -> None:
     Raises
     ------
     InputError
-        If the path cannot be written, or holds what derca has not made.
+        If the path cannot be written, or holds content that derca did not write.
     """
     write_bytes(path, text.encode("utf-8", "surrogateescape"), ours)
 
@@ -94,7 +94,8 @@ def _refuse_foreign(path: Path, target: Path, ours: bool) -> None:
     if was_read(target):
         raise InputError(f"output = {path}: is an input of this command; give another file")
     if not ours and target.is_file() and not made_by_us(target):
-        raise InputError(f"output = {path}: holds what derca has not made; give another file, or remove this one")
+        raise InputError(f"output = {path}: holds content that derca did not write; give another file, or remove this "
+                         "one")
 
 
 def made_by_us(path: Path) -> bool:
@@ -145,7 +146,7 @@ def _publish(work: Path, path: Path) -> None:
     foreign = [name for name, digest in digests.items() if not _ours(path, name, digest, known)]
     if foreign:
         more = f" and {len(foreign) - 1} more" if foreign[1:] else ""
-        raise InputError(f"output = {path}: holds {foreign[0]}{more}, which derca has not made or which was changed "
+        raise InputError(f"output = {path}: holds {foreign[0]}{more}, which derca did not write or which was changed "
                          "since; give another folder, or move that away")
     path.mkdir(parents=True, exist_ok=True)
     (work / RECORD).write_text(json.dumps({"files": known | digests}, indent=1) + "\n", encoding="utf-8")

@@ -95,7 +95,7 @@ def _base() -> Path:
             continue
         atexit.register(_remove, path, os.getpid())
         return path
-    raise MachineError(f"Verilator and make do not bear every character in paths ({sys.prefix} or the folder of what "
+    raise MachineError(f"Verilator and make do not accept every character in paths ({sys.prefix} or the folder of what "
                        f"is kept has such), and no other folder is at hand: {'; '.join(dict.fromkeys(tried))}; set "
                        "TMPDIR to a folder of letters, digits and ._+- only")
 

@@ -193,7 +193,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
             data = np.load(file, allow_pickle=False)
             return {key: data[key] for key in data.files}
         except (MemoryError, _TooLargeError) as e:
-            raise InputError(f"{path}: its arrays are larger than memory bears ({e}): allowed are {MAX_BYTES >> 30} "
+            raise InputError(f"{path}: its arrays are larger than memory allows ({e}): allowed are {MAX_BYTES >> 30} "
                              "GiB in all") from None
         except Exception as e:  # zipfile, zlib, numpy and tokenize each raise their own on damaged bytes
             kind = _FORMATS.get(Path(path).suffix.lower())

@@ -140,7 +140,7 @@ def _platform_table(path: Path) -> dict:
         more = f", which names {show(named)}" if isinstance(named, str) else ""
         raise InputError(f"{path}: is a task set{more}; give a platform, such as sim/platforms/demo.toml")
     if len(data) > 2 and not set(data) & set(Platform.model_fields):
-        raise InputError(f"{path}: is no platform: none of its keys is known; allowed are "
+        raise InputError(f"{path}: is not a platform: none of its keys is known; allowed are "
                          f"{', '.join(sorted(Platform.model_fields))}; see sim/platforms/demo.toml")
     return data
 
@@ -161,7 +161,7 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
     path = Path(path)
     data, parts, problems = read_toml(path), {}, []
     if not {"task", "network"} & set(data):
-        what = "is no task set: it has no [[task]] and no [[network]]"
+        what = "is not a task set: it has no [[task]] and no [[network]]"
         if set(data) & (set(Platform.model_fields) - {"name"}):
             what = 'is a platform, no task set; a task set names it with platform = "FILE"'
         raise InputError(f"{path}: {what}; see sim/tasksets/demo.toml")
