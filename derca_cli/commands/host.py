@@ -34,7 +34,7 @@ def host(
                                              show_default=False)] = None,
     sim: Annotated[bool, typer.Option("--sim", help="Simulate the board's RTL, down to the bits of its UART.")] = False,
     netlist: Annotated[bool, typer.Option(
-        "--netlist", help="With --sim: simulate what the RTL is synthesised to, cell by cell (iCE40).")] = False,
+        "--netlist", help="With --sim: simulate the synthesised netlist, cell by cell (iCE40).")] = False,
     strategy: StrategyOption = DEFAULT,
     placed: PlacedOption = True,
     every: EveryOption = None,

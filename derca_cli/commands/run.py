@@ -37,7 +37,7 @@ def run(
     stall: Annotated[float, typer.Option(
         metavar="P", help="With --jitter: withhold every ready and every beat with this probability, 0 to 0.9.")] = 0.0,
     handshake: Annotated[str | None, typer.Option(
-        metavar="HABITS", help="What the memory's readies wait for: random, or some of aw-with-w, aw-after-w, "
+        metavar="HABITS", help="Handshake habits of the memory: random, or some of aw-with-w, aw-after-w, "
                                "w-with-aw, w-after-aw, late, phases, exclusive, separated by commas.",
         show_default=False)] = None,
     seed: Annotated[int, typer.Option(

@@ -24,7 +24,7 @@ def data(
     full: Annotated[bool, typer.Option(
         "--full", help="All arrays, larger layers, more preemptions and 500 random runs: an hour or more.")] = False,
     only: Annotated[list[str] | None, typer.Option(
-        metavar="SECTION", help=f"Measure only this; may be given again. Of: {', '.join(SECTIONS)}.",
+        metavar="SECTION", help=f"Section to measure; may be given again. Of: {', '.join(SECTIONS)}.",
         show_default=False)] = None,
     array: Annotated[list[int] | None, typer.Option(
         metavar="N", help="Arrays of N x N for the utilisation; may be given again. Of: "

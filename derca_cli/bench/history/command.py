@@ -18,9 +18,9 @@ RESULTS = ROOT / "docs" / "results.jsonl"
 
 
 def history(
-    record: Annotated[bool, typer.Option("--record", help="Append what was measured to the results file.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Append the measured figures to the results file.")] = False,
     because: Annotated[str | None, typer.Option(
-        metavar="REASON", help=f"Why something grows by more than {GROWTH:.0%}; written into the line.",
+        metavar="REASON", help=f"Reason for a growth of more than {GROWTH:.0%}; written into the line.",
         show_default=False)] = None,
     results: Annotated[Path, typer.Option(
         metavar="FILE", help="Results file. [default: docs/results.jsonl]", show_default=False)] = RESULTS,
