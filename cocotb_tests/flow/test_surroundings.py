@@ -205,7 +205,7 @@ def test_a_folder_of_results_keeps_what_is_not_ours(tmp_path):
     (folder / "table").write_text("changed by hand")
     (folder / "notes").write_text("mine")
     for name in ("table", "notes"):
-        with pytest.raises(InputError, match=f"holds {name}.*not made"):
+        with pytest.raises(InputError, match=f"holds {name}.*did not write"):
             publish(folder, report="3", **{name: "3"})
     assert {p.name: p.read_text() for p in folder.iterdir() if p.name != files.RECORD} == {
         "report": "2", "table": "changed by hand", "notes": "mine"}
