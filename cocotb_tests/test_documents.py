@@ -27,7 +27,8 @@ from derca_sim.report.metrics import measure
 from kit.checkout import ROOT
 from kit.pipelines import LARGE_LAYERS, PIPELINES, scaled_layers
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
+             *sorted((ROOT / "docs").glob("*.md"))]
 DEMO = ROOT / "sim" / "tasksets" / "demo.toml"
 
 
@@ -91,6 +92,25 @@ def test_the_python_of_a_document_has_no_undefined_name(document):
         known = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
         used = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
         assert used <= known | set(dir(builtins)), document
+
+
+#: Where a path in a document may begin.
+ROOTS = ("", "sim/derca_sim", "cocotb_tests", "derca_hw", "derca_hw/accelerator")
+
+
+def test_files_that_the_guide_names_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = {word.removeprefix("./") for word in re.findall(r"[\w./-]+/[\w./-]+[\w]", text)}
+    paths = {word for word in named
+             if "NAME" not in word and re.search(r"\.(py|md|toml|svg|h)$|^(scripts|docs)/", word)}
+    absent = [word for word in paths if not any((ROOT / top / word).exists() for top in ROOTS)]
+    assert len(paths) > 60 and absent == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
+def test_links_between_documents_lead_somewhere(document):
+    links = re.findall(r"\]\(([^)#]+)\)", document.read_text())
+    assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
 
 
 # -- figures of the README

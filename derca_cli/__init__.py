@@ -1,1 +1,1 @@
-"""The `derca` command: the only package that knows both the models (`derca_sim`) and the hardware (`derca_hw`)."""
+"""The `derca` command: options, tables and messages around models (`derca_sim`) and flows (`derca_flow`)."""

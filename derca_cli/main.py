@@ -55,7 +55,7 @@ def derca():
     \b
     0   done and true
     1   a deadline was missed, or a comparison differs
-    2   bad input, or a machine that does not bear it: a full disk, a permission
+    2   bad input, or an unsuitable machine: a full disk, a missing permission
     3   a tool is missing
     70  a defect of derca itself, with a traceback
     """

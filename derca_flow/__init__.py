@@ -1,1 +1,1 @@
-"""What runs tools on this machine, without a terminal: usable from Python, tests and notebooks."""
+"""The flows that run tools on this machine, without a terminal: usable from Python, tests and notebooks."""

@@ -1,4 +1,4 @@
-"""Random task sets on the RTL, in a row: `./scripts/campaign --help`; the tests run a part of it."""
+"""The campaign of random task sets on the RTL: `./scripts/campaign --help`; the tests run a part of it."""
 
 import argparse
 import json
@@ -24,8 +24,10 @@ MEMORIES = {"fixed": "fixed latency", "jitter": "random", "handshake": "random, 
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of a seed: `problems` empty if right; `error` in cycles from the golden model, None on a memory that
-    is not the golden model's."""
+    """The result of a seed. `problems` is empty if everything is right.
+
+    `error` is the largest difference from the golden model in cycles, None on a memory other than the golden model's.
+    """
 
     seed: int
     platform: str
@@ -45,7 +47,7 @@ class Trial:
 
 
 def random_memory(seed: int, handshake: bool) -> Jitter:
-    """Delays and stalls of a seed; with `handshake` also what the memory's readies wait for."""
+    """The delays and stalls of a seed; with `handshake` also the conditions of the memory's readies."""
     if handshake:
         cycles, stall = (seed * 7 % 90, seed * 13 % 60 / 100) if seed % 2 else (0, 0.0)
         return Jitter(cycles, stall, 1 + seed, random_handshake(seed))
@@ -56,9 +58,9 @@ def trial(seed: int, platform: str | None = None, pipeline: str | None = None, m
           scheduler: str | None = None, release: str | None = None, overload: str | None = None) -> Trial:
     """Run the task set of a seed (on the platform and pipeline given, or on those it draws) and judge it.
 
-    `memory` is one of `MEMORIES`. On one with handshakes no run may get stuck, and a job alone may end later than the
-    golden model's by no more than the cycles in which the memory withheld something. With `overload` the set is one of
-    `overload_sets`, which has platforms of its own.
+    `memory` is one of `MEMORIES`. On a memory with handshakes no run may get stuck, and a job alone may be later than
+    on the golden model's memory only by the cycles in which the memory withheld something. With `overload` the set is
+    one of `overload_sets`, which has platforms of its own.
     """
     case = overload_case(seed, overload) if overload else random_case(seed, platform, pipeline, scheduler, release)
     noise = None if memory == "fixed" else random_memory(seed, memory == "handshake")

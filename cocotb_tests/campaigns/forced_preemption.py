@@ -1,8 +1,8 @@
-"""Preemptions where one wants them: triggers are placed by what the log of a run without them says.
+"""Preemptions at chosen places: the log of a run without them says where the triggers have to be.
 
-A scenario is a list of steps (task, region, by): the job of `task` is preempted after its `region` by a job of task
-`by`. Task 0 is the victim, released once per scenario. Step i + 1 is placed in a run that has steps 0 .. i, since they
-move everything after them.
+A scenario is a list of steps (task, region, by): a job of task `by` preempts the job of `task` after its `region`. Task
+0 is the victim, released once per scenario. Step i + 1 is placed in a run that has steps 0 .. i, because they move
+everything after them.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Forced:
     triggers: list[list[int]]
 
     def misplaced(self, scenarios: Sequence[Sequence[Step]]) -> list[str]:
-        """Steps that did not happen as wanted, and preemptions nobody wanted, in words; empty when all is right."""
+        """Steps that did not happen as wanted, and unwanted preemptions, in words; empty when all is right."""
         events, out = self.judged.result.events, []
         preemptions = [e for e in events if e.kind == Kind.PREEMPT]
         for number, (steps, at) in enumerate(zip(scenarios, self.triggers, strict=True)):
@@ -129,7 +129,7 @@ def _run(compiled: Compiled, scenarios: Sequence[Sequence[Step]], at: list[list[
 
 
 def _with(compiled: Compiled, triggers: list[list[int]], window: int) -> Compiled:
-    """Deadlines that let the higher task win: a whole window, half of one, and one cycle, in this order."""
+    """Deadlines with which the higher task wins: a whole window, half of one, and one cycle, in this order."""
     deadlines = [window, window // 2, 1]
     tasks = tuple(replace(t, triggers=tuple(c), period=20, deadline=d)
                   for t, c, d in zip(compiled.tasks, triggers, deadlines, strict=False))

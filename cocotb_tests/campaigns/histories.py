@@ -96,7 +96,7 @@ def task_sets(rng: np.random.Generator, p: Platform) -> tuple[Compiled, Compiled
 
 
 def phases(rng: np.random.Generator, compiled: Compiled) -> list[Phase]:
-    """What happens: mostly short runs, stopped at any cycle, with short gaps."""
+    """The phases of a history: mostly short runs, stopped at any cycle, with short gaps."""
     p, out = compiled.platform, []
     sporadic = [t.index for t in compiled.tasks]
     for _ in range(rng.integers(2, 7)):
@@ -113,7 +113,7 @@ def phases(rng: np.random.Generator, compiled: Compiled) -> list[Phase]:
 
 @dataclass(frozen=True)
 class History:
-    """What the host does, step by step, and what each step is for."""
+    """The host's steps of a history, and the purpose of each."""
 
     first: Compiled
     second: Compiled
@@ -162,7 +162,7 @@ def draw(seed: int, name: str) -> History:
 
 
 def expected(h: History, effects: list[Effect], purposes: list[str]) -> tuple[list[Run], list[bool]]:
-    """The runs as the golden machine is to play them, from when the writes took effect; which of them a reset ended."""
+    """The runs for the golden machine, from the cycles in which writes took effect; which of them a reset ended."""
     tables, other = h.first, h.second
     runs, resets, commits, between = [], [], [], 0
     triggers = [phase.triggers for phase in h.phases] + [()]
@@ -189,7 +189,7 @@ def expected(h: History, effects: list[Effect], purposes: list[str]) -> tuple[li
 
 
 def play(h: History, steps: list[tuple[str, Step]] | None = None) -> tuple[RtlResult, list[str]]:
-    """Run the RTL, with the history's own steps unless others are given; what is wrong, in words."""
+    """Run the RTL with the history's own steps, unless others are given; return the differences in words."""
     steps = steps or h.steps()
     compiled, purposes = h.first, [purpose for purpose, _ in steps]
     outputs = [Output(t.index, address, length) for t in compiled.tasks
@@ -222,7 +222,7 @@ def play(h: History, steps: list[tuple[str, Step]] | None = None) -> tuple[RtlRe
 
 
 def _golden(runs: list[Run], resets: list[bool]) -> list[list[Event]]:
-    """Each run's events; what a reset follows is the first run of hardware that knows of none."""
+    """The events of each run. After a reset the hardware knows of no earlier run."""
     out, part = [], []
     for run, reset in zip(runs, resets, strict=True):
         part.append(run)
@@ -237,7 +237,7 @@ def _compare(number: int, have: list[Event], want: list[Event], reset: bool) -> 
         return e.cycle, e.kind, e.task, 0 if reset else e.job, e.region, e.arg
 
     have, want = sorted(map(key, have)), sorted(map(key, want))
-    if reset:  # what had not left the hardware is lost
+    if reset:  # events that had not left the hardware are lost
         late = want[len(have):]
         have_set = set(have)
         want = [w for w in want if w in have_set]
@@ -256,13 +256,13 @@ def _name(x: tuple) -> str:
 
 
 def _changed(compiled: Compiled, memory: np.ndarray) -> list[str]:
-    """Bytes that no job may write, and that are not as they were."""
+    """Changed bytes among those that no job may write."""
     wrong = changed_outside(compiled, memory[: compiled.used])
     return [f"{len(wrong)} bytes changed outside outputs and save areas, first at {wrong[0]:#x}"] if len(wrong) else []
 
 
 def every_stop(name: str, last: int, gaps: range, seed: int = 1) -> tuple[int, list[str]]:
-    """Stop a run in every cycle up to `last`, start again after every gap: how many runs there were, what is wrong."""
+    """Stop a run in every cycle up to `last`, and start again after every gap; the number of runs and differences."""
     h = draw(seed, name)
     stops = [(stop, gap) for stop in range(last) for gap in gaps]
     h = replace(h, phases=[Phase(stop, gap=gap) for stop, gap in stops])

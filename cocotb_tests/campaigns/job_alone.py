@@ -1,4 +1,4 @@
-"""One job by itself on a memory that delays what it likes: how late it may be, and whether it is."""
+"""One job alone on a memory with arbitrary delays: a bound on its lateness, and the comparison with a run."""
 
 from dataclasses import replace
 
@@ -14,10 +14,10 @@ PATIENCE = 200
 
 
 def late_alone(taskset: TaskSet, seed: int, memory: Jitter) -> list[str]:
-    """Run one job of one of the tasks alone; what is wrong with it, in words.
+    """Run one job of one of the tasks alone; return the differences in words.
 
-    Load, compute and store wait for each other and for memory only, so a job is later than on the golden model's memory
-    by no more than the cycles in which memory withheld anything: every cycle of the delay is one of them.
+    Load, compute and store wait only for each other and for memory. So a job is later than on the golden model's memory
+    by at most the cycles in which memory withheld anything: every cycle of the delay is one of them.
     """
     task = taskset.tasks[seed % len(taskset.tasks)]
     alone = replace(taskset, tasks=(replace(task, index=0, sporadic=True, triggers=(0,), offset=0),))

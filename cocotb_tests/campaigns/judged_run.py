@@ -1,4 +1,4 @@
-"""A run of the RTL with everything that can be said about it: results, model, and the hardware's own complaints."""
+"""A run of the RTL with all judgements on it: results, golden model, and the hardware's own complaints."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,10 @@ from derca_sim.events import Kind
 
 @dataclass(frozen=True)
 class Judged:
-    """A run and what is wrong with it, in words; `result` is None when the design broke a rule.
+    """A run and its problems in words; `result` is None when the design broke a rule.
 
-    `error` is the largest difference from the golden model in cycles, None when it was not asked; `jobs` were compared.
+    `error` is the largest difference from the golden model in cycles, None when it was not compared. `jobs` is the
+    number of compared jobs.
     """
 
     result: RtlResult | None

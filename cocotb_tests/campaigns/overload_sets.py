@@ -1,4 +1,4 @@
-"""Task sets that ask for more than there is, drawn at random: releases that are kept or abort, policies other than EDF.
+"""Random task sets that demand more than there is: releases that are kept or abort, policies other than EDF.
 
 A seed fixes everything about a case. Each kind of set has a few control planes, which seeds take in turn, so that few
 simulations are compiled. Most of them have times of 16 bits, and runs last longer than 2^16 cycles.
@@ -47,7 +47,7 @@ def overload_platform(policy: str, scheduler: str, release: str) -> Platform:
 
 
 def overload_case(seed: int, kind: str) -> Case:
-    """The task set of a seed, drawn until the compiler does not refuse it for what its times could grow to."""
+    """The task set of a seed, drawn until the compiler accepts the largest distance of its keys."""
     controls = KINDS[kind]
     p = overload_platform(*controls[seed % len(controls)])
     for attempt in range(200):
@@ -95,7 +95,7 @@ def _network(rng: np.random.Generator, p: Platform, number: int, least: bool) ->
 
 
 def _triggers(rng: np.random.Generator, period: int) -> tuple[int, ...]:
-    """Dense ones with some that come early, which end so soon that whoever starves meanwhile has its turn."""
+    """Dense triggers, some of them early. They end so soon that every starved task has its turn."""
     end = int(HORIZON * rng.choice([0.4, 0.7, 1.0]))
     out, cycle = [], int(rng.integers(0, period))
     while cycle < end:

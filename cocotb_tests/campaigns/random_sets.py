@@ -1,6 +1,6 @@
-"""Platforms that between them have every shape of bus, array and buffer, and task sets drawn at random on them.
+"""Random task sets, on a few platforms that together have every shape of bus, array and buffer.
 
-A seed fixes everything about a case; the platforms are few, so that their simulations are compiled once.
+A seed fixes everything about a case. There are few platforms, so that their simulations are compiled once.
 """
 
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ PLATFORM_NAMES = tuple(_PLATFORMS)
 
 
 def random_platform(name: str, pipeline: str, scheduler: str | None = None, release: str | None = None) -> Platform:
-    """One of the fixed platforms, in one of the pipelines, each with a control plane of its own unless one is named."""
+    """A fixed platform in a pipeline. Each combination has a control plane of its own, unless one is named."""
     number = 2 * PLATFORM_NAMES.index(name) + PIPELINES.index(pipeline)
     drawn = CONTROLS[number % len(CONTROLS)]
     base = {"memory": {"size": 1 << 19}, **_PLATFORMS[name]}
@@ -73,7 +73,7 @@ def random_platform(name: str, pipeline: str, scheduler: str | None = None, rele
 
 @dataclass(frozen=True)
 class Case:
-    """What a seed stands for: a compiled task set, and how to name it in a message."""
+    """The case of a seed: a compiled task set, and its description for messages."""
 
     seed: int
     compiled: Compiled
@@ -159,7 +159,7 @@ def _network(rng: np.random.Generator, p: Platform, name: str) -> Network:
 
 
 def rough_cycles(p: Platform, network: Network) -> int:
-    """About how long a job takes alone."""
+    """A rough estimate of the cycles of a job alone."""
     total = 0
     for layer in network.layers:
         m, k, n = (-(-d // t) for d, t in ((layer.m, p.tile.m), (layer.k, p.tile.k), (layer.n, p.tile.n)))

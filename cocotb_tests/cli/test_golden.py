@@ -36,7 +36,7 @@ VARIABLE = (
     (re.compile(r"[\d,]+ cycles per second"), "N cycles per second"),
     (re.compile(r"not a well-formed \.npz file \((?!by its name).*\): networks"),
      "not a well-formed .npz file (...): networks"),
-    (re.compile(r"larger than memory bears \(.*\): allowed"), "larger than memory bears (...): allowed"),
+    (re.compile(r"larger than memory allows \(.*\): allowed"), "larger than memory allows (...): allowed"),
     (re.compile(r"^[^:\n]*: \d+ s\n", re.MULTILINE), ""),
     (re.compile(r"^.* \.\.\. .*\n", re.MULTILINE), ""),
 )

@@ -100,7 +100,7 @@ def test_what_changed_is_told(measured):
 
 def test_a_broken_results_file_and_a_reason_for_nothing_are_bad_input(measured):
     measured.file.write_text("{}\nno\n")
-    assert "line 2 is no JSON object" in measured.run().stderr
+    assert "line 2 is not a JSON object" in measured.run().stderr
     assert measured.run("--because", "x").exit_code == 2
 
 

@@ -1,4 +1,4 @@
-"""A scheduler with one port per field, and what the C++ driver must know of it."""
+"""A scheduler with one port per field, and the constants that the C++ driver needs."""
 
 from dataclasses import dataclass
 

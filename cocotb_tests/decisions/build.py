@@ -21,7 +21,7 @@ FLAGS = ("--cc", "--exe", "--top-module", "top", "--prefix", "Vtop", "-o", "driv
          "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style")
 C_FLAGS = "-I.. -DVL_USER_FATAL -std=gnu++20"
 MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
-#: What faults are put into, by kind: memories and registers, found by the end of their names.
+#: Memories and registers whose bits are flipped, by kind; found by the end of their names.
 STORED = {"heap": ("low", "high"), "scan": ("slots",), "tournament": ("live", "empty", "parity", "key_[0-9]+")}
 
 
@@ -58,10 +58,10 @@ def compile_driver(case: Case, text, key: str, mutants: int) -> Path:
     flags = " ".join((*FLAGS, C_FLAGS, *MAKE_FLAGS))
     name = digest(key.encode(), config.encode(), flags.encode(), *sources.values(), verilator_version().encode(),
                   Path(__file__).read_bytes())
-    place = build_directory("decisions") / name
-    with FileLock(f"{place}.lock"):
-        if not (place / "driver").exists():
-            with work_dir(place) as work:
+    folder = build_directory("decisions") / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "driver").exists():
+            with work_dir(folder) as work:
                 for file, content in sources.items():
                     (work / file).write_bytes(content)
                 (work / "top.v").write_text(text())
@@ -79,11 +79,11 @@ def compile_driver(case: Case, text, key: str, mutants: int) -> Path:
                                        lambda make: call(make, work / "obj", env))
                 shutil.copy2(binary, work / "driver")
                 shutil.rmtree(work / "obj")
-    return place / "driver"
+    return folder / "driver"
 
 
 def _flip(case: Case, root: str, stored: str) -> str:
-    """`flip.h`: flip a bit of a task's slot, or of the heap's word at a position; return the task it belongs to."""
+    """`flip.h`: flip a bit of a task's record, or of the heap's word at a position; return the task it belongs to."""
     found = {}
     for symbol in re.findall(r"/\*\d+:0\*/ (?:VlUnpacked<[^>]*> )?(\w+);|VlUnpacked<[^;]*> (\w+);", root):
         symbol = "".join(symbol)

@@ -1,4 +1,4 @@
-// The compiled scheduler: inputs and outputs of one cycle, and access to what its slots store.
+// The compiled scheduler: inputs and outputs of one cycle, and access to its stored records.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -102,7 +102,7 @@ class Device {
         top_->eval();
     }
 
-    // Flip a stored bit: of a task's slot, or of the heap's word at a position. See `flip.h`.
+    // Flip a stored bit: of a task's record, or of the heap's word at a position. See `flip.h`.
     int64_t flip(int64_t where, int64_t bit) { return flip_bit(*top_->rootp, where, bit); }
 
   private:

@@ -20,12 +20,12 @@ class Faults {
             if (out.fault) return report();
             const Inputs &in = environment_.inputs();
             const bool rewritten = checker_.joined && (PARALLEL ? in.released >> victim_ & 1 : in.task == victim_);
-            if (KIND == Set::tournament) throw Mismatch{"a slot's flipped bit is no fault"};
+            if (KIND == Set::tournament) throw Mismatch{"a record's flipped bit is no fault"};
             if (rewritten && KIND == Set::scan) {  // unless the old word is being read
                 state_ = State::rewritten;
                 until_ = t + 2;
             } else if (KIND == Set::scan && checker_.decided && searched_) {
-                throw Mismatch{"a decision after the flipped slot was looked at"};
+                throw Mismatch{"a decision after the flipped record was read"};
             } else if (KIND == Set::heap && checker_.decided && checker_.last_decided == victim_) {
                 throw Mismatch{"a job with a flipped bit was chosen"};
             }

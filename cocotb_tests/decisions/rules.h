@@ -43,7 +43,7 @@ class Rules {
   private:
     int64_t decide_from_ = TASKS, open_from_ = KIND == Set::scan ? TASKS : 0, closed_ = -1;
     int64_t begin_ = -1;                        // heap: the cycle in which the winner's place is filled
-    int64_t window_begin_ = 0, window_end_ = -1;  // scan: cycles in which slots are looked at
+    int64_t window_begin_ = 0, window_end_ = -1;  // scan: cycles in which records are read
 
     void search(int64_t t) {
         if (KIND == Set::heap) {

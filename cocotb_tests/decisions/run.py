@@ -10,7 +10,7 @@ from kit.run import SEED
 
 
 class WrongDecision(AssertionError):
-    """The scheduler did not do what the oracle and the declared timings say; with the events that led to it."""
+    """The scheduler contradicts the oracle or the declared timings; the message has the last events."""
 
 
 def decide(case: Case, seed: int, decisions: int, mode: str = "random") -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Why mutants survive: proved equal by Yosys where it can, otherwise a reason found by reading, for the default run."""
+"""Causes of surviving mutants: a proof of equality by Yosys, or a reason found by reading, for the default run."""
 
 import os
 import re
@@ -48,28 +48,28 @@ _PAIR = ("read_rtlil top.il; hierarchy -top top; proc; flatten; opt_clean; copy 
          "equiv_induct -undef -seq 2; equiv_status -assert")
 
 
-def cause(place: Path, case: str, number: int, mutation: str) -> str | None:
-    """What explains a surviving mutant of the design in `place`; None when nothing does.
+def cause(folder: Path, case: str, number: int, mutation: str) -> str | None:
+    """The cause for which a mutant of the design in `folder` survives; None when none is known.
 
     Parameters
     ----------
     number, mutation
         Its number, and the command of Yosys that makes it, as in `list.txt`.
     """
-    if reason := READ.get((case, number, *_where(place, mutation))):
+    if reason := READ.get((case, number, *_where(folder, mutation))):
         return reason
     applied = re.sub(r"-ctrl \S+ \S+ \S+ ", "", mutation).replace("-module top", "-module gate")
     try:
-        done = subprocess.run([*command("yosys"), "-q", "-p", _PAIR.format(mutation=applied)], cwd=place,
+        done = subprocess.run([*command("yosys"), "-q", "-p", _PAIR.format(mutation=applied)], cwd=folder,
                               env=dict(os.environ), capture_output=True, text=True, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         return None
     return "the same function of the same registers: proved by induction" if done.returncode == 0 else None
 
 
-def _where(place: Path, mutation: str) -> tuple[str, str, int]:
+def _where(folder: Path, mutation: str) -> tuple[str, str, int]:
     """Type of the mutated cell, port and bit."""
     words = mutation.split()
     value = {flag: words[words.index(flag) + 1] for flag in ("-cell", "-port", "-portbit")}
-    found = re.search(rf"cell (\S+) {re.escape(value['-cell'])}\n", (place / "prepared.il").read_text())
+    found = re.search(rf"cell (\S+) {re.escape(value['-cell'])}\n", (folder / "prepared.il").read_text())
     return found[1] if found else "", value["-port"], int(value["-portbit"])

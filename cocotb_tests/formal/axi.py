@@ -1,7 +1,8 @@
 """The rules of AXI4 for the manager, stated over the ports of the memory interface alone.
 
-Beside stable payloads and legal bursts: no channel waits for what IHI 0022 forbids it to wait for. A rule of that kind
-says how many cycles in a row something may be asked for and not be offered, while every ready is free to stay low.
+Besides stable payloads and legal bursts, no channel waits for a channel that IHI 0022 forbids it to wait for. Such a
+rule gives the number of cycles in a row for which a transfer may be due without being offered, while every ready may
+stay low.
 """
 
 from amaranth.hdl import Const, Mux, ResetInserter, Signal, Value
@@ -27,9 +28,9 @@ PARTS = {
 
 
 def memory_proof(component, p, *parts: str) -> StreamProof:
-    """The memory interface: its streams, AXI4 bursts, and what its channels may wait for; or some `PARTS` of that.
+    """The proof of the memory interface: streams, AXI4 bursts, and what channels may wait for; or some `PARTS`.
 
-    Bursts stay within 4 KiB and `burst_beats`; WLAST stands where AWLEN says; nothing is valid in the first cycle.
+    Bursts stay within 4 KiB and `burst_beats`. WLAST stands where AWLEN says. Nothing is valid in the first cycle.
     """
     parts = parts or tuple(PARTS)
     whole = "streams" in parts
@@ -67,14 +68,14 @@ def _happens(port) -> Value:
 
 
 def _prompt(proof: Properties, name: str, owed, longest: int = PROMPT) -> None:
-    """`owed` holds in no more than `longest` cycles in a row."""
+    """Assert that `owed` holds for no more than `longest` cycles in a row."""
     count = Signal(range(longest + 2), name="owed")
     proof.m.d.sync += count.eq(Mux(Value.cast(owed).any(), Mux(count > longest, count, count + 1), 0))
     proof.always(name, count <= longest)
 
 
 def _writes(proof: Properties, dut, p) -> None:
-    """AW, W and B."""
+    """The rules of AW, W and B."""
     m, aw, w, b, beat, request = proof.m, dut.aw, dut.w, dut.b, dut.write_beat, dut.write_request
     addresses, bursts = _counted(proof, dut)
     even, ahead = Signal(name="even"), Signal(name="ahead")
@@ -130,7 +131,7 @@ def _last(proof: Properties, dut) -> None:
 
 
 def _reads(proof: Properties, dut, p) -> None:
-    """AR and R."""
+    """The rules of AR and R."""
     m, ar, r, request = proof.m, dut.ar, dut.r, dut.read_request
     flying = Signal(_NUMBER, name="flying")  # bursts that the memory has not answered
     answers = _happens(r) & r.p.last & (dut.r_id == dut.id) & (flying != 0)
@@ -143,7 +144,7 @@ def _reads(proof: Properties, dut, p) -> None:
 
 
 def reset_proof(component) -> Properties:
-    """The cycle after one in reset, whatever was before: the manager offers nothing."""
+    """In the cycle after one in reset the manager offers nothing, whatever was before."""
     proof = Properties()
     reset = proof.free("reset")
     proof.m.submodules.dut = ResetInserter(reset)(component)

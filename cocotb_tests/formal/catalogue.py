@@ -1,4 +1,4 @@
-"""All proofs: what is proved, of what size, how, how deep."""
+"""The catalogue of all proofs: the properties of each, its size, method and depth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ INTERFACES = platform(tables={"regions": 4}, scheduler={"tasks": 2, "time_width"
 MEMORY = platform(bus={"outstanding": 2, "burst_beats": 4, "address_width": 16, "data_width": 32},
                   memory={"size": 1 << 16}, tables={"regions": 4, "shadow": False}, store={"requant_lanes": 1},
                   scheduler={"tasks": 2, "time_width": 16})
-#: What the sources of events send to the host interface.
+#: Kinds of events from each source of the host interface.
 KINDS = ((Kind.FINISH,), (Kind.RELEASE,))
 #: The numbered properties that a proof of a scheduler states; 9 is `order`, 11 the invariants, 10 is of other blocks.
 SCHEDULER = "1-7, 12-16"
@@ -34,7 +34,7 @@ SCHEDULER = "1-7, 12-16"
 
 @dataclass(frozen=True)
 class Proof:
-    """One question, and how it is asked.
+    """One question to the prover, and its method.
 
     `method` is induction (with its base), bounded, covers (every one is reached) or planted (a counterexample is
     found).
@@ -50,7 +50,7 @@ class Proof:
     quick: bool = False
 
     def run(self, limit: float | None = None) -> Answer:
-        """Ask; the answer `holds` when it is the wanted one."""
+        """Ask the prover; the answer `holds` when it is the expected one."""
         design = Design(self.build(), self.name.replace(" ", "_").replace("/", "_"))
         if self.method == "induction":
             base = design.bounded(self.depth + 2, limit)

@@ -5,7 +5,7 @@ from formal.properties import every, iff, implies
 
 
 def invariants(proof, core: Opened, counters: Opened) -> None:
-    """The core's registers are those of the specification, but for what the cycle after a decision still has to do."""
+    """The core's registers equal those of the specification, apart from updates due in the cycle after a decision."""
     s, n = proof.machine, proof.machine.n
     current = core.current
     count, progress = counters.words("count"), counters.words("progress")
@@ -74,7 +74,7 @@ def invariants(proof, core: Opened, counters: Opened) -> None:
 
 
 def specification(proof) -> None:
-    """What the specification's own registers keep."""
+    """The invariants of the specification's own registers."""
     s, n, visible = proof.machine, proof.machine.n, proof.machine.timing.VISIBLE
     proof.always(
         "specification: the running job",

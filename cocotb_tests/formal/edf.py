@@ -1,8 +1,8 @@
 """The specification of every scheduler: the earliest key first, preemptive between regions.
 
-It is a machine of plain registers: for each task whether a job lives, its key, how long ago it was taken, and its next
-region.
-Keys are compared as integers above a moving base, so that it says nothing of how hardware compares modulo 2^width.
+It is a machine of plain registers. For each task they hold whether a job lives, its key, the cycles since it was taken,
+and its next region. Keys are compared as integers above a moving base, so the specification does not depend on the
+hardware's comparison modulo 2^width.
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -98,7 +98,7 @@ class EdfMachine:
 
         # -- who is first ---------------------------------------------------------------------
         def rank(i):
-            """Keys above the base, then tasks: integers, all different."""
+            """The rank of a job: its key above the base, then its task. All ranks differ."""
             return Cat(Const(i, task), (self.key[i] - base)[:width])
 
         self.ranks = [rank(i) for i in range(n)]

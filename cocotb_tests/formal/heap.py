@@ -1,7 +1,7 @@
-"""Invariants of the heap: every waiting job stands in exactly one place, and the places are in order.
+"""Invariants of the heap: every waiting job is in exactly one place, and the places are in order.
 
-The places are the winner's register, the register of the job on its way back, and the heap's words, of which one may be
-a hole that the job being moved will fill.
+The places are the winner's register, the register of the job on its way back, and the heap's words. One of the words
+may be a hole that the moved job will fill.
 """
 
 from amaranth.hdl import Mux, Signal
@@ -36,7 +36,7 @@ def invariants(proof, waiting) -> None:
     used = [None, *(size >= i for i in range(1, n + 1))]
 
     def rank(entry):
-        """As an integer above the base, with the task below it: what the specification orders."""
+        """The rank of a job as the specification orders it: an integer above the base, with the task below it."""
         value = s.at(s.ranks, entry.task)
         return value
 
@@ -62,7 +62,7 @@ def invariants(proof, waiting) -> None:
                 size <= n,
                 implies(best_valid, ~hole),
                 implies(size != 0, best_valid | hole),
-                # The last job of the heap became the winner: what moves is nobody's.
+                # The last job of the heap became the winner: the moved word belongs to no job.
                 implies(moving, (place >= 1) & ((place <= size) | ((place == 1) & (size == 0)))),
             ]
         ),

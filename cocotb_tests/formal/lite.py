@@ -13,10 +13,14 @@ _PENDING = 3
 class LiteSlaveProof(Properties):
     """A component with `s_axi_*` ports behind a master that keeps the rules; every other input is free.
 
-    Rules: BVALID and RVALID hold with their payload until taken; one response to each accepted pair of address and
-    data, one to each read address, none before and none more; ready within `answers` cycles, responses likewise;
-    with `reads_wait` a read may be accepted later (statistics wait for events that are being counted). No
-    response waits for BREADY or RREADY, none is there in the first cycle.
+    Rules:
+
+    - BVALID and RVALID hold, with their payload, until they are taken.
+    - There is exactly one response to each accepted pair of address and data, and one to each read address; none comes
+      earlier.
+    - Ready, and responses, come within `answers` cycles. With `reads_wait` a read may be accepted later (statistics
+      wait for events that are being counted).
+    - No response waits for BREADY or RREADY, and none is there in the first cycle.
     """
 
     def __init__(self, component, *, answers: int = 4, reads_wait: bool = False):

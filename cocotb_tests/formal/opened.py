@@ -1,5 +1,7 @@
-"""A look inside a component: the signals of its `elaborate` by name, and its memories word by word, through ports that
-only the proof adds."""
+"""Access to the inside of a component for a proof, through ports that only the proof adds.
+
+The signals of its `elaborate` are reached by name, and its memories word by word.
+"""
 
 import sys
 
@@ -9,12 +11,12 @@ from amaranth.lib.memory import Memory
 
 
 class Opened:
-    """A component elaborated once; what its `elaborate` called `x` is the attribute `x`.
+    """A component elaborated once; a local variable `x` of its `elaborate` is the attribute `x`.
 
     Parameters
     ----------
     component
-        Not yet elaborated; from now on it elaborates to the module that was opened.
+        Not yet elaborated; from now on it elaborates to the opened module.
     """
 
     def __init__(self, component):
@@ -42,7 +44,7 @@ class Opened:
         return self._names[name]
 
     def words(self, memory: str) -> list:
-        """All words of a memory. To be called before the memory is elaborated."""
+        """All words of a memory. Call it before the memory is elaborated."""
         memory = getattr(self, memory)
         assert isinstance(memory, Memory)
         ports = [memory.read_port(domain="comb") for _ in range(memory.depth)]

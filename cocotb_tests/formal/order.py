@@ -1,4 +1,4 @@
-"""The comparator by itself: on a window of half the range it is the order of integers, strict and total."""
+"""The proof that the comparator, on a window of half the range, is a strict and total order of integers."""
 
 from amaranth.hdl import Signal
 from amaranth.lib import data
@@ -11,7 +11,7 @@ TASK_BITS = 4
 
 
 def order_proof(width: int) -> Properties:
-    """Three jobs anywhere in any window shorter than half the range."""
+    """The proof for three jobs anywhere in any window shorter than half the range."""
     proof = Properties()
     base = proof.free("base", width)
     layout = data.StructLayout({"task": TASK_BITS, "key": width})

@@ -15,9 +15,9 @@ import derca_hw
 
 @dataclass(frozen=True)
 class Bug:
-    """A text of a component's source, and what it is replaced with.
+    """A text of a component's source, and its wrong replacement.
 
-    `kind` is that of the scheduler, or the package of another component; `tasks` are the scheduler's.
+    `kind` is that of the scheduler, or the package of another component. `tasks` are the scheduler's.
     """
 
     kind: str
@@ -54,17 +54,17 @@ BUGS = {
     "resume without a switch": Bug(
         "tournament", "scheduler.py", "switched & counters.begun", "counters.begun"
     ),
-    "preempt tells nothing of the running job": Bug(
+    "preempt ignores the running job": Bug(
         "scan", "scheduler.py", "preempted.eq(switch & (current_valid | dropped))", "preempted.eq(switch)"
     ),
-    "the first slot is not scanned": Bug(
+    "the first record is not scanned": Bug(
         "scan", "scan.py", "m.d.sync += [scanning.eq(1), pointer.eq(0)]", "m.d.sync += [scanning.eq(1), pointer.eq(1)]"
     ),
-    "a scan is over before its last slot": Bug("scan", "scan.py", "begin | scanning | scanned))", "begin | scanning))"),
+    "a scan ends before its last record": Bug("scan", "scan.py", "begin | scanning | scanned))", "begin | scanning))"),
     "a release in the cycle of an instruction is lost": Bug(
         "tournament", "tournament.py", "load.eq(Cat(*sources).any())", "load.eq(Cat(*sources).any() & ~jobs.issued)"
     ),
-    "a release and the end of the running job write one slot": Bug(
+    "a release and the end of the running job write one record": Bug(
         "scan", "scan.py", "jobs.release.ready.eq(~clearing & ~jobs.issued)", "jobs.release.ready.eq(~clearing)"
     ),
     "the loser is not inserted": Bug("heap", "heap.py", "placed.eq(~best_valid),", "placed.eq(1),"),
@@ -113,7 +113,7 @@ def planted(bug: Bug):
     Raises
     ------
     ValueError
-        The text does not stand exactly once in the source: the bug must follow the source.
+        If the text does not stand exactly once in the source: the bug must follow the source.
     """
     name = f"derca_hw.planted_{next(_serial)}"
     module, component = COMPONENTS[bug.package]

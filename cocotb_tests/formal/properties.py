@@ -1,4 +1,4 @@
-"""What every proof is made of: named assertions, assumptions and covers in a module without reset."""
+"""Named assertions, assumptions and covers in a module without reset, of which every proof consists."""
 
 from amaranth.hdl import Assert, Assume, ClockDomain, Const, Cover, Elaboratable, Module, Signal, Value
 
@@ -31,16 +31,16 @@ class Properties(Elaboratable):
         return signal
 
     def always(self, name: str, condition) -> None:
-        """`condition` holds in every cycle."""
+        """Assert that `condition` holds in every cycle."""
         self.names.append(name)
         self.m.d.comb += Assert(self._bit(condition, f"holds_{len(self.names)}"), name)
 
     def given(self, condition) -> None:
-        """The environment keeps `condition` in every cycle."""
+        """Assume that `condition` holds in every cycle."""
         self.m.d.comb += Assume(self._bit(condition, "given"))
 
     def sometimes(self, name: str, condition) -> None:
-        """`condition` can come true: the assumptions do not forbid everything."""
+        """Cover: `condition` can come true, so the assumptions do not forbid everything."""
         self.covers.append(name)
         self.m.d.comb += Cover(self._bit(condition, f"reached_{len(self.covers)}"), name)
 
@@ -58,17 +58,17 @@ class Properties(Elaboratable):
 
 
 def implies(a, b) -> Value:
-    """`a` only with `b`."""
+    """Whether `b` holds if `a` does."""
     return ~Value.cast(a).any() | Value.cast(b).any()
 
 
 def iff(a, b) -> Value:
-    """`a` exactly with `b`."""
+    """Whether `a` and `b` are equal."""
     return Value.cast(a).any() == Value.cast(b).any()
 
 
 def every(conditions) -> Value:
-    """All of them."""
+    """Whether all of them hold."""
     result = Const(1, 1)
     for condition in conditions:
         result = result & Value.cast(condition).any()
@@ -76,7 +76,7 @@ def every(conditions) -> Value:
 
 
 def some(conditions) -> Value:
-    """At least one of them."""
+    """Whether at least one of them holds."""
     result = Const(0, 1)
     for condition in conditions:
         result = result | Value.cast(condition).any()

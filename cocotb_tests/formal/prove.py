@@ -1,4 +1,4 @@
-"""Runs proofs and prints a table; exit code 0 only when every answer is the wanted one, 2 for a name that is none."""
+"""Runs proofs and prints a table. Exit code 0: every answer is the expected one; 2: there is no proof of that name."""
 
 import argparse
 import sys

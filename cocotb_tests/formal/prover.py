@@ -1,4 +1,4 @@
-"""From properties to an answer: RTLIL, Yosys to SMT-LIB, Yosys's smtbmc with the native solver Yices."""
+"""From properties to an answer: RTLIL, then SMT-LIB by Yosys, then Yosys's smtbmc with the solver Yices."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from derca_flow.tools.toolchain import build_directory
 from derca_hw.verilog.convert import convert
 from formal.properties import Properties
 
-#: What Yosys does to the design; memories become registers when they are few.
+#: Yosys commands for the design; memories become registers when they are few.
 _PASSES = (
     "hierarchy -top top",
     "proc",
@@ -35,7 +35,7 @@ _PASSES = (
 
 @dataclass
 class Answer:
-    """What the solver said about one question."""
+    """The solver's answer to one question."""
 
     holds: bool
     seconds: float

@@ -11,10 +11,10 @@ def depth(p) -> int:
 
 
 def invariants(proof, waiting) -> None:
-    """Slots in RAM, the word read, the jobs compared so far, and the way of those not yet."""
+    """Invariants of the records in RAM, the word read, the jobs compared so far, and the jobs not compared yet."""
     m, s, n, timing = proof.m, proof.machine, proof.machine.n, proof.machine.timing
     best, candidate = waiting.best, waiting.candidate
-    slots, word = waiting.words("slots"), waiting.read.data
+    records, word = waiting.words("slots"), waiting.read.data
     left, fresh = s.settle.left, s.settle.fresh
     scanning = (left >= 2) & (left <= n + 1)
     proof.always(
@@ -72,12 +72,12 @@ def invariants(proof, waiting) -> None:
         lives = s.live[i] | (s.issued & s.ended & (s.out_task == i))
         here = read & (candidate.task == i)
         proof.always(
-            f"scan: slot {i}",
+            f"scan: record {i}",
             every(
                 [
-                    implies(~s.clearing | (waiting.pointer > i), iff(slots[i].live, lives)),
-                    implies(s.live[i], slots[i].key == s.key[i]),
-                    ~slots[i].as_value().xor(),
+                    implies(~s.clearing | (waiting.pointer > i), iff(records[i].live, lives)),
+                    implies(s.live[i], records[i].key == s.key[i]),
+                    ~records[i].as_value().xor(),
                 ]
             ),
         )
@@ -100,7 +100,7 @@ def invariants(proof, waiting) -> None:
             ),
         )
         proof.always(
-            f"scan: the word of slot {i}",
+            f"scan: the word of record {i}",
             implies(
                 here,
                 every(

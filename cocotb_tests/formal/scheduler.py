@@ -35,7 +35,7 @@ class SchedulerProof(Properties):
     ----------
     p : Platform
     inductive : bool
-        State the invariants over inner registers, too.
+        State the invariants over inner registers as well.
     cleared : bool
         Start as after the N cycles of clearing, for bounded proofs of many tasks.
     factory
@@ -138,7 +138,7 @@ class SchedulerProof(Properties):
             )
         self.given(implies(writes, (write_task < n) & (write_value != 0) & ~machine.at(machine.live, write_task)))
 
-        # -- the order, told without the machine's choice ----------
+        # -- the order, stated without the machine's choice ----------
         new = Signal()  # an instruction appears
         m.d.comb += new.eq(out.valid & ~self.before(out.valid & ~ready))
         heights = [(machine.key[i] - base)[:width] for i in range(n)]
@@ -202,7 +202,7 @@ class SchedulerProof(Properties):
         )
         switches = ~unfinished | (out.p.task != last_task)
         self.always(
-            "6 switch, preempt and resume tell of the instruction before",
+            "6 switch, preempt and resume describe the instruction before",
             implies(
                 new,
                 (
@@ -235,10 +235,10 @@ class SchedulerProof(Properties):
 
         # -- timing ---------------------------------------------------------------------
         self.always("13 an instruction follows a decision at once, and nothing else", iff(out.valid, machine.valid))
-        self.always("15 releases are taken when told by events alone", iff(release.ready, machine.settle.open))
+        self.always("15 releases are taken when events alone say so", iff(release.ready, machine.settle.open))
         self.always("no fault without a fault", ~dut.fault)
-        self.always("spurious feedback is told", iff(dut.spurious, feedback & ~machine.outstanding))
-        self.always("a release taken is told", iff(dut.ready_event.valid, taken))
+        self.always("spurious feedback is reported", iff(dut.spurious, feedback & ~machine.outstanding))
+        self.always("a release taken is reported", iff(dut.ready_event.valid, taken))
         since = Signal(range(timing.LONGEST_REFILL + 1))  # decisions ago
         self.since = since
         with m.If(machine.fire | machine.stop | machine.clearing):

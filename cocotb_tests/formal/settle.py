@@ -1,4 +1,4 @@
-"""When a scheduler takes releases and may decide: by kind, from events alone. No key is looked at (property 15)."""
+"""When a scheduler of each kind takes releases and may decide, from events alone, without keys (property 15)."""
 
 from amaranth.hdl import Const, Module, Signal, Value
 
@@ -33,7 +33,7 @@ class Settle:
     def _scan(self, m, switch, taken, issued, stop, clearing):
         n, refill = self._p.scheduler.tasks, self._timing.REFILL
         self.left = left = Signal(range(refill + 1), name="spec_left")
-        fresh = Signal(name="spec_fresh")  # a release is looked at, not a slot
+        fresh = Signal(name="spec_fresh")  # a release is looked at, not a stored job
         m.d.sync += fresh.eq(taken & ~stop)
         with m.If(stop):
             m.d.sync += left.eq(0)

@@ -10,7 +10,7 @@ from formal.properties import Properties, every, implies
 
 
 def keeps_its_word(proof: Properties, name: str, valid, ready, payload, *, given: bool = False) -> None:
-    """What was offered and not taken is still offered, unchanged; assumed instead of asserted with `given`."""
+    """Assert that an offer not taken is still offered, unchanged; with `given`, assume it."""
     payload = Value.cast(payload)
     held = proof.before(Value.cast(valid) & ~Value.cast(ready))
     rule = implies(held, Value.cast(valid) & (payload == proof.before(payload)))
@@ -28,13 +28,13 @@ def stays_in_page(proof: Properties, name: str, valid, address, length, beat_byt
 
 
 class StreamProof(Properties):
-    """Every stream of a component keeps its word, if those that feed it do; all other inputs are free.
+    """Every stream of a component keeps its word, if the streams that feed it do. All other inputs are free.
 
     Parameters
     ----------
     component
     feeds, keeps
-        The streams of which that is assumed, and those of which it is asserted; by default all.
+        The streams that are assumed to keep their word, and those of which it is asserted; by default all.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class StreamProof(Properties):
 
 
 def release_proof(component, n: int) -> StreamProof:
-    """The release unit: jobs finish only after the scheduler took them."""
+    """The proof of the release unit: jobs finish only after the scheduler took them."""
     proof = StreamProof(component)
     release, finish = component.release, component.finish
     for i in range(n):
@@ -93,7 +93,7 @@ def release_proof(component, n: int) -> StreamProof:
 
 
 def splitter_proof(component, p) -> Properties:
-    """The burst splitter by itself, inductively: any request, any time."""
+    """The proof of the burst splitter alone, by induction: any request at any time."""
     proof = Properties()
     proof.m.submodules.dut = component
     start, take = proof.free("start"), proof.free("take")

@@ -1,21 +1,23 @@
-"""Invariants of the tournament: its slots are the specification's jobs; what is in the tree follows by induction over
-as many cycles as it has levels."""
+"""Invariants of the tournament: its records are the specification's jobs.
+
+The content of the tree follows by induction over as many cycles as it has levels.
+"""
 
 from formal.properties import every, iff, implies
 
 
 def depth(p) -> int:
-    """Cycles of the induction: the tree's levels, a slot and the instruction."""
+    """Cycles of the induction: the tree's levels, a record and the instruction."""
     return (p.scheduler.tasks - 1).bit_length() + 2
 
 
 def invariants(proof, waiting) -> None:
-    """Slots, and the counter of settling."""
+    """Invariants of the records, and of the counter of settling."""
     s, n, timing = proof.machine, proof.machine.n, proof.machine.timing
     for i in range(n):
         lives = s.live[i] | (s.issued & s.ended & (s.out_task == i))
         proof.always(
-            f"slot {i}",
+            f"record {i}",
             every(
                 [
                     iff(waiting.live[i], lives),

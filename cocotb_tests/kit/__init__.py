@@ -1,1 +1,1 @@
-"""What the block tests share: builds of single components, runs with seeds and waves, payloads, cycles, platforms."""
+"""Helpers of block tests: builds of single components, runs with seeds and waves, payloads, cycles, platforms."""

@@ -14,7 +14,7 @@ from cocotbext.axi import AxiBus, AxiRam
 from derca_hw.memory.ports import MemoryInterface
 from derca_sim.model.platform import Platform
 
-#: What the memory holds where nobody may write.
+#: Content of the memory where nobody may write.
 GUARD = 0xAA
 
 
@@ -97,8 +97,10 @@ def quiet() -> None:
 
 
 def pauses(rng: random.Random, share: float, waits: Callable[[], bool] = lambda: False):
-    """Endless pause flags: stalls and free runs of random lengths, about `share` of the cycles stalled, and every one
-    in which the channel `waits`."""
+    """Endless pause flags: stalls and free runs of random lengths.
+
+    About `share` of the cycles are stalled, and every cycle in which the channel `waits`.
+    """
     while True:
         stalled = rng.random() < share
         for _ in range(rng.choice([1, 1, 1, 2, 5, 20])):
@@ -106,7 +108,7 @@ def pauses(rng: random.Random, share: float, waits: Callable[[], bool] = lambda:
 
 
 class WriteOrder:
-    """What AWREADY and WREADY of an AXI memory wait for: one of `ORDERS`. Run `watch()` as a task."""
+    """The conditions of AWREADY and WREADY of an AXI memory: one of `ORDERS`. Run `watch()` as a task."""
 
     #: By AWREADY: nothing, that data are offered, that all data of the burst were taken. By WREADY: likewise.
     ORDERS = (("nothing", "nothing"), ("nothing", "offered"), ("nothing", "taken"), ("offered", "nothing"),
@@ -133,12 +135,12 @@ class WriteOrder:
             self._ahead -= self._now("awvalid", "awready")
 
     def address_waits(self) -> bool:
-        """AWREADY must stay low."""
+        """Whether AWREADY must stay low."""
         begun = self._ahead > 0 or self._ahead == 0 and (self._amid or self._now("wvalid"))
         return self.address == "offered" and not begun or self.address == "taken" and self._ahead <= 0
 
     def data_wait(self) -> bool:
-        """WREADY must stay low."""
+        """Whether WREADY must stay low."""
         return self._ahead > 0 or self._ahead == 0 and (
             self.data == "offered" and not self._now("awvalid") or self.data == "taken")
 

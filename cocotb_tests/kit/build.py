@@ -56,8 +56,8 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False, model
 
 def _synthesised(text: str, synthesis: str) -> str:
     """RTLIL synthesised, in Verilog."""
-    with tempfile.TemporaryDirectory(prefix="derca-synthesis-") as place:
-        work = Path(place)
+    with tempfile.TemporaryDirectory(prefix="derca-synthesis-") as temporary:
+        work = Path(temporary)
         (work / "design.il").write_text(text)
         (work / "script.ys").write_text("\n".join((
             "read_rtlil design.il", f"{synthesis} -top {TOP}", "write_verilog -noattr netlist.v",

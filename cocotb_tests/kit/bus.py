@@ -1,4 +1,4 @@
-"""An AXI4 slave of our own, cycle by cycle: any delay, any error on any beat, and a record of every burst."""
+"""An AXI4 slave of our own, cycle by cycle: any delay, any error on any beat, a record of every burst."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -60,12 +60,12 @@ class Bus:
         self._r = self._b = False  # an answer is on offer
 
     def word(self, address: int) -> int:
-        """What a beat reads."""
+        """The data that a beat reads."""
         return (address // self._beat_bytes + 1) * 0x9E3779B97F4A7C15 % (1 << 8 * self._beat_bytes)
 
     @property
     def quiet(self) -> bool:
-        """Nothing waits to be answered."""
+        """Whether nothing waits to be answered."""
         return not (self._to_read or self._to_write or self._to_answer or self._ahead)
 
     @property
@@ -75,7 +75,7 @@ class Bus:
 
     @property
     def writing(self) -> bool:
-        """A burst has its address without all its data, or data without its address."""
+        """Whether a burst has its address without all its data, or data without its address."""
         return bool(self._to_write or self._ahead)
 
     def _response(self) -> int:
@@ -85,7 +85,7 @@ class Bus:
         return self._bench.cycle + self._random.choice(self.latencies)
 
     def step(self) -> None:
-        """Take what was transferred in the cycle that has ended, decide on the next one."""
+        """Take the transfers of the cycle that has ended, and decide on the next cycle."""
         self._addresses()
         self._read_data()
         self._write_data()

@@ -26,14 +26,14 @@ def stall(host: AxiLiteMaster, rng, share: float) -> None:
 
 
 async def try_write(host: AxiLiteMaster, address: int, data: int | bytes) -> bool:
-    """Write 32 bits, or the bytes given; whether the answer was OKAY."""
+    """Write 32 bits, or the bytes given; return whether the answer was OKAY."""
     if isinstance(data, int):
         data = (data & 0xFFFFFFFF).to_bytes(4, "little")
     return (await host.write(int(address), data)).resp == OKAY
 
 
 async def try_read(host: AxiLiteMaster, address: int) -> tuple[bool, int]:
-    """Read 32 bits: whether the answer was OKAY, and the value."""
+    """Read 32 bits; return whether the answer was OKAY, and the value."""
     answer = await host.read(int(address), 4)
     return answer.resp == OKAY, int.from_bytes(answer.data, "little")
 

@@ -1,4 +1,4 @@
-"""The host interface alone: its platforms, and what its outputs did."""
+"""The host interface alone: its platforms, and a record of its outputs."""
 
 import cocotb
 from cocotb.triggers import RisingEdge
@@ -11,7 +11,7 @@ from kit.cycles import Cycles
 from kit.payload import unpack
 from kit.platforms import SMALL, platform
 
-#: What the sources of events send: finishes, releases, and three that take turns.
+#: Kinds of events of each source: finishes, releases, and three that take turns.
 KINDS = (
     (Kind.FINISH, Kind.FAIL), (Kind.RELEASE, Kind.OVERRUN), (Kind.MISS, Kind.PREEMPT, Kind.START, Kind.ITERATION),
     (Kind.ISSUE,), (Kind.SAVED,),
@@ -36,7 +36,7 @@ PLATFORMS = [SMALL, FULL, BARE, LEAN]
 
 
 class Strobes:
-    """Records what the interface hands to other blocks: (kind, values) in order."""
+    """Records the interface's strobes to other blocks: (kind, values) in order."""
 
     def __init__(self, dut, p):
         self._dut, self._lay, self._sporadic = dut, Layouts(p), p.release.sporadic
@@ -61,7 +61,7 @@ class Strobes:
                 self.log.append(("committed",))
 
     def take(self) -> list[tuple]:
-        """What was recorded since the last call."""
+        """The strobes recorded since the last call."""
         log, self.log = self.log, []
         return log
 

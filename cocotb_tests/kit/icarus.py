@@ -33,7 +33,7 @@ def iverilog() -> str:
 
 @dataclass(frozen=True)
 class FourStateRun:
-    """What a run left: its events, the memory at the end, and whatever else the bench said, a line each."""
+    """The result of a run: its events, the memory at the end, and every other line that the bench printed."""
 
     events: list[Event]
     memory: np.ndarray

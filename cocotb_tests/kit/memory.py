@@ -1,4 +1,4 @@
-"""What jobs may write in memory, and what else has changed."""
+"""The memory that jobs may write, and a check that nothing else has changed."""
 
 import numpy as np
 

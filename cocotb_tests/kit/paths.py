@@ -1,4 +1,4 @@
-"""Combinational paths through a design: what changes in the very cycle in which an input does."""
+"""Combinational paths through a design: the outputs that change in the very cycle of an input."""
 
 import json
 import tempfile
@@ -12,7 +12,7 @@ from derca_flow.tools.yosys import run_yosys
 #: Cells whose outputs change with the clock alone.
 _REGISTERS = ("$dff", "$adff", "$sdff", "$dffe", "$adffe", "$sdffe", "$sdffce", "$aldff", "$aldffe", "$dffsr",
               "$dffsre")
-#: Cells each of whose output bits hangs on the same bit of `A` and `B` alone, and on all of `S`.
+#: Cells whose output bits depend only on the same bit of `A` and `B`, and on all of `S`.
 _BITWISE = ("$and", "$or", "$xor", "$xnor", "$not", "$pos", "$mux")
 
 
@@ -43,7 +43,7 @@ class Paths:
         return [name for name, port in self._ports.items() if port["direction"] == direction]
 
     def outputs_of(self, inputs: Iterable[str]) -> dict[str, set[str]]:
-        """For each output that one of these inputs reaches without a register between: which of them."""
+        """For each output, the given inputs that reach it without a register between."""
         found = defaultdict(set)
         outputs = defaultdict(set)
         for name in self.ports("output"):
@@ -64,8 +64,8 @@ class Paths:
 
 def _netlist(text: str, top: str, *passes: str) -> dict:
     """The modules after some of Yosys's passes."""
-    with tempfile.TemporaryDirectory(prefix="derca-paths-") as place:
-        work = Path(place)
+    with tempfile.TemporaryDirectory(prefix="derca-paths-") as temporary:
+        work = Path(temporary)
         (work / "design.il").write_text(text)
         (work / "script.ys").write_text("\n".join((
             "read_rtlil design.il", f"hierarchy -top {top}", *passes, "write_json netlist.json",

@@ -18,7 +18,7 @@ LARGE_LAYERS = ((1024, 8192, 1024), (2048, 128, 2048), (6144, 512, 4096))
 
 
 def finishes(platform, shape_lists):
-    """Response of one job per network, each released when the one before is long done; results are checked."""
+    """Response of one job per network, each released long after the job before; results are checked."""
     dtype = platform.array.dtype
     networks = [
         random_network(f"n{i}", [(*s, False) for s in shapes], i, dtype) for i, shapes in enumerate(shape_lists)]
@@ -39,6 +39,6 @@ def both(name, shape_lists):
 
 
 def scaled_layers(tile):
-    """The large layers with as many tiles along each dimension as they have on the large accelerator."""
+    """The large layers with the number of tiles along each dimension that they have on the large accelerator."""
     return [tuple(max(1, round(d * t / big)) for d, t, big in zip(layer, tile, LARGE_TILE, strict=True))
             for layer in LARGE_LAYERS]

@@ -1,4 +1,4 @@
-"""Small platforms for block tests: each has something that another has not."""
+"""Small platforms for block tests; each has a feature that the others lack."""
 
 from derca_sim.model.platform import Platform
 

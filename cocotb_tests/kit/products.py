@@ -1,4 +1,4 @@
-"""Everything that comes out as Verilog: sample platforms, boards, packaged IPs; generated once per content."""
+"""All generated Verilog: sample platforms, boards, packaged IPs; generated once per content."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,12 +41,12 @@ def _sample(name: str) -> Platform:
 
 
 def platform(name: str) -> Product:
-    """What `derca generate` writes for a sample platform."""
+    """The files of `derca generate` for a sample platform."""
     return Product(TOP, verilog_for(_sample(name)))
 
 
 def board(name: str) -> Product:
-    """The top of a board as it is simulated."""
+    """The top of a board in the form in which it is simulated."""
     target = BOARDS[name]
     p = load_platform(PLATFORMS / target.platform)
     text = generated(lambda: board_verilog(target, p), f"board {name}", f"{target} None {p.model_dump_json()}")
@@ -54,7 +54,7 @@ def board(name: str) -> Product:
 
 
 def ip(name: str) -> Product:
-    """What `derca ip` packages for a board."""
+    """The files of `derca ip` for a board."""
     target = IP_BOARDS[name]
     p = load_platform(PLATFORMS / target.platform)
     text = generated(lambda: ip_verilog(p, target.family, target.base), f"IP {name}",
@@ -62,18 +62,18 @@ def ip(name: str) -> Product:
     return Product(IP_TOP, text, cells(p, target.family), (LINT_WAIVERS, IP_LINT_WAIVERS))
 
 
-#: Name -> what makes it.
+#: Name -> the function that makes it.
 PRODUCTS: dict[str, Callable[[], Product]] = {
     **{f"platform {path.stem}": lambda n=path.stem: platform(n) for path in sorted(PLATFORMS.glob("*.toml"))},
     **{f"board {name}": lambda n=name: board(n) for name in BOARDS},
     **{f"ip {name}": lambda n=name: ip(n) for name in IP_BOARDS},
 }
-#: Those that ./scripts/test reads; --full reads all. Each of them has something that the others have not.
+#: Products that ./scripts/test reads; --full reads all. Each has a feature that the others lack.
 QUICK = {"platform small", "platform hx8k", "platform icebreaker", "platform orangecrab-25f", "platform demo",
          "board icebreaker", "board hx8k", "board ulx3s-85f-sdram", "ip arty-a7-100"}
 
 
 def each():
-    """A mark: the test runs for every product, but for those of `QUICK` with --full alone."""
+    """A mark: the test runs for every product, but only with --full for products outside of `QUICK`."""
     return pytest.mark.parametrize("name", [
         name if name in QUICK else pytest.param(name, marks=pytest.mark.full) for name in PRODUCTS])

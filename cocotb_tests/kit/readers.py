@@ -1,4 +1,4 @@
-"""Readers of Verilog; each gives what it has to say, a line each, and nothing when it takes the design."""
+"""Readers of Verilog. Each returns its messages, a line each, and none when it accepts the design."""
 
 import re
 import subprocess
@@ -17,9 +17,9 @@ def icarus(files: list[str], folder: Path, top: str) -> list[str]:
 
 
 def slang(verilog: Path, top: str) -> list[str]:
-    """slang as Verilog-2005, with the warnings that it gives by default.
+    """slang as Verilog-2005, with its default warnings but one.
 
-    All but one: of a wide one-hot select it says that it will not look whether all cases are there; `default` is.
+    That one says that slang does not check whether a wide one-hot select covers all cases; `default` covers them.
     """
     from pyslang.driver import Driver
 

@@ -16,14 +16,14 @@ def plan(index: int, task: Rule) -> TaskPlan:
 
 
 class Reports(list):
-    """What a golden model logs: (event, the cycle in which it is reported)."""
+    """The log of a golden model: (event, cycle in which it is reported)."""
 
     def __call__(self, event, reported=None):
         self.append((event, event.cycle if reported is None else reported))
 
 
 def drawn_end(random, lay, task, final, failed, now) -> int:
-    """Payload of what is stored for `task` (0 if None) in this cycle; a job's end that fails goes to `failed`."""
+    """Payload of `stored` for `task` (0 if None) in this cycle; the end of a job that fails is added to `failed`."""
     if task is None:
         return 0
     fails = random.random() < 0.3

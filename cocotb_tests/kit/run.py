@@ -1,4 +1,4 @@
-"""Running cocotb tests of a component from pytest: seeds, parameters, and waves of what failed."""
+"""Running cocotb tests of a component from pytest: seeds, parameters, and waves of failed tests."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
     module, test
         Module and name of the cocotb test.
     platform, seed, parameters
-        What the test reads back with `parameters()`; `$DERCA_TEST_SEED` overrides the seed. Values must fit JSON.
+        Values that the test reads back with `parameters()`; `$DERCA_TEST_SEED` overrides the seed. They must fit JSON.
     waves_on_failure
         Run a failed test again and record a waveform file.
     models, synthesis, inside
@@ -48,6 +48,7 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
     Raises
     ------
     SimulationFailed
+        If the test fails.
     """
     seed = int(os.environ.get(SEED, seed))
     if platform is not None:
@@ -55,31 +56,31 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
     print(f"{module}.{test}: seed {seed} ({SEED} sets another)")
     options = {"models": models, "synthesis": synthesis, "inside": inside}
     binaries = build(factory, **options)
-    with tempfile.TemporaryDirectory(prefix="derca-cocotb-") as place:
-        reason = _run(binaries, Path(place), module, test, seed, parameters, waves=False)
+    with tempfile.TemporaryDirectory(prefix="derca-cocotb-") as folder:
+        reason = _run(binaries, Path(folder), module, test, seed, parameters, waves=False)
     if reason is None:
         return
     where = ""
     if waves_on_failure:
-        place = build_directory("waves") / f"{module}-{test}-{seed}-{binaries.name[:8]}"
-        shutil.rmtree(place, ignore_errors=True)
-        _run(build(factory, waves=True, **options), place, module, test, seed, parameters, waves=True)
-        where = f"; waves: {place / 'dump.vcd'}"
+        folder = build_directory("waves") / f"{module}-{test}-{seed}-{binaries.name[:8]}"
+        shutil.rmtree(folder, ignore_errors=True)
+        _run(build(factory, waves=True, **options), folder, module, test, seed, parameters, waves=True)
+        where = f"; waves: {folder / 'dump.vcd'}"
     raise SimulationFailed(f"{module}.{test} failed with seed {seed}: {reason}{where}")
 
 
-def _run(binaries: Path, place: Path, module: str, test: str, seed: int, parameters: dict, waves: bool) -> str | None:
-    """Run a binary in the folder `place`; None when the test passed, else why not."""
+def _run(binaries: Path, folder: Path, module: str, test: str, seed: int, parameters: dict, waves: bool) -> str | None:
+    """Run a binary in the folder `folder`; None when the test passed, else the reason."""
     from cocotb_tools.check_results import get_results
 
-    place.mkdir(parents=True, exist_ok=True)
-    results = place / "results.xml"
+    folder.mkdir(parents=True, exist_ok=True)
+    results = folder / "results.xml"
     runner = get_runner("verilator")
     runner.waves = waves
     try:
         runner.test(
             hdl_toplevel=TOP, hdl_toplevel_lang="verilog", test_module=module, testcase=[test], seed=seed,
-            build_dir=binaries, test_dir=place, results_xml=str(results), waves=waves,
+            build_dir=binaries, test_dir=folder, results_xml=str(results), waves=waves,
             extra_env={PARAMETERS: json.dumps(parameters), "COCOTB_ANSI_OUTPUT": "0", **library_path()},
         )
     except (Exception, SystemExit) as e:

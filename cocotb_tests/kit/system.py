@@ -1,4 +1,4 @@
-"""The whole top under test from outside and inside: host, memory, the event log, results judged as jobs finish."""
+"""The whole top under test, from outside and inside: host, memory, event log, and judgement of finished jobs."""
 
 import cocotb
 import numpy as np
@@ -30,10 +30,10 @@ async def power_up(dut, image, size: int, base: int = 0, make_memory=ram):
 
 
 class System:
-    """A `Derca` in simulation: `events` are those of the present run, in the order in which they left the hardware.
+    """A `Derca` in simulation. `events` are those of the present run, in the order in which they left the hardware.
 
-    From `boot` on a task collects events; every FINISH is judged at once: the results of the job must be there bit by
-    bit, and are then overwritten, so that no later job can live on them.
+    From `boot` on, a task collects events. Every FINISH is judged at once: the results of the job must be in memory bit
+    by bit. They are then overwritten, so that no later job can pass with them.
     """
 
     def __init__(self, dut, job_set: Compiled):
@@ -125,7 +125,7 @@ class System:
         await ClockCycles(self.dut.aclk, count)
 
     async def until(self, condition, limit: int) -> bool:
-        """Wait, at most `limit` cycles; whether the condition holds."""
+        """Wait at most `limit` cycles; return whether the condition holds."""
         for _ in range(limit):
             if condition():
                 return True
@@ -143,7 +143,10 @@ class System:
         return [e for e in self.of_kind(Kind.FAULT) if e.region == fault]
 
     async def check_stopped(self, fault: Fault, where: int | None, what: str) -> None:
-        """Stopped by `fault`: reported once by event, in FAULTS, FAULT_WHERE and STATUS; nothing issued after it."""
+        """Check that `fault` has stopped the system.
+
+        It is reported once by event, in FAULTS, FAULT_WHERE and STATUS, and nothing is issued after it.
+        """
         await self.cycles(REPORTED)
         assert (await self.status())["safe"], f"{what}: not in the safe state"
         faults = await self.read("FAULTS")
@@ -158,7 +161,7 @@ class System:
         assert not late, f"{what}: issued after the stop: {late}"
 
     async def check_counters(self) -> dict[Kind, int]:
-        """Every task's counters are the numbers of its events; how many of each kind there were in all."""
+        """Check that every task's counters equal the numbers of its events; return the events of each kind."""
         totals = {}
         await self.cycles(REPORTED)
         for kind, name in ((Kind.RELEASE, "RELEASES"), (Kind.FINISH, "FINISHES"), (Kind.MISS, "MISSES"),
@@ -177,7 +180,7 @@ class System:
 
 
 def check_edf(job_set: Compiled, events: list[Event], visibility: int) -> int:
-    """Whoever is issued has the earliest deadline among the jobs visible by then; how many choices there were.
+    """Check that each issued job has the earliest deadline of the jobs visible by then; the number of choices.
 
     Deadlines are whole numbers here, however often the hardware's have wrapped. A tie may go either way.
     """

@@ -1,4 +1,4 @@
-"""A transport to words that are nowhere but in Python."""
+"""A transport to registers that exist only in Python."""
 
 import time
 

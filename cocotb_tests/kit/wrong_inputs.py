@@ -1,4 +1,4 @@
-"""Wrong command lines and damaged files, one of every kind: what is called, and the files it finds."""
+"""Wrong command lines and damaged files, one of every kind, with the files that they need."""
 
 import io
 import json
@@ -67,7 +67,7 @@ def images(**changes) -> bytes:
     return out.getvalue()
 
 
-#: Command lines that no file makes right.
+#: Command lines that are wrong whatever the files.
 COMMANDS = {
     "a command with a typing mistake": "analyse good.toml",
     "an unknown command": "frobnicate",
@@ -254,6 +254,6 @@ def write_files(folder: Path) -> dict[str, list[str]]:
 
 
 def answer(run: Callable, arguments: list[str]) -> str:
-    """A command line, its exit code and what it printed, as text."""
+    """A command line, its exit code and its output, as text."""
     result = run(arguments)
     return "\n".join([f"$ derca {' '.join(arguments)}", f"exit {result.exit_code}", result.output.rstrip(), ""])

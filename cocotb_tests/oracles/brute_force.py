@@ -1,18 +1,20 @@
-"""Limited-preemptive EDF of sporadic tasks without overheads, decided by simulating what can go wrong.
+"""Limited-preemptive EDF of sporadic tasks without overheads, decided by simulation of everything that can go wrong.
 
-`schedulable` simulates the critical instants; `schedulable_exhaustively` walks through every state that any legal
+`schedulable` simulates the critical instants. `schedulable_exhaustively` walks through every state that any legal
 sequence of releases, visibility delays and early completions can reach, and relies on no theory at all.
 
-Critical instants. Let a job miss its deadline, and let 0 be the last moment before it when no visible job with that
-deadline or an earlier one waits. From 0 on the processor serves such jobs only, save for the rest of one region of a
-job with a later deadline that began before 0. Moving the releases so that every task is first seen at 0 after its
-full jitter and then as early as its period allows only adds work, and the region has most left when it began in
-cycle -1. So it is enough to try
-- all tasks seen together at 0, nobody blocking;
-- for each region of each task: all other tasks seen together at 0, the region begun in cycle -1 by a job that was seen
-  without delay just as much earlier as its previous regions take.
-Each of these is a legal sequence of releases, so a miss found is a miss; that no other one need be tried is what
-`schedulable_exhaustively` confirms on small sets.
+Critical instants: let a job miss its deadline, and let 0 be the last moment before it when no visible job with that
+deadline or an earlier one waits. From 0 on the processor serves only such jobs, apart from the rest of one region of a
+job with a later deadline that began before 0. Moving the releases so that every task is first seen at 0 after its full
+jitter, and then as early as its period allows, only adds work. The region has most left when it began in cycle -1. So
+it is enough to try
+
+- all tasks seen together at 0, with nobody blocking;
+- for each region of each task: all other tasks seen together at 0, and the region begun in cycle -1 by a job that was
+  seen without delay, earlier by the time of its previous regions.
+
+Each of these is a legal sequence of releases, so a miss found is a miss. `schedulable_exhaustively` confirms on small
+sets that no other sequence need be tried.
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,7 @@ from math import lcm
 
 from derca_sim.analysis.model import Placement, TaskModel
 
-#: What a task needs to be known for: period, deadline, jitter, lengths of its regions.
+#: A task: period, deadline, jitter, lengths of its regions.
 Parameters = tuple[int, int, int, tuple[int, ...]]
 
 

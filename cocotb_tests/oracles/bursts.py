@@ -1,4 +1,4 @@
-"""How AXI4 splits a request into bursts, beat by beat."""
+"""The split of a request into AXI4 bursts, beat by beat."""
 
 
 PAGE = 4096

@@ -1,4 +1,4 @@
-"""Limited-preemptive EDF with prices, cycle by cycle: what the fast simulator must write into its log."""
+"""Limited-preemptive EDF with prices, cycle by cycle: the reference of the fast simulator's log."""
 
 from collections.abc import Callable, Sequence
 

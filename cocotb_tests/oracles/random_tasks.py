@@ -1,4 +1,4 @@
-"""Random task sets small enough for brute force, seeded, with the cases where schedulability tests go wrong."""
+"""Random task sets small enough for brute force, seeded, with the cases in which schedulability tests go wrong."""
 
 from fractions import Fraction
 from math import lcm

@@ -1,13 +1,13 @@
-"""A naive interpreter of compiled tables over a memory image: what correct hardware does, one slice after the other.
+"""A naive interpreter of compiled tables over a memory image: the work of correct hardware, slice by slice.
 
-It reads packed table rows and bytes and knows no plan, so that it finds what a plan and its tables disagree about.
+It reads packed table rows and bytes, and knows no plan. So it finds where a plan and its tables disagree.
 """
 
 import numpy as np
 
 from derca_sim.model.tables import Strategy, entry_layout, index_layout, layer_layout
 
-#: What padding lanes of stored outputs hold.
+#: Content of the padding lanes of stored outputs.
 GARBAGE = 0x77
 #: Fields of an entry that the walk keeps up to date.
 WALK = ("layer", "next", "next_layer", "final", "depends", "allow", "m", "n", "k", "m_panel", "n_panel", "a_row",
@@ -61,7 +61,7 @@ class Interpreter:
         return row
 
     def preempt(self, task: int, row: dict):
-        """Take the job off after its region: only what the strategy keeps survives."""
+        """Take the job off after its region; only the sums that the strategy keeps survive."""
         if row["out_strategy"] in (Strategy.PERSIST, Strategy.PARK):
             save = self.save_range(self.layers[self.walk["layer"]])
             if row["out_strategy"] == Strategy.PARK:

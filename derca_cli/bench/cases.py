@@ -1,4 +1,4 @@
-"""What `derca bench data` runs: platforms, layers, and the task sets made from them."""
+"""The platforms, layers and task sets of `derca bench data`."""
 
 from collections.abc import Sequence
 from pathlib import Path

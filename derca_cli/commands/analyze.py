@@ -1,4 +1,4 @@
-"""`derca analyze`: will every deadline be met, proved before anything runs?"""
+"""`derca analyze`: proves before anything runs that every deadline will be met."""
 
 import json as encoder
 from pathlib import Path

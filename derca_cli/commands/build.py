@@ -116,7 +116,7 @@ def _prepare(request, steps) -> dict:
 
 
 def _show_plan(request, prepared: dict, steps, command: str, as_json: bool) -> None:
-    """What was found, and what the other steps would take."""
+    """Show the results so far, and the expected times of the other steps."""
     from derca_flow.area.times import expected
     from derca_flow.flow.steps import Record, duration
 
@@ -154,11 +154,11 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
     board = request.board
     with steps.run("synthesise") as running:
         design = read_text(prepared["design"] / flow.DESIGN)
-        made = flow.synthesise_board(request, design, running.update)
-        running.used(made.netlist.parent)
-        running.detail = ", ".join(f"{kind} {made.total[kind]:,g}" for kind in made.total)
+        synthesised = flow.synthesise_board(request, design, running.update)
+        running.used(synthesised.netlist.parent)
+        running.detail = ", ".join(f"{kind} {synthesised.total[kind]:,g}" for kind in synthesised.total)
     with steps.run("route") as running:
-        runs = routing.route(made.netlist, board, seeds, running.update)
+        runs = routing.route(synthesised.netlist, board, seeds, running.update)
         for one in runs:
             running.used(one.folder)
         running.detail = ", ".join(f"{c.name} {c.mhz:g} of {c.requested:g} MHz" for c in runs[-1].clocks) + (
@@ -179,20 +179,21 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
                 for name in (flow.ANALYSIS, "host_writes.txt", "memory.bin", "proof.json"):
                     shutil.copyfile(prepared["analysis"] / name, folder / name)
             running.detail = str(output / "report.md")
-        text = summary.markdown(title, made.rows, made.total, prepared.get("estimate"), board, runs, steps.records,
-                                program, command, proof)
+        text = summary.markdown(title, synthesised.rows, synthesised.total, prepared.get("estimate"), board, runs,
+                                steps.records, program, command, proof)
         (folder / "report.md").write_text(text, encoding="utf-8", errors="surrogateescape")
-        result = manifest(request, command, made, runs, steps.records, folder)
+        result = manifest(request, command, synthesised, runs, steps.records, folder)
         (folder / "manifest.json").write_text(json.dumps(result, indent=2) + "\n")
     if as_json:
-        print_json({**result, "estimate": prepared.get("estimate"), "modules": made.rows, "program": program,
+        print_json({**result, "estimate": prepared.get("estimate"), "modules": synthesised.rows, "program": program,
                     "output": str(output)})
         return
-    show_table("Modules, kept apart", ["module", *made.total], [list(row.values()) for row in made.rows], total=1)
-    show_table("Netlist, dissolved", ["kind", "used", "available", "use"], summary.use(made.total, board))
+    show_table("Modules, kept apart", ["module", *synthesised.total],
+               [list(row.values()) for row in synthesised.rows], total=1)
+    show_table("Netlist, dissolved", ["kind", "used", "available", "use"], summary.use(synthesised.total, board))
     if "estimate" in prepared:
         show_table("Estimate before synthesis", ["kind", "estimated", "synthesised", "error"],
-                   summary.estimated(prepared["estimate"], made.total))
+                   summary.estimated(prepared["estimate"], synthesised.total))
     show_table("Clock rates in MHz", ["seed", "clock", "reached", "requested"], summary.clock_rows(runs))
     show_table("Steps", ["step", "state", "time", "result"], summary.step_rows(steps.records))
     show_proof(proof)

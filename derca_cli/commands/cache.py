@@ -1,4 +1,4 @@
-"""`derca cache`: what is kept between calls, how large it is, and its removal."""
+"""`derca cache`: shows what is kept between calls and how large it is, and removes it."""
 
 import json
 from pathlib import Path
@@ -13,17 +13,17 @@ from ..console.output import JsonOption, print_json, show_table
 
 
 def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Remove what is kept.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Empty the cache.")] = False,
     older: Annotated[int, typer.Option(
-        "--older", metavar="DAYS", min=0, help="With --clear: only what nobody has used for so many days.")] = 0,
+        "--older", metavar="DAYS", min=0, help="With --clear: only entries that nobody has used for DAYS.")] = 0,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Also write the answer as JSON.", show_default=False)] = None,
     as_json: JsonOption = False,
 ):
-    """Show what is kept between calls, such as compiled models and netlists, and remove it with --clear.
+    """Show the cache of compiled models, netlists and reports; --clear empties it.
 
     The folder is $DERCA_BUILD_DIR, else derca/ in $XDG_CACHE_HOME or ~/.cache. Everything in it is made again when it
-    is needed; what nobody has used for 90 days is removed by itself. Files that derca has not made are never removed.
+    is needed. Entries that nobody has used for 90 days are removed automatically, files of others never.
 
     [bold]Examples[/bold]
 

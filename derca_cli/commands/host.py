@@ -1,4 +1,4 @@
-"""`derca host`: a task set on a board, through its serial port or on the simulated board."""
+"""`derca host`: runs a task set on a board, through its serial port or on the simulated board."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ from ..console.output import JsonOption, print_json, say, show_table
 from ..console.run_output import met
 from ..console.verdict import EveryOption, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
 
-#: What a run leaves in its folder.
+#: Files that a run leaves in its folder.
 FILES = {"events": "events.jsonl", "summary": "summary.json"}
 
 
@@ -34,7 +34,7 @@ def host(
                                              show_default=False)] = None,
     sim: Annotated[bool, typer.Option("--sim", help="Simulate the board's RTL, down to the bits of its UART.")] = False,
     netlist: Annotated[bool, typer.Option(
-        "--netlist", help="With --sim: simulate what the RTL is synthesised to, cell by cell (iCE40).")] = False,
+        "--netlist", help="With --sim: simulate the synthesised netlist, cell by cell (iCE40).")] = False,
     strategy: StrategyOption = DEFAULT,
     placed: PlacedOption = True,
     every: EveryOption = None,
@@ -49,9 +49,9 @@ def host(
 ):
     """Load a task set into a board, run it, and compare events, counts and results with the models.
 
-    First it is checked that the board's bitstream is of this platform. The line is slower than events can come: what
-    the hardware has to drop is counted, and every event that does come must be one of the golden model's, in the same
-    cycle. Results of every task must be those of the integer model. Sporadic tasks are not triggered.
+    The command first checks that the board's bitstream was made for this platform. The line is slower than events can
+    come, so the hardware drops some and counts them. Every event that arrives must be one of the golden model's, in the
+    same cycle. Results of every task must equal those of the integer model. Sporadic tasks are not triggered.
 
     [bold]Examples[/bold]
 
@@ -83,7 +83,7 @@ def host(
     folder = output or default_folder(
         "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, cycles=cycles,
         netlist=netlist, board=port is not None)
-    with output_directory(folder) as place:
+    with output_directory(folder) as work:
         try:
             with contextlib.ExitStack() as stack:
                 with step("building the simulated board" if sim else f"opening {port}") as progress:
@@ -117,8 +117,8 @@ def host(
                       for t, s in zip(compiled.tasks, session.statistics, strict=True)],
             "files": {key: str(folder / name) for key, name in FILES.items()},
         }
-        write_log(place / FILES["events"], session.events)
-        (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
+        write_log(work / FILES["events"], session.events)
+        (work / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
     if as_json:
         print_json(summary)
     else:

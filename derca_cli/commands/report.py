@@ -1,4 +1,4 @@
-"""`derca report`: options, and which table they ask for."""
+"""`derca report`: its options, and the choice of the table that they ask for."""
 
 import shlex
 from enum import StrEnum
@@ -23,7 +23,7 @@ TargetName = StrEnum("TargetName", [(name, name) for name in TARGETS])
 
 
 class Growth(StrEnum):
-    """What `--growth` varies."""
+    """The parameter that `--growth` varies."""
 
     tasks = "tasks"
     array = "array"
@@ -37,10 +37,10 @@ def report(
         metavar="FILE", help="Platform TOML. [default: that of --board, else the default platform]",
         show_default=False)] = None,
     board_name: Annotated[str | None, typer.Option(
-        "--board", metavar="BOARD", help=f"Hold the total against the device of a board: {', '.join(BOARDS)}.",
+        "--board", metavar="BOARD", help=f"Compare the total with the device of a board: {', '.join(BOARDS)}.",
         show_default=False)] = None,
     device: Annotated[str | None, typer.Option(
-        metavar="DEVICE", help=f"Hold the total against a device: {', '.join(devices.DEVICES)}.",
+        metavar="DEVICE", help=f"Compare the total with a device: {', '.join(devices.DEVICES)}.",
         show_default=False)] = None,
     detail: Annotated[bool, typer.Option(
         "--detail", help="The columns of Vivado's report_utilization -hierarchical: Total LUTs, Logic LUTs, LUTRAMs, "
@@ -54,7 +54,7 @@ def report(
         "--fmax", help="Clock rate of the whole system over several seeds of nextpnr, and the modules on its critical "
                        "path; for --target ecp5. Says how long it takes; needs --run to start.")] = False,
     seeds: Annotated[int, typer.Option(min=1, max=50, metavar="N", help="Seeds of --fmax.")] = 8,
-    run: Annotated[bool, typer.Option("--run", help="Start what --fmax announces.")] = False,
+    run: Annotated[bool, typer.Option("--run", help="Start the runs that --fmax announces.")] = False,
     output: Annotated[list[Path] | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Also write the table, by suffix: .md, .csv, .json, .tex; --growth also "
                                                "draws .svg and .png. May be given again.", show_default=False)] = None,
@@ -150,7 +150,7 @@ def _platform_of(facts: Board) -> Path:
 
 
 def _command(target: Target, platform: Path | None, options: list[tuple]) -> str:
-    """The command line that gives the same result."""
+    """The command line that gives the same result again."""
     parts = ["derca", "report"]
     if not any(value for name, value in options if name in ("--board", "--device")):
         parts += ["--target", target.name]

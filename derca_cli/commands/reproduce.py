@@ -1,4 +1,4 @@
-"""`derca reproduce`: the reference's experiments again, beside what was published."""
+"""`derca reproduce`: the reference's experiments, run again and shown beside the published values."""
 
 import contextlib
 import csv
@@ -21,7 +21,7 @@ from ..console.output import JsonOption, print_json, show_table
 
 
 class FigureName(StrEnum):
-    """What can be reproduced."""
+    """The experiments that can be reproduced."""
 
     fig11a = "fig11a"
     fig11b = "fig11b"
@@ -32,7 +32,7 @@ class FigureName(StrEnum):
 
 
 class Size(StrEnum):
-    """How many task sets: `quick` 11 utilisations x 8, `small` 11 x 40, `large` 21 x 100, as the reference has them."""
+    """The number of task sets: `quick` 11 utilisations x 8, `small` 11 x 40, `large` 21 x 100 like the reference."""
 
     quick = "quick"
     small = "small"
@@ -134,7 +134,7 @@ def _bar(description: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class TimeLeft:
-    """An estimate of the time that is left, from the pace of this run so far; what was kept earlier does not count."""
+    """An estimate of the time left, from the pace of this run so far; results kept from earlier runs do not count."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock, self._started, self._first = clock, clock(), None
@@ -168,7 +168,7 @@ def _hardware():
 
 
 def _caption(figure: FigureName, rows: list[dict]) -> str:
-    """What the rows compare: tasks, rules, strategies, improvements."""
+    """The conditions of the compared rows: tasks, rules, strategies, improvements."""
     from derca_sim.experiments.report import conditions
 
     return conditions(figure.value, rows)

@@ -1,4 +1,4 @@
-"""`derca run`: a task set on the RTL, judged by its event log and its results."""
+"""`derca run`: runs a task set on the RTL and judges it by its event log and its results."""
 
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -37,7 +37,7 @@ def run(
     stall: Annotated[float, typer.Option(
         metavar="P", help="With --jitter: withhold every ready and every beat with this probability, 0 to 0.9.")] = 0.0,
     handshake: Annotated[str | None, typer.Option(
-        metavar="HABITS", help="What the memory's readies wait for: random, or some of aw-with-w, aw-after-w, "
+        metavar="HABITS", help="Handshake habits of the memory: random, or some of aw-with-w, aw-after-w, "
                                "w-with-aw, w-after-aw, late, phases, exclusive, separated by commas.",
         show_default=False)] = None,
     seed: Annotated[int, typer.Option(
@@ -52,10 +52,10 @@ def run(
 ):
     """Simulate the generated RTL with a task set: jobs, responses, preemptions, deadlines, timeline.
 
-    The RTL runs in a compiled Verilator model on a memory with the platform's latencies. The hardware's counters tell
-    where the time went, and how far that is from the roofline. Every event is compared with
-    the golden model's (its cycle must be the same) and every result with the integer model's. With --jitter or
-    --handshake the memory's timing is another: then results are compared, cycles are not.
+    The RTL runs in a compiled Verilator model on a memory with the platform's latencies. The hardware's counters show
+    how the time was used, and how far that is from the roofline. Every event must have the cycle of the golden model's,
+    every result must equal that of the integer model. With --jitter or --handshake the memory has another timing; then
+    only results are compared.
 
     [bold]Examples[/bold]
 
@@ -95,7 +95,7 @@ def run(
     if handshake is not None:
         proof = proof.and_beyond(f"the memory of this run delays transfers by its handshakes ({handshake})")
 
-    with output_file(vcd) if vcd else nullcontext() as wave, output_directory(folder) as place:
+    with output_file(vcd) if vcd else nullcontext() as wave, output_directory(folder) as work:
         try:
             with step(f"running {cycles:,} cycles of RTL") as progress:
                 result = run_rtl(
@@ -132,7 +132,7 @@ def run(
         }
         problems = [*results.differences, *differences, *hardware_complaints(result)]
         with step("drawing the timeline"):
-            write_files(place, summary, proof, result.events, infos, platform.clock_mhz)
+            write_files(work, summary, proof, result.events, infos, platform.clock_mhz)
     if as_json:
         print_json(summary)
     else:
@@ -147,7 +147,7 @@ def run(
 
 def _noise(problems: list[str], horizon: int | None, jitter: int | None, stall: float, handshake: str | None,
            seed: int):
-    """The memory's timing from the options, which are checked together; None: fixed latencies."""
+    """The memory's timing from the options, which are checked together; None for fixed latencies."""
     from derca_flow.rtl.handshake import Handshake, parse_handshake
     from derca_flow.rtl.simulate import Jitter
 

@@ -71,7 +71,7 @@ def simulate(
     folder = output or default_folder(
         "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None)
-    with output_directory(folder) as place:
+    with output_directory(folder) as work:
         started = time.perf_counter()
         with step(f"running {cycles:,} cycles of the golden machine"):
             events = run_golden(compiled, cycles)
@@ -92,7 +92,7 @@ def simulate(
             with step(f"simulating {runs} runs with other arrivals") as progress:
                 summary["runs"] = _other_arrivals(compiled, cycles, runs, seed, progress)
         with step("drawing the timeline"):
-            write_files(place, summary, proof, events, infos, platform.clock_mhz)
+            write_files(work, summary, proof, events, infos, platform.clock_mhz)
     if as_json:
         print_json(summary)
     else:
@@ -110,11 +110,12 @@ def simulate(
 
 
 def _check_runs(tasks, runs: int) -> None:
-    """Refuse what the simulation region by region does not know: policies other than EDF, kept and aborting releases.
+    """Refuse what the simulation region by region cannot do: policies other than EDF, kept and aborting releases.
 
     Raises
     ------
     InputError
+        With the policy or overrun that it cannot do.
     """
     policy, problems = tasks.platform.scheduler.policies[0], []
     if policy != "edf":

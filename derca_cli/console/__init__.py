@@ -1,1 +1,1 @@
-"""What commands share: options, messages, tables on the terminal and in files."""
+"""The parts that commands share: options, messages, tables on the terminal and in files."""

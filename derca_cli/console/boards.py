@@ -1,4 +1,4 @@
-"""Boards by name: those of the open flow and those of AMD, and which command takes which."""
+"""Boards by name: those of the open flow and those of AMD, with the command that takes each."""
 
 from derca_flow.package.boards import BOARDS as VENDOR_BOARDS
 from derca_flow.package.boards import VendorBoard

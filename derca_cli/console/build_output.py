@@ -10,7 +10,7 @@ from .output import format_cell
 
 
 def use(total: dict, board: Board) -> list[list]:
-    """Rows of what the netlist takes: kind, used, available, per cent."""
+    """Rows of the netlist's use of the device: kind, used, available, per cent."""
     return [[kind, total[kind], board.available[kind],
              f"{total[kind] / board.available[kind]:.0%}" if board.available[kind] else None] for kind in KINDS]
 
@@ -27,7 +27,7 @@ def clock_rows(runs: list[Routed]) -> list[list]:
 
 
 def step_rows(records: list[Record]) -> list[list]:
-    """Rows of the steps: step, state, time, what came out."""
+    """Rows of the steps: step, state, time, result."""
     return [[f"{r.number} {r.name}", r.state, duration(r.seconds), r.detail] for r in records]
 
 

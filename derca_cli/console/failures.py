@@ -1,4 +1,4 @@
-"""How commands end: every failure becomes lines on stderr and an exit code here, and nowhere else."""
+"""The end of a command: every failure becomes lines on stderr and an exit code here, and nowhere else."""
 
 import contextlib
 import re
@@ -74,7 +74,7 @@ def one_line(text: str) -> str:
 
 
 def _system(error: OSError) -> str:
-    """What the system refused, in words."""
+    """The refusal of the operating system, in words."""
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
     reason = error.strerror or str(error) or type(error).__name__
     return f"{' -> '.join(names)}: {reason}" if names else reason

@@ -1,4 +1,4 @@
-"""Where a command writes unless it is told: a folder for each way to run, so that none replaces another's files."""
+"""The default output folder of a command: one for each way to run, so that no run replaces the files of another."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """Tables as files: Markdown, CSV, JSON and LaTeX, by the suffix of the file's name.
 
-CSV and LaTeX carry in comments what the others show as text: the tools, the command that makes the file again, and the
-remarks. A CSV file has `#` at the start of such lines; where a file holds several tables, a blank line parts them.
+Markdown and JSON show the tools, the command that makes the file again, and the remarks as text; CSV and LaTeX carry
+them in comments. In a CSV file such lines begin with `#`, and a blank line separates several tables.
 """
 
 import csv
@@ -45,52 +45,52 @@ def write_tables(path: Path, result: dict, tables: Sequence[Table]) -> None:
         As `check_suffix` and `write_text`.
     """
     check_suffix(path)
-    made = [f"Tools: {result['tool']}", f"Again: {result['command']}"]
+    origin = [f"Tools: {result['tool']}", f"Again: {result['command']}"]
     if path.suffix == ".json":
         text = json.dumps(result, indent=2) + "\n"
     else:
-        text = {".md": markdown, ".csv": as_csv, ".tex": latex}[path.suffix](tables, made)
+        text = {".md": markdown, ".csv": as_csv, ".tex": latex}[path.suffix](tables, origin)
     write_text(path, text)
 
 
 def show(result: dict, tables: Sequence[Table]) -> None:
-    """Print the tables; the last one's caption tells the tools and the command."""
+    """Print the tables; the caption of the last one names the tools and the command."""
     for i, table in enumerate(tables):
-        told = [table.caption] if table.caption else []
+        remarks = [table.caption] if table.caption else []
         if i == len(tables) - 1:
-            told += [result["tool"], f"Again: {result['command']}"]
-        show_table(table.title, list(table.columns), [list(row) for row in table.rows], ". ".join(told), table.total)
+            remarks += [result["tool"], f"Again: {result['command']}"]
+        show_table(table.title, list(table.columns), [list(row) for row in table.rows], ". ".join(remarks), table.total)
 
 
-def markdown(tables: Sequence[Table], made: Sequence[str]) -> str:
+def markdown(tables: Sequence[Table], origin: Sequence[str]) -> str:
     """Tables as Markdown, each with a heading and its caption."""
     lines = []
     for table in tables:
         lines += [f"# {table.title}", "", _pipes(table.columns), "|---|" + "---:|" * (len(table.columns) - 1),
                   *(_pipes(map(format_cell, row)) for row in table.rows), ""]
         lines += [table.caption + ".", ""] if table.caption else []
-    return "\n".join([*lines, *(f"- {line}" for line in made), ""])
+    return "\n".join([*lines, *(f"- {line}" for line in origin), ""])
 
 
 def _pipes(cells) -> str:
     return "| " + " | ".join(str(c).replace("|", r"\|") for c in cells) + " |"
 
 
-def as_csv(tables: Sequence[Table], made: Sequence[str]) -> str:
+def as_csv(tables: Sequence[Table], origin: Sequence[str]) -> str:
     """Tables as CSV with bare figures; absent ones are empty."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     for i, table in enumerate(tables):
         out.write("\n" if i else "")
-        out.writelines(f"# {line}\n" for line in (table.title, table.caption, *made) if line)
+        out.writelines(f"# {line}\n" for line in (table.title, table.caption, *origin) if line)
         writer.writerow(table.columns)
         writer.writerows(["" if cell is None else cell for cell in row] for row in table.rows)
     return out.getvalue()
 
 
-def latex(tables: Sequence[Table], made: Sequence[str]) -> str:
+def latex(tables: Sequence[Table], origin: Sequence[str]) -> str:
     """Tables as LaTeX floats with the rules of `booktabs`."""
-    lines = ["% Needs \\usepackage{booktabs}.", *(f"% {line}" for line in made)]
+    lines = ["% Needs \\usepackage{booktabs}.", *(f"% {line}" for line in origin)]
     for table in tables:
         split = len(table.rows) - table.total
         caption = " ".join(f"{escape(text)}." for text in (table.title, table.caption) if text)

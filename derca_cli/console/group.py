@@ -1,4 +1,4 @@
-"""How commands are found: imported when they are called or described."""
+"""Command groups whose commands are imported only when they are called or described."""
 
 import difflib
 import importlib

@@ -1,4 +1,4 @@
-"""What a command prints: results to stdout, progress to stderr; at any width no figure is cut."""
+"""Output of commands: results to stdout, progress to stderr; at any width no figure is cut."""
 
 import json
 import sys

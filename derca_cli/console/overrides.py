@@ -1,4 +1,4 @@
-"""Parts of the platform that a command may choose otherwise than the platform's file."""
+"""Options of commands that replace parts of the platform's file."""
 
 from dataclasses import replace
 from typing import Annotated, get_args
@@ -18,7 +18,7 @@ ReleaseOption = Annotated[str | None, typer.Option(
     help="Job release: parallel or swept; by default as the platform says.", show_default=False)]
 
 
-#: Option -> the key of the platform, and what it may be.
+#: Option -> the key of the platform, and its allowed values.
 _KINDS = {
     "--pipeline": (("pipeline",), get_args(Platform.model_fields["pipeline"].annotation)),
     "--scheduler": (("scheduler", "kind"), get_args(SchedulerConfig.model_fields["kind"].annotation)),
@@ -27,19 +27,19 @@ _KINDS = {
 
 
 def wrong_choices(pipeline: str | None, scheduler: str | None, release: str | None) -> list[str]:
-    """One line per option that asks for what there is not."""
+    """One line per option with a value that does not exist."""
     chosen = {"--pipeline": pipeline, "--scheduler": scheduler, "--release": release}
     return [f"{option} = {value}: allowed are {', '.join(_KINDS[option][1])}" for option, value in chosen.items()
             if value is not None and value not in _KINDS[option][1]]
 
 
 def on_platform(tasks: TaskSet, pipeline: str | None, scheduler: str | None, release: str | None) -> TaskSet:
-    """The task set on its platform with what is not None replaced.
+    """The task set on its platform, where options that are not None replace the file's values.
 
     Raises
     ------
     InputError
-        One line per option the platform does not allow.
+        One line per option that the platform does not allow.
     """
     chosen = {option: value for option, value in (("--pipeline", pipeline), ("--scheduler", scheduler),
                                                   ("--release", release)) if value is not None}

@@ -1,4 +1,4 @@
-"""How a run of a task set is shown and what it leaves behind, on the RTL or in simulation."""
+"""The output of a run of a task set, on the RTL or in simulation: what is printed, and the files it leaves."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from .output import format_cell, say, show_table
 from .verdict import show_proof
 
-#: What a run leaves in its folder.
+#: Files that a run leaves in its folder.
 FILES = {
     "events": "events.jsonl", "timeline": "timeline.svg", "timeline_png": "timeline.png", "summary": "summary.json",
 }
@@ -15,22 +15,22 @@ KINDS = "L/R/Pe/Pa"
 
 
 def met(misses: int, finished: int) -> str:
-    """What became of the deadlines of a run, in words."""
+    """The deadlines of a run in words: met, missed, or none judged."""
     if misses:
         return f"{misses} missed"
     return "all met" if finished else "none judged: no job ended"
 
 
-def write_files(place: Path, summary: dict, proof, events, infos, clock_mhz: float) -> None:
-    """Write the event log, the timelines and the summary into `place`."""
+def write_files(folder: Path, summary: dict, proof, events, infos, clock_mhz: float) -> None:
+    """Write the event log, the timelines and the summary into `folder`."""
     from derca_sim.events import write_log
     from derca_sim.report.timeline import draw_timeline
 
-    write_log(place / FILES["events"], events)
+    write_log(folder / FILES["events"], events)
     title = f"{summary['taskset']}, {summary['strategy']}, {summary['pipeline']}, {proof.title}"
     for key in ("timeline", "timeline_png"):
-        draw_timeline(place / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
-    (place / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        draw_timeline(folder / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
+    (folder / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 
 
 def _by_kind(preemptions: dict[str, int] | None) -> str | None:
@@ -38,8 +38,7 @@ def _by_kind(preemptions: dict[str, int] | None) -> str | None:
 
 
 def show_run(s: dict, proof) -> None:
-    """Print a run: a row per task, what is proved, then deadlines, and of results, events, array and speed what it has.
-    """
+    """Print a run: a row per task, the proof, deadlines, and what it has of results, events, array and speed."""
     with_labels = any("accuracy" in t for t in s["tasks"])
     columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", KINDS]
     rows = []
@@ -57,7 +56,7 @@ def show_run(s: dict, proof) -> None:
         f"{s['horizon']:,} cycles, {proof.title}",
         [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
         caption=f"Periods, deadlines, worst and mean response in cycles. {KINDS}: how often jobs were preempted, by "
-                "kind: " + ("not told with platform.trace.enabled = false" if s["preemptions"] is None
+                "kind: " + ("not reported with platform.trace.enabled = false" if s["preemptions"] is None
                             else ", ".join(s["preemptions"])) + ".",
     )
     show_proof(proof)

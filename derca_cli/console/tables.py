@@ -1,6 +1,6 @@
-"""Tables of results at any width: framed, without frame, or a block per row; never with a figure cut or parted.
+"""Tables of results at any width: framed, without frame, or a block per row; no figure is ever cut or split.
 
-What may be broken over lines are headers and cells of words, at their spaces.
+Only headers and cells of words may be broken over lines, at their spaces.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Where the time of a run went, from the hardware's counters, beside the roofline of what it computed."""
+"""The use of a run's time, from the hardware's counters, beside the roofline of the computed layers."""
 
 from derca_flow.rtl.simulate import RtlResult
 from derca_flow.sessions.system import task_infos
@@ -25,8 +25,8 @@ BAR = 40
 def usage(compiled: Compiled, result: RtlResult) -> dict | None:
     """Cycles by activity, bytes by task, and the roofline; None on a platform without counters.
 
-    `roofline.share`: the least cycles that the finished jobs need, per cycle in which there was something to do.
-    A task's `times_roofline` is the shortest response of a finished job over the least cycles of a job.
+    `roofline.share` is the least cycles that the finished jobs need, per cycle in which there was something to do. A
+    task's `times_roofline` is the shortest response of a finished job over the least cycles of a job.
     """
     p = compiled.platform
     if not p.trace.counters:

@@ -1,4 +1,4 @@
-"""The plan of a task set as commands make it: their common options, and a refusal where a proof is required."""
+"""The plan of a task set for commands: their common options, and a refusal where a required proof is missing."""
 
 from typing import Annotated
 

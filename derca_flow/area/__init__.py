@@ -1,1 +1,1 @@
-"""What hardware costs and how fast it is: measured by synthesis, or estimated."""
+"""Area and clock rate of the hardware, measured by synthesis or estimated."""

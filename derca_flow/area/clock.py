@@ -1,4 +1,4 @@
-"""Clock rate of the whole system over several seeds of nextpnr, out of context, and what limits it."""
+"""Clock rate of the whole system over several seeds of nextpnr, out of context, and its critical path."""
 
 from pathlib import Path
 
@@ -17,12 +17,12 @@ from .measurement import load_platform
 from .table import Table
 from .times import routing
 
-#: Clock rate that nextpnr is asked for, in MHz: above what it reaches, because it stops trying where it is content.
+#: Clock rate requested of nextpnr, in MHz: above any that it reaches, because it stops trying at the requested rate.
 REQUESTED_MHZ = 100.0
 
 
 class InDomain(wiring.Component):
-    """The system with its clock and reset from the `sync` domain around it; its other ports are the same."""
+    """The system with clock and reset from the surrounding `sync` domain; its other ports are unchanged."""
 
     def __init__(self, system: wiring.Component):
         self._system = system
@@ -41,17 +41,18 @@ class InDomain(wiring.Component):
 
 
 def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -> dict:
-    """Synthesise, and with `run` place and route with seeds 1 .. `seeds`; without it only say how long that takes.
+    """Synthesise the system, and with `run` place and route it with seeds 1 .. `seeds`.
 
-    Keys: platform, target, tool, caption, LUT, expected_minutes; with `run` also runs (seed, mhz), and what
-    `fmax.summary` gives, its critical path with the modules on it.
+    Without `run`, the result only says how long that takes. Keys: platform, target, tool, caption, LUT,
+    expected_minutes; with `run` also runs (seed, mhz), and the keys of `routed.summary`, whose critical path also names
+    the modules on it.
 
     Raises
     ------
     InputError
         For a target that is not routed here.
     CheckFailed, MissingToolError
-        As `fmax.netlist` and `fmax.route`.
+        As `routed.netlist` and `routed.route`.
     """
     if target.name not in fmax.DEVICES:
         raise InputError(f"--target = {target.name}: nextpnr places and routes {' and '.join(fmax.DEVICES)} here")
@@ -86,7 +87,7 @@ def measure(target: Target, platform_file: Path | None, seeds: int, run: bool) -
 
 
 def modules(signals: list[str]) -> list[str]:
-    """Rows of the resource table that a path of signals passes, in its order; wires that synthesis named tell none."""
+    """The rows of the resource table that a path of signals passes, in its order; names of synthesis are skipped."""
     parts = [name.split(".") for name in signals]
     rows = [BLOCKS.get(part[1], TOP_ROW) for part in parts if part[0] == "derca" and len(part) > 1]
     return [row for i, row in enumerate(rows) if i == 0 or row != rows[i - 1]]
@@ -96,7 +97,7 @@ _SUMMARY = {"minimum": "min_mhz", "median": "median_mhz", "maximum": "max_mhz"}
 
 
 def tables(result: dict) -> list[Table]:
-    """The rates, or what a run would take."""
+    """The clock rates as tables, or the time that a run would take."""
     title = f"Clock rate of {result['platform']} on {result['target']}"
     if "runs" not in result:
         return [Table(f"{title}: not measured", ["", "figure"], [

@@ -1,4 +1,4 @@
-"""Devices that a table can be held against: what each of them has."""
+"""The devices that a resource table can be compared with, and the resources of each."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from derca_sim.model.board import BOARDS, Board
 
 @dataclass(frozen=True)
 class Device:
-    """One device: its target (`derca_flow.tools.cells`), what it has of each resource, and where that is written."""
+    """One device: its target (`derca_flow.tools.targets`), its resources, and the source of these figures."""
 
     name: str
     title: str
@@ -70,5 +70,5 @@ def of_board(board: Board) -> Device:
 
 
 def percent(used: float, available: int) -> float | None:
-    """Share of the device in per cent, to a hundredth; None where it has nothing of the kind."""
+    """The share of a device's resource in per cent, to a hundredth; None where the device has none."""
     return round(100 * used / available, 2) if available else None

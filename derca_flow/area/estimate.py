@@ -1,8 +1,8 @@
-"""LUT, REG, BRAM and DSP of a platform in milliseconds, before anything is generated or synthesised.
+"""The estimate of a platform's LUT, REG, BRAM and DSP in milliseconds, without generation or synthesis.
 
-BRAM and DSP blocks follow from the platform's memories and multipliers by rule (`rams`, `structure`). LUTs and
-registers of a block are sums of its features and of what its memories take beside block RAM, with fitted weights.
-`derca bench estimate` measures, fits and writes the weights with their errors.
+BRAM and DSP blocks follow by rule from the platform's memories and multipliers (`rams`, `structure`). LUTs and
+registers of a block are a weighted sum of its features and of the memories outside block RAM. `derca bench estimate`
+measures platforms, fits the weights, and writes them with their errors.
 """
 
 import functools
@@ -20,18 +20,18 @@ from .structure import Block, around, blocks
 COEFFICIENTS = "coefficients.json"
 #: Largest error that a total may have.
 TOLERANCE = 0.15
-#: What has weights.
+#: Resources that have weights.
 FITTED = ("LUT", "REG")
 
 
 @functools.cache
 def fitted() -> dict:
-    """The file of fitted weights: provenance, weights by family, block and kind, and the errors found."""
+    """The file of fitted weights: provenance, weights by family, block and kind, and errors."""
     return json.loads((resources.files(__package__) / "data" / COEFFICIENTS).read_text())
 
 
 def features(block: Block, family: str) -> dict[str, float]:
-    """What a block's LUTs and registers are fitted with."""
+    """The quantities by which a block's LUTs and registers are fitted."""
     memories = _memories(block, family)
     return {**block.features, "LUT RAM": memories.luts, "bits in registers": memories.bits,
             "bits read out of LUT RAM": memories.read, "emulated bits": memories.emulated}
@@ -51,12 +51,12 @@ def _memories(block: Block, family: str) -> Stored:
 
 
 def estimate(p: Platform, family: str, weights: dict | None = None) -> list[dict]:
-    """Rows as those of `derca report`: module, LUT, REG, BRAM, DSP; the last is the total, flattened.
+    """Rows like those of `derca report`: module, LUT, REG, BRAM, DSP. The last row is the total, flattened.
 
     Parameters
     ----------
     weights
-        Those of the family instead of the fitted ones.
+        The weights of the family, instead of the fitted ones.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def weights_of(family: str) -> dict:
 
 
 def _rounded(row: dict, family: str) -> dict:
-    """Whole units; of BRAM the parts that the family has."""
+    """The figures in whole units; BRAM in the fractions of a block that the family has."""
     parts = 1 / smallest_block(family)
     return {key: value if key == "module" else round(value * parts) / parts if key == "BRAM" and parts != 1
             else round(value) for key, value in row.items()}

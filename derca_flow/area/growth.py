@@ -1,4 +1,4 @@
-"""Growth of every module with the number of tasks, the side of the array, or the width of the bus."""
+"""The growth of every module with the number of tasks, the side of the array, or the width of the bus."""
 
 import io
 from pathlib import Path
@@ -23,10 +23,10 @@ SWEEPS = {
 
 
 def at(base: Platform, sweep: str, value: int) -> Platform:
-    """The base platform with one thing changed, and with what must change with it.
+    """The base platform with one parameter changed, and with the parameters that depend on it.
 
-    A larger array gets tiles of two panels each way, as few as 16 rows and columns; event buffers hold the releases
-    of all tasks at once.
+    A larger array gets tiles of two panels in each direction, of at least 16 rows and columns. Event buffers hold the
+    releases of all tasks at once.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def tables(result: dict) -> list[Table]:
 
 
 def kinds_of(result: dict) -> list[str]:
-    """Kinds of resources that are used at all."""
+    """The kinds of resources that any point uses."""
     return [kind for kind in KINDS if any(point["rows"][-1][kind] for point in result["points"])]
 
 

@@ -1,4 +1,4 @@
-"""Resources of a platform for a target, per module."""
+"""The resources of a platform per module, measured by synthesis for a target."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -67,12 +67,12 @@ def generated(platform: Platform, target: Target) -> str:
 
 
 def modules_of(designs: Sequence[tuple[Platform, Target]], progress: Callable[[str], None]) -> list[list[dict]]:
-    """Rows per module, the last one the total, of every (platform, target); two of them at a time.
+    """Rows per module, the last one the total, for every (platform, target); two are synthesised at a time.
 
     Raises
     ------
     CheckFailed, MissingToolError
-        As `synthesis.synthesise`.
+        As `yosys.synthesise`.
     """
     texts = []
     for platform, target in designs:
@@ -85,7 +85,7 @@ def modules_of(designs: Sequence[tuple[Platform, Target]], progress: Callable[[s
 
 
 def tables(result: dict, detailed: bool) -> list[Table]:
-    """What `measure` found, as tables: modules, and the use of the device."""
+    """The result of `measure` as tables: modules, and the use of the device."""
     title = f"Resources of {result['platform']} for {result['target']}"
     if detailed:
         rows = result["detail"]

@@ -1,4 +1,4 @@
-"""Our modules beside the published ones of the reference system, in the same table."""
+"""Our modules and those of the reference system, as published, in one table."""
 
 from pathlib import Path
 

@@ -1,9 +1,9 @@
-"""Clock rates of single blocks: Yosys and nextpnr on a device of `DEVICES`, out of context.
+"""Clock rates of single blocks, placed and routed out of context on a device of `DEVICES`.
 
-A block alone has more ports than a package has pins, and paths from and to pins say nothing. So the block stands in a
-wrapper (`OutOfContext`): each input bit comes from a register, each output bit goes to one, and every path of the block
-counts in full as a path between registers. The rate of the block in a full system is lower: its registers are then
-drawn apart by their neighbours.
+A single block has more ports than a package has pins, and paths to pins say nothing about the block. So the block
+stands in a wrapper (`OutOfContext`): each input bit comes from a register, each output bit goes to one, and every path
+of the block counts in full as a path between registers. In a full system the block is slower, because its neighbours
+pull its registers apart.
 """
 
 import statistics
@@ -26,7 +26,7 @@ from ..tools.targets import TARGETS
 
 @dataclass(frozen=True)
 class Device:
-    """The device that stands for a family: for people, and in nextpnr's words."""
+    """The device that stands for a family, with its name for people and nextpnr's options."""
 
     title: str
     options: tuple[str, ...]
@@ -44,9 +44,9 @@ _FOLD = 4
 class OutOfContext(Elaboratable):
     """A component between registers, with four ports `clk`, `rst`, `i`, `o`.
 
-    Inputs are the bits of one shift register, outputs are registered and folded to one bit by stages of XOR with
-    registers after each, so that nothing of the component is optimised away and no path of the wrapper is long. Inputs
-    named in `held` stay 0.
+    The inputs are the bits of one shift register. The outputs are registered and folded to one bit by registered stages
+    of XOR. So nothing of the component is optimised away, and no path of the wrapper is long. Inputs named in `held`
+    stay 0.
     """
 
     def __init__(self, component: wiring.Component, held: tuple[str, ...] = ()):
@@ -101,12 +101,12 @@ def wrapped_rtlil(component: wiring.Component, held: tuple[str, ...] = (), famil
 
 
 def netlist(design: str, family: str = "ecp5", progress: Callable[[str], None] = lambda detail: None) -> Path:
-    """Synthesise a wrapped block; the JSON netlist that nextpnr reads, from `build/fmax/` when unchanged.
+    """Synthesise a wrapped block; return the JSON netlist that nextpnr reads, cached by content.
 
     Raises
     ------
     CheckFailed, MissingToolError
-        As `synthesis.synthesise`.
+        As `yosys.synthesise`.
     """
     return nextpnr.netlist(design, TARGETS[family], "top", "fmax", progress)
 
@@ -129,7 +129,7 @@ def route(source: Path, seed: int, mhz: float, family: str = "ecp5",
 
 
 def summary(runs: list[Routed], mhz: float) -> dict:
-    """Median, smallest and largest rate over the seeds, and the critical path of the run nearest to the median."""
+    """Median, smallest and largest rate over the seeds, and the critical path of the run closest to the median."""
     median = statistics.median(run.mhz for run in runs)
     typical = min(runs, key=lambda run: abs(run.mhz - median))
     return {

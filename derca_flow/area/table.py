@@ -1,4 +1,4 @@
-"""A table of results, before anybody decides how to show it."""
+"""Tables of results, independent of how they are shown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

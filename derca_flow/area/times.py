@@ -1,4 +1,4 @@
-"""How long the long steps take: rough figures, for people who want to plan."""
+"""Rough durations of the long steps, for people who plan a build."""
 
 from derca_sim.model.board import Board
 
@@ -11,7 +11,7 @@ _CROWDED, _LONGER = 0.7, 10
 
 
 def expected(total: dict, board: Board) -> dict[str, float]:
-    """Seconds of the steps that need --run, by name."""
+    """Seconds of each step that needs --run, by name."""
     luts = total["LUT"]
     crowded = board.family == "ice40" and luts > _CROWDED * board.available["LUT"]
     return {"synthesise": _seconds(_SYNTHESIS[board.target], luts),

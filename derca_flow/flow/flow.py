@@ -1,4 +1,4 @@
-"""The steps of a build up to the netlist: each keeps its result by the content of what it depends on."""
+"""The steps of a build up to the netlist. Each keeps its result under a hash of everything it depends on."""
 
 import importlib.metadata
 import json
@@ -30,7 +30,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What to build."""
+    """The board, task set and options of a build."""
 
     board: Board
     taskset: Path
@@ -53,7 +53,7 @@ class Request:
         return self.tasks.platform
 
     def software(self) -> list[str]:
-        """Cache key of what runs on the hardware."""
+        """The cache key of the software that runs on the hardware."""
         files = [sources.file_hash(path) for path in sources.taskset_files(self.taskset)]
         return [sources.package_hash("derca_sim"), self.platform.model_dump_json(), self.strategy, *files]
 
@@ -64,7 +64,7 @@ def analyse(request: Request, progress: Progress) -> Path:
     Raises
     ------
     CheckFailed
-        If it is not proved that all deadlines are met.
+        If there is no proof that all deadlines are met.
     """
     from derca_sim.report.plan import summarise as summary_of
 
@@ -95,9 +95,9 @@ def generate(request: Request, progress: Progress) -> Path:
 
 
 def simulate(request: Request, progress: Progress) -> Path:
-    """A folder with what came out of a run of the task set on the RTL; it matched the models.
+    """A folder with the results of a run of the task set on the RTL, which matched the models.
 
-    A platform without event stream is simulated with one: a run is judged by its events.
+    A platform without event stream is simulated with one, because the events of a run are compared.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def _run(request: Request, progress: Progress) -> dict:
 
 @dataclass(frozen=True)
 class Synthesised:
-    """The netlist, what it takes, and the same per module with the modules kept apart."""
+    """The netlist, its resources, and the resources per module from a synthesis that keeps modules apart."""
 
     netlist: Path
     total: dict[str, float]
@@ -149,7 +149,7 @@ class Synthesised:
 
 
 def synthesise_board(request: Request, design: str, progress: Progress) -> Synthesised:
-    """Synthesise the board's top twice at a time: dissolved for the netlist, and with the modules kept apart.
+    """Synthesise the board's top twice: dissolved for the netlist, and with the modules kept apart for the report.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def board_blocks(design: str, top: str) -> dict[str, str]:
 
 
 def check_fit(total: dict[str, float], board: Board) -> None:
-    """Refuse what the device has not got.
+    """Refuse a netlist that needs more than the device has.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def check_fit(total: dict[str, float], board: Board) -> None:
 
 
 def check_estimate(total: dict[str, float], board: Board) -> str:
-    """Whether an estimated total fits, in words.
+    """Say in words whether an estimated total fits.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def check_estimate(total: dict[str, float], board: Board) -> str:
     uses = {kind: total[kind] / board.available[kind] if board.available[kind] else float(total[kind] > 0) * 9
             for kind in KINDS}
     kind = max(uses, key=uses.get)
-    told = f"{kind} {total[kind]:,g} of {board.available[kind]:,}"
+    need = f"{kind} {total[kind]:,g} of {board.available[kind]:,}"
     if uses[kind] > 1 + TOLERANCE:
-        raise CheckFailed(f"will not fit: about {told} on {board.title}; make the platform smaller ({board.platform})")
-    return f"{'fits' if uses[kind] < 1 - TOLERANCE else 'may just fit'}: {told}, {uses[kind]:.0%}, the scarcest"
+        raise CheckFailed(f"will not fit: about {need} on {board.title}; make the platform smaller ({board.platform})")
+    return f"{'fits' if uses[kind] < 1 - TOLERANCE else 'may just fit'}: {need}, {uses[kind]:.0%}, the scarcest"

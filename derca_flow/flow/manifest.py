@@ -1,4 +1,4 @@
-"""What a build was made of and what it made: versions, hashes, seeds, commands, times."""
+"""The manifest of a build: versions, hashes, seeds, commands and times of its inputs and outputs."""
 
 import hashlib
 import importlib.metadata
@@ -44,7 +44,7 @@ def manifest(request: Request, command: str, synthesised: Synthesised, runs: lis
 
 
 def tools(board: Board) -> dict[str, str]:
-    """Version of everything that takes part."""
+    """The version of every tool that takes part."""
     router, packer = nextpnr.NEXTPNR[board.target].tool, PACKERS[board.family].tool
     return {
         "derca": importlib.metadata.version("derca-hw"), "python": machine.python_version(),
@@ -54,7 +54,7 @@ def tools(board: Board) -> dict[str, str]:
 
 
 def commands(board: Board, run: Routed) -> list[str]:
-    """What the tools were told, in their words."""
+    """The commands given to the tools, in their words."""
     router, packer = nextpnr.NEXTPNR[board.target], PACKERS[board.family]
     script = nextpnr.netlist_script(TARGETS[board.target], BOARD_TOP, dense=True)
     options = " ".join(nextpnr.nextpnr_options(board.target, board.part, run.seed, board.core_mhz))

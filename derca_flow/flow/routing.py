@@ -17,7 +17,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Packer:
-    """The program that makes a bitstream of nextpnr's configuration: options before and between the two files."""
+    """The program that makes a bitstream of nextpnr's configuration: options before and between its two files."""
 
     tool: str
     suffix: str
@@ -33,9 +33,10 @@ PACKERS = {
 
 @dataclass(frozen=True)
 class Routed:
-    """A run with one seed: its folder, what it reached, and what the device holds (resource -> used, available).
+    """A run with one seed: folder, clock rates, and use of the device (resource -> used, available).
 
-    A path between two clocks counts as a clock: the rate at which it takes as long as it may (`Board.crossing_ns`).
+    A path between two clocks counts as a clock, at the rate at which the path takes as long as `Board.crossing_ns`
+    allows.
     """
 
     seed: int
@@ -51,17 +52,17 @@ class Routed:
 
     @property
     def margin(self) -> float:
-        """The least of what clocks reached, relative to what was requested of them."""
+        """The least ratio of reached to requested rate over all clocks."""
         return min((clock.mhz / clock.requested for clock in self.clocks), default=1.0)
 
 
 def route(netlist: Path, board: Board, seeds: range, progress: Progress) -> list[Routed]:
-    """Place and route with one seed after the other, until one meets the requested clock rates; all runs.
+    """Place and route with one seed after the other, until one meets the requested clock rates; return all runs.
 
     Raises
     ------
     CheckFailed
-        If nextpnr fails, or no seed meets them.
+        If nextpnr fails, or no seed meets the rates.
     """
     runs = []
     for seed in seeds:
@@ -75,7 +76,7 @@ def route(netlist: Path, board: Board, seeds: range, progress: Progress) -> list
 
 
 def routed(seed: int, folder: Path, board: Board) -> Routed:
-    """What a run of nextpnr left in its folder."""
+    """The run whose results nextpnr left in a folder."""
     report = nextpnr.read_report(folder)
     clocks = nextpnr.clocks(report)
     if board.crossing_ns:
@@ -86,7 +87,7 @@ def routed(seed: int, folder: Path, board: Board) -> Routed:
 
 
 def _unmet(runs: list[Routed], board: Board) -> list[str]:
-    """Why the build ends here, and what can be done."""
+    """The message when no seed meets the clock rates, and what can be done."""
     best = max(runs, key=lambda run: run.margin)
     lines = []
     for clock in best.clocks:
@@ -120,8 +121,8 @@ def pack(run: Routed, board: Board, progress: Progress) -> Path:
         (work / nextpnr.CONFIG).unlink()
         if done.returncode or not (work / name).is_file():
             check_room(work)
-            told = (done.stderr or done.stdout).strip().splitlines()[-3:] or ["failed without a message"]
-            raise CheckFailed(*(f"{packer.tool}: {line}" for line in told))
+            reasons = (done.stderr or done.stdout).strip().splitlines()[-3:] or ["failed without a message"]
+            raise CheckFailed(*(f"{packer.tool}: {line}" for line in reasons))
 
     return cached(BOARDS, ["pack", toolchain.version(packer.tool), *packer.before, read_text(config)], fill)
 

@@ -1,4 +1,4 @@
-"""What a build depends on, as text for cache keys and as hashes for the manifest."""
+"""The inputs that a build depends on, as text for cache keys and as hashes for the manifest."""
 
 import hashlib
 from pathlib import Path

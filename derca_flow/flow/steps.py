@@ -1,4 +1,4 @@
-"""The numbered steps of a build: how long each took, and whether its result was kept from an earlier one."""
+"""The numbered steps of a build, with the time of each, and whether its result was kept from an earlier build."""
 
 import contextlib
 import time
@@ -14,7 +14,7 @@ _SECONDS = "seconds"
 
 @dataclass
 class Record:
-    """One step. `state` is `done`, `cached` or `skipped`; `seconds` are those that making the result took."""
+    """One step. `state` is `done`, `cached` or `skipped`; `seconds` is the time that making the result took."""
 
     number: int
     name: str
@@ -24,12 +24,12 @@ class Record:
 
 
 class Running:
-    """A step under way.
+    """A step in progress.
 
     Attributes
     ----------
     detail
-        What came out, in a few words.
+        The result, in a few words.
     """
 
     def __init__(self, shown: Step):
@@ -38,24 +38,24 @@ class Running:
         self._started, self._folders = time.monotonic(), []
 
     def used(self, folder: Path) -> Path:
-        """Note the folder of a kept result on which the step's state depends; gives it back."""
+        """Note the folder of a kept result on which the step's state depends, and return the folder."""
         self._folders.append(folder)
         return folder
 
     def close(self, record: Record) -> None:
         """Fill in the record."""
         record.detail, record.seconds = self.detail, time.monotonic() - self._started
-        made = [folder / _SECONDS for folder in self._folders if not (folder / _SECONDS).is_file()]
-        for i, file in enumerate(made):
+        new = [folder / _SECONDS for folder in self._folders if not (folder / _SECONDS).is_file()]
+        for i, file in enumerate(new):
             with contextlib.suppress(OSError):  # a folder of somebody else, who does not share it
                 file.write_text(f"{0 if i else record.seconds:.1f}\n", encoding="utf-8")
-        if self._folders and not made:
+        if self._folders and not new:
             record.state = "cached"
             record.seconds = sum(_seconds(folder / _SECONDS) for folder in self._folders)
 
 
 def _seconds(file: Path) -> float:
-    """What a file of seconds says; 0 where it is damaged, since nothing depends on it."""
+    """The content of a file of seconds; 0 where it is damaged, since nothing depends on it."""
     try:
         return float(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -70,14 +70,14 @@ class Steps:
         self.records: list[Record] = []
 
     def skips(self, name: str) -> bool:
-        """Whether the step is left out, which is noted."""
+        """Whether the step is left out; if so, that is recorded."""
         if name in self._skipped:
             self.records.append(Record(self._names.index(name) + 1, name, "skipped"))
         return name in self._skipped
 
     @contextlib.contextmanager
     def run(self, name: str) -> Iterator[Running]:
-        """A step; what fails in it is not recorded."""
+        """Run a step. A step that fails is not recorded."""
         record = Record(self._names.index(name) + 1, name)
         title = f"{record.number}/{len(self._names)} {name}"
         with step(title) as shown:

@@ -1,1 +1,1 @@
-"""The generated RTL in a compiled Verilator simulation: build it, run it, read its results."""
+"""Compiled Verilator simulations of the generated RTL: building, running, and reading results."""

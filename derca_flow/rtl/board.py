@@ -10,12 +10,12 @@ from derca_sim.model.platform import Platform
 
 from .build import BOARD, PLACE, build, generated
 
-#: Core clock cycles per bit of the simulated UART: few, since cycles are what a simulation takes time for.
+#: Core clock cycles per bit of the simulated UART: few, because a simulation pays for every cycle.
 DIVISOR = 4
 
 
 class SimulatedLine:
-    """The UART of a simulated board's top; a `csr.link.Line` whose seconds are the design's.
+    """The UART of a simulated board's top; a `host.link.Line` whose seconds are those of the design.
 
     Time passes only while `read` waits for bytes, and until its time-out in cycles of the design.
 
@@ -38,11 +38,11 @@ class SimulatedLine:
         self._process = subprocess.Popen([str(binary), str(clocks)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def write(self, data: bytes) -> None:
-        """Send, after what still waits to be sent."""
+        """Send bytes, after those that still wait to be sent."""
         self._ask(b"W" + struct.pack("<I", len(data)) + data)
 
     def read(self, count: int) -> bytes:
-        """The next bytes, fewer when the time is over."""
+        """The next bytes, fewer if the time-out passes."""
         self._ask(b"R" + struct.pack("<IQ", count, round(self.timeout * self._hertz)))
         return self._answer(struct.unpack("<I", self._answer(4))[0])
 
@@ -98,7 +98,7 @@ def sdram_model() -> str:
 
 
 def open_board(board: Board, platform: Platform, *, divisor: int = DIVISOR, progress=None) -> SimulatedLine:
-    """Start a simulation of a board's top; the line to it.
+    """Start a simulation of a board's top and return the line to it.
 
     Parameters
     ----------
@@ -122,14 +122,14 @@ def open_board(board: Board, platform: Platform, *, divisor: int = DIVISOR, prog
 
 
 def open_netlist(board: Board, platform: Platform, *, progress=None) -> SimulatedLine:
-    """Start a simulation of what a board's top is synthesised to, at the board's own rate; the line to it.
+    """Start a simulation of a board's synthesised netlist, at the board's own baud rate, and return the line to it.
 
     Raises
     ------
     InputError
         If there are no models of the cells of the board's device.
     CheckFailed, MissingToolError, BuildError
-        As `synthesis.synthesise` and `build`.
+        As `yosys.synthesise` and `build`.
     """
     from derca_hw.generate import BOARD_TOP, board_rtlil
 
@@ -140,8 +140,8 @@ def open_netlist(board: Board, platform: Platform, *, progress=None) -> Simulate
 
     models = cells(board.target)
     progress(f"synthesising for {board.title}")
-    made = netlist(board_rtlil(board, platform), TARGETS[board.target], BOARD_TOP, BOARDS, progress, dense=True)
-    return _start(models + netlist_verilog(made), board, board.divisor, progress)
+    synthesised = netlist(board_rtlil(board, platform), TARGETS[board.target], BOARD_TOP, BOARDS, progress, dense=True)
+    return _start(models + netlist_verilog(synthesised), board, board.divisor, progress)
 
 
 def _start(verilog: str, board: Board, divisor: int, progress) -> SimulatedLine:

@@ -1,4 +1,4 @@
-"""Verilog to a simulation binary, cached by the content of everything that goes into it."""
+"""Compiling Verilog to a simulation binary, cached by the content of everything that goes into it."""
 
 import contextlib
 import os
@@ -43,7 +43,7 @@ OPTIMISATION, LEVELS, LEVEL = "DERCA_SIMULATION_O", ("0", "1", "2", "3", "s", "g
 
 
 class BuildError(MachineError):
-    """Verilator or the C++ compiler refused the sources; the message has the reason and where all they printed is."""
+    """Verilator or the C++ compiler refused the sources; the message has the reason and the path of all output."""
 
 
 def make_flags() -> tuple[str, ...]:
@@ -86,8 +86,8 @@ def generated(generate: Callable[[], str], name: str, key: str, progress=None) -
             progress(f"generating Verilog of {name}")
         (work / "derca.v").write_text(generate(), encoding="utf-8")
 
-    place = kept("verilog", digest(sources, key.encode(), version("amaranth").encode()), fill)
-    return (place / "derca.v").read_text(encoding="utf-8")
+    entry = kept("verilog", digest(sources, key.encode(), version("amaranth").encode()), fill)
+    return (entry / "derca.v").read_text(encoding="utf-8")
 
 
 def build(verilog: str, harness: Harness = RUN, *, trace: bool = False, progress=None) -> Path:
@@ -156,7 +156,7 @@ _REASON = re.compile(r"\b(error|fatal|cannot|not found|no such|no space|killed|u
 
 
 def _log(command: list[str], printed: list[str]) -> str:
-    """Keep all that a tool printed, if that is possible; where, in words."""
+    """Keep the whole output of a tool, if possible; return its place, in words."""
     with contextlib.suppress(OSError, MachineError):
         file = folder("logs") / "failed-build.txt"
         file.write_text("\n".join([" ".join(command), *printed, ""]), encoding="utf-8", errors="replace")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def digest(*parts: bytes) -> str:
-    """A name for content: different parts have different names."""
+    """A name for content; different parts have different names."""
     state = hashlib.sha256()
     for part in parts:
         state.update(len(part).to_bytes(8, "little") + part)
@@ -13,7 +13,7 @@ def digest(*parts: bytes) -> str:
 
 
 def python_sources(*names: str) -> bytes:
-    """Python sources of the named packages and modules in one string: a change of any changes the hardware's key."""
+    """The Python sources of packages and modules in one string: any change of them changes the hardware's key."""
     out = []
     for name in names:
         file = Path(__import__(name, fromlist=["__file__"]).__file__)

@@ -1,4 +1,4 @@
-"""When the memory of the simulation is ready: habits that AXI4 allows a subordinate, by name or at random."""
+"""Handshake habits of the simulated memory that AXI4 allows a subordinate, by name or at random."""
 
 import random
 from dataclasses import dataclass, replace
@@ -58,7 +58,7 @@ class Handshake:
 
 
 def random_handshake(seed: int) -> Handshake:
-    """Habits drawn from a seed: each by itself, and in every combination that is legal."""
+    """Habits drawn from a seed: each alone, and every legal combination."""
     rng = random.Random(f"handshake {seed}")
     address, data = rng.choice([(a, d) for a in Handshake.ADDRESS for d in Handshake.DATA
                                 if (a, d) != ("aw-after-w", "w-after-aw")])

@@ -1,4 +1,4 @@
-"""One run of the RTL simulation: host writes and memory image in, events, results and statistics out."""
+"""One run of the RTL simulation: it takes host writes and memory image, and returns events, results and statistics."""
 
 import subprocess
 import tempfile
@@ -30,7 +30,7 @@ BROKE_A_RULE = 4
 
 
 def drain_cycles(p: Platform) -> int:
-    """Cycles the design runs on after the horizon, so that events of the last cycles leave their buffers."""
+    """Cycles that the design runs on after the horizon, so that events of the last cycles leave their buffers."""
     return 1024 + (2 * longest_lap(p) if p.release.kind == "swept" else 0)
 
 
@@ -38,7 +38,7 @@ def drain_cycles(p: Platform) -> int:
 class RtlError(Exception):
     """The design broke a protocol rule or did not answer; the message says which and when.
 
-    `events` is the log up to then.
+    `events` is the log up to that cycle.
     """
 
     def __init__(self, message: str, events: Sequence[Event] = ()):
@@ -48,9 +48,11 @@ class RtlError(Exception):
 
 @dataclass(frozen=True)
 class Jitter:
-    """A memory with random timing: `cycles` bounds the extra delay of a read or write burst, `stall` is the
-    probability (0 .. 0.9) that a ready or a beat is withheld in a cycle, `seed` repeats the run. `handshake` says what
-    its readies wait for."""
+    """A memory with random timing.
+
+    `cycles` bounds the extra delay of a read or write burst. `stall` is the probability (0 .. 0.9) that a ready or a
+    beat is withheld in a cycle. `seed` makes the run repeatable. `handshake` says what the readies wait for.
+    """
 
     cycles: int = 0
     stall: float = 0.0
@@ -68,7 +70,7 @@ class Output:
 
 
 class When(IntEnum):
-    """What the cycle of a step means."""
+    """The meaning of the cycle of a step."""
 
     RUNNING = 0  #: time in a run
     STOPPED = 1  #: so many cycles without a run
@@ -215,11 +217,11 @@ def simulate(
     if progress:
         progress(f"running {horizon} cycles of RTL")
     with tempfile.TemporaryDirectory(prefix="derca-rtl-") as name:
-        place = Path(name)
-        (place / "script.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
-        (place / "image.bin").write_bytes(np.ascontiguousarray(image, dtype=np.uint8).tobytes())
-        with (place / "errors.txt").open("w+") as errors:
-            run = subprocess.Popen([str(binary), str(place), *([str(Path(vcd[0]).resolve())] if vcd else [])],
+        folder = Path(name)
+        (folder / "script.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
+        (folder / "image.bin").write_bytes(np.ascontiguousarray(image, dtype=np.uint8).tobytes())
+        with (folder / "errors.txt").open("w+") as errors:
+            run = subprocess.Popen([str(binary), str(folder), *([str(Path(vcd[0]).resolve())] if vcd else [])],
                                    stdout=subprocess.PIPE, stderr=errors, text=True)
             try:
                 for line in run.stdout:
@@ -232,63 +234,63 @@ def simulate(
                 code = run.wait()
                 run.stdout.close()
         if code:
-            lines = (place / "errors.txt").read_text(errors="replace").strip().splitlines()
+            lines = (folder / "errors.txt").read_text(errors="replace").strip().splitlines()
             reason = lines[-1] if lines else f"the simulation ended with exit code {code}"
             if code != BROKE_A_RULE:
-                check_room(place, "TMPDIR")
+                check_room(folder, "TMPDIR")
                 killed = " (killed; was there enough memory?)" if code == -9 else ""
                 raise MachineError(f"running the simulation: {reason}{killed}")
-            raise RtlError(reason, _events(place) if (place / "events.bin").exists() else ())
-        return _read(place, outputs)
+            raise RtlError(reason, _events(folder) if (folder / "events.bin").exists() else ())
+        return _read(folder, outputs)
 
 
-def _events(place: Path) -> list[Event]:
-    return number_jobs(e for _, e in _records(place))
+def _events(folder: Path) -> list[Event]:
+    return number_jobs(e for _, e in _records(folder))
 
 
-def _records(place: Path) -> list[tuple[int, Event]]:
+def _records(folder: Path) -> list[tuple[int, Event]]:
     """(run, event) in the order in which they came."""
-    records = np.fromfile(place / "events.bin", dtype=EVENT_DTYPE)
+    records = np.fromfile(folder / "events.bin", dtype=EVENT_DTYPE)
     columns = (records[name].tolist() for name in ("run", "cycle", "kind", "task", "region", "arg"))
     return [(run, Event(cycle, Kind(kind), task, region=region, arg=arg))
             for run, cycle, kind, task, region, arg in zip(*columns, strict=True)]
 
 
-def _runs(place: Path, effects: list[Effect]) -> list[list[Event]]:
-    records = _records(place)
+def _runs(folder: Path, effects: list[Effect]) -> list[list[Event]]:
+    records = _records(folder)
     runs = [[] for _ in range(1 + max([e.run for e in effects] + [run for run, _ in records]))]
     for run, event in records:
         runs[run].append(event)
     return runs
 
 
-def _read(place: Path, outputs: Sequence[Output]) -> RtlResult:
-    events = _events(place)
-    memory = np.fromfile(place / "memory.bin", dtype=np.uint8)
-    finishes = _finishes(place, outputs)
+def _read(folder: Path, outputs: Sequence[Output]) -> RtlResult:
+    events = _events(folder)
+    memory = np.fromfile(folder / "memory.bin", dtype=np.uint8)
+    finishes = _finishes(folder, outputs)
     for finish in finishes:
         for address, data in finish.ranges:
             memory[address : address + len(data)] = np.frombuffer(data, dtype=np.uint8)
-    stats = dict(line.split() for line in (place / "stats.txt").read_text().splitlines())
+    stats = dict(line.split() for line in (folder / "stats.txt").read_text().splitlines())
     cycles, seconds = int(stats.pop("cycles")), float(stats.pop("seconds"))
-    registers = dict(map(int, line.split()) for line in (place / "registers.txt").read_text().splitlines())
+    registers = dict(map(int, line.split()) for line in (folder / "registers.txt").read_text().splitlines())
     effects = [Effect(run, bool(running), now)
-               for run, running, now, _ in np.fromfile(place / "steps.bin", dtype=STEP_DTYPE).tolist()]
+               for run, running, now, _ in np.fromfile(folder / "steps.bin", dtype=STEP_DTYPE).tolist()]
     return RtlResult(
         events, finishes, memory, cycles, seconds, {key: int(value) for key, value in stats.items()}, registers,
-        _runs(place, effects) if effects else [events], effects,
+        _runs(folder, effects) if effects else [events], effects,
     )
 
 
-def _finishes(place: Path, outputs: Sequence[Output]) -> list[Finish]:
+def _finishes(folder: Path, outputs: Sequence[Output]) -> list[Finish]:
     """Split the dumps: dump i belongs to the task of the first finish that refers to it."""
     ranges: dict[int, list[Output]] = {}
     for out in outputs:
         ranges.setdefault(out.task, []).append(out)
-    data = (place / "dumps.bin").read_bytes()
+    data = (folder / "dumps.bin").read_bytes()
     dumps: list[tuple[tuple[int, bytes], ...]] = []
     finishes, at = [], 0
-    for cycle, task, index, run in np.fromfile(place / "finishes.bin", dtype=FINISH_DTYPE).tolist():
+    for cycle, task, index, run in np.fromfile(folder / "finishes.bin", dtype=FINISH_DTYPE).tolist():
         if index == len(dumps):
             parts = []
             for out in ranges[task]:

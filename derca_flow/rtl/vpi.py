@@ -1,4 +1,4 @@
-"""Verilog to a simulation binary that cocotb drives, cached by content. Needs cocotb, an extra of development."""
+"""Compiling Verilog to a simulation binary that cocotb drives, cached by content. Needs cocotb, a development extra."""
 
 import os
 import shutil

@@ -1,1 +1,1 @@
-"""A task set run from start to end, on compiled RTL or on a board, and its results compared."""
+"""Running a task set from start to end, on compiled RTL or on a board, and comparing its results."""

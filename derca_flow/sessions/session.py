@@ -1,4 +1,4 @@
-"""A task set on a board: loaded through its link, run, stopped, read back, judged."""
+"""Running a task set on a board: load it through the link, run, stop, read back, judge."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -23,21 +23,20 @@ COUNTED = {**COUNTS, "MISSES": Kind.MISS, "FAILURES": Kind.FAIL}
 
 @dataclass(frozen=True)
 class Session:
-    """What a run on a board left.
+    """The result of a run on a board.
 
     Attributes
     ----------
     cycles, end
-        From the start until the jobs were told to end, and until time was stopped.
+        Cycles from the start until the jobs were asked to end, and until time was stopped.
     events
-        As they came, without job numbers.
+        In the order of arrival, without job numbers.
     dropped
-        Events that the hardware lost because the line is slower than they came.
+        Events that the hardware lost because the line is too slow for them.
     statistics
-        By task, the task's readable registers by name; without `trace.statistics` some of them, from
-        the events.
+        By task, the task's readable registers by name. Without `trace.statistics`, those of them that the events give.
     faults
-        Those that stand at the end, explained.
+        The faults that stand at the end, explained.
     memory
         Main memory at the end, as far as it is used.
     """
@@ -52,8 +51,11 @@ class Session:
 
 
 def finish(driver: Driver) -> None:
-    """End a run. With shadow tables the jobs that live come to their end first: a commit of a page without tasks waits
-    for that. Without, they are given up."""
+    """End a run.
+
+    With shadow tables, live jobs end first: a commit of a page without tasks waits for them. Without, they are given
+    up.
+    """
     p = driver.platform
     if p.tables.shadow and driver.fields("STATUS")["running"]:
         driver.load([(driver.registers.address("MODE", task), 0) for task in range(p.scheduler.tasks)])
@@ -62,7 +64,7 @@ def finish(driver: Driver) -> None:
 
 
 def load(link: Link, driver: Driver, compiled: Compiled, progress: Callable[[int, int], None]) -> None:
-    """Stop what runs, then write memory image and tables; `progress` hears of bytes done and of all bytes."""
+    """Stop the current run, then write memory image and tables; `progress` is called with bytes done and all bytes."""
     driver.stop()
     driver.clear_faults()
     while link.events():
@@ -98,10 +100,10 @@ def run(link: Link, driver: Driver, compiled: Compiled, cycles: int, progress: C
 
 
 def judge(compiled: Compiled, session: Session) -> tuple[list[str], dict]:
-    """What is wrong with a run, one line each, and what was compared: results, counts, events.
+    """The problems of a run, one line each, and what was compared: results, counts, events.
 
-    Every task that has finished a job must have exactly the integer model's results in memory. What happened in the
-    last cycles before the jobs were told to end may be announced or not, so events are compared up to then.
+    Every task that has finished a job must have exactly the integer model's results in memory. The last events before
+    the jobs were asked to end may or may not arrive, so events are compared up to then.
     """
     p, names = compiled.platform, [task.name for task in compiled.tasks]
     finished = [index for index, s in enumerate(session.statistics) if s["FINISHES"]]
@@ -120,7 +122,7 @@ def judge(compiled: Compiled, session: Session) -> tuple[list[str], dict]:
                 problems.append(f"{register} of task {names[index]} is {statistics[register]}, the golden model has "
                                 f"{low} to {high}")
 
-    known = [e for e in session.events if e.kind != Kind.FAULT]  # faults are told by their register
+    known = [e for e in session.events if e.kind != Kind.FAULT]  # faults are reported by their register
     seen = [e for e in known if e.cycle < horizon]
     if session.dropped:
         surplus = Counter(map(_key, seen)) - Counter(_key(e) for e in model)

@@ -1,4 +1,4 @@
-"""A compiled task set on the RTL, and what the run is compared with: the integer model and the golden model."""
+"""Running a compiled task set on the RTL, and comparing the run with the integer model and the golden model."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from ..rtl.simulate import Finish, Jitter, Output, RtlResult, simulate
 
 
 def task_infos(compiled: Compiled) -> list[TaskInfo]:
-    """The tasks as reports know them."""
+    """The tasks in the form that reports use."""
     return [TaskInfo(t.name, t.period, t.deadline, compiled.useful_macs(t.index)) for t in compiled.tasks]
 
 
@@ -102,7 +102,7 @@ def compare_with_model(compiled: Compiled, events: list[Event], horizon: int) ->
 
 
 def hardware_complaints(result: RtlResult) -> list[str]:
-    """What the hardware's own registers report after a run."""
+    """The faults that the hardware's own registers report after a run."""
     out = []
     dropped = result.registers.get(int(Reg.EVENTS_DROPPED), 0)
     if dropped:

@@ -1,1 +1,1 @@
-"""Programs that derca starts, the files it reads and writes, and what it keeps between calls."""
+"""The programs that derca starts, the files it reads and writes, and its cache."""

@@ -1,9 +1,9 @@
-"""What is kept between calls: compiled models, netlists, reports, each found again by a hash of all it depends on.
+"""The cache of compiled models, netlists and reports. An entry is found by a hash of all that it depends on.
 
-The folder is `$DERCA_BUILD_DIR`, else `derca/` where the user's programs keep such things (`$XDG_CACHE_HOME`,
-`~/.cache`), else one of this user's below the folder for temporary files. It has a folder per part, and there an entry
-per hash. All can be removed at any time. Entries have the permissions that the umask says, so that users of one group
-can share them.
+The folder is `$DERCA_BUILD_DIR`, else `derca/` in the user's cache folder (`$XDG_CACHE_HOME`, `~/.cache`), else a
+folder of this user below the folder for temporary files. It has a folder per part, and there an entry per hash. All of
+it can be removed at any time. Entries have the permissions that the umask gives, so that users of one group can share
+them.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from .surroundings import private_folder, usable, user_caches
 
 #: Name of the environment variable.
 VARIABLE = "DERCA_BUILD_DIR"
-#: Part that holds what is made for boards.
+#: Part for results about boards.
 BOARDS = "board"
 #: Days after which an entry that nobody has used makes room for others.
 KEEP_DAYS = 90
@@ -52,7 +52,7 @@ def root() -> Path:
     if named:
         path = Path(os.path.abspath(named))  # links stay: what they lead to may have characters that tools do not bear
         if not os.path.isdir(path) and not usable(path):
-            raise MachineError(f"{VARIABLE} = {named}: is no folder and cannot be made one; set it to a folder that "
+            raise MachineError(f"{VARIABLE} = {named}: is not a folder and cannot become one; set it to a folder that "
                                "you can write")
         return path
     home = user_caches()
@@ -80,7 +80,7 @@ def folder(*parts: str) -> Path:
 
 @contextlib.contextmanager
 def refusals(path: Path) -> Iterator[None]:
-    """Say of a disk that is full, or a folder that cannot be written, what to do."""
+    """Turn the error of a full disk, or of a folder that cannot be written, into advice."""
     try:
         yield
     except OSError as e:
@@ -96,44 +96,45 @@ def kept(part: str, key: str, fill: Callable[[Path], None], *, tools: bool = Fal
     Parameters
     ----------
     tools
-        `fill` runs tools that do not bear every character in paths: it gets a folder whose path has none of those.
+        `fill` runs tools that do not accept every character in paths. It gets a folder whose path has only characters
+        that they accept.
 
     Raises
     ------
     MachineError
         If the disk is full or the folder cannot be written.
     """
-    place = folder(part) / key
-    if not place.is_dir():
-        with refusals(place.parent), FileLock(f"{place}.lock"):
-            if not place.is_dir():
-                with work_dir(place, tools=tools) as work:
+    entry = folder(part) / key
+    if not entry.is_dir():
+        with refusals(entry.parent), FileLock(f"{entry}.lock"):
+            if not entry.is_dir():
+                with work_dir(entry, tools=tools) as work:
                     fill(work)
                 sweep(part, KEEP_DAYS)
     with contextlib.suppress(OSError):  # somebody else's
-        os.utime(place)
-    return place
+        os.utime(entry)
+    return entry
 
 
 @contextlib.contextmanager
-def work_dir(place: Path, *, tools: bool = True) -> Iterator[Path]:
-    """A directory that becomes `place` when the block succeeds, and vanishes when it does not; `tools` as in `kept`."""
-    beside = place.parent / f".derca-{secrets.token_hex(6)}"
+def work_dir(entry: Path, *, tools: bool = True) -> Iterator[Path]:
+    """A directory that becomes `entry` when the block succeeds, and vanishes when it does not; `tools` as in `kept`."""
+    beside = entry.parent / f".derca-{secrets.token_hex(6)}"
     work = plain.new_folder() if tools and plain.odd(beside) else beside
     try:
         work.mkdir(exist_ok=True)
         yield work
         if work != beside:
             shutil.copytree(work, beside, copy_function=shutil.copy)
-        shutil.rmtree(place, ignore_errors=True)
-        os.replace(beside, place)
+        shutil.rmtree(entry, ignore_errors=True)
+        os.replace(beside, entry)
     finally:
         shutil.rmtree(work, ignore_errors=True)
         shutil.rmtree(beside, ignore_errors=True)
 
 
 def check_room(path: Path, variable: str = VARIABLE) -> None:
-    """Blame a full disk for what a tool could not do.
+    """Report a full disk as the cause of a tool's failure, if it is.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file of an entry holds.
+    """The content of a JSON file of an entry.
 
     Raises
     ------
@@ -192,11 +193,11 @@ def parts() -> list[str]:
 
 
 def entries(part: str) -> list[Path]:
-    """The entries of a part, links and what is not ours excepted."""
-    place = root() / part
-    if not (place / TAG).is_file():
+    """The entries of a part, except links and files of others."""
+    found = root() / part
+    if not (found / TAG).is_file():
         return []
-    return sorted(p for p in place.iterdir() if _ENTRY.fullmatch(p.name) and p.is_dir() and not p.is_symlink())
+    return sorted(p for p in found.iterdir() if _ENTRY.fullmatch(p.name) and p.is_dir() and not p.is_symlink())
 
 
 def size(entry: Path) -> int:
@@ -205,7 +206,7 @@ def size(entry: Path) -> int:
 
 
 def sweep(part: str, days: float) -> list[Path]:
-    """Remove the entries of a part that nobody has used for so many days; those that were removed.
+    """Remove the entries of a part that nobody has used for so many days; return the removed ones.
 
     An entry that is being made is left alone.
     """

@@ -1,9 +1,9 @@
-"""From a Yosys netlist to resources per row of the table: LUT, REG, BRAM, DSP, or the columns a vendor's report has.
+"""From a Yosys netlist to resources per row of a table: LUT, REG, BRAM, DSP, or the columns of a vendor's report.
 
-The design is synthesised with the blocks below kept as modules; every other module dissolves into the block that
-holds it. So each cell of the netlist belongs to exactly one row, and the rows add up to the design by construction;
-`summarise` checks it all the same. Cells are weighed in units of the target (see `TARGETS`); a cell that has no weight
-is an error, so that nothing is left out of a sum.
+The design is synthesised with the blocks below kept as modules; every other module dissolves into the block that holds
+it. So each cell of the netlist belongs to exactly one row, and the rows add up to the design by construction;
+`summarise` checks it all the same. Cells are weighed in units of the target (see `TARGETS`). A cell without a weight is
+an error, so that no sum leaves anything out.
 """
 
 import re
@@ -94,7 +94,7 @@ def cells_by_row(stat: dict, blocks: dict[str, str], top: str = "derca") -> dict
     Parameters
     ----------
     stat
-        What `stat -json` wrote.
+        The output of `stat -json`.
     blocks
         Module of the netlist -> row. A module may have several instances; every module below a block counts to it.
     top
@@ -154,7 +154,7 @@ _FATAL = {
 
 
 def check_log(log: str) -> None:
-    """Refuse a synthesis log that tells of latches, combinational loops or multiple drivers, or that is cut off.
+    """Refuse a synthesis log that reports latches, combinational loops or multiple drivers, or that is cut off.
 
     Raises
     ------

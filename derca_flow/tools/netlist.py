@@ -1,4 +1,4 @@
-"""A synthesised netlist in Verilog, with what its cells do, for simulation."""
+"""A synthesised netlist in Verilog, with models of its cells, for simulation."""
 
 import re
 import tempfile
@@ -22,8 +22,8 @@ endmodule
 
 def netlist_verilog(netlist: Path) -> str:
     """A netlist that Yosys wrote as JSON, in Verilog."""
-    with tempfile.TemporaryDirectory(prefix="derca-netlist-") as place:
-        work = Path(place)
+    with tempfile.TemporaryDirectory(prefix="derca-netlist-") as temporary:
+        work = Path(temporary)
         (work / "netlist.json").write_bytes(netlist.read_bytes())
         (work / "script.ys").write_text(
             "read_json netlist.json\nwrite_verilog -noattr netlist.v\ntee -q -o stat.json stat -json\n")
@@ -32,7 +32,7 @@ def netlist_verilog(netlist: Path) -> str:
 
 
 def cells(family: str) -> str:
-    """Verilog of what the cells of a family do, without their delays.
+    """Verilog models of the cells of a family, without their delays.
 
     Raises
     ------

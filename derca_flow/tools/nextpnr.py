@@ -18,7 +18,7 @@ from .yosys import cached, run_yosys
 
 @dataclass(frozen=True)
 class Nextpnr:
-    """How nextpnr of one device family is called.
+    """The call of nextpnr for one device family.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Nextpnr:
     constraints, config
         Its options for the constraints it reads and the configuration it writes.
     options
-        Others. The electrostatic placer needs a fifth less wire for a full ECP5 than the default one.
+        Further options. The electrostatic placer needs a fifth less wire for a full ECP5 than the default one.
     """
 
     tool: str
@@ -57,14 +57,15 @@ def _silent(detail: str) -> None:
 
 def netlist(design: str, target: Target, top: str, part: str, progress: Progress = _silent,
             dense: bool = False) -> Path:
-    """Synthesise RTLIL; the JSON netlist that nextpnr reads, kept as `part` when unchanged.
+    """Synthesise RTLIL; return the JSON netlist that nextpnr reads, kept as `part` when unchanged.
 
-    `stat.json` and `yosys.log` lie beside it. With `dense` for fewest cells, where the target has a way to that.
+    `stat.json` and `yosys.log` lie beside it. `dense` synthesises for the fewest cells, where the target has a way to
+    do so.
 
     Raises
     ------
     CheckFailed, MissingToolError
-        As `synthesis.synthesise`.
+        As `yosys.synthesise`.
     """
     command, text = toolchain.command("yosys"), netlist_script(target, top, dense)
 
@@ -90,18 +91,18 @@ def netlist_script(target: Target, top: str, dense: bool = False) -> str:
 
 def place_and_route(source: Path, family: str, options: tuple[str, ...], seed: int, mhz: float, part: str,
                     constraints: str | None = None, progress: Progress = _silent) -> Path:
-    """Place and route a netlist; a folder with `REPORT`, `CONFIG` and `LOG`, kept as `part` when unchanged.
+    """Place and route a netlist; return a folder with `REPORT`, `CONFIG` and `LOG`, kept as `part` when unchanged.
 
-    Missed clock rates do not fail the run: the report tells.
+    Missed clock rates do not fail the run; the report shows them.
 
     Parameters
     ----------
     source
         The JSON netlist.
     options
-        Those that name the device.
+        The options that name the device.
     mhz
-        Requested of every clock that the constraints do not speak of.
+        Requested of every clock without a rate in the constraints.
     constraints
         Text of the constraints file; without it nextpnr chooses the pins.
     progress
@@ -131,7 +132,7 @@ def place_and_route(source: Path, family: str, options: tuple[str, ...], seed: i
 
 
 def nextpnr_options(family: str, device: tuple[str, ...], seed: int, mhz: float) -> list[str]:
-    """What is said to nextpnr besides the files."""
+    """The options of nextpnr besides the files."""
     return [*device, *NEXTPNR[family].options, "--seed", str(seed), "--freq", f"{mhz:g}", "--timing-allow-fail"]
 
 
@@ -152,16 +153,16 @@ def _run(command: list[str], work: Path, seed: int, progress: Progress) -> None:
         check_room(work)
         printed = (work / "stdout").read_text(errors="replace")
         lines = (printed or (log.read_text(errors="replace") if log.is_file() else "")).splitlines()
-        told = [line for line in lines if line.startswith("ERROR:")] or lines[-3:] or ["failed without a message"]
-        if any(_FULL.search(line) for line in told):
-            told.append("the design does not fit the device; make the platform smaller")
-        raise CheckFailed(*(f"nextpnr, seed {seed}: {line}" for line in told))
+        reasons = [line for line in lines if line.startswith("ERROR:")] or lines[-3:] or ["failed without a message"]
+        if any(_FULL.search(line) for line in reasons):
+            reasons.append("the design does not fit the device; make the platform smaller")
+        raise CheckFailed(*(f"nextpnr, seed {seed}: {line}" for line in reasons))
     (work / "stdout").unlink()
 
 
 @dataclass(frozen=True)
 class Clock:
-    """What a run reached for one clock, in MHz, and what was requested."""
+    """The rate that a run reached for one clock, in MHz, and the requested rate."""
 
     name: str
     mhz: float
@@ -199,7 +200,7 @@ def crossings(report: dict) -> dict[str, float]:
 
 
 def critical_path(report: dict, clock: str) -> dict:
-    """The critical path from register to register: what logic and wires take, and the signals it comes by."""
+    """The critical path from register to register: the delays of logic and wires, and the signals along it."""
     for found in report["critical_paths"]:
         if _clock(found["from"].split()[-1]) == _clock(found["to"].split()[-1]) == clock:
             steps = found["path"]
@@ -219,7 +220,7 @@ _MADE = re.compile(r"(_(LUT4|CCU2C|PFUMX|L6MUX21|TRELLIS|DO[AB]?\d*(_|\[|$)|D_|Q
 
 
 def _signal(name: str) -> str:
-    """The signal of the source that a wire or cell of the netlist belongs to, as far as its name tells."""
+    """The source signal of a wire or cell of the netlist, as far as its name shows it."""
     return _MADE.sub("", name).removeprefix("block.")
 
 

@@ -1,7 +1,7 @@
-"""Paths for tools that do not bear every character: Verilator and make take spaces and more for something else.
+"""Paths for tools that do not accept every character: Verilator and make treat spaces and others as syntax.
 
-Where a path has such characters, the tools work in a folder below one for temporary files, whose path has none, and
-reach what they need through links there.
+Where a path has such characters, the tools work in a folder for temporary files whose path has none, and reach their
+files through links there.
 """
 
 import atexit
@@ -17,12 +17,12 @@ from pathlib import Path
 
 from derca_sim.errors import MachineError
 
-#: What every tool takes in a path.
+#: Characters that every tool accepts in a path.
 _PLAIN = re.compile(r"[A-Za-z0-9/._+-]*")
 
 
 def odd(path: Path | str) -> str | None:
-    """The first character of a path that tools do not bear, in words; None if there is none."""
+    """The first character of a path that tools do not accept, in words; None if there is none."""
     text = str(path)
     at = _PLAIN.match(text).end()
     if at == len(text):
@@ -60,20 +60,20 @@ def mirror(source: Path, copied: tuple[str, ...]) -> Path:
 
 @functools.cache
 def _mirrored(source: Path, copied: tuple[str, ...]) -> Path:
-    place = new_folder()
+    copies = new_folder()
     folders = {Path(name).parent for name in copied}
     for path in sorted(source.iterdir()):
         if Path(path.name) not in folders:
-            (place / path.name).symlink_to(path)
+            (copies / path.name).symlink_to(path)
     for inner in folders:
-        (place / inner).mkdir()
+        (copies / inner).mkdir()
         for path in sorted((source / inner).iterdir()):
             name = inner / path.name
             if str(name) in copied:
-                shutil.copy(path, place / name)
+                shutil.copy(path, copies / name)
             else:
-                (place / name).symlink_to(path)
-    return place
+                (copies / name).symlink_to(path)
+    return copies
 
 
 @functools.cache
@@ -95,7 +95,7 @@ def _base() -> Path:
             continue
         atexit.register(_remove, path, os.getpid())
         return path
-    raise MachineError(f"Verilator and make do not bear every character in paths ({sys.prefix} or the folder of what "
+    raise MachineError(f"Verilator and make do not accept every character in paths ({sys.prefix} or the folder of what "
                        f"is kept has such), and no other folder is at hand: {'; '.join(dict.fromkeys(tried))}; set "
                        "TMPDIR to a folder of letters, digits and ._+- only")
 

@@ -1,4 +1,4 @@
-"""Progress of long work, on stderr."""
+"""Progress of long work, shown on stderr."""
 
 import contextlib
 import sys

@@ -1,7 +1,7 @@
-"""Synthesis for an iCE40 that is nearly full: fewest logic cells, at some cost in clock rate.
+"""Synthesis for an iCE40 that is nearly full: the fewest logic cells, at some cost in clock rate.
 
-A chain of carries takes cells of its own at its ends, and registers whose clock is enabled cannot share a cell with
-what leads to them unless they do without. So short sums are made of lookup tables, and few registers share an enable.
+A carry chain takes extra cells at its ends. A register with a clock enable cannot share a cell with the logic that
+drives it, unless the enable is removed. So short sums are made of lookup tables, and few registers share an enable.
 """
 
 #: Targets for whose boards it is used.

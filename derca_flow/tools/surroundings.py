@@ -1,7 +1,7 @@
-"""What a process finds around it, put in order before a command starts: streams, the terminal's width, a home.
+"""The environment of a process, put in order before a command starts: streams, the terminal's width, a home.
 
-A closed stdin, stdout or stderr counts as /dev/null. A full disk behind stdout is an error; behind stderr it is not,
-because the exit code tells the same.
+A closed stdin, stdout or stderr counts as /dev/null. A full disk behind stdout is an error. Behind stderr it is not,
+because the exit code says the same.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ DEFAULT_WIDTH = 100
 
 
 def columns() -> int | None:
-    """The width that COLUMNS asks for; None where it is absent or no width."""
+    """The width that COLUMNS asks for; None where it is absent or not a width."""
     text = os.environ.get("COLUMNS", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 5 and int(text) in WIDTHS else None
 
@@ -38,11 +38,11 @@ def drop_odd_sizes() -> None:
 # -- streams ----------------------------------------------------------------------------------------------------------
 
 class ClosedPipe(Exception):
-    """Nobody reads stdout any more. No `OSError`: the libraries that print would take one for their own."""
+    """Nobody reads stdout any more. Not an `OSError`, because libraries that print would handle one themselves."""
 
 
 class _Stream(io.TextIOWrapper):
-    """A standard stream whose failing is dealt with once: `fail` is called, and what follows is lost."""
+    """A standard stream whose failure is handled once: `fail` is called, and later output is dropped."""
 
     def __init__(self, stream, fail):
         super().__init__(stream.buffer, encoding=stream.encoding, errors="backslashreplace",
@@ -50,13 +50,13 @@ class _Stream(io.TextIOWrapper):
         self._kept, self._fail = stream, fail  # the first wrapper would close the buffer with itself
 
     def write(self, text: str) -> int:
-        """Write."""
+        """Write text."""
         with self._guarded():
             super().write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush."""
+        """Flush the buffer."""
         with self._guarded():
             super().flush()
 
@@ -70,7 +70,7 @@ class _Stream(io.TextIOWrapper):
 
 
 def forget(stream) -> None:
-    """Let what is still to be written into a stream, now and at the end of the process, go nowhere."""
+    """Drop all output that is still to be written into a stream, now and at the end of the process."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
@@ -85,7 +85,7 @@ def _stdout_failed(error: OSError) -> None:
 
 
 def open_streams() -> None:
-    """Give the process its three streams, whatever it was started with."""
+    """Give the process its three streams, however it was started."""
     for number in range(3):
         try:
             os.fstat(number)

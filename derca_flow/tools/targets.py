@@ -1,4 +1,4 @@
-"""Targets of synthesis: the device families, the Yosys command of each, and what each of its cells weighs."""
+"""The targets of synthesis: for each device family, its Yosys command and the weights of its cells."""
 
 from dataclasses import dataclass
 

@@ -184,11 +184,11 @@ def version(tool: str) -> str:
     locks = build_directory("tools")
     with refusals(locks), FileLock(locks / f"{tool}-cache.lock"):
         answer = subprocess.run([*_start(tool), "--version"], capture_output=True, text=True)
-    told = answer.stdout + answer.stderr
-    found = _ANSWER.search(told)
+    printed = answer.stdout + answer.stderr
+    found = _ANSWER.search(printed)
     if found is None:
         raise MissingToolError(
-            f"{wasm.package}: `{tool} --version` of the wheel failed ({told.strip()[-200:]}); "
+            f"{wasm.package}: `{tool} --version` of the wheel failed ({printed.strip()[-200:]}); "
             f"install it again with: {sys.executable} -m pip install --force-reinstall {wasm.package}"
         )
     own = next(group for group in found.groups() if group)

@@ -1,6 +1,7 @@
-"""Runs a tool that is a wheel of WebAssembly: `python wasm.py MODULE FUNCTION ARGUMENTS`, with a deep stack.
+"""Runs a tool from a wheel of WebAssembly with a deep stack: `python wasm.py MODULE FUNCTION ARGUMENTS`.
 
-ABC descends as deep as the logic it looks at, which the runtime's half megabyte of stack does not always hold.
+ABC recurses as deep as the logic that it processes. The runtime's default stack of half a megabyte is too small for
+that.
 """
 
 import importlib

@@ -28,14 +28,14 @@ def script(target: Target, top: str, keep: list[str]) -> str:
 
 def synthesise(rtlil: str, target: Target, top: str = "derca", keep: list[str] | None = None,
                progress: Callable[[str], None] = lambda detail: None) -> dict:
-    """Synthesise and give what `stat -json` says; answers from what is kept when nothing changed.
+    """Synthesise, and return the answer of `stat -json`; unchanged inputs are answered from the cache.
 
     Parameters
     ----------
     rtlil
         The design as RTLIL text.
     progress
-        Called with the pass that Yosys is in, about twice a second.
+        Called with the current pass of Yosys, about twice a second.
 
     Raises
     ------
@@ -81,8 +81,8 @@ def run_yosys(command: list[str], work: Path, progress: Callable[[str], None]) -
     errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
     if process.returncode or errors or not (work / "stat.json").is_file():
         check_room(work)
-        told = errors or (_read(work / "stdout") or log).splitlines()[-3:] or ["failed without a message"]
-        raise CheckFailed(*(f"yosys: {line}" for line in told))
+        reasons = errors or (_read(work / "stdout") or log).splitlines()[-3:] or ["failed without a message"]
+        raise CheckFailed(*(f"yosys: {line}" for line in reasons))
 
 
 def _read(path: Path) -> str:
@@ -94,9 +94,9 @@ PROCESSES = 2
 
 
 def synthesise_all(jobs: list[dict], progress: Callable[[str], None] = lambda detail: None) -> list[dict]:
-    """`synthesise(**job)` for every job, in `PROCESSES` processes at a time; results in the order of the jobs.
+    """Call `synthesise(**job)` for every job, in `PROCESSES` processes at a time; results are in the order of the jobs.
 
-    Raises what the first failing job raised; jobs that have not begun then do not begin.
+    The first failure is raised; jobs that have not begun then do not begin.
     """
     done = 0
 

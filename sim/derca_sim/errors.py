@@ -1,4 +1,4 @@
-"""How a request can fail before its answer is known: bad input, a machine that does not bear it, a missing tool."""
+"""The ways in which a request fails: bad input, an unsuitable machine, a missing tool, a negative answer."""
 
 #: Process exit codes of every `derca` command.
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_MISSING_TOOL = 0, 1, 2, 3
@@ -18,7 +18,7 @@ class InputError(Exception):
 
 
 class MachineError(InputError):
-    """This machine does not give what the command needs: room on the disk, a permission, a compiler that works."""
+    """This machine lacks something that the command needs: disk space, a permission, a compiler that works."""
 
     label = "environment"
 
@@ -30,7 +30,7 @@ class MissingToolError(Exception):
 class CheckFailed(Exception):
     """The command ran to its end and the answer is no: a deadline was missed or a comparison differs. Exit code 1.
 
-    Carries one line per failure; an empty one is allowed where the tables already tell.
+    Carries one line per failure; it may be empty where the printed tables already show the failure.
     """
 
     def __init__(self, *problems: str):

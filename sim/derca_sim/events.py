@@ -1,4 +1,4 @@
-"""The event log: what RTL, golden model and simulators write, and every picture and comparison is made from.
+"""The event log that RTL, golden model and simulators write, and from which all pictures and comparisons are made.
 
 An event is (cycle, kind, task, job, region, arg). Cycles count from the start of the run. The hardware's stream has no
 job number: a task has at most one live job, so `number_jobs` derives it from the order of the log.
@@ -40,7 +40,7 @@ class Kind(IntEnum):
 #: Kinds that hardware sends only with `trace.enabled`: what happens within jobs.
 WITHIN_JOBS = frozenset((Kind.READY, Kind.ISSUE, Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGION_END,
                          Kind.SAVED))
-#: Kinds that tell a region.
+#: Kinds that carry a region.
 WITH_REGION = frozenset((Kind.ISSUE, Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGION_END,
                          Kind.BUDGET, Kind.WATCHDOG, Kind.FAULT))
 #: Bits of `arg` of the kinds that have one.
@@ -72,16 +72,16 @@ class Event:
         return self.kind == Kind.OVERRUN and self.arg == 1
 
 
-#: What comes first within a cycle: what ends a job, before what begins the next.
+#: Order within a cycle: events that end a job come before events that begin the next.
 _RANK = {Kind.FINISH: 0, Kind.FAIL: 0, Kind.MISS: 1, Kind.ABORT: 2}
 _ACCELERATOR = (Kind.PREEMPT, Kind.RESUME, Kind.START, Kind.ITERATION, Kind.REGION_END, Kind.SAVED)
 
 
 def number_jobs(events: Iterable[Event]) -> list[Event]:
-    """Sort by cycle and fill in job numbers: a RELEASE opens the task's next job, everything until the next is its.
+    """Sort events by cycle and number their jobs: a RELEASE opens the task's next job, to which later events belong.
 
-    With two exceptions. A job misses once, so a second MISS is that of the release that is kept meanwhile, the task's
-    next job. What the accelerator reports after an ABORT is the old job's until the new one's first region starts.
+    There are two exceptions. A job misses once, so a second MISS belongs to the kept release, the task's next job.
+    Events of the accelerator after an ABORT belong to the old job until the new one's first region starts.
     """
     jobs: dict[int, int] = {}
     missed: set[tuple[int, int]] = set()

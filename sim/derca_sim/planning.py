@@ -1,7 +1,7 @@
-"""From a task set to the one table that every command uses: candidate points, their prices, the analysis, the plan.
+"""The plan of a task set: candidate points, their prices, the analysis, and the tables that every command uses.
 
-Points are chosen by the analysis. Where it finds no proof, every candidate point of the strategy is in use, each in the
-way whose swap-in is cheapest; what is made of such a plan says that it is not proved.
+The analysis chooses the points. Where it finds no proof, every candidate point of the strategy is in use, each with its
+cheapest swap-in, and all results of such a plan say that it is not proved.
 """
 
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ class Plan:
 
     @cached_property
     def proof(self) -> Proof:
-        """What is proved of these tables, or why nothing is."""
+        """The proof of these tables, or the reason why there is none."""
         slack = least_relative_slack(self.system, self.verdict)
         return Proof(self.verdict.word, self.verdict.reason, self.strategy, assumptions(self.candidates.platform),
                      self.compiled().tables_hash, None if slack is None else float(slack))
@@ -95,8 +95,8 @@ def analyse_taskset(taskset: TaskSet, strategy: str = DEFAULT, placed: bool = Tr
     Parameters
     ----------
     strategy : a key of `analysis.verdict.KINDS`, or the full name of one.
-    placed : choose among the candidate points, or use all of them where that alone is proved; otherwise all of them
-        are in use. `joint` always chooses.
+    placed : choose among the candidate points, or use all of them where only that is proved. Otherwise all are in use.
+    `joint` always chooses.
     every : slices between candidate points; default: as few as the platform's tables hold.
 
     Raises
@@ -141,12 +141,12 @@ def _verdict(candidates: Compiled, system: System, strategy: str, placed: bool) 
 def find_miss(plan: Plan) -> str | None:
     """A run of the golden machine, with the points of the plan, that misses a deadline, in words; None if none does.
 
-    Tried are all tasks released together, and each task together with the others just after its longest region began,
+    The runs release all tasks together, and each task together with the others just after its longest region began,
     within `MISS_CYCLES` in all.
     """
     tasks = plan.candidates.taskset.tasks
     horizon = min(RUN_CYCLES, 2 * max(t.period for t in tasks) + max(t.deadline for t in tasks))
-    left = MISS_CYCLES
+    cycles_left = MISS_CYCLES
 
     def missed(name: str, first: dict[int, int]) -> str | None:
         for e in _run_from(plan, first, horizon):
@@ -158,8 +158,8 @@ def find_miss(plan: Plan) -> str | None:
     found = missed("all tasks released together", {t.index: 0 for t in tasks})
     for task, model, placement in zip(tasks, plan.system.tasks, plan.verdict.placements, strict=True):
         alone = min(RUN_CYCLES, 4 * task.period)
-        left -= horizon + alone
-        if found or left < 0:
+        cycles_left -= horizon + alone
+        if found or cycles_left < 0:
             break
         regions = placement.regions(model)
         longest = max(range(len(regions)), key=[r.length for r in regions].__getitem__)
@@ -173,7 +173,7 @@ def find_miss(plan: Plan) -> str | None:
 
 
 def _run_from(plan: Plan, first: dict[int, int], horizon: int) -> list[Event]:
-    """Events when the tasks of `first` are released there and then each period, and no others."""
+    """Events when exactly the tasks of `first` are released, in the given cycle and then each period."""
     taskset = plan.candidates.taskset
     tasks = tuple(
         replace(t, offset=0, sporadic=True, triggers=tuple(range(first[t.index], horizon, t.period))

@@ -1,4 +1,4 @@
-"""What is proved of a task set's tables, as every command says it and every file of theirs carries it."""
+"""The proof of a task set's tables, in the words of every command and of every file that it writes."""
 
 from dataclasses import dataclass, replace
 
@@ -16,11 +16,11 @@ class Proof:
     ----------
     verdict
         `proved` (every deadline is met under the assumptions), `disproved` (a legal arrival pattern misses one), `not
-        proved` (placements and charges were tried to the end), or `unknown` (they were not).
+        proved` (all placements and charges were tried), or `unknown` (not all were tried).
     reason
         Why.
     strategy
-        That of the preemption points.
+        Strategy of the preemption points.
     assumptions
         What the verdict rests on.
     tables
@@ -41,11 +41,11 @@ class Proof:
 
     @property
     def proved(self) -> bool:
-        """Every deadline is met under the assumptions."""
+        """Whether every deadline is met under the assumptions."""
         return self.verdict == "proved"
 
     def and_beyond(self, *facts: str) -> "Proof":
-        """The same where `facts` break an assumption."""
+        """The same proof, with `facts` that break an assumption."""
         return replace(self, beyond=(*self.beyond, *facts))
 
     @property
@@ -89,7 +89,7 @@ class Proof:
 
 
 def assumptions(p: Platform) -> tuple[str, ...]:
-    """What the analysis takes for granted of arrivals and memory, and of lock-step."""
+    """The assumptions of the analysis about arrivals and memory, and in lock-step about the order of operations."""
     order = "in lock-step the order of operations does not depend on their times: not derived, and not seen otherwise"
     return (
         "jobs of a task are released at least its period apart",
@@ -100,6 +100,6 @@ def assumptions(p: Platform) -> tuple[str, ...]:
 
 
 def varying_memory(p: Platform, memory: str) -> str:
-    """What to say of a memory, named in words, whose latency has no bound that the platform states."""
+    """The sentence about a memory, named in words, whose latency may exceed the platform's."""
     return (f"{memory}: its latency varies, and may exceed the {p.memory.read_latency} and {p.memory.write_latency} "
             "cycles assumed")

@@ -14,7 +14,7 @@ from kit.payload import unpack
 from kit.platforms import platform
 from kit.release import Reports, compare, configure, drawn_end, plan
 from kit.run import generator, parameters, simulate
-from oracles.release import Rule, Rules, told
+from oracles.release import Rule, Rules, as_ruled
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -92,7 +92,7 @@ async def rules(dut):
             if bench.get(f"{name}__valid"):
                 e = unpack(lay.event, bench.get(f"{name}__payload"))
                 at = (e["cycle"] - start) % (1 << 32) + start
-                seen.append((*told(at, Kind(e["kind"]), e["task"], e["arg"], failed), now - start))
+                seen.append((*as_ruled(at, Kind(e["kind"]), e["task"], e["arg"], failed), now - start))
                 if at_once and e["kind"] == Kind.RELEASE:
                     accepted.add(e["task"])  # no job ends before it is announced
         if at_once and bench.get("ready_event__valid"):

@@ -1,1 +1,1 @@
-"""What packaged IPs are judged by: rules of IP-XACT and of bus definitions, and a stand-in for Vivado."""
+"""Judges of packaged IPs: rules of IP-XACT and of bus definitions, and a stand-in for Vivado."""

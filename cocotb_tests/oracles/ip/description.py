@@ -10,7 +10,7 @@ from oracles.ip.rules import SPIRIT
 
 
 class Component:
-    """What a `component.xml` says."""
+    """The content of a `component.xml`."""
 
     def __init__(self, text: str):
         self.root = ElementTree.fromstring(text)
@@ -61,14 +61,14 @@ def netlist(verilog: Path, top: str) -> dict:
 
 
 def yosys(verilog: Path, script: str) -> str:
-    """What Yosys prints when it runs a script in the folder of a file."""
+    """The output of Yosys for a script, run in the folder of a file."""
     done = subprocess.run([*toolchain.command("yosys"), "-q", "-p", script], cwd=verilog.parent, check=True,
                           stdout=subprocess.PIPE, text=True)
     return done.stdout
 
 
 def differences(component: Component, module: dict) -> list[str]:
-    """What the description says otherwise than the Verilog: ports, and what the ports' attributes declare."""
+    """Where the description and the Verilog differ: ports, and the attributes of the ports."""
     theirs = {name: ({"input": "in", "output": "out"}[p["direction"]], len(p["bits"]))
               for name, p in module["ports"].items()}
     ours = component.ports()

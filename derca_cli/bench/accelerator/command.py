@@ -1,4 +1,4 @@
-"""`derca bench data`: how close the data plane comes to the roofline, and what preemption costs."""
+"""`derca bench data`: utilisation beside the roofline, and the cost of preemption."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from ...console.output import JsonOption, print_json, show_table
 from ..cases import ARRAYS, LATENCY, QUICK
 from .goals import anchors, goals
 
-#: What can be measured.
+#: The measurements.
 SECTIONS = ("utilisation", "preemption", "wcet", "model", "simulation")
 #: Random runs, in short and in full.
 RUNS = (10, 500)
@@ -24,7 +24,7 @@ def data(
     full: Annotated[bool, typer.Option(
         "--full", help="All arrays, larger layers, more preemptions and 500 random runs: an hour or more.")] = False,
     only: Annotated[list[str] | None, typer.Option(
-        metavar="SECTION", help=f"Measure only this; may be given again. Of: {', '.join(SECTIONS)}.",
+        metavar="SECTION", help=f"Section to measure; may be given again. Of: {', '.join(SECTIONS)}.",
         show_default=False)] = None,
     array: Annotated[list[int] | None, typer.Option(
         metavar="N", help="Arrays of N x N for the utilisation; may be given again. Of: "

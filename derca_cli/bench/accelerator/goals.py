@@ -1,4 +1,4 @@
-"""Goals of the data plane, and the figures of others that stand beside ours."""
+"""Goals of the data plane, and the published figures that are shown beside ours."""
 
 import importlib.resources
 import json
@@ -21,7 +21,7 @@ def anchors() -> dict:
 
 
 def goals(result: dict) -> list[dict]:
-    """Every goal of the sections measured, with what was measured and what others reach."""
+    """Every goal of the measured sections, with our figure and those of others."""
     reference = anchors()["reference"]
     out = []
 

@@ -1,4 +1,4 @@
-"""Events of the RTL beside the golden model's, over random task sets with all strategies; with jitter, results only."""
+"""Comparison of RTL and golden model over random task sets with all strategies; with jitter, of results only."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ LARGEST = (96, 128, 96)
 
 @dataclass(frozen=True)
 class Found:
-    """Of one run: the strategy, the largest difference from the model, wrong results, jobs, preemptions."""
+    """The findings of one run: strategy, largest difference from the model, wrong results, jobs, preemptions."""
 
     strategy: str
     error: float
@@ -33,7 +33,7 @@ class Found:
 
 
 def random_set(p: Platform, seed: int) -> Compiled:
-    """Two to four tasks of random layers that together keep the platform busy, some more than it can bear."""
+    """Two to four tasks of random layers that together keep the platform busy; some sets overload it."""
     rng = np.random.default_rng([cases.SEED, 3, seed])
     tasks = []
     count = int(rng.integers(2, p.scheduler.tasks + 1))

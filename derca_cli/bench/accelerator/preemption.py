@@ -1,4 +1,4 @@
-"""What a preemption costs on the RTL: idle cycles, bytes, the wait for the next point."""
+"""The cost of a preemption on the RTL: idle cycles, bytes, and the wait for the next point."""
 
 import statistics
 
@@ -43,8 +43,8 @@ class _Run:
 def preemption(full: bool, progress=lambda detail: None) -> list[dict]:
     """One row per strategy: the job `LONG` preempted by `SHORT` at random cycles, one preemption a run.
 
-    `idle_cycles`: without operands, over swap-out and resume, beyond the first load of the preempting job.
-    `idle_beyond_loads`: beyond a first load of the preempted job, too, which has to fetch its inputs again.
+    `idle_cycles` counts cycles without operands over swap-out and resume, beyond the first load of the preempting job.
+    `idle_beyond_loads` also leaves out a first load of the preempted job, which has to fetch its inputs again.
     """
     p = cases.platform(cases.QUICK)
     rng = np.random.default_rng([cases.SEED, 2])

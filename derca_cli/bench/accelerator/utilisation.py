@@ -1,4 +1,4 @@
-"""Cycles of layers on the RTL, beside the roofline of their true shape: alone, and one after the other."""
+"""Cycles of layers on the RTL beside the roofline of their true shape, for each layer alone and for all in a row."""
 
 from derca_flow.sessions.system import check_results, run_rtl
 from derca_sim.errors import CheckFailed

@@ -1,4 +1,4 @@
-"""What the preemption points of a job add to its worst case, from the timing of the hardware."""
+"""The growth of a job's worst case by its preemption points, from the timing of the hardware."""
 
 from derca_sim.analysis.accounting import Accounting, point_cost
 from derca_sim.analysis.model import Chosen, Placement, TaskModel

@@ -1,1 +1,1 @@
-"""`derca bench analysis`: how long verdicts take."""
+"""`derca bench analysis`: the time that verdicts take."""

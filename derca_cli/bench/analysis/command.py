@@ -1,4 +1,4 @@
-"""`derca bench analysis`: verdicts per second, the slowest one, figure 11a as a whole, memory against hyperperiod."""
+"""`derca bench analysis`: verdicts per second, the slowest verdict, figure 11a as a whole, memory per hyperperiod."""
 
 import json
 import random

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 #: Sizes of task sets, and their total utilisations.
 SIZES, TOTALS = (2, 3, 5, 10, 20), (0.99, 1.0, 1.01, 1.02)
-#: What no verdict may exceed, in seconds of processor time.
+#: Longest time of a verdict, in seconds of processor time.
 LIMIT = 1.0
 #: Seed of the task sets.
 SEED = 7

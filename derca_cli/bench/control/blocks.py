@@ -1,4 +1,4 @@
-"""The blocks that `derca bench control` measures, their platforms, and the control planes they make."""
+"""The blocks that `derca bench control` measures, their platforms, and the control planes that they form."""
 
 import importlib
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Block:
     component
         Its class, as `module:name` in `derca_hw`.
     scheduler, release
-        What its platform says in `scheduler.kind` and `release.kind`.
+        `scheduler.kind` and `release.kind` of its platform.
     most
-        Tasks it can be built for.
+        The most tasks it can be built for.
     held
         Inputs that this kind does not use.
     """

@@ -1,4 +1,4 @@
-"""`derca bench control`: area, clock rate and cycles of the control plane, beside the reference's."""
+"""`derca bench control`: area, clock rate and cycles of the control plane, beside the reference's figures."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,7 @@ from .blocks import BLOCKS
 from .goals import GOAL_MHZ, anchors, exceeded, goals, totals
 
 TASKS = (4, 16, 64, 256, 1024)
-#: Clock rate that nextpnr is asked for, in MHz. It tries no harder than it is asked, and not as well when asked for the
-#: impossible.
+#: Clock rate requested of nextpnr, in MHz. It stops trying at the requested rate, and does worse on an impossible one.
 REQUESTED_MHZ = 150.0
 
 
@@ -107,7 +106,7 @@ def selected(tasks: str | None, kinds: list[str] | None, quick: bool) -> list[tu
 
 
 def method(seeds: int) -> dict:
-    """How the figures are made: what a reader must know before comparing them."""
+    """How the figures are made, as far as a reader must know it before comparing them."""
     from derca_flow.area.routed import DEVICES
 
     return {

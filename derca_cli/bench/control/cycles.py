@@ -15,12 +15,16 @@ _DECISIONS, _REGIONS = 24, (1, 3, 2)
 
 
 def scheduler_cycles(p: Platform, seed: int = 1) -> dict:
-    """Measure a scheduler of `p` and put the declared constants (`SchedulerTiming`) beside.
+    """Measure a scheduler of `p`, and give the declared constants (`SchedulerTiming`) beside the measured cycles.
 
-    Keys: `decision` (feedback to instruction: smallest and largest over contents and keys), `absorb` (cycles a burst
-    of N releases occupies the port), `visible` (release taken to the first decision that chooses it), `visibility`
-    (release offered, as the last of a burst of N, to the first decision that can choose it, feedback coming as fast as
-    can be), `refill` (decision that switches jobs to the next; `longest_refill` during bursts and storms of feedback).
+    Keys:
+
+    - `decision`: feedback to instruction, smallest and largest over contents and keys.
+    - `absorb`: cycles for which a burst of N releases occupies the port.
+    - `visible`: from a release taken to the first decision that chooses it.
+    - `visibility`: from a release offered, as the last of a burst of N, to the first decision that can choose it, with
+      feedback as fast as possible.
+    - `refill`: from a decision that switches jobs to the next; `longest_refill` during bursts and storms of feedback.
     """
     bench = _Bench(p, random.Random(seed))
     simulator = Simulator(bench.dut)
@@ -42,7 +46,7 @@ def scheduler_cycles(p: Platform, seed: int = 1) -> dict:
 
 @dataclass
 class _Run:
-    """What happened from a burst on; cycles count from its first offer."""
+    """The events from a burst on; cycles count from its first offer."""
 
     taken: list[int] = field(default_factory=list)  # cycle in which each release was taken
     issued: list[tuple[int, int]] = field(default_factory=list)  # (cycle, task) of each instruction
@@ -130,7 +134,7 @@ class _Bench:
     # -- measurements ------------------------------------------------------------------------------------------------
 
     async def _decisions(self) -> None:
-        """Feedback to instruction, for few and many jobs, and keys in every order, equal, and around zero."""
+        """Measure feedback to instruction, for few and many jobs, and keys in every order, equal, and around zero."""
         many = self.n > 64
         for size in sorted({1, 2, self.n // 2, self.n}):
             for keys in self._keys(size)[:2 if many and size == self.n else None]:
@@ -151,7 +155,7 @@ class _Bench:
                 [self.rng.choice((0, middle - 1)) for _ in range(size)]]
 
     async def _visible(self) -> None:
-        """A release against a waiting job that it beats: feedback in every cycle around the declared one."""
+        """Offer a release that beats a waiting job, with feedback in every cycle around the declared one."""
         task, right, wrong = 1 % (self.n - 1), [], [0]
         for at in range(self.timing.VISIBLE + 8):
             await self._empty()
@@ -167,7 +171,7 @@ class _Bench:
         self.visible = max(min(right), *wrong)
 
     async def _bursts(self) -> None:
-        """N releases at once, the last one taken with the earliest key: when can a decision choose it?"""
+        """Offer N releases at once, the last with the earliest key, and find the first decision that can choose it."""
         jobs = [(task, 10 * (self.n - task)) for task in range(self.n)]
         last, horizon = self.n - 1, 2 * self.timing.VISIBILITY + self.gap
         quiet_cycles = self.n * self.timing.INTERVAL + self.gap
@@ -196,7 +200,7 @@ class _Bench:
         self._gaps(run, dict.fromkeys(range(self.n), -horizon))
 
     def _gaps(self, run: _Run, waiting_since: dict[int, int]) -> None:
-        """Decision to decision, where a job that could be chosen was left: otherwise the second waits for a release."""
+        """Measure decision to decision where a job could be chosen; otherwise the second waits for a release."""
         left = {task: self.counts[task % len(self.counts)] for task in waiting_since}
         decided = [(cycle - self.timing.DECISION, task) for cycle, task in run.issued]
         for (a, task), (b, _) in zip(decided, decided[1:], strict=False):

@@ -1,4 +1,4 @@
-"""Goals of the control plane, and the figures of others that stand beside ours."""
+"""Goals of the control plane, and the published figures that are shown beside ours."""
 
 import importlib.resources
 import json
@@ -22,7 +22,7 @@ _AREA = (
     ("scan", MANY_TASKS, "LUT", 300),
     ("scan", MANY_TASKS, "BRAM", 2),
 )
-#: Of the first control plane of `CONTROL_PLANES`.
+#: Goals of the first control plane of `CONTROL_PLANES`.
 _TOTAL = (("LUT", 2500), ("REG", 3000))
 
 
@@ -50,7 +50,7 @@ def totals(blocks: list[dict]) -> list[dict]:
 
 
 def goals(blocks: list[dict], planes: list[dict]) -> list[dict]:
-    """Every goal with what was measured: `met` is None where it was not measured."""
+    """Every goal with our figure; `met` is None where nothing was measured."""
     found = {(b["block"], b["tasks"]): b for b in blocks}
     out = []
 
@@ -79,7 +79,7 @@ def goals(blocks: list[dict], planes: list[dict]) -> list[dict]:
 
 
 def exceeded(cycles: dict) -> list[str]:
-    """What was measured beyond its declared constant, one line each."""
+    """The measured cycles beyond their declared constant, one line each."""
     problems = []
     for name, found in cycles.items():
         if name == "decision" and not found["min"] == found["max"] == found["declared"]:

@@ -21,7 +21,7 @@ from .blocks import BLOCKS
 PROCESSES = 2
 #: Targets whose areas are compared with those of others.
 _AREAS = ("ecp5", "ultrascale")
-#: What measures the cycles of the blocks of each group.
+#: Group of blocks -> the function that measures their cycles.
 MEASUREMENTS = {
     "scheduler": control_cycles.scheduler_cycles,
     "release": control_release_cycles.release_cycles,
@@ -36,7 +36,7 @@ def measure(points: list[tuple[str, int]], seeds: int, mhz: float, processes: in
     Raises
     ------
     CheckFailed, MissingToolError
-        As `synthesis.synthesise` and `fmax.route`.
+        As `yosys.synthesise` and `routed.route`.
     """
     first = [(kind, name, tasks, argument) for name, tasks in points for kind, argument in (
         ("cycles", None), *(("area", target) for target in _AREAS), ("netlist", None))]
@@ -71,7 +71,7 @@ def unit(kind: str, name: str, tasks: int, argument):
 
 
 def _cycles(block, tasks: int) -> dict:
-    """The cycles of a block, from `build/bench/` when neither it nor the measurement changed."""
+    """The cycles of a block, from the cache when neither it nor the measurement changed."""
     measurement = MEASUREMENTS[block.group]
 
     def fill(work: Path) -> None:
@@ -86,7 +86,7 @@ def _cycles(block, tasks: int) -> dict:
 
 
 def _run(units: list[tuple], processes: int, progress, title: str, first: int = 1) -> Iterable[tuple[tuple, object]]:
-    """Do `units`; pairs of unit and result."""
+    """Work on `units`; yield each with its result."""
     results = []
 
     def report(finished: tuple) -> None:

@@ -17,10 +17,10 @@ _ENABLED = 2
 
 
 def release_cycles(p: Platform, seed: int = 1) -> dict:
-    """From the release time to the scheduler's port, which takes every offer at once.
+    """Cycles from the release time to the scheduler's port, which takes every offer at once.
 
-    Keys: `lone` (nothing else is released; smallest and largest over tasks and phases), `burst` (all tasks in the same
-    cycle: the last offer), each with what is declared at most.
+    Keys: `lone` (nothing else is released; smallest and largest over tasks and phases) and `burst` (all tasks in the
+    same cycle: the last offer), each with the largest declared value.
     """
     n, rng = p.scheduler.tasks, random.Random(seed)
     lone: list[int] = []

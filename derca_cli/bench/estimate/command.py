@@ -1,4 +1,4 @@
-"""`derca bench estimate`: how far the estimate of area is from what synthesis gives, and its weights."""
+"""`derca bench estimate`: the error of the area estimate against synthesis, and its weights."""
 
 import datetime
 import json
@@ -26,7 +26,7 @@ from .platforms import SEED, platforms
 FAMILIES = ("ecp5", "ice40", "ice40hx", "ultrascale")
 #: So many of the fitted platforms, with so many elements at most, are also synthesised with all blocks dissolved.
 _DISSOLVED, _ELEMENTS = 1, 16
-#: Family whose boards tell by what a netlist with small sums is smaller: that of the HX8K is too much for Yosys 0.70.
+#: Family whose boards show how much smaller a netlist with small sums is: the HX8K's is too much for Yosys 0.70.
 _DENSE = "ice40"
 
 
@@ -128,9 +128,7 @@ def _dissolved(fitted: list[Platform]) -> list[Platform]:
 
 
 def _boards(families: list[str]) -> dict[str, list]:
-    """By family: boards, their platforms, areas of what is around the accelerator, and of everything as it is built
-    on `_DENSE`.
-    """
+    """By family: boards, platforms, areas around the accelerator, and of everything as built on `_DENSE`."""
     from derca_flow.tools.checkout import platform_file
 
     from .pieces import around, built

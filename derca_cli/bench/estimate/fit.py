@@ -11,7 +11,7 @@ from derca_sim.model.platform import Platform
 
 def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, dict, dict]],
         boards: list[tuple[Board, Platform, dict, dict]], family: str) -> dict:
-    """Weights of one family.
+    """The weights of one family.
 
     Parameters
     ----------
@@ -20,8 +20,8 @@ def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, d
     dissolved
         Platforms, their areas by block, and those of the flattened design.
     boards
-        Boards, their platforms, the areas of what is around the accelerator, and those of everything as it is built, if
-        that is known.
+        Boards, their platforms, the areas of the parts around the accelerator, and, if known, those of the whole as
+        built.
     """
     sizes = [{kind: sum(row[kind] for row in areas.values()) for kind in FITTED} for _, areas in measured]
     parts = [structure.blocks(p, family) for p, _ in measured]

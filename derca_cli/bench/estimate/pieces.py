@@ -1,7 +1,7 @@
 """Measured areas for the estimate: every block of a platform synthesised by itself, kept by content.
 
-Blocks are kept apart in `derca report`, so that a block alone gives the same cells; and a block that two platforms
-share is synthesised once.
+`derca report` keeps blocks apart, so a block alone gives the same cells. A block that two platforms share is
+synthesised once.
 """
 
 import json
@@ -40,7 +40,7 @@ def flattened(p: Platform, family: str) -> dict[str, float]:
 
 
 def around(board: Board, p: Platform) -> dict[str, float]:
-    """LUT, REG, BRAM and DSP of what a board's top has around the accelerator."""
+    """LUT, REG, BRAM and DSP of the parts of a board's top around the accelerator."""
     from derca_hw.generate import BOARD_TOP, TOP, board_rtlil
 
     design = board_rtlil(board, p)

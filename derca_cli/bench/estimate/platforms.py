@@ -1,4 +1,4 @@
-"""The platforms that the estimate is fitted to, and those it is judged by."""
+"""The platforms that the estimate is fitted to, and those by which its error is judged."""
 
 import itertools
 import random
@@ -32,7 +32,7 @@ def _tables(sizes, shadow, parity, read) -> list[dict]:
             for (y, e, r), s, q, w, limit in itertools.product(sizes, shadow, parity, read, limits)]
 
 
-#: What is varied, by section and key; arrays stay small, because an element costs the same in a large one.
+#: The varied keys by section; arrays stay small, because an element costs the same in a large one.
 _LARGE: dict[str, list] = {
     "array": [{"rows": r, "cols": c} for r, c in ((2, 2), (2, 4), (4, 4), (4, 4), (4, 8), (6, 6), (8, 8))],
     "dtype": [{"dtype": "int8"}] * 4 + [{"dtype": "int16"}],
@@ -53,7 +53,7 @@ _LARGE: dict[str, list] = {
     "preemption": ["slice"] * 3 + ["layer"],
     "pipeline": ["decoupled"] * 4 + ["lockstep"],
 }
-#: For `SMALL`; what is not named is as above.
+#: The varied keys for `SMALL`; others are as above.
 _FEW = _LARGE | {
     "array": [{"rows": r, "cols": c} for r, c in ((2, 2), (2, 2), (2, 2), (2, 4), (4, 4))],
     "dtype": [{"dtype": "int8"}] * 6 + [{"dtype": "int16"}],

@@ -1,4 +1,4 @@
-"""`derca bench history`: what the hardware takes and how long it runs, beside the last time that was recorded."""
+"""`derca bench history`: area and cycles of the hardware beside those of the last recorded state."""
 
 import json
 from pathlib import Path
@@ -18,9 +18,9 @@ RESULTS = ROOT / "docs" / "results.jsonl"
 
 
 def history(
-    record: Annotated[bool, typer.Option("--record", help="Append what was measured to the results file.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Append the measured figures to the results file.")] = False,
     because: Annotated[str | None, typer.Option(
-        metavar="REASON", help=f"Why something grows by more than {GROWTH:.0%}; written into the line.",
+        metavar="REASON", help=f"Reason for a growth of more than {GROWTH:.0%}; written into the line.",
         show_default=False)] = None,
     results: Annotated[Path, typer.Option(
         metavar="FILE", help="Results file. [default: docs/results.jsonl]", show_default=False)] = RESULTS,
@@ -77,7 +77,7 @@ def read(results: Path) -> list[dict]:
     Raises
     ------
     InputError
-        For a line that is no JSON object.
+        For a line that is not a JSON object.
     """
     if not results.is_file():
         return []
@@ -88,13 +88,14 @@ def read(results: Path) -> list[dict]:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise InputError(f"{results}: line {number} is no JSON object; restore the file from git")
+            raise InputError(f"{results}: line {number} is not a JSON object; restore the file from git")
         out.append(found)
     if out:  # the one that is compared with
         missing = [key for key in ("date", "commit", "tools", "resources", "cycles") if key not in out[-1]]
         if missing or not _tables(out[-1]["resources"]) or not _tables(out[-1]["cycles"]):
             why = f"{missing[0]} is missing" if missing else "its figures are none"
-            raise InputError(f"{results}: line {len(out)} is no line of this command: {why}; restore the file from git")
+            raise InputError(f"{results}: line {len(out)} is not a line of this command: {why}; restore the file from "
+                             "git")
     return out
 
 

@@ -1,4 +1,4 @@
-"""What a line of the results file holds, and how two lines are compared."""
+"""The content of a line of the results file, and the comparison of two lines."""
 
 import importlib.metadata
 import subprocess
@@ -16,13 +16,13 @@ from derca_sim.model.taskset import load_platform, load_taskset
 from .. import cases
 
 ROOT = Path(__file__).resolve().parents[3]
-#: What is synthesised: file in `sim/platforms/`, targets; what takes longest comes first.
+#: The synthesised designs: file in `sim/platforms/`, targets; the slowest come first.
 PLATFORMS = {"demo": ("ultrascale", "ecp5"), "small": ("ultrascale", "ecp5", "ice40")}
 #: Task set whose run gives the cycles, strategies it is run with, and the layer that is run alone on its platform.
 TASKSET, STRATEGIES, LAYER = "demo", ("np", "flexible"), (256, 256, 256)
-#: Growth of a figure that needs a reason, and what is no growth in tables of any size.
+#: Growth of a figure that needs a reason, and a difference that counts as none in tables of any size.
 GROWTH, SLACK = 0.05, {"LUT": 8, "REG": 8}
-#: The figure of which more is better.
+#: The figure that is better when larger.
 UTILISATION = "utilisation, per cent"
 
 
@@ -42,7 +42,7 @@ def resources(names: list[str], progress: Callable[[str], None] = lambda detail:
     Raises
     ------
     CheckFailed, MissingToolError
-        As `synthesis.synthesise`.
+        As `yosys.synthesise`.
     """
     found = modules_of([(load_platform(platform_file(name)), TARGETS[name.partition("/")[2]]) for name in names],
                        progress)
@@ -51,9 +51,9 @@ def resources(names: list[str], progress: Callable[[str], None] = lambda detail:
 
 
 def cycles() -> dict:
-    """Responses and misses of the demo task set on the golden machine, and a layer that runs alone.
+    """Responses and misses of the demo task set on the golden machine, and the cycles of a layer that runs alone.
 
-    The golden machine has the cycles of the RTL; the tests hold it to that.
+    The golden machine has the cycles of the RTL; tests assert that.
     """
     from derca_flow.sessions.system import task_infos
     from derca_sim.compile import compile_taskset
@@ -81,7 +81,7 @@ def cycles() -> dict:
 
 
 def line(because: str | None, progress: Callable[[str], None] = lambda detail: None) -> dict:
-    """A line of the results file: everything measured, and from what."""
+    """A line of the results file: all figures, and their origin."""
     names = designs()
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",

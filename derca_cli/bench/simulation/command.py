@@ -1,4 +1,4 @@
-"""`derca bench simulation`: how fast the compiled simulation is beside Amaranth's own simulator."""
+"""`derca bench simulation`: the speed of the compiled simulation beside Amaranth's own simulator."""
 
 import json
 import shlex

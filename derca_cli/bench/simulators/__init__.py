@@ -1,1 +1,1 @@
-"""The same run on simulators that work in Python, to compare with."""
+"""The same run on simulators that work in Python, for comparison."""

@@ -1,7 +1,7 @@
-"""The top level in Amaranth's own simulator, beside the same memory and host as the compiled simulation's.
+"""The top level in Amaranth's own simulator, with the memory and host of the compiled simulation.
 
-What `derca_flow/rtl` does in C++ is done here in Python for the fixed latencies: one process sets the inputs with the
-clock low, lets them settle, samples, and raises the clock. It exists to be compared with.
+It does in Python, for fixed latencies, what `derca_flow/rtl` does in C++. One process sets the inputs with the clock
+low, lets them settle, samples, and raises the clock. The run exists for comparison.
 """
 
 import time
@@ -86,6 +86,6 @@ def amaranth_run(compiled: Compiled, horizon: int, progress=lambda detail: None)
 
     simulator = Simulator(dut)
     simulator.add_process(bench)  # a process, because a test bench settles the design after every single input
-    simulator.add_testbench(wait)  # what the simulator runs for: it does not wait for processes
+    simulator.add_testbench(wait)  # the simulator runs until this ends: it does not wait for processes
     simulator.run()
     return TimedRun(number_jobs(found), horizon, clocked["end"] - clocked[True])

@@ -1,4 +1,4 @@
-"""What cocotb runs for `cocotb_run`."""
+"""The cocotb test that `cocotb_run` starts."""
 
 import cocotb
 from cocotb.clock import Clock
@@ -9,6 +9,6 @@ from .cocotb_run import bench
 
 @cocotb.test()
 async def run(dut):
-    """The whole of the task set."""
+    """Run the whole task set."""
     Clock(dut.aclk, 10, unit="ns").start()
     await bench(dut, RisingEdge(dut.aclk), Timer(1, unit="ns"))

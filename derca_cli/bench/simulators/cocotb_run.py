@@ -1,4 +1,4 @@
-"""The top level under cocotb, beside the same memory and host as the compiled simulation's: to be compared with."""
+"""The top level under cocotb, with the memory and host of the compiled simulation, for comparison."""
 
 import json
 import os
@@ -35,17 +35,17 @@ def cocotb_run(compiled: Compiled, horizon: int) -> TimedRun:
     from cocotb_tools.runner import get_runner
 
     with tempfile.TemporaryDirectory(prefix="derca-cocotb-") as name:
-        place = Path(name)
-        (place / "set.pickle").write_bytes(pickle.dumps((compiled.platform, compiled.image, compiled.host_writes(),
+        folder = Path(name)
+        (folder / "set.pickle").write_bytes(pickle.dumps((compiled.platform, compiled.image, compiled.host_writes(),
                                                          horizon)))
         get_runner("verilator").test(
             hdl_toplevel=TOP, hdl_toplevel_lang="verilog", test_module="derca_cli.bench.simulators.cocotb_bench",
-            build_dir=binaries, test_dir=place, results_xml=str(place / "results.xml"),
-            log_file=str(place / "log.txt"), extra_env={PLACE: name, "COCOTB_ANSI_OUTPUT": "0", **vpi.library_path()},
+            build_dir=binaries, test_dir=folder, results_xml=str(folder / "results.xml"),
+            log_file=str(folder / "log.txt"), extra_env={PLACE: name, "COCOTB_ANSI_OUTPUT": "0", **vpi.library_path()},
         )
-        if not (place / "events.json").exists():
-            raise BuildError("the run under cocotb failed:\n" + (place / "log.txt").read_text()[-2000:])
-        found = json.loads((place / "events.json").read_text())
+        if not (folder / "events.json").exists():
+            raise BuildError("the run under cocotb failed:\n" + (folder / "log.txt").read_text()[-2000:])
+        found = json.loads((folder / "events.json").read_text())
     events = [Event(c, Kind(k), t, region=r, arg=a) for c, k, t, r, a in found["events"]]
     return TimedRun(number_jobs(events), horizon, found["seconds"])
 
@@ -58,8 +58,8 @@ async def bench(dut, edge, later) -> None:
     edge, later
         Triggers: a rising edge of the clock, and some time long enough for it to start.
     """
-    place = Path(os.environ[PLACE])
-    platform, image, writes, horizon = pickle.loads((place / "set.pickle").read_bytes())
+    folder = Path(os.environ[PLACE])
+    platform, image, writes, horizon = pickle.loads((folder / "set.pickle").read_bytes())
     memory = Memory(platform, image)
     host = Host([*writes, (int(Reg.CONTROL), start_value(platform))])
     sampled = {name: getattr(dut, name) for name in OUTPUTS}
@@ -93,4 +93,4 @@ async def bench(dut, edge, later) -> None:
                 break
         t += 1
         drive({**memory.inputs(t), **host.inputs()})
-    (place / "events.json").write_text(json.dumps({"events": found, "seconds": ended - began}))
+    (folder / "events.json").write_text(json.dumps({"events": found, "seconds": ended - began}))

@@ -1,6 +1,6 @@
-"""Memory and host of a simulation in Python: the same as those of the compiled simulation, for fixed latencies.
+"""Memory and host of a simulation in Python: those of the compiled simulation, with fixed latencies.
 
-In every cycle a test bench sets the inputs, lets the design settle, and hands over what it sampled at the end.
+In every cycle a test bench sets the inputs, lets the design settle, and passes on the sampled outputs at the end.
 """
 
 from collections import deque
@@ -53,7 +53,7 @@ class Memory:
         }
 
     def sample(self, t: int, o: dict[str, int]) -> None:
-        """Take what was handed over in cycle t."""
+        """Take the transfers of cycle t."""
         if o["m_axi_arvalid"]:
             self._reads.append([o["m_axi_araddr"], o["m_axi_arlen"] + 1, t + self._timing.read_latency])
         if self._data is not None and o["m_axi_rready"]:
@@ -71,7 +71,7 @@ class Memory:
             self._response = False
 
     def _step(self, bursts: deque) -> bool:
-        """Move the oldest burst on by a beat; whether it was the last."""
+        """Move the oldest burst on by a beat; return whether it was the last."""
         bursts[0][0] += self._beat
         bursts[0][1] -= 1
         if bursts[0][1] == 0:
@@ -94,7 +94,7 @@ class Host:
         return {"s_axi_awaddr": address, "s_axi_awvalid": valid, "s_axi_wdata": value, "s_axi_wvalid": valid}
 
     def sample(self, o: dict[str, int]) -> None:
-        """The design accepts address and data together."""
+        """Take the design's acceptance of address and data, which come together."""
         if self._queue and o["s_axi_awready"] and not self._accepted:
             self._accepted = True
         if self._accepted and o["s_axi_bvalid"]:

@@ -1,20 +1,21 @@
-"""Who pays for preemptions: three sound ways to charge swap-outs and swap-ins; passing under one is a proof.
+"""Three sound ways to charge swap-outs and swap-ins to tasks; a set that passes under one of them is proved.
 
-`preemptor`: a swap-out is charged to the job whose start causes it; each job starts once, so the dearest swap-out of
-any task with a later deadline is added to its cost. Each point's swap-in is charged to its own task.
+`preemptor`: a swap-out is charged to the job whose start causes it. Each job starts once, so its cost grows by the
+dearest swap-out of any task with a later deadline. Each point's swap-in is charged to its own task.
 
-`preempted`: both are charged to the task whose point it is. A point of a job is passed once, so the sum over its
+`preempted`: both are charged to the task that owns the point. A job passes each of its points once, so the sum over its
 points is enough.
 
-`count`: as `preempted`, but a job of task k is preempted by arrivals with earlier deadlines only, and each arrival can
-preempt it once: at most m_k = sum over D_j - jitter_j < D_k of ceil((D_k - D_j + jitter_j) / T_j) times. So m_k times
-the dearest point is enough, too; the smaller is charged.
+`count`: as `preempted`, but only arrivals with earlier deadlines preempt a job of task k, and each arrival can preempt
+it once: at most m_k = sum over D_j - jitter_j < D_k of ceil((D_k - D_j + jitter_j) / T_j) times. So m_k times the
+dearest point is enough as well, and the smaller of the two is charged.
 
-A job of task i can preempt one of task k only if D_i - jitter_i < D_k: it may have been released first and seen last.
+A job of task i can preempt one of task k only if D_i - jitter_i < D_k: the scheduler may have seen it later although it
+was released first.
 
-Regions, all ways: a region is entered with the decision, so it holds the swap-in of the point before it. The first
-region holds the swap-out of the job it preempts. Under the last two, where the job that arrives does not pay for the
-swap-out it causes, a region also holds the swap-out of the point after it.
+Regions, in all three ways: a region is entered with the decision, so it holds the swap-in of the point before it. The
+first region holds the swap-out of the job it preempts. Under `preempted` and `count`, the arriving job does not pay for
+the swap-out that it causes, so a region also holds the swap-out of the point after it.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from .model import Placement, TaskModel
 
 
 class Accounting(Enum):
-    """See the module."""
+    """A way of charging; the module describes the three."""
 
     PREEMPTOR = "preemptor"
     PREEMPTED = "preempted"
@@ -33,7 +34,7 @@ class Accounting(Enum):
 
 
 def can_preempt(preemptor: TaskModel, preempted: TaskModel) -> bool:
-    """Whether a job of one task can have an earlier deadline than one of the other that was seen before it."""
+    """Whether a job of one task can have an earlier deadline than a job of the other that was seen before it."""
     return preemptor.deadline - preemptor.jitter < preempted.deadline
 
 
@@ -47,7 +48,7 @@ def most_preemptions(tasks: Sequence[TaskModel], index: int) -> int:
 
 
 def dearest_swap_outs(tasks: Sequence[TaskModel], placements: Sequence[Placement]) -> list[int]:
-    """Per task, the dearest swap-out that the start of one of its jobs can cause."""
+    """For each task, the dearest swap-out that the start of one of its jobs can cause."""
     own = [p.prices(t).dearest_out for t, p in zip(tasks, placements, strict=True)]
     return [
         max((own[k] for k, other in enumerate(tasks) if k != i and can_preempt(task, other)), default=0)

@@ -1,12 +1,12 @@
-"""The steps a verdict may take: counted, never timed, so that every machine gives the same answer."""
+"""The steps that the search for a verdict may take. Steps, unlike time, give the same answer on every machine."""
 
 
 class BudgetSpent(Exception):
-    """The search used up its steps; what it has found so far stands."""
+    """The search has used up its steps; the results found so far stand."""
 
 
 class Budget:
-    """Steps that are left; `spend` raises `BudgetSpent` once there are none.
+    """The steps that are left; `spend` raises `BudgetSpent` when there are not enough.
 
     A step is about the work of looking at one option of a preemption point, or at one task at one deadline: a
     microsecond or less.
@@ -29,7 +29,7 @@ class Budget:
 
 
 class Unlimited(Budget):
-    """Never spent."""
+    """A budget that is never spent."""
 
     def __init__(self):
         super().__init__(0)

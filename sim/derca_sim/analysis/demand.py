@@ -33,7 +33,8 @@ UNLIMITED = 1 << 62
 class Charged:
     """A task with every overhead charged: `cost` cycles per job, longest non-preemptive region `region`.
 
-    `deadline` is the relative deadline less the release jitter; if that is not positive the task can never be on time.
+    `deadline` is the relative deadline less the release jitter. A task whose `deadline` is not positive can never be on
+    time.
     """
 
     name: str
@@ -45,11 +46,11 @@ class Charged:
 
 @dataclass(frozen=True)
 class Overheads:
-    """What every window holds besides jobs: `cost` cycles of the scheduler for each release of anyone, and `tail`.
+    """Demand of every window besides jobs: `cost` scheduler cycles for each release of any task, and `tail`.
 
-    `pattern` is (period, jitter) of every task of the system. The tail is the time from the end of a job's last region
-    to its results being in memory when everything takes longest: a job due at t that leaves the accelerator by t - tail
-    is on time. (One that leaves it earlier may have a longer tail, but not a later end.)
+    `pattern` is (period, jitter) of every task of the system. The tail is the longest time from the end of a job's last
+    region until its results are in memory. A job due at t is on time if it leaves the accelerator by t - tail. A job
+    that leaves earlier may have a longer tail, but it does not end later.
     """
 
     cost: int = 0
@@ -57,7 +58,7 @@ class Overheads:
     tail: int = 0
 
     def within(self, t: int) -> int:
-        """Most of it in a window of `t` cycles."""
+        """The largest overhead in a window of `t` cycles."""
         if not self.cost or t <= 0:
             return self.tail
         return self.tail + self.cost * sum(-(-(t + jitter) // period) for period, jitter in self.pattern)
@@ -81,7 +82,7 @@ NO_OVERHEADS = Overheads()
 
 @dataclass(frozen=True)
 class Witness:
-    """Where a test fails: within `time` cycles `demand` of the named tasks and `blocking` do not fit."""
+    """Where a test fails: the `demand` of the named tasks and the `blocking` exceed `time` cycles."""
 
     time: int
     demand: int
@@ -97,7 +98,7 @@ class Witness:
 
 @dataclass(frozen=True)
 class Answer:
-    """Result of a test; `passed` is None when it gave up, for the `reason`."""
+    """The result of a test. `passed` is None when the test gave up; `reason` says why."""
 
     passed: bool | None
     witness: Witness | None = None
@@ -138,17 +139,17 @@ class Demand:
         return best, name
 
     def load(self, t: int) -> int:
-        """h(t)."""
+        """h(t), the demand within `t` plus the blocking."""
         return self.demand(t) + self.blocking(t)[0]
 
     def utilisation(self) -> Fraction:
-        """Exact, scheduler time included."""
+        """The exact utilisation, scheduler time included."""
         if self._utilisation is None:
             self._utilisation = sum((Fraction(t.cost, t.period) for t in self.tasks), self.overheads.rate())
         return self._utilisation
 
     def overloaded(self) -> int:
-        """-1, 0, 1: utilisation below, equal to, above 1. Exact; fast where it is not close."""
+        """-1, 0 or 1 for a utilisation below, equal to or above 1. Exact; fast unless it is close to 1."""
         rough = sum(task.cost / task.period for task in self.tasks) + float(self.overheads.rate())
         if abs(rough - 1) > 1e-6:
             return -1 if rough < 1 else 1
@@ -169,8 +170,8 @@ class Demand:
     def horizon(self) -> int:
         """A time from which on no deadline can be the first to be missed, given utilisation <= 1.
 
-        Demand grows by at most the hyperperiod with each hyperperiod; below full utilisation it stays below a line of
-        that slope, which is usually a far earlier bound.
+        With each hyperperiod demand grows by at most the hyperperiod. Below full utilisation demand also stays below a
+        line, which usually gives a far earlier bound.
         """
         longest = max(task.deadline for task in self.tasks)
         free = not (self.overheads.cost or self.overheads.tail)
@@ -213,7 +214,7 @@ class Demand:
         return t if due is None or self.load(due) <= due else due
 
     def witness(self, t: int) -> Witness:
-        """What has to fit into `t`."""
+        """The tasks, their demand and the blocking that have to fit into `t`."""
         blocking, by = self.blocking(t)
         return Witness(t, self.demand(t), blocking, tuple(x.name for x in self.tasks if x.deadline <= t), by)
 

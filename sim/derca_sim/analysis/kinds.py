@@ -1,4 +1,4 @@
-"""What each strategy may do at a preemption point, and the points of a task as a strategy sees them."""
+"""What each strategy may do at a preemption point, and a task reduced to the points and options of a strategy."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,7 +40,7 @@ def cheapest_everywhere(task: TaskModel) -> TaskModel:
 
 
 def all_in_use(task: TaskModel) -> Placement:
-    """Every point, in the way of its cheapest swap-in."""
+    """The placement with every point in use, each with its cheapest swap-in."""
     return _all_in_use(task.points)
 
 
@@ -50,33 +50,33 @@ def longest_part(task: TaskModel) -> int:
 
 
 def _each(points: tuple[Options, ...], change: Callable[[Options], Options]) -> tuple[Options, ...]:
-    """Every boundary changed; boundaries that share their options still do."""
-    changed = {id(at): change(at) for at in points}
-    return tuple(changed[id(at)] for at in points)
+    """The points with every boundary changed. Boundaries that shared their options still do."""
+    changed = {id(options): change(options) for options in points}
+    return tuple(changed[id(options)] for options in points)
 
 
 @by_identity(1024)
 def _only(points: tuple[Options, ...], kinds: frozenset[Strategy], ends: frozenset[int] | None) -> tuple[Options, ...]:
-    found = _each(points, lambda at: tuple(o for o in at if o.strategy in kinds))
-    return found if ends is None else tuple(at if j in ends else () for j, at in enumerate(found))
+    found = _each(points, lambda options: tuple(o for o in options if o.strategy in kinds))
+    return found if ends is None else tuple(options if j in ends else () for j, options in enumerate(found))
 
 
 @by_identity(1024)
 def _cheapest_everywhere(points: tuple[Options, ...]) -> tuple[Options, ...]:
-    return _each(points, lambda at: (min(at, key=lambda o: (o.swap_in, o.swap_out)),) if at else ())
+    return _each(points, lambda options: (min(options, key=lambda o: (o.swap_in, o.swap_out)),) if options else ())
 
 
 @by_identity(1024)
 def _all_in_use(points: tuple[Options, ...]) -> Placement:
-    return Placement(tuple(Chosen(j, at[0]) for j, at in enumerate(_cheapest_everywhere(points)) if at))
+    return Placement(tuple(Chosen(j, options[0]) for j, options in enumerate(_cheapest_everywhere(points)) if options))
 
 
 @by_identity(1024)
 def _longest_part(points: tuple[Options, ...], blocks: tuple[int, ...]) -> int:
     longest = length = 0
-    for block, at in zip(blocks, (*points, ()), strict=True):
+    for block, options in zip(blocks, (*points, ()), strict=True):
         length += block
         longest = max(longest, length)
-        if at:
+        if options:
             length = 0
     return longest

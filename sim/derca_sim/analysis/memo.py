@@ -1,4 +1,4 @@
-"""Remembering results by the identity of large immutable arguments, which are too costly to hash each time."""
+"""Caching by the identity of large immutable arguments, which are too costly to hash each time."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from functools import wraps
 
 
 def by_identity(size: int):
-    """Cache a function of immutable arguments by their identities; the `size` latest results are kept.
+    """Cache a function of immutable arguments by their identities, and keep the `size` latest results.
 
-    Arguments are kept alive with the result, so that no identity is used twice.
+    Arguments are kept alive with their result, so that no identity is reused.
     """
     def decorate(function: Callable) -> Callable:
         known: OrderedDict[tuple[int, ...], tuple[tuple, object]] = OrderedDict()

@@ -1,7 +1,7 @@
-"""What the analysis knows of a task set: blocks, preemption points with prices, periods and deadlines.
+"""The task model of the analysis: blocks, preemption points with prices, periods and deadlines.
 
-All times are integer cycles. A task is a sequence of blocks that cannot be divided; between two blocks lies a candidate
-preemption point with the prices of each strategy that is possible there. Choosing points (a `Placement`) joins the
+All times are integer cycles. A job is a sequence of blocks that cannot be divided. Between two blocks lies a candidate
+preemption point, with a price for each strategy that is possible there. Choosing points (a `Placement`) joins the
 blocks between them into non-preemptive regions.
 """
 
@@ -29,10 +29,10 @@ class Option:
 class TaskModel:
     """A sporadic task with minimum inter-arrival `period`, constrained `deadline` and release `jitter`.
 
-    `blocks` are the lengths of the indivisible parts of a job in order, `points[j]` the options at the boundary after
-    block j (len(points) == len(blocks) - 1; an empty tuple where no preemption is possible). `layer_ends` are the
-    blocks that end a layer, None standing for every block with a `LAYER` option (such an option may also stand at the
-    end of an output tile). Release jitter is the longest time from a release until the scheduler can choose the job.
+    `blocks` are the lengths of the indivisible parts of a job, in order. `points[j]` are the options at the boundary
+    after block j; the tuple is empty where no preemption is possible, and len(points) == len(blocks) - 1. `layer_ends`
+    are the blocks that end a layer. None stands for every block with a `LAYER` option, which may also be the end of an
+    output tile. Release jitter is the longest time from a release until the scheduler can choose the job.
 
     Raises
     ------
@@ -134,11 +134,12 @@ def _regions(chosen: tuple[Chosen, ...], blocks: tuple[int, ...]) -> tuple[Regio
 
 @dataclass(frozen=True)
 class Prices:
-    """What a placement adds to a job and to its regions, in cycles.
+    """Cycles that a placement adds to a job and to its regions.
 
-    `swap_in`, `both`: the sums over its points of swap-in, and of swap-in and swap-out. `dearest`, `dearest_out`: the
-    largest swap-in and swap-out together, and the largest swap-out. `first`, `rest`: the first region without, and the
-    longest other region with the swap-in before it; `first_paid`, `rest_paid`: with the swap-out after it as well.
+    `swap_in` is the sum of the swap-ins of its points, `both` that of swap-ins and swap-outs. `dearest` is the largest
+    swap-in and swap-out of one point together, `dearest_out` the largest swap-out. `first` is the length of the first
+    region, `rest` the longest other region with the swap-in before it. `first_paid` and `rest_paid` also contain the
+    swap-out after the region.
     """
 
     swap_in: int
@@ -182,9 +183,9 @@ def _prices(chosen: tuple[Chosen, ...], blocks: tuple[int, ...]) -> Prices:
 class System:
     """Tasks under one scheduler.
 
-    `release_cost` cycles of the scheduler per release, whoever's it is; `tail` cycles at most from the end of a job's
-    last region until its results are in memory, while other jobs already run. `exact`: blocks really can take as long
-    as they say; otherwise they are upper bounds, and demand that does not fit proves nothing.
+    `release_cost` is the scheduler cycles per release of any task. `tail` is the most cycles from the end of a job's
+    last region until its results are in memory, while other jobs already run. `exact` says that blocks can really take
+    as long as given. Otherwise they are upper bounds, and demand that does not fit proves nothing.
     """
 
     tasks: tuple[TaskModel, ...]

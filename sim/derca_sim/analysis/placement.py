@@ -33,16 +33,16 @@ def cheapest(task: TaskModel, longest: int, pricing: Pricing, head: int = 0,
              ) -> tuple[int, Placement] | None:
     """The points that add least to a job's cost so that no region is longer than `longest`; None if there are none.
 
-    Dynamic programme over the boundaries: a point may follow any earlier one whose region, its swap-in included, still
-    reaches it. The first region also holds `head`. Of equally cheap placements one with the fewest points is taken.
-    `budget` pays a step for each option.
+    A dynamic programme over the boundaries: a point may follow any earlier point if the region between them, with its
+    swap-in, is short enough. The first region also holds `head`. Among equally cheap placements, one with the fewest
+    points is taken. `budget` pays a step for each option.
     """
     ends = task.ends
     total = ends[-1]
     if head + total <= longest:
         return 0, Placement()
-    # Earlier points that no other beats, by reach: one that reaches further costs more. So the first that reaches far
-    # enough is the cheapest. A node is (cost, points, block, option, the node before).
+    # The earlier points that no other beats, sorted by reach. Further reach costs more, so the first point that reaches
+    # far enough is the cheapest. A node is (cost, points, block, option, the node before).
     reaches, nodes = [longest - head], [(0, 0, -1, None, None)]
     useful: dict[int, list[tuple[int, int, int, Option]]] = {}
     nearest = 0  # those before it reach no further boundary
@@ -75,7 +75,7 @@ def cheapest(task: TaskModel, longest: int, pricing: Pricing, head: int = 0,
 
 
 def _offers(options: list[Option], pricing: Pricing) -> list[tuple[int, int, int, Option]]:
-    """(charge, tail, swap-in, option) of those that no other one at the same point beats in all three."""
+    """The (charge, tail, swap-in, option) at a point that no other option there beats in all three."""
     out = []
     for found in sorted(((pricing.charge(o), pricing.tail(o), o.swap_in, o) for o in options), key=lambda x: x[:3]):
         if not any(c <= found[0] and t <= found[1] and s <= found[2] for c, t, s, _ in out):
@@ -84,7 +84,7 @@ def _offers(options: list[Option], pricing: Pricing) -> list[tuple[int, int, int
 
 
 def _insert(reaches: list[int], nodes: list[tuple], nearest: int, reach: int, node: tuple) -> None:
-    """Keep a node unless one that reaches as far is as cheap; those that it beats go."""
+    """Add a node unless one that reaches as far is as cheap, and remove the nodes that it beats."""
     at = bisect_left(reaches, reach, nearest)
     if at < len(reaches) and nodes[at][:2] <= node[:2]:
         return
@@ -98,6 +98,6 @@ def _insert(reaches: list[int], nodes: list[tuple], nearest: int, reach: int, no
 def fewest_under_cap(task: TaskModel, longest: int, head: int, cap: int,
                      allowed: Callable[[Option], bool] = lambda o: True, budget: Budget = UNLIMITED_STEPS
                      ) -> Placement | None:
-    """Points whose swap-out and swap-in together stay within `cap` each, as few as possible; None if there are none."""
+    """As few points as possible, each with swap-out and swap-in of at most `cap` together; None if there are none."""
     found = cheapest(task, longest, COUNTING, head, lambda o: allowed(o) and o.swap_in + o.swap_out <= cap, budget)
     return None if found is None else found[1]

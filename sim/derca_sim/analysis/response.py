@@ -1,4 +1,4 @@
-"""How close a schedulable set is to its limits: response-time bounds and slack of each task."""
+"""Response-time bounds and slack of each task: how close a schedulable set is to its limits."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,12 @@ MAX_OFFSETS = 5000
 
 
 def response_bounds(system: System, verdict: Verdict) -> list[int]:
-    """Cycles from release to results in memory, at most, for each task of a schedulable system.
+    """The most cycles from release to results in memory, for each task of a schedulable system.
 
-    For every offset `a` of a job from the start of a busy window that can be the worst, the start of the job's last
-    region is the least fixed point of blocking, its own earlier demand, and the others' demand of no later deadlines
-    (George, Rivierre and Spuri, 1996, with limited preemption). Never more than the deadline, which the verdict proves.
+    A job starts at an offset `a` from the start of a busy window. For every `a` that can be the worst, the start of the
+    job's last region is the least fixed point of blocking, its own earlier demand, and the demand of the others with no
+    later deadlines (George, Rivierre and Spuri, 1996, with limited preemption). The bound never exceeds the deadline,
+    which the verdict proves.
     """
     overheads = overheads_of(system)
     charged = list(verdict.charged)
@@ -70,7 +71,7 @@ def _response(system: System, charged: Sequence[Charged], overheads: Overheads, 
             if new <= start:
                 break
             start = new
-        finish = start + last  # releases interrupt the last region, too
+        finish = start + last  # releases interrupt the last region as well
         while (new := start + last + overheads.within(finish) - overheads.within(start + 1)) > finish:
             finish = new
         worst = max(worst, finish - a)

@@ -1,4 +1,4 @@
-"""Placements over a set of tasks: what none can undercut, and the search among those that may pass."""
+"""The search for placements of a set of tasks, and lower bounds on what any placement that passes costs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,13 +18,13 @@ MAX_LEVEL_CHOICES = 4000
 
 
 def overheads_of(system: System) -> Overheads:
-    """What the system adds to every window."""
+    """The overheads that the system adds to every window."""
     return Overheads(system.release_cost, tuple((t.period, t.jitter) for t in system.tasks), system.tail)
 
 
 @dataclass(frozen=True)
 class Sought:
-    """Placements under one accounting, and the charges that no placement which passes undercuts."""
+    """An accounting under which placements are sought, and charges that no placement that passes undercuts."""
 
     accounting: Accounting
     least: tuple[Charged, ...]
@@ -42,9 +42,9 @@ class Search:
     def sought(self, accountings: Sequence[Accounting]) -> list[Sought]:
         """The accountings under which some placement might pass.
 
-        In order of deadlines, each task is given its cheapest placement that the least demand of those before
-        tolerates, starts paying for no swap-out. A placement that passes has no shorter regions to keep to and costs
-        no less. Where these costs fail the test, it fails for all.
+        In order of deadlines, each task is given its cheapest placement that the least demand of earlier tasks
+        tolerates, where starts pay for no swap-out. A placement that passes keeps to regions no longer than these, and
+        costs no less. So where these costs fail the test, every placement fails.
         """
         out, tasks = [], self.system.tasks
         for accounting in accountings:
@@ -58,7 +58,7 @@ class Search:
         return out
 
     def placements(self, sought: Sequence[Sought]) -> Iterator[tuple[list[int], Sought, list[Placement]]]:
-        """Placements for each choice of caps and each accounting; first those most likely to pass."""
+        """Placements for each choice of caps and each accounting, in order of their chance to pass."""
         for heads in self._caps():
             for one in sought:
                 found = self._place(one.accounting, heads, one.least, None)
@@ -66,7 +66,7 @@ class Search:
                     yield heads, one, found[0]
 
     def most_slack(self, sought: Sought) -> Fraction:
-        """No placement leaves a larger least relative slack."""
+        """An upper bound of the least relative slack that any placement leaves."""
         if not Demand(sought.least, self._overheads, self.budget).test().passed:
             return Fraction(1)
         return least_relative([t.deadline for t in self.system.tasks], sought.least, self._overheads,
@@ -81,7 +81,8 @@ class Search:
     def _caps(self) -> Iterator[list[int]]:
         """Caps on the swap-out that the start of each task may cause: non-increasing in deadline less jitter.
 
-        A job's start pays for the dearest swap-out of the tasks it can preempt: the later its deadline, the fewer.
+        The start of a job pays for the dearest swap-out of the tasks that it can preempt. The later its deadline, the
+        fewer these are.
         """
         tasks = self.system.tasks
         levels = sorted({0, *(o.swap_out for t in tasks for at in {id(at): at for at in t.points}.values()
@@ -104,11 +105,12 @@ class Search:
 
     def _place(self, accounting: Accounting, heads: list[int] | None, least: Sequence[Charged] | None,
                margins: Sequence[int] | None) -> tuple[list[Placement], list[int]] | None:
-        """Place in order of deadlines, each task against the tolerance of those before it; None if one cannot be.
+        """Place tasks in order of deadlines, each against the tolerance of those before it; None if one has no
+        placement.
 
-        Gives the placements and what a job of each task costs. Without `heads` starts pay for nothing and every option
-        is allowed. `least` are the least charges of tasks not yet placed. With `margins` each task in turn is longer by
-        its own.
+        Returns the placements, and the cost of a job of each task. Without `heads` starts pay for nothing, and every
+        option is allowed. `least` are the least charges of tasks not yet placed. With `margins` each task in turn is
+        longer by its own margin.
         """
         tasks = self.system.tasks
         placements: list[Placement | None] = [None] * len(tasks)
@@ -138,7 +140,7 @@ class Search:
         return placements, costs
 
     def _tolerance(self, charged: list[Charged], margins: Sequence[int] | None, upto: int, relaxed: bool) -> int:
-        """The most that may block every window below `upto`; `relaxed` for a bound from above."""
+        """The longest blocking that every window below `upto` tolerates; with `relaxed`, an upper bound of it."""
         self.budget.spend(1 + len(charged))
         if not charged:
             return UNLIMITED

@@ -1,7 +1,7 @@
-"""How much longer jobs could be: the slack of each task, and the least relative slack of a set.
+"""The slack of each task, and the least relative slack of a set.
 
-The slack of a task: the cycles by which every job of it alone could be longer, the set still proved by the same
-charges. Its relative slack is that over its deadline. The least of these is what placements are compared by.
+The slack of a task is the number of cycles by which every job of it alone could be longer while the same charges still
+prove the set. Relative slack is slack over deadline. Placements are compared by the least relative slack.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,10 @@ def slack(charged: Sequence[Charged], overheads: Overheads, index: int, enough: 
           budget: Budget = UNLIMITED_STEPS) -> int:
     """Cycles by which jobs of task `index` could be longer, for charges that pass the test.
 
-    Every deadline allows its own most; a test at the most found so far either passes or names a deadline that allows
-    less. Ends early with a value up to `enough`. Never too large; too small only where the last cycles would take the
-    utilisation so near to 1 that the test had to look at more than `SAFE_STEPS` deadlines.
+    Every deadline allows its own number of cycles. A test of the number found so far either passes or names a deadline
+    that allows less. The search ends early with a value up to `enough`. The result is never too large. It is too small
+    only if the missing cycles would bring the utilisation so close to 1 that the test had to look at more than
+    `SAFE_STEPS` deadlines.
     """
     base, own = Demand(charged, overheads, budget), charged[index]
 
@@ -51,9 +52,10 @@ def slack(charged: Sequence[Charged], overheads: Overheads, index: int, enough: 
 
 
 def _testable(base: Demand, own: Charged) -> int:
-    """What `own` can be longer so that no more than `SAFE_STEPS` deadlines can be the first to be missed.
+    """The most by which `own` can be longer so that no more than `SAFE_STEPS` deadlines can be the first to be missed.
 
-    With utilisation u these lie below constant / (1 - u), see `Demand.horizon`; both grow with the cost of `own`.
+    With utilisation u these deadlines lie below constant / (1 - u), see `Demand.horizon`. Both grow with the cost of
+    `own`.
     """
     reach = max(max(t.deadline for t in base.tasks), int(SAFE_STEPS / sum(1 / t.period for t in base.tasks)))
     room = 1 - base.utilisation() - base.constant() / reach
@@ -62,9 +64,9 @@ def _testable(base: Demand, own: Charged) -> int:
 
 def least_relative(deadlines: Sequence[int], charged: Sequence[Charged], overheads: Overheads,
                    beat: Fraction | None = None, budget: Budget = UNLIMITED_STEPS) -> Fraction | None:
-    """The least of slack over `deadlines`, for charges that pass the test; None unless it is larger than `beat`."""
+    """The least of slack over `deadlines`, for charges that pass the test; None unless it exceeds `beat`."""
     least = None
-    # Short deadlines allow least, so that those which cannot beat it end soon
+    # Short deadlines allow least: a set that cannot exceed `beat` is given up soon
     for i in sorted(range(len(charged)), key=lambda i: deadlines[i]):
         enough = -1 if beat is None else int(beat * deadlines[i])
         relative = Fraction(slack(charged, overheads, i, enough, budget), deadlines[i])

@@ -1,12 +1,13 @@
-"""Is a task set schedulable under a strategy, with which points, and if not, why?
+"""The verdict: is a task set schedulable under a strategy, with which points, and if not, why?
 
-Strategies: `np` (no points), `lw` (the ends of layers), `ir`, `ip`, `park` (those, the ends of output tiles, and points
-inside tiles that recompute, persist or park), `if` (flexible: the better of two heuristics, all recompute or each
-point's cheapest swap-in), `joint` (points and strategies chosen together). All but `np` exist without placement (every
-candidate point in use) and with it (the cheapest that tolerate the blocking of earlier deadlines).
+Strategies: `np` has no points. `lw` has the ends of layers. `ir`, `ip` and `park` add the ends of output tiles, and
+points inside tiles that recompute, persist or park. `if` (flexible) is the better of two heuristics: all points
+recompute, or each has its cheapest swap-in. `joint` chooses points and strategies together. All but `np` exist without
+placement (every candidate point in use) and with it (the cheapest points that tolerate the blocking of earlier
+deadlines).
 
-What every proof needs is looked at first, then placements are searched within a budget of steps. `joint` takes, of its
-own placements and those of all other strategies, the one that leaves the largest least relative slack.
+The necessary conditions of every proof are tested first. Then placements are searched within a budget of steps. `joint`
+takes the placement with the largest least relative slack, among its own and those of all other strategies.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,12 +33,14 @@ HALVINGS = 5
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer for one system and strategy; placements and charged tasks are in the order of the system's tasks.
+    """The answer for one system and strategy. Placements and charged tasks are in the order of the system's tasks.
 
-    `status` is SCHEDULABLE (proved, by `accounting`), NOT_SCHEDULABLE (a legal arrival pattern misses a deadline even
-    if preemption were free: `witness`; only for systems whose lengths are exact), or UNKNOWN (`reason`; `witness` is
-    where the proof of the points given fails). Without a proof the placements are every candidate point of the
-    strategy, each in the way of its cheapest swap-in. `open`: not every placement was tried, so a proof may exist.
+    `status` is one of three. SCHEDULABLE: proved, by `accounting`. NOT_SCHEDULABLE: the legal arrival pattern `witness`
+    misses a deadline even if preemption were free; only for systems whose lengths are exact. UNKNOWN: for `reason`;
+    `witness` is where the proof of the given points fails.
+
+    Without a proof the placements contain every candidate point of the strategy, each with its cheapest swap-in.
+    `open`: not every placement was tried, so a proof may exist.
     """
 
     status: str
@@ -50,12 +53,12 @@ class Verdict:
 
     @property
     def schedulable(self) -> bool:
-        """Proved."""
+        """Whether the set is proved schedulable."""
         return self.status == SCHEDULABLE
 
     @property
     def word(self) -> str:
-        """In a word or two: `proved`, `disproved`, `not proved` (no proof exists of this kind) or `unknown`."""
+        """One of `proved`, `disproved`, `not proved` (no proof of this kind exists) and `unknown`."""
         if self.status == UNKNOWN:
             return "unknown" if self.open else "not proved"
         return "proved" if self.schedulable else "disproved"
@@ -73,7 +76,7 @@ Fits = Callable[[Sequence[Placement]], bool]
 
 
 def anything(placements: Sequence[Placement]) -> bool:
-    """Every placement may be used."""
+    """Allow every placement."""
     return True
 
 
@@ -83,11 +86,11 @@ def analyse(system: System, strategy: str, placed: bool = True, accountings: Seq
 
     Parameters
     ----------
-    strategy : a key of `KINDS`; `joint` is always placed.
+    strategy : a key of `KINDS`; `joint` always chooses the points.
     placed : choose the points; otherwise every candidate point is in use.
     accountings : the ways of charging that may be used; a set that passes under any of them is schedulable.
-    fits : placements for which this is false are not used, such as those that the hardware's tables cannot hold.
-    first : `joint` takes the first proof that it finds, where only the answer matters.
+    fits : false for placements that may not be used, such as those that the hardware's tables cannot hold.
+    first : `joint` takes the first proof that it finds, for callers that need the answer alone.
 
     Raises
     ------
@@ -118,7 +121,7 @@ def analyse(system: System, strategy: str, placed: bool = True, accountings: Seq
 
 def prove(system: System, placements: Sequence[Placement], accountings: Sequence[Accounting] = tuple(Accounting)
           ) -> tuple[Accounting | None, list[Charged], Answer]:
-    """Test given placements: the accounting that proves them, or the last one tried and where it fails."""
+    """Test given placements. Returns the accounting that proves them, or the last one tried and where it fails."""
     answer, charged = None, []
     for accounting in accountings:
         charged = charge(system.tasks, placements, accounting)
@@ -141,12 +144,12 @@ def _first(system: System, placements: Sequence[Placement], accountings: Sequenc
 
 
 def _fallback(system: System) -> list[Placement]:
-    """The points in use without a proof."""
+    """The placements of a set without a proof."""
     return [all_in_use(t) for t in system.tasks]
 
 
 def _refused(system: System, bare: Answer, accountings: Sequence[Accounting]) -> Verdict:
-    """What cannot be scheduled even if preemption were free."""
+    """The verdict on a set that cannot be scheduled even if preemption were free."""
     placements = _fallback(system)
     status, how = (NOT_SCHEDULABLE, "even if preemption were free:") if system.exact else (
         UNKNOWN, "no proof: with the bounds of all lengths,")
@@ -155,7 +158,7 @@ def _refused(system: System, bare: Answer, accountings: Sequence[Accounting]) ->
 
 
 def unproved(system: System, accountings: Sequence[Accounting] = tuple(Accounting), why: str | None = None) -> Verdict:
-    """The verdict without a proof: every candidate point in use. `why` not all was tried, if so."""
+    """The verdict without a proof: every candidate point in use. `why` says why not all placements were tried."""
     placements = _fallback(system)
     _, charged, answer = prove(system, placements, accountings)
     if why is None and answer.passed is None:
@@ -166,14 +169,14 @@ def unproved(system: System, accountings: Sequence[Accounting] = tuple(Accountin
 
 
 def _unplaced(system: System, strategy: str) -> Iterator[list[Placement]]:
-    """Every candidate point in use; `if` has two ways."""
+    """The placements with every candidate point in use; `if` has two."""
     if strategy == "if":
         yield [all_in_use(options_of(t, KINDS["ir"])) for t in system.tasks]
     yield _fallback(system)
 
 
 def _variants(system: System, strategy: str) -> list[System]:
-    """What a strategy places, one after the other: `if` tries two heuristics."""
+    """The systems in which a strategy places points, tried in turn; `if` has two heuristics."""
     if strategy != "if":
         return [system]
     return [limited(system, "ir"), replace(system, tasks=tuple(cheapest_everywhere(t) for t in system.tasks))]
@@ -206,7 +209,7 @@ class _Best:
         self.verdict: Verdict | None = None
 
     def offer(self, placements: Sequence[Placement], budget: Budget = UNLIMITED_STEPS) -> None:
-        """Take placements if they are proved with more slack."""
+        """Take the placements if they are proved with more slack than the best so far."""
         budget.spend(sum(len(p.chosen) for p in placements))
         for accounting in self._accountings:
             charged = charge(self._system.tasks, placements, accounting)
@@ -244,7 +247,7 @@ def _joint(system: System, accountings: Sequence[Accounting], fits: Fits, first:
 
 
 def _of_others(system: System, accountings: Sequence[Accounting], fits: Fits) -> Iterator[Sequence[Placement]]:
-    """What every other strategy would use: all of its points, and the placement with which it finds its proof."""
+    """The placements of every other strategy: all of its points, and those with which it finds its proof."""
     for strategy in KINDS:
         if strategy != "joint":
             own = limited(system, strategy)
@@ -255,12 +258,12 @@ def _of_others(system: System, accountings: Sequence[Accounting], fits: Fits) ->
 
 
 def _improve(search: Search, sought: Sequence[Sought], best: _Best) -> None:
-    """Offer placements of the search, and where one is proved those that leave more slack than the best so far.
+    """Offer placements of the search. After each proof, offer those that leave more slack than the best so far.
 
     Raises
     ------
     BudgetSpent
-        When the budget is; the best so far stands.
+        When the budget is spent; the best so far stands.
     """
     most = {one.accounting: search.most_slack(one) for one in sought}
     for heads, one, placements in search.placements(sought):

@@ -1,4 +1,4 @@
-"""From a task set to everything a run needs: plans, table rows, memory image, host writes, expected results."""
+"""The compiler: plans, table rows, memory image, host writes and expected results of a task set."""
 
 import hashlib
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from .strategies import canonical, points_at, points_every, smallest_interval, s
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A compiled task set; tasks are named by their index. `used` is the bytes of memory it takes."""
+    """A compiled task set. Tasks are numbered by their index; `used` is the bytes of memory it occupies."""
 
     taskset: TaskSet
     strategy: str
@@ -77,7 +77,7 @@ class Compiled:
 
     @cached_property
     def tables_hash(self) -> str:
-        """What identifies tables and task registers: SHA-256 of `tables_text`."""
+        """SHA-256 of `tables_text`, which identifies tables and task registers."""
         return hashlib.sha256(self.tables_text.encode()).hexdigest()
 
     @cached_property
@@ -151,7 +151,7 @@ def compile_points(taskset: TaskSet, strategy: str, chosen: Sequence[dict[tuple[
         One line for every resource of the platform that does not suffice.
     """
     placed, used = memory_image.place(taskset.platform, taskset.tasks)
-    where = [points_at(layers, at) for layers, at in zip(placed, chosen, strict=True)]
+    where = [points_at(layers, own) for layers, own in zip(placed, chosen, strict=True)]
     return _build(taskset, strategy, placed, used, where, "use fewer preemption points")
 
 
@@ -164,8 +164,8 @@ def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]
     triggers = [task.triggers for task in taskset.tasks]
     if taskset.platform.release.kind == "swept":
         triggers = one_per_cycle(triggers)
-    for task, layers, at, cycles in zip(taskset.tasks, placed, where, triggers, strict=True):
-        entries, regions = entries_and_regions(layers, at, row)
+    for task, layers, own, cycles in zip(taskset.tasks, placed, where, triggers, strict=True):
+        entries, regions = entries_and_regions(layers, own, row)
         plans.append(TaskPlan(
             task.index, task.name, task.network, task.period, task.deadline, task.offset, task.sporadic, cycles,
             layers, entries, regions, task.overrun, task.job_budget, task.region_budget, task.work,
@@ -176,7 +176,7 @@ def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]
 
 def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]], used: int,
               where: Sequence[Sequence[Point]], sparser: str) -> list[str]:
-    """What the platform lacks, one line each."""
+    """The resources that the platform lacks, one line each."""
     p, file, out = taskset.platform, taskset.file, []
 
     def need(key: str, have: int, least: int, why: str):

@@ -15,9 +15,9 @@ POISON = 0xA5
 
 
 def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPlan, ...]], int]:
-    """Place all areas: the layers of each task, and the bytes of memory used.
+    """Place all areas; return the layers of each task, and the bytes of memory used.
 
-    Tasks with the same network share weights and biases and nothing else. Of a task's own areas those that it writes
+    Tasks with the same network share weights and biases, and nothing else. Of a task's own areas, those that it writes
     come last, so that no input lies between them.
     """
     memory, shared, placed, row = Allocator(), {}, [], 0
@@ -50,25 +50,25 @@ def fill(platform: Platform, placed: Sequence[tuple[Sequence[LayerPlan], Network
         image[address : address + len(data)] = data
 
     for layers, network in placed:
-        for at, own_input in zip(layers, network.inputs, strict=True):
-            layer = at.layer
-            put(at.b_base, pack_panels(layer.weights.T, platform.array.cols, platform.b_lanes, at.b_panel_stride))
-            put(at.bias_base, layer.bias.astype("<i4").view(np.uint8))
+        for plan, own_input in zip(layers, network.inputs, strict=True):
+            layer = plan.layer
+            put(plan.b_base, pack_panels(layer.weights.T, platform.array.cols, platform.b_lanes, plan.b_panel_stride))
+            put(plan.bias_base, layer.bias.astype("<i4").view(np.uint8))
             if own_input is not None:
-                put(at.a_base, pack_panels(own_input, platform.array.rows, platform.a_lanes, at.a_panel_stride))
-            address, length = output_range(at)
+                put(plan.a_base, pack_panels(own_input, platform.array.rows, platform.a_lanes, plan.a_panel_stride))
+            address, length = output_range(plan)
             image[address : address + length] = POISON
     return image
 
 
-def output_range(at: LayerPlan) -> tuple[int, int]:
+def output_range(plan: LayerPlan) -> tuple[int, int]:
     """(address, length) in bytes of a layer's output, padding included."""
-    return at.c_base, a_bytes(at.platform, at.layer.m, at.layer.n)
+    return plan.c_base, a_bytes(plan.platform, plan.layer.m, plan.layer.n)
 
 
-def read_output(memory: np.ndarray, at: LayerPlan) -> np.ndarray:
+def read_output(memory: np.ndarray, plan: LayerPlan) -> np.ndarray:
     """A layer's output [m, n] from uint8 memory, without padding."""
-    address, length = output_range(at)
-    p = at.platform
+    address, length = output_range(plan)
+    p = plan.platform
     data = memory[address : address + length]
-    return unpack_panels(data, at.layer.m, at.layer.n, p.array.rows, p.a_lanes, at.c_panel_stride, p.array.dtype)
+    return unpack_panels(data, plan.layer.m, plan.layer.n, p.array.rows, p.a_lanes, plan.c_panel_stride, p.array.dtype)

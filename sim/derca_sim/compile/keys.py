@@ -1,21 +1,21 @@
-"""How far apart the keys of live jobs can be: they are compared modulo 2^time_width, within half of that range.
+"""The largest distance between keys of live jobs, which must stay below half of the 2^time_width that keys wrap at.
 
-The bounds hold in overload, for every arrival, on a memory with the platform's latencies. S is the set of jobs that
-come before a job J by the policy. All of them are released by a cycle x. From then on whatever runs is J, a job of S,
-or a region that began while a job of S could not be chosen yet. A task has one live job, and a kept release unless it
-skips overruns. So J has ended by x and the sum of
+The bounds hold in overload, for every arrival, on a memory with the platform's latencies. Let S be the set of jobs that
+come before a job J by the policy, and x a cycle by which all of them have been released. From x on, only J, jobs of S,
+and regions that began while a job of S could not be chosen yet can run. A task has one live job, and a kept release
+unless it skips overruns. So J has ended by x plus the sum of
 
 - the jobs of all tasks, twice where releases are kept; the region that runs at x belongs to a task without a job in S,
 - the time from a release until it can be chosen,
 - for every kept release this time once more, and a region of a job outside of S.
 
-What x and the latest key are depends on the policy:
+The policy decides what x and the latest key are:
 
 - `edf`: x is J's deadline. The latest key is a release until J has ended, plus a relative deadline.
 - `fifo`: x is J's release. The latest key is a release until J has ended.
 - `least_slack`: the key of a job grows from its slack with every region. x is when the least slack of a release exceeds
   J's last key. A job may be preempted at the end of every region.
-- `deadline_monotonic`: keys are relative deadlines, all within half the range. No job is too old.
+- `deadline_monotonic`: keys are relative deadlines, all within half the range, so age does not matter.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from .plan import Point
 
 
 def longest_switch(p: Platform) -> int:
-    """Cycles a switch to another job and back cannot exceed: the search for it, sums saved and loaded, cold starts."""
+    """A bound on the cycles of a switch to another job and back: finding it, saving and loading sums, cold starts."""
     save = 2 * p.m_panels * p.tile.n * p.bank_word_beats
     return SchedulerTiming(p).LONGEST_REFILL + save + 2 * longest_slice(p)
 

@@ -1,7 +1,7 @@
 """A layer placed in memory: its tiles and slices, its addresses, its row of the layer table.
 
-The walk of a layer is one iteration per tile of A times tile of B: for each tile along M, for each along N, for each
-along K (innermost). An iteration is done in slices, one pass of the array per pair of panels: for each panel of B, for
+The walk of a layer has one iteration per tile of A times tile of B: for each tile along M, for each along N, for each
+along K (innermost). An iteration consists of slices, one pass of the array per pair of panels: for each panel of B, for
 each of A (innermost). Iterations of a layer, and its slices, are numbered in this order from 0.
 """
 
@@ -64,7 +64,7 @@ class LayerPlan:
 
     @property
     def divisible(self) -> bool:
-        """Its output tiles take more than one slice, so that there are points at which partial sums exist."""
+        """Whether output tiles take more than one slice, so that partial sums exist at some points."""
         return self.slices > self.m_tiles * self.n_tiles
 
     @cached_property
@@ -105,8 +105,8 @@ class LayerPlan:
     def allow(self, m: int, n: int) -> int:
         """Output tiles of the job that may be outstanding when the A tiles of row `m` are loaded for column `n`.
 
-        Those of the layer before in later rows, as stores keep their order, and those of this layer before (m, n).
-        Only a chained layer waits for any; what it says of the others is 0.
+        These are the tiles of the previous layer in later rows, because stores keep their order, and the tiles of this
+        layer before (m, n). Only a chained layer waits for tiles; for the others the value is 0.
         """
         if not self.layer.chained:
             return 0
@@ -151,9 +151,9 @@ class LayerPlan:
 
 
 def longest_job(layers: Sequence[LayerPlan]) -> int:
-    """Cycles a job cannot exceed once it is not preempted any more: every step of every iteration one by one.
+    """A bound on the cycles of a job that is not preempted any more: every step of every iteration in sequence.
 
-    Generous; `timing.hardware` has the exact lengths.
+    The bound is generous; `timing.hardware` has the exact lengths.
     """
     total = 0
     for layer in layers:
@@ -172,7 +172,7 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
 
 
 def longest_slice(p: Platform) -> int:
-    """Cycles one slice cannot exceed, with all that is loaded and stored for it alone. Generous as `longest_job`."""
+    """A bound on the cycles of one slice with its loads and stores alone; as generous as `longest_job`."""
     tile, memory = p.tile, p.memory
     load = p.panel_beats(tile.k, p.a_lanes) + p.panel_beats(tile.k, p.b_lanes) + p.panel_beats(tile.n, 4)
     compute = tile.k + p.array.cols + 4

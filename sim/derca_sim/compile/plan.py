@@ -14,7 +14,8 @@ from .layers import LayerPlan
 class EntryPlan:
     """Row `row` of the entry table: the walk from slice `slice` of a layer to the layer's end.
 
-    `next_row` is the row where the job's next layer begins, `next_layer` that layer; its own of both in the last layer.
+    `next_row` is the row where the job's next layer begins, and `next_layer` that layer. In the job's last layer both
+    are the entry's own.
     """
 
     layer: LayerPlan
@@ -25,28 +26,28 @@ class EntryPlan:
 
     @cached_property
     def start(self) -> tuple[int, int]:
-        """(iteration, slice in that iteration) at which it begins."""
+        """The (iteration, slice in that iteration) at which the entry begins."""
         return self.layer.position(self.slice)
 
     @property
     def depends(self) -> bool:
-        """The layer's input is the output of the one before."""
+        """Whether the layer's input is the output of the previous layer."""
         return self.layer.layer.chained
 
     def fields(self) -> dict[str, int]:
         """The row of the entry table as `model.tables.entry_layout` names it."""
-        at, p = self.layer, self.layer.platform
+        layer, p = self.layer, self.layer.platform
         iteration, within = self.start
-        m, n, k = at.coordinates(iteration)
-        n_panel, m_panel = divmod(within, at.tile_m_panels(m))
+        m, n, k = layer.coordinates(iteration)
+        n_panel, m_panel = divmod(within, layer.tile_m_panels(m))
         return {
-            "layer": at.row, "next": self.next_row, "next_layer": self.next_layer.row,
-            "final": int(at.last), "depends": int(self.depends),
-            "allow": at.allow(m, n), "m": m, "n": n, "k": k,
+            "layer": layer.row, "next": self.next_row, "next_layer": self.next_layer.row,
+            "final": int(layer.last), "depends": int(self.depends),
+            "allow": layer.allow(m, n), "m": m, "n": n, "k": k,
             "m_panel": m_panel, "n_panel": n_panel,
-            "a_row": at.a_base + m * p.m_panels * at.a_panel_stride,
-            "b_col": at.b_base + n * p.n_panels * at.b_panel_stride,
-            "c_row": at.c_base + m * p.m_panels * at.c_panel_stride,
+            "a_row": layer.a_base + m * p.m_panels * layer.a_panel_stride,
+            "b_col": layer.b_base + n * p.n_panels * layer.b_panel_stride,
+            "c_row": layer.c_base + m * p.m_panels * layer.c_panel_stride,
         }
 
     def packed(self) -> int:
@@ -64,16 +65,16 @@ class Point:
 
     @property
     def inside(self) -> bool:
-        """The layer goes on after it."""
+        """Whether the layer goes on after the point."""
         return self.slice < self.layer.slices
 
 
 @dataclass(frozen=True, eq=False)
 class RegionPlan:
-    """What runs without preemption: `slices` consecutive slices of a job from the beginning of `entry` on.
+    """A part of a job without preemption: `slices` consecutive slices from the beginning of `entry` on.
 
     `redo` slices of the output tile precede it. `point` is the preemption point after it, None for a job's last region.
-    `in_strategy` is that of the point before it, LAYER for a job's first.
+    `in_strategy` is the strategy of the point before it, LAYER for a job's first region.
     """
 
     index: int
@@ -85,7 +86,7 @@ class RegionPlan:
 
     @property
     def last(self) -> bool:
-        """The job's last region."""
+        """Whether this is the job's last region."""
         return self.point is None
 
     @property
@@ -106,20 +107,20 @@ def entries_and_regions(layers: Sequence[LayerPlan], points: Sequence[Point],
     """The entries of a job in table rows from `row` on, and its regions, which end at `points` (in order)."""
     starts = [[0, *(p.slice for p in points if p.layer is layer and p.inside)] for layer in layers]
     first = [row + sum(map(len, starts[:i])) for i in range(len(layers) + 1)]
-    entries, at = [], {}
+    entries, begins = [], {}
     for i, (layer, slices) in enumerate(zip(layers, starts, strict=True)):
         following = layers[min(i + 1, len(layers) - 1)]
         for j, begin in enumerate(slices):
             own = first[i] + j
             entry = EntryPlan(layer, own, begin, own if following is layer else first[i + 1], following)
             entries.append(entry)
-            at[layer.index, begin] = entry
+            begins[layer.index, begin] = entry
     regions, begin, before = [], (layers[0], 0), Strategy.LAYER
     done, ends = 0, [0]  # slices of the job before the region, and before each layer
     for layer in layers:
         ends.append(ends[-1] + layer.slices)
     for point in (*points, None):
-        entry = at[begin[0].index, begin[1]]
+        entry = begins[begin[0].index, begin[1]]
         end = ends[-1] if point is None else ends[point.layer.index] + point.slice
         regions.append(RegionPlan(len(regions), entry, end - done, begin[0].redo(begin[1]), before, point))
         if point is not None:
@@ -156,7 +157,7 @@ class TaskPlan:
 
 
 def one_per_cycle(triggers: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
-    """Triggers by task, at most one of all tasks per cycle: later ones of a cycle move on, lowest task first."""
+    """Triggers by task, at most one of all tasks per cycle. The others of a cycle move on, lowest task first."""
     out: list[list[int]] = [[] for _ in triggers]
     free = 0
     for cycle, task in sorted((cycle, task) for task, cycles in enumerate(triggers) for cycle in cycles):

@@ -51,19 +51,19 @@ def points_every(strategy: str, layers: Sequence[LayerPlan], every: int, parked:
 
 
 def points_at(layers: Sequence[LayerPlan], chosen: dict[tuple[int, int], Strategy]) -> list[Point]:
-    """The points of a job just where `chosen` says: (layer, slices before) -> strategy.
+    """The points of a job at exactly the places that `chosen` names: (layer, slices before) -> strategy.
 
-    A point after a layer's last slice is given with that layer. The end of the job needs none.
+    A point after a layer's last slice is given with that layer. The end of the job is no point.
     """
     end = len(layers) - 1, layers[-1].slices
     return [Point(layers[layer], at, chosen[layer, at]) for layer, at in sorted(chosen) if (layer, at) != end]
 
 
 def smallest_interval(strategy: str, tasks: Sequence[Sequence[LayerPlan]], regions: int, entries: int) -> list[int]:
-    """Per task the smallest interval of points (slices) with which every task has at most `regions` regions and
-    all tasks together at most `entries` entries.
+    """Per task, the smallest interval of points (slices) for which the tables suffice.
 
-    An interval longer than every layer is the best there is when nothing fits; the caller checks the result.
+    Every task then has at most `regions` regions, and all tasks together have at most `entries` entries. When nothing
+    fits, the result is an interval longer than every layer; the caller checks it.
     """
     if strategy in ("np", "lw"):
         return [1] * len(tasks)
@@ -92,12 +92,12 @@ def smallest_interval(strategy: str, tasks: Sequence[Sequence[LayerPlan]], regio
 def stays_parked(p: Platform, deadlines: Sequence[int], keeps: Sequence[bool], task: int) -> bool:
     """Whether sums that `task` parks are certain to be in their bank when it resumes, whoever preempts it.
 
-    `deadlines` are relative, `keeps` says whose points can leave sums behind in a bank (persisted or parked).
+    `deadlines` are relative; `keeps` says which tasks have points that can leave sums in a bank (persisted or parked).
 
-    They go to memory only as the oldest of `buffers.spare` entries of the table, when one more job is preempted with
-    sums to keep. The younger entries and that job are of `spare` other tasks, which all ran while this job waited, and
-    each was then preempted by a third task. A job runs while another waits only with no later absolute deadline, and
-    having become visible later: its relative deadline less the jitter of releases is shorter.
+    Sums go to memory only from the oldest of `buffers.spare` entries of the table, when one more job is preempted with
+    sums to keep. The younger entries and that job belong to `spare` other tasks. Each of them ran while this job
+    waited, and was then preempted by a third task. A job runs while another waits only if its absolute deadline is no
+    later although it became visible later: so its relative deadline, less the jitter of releases, is shorter.
     """
     jitter = release_latency(p) + SchedulerTiming(p).VISIBILITY
 
@@ -113,7 +113,7 @@ def stays_parked(p: Platform, deadlines: Sequence[int], keeps: Sequence[bool], t
 
 
 def recompute_cost(layer: LayerPlan, slice_: int) -> int:
-    """Cycles to redo, on resume, what of the tile was done before slice `slice_`."""
+    """Cycles to redo, on resume, the slices of the tile before slice `slice_`."""
     p = layer.platform
     iteration, within = layer.position(slice_)
     m, n, done = layer.coordinates(iteration)
@@ -123,7 +123,7 @@ def recompute_cost(layer: LayerPlan, slice_: int) -> int:
 
 
 def persist_cost(layer: LayerPlan, slice_: int) -> int:
-    """Cycles to load the saved sums of the tile at slice `slice_` back, on resume."""
+    """Cycles to load, on resume, the saved sums of the tile at slice `slice_`."""
     p = layer.platform
     m, n, _ = layer.coordinates(layer.position(slice_)[0])
     return 2 * p.memory.read_latency + layer.tile_m_panels(m) * layer.tile_n(n) * p.bank_word_beats
@@ -136,5 +136,5 @@ def _at(strategy: str, layer: LayerPlan, slice_: int, parked: bool) -> Strategy:
     if strategy != "flexible":
         return Strategy[strategy.upper()]
     keep = Strategy.PARK if layer.platform.buffers.spare else Strategy.PERSIST
-    cost = 0 if parked else persist_cost(layer, slice_)  # parked sums may have to go to memory, too
+    cost = 0 if parked else persist_cost(layer, slice_)  # parked sums may have to go to memory as well
     return Strategy.RECOMPUTE if recompute_cost(layer, slice_) <= cost else keep

@@ -30,7 +30,7 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
                 index_rows: Mapping[tuple[int, int], int], tasks: Sequence[TaskPlan]) -> list[tuple[int, int]]:
     """(byte address, 32-bit value) of every AXI4-Lite write before the start: tables and task registers.
 
-    Tasks of the platform that the set does not have are disabled.
+    The writes disable tasks of the platform that the set does not have.
     """
     index, task_row, registers = index_layout(platform), task_layout(platform), register_map(platform)
     writes = table_writes(platform, Table.LAYER, 0, layer_layout(platform), layer_rows)

@@ -1,4 +1,4 @@
-"""What a task may read and write: the smallest windows around what was placed for it."""
+"""The address windows of a task: the smallest ranges that contain what was placed for it."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,14 +8,14 @@ from .plan import LayerPlan
 
 
 def windows(layers: Sequence[LayerPlan]) -> dict[TaskReg, int]:
-    """Values of the window registers of a task: weights and biases, its own matrices, what it writes of them."""
+    """The window registers of a task: weights and biases, its own matrices, and the part of these that it writes."""
     p = layers[0].platform
     weights, read, written = [], [], [(layers[0].save, p.bank_bytes)]
-    for at in layers:
-        m, k, n = at.layer.m, at.layer.k, at.layer.n
-        weights += [(at.b_base, b_bytes(p, k, n)), (at.bias_base, bias_bytes(p, n))]
-        read.append((at.a_base, a_bytes(p, m, k)))
-        written.append((at.c_base, a_bytes(p, m, n)))
+    for plan in layers:
+        m, k, n = plan.layer.m, plan.layer.k, plan.layer.n
+        weights += [(plan.b_base, b_bytes(p, k, n)), (plan.bias_base, bias_bytes(p, n))]
+        read.append((plan.a_base, a_bytes(p, m, k)))
+        written.append((plan.c_base, a_bytes(p, m, n)))
     areas = (weights, read + written[:1], written)
     return {
         register: value

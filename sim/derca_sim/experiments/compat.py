@@ -1,15 +1,16 @@
 """Compatibility mode: the answers of the public software for `np` and `lw`, by its own rules and with its mistakes.
 
-Only for the comparison with `data/artifact_verdicts.csv`; nothing in the analysis uses it. What it repeats on purpose:
+Only the comparison with `data/artifact_verdicts.csv` uses it, nothing in the analysis. It repeats on purpose:
 
-1. a compute is as long as a load (`Compat.compute_as_load`), so MLP1 takes 23 % too little;
-2. no time for kernel management and scheduler is charged, and periods are not shortened by it;
-3. demand is looked at below the hyperperiod only, not at it, so a utilisation above 1 can pass;
-4. tasks of equal periods: a later one counts as blocking the deadline they share;
-5. periods: rounded up to milliseconds, then only the first lowered, by steps of 1000 cycles, until the total is met;
-6. a set whose analysis fails passes if one synchronous run until the hyperperiod, its last instant excluded, completes
-   no job late; a hyperperiod above 2.3e10 cycles fails. Jobs that never complete are not noticed. The run's scheduler
-   takes 2 cycles per feedback, 5 + 2N per release, 6 per issue and 4 + 3N after a last region.
+1. A compute is as long as a load (`Compat.compute_as_load`), so MLP1 takes 23 % too little.
+2. Kernel management and scheduler take no time, and periods are not shortened by it.
+3. Demand is tested only below the hyperperiod, not at it, so a utilisation above 1 can pass.
+4. Among tasks of equal periods, a later one counts as blocking the deadline that they share.
+5. Periods are rounded up to milliseconds. Then only the first is lowered, by steps of 1000 cycles, until the total is
+met.
+6. A set whose analysis fails passes if one synchronous run until the hyperperiod, its last instant excluded, completes
+no job late. A hyperperiod above 2.3e10 cycles fails. Jobs that never complete are not noticed. The run's scheduler
+takes 2 cycles per feedback, 5 + 2N per release, 6 per issue and 4 + 3N after a last region.
 """
 
 import csv
@@ -32,7 +33,7 @@ FEEDBACK, ISSUE = 2, 6
 
 @dataclass(frozen=True)
 class Answer:
-    """What the public software says: its analysis, and its simulation (true where the analysis already succeeded)."""
+    """The public software's answers: of its analysis, and of its simulation (true where the analysis succeeded)."""
 
     analysis: bool
     simulation: bool
@@ -51,7 +52,7 @@ def answer(workload: str, shares: Sequence[float], strategy: str) -> Answer:
 
 
 def analysis(regions: Sequence[int], periods: Sequence[int]) -> bool:
-    """The test, for tasks that all consist of the same `regions`."""
+    """The test for tasks that all consist of the same `regions`."""
     ordered = sorted(periods)
     ends = [*ordered, math.lcm(*ordered)]
     cost, longest = sum(regions), max(regions)
@@ -69,7 +70,7 @@ def analysis(regions: Sequence[int], periods: Sequence[int]) -> bool:
 
 
 def simulation(regions: Sequence[int], periods: Sequence[int], until: int) -> bool:
-    """One synchronous run up to `until`: does every job that completes before it do so in time?"""
+    """Whether every job that completes in one synchronous run before `until` does so in time."""
     n = len(periods)
     insert, remove = 5 + 2 * n, 4 + 3 * n
     arrivals = [(0, i) for i in range(n)]
@@ -109,7 +110,7 @@ def recorded() -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many recorded rows this mode repeats exactly, per (workload, strategy), and those it does not."""
+    """How many recorded rows this mode repeats exactly, per (workload, strategy), and the rows that it does not."""
 
     rows: dict[tuple[str, str], int]
     equal: dict[tuple[str, str], int]

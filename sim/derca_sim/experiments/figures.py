@@ -1,7 +1,7 @@
-"""The experiments by name: their cells, how one is evaluated, and the rows of their tables.
+"""The experiments by name: their cells, the evaluation of a cell, and the rows of their tables.
 
-`fig11a`, `fig11b`, `fig11c`: share of schedulable pairs against total utilisation (MLP1, MLP2, real models).
-`mixed`: the same for 2 to 20 tasks of mixed networks. `fig13`: worst cost of a job over its length alone.
+`fig11a`, `fig11b`, `fig11c`: share of schedulable pairs against total utilisation (MLP1, MLP2, real models). `mixed`:
+the same for 2 to 20 tasks of mixed networks. `fig13`: worst cost of a job over its length alone.
 """
 
 import csv
@@ -58,11 +58,11 @@ def _success_cells(workloads: Sequence[str]) -> Callable[[str], list[dict]]:
 
 
 def evaluate_pair(cell: dict) -> dict:
-    """Verdict of every series on one pair: 1 schedulable, 0 not or not proved; and its real utilisation.
+    """The verdict of every series on one pair (1: schedulable, 0: not, or not proved), and its real utilisation.
 
-    Periods follow the length of a job on the platform. For the paper's strategies `lucky` is true where a set is not
-    proved but one synchronous run misses nothing, which the paper counts as a success, and None where the run would be
-    too long.
+    Periods follow the length of a job on the platform. For the paper's strategies, `lucky` is true where a set is not
+    proved but one synchronous run misses nothing, which the paper counts as a success. It is None where the run would
+    be too long.
     """
     tasks = tasksets.reference_set(SEED, cell["workload"], cell["total"], cell["index"])
     specs = tasksets.specs(tasks, PLAIN, tasksets.reference_periods)
@@ -77,7 +77,7 @@ def evaluate_pair(cell: dict) -> dict:
 
 
 def one_run(tasks: System, placements: Sequence[Placement]) -> bool | None:
-    """Does one synchronous run over the hyperperiod meet every deadline? None where that is too long to run."""
+    """Whether one synchronous run over the hyperperiod meets every deadline; None where the run would be too long."""
     hyperperiod = math.lcm(*(t.period for t in tasks.tasks))
     if hyperperiod > compat.LONGEST_RUN:
         return None
@@ -154,7 +154,7 @@ class Recorded:
 
 
 def software(figure: str) -> dict[tuple[str, float], Recorded]:
-    """(strategy, total utilisation) -> what the public software answered, where it was asked."""
+    """(strategy, total utilisation) -> the recorded answers of the public software, where there are any."""
     groups: dict[tuple[str, float], list[dict]] = {}
     for row in compat.recorded() if figure in RECORDED else ():
         if row["workload"] == RECORDED[figure]:
@@ -209,7 +209,7 @@ def rows_of(figure: Figure, cells: Sequence[dict], results: Sequence[dict]) -> l
 
 
 def series_label(name: str) -> str:
-    """What a series is, in words."""
+    """A series in words."""
     series: Series = ALL_SERIES[name]
     return series.label + (" (paper's rules)" if name in PAPER_SERIES else "")
 

@@ -1,4 +1,4 @@
-"""What an experiment shows, in words; every figure in the text is computed from its rows."""
+"""The findings of an experiment in words. Every figure in the text is computed from the rows of the experiment."""
 
 from collections.abc import Sequence
 
@@ -38,7 +38,7 @@ def _reading(rows: Sequence[dict]) -> str:
 
 
 def conditions(figure: str, rows: Sequence[dict]) -> str:
-    """What the rows of an experiment compare: number of tasks, platform, rules, and what is improved."""
+    """The conditions of an experiment's rows: number of tasks, platform, rules, and improvements."""
     if figure == "table2":
         return ("Ours and the published accelerator differ in kind and size; what compares is the real-time support. "
                 "Ours is before place and route, the published after it.")

@@ -1,4 +1,4 @@
-"""What is compared on every task set: each series is a timing model, a strategy and the proofs it may use."""
+"""The series that are compared on every task set: each has a timing model, a strategy and the proofs it may use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ PLAIN = preset("paper")
 IMPROVED = preset("paper", improvements=Improvements.every())
 DECOUPLED = preset("paper", pipeline="decoupled", improvements=Improvements.every())
 CEILING = preset("paper", overhead_free=True)
-#: Costs of the public software, computes as long as they should be; and as it has them, with all its omissions.
+#: Costs of the public software: with computes of the right length, and as it has them, with all its omissions.
 SOFTWARE_COSTS = preset("paper", costs=preset("artifact").costs)
 SOFTWARE = preset("artifact")
 
@@ -33,7 +33,7 @@ class Series:
     rules: tuple[Accounting, ...] = OUR_RULES
 
     def verdict(self, tasks: Sequence[TaskSpec]) -> Verdict:
-        """The answer for a task set; any proof will do."""
+        """The answer for a task set; any proof suffices."""
         return analyse(system(self.model, tasks), self.strategy, self.placed, self.rules, first=True)
 
 

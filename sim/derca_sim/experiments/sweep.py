@@ -1,8 +1,8 @@
 """Running many independent cells of an experiment: in processes or on a Dask cluster, resumable, in any order.
 
-Finished cells are appended to a JSON-lines file whose first line identifies the plan; a sweep that finds such a file
-of the same plan runs only what is missing. The result is sorted as the cells were given, so that neither the number of
-processes nor the order in which they finish shows in it.
+Finished cells are appended to a JSON-lines file whose first line identifies the plan. A sweep that finds such a file of
+the same plan runs only the missing cells. Results are returned in the order of the cells, so neither the number of
+processes nor the order of completion influences them.
 """
 
 import hashlib
@@ -75,7 +75,7 @@ def _batch(evaluate: Callable[[dict], dict], cells: list[dict]) -> list[tuple[di
 
 
 def _read(log: Path, plan: str) -> dict[str, dict]:
-    """Finished cells of a log; a last line that was cut off while it was written does not count."""
+    """Finished cells of a log. A last line that was cut off while being written does not count."""
     if not log.exists():
         return {}
     try:

@@ -1,8 +1,8 @@
 """Random task sets, each from its own seed, so that the order in which they are drawn does not matter.
 
-Two rules. The reference's: utilisations drawn at a total of 0.5, the first raised by what is missing, periods rounded
-up to milliseconds and the first then lowered until the total is reached, so the real utilisation is never below the
-nominal one and no set at a nominal 1.0 can be feasible. Ours: drawn at the total, periods rounded up to a cycle.
+There are two rules. The reference draws utilisations at a total of 0.5, raises the first by the rest, rounds periods up
+to milliseconds, and lowers the first period until the total is reached. So the real utilisation is never below the
+nominal one, and no set at a nominal 1.0 can be feasible. We draw at the total itself and round periods up to a cycle.
 """
 
 import math
@@ -22,7 +22,7 @@ DRAWN_AT, PERIOD_STEP = 0.5, 1000
 
 @dataclass(frozen=True)
 class TaskSet:
-    """Workload and share of utilisation per task, and what the shares add up to by intent."""
+    """Workload and share of utilisation per task, and the nominal sum of the shares."""
 
     workloads: tuple[str, ...]
     shares: tuple[float, ...]
@@ -31,12 +31,12 @@ class TaskSet:
 
 def uunifast(n: int, total: float, rng: random.Random) -> list[float]:
     """`n` shares that add up to `total`, uniform over all such vectors (Bini and Buttazzo, 2005), largest first."""
-    shares, left = [], total
+    shares, remaining = [], total
     for i in range(n - 1, 0, -1):
-        rest = left * rng.random() ** (1 / i)
-        shares.append(left - rest)
-        left = rest
-    return sorted([*shares, left], reverse=True)
+        rest = remaining * rng.random() ** (1 / i)
+        shares.append(remaining - rest)
+        remaining = rest
+    return sorted([*shares, remaining], reverse=True)
 
 
 def _shares(n: int, total: float, rng: random.Random) -> tuple[float, ...]:

@@ -1,1 +1,1 @@
-"""The golden model: what the hardware must do, in results and in cycles."""
+"""The golden model: the results and the cycles that the hardware must produce."""

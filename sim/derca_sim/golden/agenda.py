@@ -1,4 +1,4 @@
-"""The order of time: which cycles the golden machine has to look at."""
+"""The cycles that the golden machine has to visit, in order."""
 
 import heapq
 

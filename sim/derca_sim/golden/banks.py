@@ -13,10 +13,10 @@ NEVER = math.inf
 
 @dataclass(eq=False)
 class Parked:
-    """The bank of a preempted job: `iteration` is the one whose tile it holds.
+    """The bank of a preempted job. `iteration` is the iteration whose tile the bank holds.
 
-    `written_from`: first cycle in which the store engine has given the bank back, for sums that are persisted, too.
-    `released_from`: first cycle in which nobody needs them in the bank any more.
+    `written_from` is the first cycle in which the store engine has given the bank back, for sums that are persisted as
+    well. `released_from` is the first cycle in which nobody needs the sums in the bank any more.
     """
 
     iteration: Iteration
@@ -26,7 +26,7 @@ class Parked:
 
 
 class Banks:
-    """Free banks, and the table of parked ones, oldest first."""
+    """The free banks, and the table of parked ones, oldest first."""
 
     def __init__(self, p: Platform, agenda: Agenda):
         self._agenda = agenda
@@ -35,11 +35,11 @@ class Banks:
         self._parked: deque[Parked] = deque()
 
     def leave(self, free_from: tuple[int, ...]) -> None:
-        """Begin with just these banks, free from these cycles on."""
+        """Begin with exactly these banks, which are free from these cycles on."""
         self._free_from = list(free_from)
 
     def signature(self, cycle: int) -> tuple:
-        """When the banks that are not in use are free, relative to `cycle`."""
+        """The cycles, relative to `cycle`, from which on the banks not in use are free."""
         return tuple(sorted(max(since - cycle, 0) for since in self._free_from))
 
     def take(self, cycle: int) -> bool:
@@ -68,11 +68,11 @@ class Banks:
         return None
 
     def victim(self) -> Parked | None:
-        """Take the oldest entry out if there would be no room for one more."""
+        """Take the oldest entry out of the table if there would be no room for one more."""
         return self._parked.popleft() if self._parked and len(self._parked) == self._spare else None
 
     def release(self, parked: Parked, since: int) -> None:
-        """Sums out of the table are not needed from `since` on: their bank is free, unless it is still being read."""
+        """Nobody needs sums taken out of the table from `since` on: the bank is free, unless it is still being read."""
         parked.released_from = since
         if not parked.clean:
             self.free(since)
@@ -80,7 +80,7 @@ class Banks:
             self.free(max(since, parked.written_from))
 
     def given_back(self, parked: Parked | None, since: int) -> None:
-        """The store engine has read a bank, which it does not need from `since` on."""
+        """The store engine has read a bank, and does not need it from `since` on."""
         if parked is None:
             self.free(since)
             return

@@ -1,4 +1,4 @@
-"""The compute engine: slices of the iterations on chip, as far as regions are granted, and what a preemption leaves."""
+"""The compute engine: it computes slices of the iterations on chip within granted regions, and swaps sums out."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from .store import StoreCommand, StoreModel
 
 
 class ComputeModel:
-    """Works off the oldest tag slice by slice; a region may end, and the next begin, between any two slices."""
+    """Computes the oldest tag slice by slice. A region may end, and the next begin, between any two slices."""
 
     def __init__(self, p: Platform, agenda: Agenda, log: Callable[[Event], None], feedback: Callable[[int], None],
                  front: Front, banks: Banks, store: StoreModel, outstanding: Outstanding):
@@ -65,9 +65,9 @@ class ComputeModel:
         self._begin_region(cycle, region, region.slices)
 
     def switch(self, cycle: int, region: RegionPlan, preempt: bool, resume: bool, abort: bool) -> bool:
-        """A region of another job is granted; whether the sums of its tile are in a bank.
+        """A region of another job is granted. Returns whether the sums of its tile are in a bank.
 
-        To be called before what was prefetched is dropped.
+        Call it before prefetched inputs are dropped.
         """
         gone, task = self._region, region.entry.layer.task
         resident = self._banks.withdraw(task)
@@ -134,7 +134,7 @@ class ComputeModel:
         self._compute(cycle, tag, it.skip)
 
     def _compute(self, cycle: int, tag: Tag, first: int) -> None:
-        """From slice `first` of an iteration on to its end or the region's."""
+        """Compute from slice `first` of an iteration to the end of the iteration or of the region."""
         it, cols = tag.iteration, self._cols
         panels, columns, steps = it.panels, it.columns, it.steps
         stop = min(panels * -(-columns // cols), first + self._left)

@@ -1,6 +1,7 @@
-"""The accelerator as three engines that meet at slots and banks: who may begin what, and when it is done.
+"""The accelerator as three engines that meet at slots and banks: which of them may begin what, and when it is done.
 
-Every `*_from` is the first cycle in which something holds. What is begun in a cycle is seen from the next one on.
+Every `*_from` is the first cycle in which something holds. An operation that begins in a cycle is visible from the next
+cycle on.
 """
 
 from collections.abc import Callable
@@ -21,11 +22,11 @@ from .store import StoreModel
 
 @dataclass(frozen=True)
 class Leftover:
-    """What earlier jobs left behind when a job is started: the first cycles in which things are free again.
+    """What earlier jobs left behind when a job is started: the first cycles in which resources are free again.
 
-    `asked`: the read manager; `read`: the read channel; `slots`: every input slot; `banks`: each output bank the job
-    may use; `store`: the store engine; `stored`: what the job itself had queued is in memory; `compute`: the compute
-    engine; `waiting`: as many store commands as may wait for their responses have been answered.
+    `asked`: the read manager. `read`: the read channel. `slots`: every input slot. `banks`: each output bank that the
+    job may use. `store`: the store engine. `stored`: everything that the job itself had queued is in memory. `compute`:
+    the compute engine. `waiting`: all store commands that may wait for their responses have been answered.
     """
 
     asked: int = 0
@@ -60,25 +61,26 @@ class DataflowModel:
             p, agenda, log, feedback, self._front, self._banks, self._store, self._outstanding)
         self._switched = -1  # cycle of the latest switch
 
-    def leave(self, left: Leftover, task: int, parked: Iteration | None) -> None:
-        """Begin with what earlier jobs left behind; `task` is started next, and finds the sums of `parked` in a bank.
+    def leave(self, leftover: Leftover, task: int, parked: Iteration | None) -> None:
+        """Begin with what earlier jobs leftover behind. `task` starts next, and finds the sums of `parked` in a bank.
 
-        All that may be on its way to memory is taken for the task's own.
+        Everything on its way to memory counts as the task's own.
         """
-        self._front.leave(left.asked, left.read, left.slots)
-        self._banks.leave(left.banks)
-        self._store.leave(left.store, left.stored, left.waiting)
-        self._compute.leave(left.compute)
+        self._front.leave(leftover.asked, leftover.read, leftover.slots)
+        self._banks.leave(leftover.banks)
+        self._store.leave(leftover.store, leftover.stored, leftover.waiting)
+        self._compute.leave(leftover.compute)
         for _ in range(self._p.buffers.banks + store_commands(self._p)):
             self._outstanding.add(task)
-            self._outstanding.stored(task, left.stored)
+            self._outstanding.stored(task, leftover.stored)
         if parked is not None:
             self._banks.park(Parked(parked, False))
-        for visible in (left.asked, left.read, left.slots, *left.banks, left.store, left.stored, left.compute):
+        for visible in (leftover.asked, leftover.read, leftover.slots, *leftover.banks, leftover.store, leftover.stored,
+                        leftover.compute):
             self._agenda.at(visible)
 
     def signature(self, cycle: int, task: int) -> tuple:
-        """Everything the future of `task` depends on, relative to `cycle`: equal signatures behave equally on."""
+        """Everything that the future of `task` depends on, relative to `cycle`. Equal signatures have equal futures."""
         return (
             self._front.signature(cycle), self._compute.signature(cycle), self._banks.signature(cycle),
             self._store.signature(cycle), self._outstanding.signature(task, cycle),
@@ -108,5 +110,5 @@ class DataflowModel:
         return max(self._front.idle_from(), self._compute.idle_from, self._store.idle_from)
 
     def _idle(self, cycle: int) -> bool:
-        """A new step of the lock-step pipeline may begin."""
+        """Whether a new step of the lock-step pipeline may begin."""
         return cycle >= self.idle_from

@@ -1,4 +1,4 @@
-"""Kernel manager, walker, load engine and input slots: from a job's entries to operands on chip."""
+"""Kernel manager, walker, load engine and input slots: the way from a job's entries to operands on chip."""
 
 from collections import deque
 from collections.abc import Callable
@@ -27,11 +27,11 @@ class Slot:
     requests: list[ReadRequest] = field(default_factory=list)
 
     def fill(self, requests: list[ReadRequest]) -> None:
-        """The requests that fill it have been made."""
+        """The requests that fill the slot have been made."""
         self.requests, self.filled_from = requests, requests[-1].last_beat + 1
 
     def release(self, since: int) -> None:
-        """Free again from cycle `since` on."""
+        """The slot is free again from cycle `since` on."""
         self.owned, self.free_from = False, since
 
 
@@ -59,13 +59,13 @@ class Ring:
         self._next = (self._next + 1) % len(self.slots)
 
     def signature(self, cycle: int) -> tuple:
-        """Ownership relative to `cycle`, the slot that is claimed next first."""
+        """The ownership of the slots relative to `cycle`, in the order in which they are claimed next."""
         in_turn = self.slots[self._next:] + self.slots[:self._next]
         return tuple((s.owned, max((s.filled_from if s.owned else s.free_from) - cycle, 0)) for s in in_turn)
 
 
 class Tag(NamedTuple):
-    """An iteration the load engine has taken, and the slots its operands are in."""
+    """An iteration that the load engine has taken, and the slots of its operands."""
 
     iteration: Iteration
     a: Slot
@@ -75,9 +75,9 @@ class Tag(NamedTuple):
 class Front:
     """Everything before the compute engine, which takes the oldest of `tags`.
 
-    A job's entries are offered one after the other, each goes to the end of its layer; read word by word, the next one
-    follows the last iteration of the one before. Iterations are taken one by one; each requests what is not on chip
-    yet, B before A, since A may have to wait for the layer before (`depends`).
+    The entries of a job are offered one after the other, each up to the end of its layer. If tables are read word by
+    word, the next entry follows the last iteration of the entry before. Iterations are taken one by one. Each requests
+    the tiles that are not on chip yet: B before A, because A may have to wait for the previous layer (`depends`).
     """
 
     def __init__(self, p: Platform, agenda: Agenda, log: Callable[[Event], None], banks: Banks,
@@ -150,9 +150,9 @@ class Front:
         for slot in (*self.a.slots, *self.b.slots):
             if not slot.owned:
                 continue
-            made = [r for r in slot.requests if r.taken <= cycle] if slot.filled_from != NEVER else []
-            slot.release(max([cycle, *(r.last_beat for r in made)]) + 2)
-            if not made or len(made) < len(slot.requests):
+            taken = [r for r in slot.requests if r.taken <= cycle] if slot.filled_from != NEVER else []
+            slot.release(max([cycle, *(r.last_beat for r in taken)]) + 2)
+            if not taken or len(taken) < len(slot.requests):
                 slot.filled_from = slot.free_from
             self._agenda.at(slot.free_from)
         for tag in self.tags:
@@ -240,7 +240,7 @@ class Front:
         self._agenda.at(cycle + 1)
 
     def _try_a(self, cycle: int) -> None:
-        """Request the A tile of the iteration taken last, if what it depends on is in memory."""
+        """Request the A tile of the iteration taken last, if the tiles that it depends on are in memory."""
         it = self._waiting[0]
         if self._outstanding.of(it.task, cycle) - it.last <= it.allow:  # its own tile does not count
             self._request_a(cycle)
@@ -253,7 +253,7 @@ class Front:
         self._asked(requests[-1].taken)
 
     def _ask(self, offered: int, reads: list[tuple[int, int]]) -> list[ReadRequest]:
-        """Requests one after the other, the first offered from cycle `offered` on."""
+        """Make requests one after the other, the first offered from cycle `offered` on."""
         out = []
         for address, beats in reads:
             out.append(self._read.request(offered, address, beats))
@@ -262,7 +262,7 @@ class Front:
         return out
 
     def _asked(self, taken: int) -> None:
-        """The last request of the iteration in work is taken in cycle `taken`."""
+        """The read manager takes the last request of the iteration in work in cycle `taken`."""
         self._free_from, self._idle_from = taken, taken + 1
         self._agenda.at(taken)
         self._agenda.at(taken + 1)

@@ -1,7 +1,7 @@
-"""Runs one after the other on the golden machine: starts, stops, commits and triggers at any cycle.
+"""Runs in a row on the golden machine: starts, stops, commits and triggers at any cycle.
 
-A run begins in the state that a reset leaves, whatever the run before did. So a history is a list of runs, and a commit
-within a run begins a machine of its own at its idle point.
+Every run begins in the state that a reset leaves, whatever the run before did. So a history is a list of runs, and a
+commit within a run starts a new machine at the commit's idle point.
 """
 
 import math
@@ -25,7 +25,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class Run:
-    """From a start to a stop.
+    """One run, from a start to a stop.
 
     Attributes
     ----------
@@ -36,10 +36,10 @@ class Run:
     triggers
         (cycle, task) of the sporadic tasks.
     commits
-        In the order of their cycles, each after the one before was taken.
+        In the order of their cycles, each after the commit before was taken.
     committed
-        Commits taken before the first cycle of the run, and after the run before: reported in cycle 0 of the first run,
-        else in the cycle after the stop of the run before.
+        Commits taken between the previous run and this one. They are reported in cycle 0 of the first run, otherwise in
+        the cycle after the stop of the previous run.
     """
 
     compiled: Compiled
@@ -50,9 +50,9 @@ class Run:
 
 
 def history(runs: Iterable[Run]) -> list[list[Event]]:
-    """The events of every run that are reported before it is over, and of the commits after it, numbered and in order.
+    """The events of every run reported before its end, and of the commits after it, numbered and in order.
 
-    Job numbers begin at 0 in every run. A commit that has not been taken when the run stops is taken after it.
+    Job numbers begin at 0 in every run. A commit that is still pending when the run stops is taken after the run.
     """
     out: list[list[Event]] = []
     logs: list[Log] = []
@@ -71,7 +71,7 @@ def history(runs: Iterable[Run]) -> list[list[Event]]:
 
 
 def _play(run: Run, log: Log) -> int:
-    """Log the events of a run; the number of commits that it left for the time after it."""
+    """Log the events of a run. Returns the number of commits that are taken only after it."""
     compiled, epoch = run.compiled, 0
     for number, commit in enumerate(run.commits):
         begun = len(log)

@@ -1,4 +1,4 @@
-"""What one iteration asks of memory and array, from the layer's plan alone."""
+"""The requests and the work of one iteration, from the layer's plan alone."""
 
 from functools import cached_property
 
@@ -6,10 +6,10 @@ from ..compile.layers import LayerPlan
 
 
 class Iteration:
-    """Iteration `number` of a layer, the first slice it computes being `skip`.
+    """Iteration `number` of a layer; the first slice to be computed is `skip`.
 
-    `fresh`: the first after its entry was taken, so that nothing it needs is on chip. `resumed`: partial sums of its
-    tile are in a bank. `final`: a job's last iteration.
+    `fresh`: it is the first after its entry was taken, so nothing that it needs is on chip. `resumed`: partial sums of
+    its tile are in a bank. `final`: it is the job's last iteration.
     """
 
     def __init__(self, layer: LayerPlan, number: int, fresh: bool = True, skip: int = 0, resumed: bool = False):
@@ -30,17 +30,17 @@ class Iteration:
 
     @property
     def key(self) -> tuple[int, int, int]:
-        """What it computes, as a value: layer, number, first slice."""
+        """A value that identifies the work: layer, number, first slice."""
         return self.layer.row, self.number, self.skip
 
     @property
     def final(self) -> bool:
-        """A job's last iteration."""
+        """Whether this is the job's last iteration."""
         return self.layer.last and self.number == self.layer.iterations - 1
 
     @property
     def allow(self) -> int:
-        """Output tiles of the job, its own not counted, that may be outstanding when its A tile is loaded."""
+        """Output tiles of the job, apart from its own, that may be outstanding when the A tile is loaded."""
         return self.layer.allow(self.m, self.n)
 
     @cached_property
@@ -60,19 +60,19 @@ class Iteration:
 
     def a_reads(self) -> list[tuple[int, int]]:
         """(address, beats) of the requests for its A tile."""
-        at, p = self.layer, self.layer.platform
-        a = at.a_base + self.k * p.tile.k * p.a_lanes + self.m * p.m_panels * at.a_panel_stride
+        layer, p = self.layer, self.layer.platform
+        a = layer.a_base + self.k * p.tile.k * p.a_lanes + self.m * p.m_panels * layer.a_panel_stride
         beats = p.panel_beats(self.steps, p.a_lanes)
-        return [(a + i * at.a_panel_stride, beats) for i in range(self.panels)]
+        return [(a + i * layer.a_panel_stride, beats) for i in range(self.panels)]
 
     def b_reads(self) -> list[tuple[int, int]]:
         """(address, beats) of the requests for its B tile, and for the biases if it is the first K step."""
-        at, p = self.layer, self.layer.platform
-        b = at.b_base + self.k * p.tile.k * p.b_lanes + self.n * p.n_panels * at.b_panel_stride
+        layer, p = self.layer, self.layer.platform
+        b = layer.b_base + self.k * p.tile.k * p.b_lanes + self.n * p.n_panels * layer.b_panel_stride
         beats = p.panel_beats(self.steps, p.b_lanes)
-        out = [(b + i * at.b_panel_stride, beats) for i in range(at.tile_n_panels(self.n))]
+        out = [(b + i * layer.b_panel_stride, beats) for i in range(layer.tile_n_panels(self.n))]
         if self.first:
-            out.append((at.bias_base + 4 * self.n * p.tile.n, -(-4 * self.columns // p.beat_bytes)))
+            out.append((layer.bias_base + 4 * self.n * p.tile.n, -(-4 * self.columns // p.beat_bytes)))
         return out
 
     def saved_reads(self) -> list[tuple[int, int]]:
@@ -81,10 +81,10 @@ class Iteration:
 
     def write_panels(self, persist: bool) -> list[tuple[int, int, int]]:
         """(address, columns, beats) of each panel that stores the tile, or its partial sums."""
-        at, p = self.layer, self.layer.platform
+        layer, p = self.layer, self.layer.platform
         if persist:
             beats = self.columns * p.bank_word_beats
-            return [(at.save + i * p.save_panel_stride, self.columns, beats) for i in range(self.panels)]
-        c = at.c_base + self.m * p.m_panels * at.c_panel_stride + self.n * p.tile.n * p.a_lanes
+            return [(layer.save + i * p.save_panel_stride, self.columns, beats) for i in range(self.panels)]
+        c = layer.c_base + self.m * p.m_panels * layer.c_panel_stride + self.n * p.tile.n * p.a_lanes
         beats = p.panel_beats(self.columns, p.a_lanes)
-        return [(c + i * at.c_panel_stride, self.columns, beats) for i in range(self.panels)]
+        return [(c + i * layer.c_panel_stride, self.columns, beats) for i in range(self.panels)]

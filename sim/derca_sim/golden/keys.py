@@ -1,4 +1,4 @@
-"""What orders jobs under each policy."""
+"""The keys that order jobs under each policy."""
 
 from ..compile.plan import TaskPlan
 

@@ -1,8 +1,8 @@
 """The golden machine: every event of a run, at its exact cycle, on a memory with fixed latencies.
 
-It shares the configuration, the plan and the declared latencies with the hardware, and nothing else: the hardware
-steps state machines cycle by cycle, the golden machine visits only cycles in which something may begin and computes
-when it will be done.
+It shares configuration, plan and declared latencies with the hardware, and nothing else. The hardware steps state
+machines in every cycle. The golden machine visits only the cycles in which something may begin, and computes when it
+will be done.
 """
 
 import math
@@ -36,9 +36,9 @@ class Machine:
 
     Parameters
     ----------
-    log : where events go.
+    log : takes the events.
     epoch : the cycle in which timers begin.
-    triggers : (cycle, task) of the sporadic tasks; without it those of the task set.
+    triggers : (cycle, task) of the sporadic tasks; by default those of the task set.
     hold : from this cycle on no job is released, and triggers are dropped.
     """
 
@@ -76,9 +76,9 @@ class Machine:
             self._budgets.feedback(cycle)
 
     def play(self, horizon: float) -> None:
-        """Log what happens, or is reported, before cycle `horizon`; some events after it may be logged as well.
+        """Log what happens, or is reported, before cycle `horizon`. Some later events may be logged as well.
 
-        Without an end (`math.inf`) until nothing more happens, which needs a `hold`.
+        With `math.inf`, play until nothing more happens, which needs a `hold`.
         """
         end = horizon + self._release.late_announcements  # what job release reports late is logged when it is reported
         while (cycle := self._agenda.next()) is not None and cycle < end:
@@ -100,6 +100,8 @@ class Machine:
             self._budgets.until(horizon)
 
     def free_from(self, cycle: int) -> int:
-        """The first cycle from `cycle` on in which no job lives or waits and every engine is idle; after `play` with a
-        `hold` and no end."""
+        """The first cycle from `cycle` on in which no job lives or waits and every engine is idle.
+
+        Call it after `play` with a `hold` and without an end.
+        """
         return self._release.free_from(max(cycle, self._scheduler.idle_from, self._flow.idle_from))

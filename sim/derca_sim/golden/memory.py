@@ -1,7 +1,7 @@
 """Timing of the AXI4 memory with fixed latencies, and of the managers in front of it, as recurrences over bursts.
 
-"In cycle t" is the cycle in which a handshake happens. Reads: the first beat of a burst comes `read_latency` after its
-AR, or right after the previous beat if that is later. Writes: B comes `write_latency` after the last W beat.
+"In cycle t" is the cycle of a handshake. The first beat of a read burst comes `read_latency` after its AR, or right
+after the previous beat if that is later. B comes `write_latency` after the last W beat.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def bursts(p: Platform, address: int, beats: int) -> Iterator[int]:
 
 @dataclass
 class ReadRequest:
-    """When a request was taken by the read manager, when its last AR went out, and its last beat came."""
+    """The cycles in which the read manager took a request, its last AR went out, and its last beat came."""
 
     taken: int
     last_ar: int
@@ -32,7 +32,7 @@ class ReadRequest:
 class ReadChannel:
     """The read manager and the memory behind it.
 
-    Requests are scheduled ahead of time; `drop_after` takes back those that a flush keeps from being made.
+    Requests are scheduled ahead of time. `drop_after` takes back the requests that a flush prevents.
     """
 
     def __init__(self, p: Platform):
@@ -50,7 +50,7 @@ class ReadChannel:
         return self._previous.last_beat + 1
 
     def occupy(self, last_ar: int, last_beat: int) -> None:
-        """Others' requests are still being made until `last_ar`, and as many bursts as possible fly to `last_beat`."""
+        """Other requests are made until `last_ar`, and as many bursts as possible are in flight until `last_beat`."""
         self._beats += [last_beat] * self._p.bus.outstanding
         self._requests.append((ReadRequest(-1, last_ar, last_beat), len(self._beats)))
 

@@ -1,4 +1,4 @@
-"""The parallel job release: every release is seen in its cycle, and announced one per cycle."""
+"""The parallel job release: every release is seen in its cycle, and one per cycle is announced."""
 
 import math
 
@@ -12,11 +12,12 @@ from .log import Log
 
 
 class ParallelRelease:
-    """Announcements take turns, lowest task first, a task's release before its overrun; early triggers come last, in
-    rounds: who has had a turn waits until all that wait have had theirs.
+    """Timers of all tasks, and the announcements, which take turns.
 
-    With the tournament, jobs reach the scheduler in the cycle of their release (`released`); else one by one, once
-    they are announced (`offer`, `take`). While the timers start nothing is announced.
+    The lowest task comes first, and a task's release before its overrun. Early triggers come last, in rounds: a task
+    that has had its turn waits until all waiting tasks have had theirs. With the tournament, jobs reach the scheduler
+    in the cycle of their release (`released`). Otherwise they reach it one by one, once they are announced (`offer`,
+    `take`). While the timers start, nothing is announced.
     """
 
     def __init__(self, p: Platform, tasks: tuple[TaskPlan, ...], agenda: Agenda, log: Log, policy: int = 0,
@@ -119,7 +120,7 @@ class ParallelRelease:
         self._agenda.at(self._timers[index])
 
     def _turn(self, pending: tuple[int, Kind]) -> tuple:
-        """What is announced first: releases and overruns, then the early triggers not served in this round."""
+        """The next announcement: releases and overruns first, then early triggers not served in this round."""
         task, kind = pending
         return kind == Kind.EARLY, kind == Kind.EARLY and task in self._served, task, kind
 
@@ -128,13 +129,13 @@ class ParallelRelease:
         self._agenda.at(max(cycle + ANNOUNCE, self._announcing))
 
     def _miss(self, task: int, cycle: int) -> None:
-        """A missed deadline is seen, at the earliest when the release is announced; it is reported in its turn."""
+        """See a missed deadline, at the earliest when the release is announced. It is reported in its turn."""
         if cycle > self._deadlines[task] and (task, Kind.RELEASE) not in self._pending:
             self._missed[task] = self._deadlines.pop(task), cycle
             self._agenda.at(cycle + 1)
 
     def _report_miss(self, cycle: int) -> None:
-        """One per cycle, lowest task first."""
+        """Report one miss per cycle, lowest task first."""
         task = min((t for t, (_, seen) in self._missed.items() if seen < cycle), default=None)
         if task is not None:
             self._log(Event(self._missed.pop(task)[0] + 1, Kind.MISS, task, arg=1), cycle)
@@ -142,11 +143,14 @@ class ParallelRelease:
             self._agenda.at(cycle + 1)
 
     def free_from(self, cycle: int) -> int:
-        """The first cycle from `cycle` on in which nothing lives or waits to be announced, if nothing will any more."""
+        """The first cycle from `cycle` on in which nothing lives or waits to be announced.
+
+        Nothing may be released any more.
+        """
         return max(cycle, self._free_from)
 
     def released(self) -> list[tuple[int, int]]:
-        """(task, key) of the jobs released in the cycle visited last, lowest task first; for the tournament."""
+        """For the tournament: (task, key) of the jobs released in the cycle visited last, lowest task first."""
         return self._released
 
     def offer(self, cycle: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Job release: who is released when, and which of them is offered to the scheduler."""
+"""Job release: the jobs that are released, their cycles, and the one that is offered to the scheduler."""
 
 import math
 
@@ -17,7 +17,7 @@ def release_model(p: Platform, tasks: tuple[TaskPlan, ...], agenda: Agenda, log:
                   epoch: int = 0, hold: float = math.inf) -> ReleaseModel:
     """The model of the platform's job release; jobs are ordered by `scheduler.policies[policy]`.
 
-    Timers begin in cycle `epoch`; from `hold` on nothing is released.
+    Timers begin in cycle `epoch`. From `hold` on nothing is released.
     """
     unit = SweptRelease if p.release.kind == "swept" else ParallelRelease
     return unit(p, tasks, agenda, log, policy, epoch, hold)

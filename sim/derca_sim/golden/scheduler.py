@@ -1,4 +1,4 @@
-"""The scheduler by sorting: who runs next, decided when the hardware decides."""
+"""The scheduler as a sorted set: it decides who runs next, in the cycle in which the hardware decides."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from .release import ReleaseModel
 
 
 class Instruction(NamedTuple):
-    """What the scheduler tells the kernel manager."""
+    """An instruction of the scheduler to the kernel manager."""
 
     task: int
     region: int
@@ -23,7 +23,7 @@ class Instruction(NamedTuple):
 
 
 class SchedulerModel:
-    """Earliest key first; when a job can be chosen and when a decision can be made as declared for the hardware."""
+    """Chooses the earliest key. Declared latencies say when a job can be chosen, and when a decision can be made."""
 
     def __init__(self, p: Platform, tasks: tuple[TaskPlan, ...], release: ReleaseModel, agenda: Agenda,
                  log: Callable[[Event], None]):
@@ -37,7 +37,7 @@ class SchedulerModel:
         self._accept_from = 0
         self._decide_from = 0
         self._idle_from = 0  # of the heap
-        self._scan = (0, -1)  # first and last cycle in which a scan reads slots
+        self._scan = (0, -1)  # first and last cycle in which a scan reads stored jobs
         self._least_slack = p.scheduler.policies[0] == "least_slack"
         self._work = {t.index: t.region_budget for t in tasks}
         self._issued = -1  # the cycle after the latest decision
@@ -99,7 +99,7 @@ class SchedulerModel:
         if self._kind == "heap":
             self._idle_from = self._accept_from = cycle + self._timing.INTERVAL
         elif self._kind == "scan" and self._scan[0] <= cycle + 1 <= self._scan[1]:
-            self._scan = (self._scan[0], self._scan[1] + 1)  # the release is looked at in the next cycle, not a slot
+            self._scan = (self._scan[0], self._scan[1] + 1)  # the next cycle looks at the release, not at a stored job
             self._decide_from += 1
             self._agenda.at(self._decide_from)
         self._agenda.at(cycle + 1)
@@ -136,7 +136,7 @@ class SchedulerModel:
         return Instruction(task, region, switch, waits or abort, switch and region != 0, abort)
 
     def _refill(self, cycle: int) -> None:
-        """The winner was taken in `cycle`: when will the next be known?"""
+        """Find out when the next winner will be known after the winner was taken in `cycle`."""
         if self._kind == "heap":
             begin = max(cycle + 1, self._idle_from)
             self._decide_from = begin + self._timing.REFILL - 1

@@ -15,7 +15,7 @@ from .outstanding import Outstanding
 
 @dataclass(frozen=True)
 class StoreCommand:
-    """A tile on its way from a bank to memory; `parked` if its job keeps the bank."""
+    """A tile on its way from a bank to memory. `parked` is its entry if the job keeps the bank."""
 
     iteration: Iteration
     persist: bool
@@ -24,7 +24,7 @@ class StoreCommand:
 
 
 class StoreModel:
-    """Commands in the order they are queued.
+    """Executes store commands in the order in which they are queued.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class StoreModel:
         )
 
     def queue(self, command: StoreCommand) -> None:
-        """A command comes; it may be begun from its `complete_from` on."""
+        """Queue a command, which may begin from its `complete_from` on."""
         self._queue.append(command)
         self._agenda.at(command.complete_from)
 
@@ -88,7 +88,7 @@ class StoreModel:
             self._agenda.at(visible)
 
     def _beats_ready(self, first_read: int, columns: int, beats: int, persist: bool) -> tuple[list[int], int]:
-        """When each beat of a panel can go out, and the cycles its reads take."""
+        """The cycle in which each beat of a panel can go out, and the cycles that its reads take."""
         p = self._p
         if persist:
             return [first_read + i + StoreTiming.RAW for i in range(beats)], columns * p.bank_word_beats

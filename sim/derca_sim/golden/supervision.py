@@ -1,4 +1,4 @@
-"""Execution budgets: what a supervisor sees of instructions and feedback."""
+"""Execution budgets, as a supervisor accounts them from instructions and feedback."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -49,6 +49,6 @@ class BudgetModel:
             self._log(event, event.cycle + MonitorTiming.EVENT + (both and event.arg))
 
     def until(self, cycle: float) -> None:
-        """What a region that still runs has exceeded before `cycle`."""
+        """Log what a region that still runs has exceeded before `cycle`."""
         if self._running is not None and self._running[2] < cycle < math.inf:
             self.feedback(cycle - 1)

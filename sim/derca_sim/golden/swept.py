@@ -1,4 +1,4 @@
-"""The swept job release: tasks are visited in turn, and everything is noticed in a visit."""
+"""The swept job release: it visits the tasks in turn, and notices everything in a visit."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from .log import Log
 
 @dataclass
 class _Task:
-    """What the unit remembers of a task."""
+    """The state of a task within the unit."""
 
     plan: TaskPlan
     next: int
@@ -30,10 +30,10 @@ class _Task:
 
 
 class SweptRelease:
-    """Jumps from visit to visit in which something is to be done; those between cost a known number of cycles.
+    """Jumps from one visit with something to do to the next; the visits between them take a known number of cycles.
 
-    A visit is named by the cycle of its last check. Only a release that waits for the scheduler to take the one before
-    delays the visits that follow.
+    A visit is identified by the cycle of its last check. Only a release that waits until the scheduler takes the
+    previous offer delays later visits.
     """
 
     def __init__(self, p: Platform, tasks: tuple[TaskPlan, ...], agenda: Agenda, log: Log, policy: int = 0,
@@ -75,7 +75,7 @@ class SweptRelease:
         self._look()
 
     def visit(self, cycle: int) -> None:
-        """What the unit does in `cycle`. Call after `finish` for this cycle."""
+        """Do what the unit does in `cycle`. Call it after `finish` for this cycle."""
         self._cycle = cycle
         for index in self._triggers.pop(cycle, ()):
             task = self._tasks[index]
@@ -114,7 +114,7 @@ class SweptRelease:
     # -- visits --------------------------------------------------------------------------------------------------------
 
     def _wake(self, task: _Task) -> int | None:
-        """The first cycle whose visit would find something to do, beside a release that is due."""
+        """The first cycle whose visit would find something to do, apart from a release that is due."""
         t, plan = self._t, task.plan
         out = []
         if task.live and not task.missed:
@@ -155,8 +155,10 @@ class SweptRelease:
         return visit - 1 >= self._hold
 
     def free_from(self, cycle: int) -> int:
-        """The first cycle from `cycle` on in which no job lives or waits to be offered and no visit is under way, when
-        nothing will be released any more."""
+        """The first cycle from `cycle` on in which no job lives or waits to be offered and no visit is under way.
+
+        Nothing may be released any more.
+        """
         cycle = max(cycle, self._free_from)
         closed, check = max(r for r in self._rhythm if r[0] < cycle or r == self._rhythm[0])
         within = next((end for end, _ in self._rhythm if end > closed and self._acted[end] <= cycle), None)
@@ -212,7 +214,7 @@ class SweptRelease:
             self._then(at + t.CLOSE, lambda at: self._close(at, task, used))
 
     def _due(self, at: int, task: _Task, lived: bool, ended: int | None, used: bool) -> None:
-        """A release is due; it waits for its place at the scheduler if it is to be offered."""
+        """A release is due. If it is to be offered, it waits until the scheduler has taken the previous offer."""
         plan = task.plan
         keep = lived and task.kept is None and plan.overrun != "skip"
         aborts = keep and plan.overrun == "abort" and ended is None

@@ -1,1 +1,1 @@
-"""A host's side: the driver, and the link to a board."""
+"""The host's side: the driver, and the link to a board."""

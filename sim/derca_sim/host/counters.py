@@ -1,4 +1,4 @@
-"""The counters of a run: which registers show them, and what these say together."""
+"""The counters of a run: their registers, and the figures that they make together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ..model.registers import ACTIVITIES, TRAFFIC, register_map
 
 @dataclass(frozen=True)
 class Usage:
-    """Where the time and the bandwidth of a run went: cycles by activity (lower case), bytes by task."""
+    """How time and bandwidth of a run were used: cycles by activity (lower case), bytes by task."""
 
     activities: dict[str, int]
     read: tuple[int, ...]
@@ -22,7 +22,7 @@ class Usage:
 
 
 def addresses(p: Platform) -> list[int]:
-    """Addresses of all counters, in the order in which they are to be read: a lower word before its upper one."""
+    """Addresses of all counters in the order of reading: the lower word of each before its upper word."""
     registers = register_map(p)
     of_cycles = [registers.address(f"{name}_{half}") for name in ACTIVITIES for half in ("LOW", "HIGH")]
     of_bytes = [registers.address(register.name, task) for task in range(p.scheduler.tasks)
@@ -31,7 +31,7 @@ def addresses(p: Platform) -> list[int]:
 
 
 def decode(p: Platform, values: Mapping[int, int]) -> Usage:
-    """What the values read say, by address."""
+    """The usage that the values read by address make."""
     registers = register_map(p)
 
     def count(names: tuple[str, str], task: int | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The driver: registers by name, through any transport, on hardware that it knows."""
+"""The driver: registers by name, through any transport, on hardware whose identity is checked."""
 
 from collections.abc import Callable, Iterable
 
@@ -19,7 +19,7 @@ from .transport import AccessRefused, Transport
 
 
 class WrongHardware(Exception):
-    """The hardware is not what the platform says; the message names register, value and expectation."""
+    """The hardware does not match the platform; the message names register, value and expectation."""
 
 
 class Driver:
@@ -39,7 +39,7 @@ class Driver:
 
     @classmethod
     def open(cls, transport: Transport, platform: Platform) -> "Driver":
-        """Read ID, VERSION and CONFIG_HASH, then nothing else is in the way.
+        """Read ID, VERSION and CONFIG_HASH, and return a driver for the hardware.
 
         Raises
         ------
@@ -62,14 +62,14 @@ class Driver:
     # -- registers by name -------------------------------------------------------------------------------------------
 
     def read(self, name: str, task: int | None = None) -> int:
-        """Value of a register; `task` for those of a task."""
+        """The value of a register; `task` selects among the registers of tasks."""
         address = self.registers.address(name, task)
         if not self.registers[name].readable:
             raise ValueError(f"{name} is {self.registers[name].access}")
         return self._transport.read(address)
 
     def write(self, name: str, value: int, task: int | None = None) -> None:
-        """Change a register; `task` for those of a task.
+        """Change a register; `task` selects among the registers of tasks.
 
         Raises
         ------
@@ -92,20 +92,20 @@ class Driver:
     # -- what hosts do -----------------------------------------------------------------------------------------------
 
     def load(self, writes: Iterable[tuple[int, int]]) -> None:
-        """Perform writes (address, value), such as a compiled task set's."""
+        """Perform writes (address, value), such as those of a compiled task set."""
         self._loaded = True
         self._transport.write_all(writes)
 
     def start(self, timeout: float = 1.0) -> None:
-        """Start a run and wait until time passes; what was loaded since the last start or commit takes over."""
+        """Start a run and wait until time passes; everything loaded since the last start or commit takes over."""
         self.write("CONTROL", start_value(self.platform) if self._loaded else self.registers["CONTROL"].pack(run=1))
         self._loaded = False
         self.wait(lambda status: status["running"], "running", timeout)
 
     def stop(self, timeout: float = 1.0) -> None:
-        """Stop time at once, and wait until nothing is left of the run: tables can be written, a reset is safe.
+        """Stop time at once, and wait until nothing is left of the run.
 
-        Jobs that live are given up.
+        Afterwards tables can be written, and a reset is safe. Live jobs are given up.
         """
         self.write("CONTROL", 0)
         self.wait(lambda status: status["quiet"], "quiet", timeout)
@@ -116,7 +116,7 @@ class Driver:
         self.write("CONTROL", self.fields("CONTROL")["run"] << control["run"].low | control.pack(lock=1))
 
     def commit(self, timeout: float = 1.0) -> None:
-        """Let the task set that was loaded take over, and wait until it has."""
+        """Let the loaded task set take over, and wait until it has."""
         control = self.registers["CONTROL"]
         self.write("CONTROL", control.pack(run=self.fields("CONTROL")["run"], commit=1))
         self._loaded = False
@@ -173,10 +173,10 @@ class Driver:
         self.write("IRQ_ENABLE", self._interrupts("IRQ_ENABLE", sources))
 
     def wait_interrupt(self, *sources: Interrupt, timeout: float = 1.0) -> set[Interrupt]:
-        """Wait until one of these sources is pending; take and return those that are, others stay pending.
+        """Wait until one of these sources is pending. Take and return those that are; others stay pending.
 
-        Without sources all are meant. It asks IRQ_PENDING, so it needs no `irq` and no source enabled; where `irq`
-        arrives as an interrupt, call it when that comes.
+        Without sources, all are meant. The method polls IRQ_PENDING, so it needs neither `irq` nor an enabled source.
+        Where `irq` reaches the host as an interrupt, call the method when it comes.
 
         Raises
         ------
@@ -204,7 +204,7 @@ class Driver:
         return self.registers[register].pack(**{s.name.lower(): 1 for s in sources})
 
     def usage(self) -> Usage:
-        """Where the cycles of the run went, as they are in one cycle of now, and the bytes of every task."""
+        """How the cycles of the run were used, all read as of one cycle, and the bytes of every task."""
         self.write("SNAPSHOT", 1)
         return counters.decode(self.platform, {
             address: self._transport.read(address) for address in counters.addresses(self.platform)})

@@ -1,4 +1,4 @@
-"""The transport through a link: registers, main memory and events behind a byte stream that may do damage."""
+"""The transport through a link: registers, main memory and events behind a byte stream that may damage data."""
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,7 @@ BUSY = 2e-3
 
 
 class Line(Protocol):
-    """A serial line: what a `Link` needs of it.
+    """A serial line, as a `Link` needs it.
 
     Attributes
     ----------
@@ -34,13 +34,13 @@ class Line(Protocol):
     timeout: float
 
     def write(self, data: bytes) -> None:
-        """Send."""
+        """Send bytes."""
 
     def read(self, count: int) -> bytes:
-        """The next bytes, fewer when the time is over."""
+        """The next bytes, fewer if the time-out passes."""
 
     def clock(self) -> float:
-        """Seconds, as the line counts them."""
+        """Seconds on the clock of the line."""
 
 
 class Link:
@@ -95,7 +95,7 @@ class Link:
         self.write_all([(address, value)])
 
     def write_all(self, writes: Iterable[tuple[int, int]], progress: Callable[[int], None] | None = None) -> None:
-        """Change registers, in this order; `progress` hears of the number done."""
+        """Change registers, in this order; `progress` is called with the number done."""
         done = 0
         for address, advance, values in runs(writes, self.capacity):
             answer = self._write(Target.REGISTERS, address, values, advance)
@@ -117,7 +117,7 @@ class Link:
         return struct.pack(f"<{len(words)}I", *words)[address - 4 * first:][:size]
 
     def write_memory(self, address: int, data: bytes, progress: Callable[[int], None] | None = None) -> None:
-        """Whole words of main memory; `progress` hears of the number of bytes done."""
+        """Write whole words of main memory; `progress` is called with the number of bytes done."""
         if address % 4 or len(data) % 4:
             raise ValueError(f"{len(data)} bytes at {address:#x}: allowed are whole words of 4 bytes")
         words = struct.unpack(f"<{len(data) // 4}I", data)
@@ -132,7 +132,7 @@ class Link:
     # -- events ------------------------------------------------------------------------------------------------------
 
     def events(self) -> list[int]:
-        """Words of the events that wait, `EVENT_WORDS` each, as many as an answer holds."""
+        """Words of the waiting events, `EVENT_WORDS` each, as many as an answer holds."""
         return self._read(Target.EVENTS, 0, self.capacity // EVENT_WORDS * EVENT_WORDS, "the read of events")
 
     # -- requests ----------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ class Link:
                              f"the write to {target.name.lower()} at {address:#x}")
 
     def _execute(self, operation: int, count: int, address: int, payload: bytes, what: str) -> Answer:
-        """Have a request executed, once."""
+        """Have a request executed exactly once."""
         number = (self._last + 1) % 256
         answer = self._exchange(
             request(number, operation, count, address, payload), what,
@@ -202,7 +202,7 @@ class Link:
         return data
 
     def _settle(self) -> None:
-        """Let the line fall silent for long enough to end any frame; forget what comes meanwhile."""
+        """Wait until the line has been silent for long enough to end any frame, and drop what arrives meanwhile."""
         self._line.timeout = self.duration(2 * GAP_BYTES)
         for _ in range(CHATTER):
             if not self._read_line(REQUEST_BYTES):
@@ -214,7 +214,7 @@ class Link:
 
 
 def runs(writes: Iterable[tuple[int, int]], most: int) -> Iterator[tuple[int, int, list[int]]]:
-    """Writes (address, value) in groups that one request can do: first address, whether it advances, values."""
+    """Group writes (address, value) into requests: first address, whether it advances, values."""
     address, advance, values = 0, 0, []
     for at, value in writes:
         if values and len(values) < most:

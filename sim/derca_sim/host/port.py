@@ -44,11 +44,11 @@ class Port:
         self._serial.timeout = seconds
 
     def write(self, data: bytes) -> None:
-        """Send."""
+        """Send bytes."""
         self._serial.write(data)
 
     def read(self, count: int) -> bytes:
-        """The next bytes, fewer when the time is over."""
+        """The next bytes, fewer if the time-out passes."""
         return self._serial.read(count)
 
     def clock(self) -> float:
@@ -62,5 +62,5 @@ class Port:
         self.close()
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the port."""
         self._serial.close()

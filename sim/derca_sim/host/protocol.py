@@ -1,4 +1,4 @@
-"""Frames of the link's protocol, as `model.link` describes them: requests built, answers read."""
+"""Frames of the link's protocol, which `model.link` describes: building requests, reading answers."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ REQUEST_BYTES, ANSWER_BYTES = 12, 8
 
 
 class Damaged(Exception):
-    """What came is no whole answer with a right CRC; the message says what came."""
+    """The bytes received are no whole answer with a right CRC; the message describes them."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ def request(sequence: int, operation: int, count: int, address: int, payload: by
 
 
 def read_answer(read: Callable[[int], bytes]) -> Answer:
-    """The next answer on a line; what comes before its first byte is passed over.
+    """The next answer on a line. Bytes before its first byte are skipped.
 
     Parameters
     ----------
     read
-        Gives so many bytes, or fewer when its time is over.
+        Returns the given number of bytes, or fewer if its time-out passes.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def read_answer(read: Callable[[int], bytes]) -> Answer:
 
 
 def decode_events(p: Platform, words: Sequence[int]) -> list[Event]:
-    """The events that words of the event stream are, without job numbers."""
+    """The events in words of the event stream, without job numbers."""
     events = []
     for cycle, packed in zip(words[::EVENT_WORDS], words[1::EVENT_WORDS], strict=True):
         fields = {}

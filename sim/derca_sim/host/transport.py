@@ -1,6 +1,6 @@
-"""Ways to the registers of real hardware: mapped into memory here, through a serial line in `link`.
+"""Transports to the registers of real hardware: memory-mapped here, through a serial line in `link`.
 
-A transport raises `AccessRefused` when it is told of an error response.
+A transport that learns of an error response raises `AccessRefused`.
 """
 
 import mmap
@@ -13,15 +13,15 @@ from ..errors import InputError
 
 
 class AccessRefused(Exception):
-    """The hardware answered with SLVERR; the message says to what."""
+    """The hardware answered with SLVERR; the message names the access."""
 
 
 class LinkError(Exception):
-    """No answer, or none that can be understood; the message says what to check."""
+    """There was no answer, or none that can be understood; the message says what to check."""
 
 
 class Transport(Protocol):
-    """What a driver needs of a way to the 32-bit registers."""
+    """A way to the 32-bit registers, as a driver needs it."""
 
     def read(self, address: int) -> int:
         """The register's value."""
@@ -33,14 +33,14 @@ class Transport(Protocol):
         """Perform writes (address, value) in this order."""
 
     def clock(self) -> float:
-        """Seconds, as waiting for the hardware counts them."""
+        """Seconds on the clock by which a driver waits for the hardware."""
 
 
 class MemoryMapped:
     """Registers in the address space of a processor: `/dev/mem` at their physical address, or a UIO device.
 
-    Error responses of the bus are not seen by `mmap`: what happens depends on the processor. `Driver.faults` tells of
-    writes that were refused by a lock.
+    `mmap` does not see error responses of the bus; their effect depends on the processor. `Driver.faults` reports
+    writes that a lock refused.
 
     Parameters
     ----------

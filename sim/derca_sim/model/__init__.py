@@ -1,1 +1,1 @@
-"""The one configuration object and the table layouts that hardware, compiler and golden model share."""
+"""The configuration object and the table layouts that hardware, compiler and golden model share."""

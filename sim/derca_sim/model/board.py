@@ -1,4 +1,4 @@
-"""The boards that the open flow makes bitstreams for: facts about each. Pins stand in `constraints/`."""
+"""Facts about each board that the open flow makes bitstreams for. Pins stand in `constraints/`."""
 
 import difflib
 from collections.abc import Mapping
@@ -12,29 +12,29 @@ from .sdram import Sdram, SdramSteps
 
 @dataclass(frozen=True)
 class Board:
-    """One board. Clocks in MHz, `baud` in bits per second.
+    """Facts about one board. Clocks are in MHz, `baud` in bits per second.
 
     Attributes
     ----------
     name, title
-        As given on the command line, and for people.
+        The name on the command line, and the one for people.
     family
-        Device family, as the tools tell them apart.
+        Device family, as Yosys and nextpnr distinguish them.
     part
         Options that name the device to nextpnr, in its own words.
     pin_mhz, core_mhz
-        Clock that the board brings to the pin, and clock the accelerator runs with.
+        Clock that the board brings to the pin, and clock of the accelerator.
     available
-        What the device has: LUT and REG in the units of `derca report`, BRAM blocks, DSP blocks, and SPRAM blocks
-        where there are any.
+        Resources of the device: LUT and REG in the units of `derca report`, BRAM and DSP blocks, and SPRAM blocks where
+        there are any.
     constraints, platform, taskset
         File in `constraints/`, in `sim/platforms/`, in `sim/tasksets/`.
     doubled
         Whether main memory is the device's single-ported RAM, at twice the core clock.
     sdram
-        The chip that is main memory, if it is not in the device.
+        The chip that is main memory, if main memory is not in the device.
     low_leds
-        Of the LEDs running, miss, fault: those that a low level lights.
+        The LEDs, of running, miss and fault, that a low level lights.
     program
         Command that loads the bitstream; `{}` stands for the file.
     """
@@ -69,10 +69,10 @@ class Board:
 
     @property
     def crossing_ns(self) -> float | None:
-        """What a path between the core clock and that of main memory may take; None if they are the same.
+        """The longest delay allowed between the core clock and the clock of main memory; None if they are the same.
 
-        With the doubled one, half a core cycle is the least that there is for any, ten of it for the inputs of the
-        single-ported RAM, which nextpnr takes for registered.
+        With the doubled clock every such path has at least half a core cycle. Ten nanoseconds of it are left to the
+        inputs of the single-ported RAM, which nextpnr takes for registered.
         """
         if self.sdram:
             return SdramSteps.SETTLE * 1000 / self.sdram.mhz - SdramSteps.SKEW_NS
@@ -117,7 +117,7 @@ BOARDS: dict[str, Board] = {board.name: board for board in (
 
 
 def board(name: str, boards=BOARDS, elsewhere: Mapping[str, str] = MappingProxyType({})):
-    """The one of `boards` that has this name.
+    """The board of `boards` that has this name.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How registers are described: what RTL, documentation, C header, SVD file and driver are made from."""
+"""The description of registers from which RTL, documentation, C header, SVD file and driver are made."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -8,7 +8,7 @@ WORD_BITS, WORD_BYTES = 32, 4
 
 
 class Access(StrEnum):
-    """What a host may do with a register; everything else is answered with SLVERR."""
+    """What a host may do with a register. Any other access is answered with SLVERR."""
 
     READ = "read-only"
     WRITE = "write-only"
@@ -73,9 +73,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Register:
-    """A 32-bit register. Without `fields` the value is a number of `width` bits; bits above read 0.
+    """A 32-bit register.
 
-    `offset` counts bytes from the block's start, or from the start of its element in an array.
+    A register without `fields` holds a number of `width` bits; the bits above read 0. `offset` counts bytes from the
+    start of the block, or from the start of the element in an array.
     """
 
     name: str
@@ -158,7 +159,7 @@ class RegisterMap:
         return self.tasks.base + self.tasks.stride * self.tasks.count
 
     def __getitem__(self, name: str) -> Register:
-        """A register by name; those of the array at the address of its first element."""
+        """A register by name; a register of the array has the address of the first element."""
         for register in self.registers:
             if register.name == name:
                 return register

@@ -1,9 +1,9 @@
-"""The link between a host and an accelerator on a board: the words of its protocol.
+"""The words of the protocol between a host and an accelerator on a board. All numbers are little endian.
 
-Little endian. A request is `REQUEST`, sequence number, operation, count of words, address (4 bytes), with writes the
-payload, and the CRC-32 of all that but the first byte. An answer is `ANSWER`, the sequence number executed last,
-status, count, unless `Status.BARE` a payload of count words, and the CRC-32 likewise. `csr.protocol` builds and reads
-them.
+A request consists of `REQUEST`, sequence number, operation, count of words, address (4 bytes), the payload of a write,
+and a CRC-32 over everything but the first byte. An answer consists of `ANSWER`, the sequence number executed last,
+status, count, a payload of count words (unless `Status.BARE` is set), and a CRC-32 likewise. `host.protocol` builds and
+reads both.
 """
 
 from enum import IntEnum, IntFlag
@@ -54,6 +54,6 @@ EVENT_WORDS = 2
 
 
 def event_fields(p: Platform) -> dict[str, int]:
-    """Fields of an event's second word, from bit 0 on, and their bits; what the others are is not said."""
+    """Fields of an event's second word, from bit 0 on, and their bits. The remaining bits are undefined."""
     region = max(bits_for(p.tables.regions - 1), bits_for(max(Fault)))
     return {"arg": 2, "kind": 5, "task": bits_for(p.scheduler.tasks - 1), "region": region}

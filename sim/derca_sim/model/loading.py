@@ -1,4 +1,4 @@
-"""Reading TOML into validated models, and turning every problem of a file into one line a user can act on.
+"""Reading TOML into validated models, with every problem of a file as one line that a user can act on.
 
 A line reads `FILE: KEY = VALUE: allowed are ALLOWED`. All problems of a file are reported together.
 """
@@ -20,7 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 #: Largest TOML file, in bytes, and how deep its tables and lists may lie in each other.
 MAX_TOML, MAX_DEPTH = 16 << 20, 32
-#: What gives a file away that was given in place of a TOML file.
+#: First bytes by which other formats are recognised where a TOML file is expected.
 _OTHER = {b"PK\x03\x04": "a ZIP or .npz file", b"\x93NUMPY": "a .npy file", b"\x89PNG": "a picture",
           b"\x1f\x8b": "a compressed file", b"%PDF": "a PDF file", b"\x7fELF": "a program"}
 
@@ -29,7 +29,7 @@ _read_files: set[tuple[int, int]] = set()
 
 
 def forget_read_files() -> None:
-    """Begin a command anew: what earlier ones read may be written."""
+    """Begin a command anew: results may replace the files that earlier commands read."""
     _read_files.clear()
 
 

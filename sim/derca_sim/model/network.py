@@ -1,13 +1,14 @@
 """Networks: lists of GEMM layers with their inputs, read from `.npz` files or drawn at random.
 
-All weights, inputs and outputs of a network are of the platform's `array.dtype`, int8 or int16, here called T.
+All weights, inputs and outputs of a network have the type of the platform's `array.dtype`, int8 or int16, here called
+T.
 
 Format of a network file (`numpy.savez`, no pickles), for layers i = 0 .. L-1:
 
-- `weights_i` T [k, n]; `bias_i` int32 [n]; k of a layer is n of the one before
+- `weights_i` T [k, n]; `bias_i` int32 [n]; k of a layer equals n of the layer before
 - `multiplier` int64 [L], 0 .. 2^31-1; `shift` int64 [L], 1 .. 62; `zero_point` int64 [L], range of T; `relu` bool [L]
-- `metadata` JSON text, may be absent; its key `test_set` names a file beside the network with `images` T [count, k]
-  and, for a classifier, `labels` int64 [count]. Without a test set the inputs are random, the same in every call.
+- `metadata`, optional JSON text. Its key `test_set` names a file beside the network with `images` T [count, k] and, for
+  a classifier, `labels` int64 [count]. Without a test set the inputs are random, the same in every call.
 """
 
 import json
@@ -192,7 +193,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
             data = np.load(file, allow_pickle=False)
             return {key: data[key] for key in data.files}
         except (MemoryError, _TooLargeError) as e:
-            raise InputError(f"{path}: its arrays are larger than memory bears ({e}): allowed are {MAX_BYTES >> 30} "
+            raise InputError(f"{path}: its arrays are larger than memory allows ({e}): allowed are {MAX_BYTES >> 30} "
                              "GiB in all") from None
         except Exception as e:  # zipfile, zlib, numpy and tokenize each raise their own on damaged bytes
             kind = _FORMATS.get(Path(path).suffix.lower())
@@ -202,7 +203,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 class _TooLargeError(Exception):
-    """What a file promises does not fit memory."""
+    """The contents that a file announces do not fit in memory."""
 
 
 def _check_size(file) -> None:

@@ -1,8 +1,8 @@
-"""The integer arithmetic of the accelerator, bit by bit: what every job must leave in memory.
+"""The integer arithmetic of the accelerator, bit by bit: it defines what every job must leave in memory.
 
-Products of int8 (or int16) are summed with the int32 bias in int32, which wraps. The sum times the layer's multiplier
-is exact; divided by 2^shift it is rounded half away from zero; then the zero point is added and the value saturates to
-the type of the inputs, with ReLU clamped below at the zero point.
+Products of int8 or int16 are summed with the int32 bias in int32, which wraps. Requantisation multiplies the sum by the
+layer's multiplier exactly, divides by 2^shift, rounds half away from zero, adds the zero point, and saturates to the
+type of the inputs. ReLU clamps below at the zero point.
 """
 
 from collections.abc import Sequence

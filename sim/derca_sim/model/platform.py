@@ -25,7 +25,7 @@ Overrun = Literal["skip", "abort", "queue"]
 
 
 def _as_tuple(value):
-    """TOML has lists only."""
+    """Turn a list into a tuple: TOML has lists only."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -85,7 +85,7 @@ class MemoryConfig(Section):
 class SchedulerConfig(Section):
     """The on-chip scheduler: `tasks` is N, `time_width` the bits of keys, compared modulo 2^time_width.
 
-    `policies` are generated in; the host selects one of them, the first is the one after reset.
+    `policies` lists what is generated in. The host selects one of them; the first is selected after reset.
     """
 
     kind: Literal["heap", "scan", "tournament"] = "heap"
@@ -97,9 +97,9 @@ class SchedulerConfig(Section):
 class ReleaseConfig(Section):
     """Job release: one timer per task (`parallel`), or timers in RAM, visited in turn (`swept`).
 
-    `overrun` policies are generated in and chosen per task: the new release is skipped, aborts the job that still
-    lives, or is queued until it ends. `sporadic` tasks are released by triggers, of which `trace` can be replayed from
-    on-chip memory.
+    `overrun` lists the policies that are generated in; each task chooses one. They skip the new release, abort the job
+    that still lives, or queue the new release until that job ends. Triggers release `sporadic` tasks. A `trace` of
+    triggers can be replayed from on-chip memory.
     """
 
     kind: Literal["parallel", "swept"] = "parallel"
@@ -109,10 +109,13 @@ class ReleaseConfig(Section):
 
 
 class SupervisionConfig(Section):
-    """Execution budgets per job and per region, a watchdog on missing feedback, and `windows`: every request is checked
-    against what its task may read and write. With `failures` a job whose request is refused, or answered with an error
-    by the memory, fails; without, such an answer only shows as a fault. `interrupts`: the output `irq` tells the host
-    of misses, faults, ends of jobs and commits, without it the host asks for them.
+    """What watches over running jobs.
+
+    `budgets` limit the execution time per job and per region. `watchdog` reports missing feedback. With `windows`,
+    every request is checked against the addresses that its task may read and write. With `failures`, a job fails when
+    one of its requests is refused, or answered with an error by the memory; without, such an answer only shows as a
+    fault. With `interrupts`, the output `irq` reports misses, faults, ends of jobs and commits to the host; without,
+    the host polls.
     """
 
     budgets: bool = False
@@ -125,9 +128,10 @@ class SupervisionConfig(Section):
 class TableConfig(Section):
     """The kernel manager's tables: layer descriptors, metadata entries, regions per task.
 
-    A layer has at most `tiles` tiles along a dimension; it and a region have at most `slices` slices. An entry and its
-    layer are read at once (`row`), or word by word out of one memory (`word`: small, some cycles per layer). `shadow`
-    doubles the tables, so that a task set can be written while another runs; `parity` guards every 32-bit word.
+    A layer has at most `tiles` tiles along a dimension. A layer and a region have at most `slices` slices each. `read`
+    says how an entry and its layer are read: both at once (`row`), or word by word from one memory (`word`, which is
+    small and takes some cycles per layer). `shadow` doubles the tables, so that the host can write a task set while
+    another runs. `parity` guards every 32-bit word.
     """
 
     layers: Annotated[int, Field(ge=2, le=1024)] = 64
@@ -141,15 +145,16 @@ class TableConfig(Section):
 
 
 class StoreConfig(Section):
-    """The store engine: `requant_lanes` outputs are requantised per cycle; divides the array's rows and a beat."""
+    """The store engine: `requant_lanes` outputs per cycle; divides the array's rows and the outputs in a beat."""
 
     requant_lanes: Annotated[int, Field(ge=1, le=32)] = 2
 
 
 class TraceConfig(Section):
-    """The event stream: `depth` events are buffered per source; with `enabled` it tells what happens within jobs, too.
+    """The event stream and the counters.
 
-    `statistics` of every task's events, `counters` of cycles and bytes.
+    Each source buffers `depth` events. With `enabled`, the stream also reports what happens within jobs. `statistics`
+    counts every task's events, `counters` counts cycles and bytes.
     """
 
     enabled: bool = True
@@ -165,7 +170,8 @@ def _ceil_div(a: int, b: int) -> int:
 class Platform(Section):
     """One accelerator with its scheduler and memory interface.
 
-    `preemption`: after any slice, or only between layers, which leaves out what keeps and restores partial sums.
+    `preemption` allows preemption after any slice, or only between layers. The latter leaves out the hardware that
+    keeps and restores partial sums.
     """
 
     name: Name = "derca"
@@ -234,7 +240,7 @@ class Platform(Section):
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
             f"at most {4096 // self.beat_bytes} beats of {self.beat_bytes} bytes, the 4 KiB limit of AXI4",
         )
-        most = 64  # slots, or timers, that are compared side by side
+        most = 64  # waiting jobs, or timers, that are compared side by side
         require(
             self.scheduler.kind != "tournament" or self.scheduler.tasks <= most, "scheduler.tasks",
             self.scheduler.tasks, f"at most {most} with scheduler.kind = \"tournament\"; scan and heap take more",
@@ -326,7 +332,7 @@ class Platform(Section):
 
     @property
     def largest_request(self) -> int:
-        """Beats of the longest read or write request the managers take: those of the engines, and at least 4096."""
+        """Beats of the longest request that the managers take: the longest of the engines, and at least 4096."""
         t = self.tile
         return max(
             4096,

@@ -1,7 +1,7 @@
 """The AXI4-Lite registers: one description, from which RTL, documentation, C header, SVD and driver are made.
 
-`register_map` describes the registers of a platform; offsets are the same on every platform, what a platform does not
-have is left out of its map. An access outside the map is answered with SLVERR.
+`register_map` describes the registers of a platform. Offsets are the same on every platform; the map of a platform
+leaves out the registers that it does not have. An access outside the map is answered with SLVERR.
 """
 
 from enum import IntEnum
@@ -146,7 +146,7 @@ FAULT_DOCS = {
     Fault.INDEX_PARITY: "a row of the index table is damaged; stops",
     Fault.ENTRY_PARITY: "a row of the entry table is damaged; stops",
     Fault.LAYER_PARITY: "a row of the layer table is damaged; stops",
-    Fault.SLOT_PARITY: "a task's slot in the scheduler is damaged; stops",
+    Fault.SLOT_PARITY: "a task's record in the scheduler is damaged; stops",
     Fault.SPURIOUS_FEEDBACK: "feedback came while no region was running",
     Fault.WATCHDOG_WARNING: "feedback is missing for longer than WATCHDOG_WARN",
     Fault.WATCHDOG: "feedback is missing for longer than WATCHDOG_LIMIT; stops",
@@ -188,7 +188,7 @@ _POLICY_DOCS = {
 
 
 def interrupt_sources(p: Platform) -> tuple[Interrupt, ...]:
-    """The sources of interrupts that the platform has, from bit 0 on."""
+    """The interrupt sources of the platform, from bit 0 on."""
     return tuple(i for i in Interrupt if p.tables.shadow or i != Interrupt.COMMIT) * p.supervision.interrupts
 
 
@@ -220,13 +220,13 @@ def register_map(p: Platform) -> RegisterMap:
 
 
 def identity(p: Platform) -> tuple[Register, ...]:
-    """The registers by which hardware is known, with the values that hardware built for the platform has."""
+    """The registers that identify hardware, with the values in hardware that was built for the platform."""
     registers = register_map(p)
     return tuple(registers[name.name] for name in (Reg.ID, Reg.VERSION, Reg.CONFIG_HASH))
 
 
 def start_value(p: Platform) -> int:
-    """What to write to CONTROL so that everything written before takes over and a run starts."""
+    """The value of CONTROL that makes everything written before take over and starts a run."""
     return register_map(p)["CONTROL"].pack(run=1, **({"commit": 1} if p.tables.shadow else {}))
 
 

@@ -1,4 +1,4 @@
-"""SDRAM chips on boards: what the controller must respect."""
+"""SDRAM chips on boards, and the times that a controller must keep."""
 
 from dataclasses import dataclass
 
@@ -54,11 +54,11 @@ class Sdram:
 
 @dataclass(frozen=True)
 class SdramSteps:
-    """When the commands for one beat read and one beat written are given: a step is a clock cycle of the chip.
+    """When the commands for one beat read and one beat written are given. A step is a clock cycle of the chip.
 
-    Both happen in every core cycle, each with a row of its own that is closed again at once, whatever the addresses:
-    so no access waits for another, and the chip looks to the accelerator like RAM on the chip. Step 0 takes what the
-    core asks for, `SETTLE` steps after the edge of its clock.
+    Every core cycle has one read and one write, whatever the addresses. Each opens a row of its own and closes it at
+    once. So no access waits for another, and the chip looks to the accelerator like RAM on the chip. Step 0 takes the
+    requests of the core, `SETTLE` steps after the edge of the core clock.
 
     Parameters
     ----------
@@ -92,37 +92,43 @@ class SdramSteps:
 
     @property
     def read(self) -> int:
-        """The row is closed after the last word of the burst, and must have been open for long enough."""
+        """The step of READ. Afterwards the row stays open until the last word of the burst, and for long enough."""
         return self.READ_ROW + max(self.chip.activate, self.chip.active - self.words)
 
     @property
     def arrives(self) -> int:
-        """The first word read is in a register: the command is on the pins two steps later, the chip takes it half a
-        step after that, and its word is taken half a step after the edge at which it could be."""
+        """The step in which the first word read is in a register.
+
+        The command is on the pins two steps later, and the chip takes it half a step after that. The word is sampled
+        half a step after the earliest edge at which it is valid.
+        """
         return self.read + self.chip.cas + 3
 
     @property
     def write_row(self) -> int:
-        """The bank may be the same; the data lines are those of the words that were read until the step before."""
+        """The step that opens the row to be written.
+
+        The bank may be that of the read. Until the step before, the data lines carry the words that were read.
+        """
         chip = self.chip
         closed = self.read + self.words + chip.precharge
         return max(closed, self.READ_ROW + chip.cycle, self.read + chip.cas + self.words + 1 - chip.activate)
 
     @property
     def write(self) -> int:
-        """The row is closed when the last word is stored, and must have been open for long enough."""
+        """The step of WRITE. Afterwards the row stays open until the last word is stored, and for long enough."""
         chip = self.chip
         return self.write_row + max(chip.activate, chip.active - chip.recovery - self.words + 1)
 
     @property
     def refresh(self) -> int:
-        """All banks are closed again."""
+        """The step of REFRESH, by which all banks are closed again."""
         written = self.write + self.words - 1 + self.chip.recovery
         return max(written + self.chip.precharge, self.write_row + self.chip.cycle)
 
     @property
     def shortest(self) -> int:
-        """The least period: a refresh is over before the next row is opened; what was read has time to settle."""
+        """The least period: a refresh ends before the next row is opened, and the data read have time to settle."""
         return max(self.refresh + self.chip.refresh - self.READ_ROW, self.arrives + self.words + 2 * self.SETTLE)
 
     @property

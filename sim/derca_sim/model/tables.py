@@ -1,7 +1,7 @@
-"""Layouts of the tables the kernel manager reads and the host writes, and their Python packing.
+"""Layouts of the tables that the kernel manager reads and the host writes, and their Python packing.
 
-The layouts are facts (name, width, meaning); hardware builds its `StructLayout`s from them, the compiler packs
-integers with them. Rows are written by the host as consecutive 32-bit words, least significant word first.
+A layout lists name, width and meaning of each field. Hardware builds its `StructLayout`s from the layouts, the compiler
+packs integers with them. The host writes rows as consecutive 32-bit words, least significant word first.
 """
 
 from dataclasses import dataclass
@@ -106,9 +106,9 @@ def layer_layout(p: Platform) -> RowLayout:
 
 
 def entry_layout(p: Platform) -> RowLayout:
-    """Where the walk of a job can begin, and the state of the tile walk there: all up to the end of the layer.
+    """Entry table row: a place where the walk of a job can begin, and the state of the walk from there on.
 
-    What the kernel manager needs to go on stands in the first word.
+    The first word holds everything that the kernel manager needs to go on.
     """
     addr, tiles = p.bus.address_width, bits_for(p.tables.tiles)
     return RowLayout((
@@ -149,17 +149,17 @@ def task_layout(p: Platform) -> RowLayout:
 
 
 class WordOrder:
-    """How the words of an entry and of its layer follow each other: numbers that count up by one.
+    """The order in which the words of an entry and of its layer are read: numbers that count up by one.
 
-    The entry's come first, its most significant word foremost, so that what leads on is known when the last of them
-    has come; then the layer's, its least significant foremost.
+    The entry comes first, from its most significant word down. So its word 0, which leads to the next entry, arrives
+    last. The layer follows, from its least significant word up.
 
     Attributes
     ----------
     bits
-        Bits of a word's number within its row. The bit above them tells the layer's words from the entry's.
+        Bits of a word's number within its row. The bit above them is 1 for words of the layer.
     first, layer, end
-        Number of the first word, of the layer's first word, and the one after the last.
+        Number of the first word, of the layer's first word, and the number after the last.
     entry_words, layer_words
         Words of a row.
     """

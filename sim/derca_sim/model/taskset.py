@@ -1,7 +1,7 @@
-"""Task sets: which networks run how often, by when, on which platform.
+"""Task sets: which networks run how often, by when, and on which platform.
 
-`load_taskset` reads a TOML file into a `TaskSet` in which everything is resolved and checked; the `*Section` classes
-are the file as the user writes it. Times are clock cycles.
+`load_taskset` reads a TOML file into a `TaskSet`, resolved and checked. The `*Section` classes describe the file as the
+user writes it. Times are clock cycles.
 """
 
 import math
@@ -51,10 +51,11 @@ class NetworkSection(Section):
 class TaskSection(Section):
     """A task: `network` every `period` cycles from `offset` on, each job within `deadline` (default: the period).
 
-    A `sporadic` task is released by the external trigger only; `period` is then its least separation, and `triggers`
-    are the cycles at which a simulation triggers it. `overrun` is what a release does while the previous job lives.
-    A job that executes longer than `job_budget` cycles, or a region longer than `region_budget`, is reported (0: not);
-    `work` is the execution time that least_slack counts with, `region_budget` what it takes a region for.
+    Only the external trigger releases a `sporadic` task; `period` is then its least separation, and `triggers` are the
+    cycles at which a simulation triggers it. `overrun` says what a release does while the previous job lives. A job
+    that executes longer than `job_budget` cycles is reported, and so is a region that executes longer than
+    `region_budget`; 0 means no limit. Policy least_slack counts with `work` as the execution time of a job, and with
+    `region_budget` as that of a region.
     """
 
     name: Name
@@ -139,7 +140,7 @@ def _platform_table(path: Path) -> dict:
         more = f", which names {show(named)}" if isinstance(named, str) else ""
         raise InputError(f"{path}: is a task set{more}; give a platform, such as sim/platforms/demo.toml")
     if len(data) > 2 and not set(data) & set(Platform.model_fields):
-        raise InputError(f"{path}: is no platform: none of its keys is known; allowed are "
+        raise InputError(f"{path}: is not a platform: none of its keys is known; allowed are "
                          f"{', '.join(sorted(Platform.model_fields))}; see sim/platforms/demo.toml")
     return data
 
@@ -160,7 +161,7 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
     path = Path(path)
     data, parts, problems = read_toml(path), {}, []
     if not {"task", "network"} & set(data):
-        what = "is no task set: it has no [[task]] and no [[network]]"
+        what = "is not a task set: it has no [[task]] and no [[network]]"
         if set(data) & (set(Platform.model_fields) - {"name"}):
             what = 'is a platform, no task set; a task set names it with platform = "FILE"'
         raise InputError(f"{path}: {what}; see sim/tasksets/demo.toml")

@@ -5,12 +5,12 @@ from .tables import WordOrder, bits_for
 
 
 class SchedulerTiming:
-    """The scheduler's, by kind; the same whatever the keys are.
+    """Latencies of the scheduler, by kind. They do not depend on keys.
 
     A release taken in cycle t can be chosen by a decision from t + VISIBLE on. A decision is made in the cycle of the
-    feedback, whatever is released meanwhile, unless the next winner is still being looked for after a switch: after one
-    in cycle c from c + REFILL on. `scan` adds one cycle for each release it takes meanwhile, `heap` what is left of the
-    operation in progress.
+    feedback, whatever is released meanwhile. Only after a switch the next winner has to be found first: after a switch
+    in cycle c, decisions are possible from c + REFILL on. `scan` adds one cycle for each release that it takes
+    meanwhile, `heap` the rest of the operation in progress.
     """
 
     #: Cycles from the feedback to the instruction.
@@ -53,10 +53,10 @@ OFFER = 1
 
 
 class SweptTiming:
-    """The job release unit that visits one task after the other.
+    """Latencies of the job release unit that visits one task after the other.
 
-    A visit in which nothing is to be done takes `VISIT` cycles. Otherwise steps are added: those of `JUDGE` when a job
-    has ended or become late, of `TRIGGER` for a sporadic trigger, of `RELEASE` for a release.
+    A visit without anything to do takes `VISIT` cycles. Otherwise steps are added: `JUDGE` when a job has ended or
+    become late, `TRIGGER` for a sporadic trigger, `RELEASE` for a release.
     """
 
     #: Cycles of a visit in which nothing is to be done.
@@ -72,7 +72,7 @@ class SweptTiming:
     DECIDE, EVENT = 2, 1
     #: Cycles until the scheduler has answered a release that may abort the previous job, if it takes it at once.
     ANSWER = 1
-    #: Cycles to report that it did: the end of the previous job, the release of the next.
+    #: Cycles to report the abort: the end of the previous job, the release of the next.
     ABORT = 2
     #: Cycles from a release time, a deadline, a trigger or the end of a job to the last check of a visit that sees it.
     #: One number for all, so that an end in the cycle of a release or a deadline is always seen with it.
@@ -100,10 +100,10 @@ class SweptTiming:
 
 
 def longest_lap(p: Platform) -> int:
-    """Cycles of a lap of the swept job release in which every offer also waits to be taken.
+    """Cycles of a lap of the swept job release in which the scheduler lets every offer wait.
 
-    These are one offer per visit, and the one of the visit before the lap. `heap` takes an offer after an insertion and
-    two switches, the others after a decision and its instruction.
+    A lap waits for one offer per visit, and for the offer of the visit before the lap. `heap` takes an offer after an
+    insertion and two switches, the others after a decision and its instruction.
     """
     timing, heap = SweptTiming(p), SchedulerTiming(p)
     wait = heap.INSERT + 2 * (heap.REMOVE + 1) if p.scheduler.kind == "heap" else 4
@@ -111,9 +111,9 @@ def longest_lap(p: Platform) -> int:
 
 
 def release_latency(p: Platform) -> int:
-    """The longest time from a release to its offer to the scheduler, until which other releases do not delay it.
+    """The longest time from a release to its offer to the scheduler, apart from delays by other releases.
 
-    That of the first one of a run, for which the timers have to be started.
+    The first release of a run takes longest, because the timers have to be started.
     """
     if p.release.kind == "swept":
         return SweptTiming.ARM * p.scheduler.tasks + SweptTiming.NOTICE + longest_lap(p)
@@ -121,10 +121,10 @@ def release_latency(p: Platform) -> int:
 
 
 class ParallelTiming:
-    """How long the parallel job release keeps the time of what it has to announce; periods are at least 2 N + 3.
+    """How long the parallel job release keeps the time of an event until it is announced. Periods are at least 2 N + 3.
 
     One announcement comes per cycle, the first when all N timers have been started. Within a period every task has one
-    release or overrun. Early triggers wait for these and for two rounds of the early triggers of all tasks.
+    release or overrun. Early triggers wait for these, and for two rounds of the early triggers of all tasks.
     """
 
     def __init__(self, p: Platform):
@@ -146,16 +146,16 @@ def event_age(p: Platform) -> int:
     if p.release.kind == "parallel":
         return ParallelTiming(p).AGE
     kept = p.release.overrun != ("skip",)
-    # A visit in which a kept release becomes a job leaves the release that is due to the next visit.
+    # A visit that turns a kept release into a job leaves a release that is due to the next visit.
     return release_latency(p) + kept * longest_lap(p)
 
 
 class EventTiming:
-    """How late events are when they leave the buffers of their sources: so many bits of their time are kept there.
+    """How late events leave the buffers of their sources, which decides how many bits of their time are stored there.
 
-    Job release reports events late, by `event_age` at most. Then they wait in a buffer. The first two sources have
-    precedence, but in every `SHARE` events there is one of another source, as long as one waits; these are served in
-    rounds, each of which takes one event of every source. An event takes 2 cycles at most.
+    Job release reports an event late, by at most `event_age`. Then the event waits in a buffer. The first two sources
+    have precedence, but among `SHARE` events in a row one comes from another source, as long as one waits. The other
+    sources are served in rounds that take one event of each. An event takes 2 cycles at most.
     """
 
     #: Sources with precedence.
@@ -167,16 +167,16 @@ class EventTiming:
         others = max(0, sources - self.FIRST) + 1  # faults are one of them
         #: The latest that an event leaves its buffer, in cycles after its time.
         self.AGE = event_age(p) + 2 * self.SHARE * others * p.trace.depth
-        #: Bits of the time that tell events of different age apart.
+        #: Bits of the time that distinguish events of different age.
         self.BITS = bits_for(self.AGE)
 
 
 class KernelTiming:
-    """The kernel manager's, by the way it reads its tables.
+    """Latencies of the kernel manager, by the way it reads its tables.
 
-    By rows: an entry is offered SWITCH cycles after the grant of a switch, and NEXT cycles after the one before was
-    taken. By words: an entry is handed over as its words come, and is taken with the last of them, SWITCH cycles after
-    the grant, or NEXT cycles after the last iteration of the one before.
+    By rows: an entry is offered SWITCH cycles after the grant of a switch, and NEXT cycles after the previous entry was
+    taken. By words: the words of an entry are handed over as they are read, and the entry is taken with the last of
+    them. That is SWITCH cycles after the grant, or NEXT cycles after the last iteration of the previous entry.
     """
 
     #: Cycles from a decision to the grant.
@@ -204,7 +204,7 @@ class KernelTiming:
 
 
 class MonitorTiming:
-    """Supervision looks at instruction and feedback as they were some cycles ago, when the budgets have been read."""
+    """Latencies of supervision, which sees instruction and feedback late: after the budgets have been read."""
 
     #: Cycles from the cycle in which a budget or a limit is exceeded to its event; two of one kind come one by one.
     EVENT = 3
@@ -215,7 +215,7 @@ class MonitorTiming:
 
 
 class ComputeTiming:
-    """The compute engine's pipeline."""
+    """Latencies of the compute engine's pipeline."""
 
     #: Cycles between reading a bank word and being able to read its updated value.
     UPDATE = 3
@@ -232,9 +232,9 @@ class ComputeTiming:
 
 
 class RunTiming:
-    """Run control: from an idle point at which a commit is taken to the timers of the next task set."""
+    """Latencies of run control, from the idle point at which a commit is taken to the timers of the next task set."""
 
-    #: Cycles from the idle point to the first of the reset, the last in which the blocks know what was before.
+    #: Cycles from the idle point to the first of the reset, the last in which the blocks hold state of before.
     CLEAR = 2
     #: Cycles of the reset: until every product that was under way has left the array's multipliers.
     RESET = ComputeTiming.ARRAY
@@ -250,7 +250,7 @@ class RunTiming:
 
 
 class StoreTiming:
-    """The store engine's pipeline."""
+    """Latencies of the store engine's pipeline."""
 
     #: Cycles from a sum to its requantised output.
     REQUANT = 8
@@ -262,5 +262,5 @@ class StoreTiming:
 
 
 def store_commands(p: Platform) -> int:
-    """Store commands that may wait for their responses: as many as fit to the reads that may."""
+    """Store commands that may wait for their responses: in proportion to the reads in flight."""
     return min(16, 2 * p.bus.outstanding)

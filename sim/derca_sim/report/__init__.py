@@ -1,1 +1,1 @@
-"""What an event log says: jobs, figures per task, and the timeline picture."""
+"""Reports from an event log: jobs, figures per task, and the timeline picture."""

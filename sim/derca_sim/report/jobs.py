@@ -1,6 +1,6 @@
 """Jobs rebuilt from an event log: when each was released, ran, was preempted and finished.
 
-Every figure and every picture is made from these, so that they agree.
+Every figure and every picture is made from these jobs, so they agree.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from ..model.tables import Strategy
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """What a report needs to know of a task. `period` and relative `deadline` in cycles, `macs` of one job."""
+    """The facts about a task that reports need: `period` and relative `deadline` in cycles, `macs` of one job."""
 
     name: str
     period: int
@@ -41,10 +41,11 @@ class Switch:
 
 @dataclass
 class Job:
-    """One job, also of a release that is still kept; all times in cycles since the start.
+    """One job, or a kept release. All times are cycles since the start.
 
-    `release` of a kept or aborting release is when it came, not when it became a job; `deadline` is absolute and counts
-    from there. `finish` is None until the job has finished; `ended` also tells of jobs that were aborted or failed.
+    `release` of a kept or aborting release is the cycle in which it came, not that in which it became a job. `deadline`
+    is absolute and counts from there. `finish` is None until the job has finished. `ended` is also set for jobs that
+    were aborted or failed.
     """
 
     task: int
@@ -65,7 +66,7 @@ class Job:
         return None if self.finish is None else self.finish - self.release
 
     def end(self, horizon: int) -> int:
-        """The cycle in which it ended, or the end of the run."""
+        """The cycle in which the job ended, or the end of the run."""
         return horizon if self.ended is None else self.ended
 
     def missed(self, horizon: int) -> bool:

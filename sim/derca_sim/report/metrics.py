@@ -10,12 +10,12 @@ from .jobs import TaskInfo, rebuild
 
 @dataclass(frozen=True)
 class TaskMetrics:
-    """Figures of one task. Responses in cycles, None when no job finished.
+    """Figures of one task. Responses are in cycles, None when no job finished.
 
     Every release counts once: as a job in `released`, or in `overruns` if it was skipped because the previous job still
-    lived. Of the jobs, `kept` had to wait for the previous one to end or be aborted, and `aborted` were given up.
-    `misses` counts jobs whose deadline lies within the horizon and that did not finish by it, and overruns;
-    `preemptions` maps the strategy's name in lower case to how often a job of the task was preempted with it.
+    lived. Of the jobs, `kept` waited for the previous one to end or be aborted, and `aborted` were given up. `misses`
+    counts overruns, and jobs whose deadline lies within the horizon and that did not finish by it. `preemptions` maps
+    the strategy's name in lower case to the number of preemptions with it.
     """
 
     name: str

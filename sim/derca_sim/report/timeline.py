@@ -1,4 +1,4 @@
-"""The timeline: one lane per task, what ran when, and what happened to deadlines."""
+"""The timeline picture: one lane per task with its running regions, preemptions and deadlines."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

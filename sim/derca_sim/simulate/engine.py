@@ -1,14 +1,14 @@
-"""Limited-preemptive EDF as the hardware decides it, by events: from release to release, not from cycle to cycle.
+"""Limited-preemptive EDF as the hardware decides it, simulated from release to release, not from cycle to cycle.
 
 The scheduler decides when a region ends or when the accelerator is idle, and sees every job visible by then. The
-earliest absolute deadline wins; with equal ones the running job stays, else the lower task index wins. A job given up
-after a region costs the `swap_out` of that point before anything else runs, a resumed one the `swap_in` of its point;
-the next decision comes at the end of the region that follows. A release while the task's previous job lives is
-skipped (an overrun). A release that becomes visible holds up whatever runs for `System.release_cost` cycles. A job
-finishes, and lives until, `System.tail` cycles after the end of its last region, while others already run.
+earliest absolute deadline wins. Among equal deadlines the running job stays, else the lower task index wins. A job
+given up after a region costs the `swap_out` of that point before anything else runs, a resumed job costs the `swap_in`
+of its point. The next decision comes at the end of the region that follows. A release while the task's previous job
+lives is skipped (an overrun). A release that becomes visible holds up the running job for `System.release_cost` cycles.
+A job finishes, and lives until, `System.tail` cycles after the end of its last region, while others already run.
 
-Between releases no decision can change anything, so a job runs on to the first end of a region at or after the next
-release in one step; the cost of a simulation is that of releases and preemptions, not of regions.
+Between releases no decision can change anything. So a job runs in one step to the first end of a region at or after the
+next release. The cost of a simulation is that of releases and preemptions, not of regions.
 """
 
 from bisect import bisect_left
@@ -26,10 +26,10 @@ from .trace import Trace
 
 @dataclass(frozen=True)
 class Result:
-    """Figures per task, by index, over jobs whose absolute deadline is at or before the horizon (`jobs` of them).
+    """Figures per task, by index, over the `jobs` whose absolute deadline is at or before the horizon.
 
-    `misses` counts those that finished late, and overruns. `worst_response` is in cycles from the release, 0 without
-    a finished job. `preemptions` counts all jobs. `events` is the numbered log, if it was asked for: it goes on behind
+    `misses` counts jobs that finished late, and overruns. `worst_response` is in cycles from the release, 0 without a
+    finished job. `preemptions` counts all jobs. `events` is the numbered log, if it was asked for; it continues after
     the horizon until the last job released before it has finished.
     """
 

@@ -1,4 +1,4 @@
-"""How long the regions of a job really take: never longer than the model says, often shorter."""
+"""Execution times of regions in a simulation: never longer than the model says, often shorter."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -12,7 +12,7 @@ def early(system: System, placements: Sequence[Placement], seed: int, least: flo
           chance: float = 0.5) -> Actual:
     """Regions that end early: each with probability `chance`, by a random part of up to 1 - `least` of its length.
 
-    A job's lengths depend on the seed, its task and its release only, not on the schedule.
+    The lengths of a job depend only on the seed, its task and its release, not on the schedule.
     """
     lengths = [[r.length for r in p.regions(t)] for t, p in zip(system.tasks, placements, strict=True)]
 

@@ -1,4 +1,4 @@
-"""When jobs are released: one sorted array of cycles per task, all before the horizon."""
+"""Release times for simulations: one sorted array of cycles per task, all before the horizon."""
 
 from collections.abc import Sequence
 

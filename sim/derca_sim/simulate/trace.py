@@ -36,7 +36,7 @@ class Trace:
         self._start = start
 
     def hold(self, cycle: int, cycles: int) -> None:
-        """What runs is held up for `cycles` from `cycle` on; a region whose work has not begun begins later."""
+        """The running job is held up for `cycles` from `cycle` on; a region whose work has not begun begins later."""
         if cycle <= self._start:
             self._start += cycles
 

@@ -1,15 +1,15 @@
-"""Timing of our own hardware, from the golden machine's engines: the same numbers, cycle by cycle.
+"""Timing of our own hardware, measured cycle by cycle on the engines of the golden machine.
 
-A job that is not preempted is run once from the worst state other jobs can leave behind (`worst_leftover`); its blocks
-are the cycles from decision to decision. What a preemption at a point costs is found by starting the next region cold
-from that same worst state, with its swap-in, and comparing every later decision with the unpreempted run: the largest
-delay is the price. Starting anywhere better, or being granted earlier, cannot finish later: the engines are a max-plus
-system (each operation begins at the latest of some earlier ones' ends), which is monotone and does not stretch delays.
-Swap-out is free for the preempting job beyond what its own cold start already holds.
+A job without preemption is run once from the worst state that other jobs can leave behind (`worst_leftover`). Its
+blocks are the cycles from decision to decision. The price of a point is found by starting the next region cold from
+that same worst state, with its swap-in, and comparing every later decision with the unpreempted run: the largest delay
+is the price. A better start, or an earlier grant, cannot finish later: the engines are a max-plus system (each
+operation begins at the latest end of some earlier ones), which is monotone and does not stretch delays. Swap-out costs
+the preempting job nothing beyond its own cold start.
 
-Persisted sums that are still in their bank need no preload: what the resumed job then waits for, the bank to be
-written, is part of what it waits for otherwise, all its own to be in memory. So `persist` is priced with the preload.
-So is `park` where the sums may have gone to memory (`stays_parked`), and without it where they cannot have.
+Persisted sums that are still in their bank need no preload. The resumed job then waits for the bank to be written,
+which is part of waiting for all its own stores. So `persist` is priced with the preload. `park` is priced likewise
+where the sums may have gone to memory (`stays_parked`), and without the preload where they cannot.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ from ..model.timing import ComputeTiming, KernelTiming, SchedulerTiming, StoreTi
 
 @dataclass(frozen=True)
 class Bounds:
-    """The largest pieces of work any task of a set has, in cycles or beats."""
+    """The largest pieces of work of any task of a set, in cycles or beats."""
 
     load_beats: int  #: beats of one A tile, one B tile and its biases
     load_bursts: int  #: and their bursts, wherever they lie between 4 KiB boundaries
@@ -65,13 +65,17 @@ def _corners(layer: LayerPlan) -> Iterator[Iteration]:
 def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
     """The worst state in which a job can be started by an instruction decided in cycle 0.
 
-    Prefetched tiles have been requested for every slot, and what the read manager has taken has to run out: one request
-    and as many bursts as may be in flight. If there can be that many, the request still needs a round trip for each
-    such number of its own. The compute engine takes its last operands `ComputeTiming.AHEAD` cycles after the decision
-    and their sums drain; if other sums are parked, those of one more job are then queued to make room. Every bank waits
-    to be stored, its own task's among them, one after the other, in lock-step each with its response, otherwise once as
-    many store commands have been answered as may wait for it, if memory is slow enough for that many to wait. As many
-    banks as may be parked stay so while the job runs; the others are those that are stored last.
+    Read side: prefetched tiles have been requested for every slot. Everything that the read manager has taken has to
+    run out: one request, and as many bursts as may be in flight. If there can be that many, the request itself needs a
+    round trip for each such number of its own bursts.
+
+    Compute engine: its last operands enter `ComputeTiming.AHEAD` cycles after the decision, and their sums drain. If
+    other sums are parked, those of one more job are then queued to make room.
+
+    Store side: every bank waits to be stored, those of the started task among them, one after the other. In lock-step
+    each waits for the response of the one before. Otherwise, if memory is slow enough, the first waits until as many
+    store commands have been answered as may wait for responses. As many banks as may be parked stay so while the job
+    runs; the others are those that are stored last.
     """
     granted, memory = KernelTiming.GRANT, p.memory
     ended = ComputeTiming.AHEAD
@@ -98,7 +102,7 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
 
 @dataclass
 class Run:
-    """A job, or the rest of one, run without preemption: the decision after each region, the state then, its end."""
+    """A job, or the rest of one, run without preemption: decision and state after each region, and the end."""
 
     decisions: list[int]
     signatures: list[tuple]

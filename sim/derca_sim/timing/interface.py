@@ -1,4 +1,4 @@
-"""What every timing model answers, and how a task set becomes a `System` of the analysis."""
+"""The interface of every timing model, and the way from a task set to a `System` of the analysis."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class TimingModel(Protocol):
 
     def task(self, name: str, layers: Sequence[Shape], period: int, deadline: int,
              strategies: Collection[Strategy] = ALL_STRATEGIES, tasks: int = 2, window: int = 0) -> TaskModel:
-        """A task of the analysis; all times in cycles.
+        """A task of the analysis; all times are cycles.
 
-        `strategies` are the ways to be preempted that its points may offer. `tasks` is the size of the set, on which
-        the scheduler's own time depends. `window` is how long the accelerator's output bank and store port stay unused
-        after any preempting job has begun: what is written in the background within it costs nothing.
+        `strategies` are the strategies that its points may offer. `tasks` is the size of the set, on which the
+        scheduler's own time depends. `window` is how long the accelerator's output bank and store port stay unused
+        after any preempting job has begun: background writes within it cost nothing.
         """
 
     def first_need(self, layers: Sequence[Shape]) -> int:
@@ -49,7 +49,7 @@ class TaskSpec:
 
 def system(model: TimingModel, specs: Sequence[TaskSpec],
            strategies: Collection[Strategy] = ALL_STRATEGIES) -> System:
-    """The analysis' view of a task set under a timing model.
+    """The task set as the analysis sees it under a timing model.
 
     The window of a task is the shortest `first_need` among the others that can preempt it: those whose deadline is not
     longer than its own by more than the release jitter.

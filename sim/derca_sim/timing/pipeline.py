@@ -16,7 +16,7 @@ from functools import lru_cache
 
 
 class OnChip(Enum):
-    """What the output bank in use holds at a boundary."""
+    """The contents of the output bank in use at a boundary."""
 
     NOTHING = "nothing"
     PARTIAL = "partial sums"
@@ -25,11 +25,11 @@ class OnChip(Enum):
 
 @dataclass(frozen=True)
 class Boundary:
-    """The state between two blocks. All figures in cycles.
+    """The state between two blocks. All figures are cycles.
 
-    `redo` repeats what the bank holds, from its first input load on; `reload` brings the prefetched inputs back.
-    `draining` remains of the store of an earlier output tile. `saved`: what the block after it gets shorter by when the
-    complete tile on chip has been stored by then.
+    `redo` repeats the work in the bank, from its first input load on. `reload` brings the prefetched inputs back.
+    `draining` is the rest of the store of an earlier output tile. `saved` is what the next block gets shorter by when
+    the complete tile on chip has been stored by then.
     """
 
     holds: OnChip
@@ -99,10 +99,10 @@ def lockstep(outputs: int, k: int, load: int, compute: int, store: int, pieces: 
 
 @lru_cache(maxsize=4096)
 def decoupled(outputs: int, k: int, load: int, compute: int, store: int, pieces: int = 1) -> LayerProfile:
-    """As `lockstep`, for engines that synchronise only through slots and banks.
+    """The profile of a layer like `lockstep`, for engines that synchronise only through slots and banks.
 
-    Blocks end with each compute; the last one is what the final store takes from there. With `pieces` > 1 that one and
-    every wait of the compute engine are divided into so many parts.
+    A block ends with each compute; the last block is the rest of the final store. With `pieces` > 1 that block, and
+    every wait of the compute engine, are divided into so many parts.
     """
     tiles = outputs * k
     loaded = computed = stored = stored_before = first_need = 0

@@ -1,12 +1,12 @@
 """The roofline: cycles that no schedule of a layer can go below, whatever the tiles and the engines.
 
-A layer multiplies m x k by k x n. On an array of `rows` x `cols` elements it takes m k n / (rows cols) cycles at least;
-it reads both operands and n biases of 4 bytes once and writes m x n results once, each at one beat per cycle. Reading,
-computing and writing overlap, so the bound is the largest of the three. The shape is the true one: neither padding of
-panels nor reloading of tiles is in it.
+A layer multiplies m x k by k x n. On an array of `rows` x `cols` elements it takes at least m k n / (rows cols) cycles.
+It reads both operands and n biases of 4 bytes once, and writes m x n results once, each at one beat per cycle. Reading,
+computing and writing overlap, so the bound is the largest of the three. It counts the true shape, without padding of
+panels or reloading of tiles.
 
-Layers of a job follow each other, so bounds add up (`total`). That is what one expects of layers that depend on each
-other; layers that do not may overlap and be faster, but never below `floor`, the largest of the three sums.
+The bounds of layers that depend on each other add up (`total`). Layers that do not may overlap and be faster, but never
+below `floor`, the largest of the three sums.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ class Roofline:
 
     @property
     def limit(self) -> str:
-        """What makes the bound: array, read or write."""
+        """The resource that makes the bound: array, read or write."""
         return max((self.macs, "array"), (self.read, "read"), (self.write, "write"))[1]
 
 
@@ -49,7 +49,7 @@ def of_shape(p: Platform, m: int, k: int, n: int) -> Roofline:
 
 
 def of_layers(p: Platform, layers: Iterable[Layer]) -> list[Roofline]:
-    """Of each layer."""
+    """The roofline of each layer."""
     return [of_shape(p, layer.m, layer.k, layer.n) for layer in layers]
 
 

@@ -51,11 +51,11 @@ COSTS = {
 
 @dataclass(frozen=True)
 class Improvements:
-    """What our accelerator does and the reference does not.
+    """What our accelerator does better than the reference.
 
     - `free_clear`: the first step of a tile overwrites the bank, so dropping partial sums takes no time
     - `background_persist`: partial sums leave while the preempting job already works in the other bank
-    - `resume_at_read_bandwidth`: they come back at the input side's 84 bytes per cycle
+    - `resume_at_read_bandwidth`: they come back at the 84 bytes per cycle of the input side
     - `commit_outputs`: a tile that is complete when the job is preempted is stored as the output it is
     - `burst_stores`: a store can be preempted at its bursts, and goes on behind the preempting job
     """
@@ -97,7 +97,7 @@ class Compat:
 class Vck190:
     """The reference platform as a `TimingModel`.
 
-    `store_pieces` is the number of parts of a divisible store that the analysis tells apart. `overhead_free` prices
+    `store_pieces` is the number of parts of a divisible store that the analysis distinguishes. `overhead_free` prices
     every point at 0 and takes no scheduler time: the ceiling that no strategy can beat.
     """
 
@@ -149,11 +149,11 @@ class Vck190:
     # -- prices -------------------------------------------------------------------------------------------------------
 
     def options(self, at: Boundary, elapsed: int, first_need: int, window: int) -> tuple[Option, ...]:
-        """The ways to be preempted at a boundary inside a layer, `elapsed` cycles after the start of the job.
+        """The options for a preemption at a boundary inside a layer, `elapsed` cycles after the start of the job.
 
-        What is still on its way to memory goes on behind the preempting job, as far as it ends within `window`. The job
-        itself may have preempted another one: until its own `first_need` that one's data may still be leaving, and a
-        further persist queues behind it.
+        Data still on their way to memory go on behind the preempting job, as far as they end within `window`. The job
+        itself may have preempted another one. Until its own `first_need`, data of that one may still be leaving, and a
+        further persist queues behind them.
         """
         if self.overhead_free:
             return tuple(Option(s, 0, 0) for s in (Strategy.RECOMPUTE, Strategy.PERSIST))
@@ -165,7 +165,7 @@ class Vck190:
             return tuple(Option(s, draining, at.reload) for s in (Strategy.RECOMPUTE, Strategy.PERSIST))
         clear = 0 if better.free_clear else costs.clear
         recompute = Option(Strategy.RECOMPUTE, clear + draining, at.redo)
-        # Before anything else may use the port or the bank: what drains of this job, what the preempted one left.
+        # Before anything else may use port or bank: this job's drain, and the data that the preempted one left.
         left = max(costs.store, costs.persist) if behind else 0
         ahead = at.draining + max(0, min(first_need, left) - elapsed)
         if at.holds is OnChip.COMPLETE and (better.commit_outputs or self.pipeline == "decoupled"):
