@@ -14,7 +14,7 @@ from .judge import Judge
 from .offer import Offer
 from .ports import pass_host, unit_ports
 from .records import Records
-from .visit import Visit
+from .visit.visit import Visit
 from .walk import Walk
 
 

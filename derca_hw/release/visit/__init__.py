@@ -1,0 +1,1 @@
+"""A visit of the swept job release, step by step."""
