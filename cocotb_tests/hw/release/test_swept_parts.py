@@ -1,0 +1,153 @@
+"""The small parts of the swept job release: walk, adder, offer."""
+
+import pytest
+
+from derca_hw.release.datapath import PARAMETERS, Datapath, Operand, Time
+from derca_hw.release.offer import Offer
+from derca_hw.release.walk import Walk
+from derca_sim.model.registers import TaskReg
+from derca_sim.model.timing import SweptTiming
+from kit.platforms import platform
+from kit.stepped import play, seeded
+
+
+def swept(tasks: int, overrun=("skip", "queue"), policies=("edf",), shadow=False):
+    return platform(scheduler={"tasks": tasks, "kind": "scan", "policies": policies},
+                    release={"kind": "swept", "overrun": overrun}, tables={"shadow": shadow})
+
+
+@pytest.mark.parametrize("tasks", [2, 5, 8])
+def test_the_walk_obeys_each_command_a_cycle_later(tasks):
+    dut, rng = Walk(swept(tasks)), seeded(tasks)
+    assert Walk.LATENCY == 1
+
+    async def bench(ctx):
+        task = at = 0
+        for _ in range(300):
+            command = rng.choice(["ahead", "back", "turn", "restart", None])
+            for name in ("ahead", "back", "turn", "restart"):
+                ctx.set(getattr(dut.commands, name), name == command)
+            assert (ctx.get(dut.task), ctx.get(dut.at)) == (task, at)
+            assert ctx.get(dut.last) == (task == tasks - 1)
+            await ctx.tick()
+            following = (at + 1) % tasks
+            task, at = {"ahead": (task, following), "back": (task, task), "turn": (at, at),
+                        "restart": (following, following), None: (task, at)}[command]
+
+    play(dut, bench)
+
+
+def test_an_offer_stays_until_it_is_taken():
+    p = swept(4)
+    dut, rng = Offer(p), seeded(1)
+    assert Offer.LATENCY == 1
+
+    async def bench(ctx):
+        offered, key, taken = None, 0, 0
+        for _ in range(400):
+            free = offered is None
+            take_key, place, ready = free and rng.random() < 0.4, free and rng.random() < 0.3, rng.random() < 0.3
+            result, task, abort = rng.getrandbits(32), rng.randrange(4), rng.randrange(2)
+            ctx.set(dut.commands.key, take_key)
+            ctx.set(dut.commands.place, place)
+            ctx.set(dut.commands.abort, abort)
+            ctx.set(dut.result, result)
+            ctx.set(dut.task, task)
+            ctx.set(dut.release.ready, ready)
+            assert ctx.get(dut.release.valid) == ctx.get(dut.waits) == (not free)
+            if not free:
+                found = tuple(ctx.get(dut.release.p[name]) for name in ("task", "abort", "key"))
+                assert found == (*offered, key & (1 << p.scheduler.time_width) - 1)
+            if not free and ready:
+                offered, taken = None, taken + 1
+            if take_key:
+                key = result
+            if place:
+                offered = task, abort
+            await ctx.tick()
+        assert taken > 20
+
+    play(dut, bench)
+
+
+@pytest.mark.parametrize(("tasks", "policies", "shadow", "ends"), [
+    (4, ("edf",), False, True), (5, ("edf", "least_slack"), True, False), (20, ("edf",), False, False),
+])
+def test_the_adder_adds_what_was_asked_for_in_the_cycle_before(tasks, policies, shadow, ends):
+    """Random sums of random operands against sums in Python; times are read back in the cycle after they are put."""
+    p = swept(tasks, policies=policies, shadow=shadow)
+    dut, rng = Datapath(p), seeded(tasks)
+    mask = (1 << 32) - 1
+    parameters = [x for x in PARAMETERS if x != TaskReg.SLACK or "least_slack" in policies]
+    kept = {}
+    assert Datapath.LATENCY == 1 and dut.ends == ends
+
+    async def write_parameters(ctx):
+        for page in range(1 + shadow):
+            ctx.set(dut.write_page, page)
+            for task in range(tasks):
+                for field in parameters:
+                    kept[page, task, field] = value = rng.getrandbits(32)
+                    ctx.set(dut.config.p, {"task": task, "field": field >> 2, "value": value})
+                    ctx.set(dut.config.valid, 1)
+                    await ctx.tick()
+        ctx.set(dut.config.valid, 0)
+
+    def ask(ctx, time, operand, minus, carry):
+        adder = dut.adder
+        ctx.set(adder.use, time is not None)
+        ctx.set(adder.time, time or 0)
+        for other in Operand:
+            ctx.set(getattr(adder, f"use_{other.value}"), operand is other)
+        ctx.set(adder.use_parameter, isinstance(operand, TaskReg))
+        ctx.set(adder.parameter, PARAMETERS.index(operand) if isinstance(operand, TaskReg) else 0)
+        ctx.set(adder.minus, minus)
+        ctx.set(adder.carry, carry)
+
+    async def bench(ctx):
+        await write_parameters(ctx)
+        times, done = {}, {}
+        ctx.set(dut.adder.write, 1)  # the first results give every time a value
+        expected = None
+        writes = [(task, time) for task in range(tasks) for time in Time]
+        for i in range(500 + len(writes)):
+            at, page, now = rng.randrange(tasks), rng.randrange(1 + shadow), rng.getrandbits(32)
+            trigger = rng.getrandbits(32)
+            known = i > len(writes)
+            time = rng.choice([None, *Time]) if known else None
+            operand = rng.choice([None, *Operand, *parameters])
+            minus, carry = rng.randrange(2), rng.randrange(2)
+            if operand is Operand.DONE and at not in done and ends:
+                operand = None
+            for port, value in ((dut.at, at), (dut.page, page), (dut.now, now), (dut.trigger, trigger)):
+                ctx.set(port, value)
+            value = {Operand.NOW: now, Operand.TRIGGER: trigger, None: 0,
+                     Operand.ARMED: at * SweptTiming.ARM + 1}.get(operand, kept.get((page, at, operand)))
+            end = None
+            if ends:
+                value = done[at] if operand is Operand.DONE else value
+                end = (rng.randrange(tasks), rng.getrandbits(32)) if rng.random() < 0.3 else None
+                end = end if end is None or end[0] != at else None  # no word is read while it is written
+                ctx.set(dut.end, end is not None)
+                ctx.set(dut.end_task, end[0] if end else 0)
+                ctx.set(dut.end_stamp, end[1] if end else 0)
+            elif operand is Operand.DONE:
+                value = rng.getrandbits(32)
+                ctx.set(dut.done, value)
+            ask(ctx, time, operand, minus, carry)
+            if expected is not None:
+                assert ctx.get(dut.result) == expected, f"cycle {i}"
+                assert ctx.get(dut.negative) == expected >> 31, f"cycle {i}"
+            first = 0 if time is None else times[at, time]
+            put = None
+            if expected is not None:
+                put = writes[i - 1] if i - 1 < len(writes) else (rng.randrange(tasks), rng.choice(list(Time)))
+                ctx.set(dut.task, put[0])
+                ctx.set(dut.adder.write_time, put[1])
+                times[put] = expected
+            if end:
+                done[end[0]] = end[1]
+            expected = (first - value - 1 + carry if minus else first + value + carry) & mask
+            await ctx.tick()
+
+    play(dut, bench)
