@@ -1,9 +1,11 @@
-"""The small parts of the swept job release: walk, adder, offer."""
+"""The small parts of the swept job release: walk, adder, offer, triggers, stamps."""
 
 import pytest
 
 from derca_hw.release.datapath import PARAMETERS, Datapath, Operand, Time
 from derca_hw.release.offer import Offer
+from derca_hw.release.stamps import Stamps
+from derca_hw.release.triggers import TriggerMerge
 from derca_hw.release.walk import Walk
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.timing import SweptTiming
@@ -148,6 +150,84 @@ def test_the_adder_adds_what_was_asked_for_in_the_cycle_before(tasks, policies, 
             if end:
                 done[end[0]] = end[1]
             expected = (first - value - 1 + carry if minus else first + value + carry) & mask
+            await ctx.tick()
+
+    play(dut, bench)
+
+
+@pytest.mark.parametrize("sources", [2, 3])
+def test_triggers_of_several_sources_pass_one_per_cycle(sources):
+    """Every trigger passes once, the lowest source first; it is lost only if its source's previous one still waits."""
+    dut, rng = TriggerMerge(swept(8), sources), seeded(sources)
+    assert TriggerMerge.LATENCY == 0
+
+    async def bench(ctx):
+        waits: dict[int, int] = {}
+        seen = {"passed": 0, "waited": 0, "lost": 0}
+        for cycle in range(600):
+            come = {i: rng.randrange(8) for i in range(sources) if rng.random() < 0.4}
+            for i in range(sources):
+                ctx.set(getattr(dut, f"valid_{i}"), i in come)
+                ctx.set(getattr(dut, f"task_{i}"), come.get(i, 0))
+            passes = min(come.keys() | waits.keys(), default=None)
+            if 0 in come:
+                passes = 0
+            assert ctx.get(dut.valid) == (passes is not None), cycle
+            lost = False
+            if passes is not None:
+                assert ctx.get(dut.task) == waits.get(passes, come.get(passes)), cycle
+                seen["passed"] += 1
+                seen["waited"] += passes in waits
+            for i in come:
+                lost = lost or i in waits and i != passes
+            assert ctx.get(dut.lost) == lost, cycle
+            seen["lost"] += lost
+            after = {i: task for i, task in waits.items() if i != passes}
+            for i, task in come.items():
+                if i and i not in after and (i != passes or i in waits):
+                    after[i] = task
+            waits = after
+            await ctx.tick()
+        assert seen["passed"] > 200 and min(seen.values()) > 5, seen
+
+    play(dut, bench)
+
+
+@pytest.mark.parametrize(("tasks", "repeats", "keeps"), [(3, False, True), (3, True, True), (3, False, False),
+                                                         (80, True, True)])
+def test_a_stamp_can_be_read_after_the_declared_cycles(tasks, repeats, keeps):
+    dut = Stamps(swept(tasks), repeats=repeats, keeps=keeps)
+    assert Stamps.LATENCY == 2
+
+    async def bench(ctx):
+        marks = {}
+        for task, now in ((2, 77), (0, 78), (2, 99)):
+            ctx.set(dut.at, task)
+            before = ctx.get(dut.mark)
+            ctx.set(dut.valid, 1)
+            ctx.set(dut.task, task)
+            ctx.set(dut.now, now)
+            ctx.set(dut.seen, marks.get(task, before))
+            await ctx.tick()
+            ctx.set(dut.valid, 0)
+            assert ctx.get(dut.news) and ctx.get(dut.mark) == before
+            assert (ctx.get(dut.write), ctx.get(dut.write_task), ctx.get(dut.write_stamp)) == (1, task, now)
+            for _ in range(Stamps.LATENCY - 1):
+                await ctx.tick()
+            assert ctx.get(dut.mark) != before and not ctx.get(dut.news)
+            marks[task] = ctx.get(dut.mark)  # seen
+            assert not keeps or ctx.get(dut.stamp) == now
+        if not repeats:
+            return
+        for now, merges in ((200, False), (202, True)):
+            ctx.set(dut.valid, 1)
+            ctx.set(dut.task, 2)
+            ctx.set(dut.now, now)
+            ctx.set(dut.seen, marks[2])
+            await ctx.tick()
+            ctx.set(dut.valid, 0)
+            assert (ctx.get(dut.merged), ctx.get(dut.write)) == (merges, not merges)
+            assert not merges or (ctx.get(dut.merged_task), ctx.get(dut.merged_stamp)) == (2, now)
             await ctx.tick()
 
     play(dut, bench)

@@ -1,4 +1,4 @@
-"""The byte level of the link: a UART that keeps the CRC of what passes."""
+"""The byte level of the link: a UART that computes the CRC of the bytes that pass."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -12,10 +12,10 @@ POLYNOMIAL = 0xEDB88320
 
 
 class LinkLine(wiring.Component):
-    """A UART for one direction at a time, 8 data bits and a stop bit, with the CRC-32 of the bytes that pass.
+    """Sends or receives bytes with 8 data bits and a stop bit, one direction at a time, and computes their CRC-32.
 
-    A byte takes 10 bit times of `divisor` cycles each. `done` comes in the middle of the stop bit of a received byte,
-    2 cycles of synchronisation late, and at the beginning of the stop bit of a sent one.
+    A byte takes `BYTE_BITS` bit times of `divisor` cycles each. `done` comes in the middle of the stop bit of a
+    received byte, 2 cycles late through synchronisation, and at the beginning of the stop bit of a sent one.
 
     Parameters
     ----------
@@ -24,25 +24,24 @@ class LinkLine(wiring.Component):
 
     Attributes
     ----------
-    rx, tx
+    rx, tx : In(1), Out(1)
         The pins. Received bits are sampled in their middle.
-    transmit : In
-        Send `data` as soon as the line is free; `data` is taken when a bit time ends. While high, nothing is
-        received.
-    byte : Out
-        With `done`, the byte received.
-    done : Out
-        A byte is through.
-    broken : Out
+    transmit, data : In(1), In(8)
+        Send a byte as soon as the line is free. `data` is taken when a bit time ends. Nothing is received meanwhile.
+    byte : Out(8)
+        The received byte, with `done`.
+    done : Out(1)
+        A byte has passed.
+    broken : Out(1)
         A byte came without its stop bit.
-    quiet : Out
+    quiet : Out(1)
         Nothing has been received for the time of `GAP_BYTES` bytes.
-    fresh : In
-        The next byte is the first of those that the CRC is of.
-    closing : In
-        The byte is one of the CRC's own: it is compared, or sent instead of `data`.
-    damaged : Out
-        A bit of a received CRC was wrong, since `fresh`.
+    fresh : In(1)
+        The CRC begins with the next byte.
+    closing : In(1)
+        The byte belongs to the CRC: the CRC is sent instead of `data`, or a received byte is compared with it.
+    damaged : Out(1)
+        A received CRC has been wrong since `fresh`.
     """
 
     def __init__(self, divisor: int):
@@ -81,7 +80,7 @@ class LinkLine(wiring.Component):
         shift = Signal(8, reset_less=True)
         crc = Signal(32, reset_less=True)
         pause = GAP_BYTES * BYTE_BITS
-        quiet = Signal(bits_for(pause))  # counts up to `pause`, so its ones tell
+        quiet = Signal(bits_for(pause))  # it stops at `pause`, so the ones of `pause` are enough to compare
         m.d.comb += [
             tick.eq(divider == 0),
             data_bit.eq(active & tick & (bits != 0) & (bits != 9)),

@@ -40,7 +40,7 @@ class UartLink(wiring.Component):
 
     Nothing is executed before the CRC was right; a payload waits in a buffer until then. A request with the number
     executed last gets the kept answer again. Damaged frames, and frames broken off by a pause, are ignored. A word of a
-    frame takes 40 bit times on the line. Its execution takes `WORD` = 5 cycles and its access (`LinkAccess`).
+    frame takes 40 bit times on the line. Its execution takes 5 cycles beside its access (`LinkAccess`).
 
     Parameters
     ----------
@@ -54,9 +54,6 @@ class UartLink(wiring.Component):
 
     and the members of `host_ports`.
     """
-
-    #: Cycles of a word beside its access.
-    WORD = 5
 
     def __init__(self, p: Platform, divisor: int):
         self._p = p
