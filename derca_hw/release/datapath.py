@@ -12,7 +12,7 @@ from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SweptTiming
 
 from ..blocks.ram import DISTRIBUTED, Buffer, table
-from .ports import host_ports
+from .common.ports import host_ports
 from .rows import keeps_releases
 
 #: Bits of times; keys have `scheduler.time_width` of them.

@@ -9,14 +9,14 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.timing import ANNOUNCE, OFFER
 
 from ..layouts import Layouts, Source, pulse
-from .ports import pass_host, unit_ports
+from .common.ports import pass_host, unit_ports
 from .timers.announcer import Announcer
 from .timers.arming import Arming
-from .timers.common import when
 from .timers.deadlines import Deadlines
 from .timers.offers import Offers
 from .timers.parameters import Parameters
 from .timers.task_timer import TaskTimer
+from .timers.turns import when
 
 
 class ParallelRelease(wiring.Component):

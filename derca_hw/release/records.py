@@ -11,8 +11,8 @@ from derca_sim.model.tables import bits_for
 
 from ..blocks.ram import table
 from ..layouts import Layouts, pulse
+from .common.ports import host_ports
 from .datapath import TIME_BITS
-from .ports import host_ports
 from .rows import MARKS, RowSignature, State, StoreSignature, keeps_releases
 from .stamps import Stamps
 

@@ -9,12 +9,12 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
 from ..layouts import Layouts, Source, pulse
+from .common.ports import pass_host, unit_ports
 from .datapath import Datapath
 from .judge import Judge
 from .offer import Offer
-from .ports import pass_host, unit_ports
 from .records import Records
-from .visit.visit import Visit
+from .visit import Visit
 from .walk import Walk
 
 

@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import connect
 
 from derca_hw.release.judge import Judge
-from derca_hw.release.visit.visit import Visit
+from derca_hw.release.visit import Visit
 from derca_hw.release.walk import Walk
 from derca_sim.events import Kind
 from derca_sim.model.timing import SweptTiming

@@ -8,7 +8,7 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 
 from ...layouts import Layouts, pulse
-from .common import lowest, stamp_bits, task_bits, when
+from .turns import lowest, stamp_bits, task_bits, when
 
 
 class Announcer(wiring.Component):

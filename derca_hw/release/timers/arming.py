@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 
-from .common import task_bits
+from .turns import task_bits
 
 
 class Arming(wiring.Component):

@@ -9,7 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.timing import OFFER
 
 from ...layouts import Layouts
-from .common import lowest, task_bits
+from .turns import lowest, task_bits
 
 
 class Offers(wiring.Component):

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 
-from ..ports import host_ports
-from .common import task_bits
+from ..common.ports import host_ports
+from .turns import task_bits
 
 
 class Parameters(wiring.Component):

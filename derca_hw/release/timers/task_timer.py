@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 
-from .common import stamp_bits
+from .turns import stamp_bits
 
 
 class TaskTimer(wiring.Component):

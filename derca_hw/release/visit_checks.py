@@ -4,7 +4,7 @@ from amaranth.hdl import Mux
 
 from derca_sim.events import Kind
 
-from ..datapath import Operand, Time
+from .datapath import Operand, Time
 
 
 def check(m, visit):

@@ -5,7 +5,7 @@ from amaranth.lib.wiring import In, Member, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
-from ..layouts import Layouts, pulse
+from ...layouts import Layouts, pulse
 
 
 def host_ports(p: Platform) -> dict[str, Member]:

@@ -7,15 +7,15 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
-from ...layouts import EVENT_KIND_BITS
-from ..datapath import AdderSignature
-from ..judge import VerdictSignature
-from ..offer import OfferSignature
-from ..rows import FoundSignature, RowSignature, State, StoreSignature, keeps_releases
-from ..walk import WalkSignature
-from .checks import check, judge, judge_trigger
-from .release import close, decide, release, replace
-from .start import forget, start_timers
+from ..layouts import EVENT_KIND_BITS
+from .datapath import AdderSignature
+from .judge import VerdictSignature
+from .offer import OfferSignature
+from .rows import FoundSignature, RowSignature, State, StoreSignature, keeps_releases
+from .visit_checks import check, judge, judge_trigger
+from .visit_release import close, decide, release, replace
+from .visit_start import forget, start_timers
+from .walk import WalkSignature
 
 
 class ReportSignature(wiring.Signature):

@@ -2,7 +2,7 @@
 
 from derca_sim.model.registers import TaskReg
 
-from ..datapath import Operand, Time
+from .datapath import Operand, Time
 
 
 def forget(m, visit):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from derca_sim.events import Kind
 from derca_sim.model.registers import TaskReg
 
-from ..datapath import Operand, Time
+from .datapath import Operand, Time
 
 
 class KeyStep(NamedTuple):

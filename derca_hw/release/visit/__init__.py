@@ -1,1 +1,0 @@
-"""A visit of the swept job release, step by step."""
