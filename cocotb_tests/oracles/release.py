@@ -1,7 +1,7 @@
-"""What a job release unit must report, whatever it is built like: the rules of release, cycle by cycle.
+"""The rules of release, cycle by cycle: what any job release unit must report, however it is built.
 
-Times are unbounded. `Rules` is told what happened (ends, triggers, answers of the scheduler) and says which events that
-makes; it knows nothing of visits, announcements or offers.
+Times are unbounded. `Rules` takes what happens (ends, triggers, answers of the scheduler) and lists the events that
+follow. It knows nothing of visits, announcements or offers.
 """
 
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Rule:
 
 @dataclass
 class Rules:
-    """Steps through cycles; `lines` is what must have been reported."""
+    """Steps through cycles; `lines` are the events that a unit must have reported."""
 
     tasks: list[Rule]
     epoch: int
@@ -102,8 +102,15 @@ class Rules:
         task.kept = None
 
 
-def told(cycle: int, kind: Kind, task: int, arg: int, failed: set[tuple[int, int]]) -> Line:
-    """An event as the rules know it: FAIL stands for FINISH at the ends (cycle, task) that `failed`, and only there."""
+def line_of(cycle: int, kind: Kind, task: int, arg: int, failed: set[tuple[int, int]]) -> Line:
+    """Return an event as the rules list it, with FINISH for FAIL.
+
+    Raises
+    ------
+    AssertionError
+        It is a FAIL and the job did not fail, or a FINISH and it did: `failed` are the ends (cycle, task) of failed
+        jobs.
+    """
     if kind in (Kind.FAIL, Kind.FINISH):
         assert (kind == Kind.FAIL) == ((cycle, task) in failed), f"{kind.name} of task {task} in cycle {cycle}"
         kind = Kind.FINISH

@@ -55,7 +55,7 @@ class AdderInterface(wiring.PureInterface):
         ]
 
     def compare(self, m: Module, time: Time, operand: Operand | None) -> None:
-        """Ask whether `operand` is later than `time`: `negative` says so in the next cycle."""
+        """Ask whether `operand` is later than `time`: then `negative` is set in the next cycle."""
         self.ask(m, time, operand, minus=True, carry=True)
 
     def put(self, m: Module, time: Time) -> None:

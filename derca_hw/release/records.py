@@ -124,7 +124,10 @@ class Records(wiring.Component):
         return m
 
     def _ends(self, m, seen):
-        """(the stamps of ends, whether the last one of the task `at` was a failure); `seen` is a read port of marks."""
+        """Add the stamps of ends; return them, and whether the last end of the task `at` was a failure.
+
+        `seen` is a read port of marks.
+        """
         m.submodules.ends = ends = Stamps(self._p, keeps=self._ends_kept)
         failures_w, failures_r = table(m, "failures", 1, self._p.scheduler.tasks)
         final = Signal()
@@ -150,7 +153,7 @@ class Records(wiring.Component):
         return ends, failures_r.data
 
     def _triggers(self, m, seen, mode):
-        """The stamps of triggers; `seen` and `mode` are read ports of marks and modes."""
+        """Add the stamps of triggers and return them; `seen` and `mode` are read ports of marks and modes."""
         m.submodules.triggers = triggers = Stamps(self._p, repeats=True)
         event = self.early_event
         m.d.comb += [

@@ -91,8 +91,8 @@ class FoundSignature(wiring.Signature):
         The deadline has passed: now, or at the end of the job if it has ended.
     due
         The release time has passed.
-    ended
-        The job has ended. `gone` says so, too, once its end has been reported.
+    ended, gone
+        The job has ended; its end has been reported.
     triggered, early, used
         A trigger has come; it came sooner than a period after the last release; it has been taken for a release.
     lived

@@ -1,4 +1,4 @@
-"""The steps of a visit in the swept job release."""
+"""The control of the swept job release: visits, step by step."""
 
 from amaranth.hdl import Const, Module
 from amaranth.lib import wiring
@@ -19,14 +19,14 @@ from .walk import WalkSignature
 
 
 class ReportSignature(wiring.Signature):
-    """An event of the visited task, in the cycle that the adder's result says."""
+    """An event of the visited task. Its cycle is the adder's result."""
 
     def __init__(self):
         super().__init__({"valid": Out(1), "kind": Out(EVENT_KIND_BITS), "arg": Out(1)})
 
 
 class Visit(wiring.Component):
-    """Visits one task after the other, and says in every cycle what the other parts have to do.
+    """Visits one task after the other: commands the other parts of the unit in every cycle.
 
     A visit in which nothing is to be done takes `SweptTiming.VISIT` cycles; steps are added as `SweptTiming` says. A
     step uses the adder's result, for which the step before it has asked.
@@ -121,7 +121,7 @@ class Visit(wiring.Component):
         return self.state.queued if self.keeps else Const(0)
 
     def log(self, m, kind, arg=0):
-        """An event in the cycle that the result says."""
+        """Report an event, whose cycle is the result."""
         m.d.comb += [self.report.valid.eq(1), self.report.kind.eq(kind), self.report.arg.eq(arg)]
 
     def note_seen(self, m):

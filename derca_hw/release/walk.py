@@ -28,7 +28,7 @@ class WalkSignature(wiring.Signature):
 
 
 class Walk(wiring.Component):
-    """Says which task is visited, and whose memories are read.
+    """Selects the task that is visited, and the task whose memories are read.
 
     A command takes effect `LATENCY` = 1 cycle later. `task` and `at` are registers, so that no late result selects an
     address.

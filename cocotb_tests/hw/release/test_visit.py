@@ -58,9 +58,9 @@ async def begin(ctx, dut, timing: SweptTiming, tasks: int) -> None:
 
 
 async def visit(ctx, dut, answers) -> tuple[int, list[tuple[Kind, int, int]]]:
-    """Let a visit pass; its length, and its reports with the cycles in which they come.
+    """Let a visit pass; return its length, and its reports with the cycles in which they come.
 
-    `answers` says what `negative` is, cycle by cycle, 0 when it ends.
+    `answers` are the values of `negative`, cycle by cycle, and 0 from then on.
     """
     reports = []
     for cycle in range(100):
@@ -99,6 +99,10 @@ VISITS = {
     "fail": ({"live": 1, "ended": 1, "failed": 1}, [], JUDGE + DECIDE + CLOSE, False, [(Kind.FAIL, 0, T + JUDGE - 1)]),
     "miss": ({"live": 1}, [1], JUDGE + DECIDE + CLOSE, False, [(Kind.MISS, 1, T + SweptTiming.MISS - 1)]),
     "missed": ({"live": 1, "missed": 1}, [1], None, False, []),
+    "late finish": ({"live": 1, "ended": 1}, [0] * T + [1], JUDGE + DECIDE + CLOSE, False,
+                    [(Kind.MISS, 1, T + SweptTiming.MISS - 1), (Kind.FINISH, 1, T + JUDGE - 1)]),
+    "finish after a miss": ({"live": 1, "missed": 1, "ended": 1}, [0] * T + [1], JUDGE + DECIDE + CLOSE, False,
+                            [(Kind.FINISH, 1, T + JUDGE - 1)]),
     "early": ({"sporadic": 1, "triggered": 1}, [], TRIGGER + DECIDE + CLOSE, False,
               [(Kind.EARLY, 0, T + SweptTiming.EARLY - 1)]),
     "trigger": ({"sporadic": 1, "triggered": 1, "open": 1}, [], TRIGGER + DECIDE, True,

@@ -1,4 +1,4 @@
-"""What an answer says, and what is remembered of the request executed last."""
+"""The head of an answer, and the memory of the request executed last."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
