@@ -160,7 +160,11 @@ def test_offers_are_of_the_lowest_task_and_stay_until_taken():
                 waits[task] = key
             await ctx.tick()
         assert set(taken) == set(range(TASKS))
+        ctx.set(dut.announced, 1)
+        ctx.set(dut.release.ready, 0)
+        await ctx.tick()
         ctx.set(dut.announced, 0)
+        assert ctx.get(dut.release.valid)
         ctx.set(dut.running, 0)
         await ctx.tick()
         assert not ctx.get(dut.release.valid), "offers outlive a stop"
