@@ -103,14 +103,14 @@ class ParallelRelease(wiring.Component):
         following = Signal(time)  # the next release of the task that starts or is announced
         ends = Signal(n)  # whose job ends
         m.d.comb += [
-            parameters.task.eq(Mux(arming.arming, arming.armed, announcer.task)),
+            parameters.task.eq(Mux(arming.active, arming.armed, announcer.task)),
             arming.arm.eq(self.arm),
             arming.now.eq(self.now),
             arming.offset.eq(parameters.offset),
             announcer.now.eq(self.now),
             announcer.running.eq(self.running),
             announcer.starting.eq(arming.starting),
-            following.eq(Mux(arming.arming, arming.first, announcer.stamp[:time] + parameters.period)),
+            following.eq(Mux(arming.active, arming.first, announcer.stamp[:time] + parameters.period)),
             deadlines.now.eq(self.now),
             deadlines.running.eq(self.running),
             deadlines.announced.eq(announcer.is_release),

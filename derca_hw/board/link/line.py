@@ -65,9 +65,9 @@ class LinkLine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         pin = Signal(init=1)
-        line = Signal(init=1)
+        level = Signal(init=1)
         before = Signal(init=1)
-        m.d.sync += [pin.eq(self.rx), line.eq(pin), before.eq(line)]
+        m.d.sync += [pin.eq(self.rx), level.eq(pin), before.eq(level)]
 
         # -- bits: 9 is the start bit of a received byte, 8 .. 1 data, 0 the stop bit ----------------------------------
         divider = Signal(range(self._divisor))
@@ -84,29 +84,29 @@ class LinkLine(wiring.Component):
         m.d.comb += [
             tick.eq(divider == 0),
             data_bit.eq(active & tick & (bits != 0) & (bits != 9)),
-            bit.eq(Mux(sending, Mux(self.closing, ~crc[0], shift[0]), line)),
+            bit.eq(Mux(sending, Mux(self.closing, ~crc[0], shift[0]), level)),
             self.byte.eq(shift),
-            self.done.eq(active & tick & (bits == 0) & (sending | line & ~self.transmit)),
-            self.broken.eq(active & tick & (bits == 0) & ~sending & ~line),
+            self.done.eq(active & tick & (bits == 0) & (sending | level & ~self.transmit)),
+            self.broken.eq(active & tick & (bits == 0) & ~sending & ~level),
             self.quiet.eq((quiet & pause) == pause),
         ]
         m.d.sync += divider.eq(Mux(tick, self._divisor - 1, divider - 1))
         with m.If(active):
             with m.If(tick):
                 m.d.sync += bits.eq(bits - 1)
-                with m.If((bits == 0) | (bits == 9) & line):
+                with m.If((bits == 0) | (bits == 9) & level):
                     m.d.sync += active.eq(0)
                 with m.If(sending):
                     m.d.sync += self.tx.eq(bit | (bits == 0))
         with m.Elif(self.transmit):
             with m.If(tick):
                 m.d.sync += [active.eq(1), sending.eq(1), bits.eq(8), shift.eq(self.data), self.tx.eq(0)]
-        with m.Elif(before & ~line):
+        with m.Elif(before & ~level):
             m.d.sync += [active.eq(1), sending.eq(0), bits.eq(9), divider.eq(self._divisor // 2 - 1), quiet.eq(0)]
         with m.Elif(tick & ~self.quiet):
             m.d.sync += quiet.eq(quiet + 1)
         with m.If(data_bit):
-            m.d.sync += shift.eq(Cat(shift[1:], line))
+            m.d.sync += shift.eq(Cat(shift[1:], level))
 
         # -- CRC, a bit at a time -------------------------------------------------------------------------------------
         feedback = Signal()

@@ -20,7 +20,7 @@ class Arming(wiring.Component):
         Pulse: the cycle from which offsets count.
     now, offset : In(time_width)
         The time, and the offset of the task `armed`.
-    arming : Out(1)
+    active : Out(1)
         A timer starts in this cycle: that of the task `armed`.
     armed : Out
     starting : Out(1)
@@ -42,7 +42,7 @@ class Arming(wiring.Component):
             "arm": In(1),
             "now": In(time),
             "offset": In(time),
-            "arming": Out(1),
+            "active": Out(1),
             "armed": Out(task_bits(p)),
             "starting": Out(1),
             "starts": Out(self._tasks),
@@ -55,13 +55,13 @@ class Arming(wiring.Component):
         m = Module()
         epoch = Signal.like(self.now)
         with m.If(self.arm):
-            m.d.sync += [self.arming.eq(1), self.armed.eq(0), epoch.eq(self.now)]
-        with m.Elif(self.arming):
-            m.d.sync += [self.armed.eq(self.armed + 1), self.arming.eq(self.armed != self._tasks - 1)]
+            m.d.sync += [self.active.eq(1), self.armed.eq(0), epoch.eq(self.now)]
+        with m.Elif(self.active):
+            m.d.sync += [self.armed.eq(self.armed + 1), self.active.eq(self.armed != self._tasks - 1)]
         m.d.comb += [
-            self.starting.eq(self.arm | self.arming),
-            self.starts.eq(Cat(self.arming & (self.armed == i) for i in range(self._tasks))),
-            self.runs.eq(Cat(self.arming & (self.armed > i) for i in range(self._tasks))),
+            self.starting.eq(self.arm | self.active),
+            self.starts.eq(Cat(self.active & (self.armed == i) for i in range(self._tasks))),
+            self.runs.eq(Cat(self.active & (self.armed > i) for i in range(self._tasks))),
             self.first.eq(epoch + self.offset),
             self.past.eq(self.offset <= self.armed + 1),
         ]

@@ -59,8 +59,8 @@ def test_timers_start_one_per_cycle_and_count_from_arm():
             ctx.set(dut.now, epoch + cycle & 0xFFFF)
             ctx.set(dut.offset, offsets[ctx.get(dut.armed) % tasks])
             assert ctx.get(dut.starting) == (2 <= cycle < 3 + tasks)
-            assert ctx.get(dut.arming) == (3 <= cycle < 3 + tasks)
-            if ctx.get(dut.arming):
+            assert ctx.get(dut.active) == (3 <= cycle < 3 + tasks)
+            if ctx.get(dut.active):
                 task = ctx.get(dut.armed)
                 started.append((task, cycle))
                 assert ctx.get(dut.starts) == 1 << task
