@@ -12,7 +12,7 @@ from derca_hw.bus.join import ports
 from derca_hw.generate import BOARD_TOP
 from derca_sim.model.platform import Platform
 
-#: Its memory ends where no address bit does.
+#: The size of its memory is no power of two.
 PLATFORM = Platform(memory={"size": 4608})
 #: Words of registers and of memory; entries of the log, after which it begins again.
 REGISTERS, MEMORY, LOG = 256, 1152, 4096
@@ -25,7 +25,7 @@ ENTRY = data.StructLayout({"address": 16, "memory": 1, "value": 32})
 
 
 class LinkBench(wiring.Component):
-    """The link at the pins of a board. Handshakes stall at random, each channel for itself."""
+    """The link at the pins of a board, with registers and memory whose channels stall at random, each by itself."""
 
     def __init__(self, divisor: int):
         self._divisor = divisor
@@ -43,12 +43,16 @@ class LinkBench(wiring.Component):
         m.submodules.registers = registers = Memory(shape=32, depth=REGISTERS, init=[])
         m.submodules.memory = memory = Memory(shape=32, depth=MEMORY, init=[])
         m.submodules.log = log = Memory(shape=ENTRY, depth=LOG, init=[])
-        count, entry = Signal(32), log.write_port()
+        count = Signal(32)
+        entry = log.write_port()
         m.d.comb += entry.addr.eq(count)
         m.d.sync += count.eq(count + entry.en)
 
         # -- registers: address and data of a write are taken one after the other, in either order --------------------
-        address, value, has_address, has_value = Signal(18), Signal(32), Signal(), Signal()
+        address = Signal(18)
+        value = Signal(32)
+        has_address = Signal()
+        has_value = Signal()
         m.d.comb += [link.s_axi_awready.eq(~has_address & noise[0]), link.s_axi_wready.eq(~has_value & noise[3])]
         with m.If(link.s_axi_awvalid & link.s_axi_awready):
             m.d.sync += [address.eq(link.s_axi_awaddr), has_address.eq(1)]
@@ -86,7 +90,8 @@ class LinkBench(wiring.Component):
         # -- memory ---------------------------------------------------------------------------------------------------
         request = link.memory_request
         store, fetch = memory.write_port(), memory.read_port(domain="comb")
-        fetched, asked = Signal(range(MEMORY)), Signal()
+        fetched = Signal(range(MEMORY))
+        asked = Signal()
         taken = request.valid & request.ready
         m.d.comb += [
             request.ready.eq(~asked & noise[4]),
@@ -123,7 +128,15 @@ class LinkBench(wiring.Component):
 
 
 def open_bench(divisor: int = 4, clocks: int | None = None, variant: str = "") -> SimulatedLine:
-    """The line to a bench; `clocks` per bit of the host's side, `variant` names what the caller has changed in it."""
+    """Build a bench and return the line to it.
+
+    Parameters
+    ----------
+    divisor, clocks
+        Cycles per bit of the link and of the host, by default the same.
+    variant
+        Names a change that the caller has made to the link; it is part of the key of the build.
+    """
     from amaranth.back import verilog
 
     def generate() -> str:

@@ -1,4 +1,4 @@
-"""Benches of job release: its rows, its reports, and their comparison with the golden model."""
+"""For benches of job release: its registers, its reports, and their comparison with the golden model."""
 
 from derca_sim.compile.plan import TaskPlan
 from derca_sim.events import Kind
@@ -16,14 +16,17 @@ def plan(index: int, task: Rule) -> TaskPlan:
 
 
 class Reports(list):
-    """The log of a golden model: (event, cycle in which it is reported)."""
+    """Collects what a golden model logs, as pairs of an event and the cycle in which it is reported."""
 
     def __call__(self, event, reported=None):
         self.append((event, event.cycle if reported is None else reported))
 
 
 def drawn_end(random, lay, task, final, failed, now) -> int:
-    """Payload of `stored` for `task` (0 if None) in this cycle; the end of a job that fails is added to `failed`."""
+    """Return the payload of a store command that completes for `task` in this cycle, 0 if `task` is None.
+
+    With `final` the job may fail. Then (now, task) is added to `failed`.
+    """
     if task is None:
         return 0
     fails = random.random() < 0.3
@@ -33,7 +36,7 @@ def drawn_end(random, lay, task, final, failed, now) -> int:
 
 
 def compare(who, found, wanted, start):
-    """Two sorted logs."""
+    """Compare two sorted logs; `who` wrote the second. The error shows what either has of the first differing task."""
     for a, b in zip([*found, None], [*wanted, None], strict=False):
         if a != b:
             def show(e):

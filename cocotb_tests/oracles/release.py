@@ -1,7 +1,7 @@
-"""The rules of job release, cycle by cycle: the events that any job release unit must report.
+"""The rules of release, cycle by cycle: what any job release unit must report, however it is built.
 
-Times are unbounded. `Rules` takes ends, triggers and the scheduler's answers, and gives the events that follow. It
-knows nothing of visits, announcements or offers.
+Times are unbounded. `Rules` takes what happens (ends, triggers, answers of the scheduler) and lists the events that
+follow. It knows nothing of visits, announcements or offers.
 """
 
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Rule:
 
 @dataclass
 class Rules:
-    """Steps through cycles; `lines` are the events that must have been reported."""
+    """Steps through cycles; `lines` are the events that a unit must have reported."""
 
     tasks: list[Rule]
     epoch: int
@@ -102,8 +102,15 @@ class Rules:
         task.kept = None
 
 
-def as_ruled(cycle: int, kind: Kind, task: int, arg: int, failed: set[tuple[int, int]]) -> Line:
-    """An event in the terms of the rules: FAIL replaces FINISH exactly at the ends (cycle, task) in `failed`."""
+def line_of(cycle: int, kind: Kind, task: int, arg: int, failed: set[tuple[int, int]]) -> Line:
+    """Return an event as the rules list it, with FINISH for FAIL.
+
+    Raises
+    ------
+    AssertionError
+        It is a FAIL and the job did not fail, or a FINISH and it did: `failed` are the ends (cycle, task) of failed
+        jobs.
+    """
     if kind in (Kind.FAIL, Kind.FINISH):
         assert (kind == Kind.FAIL) == ((cycle, task) in failed), f"{kind.name} of task {task} in cycle {cycle}"
         kind = Kind.FINISH

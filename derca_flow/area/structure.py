@@ -16,7 +16,8 @@ from derca_hw.host.events import EventCollector
 from derca_hw.host.statistics import WORDS
 from derca_hw.layouts import EVENT_KIND_BITS, Layouts, Part
 from derca_hw.memory.write import waiting_bursts
-from derca_hw.release.datapath import TIME_BITS, State
+from derca_hw.release.datapath import TIME_BITS
+from derca_hw.release.rows import State
 from derca_hw.release.stamps import SMALL
 from derca_sim.events import ARG_BITS, WITH_REGION, Kind
 from derca_sim.model.board import Board

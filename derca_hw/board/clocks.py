@@ -1,4 +1,4 @@
-"""Clock and reset of a board."""
+"""Clocks and reset of a board."""
 
 from fractions import Fraction
 
@@ -10,22 +10,24 @@ from derca_sim.model.board import Board
 
 from ..families.family import Family
 
-#: Bits of the counter that holds reset after configuration, until block RAM of an iCE40 can be relied on (3 us).
+#: Bits of the counter that holds reset after configuration. An iCE40's block RAM is not reliable for the first 3 us.
 RESET_BITS = 6
 
 
 class Clocks(wiring.Component):
-    """The core clock and its reset, high for 64 cycles after configuration and, with a PLL, after it has locked.
+    """Makes the core clock and its reset from the clock pin of a board.
 
-    With `Board.steps` over 1 there is a clock of that multiple of the rate, and a register of it is the core clock; see
-    `DoubledStore` and `SdramStore`. Without primitives (`Family.PORTABLE`) the pin already brings the core clock, or
-    the fast one if there is one.
+    Reset stays high for 64 cycles after configuration or, with a PLL, after the PLL has locked.
+
+    With `Board.steps` over 1 there is also a fast clock of that multiple of the core's rate. The core clock is then a
+    register of the fast one; see `DoubledStore` and `SdramStore`. Without primitives (`Family.PORTABLE`) the pin
+    carries the core clock, or the fast one if there is one.
 
     Attributes
     ----------
-    pin : In
-    clock, reset : Out
-    fast, phase : Out
+    pin : In(1)
+    clock, reset : Out(1)
+    fast, phase : Out(1)
         With `Board.steps` over 1: the fast clock, and its register that is the core clock.
     """
 
@@ -61,7 +63,7 @@ class Clocks(wiring.Component):
         return m
 
     def _divided(self, m, platform):
-        """The fast clock and the core clock made of it; gives whether the PLL has locked."""
+        """Make the fast clock, and the core clock from it; return whether the PLL has locked."""
         m.domains.divided = fast = ClockDomain(local=True, reset_less=True)
         m.d.comb += fast.clk.eq(self.fast)
         steps = self._board.steps
@@ -81,7 +83,7 @@ class Clocks(wiring.Component):
         return Const(1, 1)
 
     def _ice40_pll(self, m):
-        """The PLL for the fast clock and a buffer for the core's; gives whether it has locked, in no domain."""
+        """Add a PLL for the fast clock and a buffer for the core clock; return the PLL's lock, which has no domain."""
         if (self._board.pin_mhz, self._board.core_mhz) != (12, 12):
             raise ValueError("pin_mhz and core_mhz must be 12 with a doubled clock on iCE40")
         locked = Signal()
@@ -94,14 +96,14 @@ class Clocks(wiring.Component):
         return locked
 
     def _settled(self, m, locked):
-        """The lock of a PLL in the core clock's domain."""
+        """Return a PLL's lock, synchronised to the core clock."""
         seen = Signal()
         again = Signal()
         m.d.boot += [seen.eq(locked), again.eq(seen)]
         return again
 
     def _ecp5_pll(self, m, mhz: float, clock):
-        """EHXPLLL from the pin's rate to another; gives whether it has locked, in no domain."""
+        """Add a PLL from the pin's rate to another; return its lock, which has no domain."""
         ratio = Fraction(self._board.pin_mhz) / Fraction(mhz)
         if 1 not in (ratio.numerator, ratio.denominator):
             raise ValueError(f"{mhz:g} MHz must be an integer fraction or multiple of pin_mhz = "

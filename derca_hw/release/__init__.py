@@ -1,1 +1,1 @@
-"""Job release: periodic timers, sporadic triggers, overruns."""
+"""Job release: timers of periodic tasks, triggers of sporadic ones, overruns."""

@@ -1,7 +1,9 @@
-"""The adder of the swept job release, and the memories it works on."""
+"""The adder of the swept job release, and the memories of times that it works on."""
+
+import enum
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
@@ -10,156 +12,229 @@ from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SweptTiming
 
 from ..blocks.ram import DISTRIBUTED, Buffer, table
-from ..layouts import Layouts
+from .common.ports import host_ports
+from .rows import keeps_releases
 
 #: Bits of times; keys have `scheduler.time_width` of them.
 TIME_BITS = 32
 #: Parameters by their place in memory.
 PARAMETERS = (TaskReg.PERIOD, TaskReg.DEADLINE, TaskReg.OFFSET, TaskReg.SLACK)
 
-def State(keeps: bool) -> data.StructLayout:
-    """What the unit remembers of a task between visits."""
-    return data.StructLayout({
-        "live": 1,  # a job has been released and has not ended
-        "missed": 1,  # the MISS of the deadline that LATE holds has been reported
-        "owed": 1,  # sporadic: a release is due at NEXT
-        "open": 1,  # sporadic: a period has passed since the last release
-        **({"queued": 1} if keeps else {}),  # a release is kept
-    })
+
+class Time(enum.IntEnum):
+    """The times that are kept of every task."""
+
+    NEXT = 0  #: the next release
+    LATE = 1  #: the deadline: of the kept release, if there is one, else of the job
+    KEPT = 2  #: the time of the kept release
+
+
+class Operand(enum.Enum):
+    """Second operands that are no parameters."""
+
+    NOW = "now"  #: the time
+    DONE = "done"  #: the end of the task's job
+    TRIGGER = "trigger"  #: the task's trigger
+    ARMED = "armed"  #: the cycles from `arm` to the start of the task's timer
+
+
+class AdderInterface(wiring.PureInterface):
+    """An interface with `AdderSignature`, which `ask` and `put` drive."""
+
+    def ask(self, m: Module, time: Time | None, operand: Operand | TaskReg | None = None, *, minus: bool = False,
+            carry: bool = False) -> None:
+        """Ask for `time` + `operand`, each 0 when it is None, as the result of the next cycle.
+
+        With `minus` the result is the difference less 1. `carry` adds 1.
+        """
+        m.d.comb += [
+            self.use.eq(time is not None), self.time.eq(time or 0), self.minus.eq(minus), self.carry.eq(carry),
+            self.use_parameter.eq(isinstance(operand, TaskReg)),
+            self.parameter.eq(PARAMETERS.index(operand) if isinstance(operand, TaskReg) else 0),
+            *(getattr(self, f"use_{other.value}").eq(operand is other) for other in Operand),
+        ]
+
+    def compare(self, m: Module, time: Time, operand: Operand | None) -> None:
+        """Ask whether `operand` is later than `time`: then `negative` is set in the next cycle."""
+        self.ask(m, time, operand, minus=True, carry=True)
+
+    def put(self, m: Module, time: Time) -> None:
+        """Write this cycle's result as a time of the visited task."""
+        m.d.comb += [self.write.eq(1), self.write_time.eq(time)]
+
+
+class AdderSignature(wiring.Signature):
+    """Commands to a `Datapath`.
+
+    Members
+    -------
+    use, time
+        The first operand is this `Time`, else 0.
+    use_now, use_done, use_trigger, use_armed
+        The second operand is this `Operand`.
+    use_parameter, parameter
+        The second operand is this entry of `PARAMETERS`.
+    hold
+        The second operand is the time of the cycle before once more.
+    minus, carry
+        Subtract the second operand and 1; add 1.
+    write, write_time
+        Write the result of this cycle as this `Time`.
+    """
+
+    def __init__(self):
+        super().__init__({
+            "use": Out(1),
+            "time": Out(2),
+            **{f"use_{operand.value}": Out(1) for operand in Operand},
+            "use_parameter": Out(1),
+            "parameter": Out(2),
+            "hold": Out(1),
+            "minus": Out(1),
+            "carry": Out(1),
+            "write": Out(1),
+            "write_time": Out(2),
+        })
+
+    def create(self, *, path=None, src_loc_at=0):
+        return AdderInterface(self, path=path, src_loc_at=1 + src_loc_at)
 
 
 class Datapath(wiring.Component):
-    """One 32-bit sum per cycle: `ask` names its operands, the next cycle has `result`, which `put` writes back.
+    """Adds two times of a task in every cycle, and keeps the times and parameters of all tasks.
 
-    The first operand is a time of the task `at` (or 0); the second, which may be subtracted, is the time (`now`), the
-    end of the job (`done`), the trigger, a parameter, or the cycles since `arm`. Operands that are not asked for are 0,
-    so the second operand is the OR of all. What is put in a cycle can be asked for from the next on.
+    The sum of operands named in one cycle is the `result` of the next (`LATENCY` = 1). A result written in one cycle
+    can be an operand named in the next. Operands that are not named are 0, so the second operand is the OR of all.
 
-    The ends of jobs may stand among the parameters, where there is room (`ends`): the host writes nothing there during
-    a run. What is written as `end` can be asked for as `done` from the next cycle on.
+    The ends of jobs may stand among the parameters, where there is room (`ends`), because the host writes nothing there
+    during a run. An end written in one cycle can be an operand named in the next.
+
+    Attributes
+    ----------
+    adder : In(`AdderSignature`)
+    now : In(32)
+        The time.
+    end, end_task, end_stamp : In
+        With `ends`: the job of a task ends at a time.
+    done : In(32)
+        Without `ends`: the end of the last job of the task `at`.
+    trigger : In(32)
+        The last trigger of the task `at`.
+    at, task : In
+        Whose operands are read, and whose time is written.
+    result : Out(32)
+    negative : Out(1)
+        The highest bit of the result.
+
+    and `host_ports`.
     """
 
-    #: Next release; deadline of the kept release, if there is one, else of the job; time of the kept release.
-    NEXT, LATE, KEPT = range(3)
+    LATENCY = 1
 
     def __init__(self, p: Platform):
         self._p = p
         task = self._bits = bits_for(p.scheduler.tasks - 1)
-        self._keeps = p.release.overrun != ("skip",)
-        slack, self._size = "least_slack" in p.scheduler.policies, (1 + p.tables.shadow) << task
-        # Three or four parameters in one memory or in two: what gives fewer levels to choose from.
+        self._slack = "least_slack" in p.scheduler.policies
+        self._size = (1 + p.tables.shadow) << task
+        # Three or four parameters in one memory or in two: whichever gives fewer levels to choose from.
         self._together = 4 * self._size <= DISTRIBUTED
         #: Whether the ends of jobs stand among the parameters, in the place of SLACK.
-        self.ends = self._together and not (p.tables.shadow or slack)
+        self.ends = self._together and not (p.tables.shadow or self._slack)
         super().__init__({
+            "adder": In(AdderSignature()),
             "now": In(TIME_BITS),
             **({"end": In(1), "end_task": In(task), "end_stamp": In(TIME_BITS)} if self.ends
-               else {"done": In(TIME_BITS), "use_done": In(1)}),
+               else {"done": In(TIME_BITS)}),
             "trigger": In(TIME_BITS),
             "at": In(task),
             "task": In(task),
-            "page": In(1),
-            "write_page": In(1),
-            "config": In(Layouts(p).task_write),
-            "config_valid": In(1),
-            "field": In(2),
-            "use": In(1),
-            "parameter": In(2),
-            "use_now": In(1),
-            "use_trigger": In(1),
-            "use_parameter": In(1),
-            "use_armed": In(1),
-            "hold": In(1),
-            "minus": In(1),
-            "carry": In(1),
-            "write": In(1),
-            "write_field": In(2),
+            **host_ports(p),
             "result": Out(TIME_BITS),
             "negative": Out(1),
         })
 
-    def ask(self, m, field, operand, *, minus=False, carry=False):
-        """The operands of the next cycle; with `minus` the result is their difference less 1, `carry` adds 1."""
-        m.d.comb += [
-            self.use.eq(field is not None), self.field.eq(field or 0), self.minus.eq(minus), self.carry.eq(carry),
-        ]
-        if self.ends and operand == "done":
-            operand = TaskReg.SLACK
-        for name in ("now", "trigger", "armed", *([] if self.ends else ["done"])):
-            m.d.comb += getattr(self, f"use_{name}").eq(operand == name)
-        m.d.comb += [
-            self.use_parameter.eq(isinstance(operand, TaskReg)),
-            self.parameter.eq(PARAMETERS.index(operand) if isinstance(operand, TaskReg) else 0),
-        ]
-
-    def put(self, m, field):
-        """Write this cycle's result as a time of `task`."""
-        m.d.comb += [self.write.eq(1), self.write_field.eq(field)]
-
     def elaborate(self, platform):
         m = Module()
-        p, shadow, bits = self._p, self._p.tables.shadow, self._bits
-        slack = "least_slack" in p.scheduler.policies
-        together = self._together
-        times_w, times = table(m, "times", TIME_BITS, (3 if self._keeps else 2) << bits)
-        config = self.config
-        is_slack = config.field == TaskReg.SLACK >> 2
-        kept = (config.field <= TaskReg.OFFSET >> 2) | (is_slack if slack else 0)
-        page = [self.page] if shadow else []
-        write_page = [self.write_page] if shadow else []
-        number = Cat(config.field[0] | is_slack, config.field[1] | is_slack)  # SLACK follows OFFSET
-        right = 0
-        for name, fields in (("parameters", 4),) if together else (("first", 2), ("second", 1 + slack)):
-            depth = self._size * fields
-            m.submodules[name] = values = Buffer(TIME_BITS, depth, early=True)
-            memory_w, memory = values.write, values.read
-            wide = fields.bit_length() - 1
-            m.d.comb += [
-                memory.en.eq(1), memory.addr.eq(Cat(self.at, self.parameter[:wide], *page)),
-                memory_w.addr.eq(Cat(config.task, number[:wide], *write_page)),
-                memory_w.data.eq(config.value),
-                memory_w.en.eq(self.config_valid & kept & (1 if together else number[1] == (name == "second"))),
-            ]
-            if self.ends:
-                with m.If(self.end & ~self.config_valid):
-                    m.d.comb += [
-                        memory_w.addr.eq(Cat(self.end_task, Const(PARAMETERS.index(TaskReg.SLACK), 2))),
-                        memory_w.data.eq(self.end_stamp), memory_w.en.eq(1),
-                    ]
-            use = Signal(name=f"use_{name}")
-            m.d.sync += use.eq(
-                self.use_parameter if together else self.use_parameter & (self.parameter[1] == (name == "second")))
-            right |= Mux(use, memory.data, 0)
-        field_bits = 2 if self._keeps else 1
-        m.d.comb += [
-            times.addr.eq(Cat(self.at, self.field[:field_bits])),
-            times_w.addr.eq(Cat(self.task, self.write_field[:field_bits])),
-            times_w.data.eq(self.result),
-            times_w.en.eq(self.write),
-        ]
-        left = Signal(TIME_BITS)
-        m.d.sync += left.eq(Mux(self.use, times.data, 0))
-        for name, use, value in (
-            ("now", self.use_now, self.now), ("trigger", self.use_trigger, self.trigger),
-            *([] if self.ends else [("done", self.use_done, self.done)]),
-            ("armed", self.use_armed, Cat(Const(1, (SweptTiming.ARM - 1).bit_length()), self.at)),
-        ):
-            held = Signal(len(value), name=f"operand_{name}")
-            if name == "now":
-                with m.If(~self.hold & ~use):
-                    m.d.sync += held.eq(0)
-                with m.Elif(~self.hold):
-                    m.d.sync += held.eq(value)
-            else:
-                m.d.sync += held.eq(Mux(use, value, 0))
-            right |= held
-        total = Signal(TIME_BITS + 1)
+        adder = self.adder
+        first = self._time(m)
+        second = self._parameter(m) | self._measured(m)
         minus = Signal()
         carry = Signal()
-        m.d.sync += [minus.eq(self.minus), carry.eq(self.carry)]
+        total = Signal(TIME_BITS + 1)
+        m.d.sync += [minus.eq(adder.minus), carry.eq(adder.carry)]
         m.d.comb += [
-            total.eq(Cat(1, left) + Cat(carry, right ^ minus.replicate(TIME_BITS))),
+            total.eq(Cat(1, first) + Cat(carry, second ^ minus.replicate(TIME_BITS))),
             self.result.eq(total[1:]),
             self.negative.eq(total[-1]),
         ]
         return m
+
+    def _time(self, m):
+        """The first operand: a time of the task `at`, registered."""
+        keeps, adder = keeps_releases(self._p), self.adder
+        write, read = table(m, "times", TIME_BITS, (3 if keeps else 2) << self._bits)
+        bits = 2 if keeps else 1
+        first = Signal(TIME_BITS)
+        m.d.comb += [
+            read.addr.eq(Cat(self.at, adder.time[:bits])),
+            write.addr.eq(Cat(self.task, adder.write_time[:bits])),
+            write.data.eq(self.result),
+            write.en.eq(adder.write),
+        ]
+        m.d.sync += first.eq(Mux(adder.use, read.data, 0))
+        return first
+
+    def _parameter(self, m):
+        """A parameter of the task `at`, one cycle after it is named, else 0."""
+        adder, config, shadow = self.adder, self.config, self._p.tables.shadow
+        use = adder.use_parameter
+        parameter = adder.parameter
+        if self.ends:
+            use = use | adder.use_done
+            parameter = parameter | adder.use_done.replicate(2)  # the place of SLACK
+        is_slack = config.p.field == TaskReg.SLACK >> 2
+        written = (config.p.field <= TaskReg.OFFSET >> 2) | (is_slack if self._slack else 0)
+        number = Cat(config.p.field[0] | is_slack, config.p.field[1] | is_slack)  # SLACK follows OFFSET
+        found = 0
+        for name, fields in (("parameters", 4),) if self._together else (("first", 2), ("second", 1 + self._slack)):
+            m.submodules[name] = values = Buffer(TIME_BITS, self._size * fields, early=True)
+            wide = fields.bit_length() - 1
+            m.d.comb += [
+                values.read.en.eq(1),
+                values.read.addr.eq(Cat(self.at, parameter[:wide], self.page if shadow else [])),
+                values.write.addr.eq(Cat(config.p.task, number[:wide], self.write_page if shadow else [])),
+                values.write.data.eq(config.p.value),
+                values.write.en.eq(
+                    config.valid & written & (1 if self._together else number[1] == (name == "second"))),
+            ]
+            if self.ends:
+                with m.If(self.end & ~config.valid):
+                    m.d.comb += [
+                        values.write.addr.eq(Cat(self.end_task, Const(PARAMETERS.index(TaskReg.SLACK), 2))),
+                        values.write.data.eq(self.end_stamp),
+                        values.write.en.eq(1),
+                    ]
+            used = Signal(name=f"use_{name}")
+            m.d.sync += used.eq(use if self._together else use & (parameter[1] == (name == "second")))
+            found |= Mux(used, values.read.data, 0)
+        return found
+
+    def _measured(self, m):
+        """The OR of all other second operands, registered."""
+        adder = self.adder
+        now = Signal(TIME_BITS, name="operand_now")
+        trigger = Signal(TIME_BITS, name="operand_trigger")
+        with m.If(~adder.hold & ~adder.use_now):
+            m.d.sync += now.eq(0)
+        with m.Elif(~adder.hold):
+            m.d.sync += now.eq(self.now)
+        m.d.sync += trigger.eq(Mux(adder.use_trigger, self.trigger, 0))
+        # Timers start one after the other, each ARM cycles after the one before.
+        since = Cat(Const(1, (SweptTiming.ARM - 1).bit_length()), self.at)
+        armed = Signal(len(since), name="operand_armed")
+        m.d.sync += armed.eq(Mux(adder.use_armed, since, 0))
+        if self.ends:
+            return now | trigger | armed
+        done = Signal(TIME_BITS, name="operand_done")
+        m.d.sync += done.eq(Mux(adder.use_done, self.done, 0))
+        return now | trigger | armed | done

@@ -10,23 +10,32 @@ from derca_sim.model.tables import bits_for
 
 
 class TraceReplay(wiring.Component):
-    """Triggers sporadic tasks at recorded cycles: one per cycle, in the order of the trace.
+    """Triggers sporadic tasks at recorded cycles, one per cycle in the order of the trace.
 
-    Times count from `arm` and must be in order. An entry's trigger comes in the cycle of its time, later only if
-    earlier entries have not all been given out, and `LATENCY` = 1 cycle after `arm` at the earliest.
+    Times count from `arm` and must not decrease. An entry triggers in the cycle of its time, but not before the entry
+    ahead of it, and `LATENCY` = 1 cycle after `arm` at the earliest.
 
     Attributes
     ----------
-    now, running : In
+    now : In(32)
+        The time.
+    running : In(1)
+        A run is under way.
     arm : In(1)
-        Pulse: the trace starts anew, this cycle is its time 0.
+        Pulse: the trace starts from its beginning. This cycle is its time 0.
     write, write_row, write_word, write_data : In
-        The host writes word 0 (time) or 1 (task) of an entry.
+        The host writes an entry: word 0 is the time, word 1 the task.
     length : In
         Entries in use.
     trigger_valid, trigger_task : Out
+        A task is triggered.
     done : Out(1)
-        Nothing is left.
+        All entries have triggered.
+
+    Raises
+    ------
+    ValueError
+        The platform has no entries for a trace.
     """
 
     LATENCY = 1
@@ -56,8 +65,8 @@ class TraceReplay(wiring.Component):
         m = Module()
         entry = data.StructLayout({"time": 32, "task": self._task})
         reads = {}
-        row = Signal(range(self._entries + 1))  # the entry that is shown
-        ahead = Signal(range(self._entries + 2))  # the entry that is asked for
+        row = Signal(range(self._entries + 1))  # the entry that triggers next
+        ahead = Signal(range(self._entries + 2))  # the entry that is read
         for word, (name, shape) in enumerate(entry.members.items()):
             m.submodules[name] = memory = Memory(shape=shape, depth=self._entries, init=[])
             write, read = memory.write_port(), memory.read_port()

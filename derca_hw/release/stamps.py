@@ -1,4 +1,4 @@
-"""When something happened to a task: one time stamp per task, and a mark that changes with each."""
+"""The last event of every task: when it happened, and a mark that changes with every event."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
@@ -10,32 +10,46 @@ from derca_sim.model.tables import bits_for
 from ..blocks.ram import table
 from .datapath import TIME_BITS
 
-#: Up to as many tasks the marks stand beside the stamps, in distributed memory; beyond, in a memory of their own, so
-#: that the stamps fit block memory, whose outputs are all registered alike.
+#: Up to this number of tasks marks share a distributed memory with the stamps. Beyond it they have a memory of their
+#: own, so that the stamps fit block memory, whose outputs are all registered alike.
 SMALL = 64
 
 
 class Stamps(wiring.Component):
-    """Takes one event per cycle; its stamp can be read 2 cycles later, unless it is kept elsewhere (`keeps`): then it
-    is given out with `write`, one cycle after the event.
+    """Remembers the time of every task's last event.
 
-    An event of a task is pending while the task's `mark` differs from what was last written as `seen`. With `repeats`,
-    an event that finds one pending changes nothing and is given out as `merged`, one cycle later.
+    It takes one event per cycle. Stamp and mark can be read `LATENCY` = 2 cycles later.
+
+    An event is pending while its task's `mark` differs from the one last reported as `seen`.
+
+    Parameters
+    ----------
+    repeats
+        Events may come while one is pending. Such an event changes nothing. It leaves as `merged`, one cycle later.
+    keeps
+        The stamps are kept here. Otherwise each only leaves with `write`, one cycle after its event.
 
     Attributes
     ----------
-    valid, task : In
-        Something happens to a task in this cycle, `now`.
-    counts, latest : In, Out
-        Whether what happened in the cycle before counts, and to which task that was.
+    now : In(32)
+        The time.
+    valid, task : In(1), In
+        An event of a task in this cycle.
+    counts, latest : In(1), Out
+        Whether the event of the cycle before counts, and its task.
     at : In
-        Whose `stamp` and `mark` are read, in the same cycle. `news`: an event of the cycle before, which `mark` does
-        not tell yet.
-    seen : In
-        The mark of `task` up to which events have been dealt with, in the same cycle.
+        Selects the task of `stamp`, `mark` and `news`, in the same cycle.
+    stamp, mark : Out(32), Out(1)
+        Of the last event.
+    news : Out(1)
+        There was an event in the cycle before. `mark` does not show it yet.
+    seen : In(1)
+        The mark of `task` up to which its events have been dealt with, in the same cycle.
     merged, merged_task, merged_stamp : Out
     write, write_task, write_stamp : Out
     """
+
+    LATENCY = 2
 
     def __init__(self, p: Platform, repeats: bool = False, keeps: bool = True):
         self._n = p.scheduler.tasks

@@ -9,17 +9,27 @@ from derca_sim.model.tables import bits_for
 
 
 class TriggerMerge(wiring.Component):
-    """Passes triggers of `sources` sources to the swept job release: source 0 in its cycle, the others when it is free.
+    """Merges the triggers of several sources into one per cycle, for the swept job release.
 
-    Every source but the first has a place for one trigger that has to wait.
+    A trigger passes in its cycle (`LATENCY` = 0) if no source with a lower number has one. Source 0 always passes. Each
+    of the others has a place for one trigger that waits.
+
+    Parameters
+    ----------
+    sources
+        The number of sources.
 
     Attributes
     ----------
-    valid_0, task_0, .. : In
-    valid, task : Out
-    lost : Out
-        A trigger came while its source's previous one still waited: it is dropped.
+    valid_0, task_0, .. : In(1), In
+        A source triggers a task.
+    valid, task : Out(1), Out
+        The trigger that passes.
+    lost : Out(1)
+        A trigger came while its source's previous one was still waiting. It is dropped.
     """
+
+    LATENCY = 0
 
     def __init__(self, p: Platform, sources: int):
         self._sources = sources

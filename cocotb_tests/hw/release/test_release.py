@@ -14,7 +14,7 @@ from kit.payload import unpack
 from kit.platforms import platform
 from kit.release import Reports, compare, configure, drawn_end, plan
 from kit.run import generator, parameters, simulate
-from oracles.release import Rule, Rules, as_ruled
+from oracles.release import Rule, Rules, line_of
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -92,7 +92,7 @@ async def rules(dut):
             if bench.get(f"{name}__valid"):
                 e = unpack(lay.event, bench.get(f"{name}__payload"))
                 at = (e["cycle"] - start) % (1 << 32) + start
-                seen.append((*as_ruled(at, Kind(e["kind"]), e["task"], e["arg"], failed), now - start))
+                seen.append((*line_of(at, Kind(e["kind"]), e["task"], e["arg"], failed), now - start))
                 if at_once and e["kind"] == Kind.RELEASE:
                     accepted.add(e["task"])  # no job ends before it is announced
         if at_once and bench.get("ready_event__valid"):
@@ -116,7 +116,7 @@ async def rules(dut):
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def triggers_in_every_cycle(dut):
-    """Tasks that are triggered in every cycle hold up nobody's EARLY: its cycle is right, and it comes in time."""
+    """Tasks that are triggered in every cycle delay no EARLY of another: its cycle is right, and it comes in time."""
     random, p = generator(), parameters()["platform"]
     n, lay, timing = p.scheduler.tasks, Layouts(p), ParallelTiming(p)
     bench = await Cycles(dut).start(release__ready=1)

@@ -14,7 +14,7 @@ from kit.payload import pack, unpack
 from kit.platforms import platform
 from kit.release import Reports, compare, configure, drawn_end, plan
 from kit.run import generator, parameters, simulate
-from oracles.release import Rule, Rules, as_ruled
+from oracles.release import Rule, Rules, line_of
 
 
 def random_tasks(random, p, lap: int, deferrals: bool) -> list[Rule]:
@@ -118,7 +118,7 @@ async def rules(dut):
             if bench.get(f"{name}__valid"):
                 e = unpack(lay.event, bench.get(f"{name}__payload"))
                 at = (e["cycle"] - start) % (1 << 32) + start
-                seen.append((*as_ruled(at, Kind(e["kind"]), e["task"], e["arg"], failed), now - start))
+                seen.append((*line_of(at, Kind(e["kind"]), e["task"], e["arg"], failed), now - start))
     end = start + cycles - 3 * lap
     wanted = sorted((e.cycle, e.kind, e.task, e.arg, reported - start) for e, reported in expected if e.cycle < end)
     found = sorted(e for e in seen if e[0] < end)
@@ -140,7 +140,7 @@ async def rules(dut):
 async def longest_lap(dut):
     """Everything happens to every task within a lap, at every phase of the visits: the lap is as long as declared.
 
-    The steps of each task then show in the cycles between the same event of one task and of the next.
+    The cycles between the same event of one task and of the next are the length of a visit.
     """
     options = parameters()
     p, mode = options["platform"], options["mode"]
@@ -209,7 +209,7 @@ def test_releases_of_256_tasks_at_once():
 
 
 def test_triggers_in_rapid_succession():
-    """A trigger that comes before the one before has been looked at: the model says what becomes of it."""
+    """Triggers may come before a visit has seen the previous one: the events are those of the model."""
     run("rules", 3, 8, ("skip",), bursts=True, ends=0.3)
 
 

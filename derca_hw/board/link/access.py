@@ -14,10 +14,10 @@ from ...layouts import Layouts
 
 
 def host_ports(p: Platform) -> dict[str, wiring.Member]:
-    """What the link needs of accelerator and main memory.
+    """Ports of the link towards accelerator and main memory.
 
-    `s_axi_*` is the master of the registers' AXI4-Lite, `event` takes the event stream. `memory_request` are accesses
-    to 32-bit words of main memory; `memory_data` with `memory_valid` answer the reads, in order.
+    `s_axi_*` is a master of the AXI4-Lite of the registers. `event` takes the event stream. `memory_request` accesses
+    32-bit words of main memory; `memory_data` with `memory_valid` answers its reads, in order.
     """
     return {
         **{name: wiring.Member(member.flow.flip(), member.shape)
@@ -34,27 +34,29 @@ def host_ports(p: Platform) -> dict[str, wiring.Member]:
 
 
 class LinkAccess(wiring.Component):
-    """One access of one word at a time; what is read takes the place of what was shifted in.
+    """Accesses registers, memory or events, one word at a time.
 
-    An access takes as long as its target: at least 2 cycles, events 1 cycle.
+    An access takes as long as its target: at least 2 cycles, those to events and those refused for their
+    address 1 cycle. A word to be written is shifted in byte by byte; a word that is read takes its place.
 
     Attributes
     ----------
-    of `host_ports`, and
-    address_byte, address_load : In
-        The next byte of the address, the least significant first, and which of the four.
+    address_byte, address_load : In(8), In(4)
+        A byte of the address, and which of the four it is, the least significant first.
     write, target, advance : In
-        As in `derca_sim.model.link`, and not SYNC; stable during an access.
-    odd : In
-        The second word of an event: the event is over with it.
-    access : In
-        Stays until `done`.
-    done, refused : Out
+        The operation, as in `derca_sim.model.link`; not SYNC. It is stable during an access.
+    odd : In(1)
+        The word is the second one of an event, which takes the event.
+    access : In(1)
+        Begin an access. It stays high until `done`.
+    done, refused : Out(1)
         The access ends; it failed, or there is no event.
-    shift, byte : In
+    shift, byte : In(1), In(8)
         A byte enters the word from above.
-    low : Out
+    low : Out(8)
         The lowest byte of the word.
+
+    and the members of `host_ports`.
     """
 
     def __init__(self, p: Platform):
@@ -84,8 +86,9 @@ class LinkAccess(wiring.Component):
         issued = Signal()
         inside = Signal()
 
-        # -- address: a byte is loaded or a word is added. A load is also what is added, so that iCE40 takes one cell
-        # for a bit, and what it then counts is not used -------------------------------------------------------------
+        # -- address: a byte is loaded, or a word is added -------------------------------------------------------------
+        # The load bits are also the addend, so that iCE40 needs one cell per bit. The sum is unused while a byte is
+        # loaded.
         places = [[(bit, 8 * i + bit - 2) for bit in range(8)] for i in range(4)]
         loads = Cat(self.address_load[i] for i in range(4) for _, at in places[i] if 0 <= at < len(address))
         advanced = Signal.like(address)

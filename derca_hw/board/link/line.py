@@ -1,4 +1,4 @@
-"""The byte level of the link: a UART that keeps the CRC of what passes."""
+"""The byte level of the link: a UART that computes the CRC of the bytes that pass."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -12,10 +12,10 @@ POLYNOMIAL = 0xEDB88320
 
 
 class LinkLine(wiring.Component):
-    """A UART for one direction at a time, 8 data bits and a stop bit, with the CRC-32 of the bytes that pass.
+    """Sends or receives bytes with 8 data bits and a stop bit, one direction at a time, and computes their CRC-32.
 
-    A byte takes 10 bit times of `divisor` cycles each. `done` comes in the middle of the stop bit of a received byte,
-    2 cycles of synchronisation late, and at the beginning of the stop bit of a sent one.
+    A byte takes `BYTE_BITS` bit times of `divisor` cycles each. `done` comes in the middle of the stop bit of a
+    received byte, 2 cycles late through synchronisation, and at the beginning of the stop bit of a sent one.
 
     Parameters
     ----------
@@ -24,25 +24,24 @@ class LinkLine(wiring.Component):
 
     Attributes
     ----------
-    rx, tx
+    rx, tx : In(1), Out(1)
         The pins. Received bits are sampled in their middle.
-    transmit : In
-        Send `data` as soon as the line is free; `data` is taken when a bit time ends. While high, nothing is
-        received.
-    byte : Out
-        With `done`, the byte received.
-    done : Out
-        A byte is through.
-    broken : Out
+    transmit, data : In(1), In(8)
+        Send a byte as soon as the line is free. `data` is taken when a bit time ends. Nothing is received meanwhile.
+    byte : Out(8)
+        The received byte, with `done`.
+    done : Out(1)
+        A byte has passed.
+    broken : Out(1)
         A byte came without its stop bit.
-    quiet : Out
+    quiet : Out(1)
         Nothing has been received for the time of `GAP_BYTES` bytes.
-    fresh : In
-        The next byte is the first of those that the CRC is of.
-    closing : In
-        The byte is one of the CRC's own: it is compared, or sent instead of `data`.
-    damaged : Out
-        A bit of a received CRC was wrong, since `fresh`.
+    fresh : In(1)
+        The CRC begins with the next byte.
+    closing : In(1)
+        The byte belongs to the CRC: the CRC is sent instead of `data`, or a received byte is compared with it.
+    damaged : Out(1)
+        A received CRC has been wrong since `fresh`.
     """
 
     def __init__(self, divisor: int):
@@ -66,9 +65,9 @@ class LinkLine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         pin = Signal(init=1)
-        line = Signal(init=1)
+        level = Signal(init=1)
         before = Signal(init=1)
-        m.d.sync += [pin.eq(self.rx), line.eq(pin), before.eq(line)]
+        m.d.sync += [pin.eq(self.rx), level.eq(pin), before.eq(level)]
 
         # -- bits: 9 is the start bit of a received byte, 8 .. 1 data, 0 the stop bit ----------------------------------
         divider = Signal(range(self._divisor))
@@ -81,33 +80,33 @@ class LinkLine(wiring.Component):
         shift = Signal(8, reset_less=True)
         crc = Signal(32, reset_less=True)
         pause = GAP_BYTES * BYTE_BITS
-        quiet = Signal(bits_for(pause))  # counts up to `pause`, so its ones tell
+        quiet = Signal(bits_for(pause))  # it stops at `pause`, so the ones of `pause` are enough to compare
         m.d.comb += [
             tick.eq(divider == 0),
             data_bit.eq(active & tick & (bits != 0) & (bits != 9)),
-            bit.eq(Mux(sending, Mux(self.closing, ~crc[0], shift[0]), line)),
+            bit.eq(Mux(sending, Mux(self.closing, ~crc[0], shift[0]), level)),
             self.byte.eq(shift),
-            self.done.eq(active & tick & (bits == 0) & (sending | line & ~self.transmit)),
-            self.broken.eq(active & tick & (bits == 0) & ~sending & ~line),
+            self.done.eq(active & tick & (bits == 0) & (sending | level & ~self.transmit)),
+            self.broken.eq(active & tick & (bits == 0) & ~sending & ~level),
             self.quiet.eq((quiet & pause) == pause),
         ]
         m.d.sync += divider.eq(Mux(tick, self._divisor - 1, divider - 1))
         with m.If(active):
             with m.If(tick):
                 m.d.sync += bits.eq(bits - 1)
-                with m.If((bits == 0) | (bits == 9) & line):
+                with m.If((bits == 0) | (bits == 9) & level):
                     m.d.sync += active.eq(0)
                 with m.If(sending):
                     m.d.sync += self.tx.eq(bit | (bits == 0))
         with m.Elif(self.transmit):
             with m.If(tick):
                 m.d.sync += [active.eq(1), sending.eq(1), bits.eq(8), shift.eq(self.data), self.tx.eq(0)]
-        with m.Elif(before & ~line):
+        with m.Elif(before & ~level):
             m.d.sync += [active.eq(1), sending.eq(0), bits.eq(9), divider.eq(self._divisor // 2 - 1), quiet.eq(0)]
         with m.Elif(tick & ~self.quiet):
             m.d.sync += quiet.eq(quiet + 1)
         with m.If(data_bit):
-            m.d.sync += shift.eq(Cat(shift[1:], line))
+            m.d.sync += shift.eq(Cat(shift[1:], level))
 
         # -- CRC, a bit at a time -------------------------------------------------------------------------------------
         feedback = Signal()

@@ -15,33 +15,41 @@ from ...layouts import Layouts
 from ...memory.write import waiting_bursts
 from ..link.access import host_ports
 
-#: AXI response to what lies beyond the memory.
+#: AXI response to a burst beyond the memory.
 SLVERR = 0b10
-#: Shortest latency of a read: into the queue, to the burst's registers, to the store, out of it.
+#: Shortest latency of a read: one cycle each into the queue, to the burst's registers, to the store, and out of it.
 READ_LATENCY = 3
 
 
 class MainMemory(wiring.Component):
-    """One beat per cycle and direction, with the latencies of the platform's `memory` section, bursts back to back.
+    """Serves the accelerator's bursts and the host's words from a store.
 
-    An AR accepted in cycle t has its first beat valid in t + read_latency, or in the cycle after the last beat of the
-    burst before it if that is later; a last W beat accepted in t has its B in t + write_latency, or after the B before
-    it. A beat is valid with what the store held at the start of the cycle before. Addresses and W beats are always
-    accepted, so the master keeps its own limits: `bus.outstanding` bursts of reads, and W at least 2 cycles after its
-    AW. Bursts beyond the memory are answered with SLVERR and change nothing.
+    It passes one beat per cycle in each direction, bursts back to back, with the latencies of the platform's `memory`
+    section. The first beat of an AR accepted in cycle t is valid in t + read_latency, or in the cycle after the last
+    beat of the burst before it if that is later. The B of a last W beat accepted in t comes in t + write_latency, or
+    after the B before it. A beat shows what the store held at the start of the cycle before.
 
-    The host gets the cycles in which the accelerator leaves a direction alone: a write without a W beat, a read while
-    no burst is active and no beat waits. `memory_valid` comes in the cycle after a read was accepted.
+    Addresses and W beats are always accepted. So the master must keep the limits: at most `bus.outstanding` bursts of
+    reads, and W at least 2 cycles after its AW. Bursts beyond the memory are answered with SLVERR and change nothing.
+
+    The host gets the cycles that the accelerator leaves free: for a write those without a W beat, for a read those in
+    which no burst is active and no beat waits. `memory_valid` comes in the cycle after a read was accepted.
 
     Attributes
     ----------
-    ar, r, aw, w, b : the AXI4 channels
+    ar, r, aw, w, b
+        The channels of AXI4.
     memory_request, memory_data, memory_valid
         The host's port, see `host_ports`.
-    read, read_address, read_data : Out, Out, In
-        Port to the store, in beats: what is read appears in the next cycle and stays until the next read.
+    read, read_address, read_data : Out(1), Out, In
+        Port to the store, in beats. The beat read appears in the next cycle and stays until the next read.
     write, write_address, write_data : Out
         A bit of `write` per 32-bit word of the beat.
+
+    Raises
+    ------
+    ValueError
+        `memory.read_latency` is below `READ_LATENCY`, or `memory.size` no multiple of 4096.
     """
 
     def __init__(self, p: Platform):
@@ -75,12 +83,12 @@ class MainMemory(wiring.Component):
         return self._p.memory.size == 1 << self._p.bus.address_width
 
     def _place(self, address):
-        """Beat of a byte address, and whether it lies beyond the memory."""
+        """Return the beat of a byte address, and whether it lies beyond the memory."""
         beat = address[self._p.beat_bytes.bit_length() - 1:]
         return beat[:len(self.read_address)], 0 if self._all_addresses_exist else beat >= self._beats
 
     def _next(self, beat):
-        """Go on with the next beat of a burst, which never crosses 4 KiB."""
+        """Return the assignment of a burst's next beat; a burst never crosses 4 KiB."""
         page = beat[:(4096 // self._p.beat_bytes).bit_length() - 1]
         return page.eq(page + 1)
 
@@ -102,7 +110,7 @@ class MainMemory(wiring.Component):
         return m
 
     def _reads(self, m, host):
-        """AR to R; gives whether the host may read in this cycle."""
+        """Answer AR on R; return whether the host may read in this cycle."""
         p = self._p
         address, beyond = self._place(self.ar.p.addr)
         length = bits_for(p.bus.burst_beats - 1)
@@ -147,7 +155,7 @@ class MainMemory(wiring.Component):
         return ~active & free
 
     def _writes(self, m, host, lane_bits):
-        """AW and W to B; gives whether the host may write in this cycle."""
+        """Answer AW and W on B; return whether the host may write in this cycle."""
         p = self._p
         address, beyond = self._place(self.aw.p.addr)
         bursts = waiting_bursts(p)
@@ -176,7 +184,7 @@ class MainMemory(wiring.Component):
         with m.If(queue.r_en):
             m.d.sync += [active.eq(queue.r_rdy), at.eq(head.address), wrong.eq(head.beyond)]
 
-        # Responses wait while the master takes none: never more of them than bursts that it lets be without one.
+        # Responses wait while the master takes none. It never leaves more bursts than these without a response.
         most = store_commands(p) * bursts
         due = Signal(range(most + 1))
         arrived = self._delayed(m, done, p.memory.write_latency - 1, "write")
@@ -197,7 +205,7 @@ class MainMemory(wiring.Component):
         return ~self.w.valid
 
     def _delayed(self, m, strobe, cycles: int, name: str):
-        """The strobe some cycles later."""
+        """Return the strobe, delayed by some cycles."""
         if not cycles:
             return strobe
         line = Signal(cycles, name=f"{name}_delay")

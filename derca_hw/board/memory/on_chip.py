@@ -11,7 +11,7 @@ from derca_sim.model.tables import bits_for
 
 from ...families.family import Family
 
-#: Nobody relies on what a read of a beat returns that is written in the same cycle.
+#: Read-during-write returns undefined data; no reader depends on it.
 RAM = {"ram_style": "block", "no_rw_check": 1}
 
 
@@ -20,7 +20,7 @@ SPRAM_WORDS, SPRAM_BITS = 1 << 14, 16
 
 
 def store_ports(p: Platform) -> dict[str, wiring.Member]:
-    """Ports of a store, as `MainMemory` uses them, in beats."""
+    """Ports of a store for `MainMemory`, which counts in beats."""
     address = bits_for(p.memory.size // p.beat_bytes - 1)
     return {
         "read": In(1),
@@ -33,11 +33,13 @@ def store_ports(p: Platform) -> dict[str, wiring.Member]:
 
 
 class BlockStore(wiring.Component):
-    """`memory.size` bytes of block RAM. A read and a write per cycle; what is read appears one cycle later and stays.
+    """Stores `memory.size` bytes in block RAM.
+
+    It takes a read and a write per cycle. The beat read appears one cycle later and stays until the next.
 
     Attributes
     ----------
-    read, read_address, read_data : In, In, Out
+    read, read_address, read_data : In(1), In, Out
     write, write_address, write_data : In
         A bit of `write` per 32-bit word of the beat.
     """
@@ -64,14 +66,19 @@ class BlockStore(wiring.Component):
 
 
 class DoubledStore(wiring.Component):
-    """`memory.size` bytes of single-ported RAM at twice the core clock; as `BlockStore` to its user.
+    """Stores `memory.size` bytes in single-ported RAM at twice the core clock.
 
-    The core clock rises at every other edge of the domain `fast`, a little later than this: it is a register of `fast`
-    behind a buffer. Reads are taken at that edge. It comes before anything in the core changes, so the read has the
-    whole cycle to get there. What was read goes to a register at the edge in the middle of the next cycle and stays
-    there for one core cycle, so it is far from the core's edge on both sides; the core has half a cycle left for it.
-    A write stands in core registers for a cycle and is taken at the edge in the middle of that, half a cycle after the
-    registers changed. So no path between the domains depends on how much later the core clock is.
+    To its user it is as `BlockStore`, in core cycles.
+
+    The core clock is a register of the domain `fast` behind a buffer. So it rises at every other edge of `fast`, a
+    little later. No path between the domains depends on how much later:
+
+    - A read is taken at the edge of `fast` from which the core's edge follows. Nothing in the core has changed yet, so
+      the read has had the whole core cycle.
+    - The word read enters a register at the edge in the middle of the next core cycle and stays for a core cycle. It is
+      far from the core's edges on both sides, and leaves the core half a cycle.
+    - A write stays in core registers for a core cycle. It is taken at the edge in the middle of that cycle, half a
+      cycle after the registers have changed.
 
     On `Family.ICE40` two SB_SPRAM256KA side by side make words of 32 bits.
 
@@ -81,6 +88,11 @@ class DoubledStore(wiring.Component):
         The register of `fast` that is the core clock.
     read, read_address, read_data, write, write_address, write_data
         As in `BlockStore`.
+
+    Raises
+    ------
+    ValueError
+        The words or the size of the memory do not fit SPRAM.
     """
 
     def __init__(self, p: Platform):
@@ -120,6 +132,6 @@ class DoubledStore(wiring.Component):
             into, from_ = ram.write_port(domain="fast"), ram.read_port(domain="fast")
             m.d.comb += [
                 into.en.eq(select & self.phase), into.addr.eq(at), into.data.eq(data),
-                from_.en.eq(select), from_.addr.eq(at), out.eq(from_.data),  # not kept by a write, as in SPRAM
+                from_.en.eq(select), from_.addr.eq(at), out.eq(from_.data),  # as in SPRAM, a write does not keep it
             ]
         return m

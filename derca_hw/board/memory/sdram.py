@@ -11,26 +11,31 @@ from derca_sim.model.tables import bits_for
 from .on_chip import store_ports
 from .sdram_pins import ACTIVE, LOAD_MODE, NOP, PRECHARGE, READ, REFRESH, WRITE, sdram_pins
 
-#: Address bit that makes READ and WRITE close the row, and PRECHARGE speak of all banks.
+#: Address bit with which READ and WRITE close the row, and PRECHARGE closes the rows of all banks.
 ALL = 1 << 10
 #: Refreshes before the mode is loaded.
 FIRST_REFRESHES = 8
 
 
 class SdramStore(wiring.Component):
-    """`memory.size` bytes of SDRAM whose clock is a multiple of the core clock; as `BlockStore` to its user.
+    """Stores `memory.size` bytes in an SDRAM chip whose clock is a multiple of the core clock.
 
-    A read and a write in every core cycle, at any addresses; what is read appears in the next cycle and stays.
-    `SdramSteps` says which command is given when: step 0 lies `SETTLE` cycles of the domain `fast` after the edge of
-    the core clock and takes what the core asks for; then comes the read, then the write, each in a row that is closed
-    again, then, in every so many core cycles, a refresh. What was read is taken by the core's next edge. So paths from
-    the core clock to the fast one and back have `SETTLE` cycles at least, and no access ever waits.
+    To its user it is as `BlockStore`: a read and a write in every core cycle, at any addresses, and the beat read
+    appears one core cycle later. No access ever waits.
 
-    After `hold` the chip is initialised, which takes some 200 us; `ready` is low until then.
+    Each core cycle has the steps of `SdramSteps`. Step 0 comes `SETTLE` cycles of the domain `fast` after the edge of
+    the core clock and takes the core's request. The read follows, then the write; each opens a row and closes it again.
+    Every `refresh_periods` core cycles a refresh comes last. The core's next edge takes the beat read. So paths between
+    the core clock and the fast one have at least `SETTLE` cycles.
+
+    After `hold` the chip is initialised, which takes about 200 us. `ready` is low until then.
 
     Parameters
     ----------
-    p, chip
+    p
+        The platform.
+    chip
+        The SDRAM.
     period
         Cycles of `fast` per core cycle.
 
@@ -39,12 +44,18 @@ class SdramStore(wiring.Component):
     phase : In
         The register of `fast` that is the core clock.
     hold : In
-        From the core clock's domain: the clocks are not stable yet.
+        In the core clock's domain: the clocks are not stable yet.
     ready : Out
+        The chip is initialised.
     pins : Out
         To `SdramPins`.
     read, read_address, read_data, write, write_address, write_data
         As in `BlockStore`.
+
+    Raises
+    ------
+    ValueError
+        The chip's words or its size do not fit the platform.
     """
 
     def __init__(self, p: Platform, chip: Sdram, period: int):
@@ -115,7 +126,7 @@ class SdramStore(wiring.Component):
         return m
 
     def _step(self, m):
-        """The step: 0 comes `SETTLE` cycles after the edge of the core clock."""
+        """Return the number of the step, 0 `SETTLE` cycles after the edge of the core clock."""
         period, settle = self._steps.period, self._steps.SETTLE
         step = Signal(range(period))
         before = Signal()
@@ -127,8 +138,8 @@ class SdramStore(wiring.Component):
         return step
 
     def _start(self, m, step):
-        """Core cycles until the chip is initialised; whether this one has a refresh."""
-        first = self._steps.start_periods + FIRST_REFRESHES + 4  # of the first two some steps may be missing
+        """Return the core cycles until the chip is initialised, and whether this core cycle has a refresh."""
+        first = self._steps.start_periods + FIRST_REFRESHES + 4  # the first two may lack some steps
         start = Signal(range(first + 1), init=first)
         age = Signal(range(self._steps.refresh_periods))
         refresh = Signal()
@@ -146,20 +157,22 @@ class SdramStore(wiring.Component):
             m.d.comb += refresh.eq(age == 0)
         with m.Else():
             m.d.comb += refresh.eq((start >= 2) & (start < FIRST_REFRESHES + 2))
-        m.d.sync += ready.eq(start == 0)  # the core is in reset until then, this register is not
+        m.d.sync += ready.eq(start == 0)  # the core is in reset until then; this register is not
         m.d.comb += self.ready.eq(ready)
         return start, refresh
 
     def _place(self, at):
-        """Column, bank and row of a beat's address."""
+        """Return column, bank and row of a beat's address."""
         column = Cat(Const(0, self._words.bit_length() - 1), at)
         bits = bits_for(self._chip.columns - 1)
         return column[:bits], column[bits:bits + 2], column[bits + 2:]
 
     def _open(self, m, at):
+        """Open the row of a beat."""
         _, bank, row = self._place(at)
         m.d.comb += [self.pins.command.eq(ACTIVE), self.pins.bank.eq(bank), self.pins.address.eq(row)]
 
     def _column(self, m, command, at):
+        """Read or write a beat in its open row, and close the row."""
         column, bank, _ = self._place(at)
         m.d.comb += [self.pins.command.eq(command), self.pins.bank.eq(bank), self.pins.address.eq(column | ALL)]

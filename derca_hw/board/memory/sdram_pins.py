@@ -16,9 +16,20 @@ HIGH = ("ras_n", "cas_n", "we_n")
 
 
 def sdram_pins(chip: Sdram) -> wiring.Signature:
-    """What a controller says to a chip, two cycles before the pins have changed, and the word that came a cycle ago.
+    """Signals between a controller and the pins of a chip.
 
-    `command` as above; `mask` keeps bytes of the word from being written; `drive`: the data pins carry `data_out`.
+    The pins change two cycles after the outputs. `data_in` is the word that was at the pins one cycle before.
+
+    Members
+    -------
+    command, bank, address
+        One of the commands of this module, and its operands.
+    mask
+        Bytes of the word that are not written.
+    drive, data_out
+        The data pins carry `data_out`.
+    data_in
+        The word from the chip.
     """
     return wiring.Signature({
         "command": Out(3, init=NOP), "bank": Out(2), "address": Out(bits_for(chip.rows - 1)),
@@ -27,18 +38,20 @@ def sdram_pins(chip: Sdram) -> wiring.Signature:
 
 
 class SdramPins(wiring.Component):
-    """Two registers of the domain `fast` per pin, the second one in the pad; the chip's clock is `fast` inverted.
+    """Drives the pins of an SDRAM through two registers per pin, the second one in the pad.
 
-    So the chip takes a command half a cycle after the pins have changed. What it gives is taken
-    `Sdram.cas + 1` cycles after the command's pins have changed: with CL 2 at 100 MHz the chip holds a word from 21 to
-    27.7 ns after that, and the way through both pads adds some nanoseconds, until 30 ns.
+    Outputs reach the pins two cycles of the domain `fast` later. The chip's clock is `fast` inverted, so the
+    chip takes a command half a cycle after the pins have changed.
 
-    The pins of `Family.ECP5` are ports `sdram_*` of the top. Without primitives the chip itself is instantiated:
-    module `sdram_chip`, whose model the simulation brings along.
+    A word from the chip is taken `Sdram.cas + 1` cycles after its command's pins have changed. With CL 2 at 100 MHz the
+    chip holds a word from 21 to 27.7 ns after that change, and both pads add some nanoseconds; it is taken at 30 ns.
+
+    On `Family.ECP5` the pins are ports `sdram_*` of the top. Without primitives the chip itself is instantiated as the
+    module `sdram_chip`, of which the simulation has a model.
 
     Attributes
     ----------
-    pins : In
+    pins : In(`sdram_pins`)
     """
 
     def __init__(self, chip: Sdram):
@@ -67,6 +80,7 @@ class SdramPins(wiring.Component):
         return m
 
     def _ecp5(self, m, data, drive, out):
+        """Add the registers in the pads, and the pads, of an ECP5."""
         def register(kind: str, name: str, d, q, high: bool = False) -> None:
             m.submodules[name] = Instance(f"{kind}{'B' if high else 'D'}X", i_SCLK=ClockSignal("fast"), i_SP=1, i_D=d,
                                           o_Q=q, **{"i_PD" if high else "i_CD": 0})

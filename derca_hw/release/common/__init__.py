@@ -1,0 +1,1 @@
+"""What all job release units have in common."""
