@@ -2,105 +2,38 @@
 
 import inspect
 import itertools
-import os
 import random
 import struct
 import zlib
 
 import pytest
 from amaranth.hdl import Signal
-from hypothesis import given
-from hypothesis import strategies as st
 
 import derca_hw.board.link.link
 from derca_flow.rtl.board import SimulatedLine
 from derca_hw.board.link.line import LinkLine
-from derca_sim.errors import InputError
-from derca_sim.host.link import Link, runs
-from derca_sim.host.port import Port
-from derca_sim.host.protocol import Damaged, crc, read_answer
-from derca_sim.host.transport import AccessRefused, LinkError
-from kit.link_bench import LOG, LOG_BASE, LOG_COUNT, MEMORY, REFUSED, REGISTERS, open_bench
-from kit.run import SEED
-
-#: Operations, statuses and sizes, written out once more: the tests' own reading of the protocol.
-SYNC, READ_REGISTERS, WRITE_REGISTERS, READ_MEMORY, WRITE_MEMORY, READ_EVENTS = 0, 2, 3, 4, 5, 6
-ADVANCE, FIXED = 8, 0
-OKAY, SLVERR, SEQUENCE, UNKNOWN, BARE = 0, 1, 2, 3, 4
-VERSION, CAPACITY, GAP = 1, 64, 16
-
-
-def seeded(seed: int) -> random.Random:
-    seed = int(os.environ.get(SEED, seed))
-    print(f"seed {seed} ({SEED} sets another)")
-    return random.Random(seed)
-
-
-def words(values) -> bytes:
-    return struct.pack(f"<{len(values)}I", *values)
-
-
-def frame(number, operation, count, address, values=()) -> bytes:
-    body = struct.pack("<BBBI", number % 256, operation, count, address) + words(values)
-    return b"\xa5" + body + struct.pack("<I", zlib.crc32(body))
-
-
-class Bench:
-    """A host that knows the protocol by heart; `number` is that of the last request executed."""
-
-    def __init__(self, line: SimulatedLine):
-        self.line, self.number, self.logged = line, VERSION, 0
-        self.bytes = 10 / line.baud  # seconds of a byte
-        self.silence()
-        assert self.ask(frame(0, SYNC, 1, 0)) == (VERSION, BARE, CAPACITY, ())
-
-    def receive(self, count: int, timeout: int = 40) -> bytes:
-        self.line.timeout = (timeout + count) * self.bytes
-        return self.line.read(count)
-
-    def answer(self):
-        """(number, status, count, words) of an answer that must come, and be whole and right."""
-        head = self.receive(4, 2000)
-        assert head[:1] == b"\x5a", head.hex()
-        payload = self.receive(0 if head[2] & BARE else 4 * head[3])
-        assert struct.unpack("<I", self.receive(4))[0] == zlib.crc32(head[1:] + payload)
-        return head[1], head[2], head[3], struct.unpack(f"<{len(payload) // 4}I", payload)
-
-    def ask(self, request: bytes):
-        self.line.write(request)
-        return self.answer()
-
-    def execute(self, operation, count, address, values=()):
-        """Status, count, words of the next request's answer."""
-        self.number = (self.number + 1) % 256
-        number, *rest = self.ask(frame(self.number, operation, count, address, values))
-        assert number == self.number
-        return tuple(rest)
-
-    def silence(self, sent: int = 0) -> bytes:
-        """Wait until the line, on which `sent` bytes are on their way, has been silent for longer than the gap; what
-        came before.
-        """
-        came = b""
-        while more := self.receive(1, sent + 2 * GAP + 8):
-            came += more
-        return came
-
-    def log(self) -> list[tuple[str, int, int]]:
-        """Writes that have left the link since the last call."""
-        status, _, (count,) = self.execute(READ_REGISTERS | ADVANCE, 1, LOG_COUNT)
-        assert status == OKAY and count - self.logged <= LOG
-        out = []
-        for entry in range(self.logged, count):
-            if not (entry - self.logged) % (CAPACITY // 2) or entry % LOG == 0:
-                most = min(CAPACITY // 2, count - entry, LOG - entry % LOG)
-                status, _, got = self.execute(READ_REGISTERS | ADVANCE, 2 * most, LOG_BASE + 8 * (entry % LOG))
-                assert status == OKAY
-                found = iter(zip(got[::2], got[1::2], strict=True))
-            where, value = next(found)
-            out.append(("memory" if where >> 16 else "register", where & 0xFFFF, value))
-        self.logged = count
-        return out
+from derca_sim.host.link import Link
+from derca_sim.host.transport import AccessRefused
+from kit.link_bench import MEMORY, REFUSED, REGISTERS, open_bench
+from kit.link_host import (
+    ADVANCE,
+    BARE,
+    CAPACITY,
+    FIXED,
+    OKAY,
+    READ_EVENTS,
+    READ_MEMORY,
+    READ_REGISTERS,
+    SEQUENCE,
+    SLVERR,
+    SYNC,
+    UNKNOWN,
+    WRITE_MEMORY,
+    WRITE_REGISTERS,
+    Bench,
+    frame,
+    seeded,
+)
 
 
 @pytest.fixture
@@ -396,69 +329,3 @@ def test_everything_arrives_once_and_in_order_across_a_line_that_does_damage():
             *(("register", address, value) for address, value in writes)]
 
 
-# -- the host's side alone --------------------------------------------------------------------------------------------
-
-class Recording:
-    """A line that answers with given bytes."""
-
-    baud, latency, timeout = 1e6, 0.0, 0.0
-
-    def __init__(self, *answers: bytes):
-        self.answers, self.waiting, self.now = list(answers), b"", 0.0
-
-    def write(self, data):
-        self.waiting += self.answers.pop(0) if self.answers else b""
-
-    def read(self, count):
-        out, self.waiting = self.waiting[:count], self.waiting[count:]
-        self.now += self.timeout if len(out) < count else 0.0
-        return out
-
-    def clock(self):
-        return self.now
-
-
-def answer(number, status, count, payload=b""):
-    body = bytes([number, status, count]) + payload
-    return b"\x5a" + body + crc(body)
-
-
-@pytest.mark.parametrize(("data", "text"), [
-    (b"", "no answer came in time, 0 other bytes"),
-    (b"\x00\x01", "2 other bytes"),
-    (answer(1, OKAY, 1, b"\1\2\3\4")[:-1], "3 of 4|7 of 8"),
-    (answer(1, OKAY, 1, b"\1\2\3\4")[:-1] + b"\0", "CRC of an answer of 7 bytes is wrong"),
-])
-def test_damaged_answers_are_told_apart(data, text):
-    line = Recording(data)
-    line.write(b"")
-    with pytest.raises(Damaged, match=text):
-        read_answer(line.read)
-
-
-def test_a_dead_line_another_version_and_a_lost_state_are_explained():
-    with pytest.raises(LinkError, match=r"no right answer to 10 requests .* the speed is 1,000,000 bits"):
-        Link.open(Recording())
-    with pytest.raises(LinkError, match="speaks version 9 of the protocol, this host version 1"):
-        Link.open(Recording(answer(9, BARE, CAPACITY)))
-    link = Link.open(Recording(answer(VERSION, BARE, CAPACITY), *[answer(77, SEQUENCE | BARE, 0)] * 10))
-    with pytest.raises(LinkError, match="the board was reset, or another program uses the line"):
-        link.write(0, 1)
-
-
-def test_an_answer_to_an_earlier_request_is_passed_over():
-    link = Link.open(Recording(
-        answer(VERSION, BARE, CAPACITY), answer(VERSION, BARE, 1) + answer(VERSION + 1, OKAY, 1, words([42]))))
-    assert link.read(0) == 42 and link.repeats == 0
-
-
-def test_a_port_that_is_not_there_is_bad_input():
-    with pytest.raises(InputError, match=r"--port = /dev/nowhere: cannot be opened .*allowed are serial ports"):
-        Port("/dev/nowhere", 1_000_000)
-
-
-@given(st.lists(st.tuples(st.sampled_from([0, 4, 8, 12, 16, 0x34]), st.integers(0, 9)), max_size=60), st.integers(1, 8))
-def test_runs_are_the_writes_in_order(writes, most):
-    groups = list(runs(writes, most))
-    assert [(a + 4 * i * advance, v) for a, advance, values in groups for i, v in enumerate(values)] == writes
-    assert all(1 <= len(values) <= most and advance in (0, 1) for _, advance, values in groups)
