@@ -16,50 +16,59 @@ from derca_hw.families.multiplier import LongProduct, MultiplierRow
 from kit.cycles import Cycles
 from kit.models import BLOCK, model
 from kit.payload import signed
-from kit.run import generator, parameters, simulate
+from kit.run import generator, simulate
 
 #: (width, count, signed): odd counts leave half an SB_MAC16 unused.
 ROWS = [(8, 5, True), (16, 2, True), (16, 3, False), (8, 2, False)]
 
 
-class Both(wiring.Component):
-    """The row with a family's blocks beside the portable one, on the same operands."""
+class Rows(wiring.Component):
+    """Every one of `ROWS` with a family's blocks beside the portable one, on operands of its own."""
 
-    def __init__(self, family: Family, width: int, count: int, is_signed: bool):
-        self._family, self._arguments = family, (width, count, is_signed)
+    def __init__(self, family: Family):
+        self._family = family
         super().__init__({
-            "a": In(width), "b": In(width * count),
-            "products": Out(2 * width * count), "portable": Out(2 * width * count),
+            name: direction for i, (width, count, _) in enumerate(ROWS) for name, direction in (
+                (f"a_{i}", In(width)), (f"b_{i}", In(width * count)),
+                (f"products_{i}", Out(2 * width * count)), (f"portable_{i}", Out(2 * width * count)))
         })
 
     def elaborate(self, platform):
         m = Module()
-        for name, family, out in (("family", self._family, self.products), ("plain", None, self.portable)):
-            row = MultiplierRow(*self._arguments)
-            m.submodules[name] = Fragment.get(row, family)
-            m.d.comb += [row.a.eq(self.a), row.b.eq(self.b), out.eq(row.products)]
+        for i, arguments in enumerate(ROWS):
+            for name, family in (("products", self._family), ("portable", None)):
+                row = MultiplierRow(*arguments)
+                m.submodules[f"{name}_{i}_row"] = Fragment.get(row, family)
+                m.d.comb += [
+                    row.a.eq(getattr(self, f"a_{i}")), row.b.eq(getattr(self, f"b_{i}")),
+                    getattr(self, f"{name}_{i}").eq(row.products),
+                ]
         return m
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def products(dut):
-    random, row = generator(), parameters()
-    width, count = row["width"], row["count"]
+    random = generator()
     bench = await Cycles(dut).start()
     history = []
-    edges = [0, 1, (1 << width) - 1, 1 << (width - 1), (1 << (width - 1)) - 1]
     for cycle in range(1000):
-        draw = [random.choice(edges) if random.random() < 0.3 else random.getrandbits(width) for _ in range(1 + count)]
-        bench.set(a=draw[0], b=sum(value << (width * i) for i, value in enumerate(draw[1:])))
-        history.append([signed(value, width) for value in draw] if row["is_signed"] else draw)
+        history.append(drawn := [])
+        for i, (width, count, is_signed) in enumerate(ROWS):
+            edges = [0, 1, (1 << width) - 1, 1 << (width - 1), (1 << (width - 1)) - 1]
+            draw = [random.choice(edges) if random.random() < 0.3 else random.getrandbits(width)
+                    for _ in range(1 + count)]
+            bench.set(**{f"a_{i}": draw[0], f"b_{i}": sum(b << (width * j) for j, b in enumerate(draw[1:]))})
+            drawn.append([signed(value, width) for value in draw] if is_signed else draw)
         await bench.tick()
         if cycle < MultiplierRow.LATENCY:
             continue
-        a, *b = history[cycle - MultiplierRow.LATENCY]
-        expected = [a * value & ((1 << 2 * width) - 1) for value in b]
-        for name in ("products", "portable"):
-            found = [bench.get(name) >> (2 * width * i) & ((1 << 2 * width) - 1) for i in range(count)]
-            assert found == expected, f"{name}, cycle {cycle}: {a} times {b}"
+        for i, (width, count, _) in enumerate(ROWS):
+            a, *b = history[cycle - MultiplierRow.LATENCY][i]
+            mask = (1 << 2 * width) - 1
+            expected = [a * value & mask for value in b]
+            for name in (f"products_{i}", f"portable_{i}"):
+                found = [bench.get(name) >> (2 * width * j) & mask for j in range(count)]
+                assert found == expected, f"{name} {ROWS[i]}, cycle {cycle}: {a} times {b}"
 
 
 class LongProducts(wiring.Component):
@@ -103,10 +112,8 @@ def test_long_products_are_exact_and_on_time_in_every_family(family, pytestconfi
 
 
 @pytest.mark.parametrize("family", BLOCK, ids=lambda f: f.value)
-@pytest.mark.parametrize("row", ROWS, ids=str)
-def test_products_are_exact_and_on_time_in_every_family(family, row, pytestconfig):
-    simulate(lambda: Both(family, *row), __name__, "products", models=model(family, pytestconfig.rootpath),
-             **dict(zip(("width", "count", "is_signed"), row, strict=True)))
+def test_products_are_exact_and_on_time_in_every_family(family, pytestconfig):
+    simulate(lambda: Rows(family), __name__, "products", models=model(family, pytestconfig.rootpath))
 
 
 @pytest.mark.parametrize("family", BLOCK, ids=lambda f: f.value)
