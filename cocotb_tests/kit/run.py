@@ -19,6 +19,9 @@ from kit.build import TOP, build
 
 #: Environment variable with the parameters of a run, JSON.
 PARAMETERS = "DERCA_TEST_PARAMETERS"
+#: Assertions that show their values, in files of tests alone: in all modules, as is the default, starting would take
+#: four times as long.
+ASSERTIONS = {"COCOTB_REWRITE_ASSERTION_FILES": "test_*.py"}
 #: Environment variable that replaces the default seed.
 SEED = "DERCA_TEST_SEED"
 
@@ -81,7 +84,7 @@ def _run(binaries: Path, folder: Path, module: str, test: str, seed: int, parame
         runner.test(
             hdl_toplevel=TOP, hdl_toplevel_lang="verilog", test_module=module, testcase=[test], seed=seed,
             build_dir=binaries, test_dir=folder, results_xml=str(results), waves=waves,
-            extra_env={PARAMETERS: json.dumps(parameters), "COCOTB_ANSI_OUTPUT": "0", **library_path()},
+            extra_env={PARAMETERS: json.dumps(parameters), "COCOTB_ANSI_OUTPUT": "0", **ASSERTIONS, **library_path()},
         )
     except (Exception, SystemExit) as e:
         return _reason(results) or f"the simulator ended with {type(e).__name__} {e}"

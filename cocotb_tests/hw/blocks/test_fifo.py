@@ -101,13 +101,14 @@ async def in_order(dut):
         bench.set(w_en=int(w_en), w_data=word, r_en=int(r_en))
         await bench.tick()
         levels.add(len(words))
-        for i in range(len(Queues.FAMILIES)):
-            def part(name, size, i=i):
-                return bench.get(name) >> size * i & ((1 << size) - 1)
-            found = part("w_rdy", 1), part("r_rdy", 1), part("level", 8)
-            assert found == (len(words) < depth, bool(words), len(words)), f"cycle {cycle}, {Queues.FAMILIES[i]}"
+        sizes = {"w_rdy": 1, "r_rdy": 1, "level": 8, "r_data": width}
+        shown = {name: bench.get(name) for name in sizes}
+        for i, family in enumerate(Queues.FAMILIES):
+            part = {name: shown[name] >> size * i & ((1 << size) - 1) for name, size in sizes.items()}
+            found = part["w_rdy"], part["r_rdy"], part["level"]
+            assert found == (len(words) < depth, bool(words), len(words)), f"cycle {cycle}, {family}"
             if words:
-                assert part("r_data", width) == words[0], f"cycle {cycle}, {Queues.FAMILIES[i]}"
+                assert part["r_data"] == words[0], f"cycle {cycle}, {family}"
         room = len(words) < depth
         if r_en and words:
             words.popleft()
