@@ -219,20 +219,6 @@ class Layouts:
             "task": task,
             "window": 1,  # a request outside the task's windows, not an error of the memory
         })
-        self.axi_address = data.StructLayout({
-            "addr": address,
-            "len": 8,  # beats - 1
-        })
-        self.axi_write = data.StructLayout({
-            "data": p.bus.data_width,
-            "last": 1,
-        })
-        self.axi_read = data.StructLayout({
-            "data": p.bus.data_width,
-            "resp": 2,
-            "last": 1,
-        })
-        self.axi_response = data.StructLayout({"resp": 2})
 
 
 def pulse(payload) -> stream.Signature:

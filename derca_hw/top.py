@@ -1,7 +1,7 @@
 """The top level: wires the blocks, names the ports so that vendor tools infer AXI interfaces."""
 
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from derca_sim.events import Kind
@@ -10,10 +10,12 @@ from derca_sim.model.registers import Fault, register_map
 from derca_sim.model.tables import bits_for
 
 from .accelerator.accelerator import Accelerator
+from .bus.axi import Axi4, manager_options
 from .bus.axi_lite import lite_ports
+from .bus.join import flat_members, join, join_flat
 from .host.interface import HostInterface
 from .kernel.manager import KernelManager
-from .layouts import EVENT_KIND_BITS, EVENT_TASK_BITS, REGION_BITS
+from .layouts import Layouts
 from .memory.ports import MemoryInterface
 from .release.parallel import ParallelRelease
 from .release.replay import TraceReplay
@@ -38,50 +40,15 @@ class Derca(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         self._lite = lite_ports(register_map(p).address_bits)
-        address, width = p.bus.address_width, p.bus.data_width
         super().__init__({
             "aclk": In(1),
             "aresetn": In(1),
-            "m_axi_awid": Out(1),
-            "m_axi_awaddr": Out(address),
-            "m_axi_awlen": Out(8),
-            "m_axi_awsize": Out(3),
-            "m_axi_awburst": Out(2),
-            "m_axi_awvalid": Out(1),
-            "m_axi_awready": In(1),
-            "m_axi_wdata": Out(width),
-            "m_axi_wstrb": Out(width // 8),
-            "m_axi_wlast": Out(1),
-            "m_axi_wvalid": Out(1),
-            "m_axi_wready": In(1),
-            "m_axi_bid": In(1),
-            "m_axi_bresp": In(2),
-            "m_axi_bvalid": In(1),
-            "m_axi_bready": Out(1),
-            "m_axi_arid": Out(1),
-            "m_axi_araddr": Out(address),
-            "m_axi_arlen": Out(8),
-            "m_axi_arsize": Out(3),
-            "m_axi_arburst": Out(2),
-            "m_axi_arvalid": Out(1),
-            "m_axi_arready": In(1),
-            "m_axi_rid": In(1),
-            "m_axi_rdata": In(width),
-            "m_axi_rresp": In(2),
-            "m_axi_rlast": In(1),
-            "m_axi_rvalid": In(1),
-            "m_axi_rready": Out(1),
+            **flat_members("m_axi_", Axi4.of(p, **manager_options())),
             **self._lite,
             **({} if not p.release.sporadic
                else {"trigger_valid": In(1), "trigger_task": In(bits_for(p.scheduler.tasks - 1))}
                if p.release.kind == "swept" else {"trigger": In(p.scheduler.tasks)}),
-            "event_valid": Out(1),
-            "event_ready": In(1),
-            "event_cycle": Out(32),
-            "event_kind": Out(EVENT_KIND_BITS),
-            "event_task": Out(EVENT_TASK_BITS),
-            "event_region": Out(REGION_BITS),
-            "event_arg": Out(2),
+            **flat_members("event_", stream.Signature(Layouts(p).event)),
             "now": Out(32),
             "running": Out(1),
             "missed": Out(1),
@@ -221,41 +188,11 @@ class Derca(wiring.Component):
             ]
         connect(m, memory.read_beat, accelerator.read_beat)
         connect(m, accelerator.write_beat, memory.write_beat)
-        size = p.beat_bytes.bit_length() - 1
-        incrementing = 0b01
+        join_flat(m, self, "m_axi_", memory.axi)
         m.d.comb += [
             accelerator.stored.eq(memory.stored),
             accelerator.room.eq(memory.room),
             accelerator.memory_busy.eq(memory.busy),
-            self.m_axi_awid.eq(memory.id),
-            self.m_axi_awaddr.eq(memory.aw.p.addr),
-            self.m_axi_awlen.eq(memory.aw.p.len),
-            self.m_axi_awsize.eq(size),
-            self.m_axi_awburst.eq(incrementing),
-            self.m_axi_awvalid.eq(memory.aw.valid),
-            memory.aw.ready.eq(self.m_axi_awready),
-            self.m_axi_wdata.eq(memory.w.p.data),
-            self.m_axi_wstrb.eq(~0),
-            self.m_axi_wlast.eq(memory.w.p.last),
-            self.m_axi_wvalid.eq(memory.w.valid),
-            memory.w.ready.eq(self.m_axi_wready),
-            memory.b.p.resp.eq(self.m_axi_bresp),
-            memory.b.valid.eq(self.m_axi_bvalid),
-            memory.b_id.eq(self.m_axi_bid),
-            self.m_axi_bready.eq(memory.b.ready),
-            self.m_axi_arid.eq(memory.id),
-            self.m_axi_araddr.eq(memory.ar.p.addr),
-            self.m_axi_arlen.eq(memory.ar.p.len),
-            self.m_axi_arsize.eq(size),
-            self.m_axi_arburst.eq(incrementing),
-            self.m_axi_arvalid.eq(memory.ar.valid),
-            memory.ar.ready.eq(self.m_axi_arready),
-            memory.r.p.data.eq(self.m_axi_rdata),
-            memory.r.p.resp.eq(self.m_axi_rresp),
-            memory.r.p.last.eq(self.m_axi_rlast),
-            memory.r.valid.eq(self.m_axi_rvalid),
-            memory.r_id.eq(self.m_axi_rid),
-            self.m_axi_rready.eq(memory.r.ready),
         ]
         return m
 
@@ -282,23 +219,11 @@ class Derca(wiring.Component):
 
     def _connect_host(self, m, host, events):
         """Registers' port, event stream, time."""
-        for name, member in self._lite.items():
-            ours, its = getattr(self, name), getattr(host, name)
-            if member.flow == In:
-                m.d.comb += its.eq(ours)
-            else:
-                m.d.comb += ours.eq(its)
+        join(m, self, host, self._lite)
+        join_flat(m, self, "event_", host.event)
         for i, source in enumerate(events):
             connect(m, source.stream, getattr(host, f"source_{i}"))
-        event = host.event.p
         m.d.comb += [
-            self.event_valid.eq(host.event.valid),
-            host.event.ready.eq(self.event_ready),
-            self.event_cycle.eq(event.cycle),
-            self.event_kind.eq(event.kind),
-            self.event_task.eq(event.task),
-            self.event_region.eq(event.region),
-            self.event_arg.eq(event.arg),
             self.now.eq(host.now),
             self.running.eq(host.running),
             self.faulty.eq(host.faulty),

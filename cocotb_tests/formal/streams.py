@@ -1,10 +1,10 @@
 """The rules of streams and of AXI, stated once over whatever ports have them."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 from amaranth.hdl import Signal, Value
 from amaranth.lib import stream
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, Member
 
 from formal.properties import Properties, every, implies
 
@@ -45,16 +45,10 @@ class StreamProof(Properties):
         super().__init__()
         self.dut = component
         self.m.submodules.dut = component
-        streams = [
-            (path, member)
-            for path, member in component.signature.members.items()
-            if member.is_signature and isinstance(member.signature, stream.Signature)
-        ]
         for path, member in component.signature.members.items():
             if member.is_port and member.flow == In:
                 self.drive(path, getattr(component, path))
-        for path, member in streams:
-            port = getattr(component, path)
+        for path, member, port in _streams(component):
             ready = Value.cast(port.ready)
             if member.flow == In:
                 self.drive(f"{path}_valid", port.valid)
@@ -75,6 +69,17 @@ class StreamProof(Properties):
         """Any value in each cycle."""
         target = Value.cast(target)
         self.m.d.comb += target.eq(self.free(name, len(target)))
+
+
+def _streams(component) -> Iterator[tuple[str, Member, object]]:
+    """Name, member and port of each stream; those of a bus have the names of its channels."""
+    for name, member in component.signature.members.items():
+        if not member.is_signature:
+            continue
+        if isinstance(member.signature, stream.Signature):
+            yield name, member, getattr(component, name)
+        else:
+            yield from _streams(getattr(component, name))
 
 
 def release_proof(component, n: int) -> StreamProof:

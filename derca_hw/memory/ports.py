@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
 
+from ..bus.axi import Axi4, manager_options
 from ..layouts import Layouts, pulse
 from .read import ReadManager
 from .write import WriteManager
@@ -21,8 +22,8 @@ class MemoryInterface(wiring.Component):
 
     Attributes
     ----------
-    id, r_id, b_id : Out, In, In
-        ID of all bursts, and those of the answers in `r` and `b`.
+    axi : Out
+        The channels of AXI4.
     stray : Out
         An answer was dropped: none of the bursts since the last reset waits for it.
     busy : Out
@@ -54,17 +55,10 @@ class MemoryInterface(wiring.Component):
             "write_fault": Out(pulse(lay.job_fault)),
             "writer": Out(lay.write_request["task"].shape),
             "suppress": In(1),
-            "id": Out(1),
-            "r_id": In(1),
-            "b_id": In(1),
             "stray": Out(1),
             "busy": Out(1),
             "quiet": Out(1),
-            "ar": Out(stream.Signature(lay.axi_address)),
-            "r": In(stream.Signature(lay.axi_read)),
-            "aw": Out(stream.Signature(lay.axi_address)),
-            "w": Out(stream.Signature(lay.axi_write)),
-            "b": In(stream.Signature(lay.axi_response)),
+            "axi": Out(Axi4.of(p, **manager_options())),
         })
 
     def elaborate(self, platform):
@@ -73,29 +67,26 @@ class MemoryInterface(wiring.Component):
         m.submodules.write = write = WriteManager(self._p)
         connect(m, flipped(self.read_request), read.request)
         connect(m, read.beat, flipped(self.read_beat))
-        connect(m, read.ar, flipped(self.ar))
-        connect(m, flipped(self.r), read.r)
+        connect(m, read.axi.ar, flipped(self.axi.ar))
+        connect(m, flipped(self.axi.r), read.axi.r)
         connect(m, flipped(self.write_request), write.request)
         connect(m, flipped(self.write_beat), write.beat)
-        connect(m, write.aw, flipped(self.aw))
-        connect(m, write.w, flipped(self.w))
-        connect(m, flipped(self.b), write.b)
+        connect(m, write.axi.aw, flipped(self.axi.aw))
+        connect(m, write.axi.w, flipped(self.axi.w))
+        connect(m, flipped(self.axi.b), write.axi.b)
         connect(m, read.fault, flipped(self.read_fault))
         connect(m, write.fault, flipped(self.write_fault))
+        number = Signal(reset_less=True)  # the ID of all bursts
         for manager in (read, write):
             m.d.comb += [
                 manager.config.valid.eq(self.config.valid),
                 manager.config.payload.eq(self.config.payload),
                 manager.page.eq(self.page),
                 manager.write_page.eq(self.write_page),
-                manager.id.eq(self.id),
+                manager.id.eq(number),
             ]
-        number = Signal(reset_less=True)
         m.d.sync += number.eq(number ^ (ResetSignal(allow_reset_less=True) & ~self.quiet))
         m.d.comb += [
-            self.id.eq(number),
-            read.r_id.eq(self.r_id),
-            write.b_id.eq(self.b_id),
             self.stray.eq(read.stray | write.stray),
             self.stored.eq(write.stored),
             self.room.eq(write.room),

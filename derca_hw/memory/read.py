@@ -9,6 +9,7 @@ from derca_sim.model.registers import READ_WINDOWS
 
 from ..blocks.arithmetic import count
 from ..blocks.fifo import LateFifo
+from ..bus.axi import OKAY, AxiRead, incrementing, manager_options
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
 from .windows import split_checked
@@ -27,13 +28,14 @@ class ReadManager(wiring.Component):
     ----------
     request : In(stream)
     beat : Out(stream, always ready)
-    ar, r : the AXI4 channels
+    axi : Out
+        The read channels of AXI4.
     config, page, write_page : In
         See `WindowCheck`; unused without `supervision.windows`.
     fault : Out(stream, always ready)
         For each beat whose response is other than OKAY, and each request that was refused.
-    id, r_id : In
-        ID of the bursts, and of the beat in `r`.
+    id : In
+        ID of the bursts.
     stray : Out
         A beat was dropped.
     busy : Out
@@ -47,14 +49,12 @@ class ReadManager(wiring.Component):
         super().__init__({
             "request": In(stream.Signature(lay.read_request)),
             "beat": Out(pulse(lay.read_beat)),
-            "ar": Out(stream.Signature(lay.axi_address)),
-            "r": In(stream.Signature(lay.axi_read)),
+            "axi": Out(AxiRead.of(p, **manager_options())),
             "config": In(pulse(lay.task_write)),
             "page": In(1),
             "write_page": In(1),
             "fault": Out(pulse(lay.job_fault)),
             "id": In(1),
-            "r_id": In(1),
             "stray": Out(1),
             "busy": Out(1),
         })
@@ -72,6 +72,7 @@ class ReadManager(wiring.Component):
         in_flight = Signal(range(p.bus.outstanding + 1))
 
         request = self.request
+        ar, r = self.axi.ar, self.axi.r
         origin = Signal(source)
         open_ = Signal()
         refused = Signal()
@@ -79,11 +80,12 @@ class ReadManager(wiring.Component):
         m.d.comb += [
             open_.eq(split.valid & (in_flight != p.bus.outstanding)),
             refused.eq(outside),
-            self.ar.valid.eq(open_ & ~refused),
-            self.ar.p.addr.eq(split.addr),
-            self.ar.p.len.eq(split.len),
+            ar.valid.eq(open_ & ~refused),
+            ar.p.addr.eq(split.addr),
+            ar.p.len.eq(split.len),
+            *incrementing(ar.p, p.beat_bytes, self.id),
             # A refused request leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
-            split.take.eq(open_ & (self.ar.ready | known)),
+            split.take.eq(open_ & (ar.ready | known)),
             split.drop.eq(refused),
             tracker.w_en.eq(split.take),
             tracker.w_data.eq(Cat(origin, split.first, split.last | refused, refused)),
@@ -100,21 +102,21 @@ class ReadManager(wiring.Component):
         m.d.comb += [
             none.eq(in_flight == 0),
             skip.eq(tracker.r_rdy & head.refused),
-            self.r.ready.eq(none | (tracker.r_rdy & ~head.refused)),
-            fire.eq(self.r.valid & self.r.ready & ~none & (self.r_id == self.id)),
-            self.stray.eq(self.r.valid & self.r.ready & ~fire),
+            r.ready.eq(none | (tracker.r_rdy & ~head.refused)),
+            fire.eq(r.valid & r.ready & ~none & (r.p.id == self.id)),
+            self.stray.eq(r.valid & r.ready & ~fire),
             self.beat.valid.eq(fire | skip),
-            self.beat.p.data.eq(self.r.p.data),
+            self.beat.p.data.eq(r.p.data),
             self.beat.p.target.eq(head.source.target),
             self.beat.p.first.eq(head.first & ~begun),
-            self.beat.p.last.eq(head.last & (self.r.p.last | head.refused)),
-            tracker.r_en.eq(skip | (fire & self.r.p.last)),
-            self.fault.valid.eq(skip | (fire & (self.r.p.resp != 0))),
+            self.beat.p.last.eq(head.last & (r.p.last | head.refused)),
+            tracker.r_en.eq(skip | (fire & r.p.last)),
+            self.fault.valid.eq(skip | (fire & (r.p.resp != OKAY))),
             self.fault.p.task.eq(head.source.task),
             self.fault.p.window.eq(head.refused),
             self.busy.eq(split.valid | ~none),
         ]
         with m.If(fire):
-            m.d.sync += begun.eq(~self.r.p.last)
+            m.d.sync += begun.eq(~r.p.last)
         count(m, in_flight, split.take, tracker.r_en)
         return m

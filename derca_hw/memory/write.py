@@ -11,6 +11,7 @@ from derca_sim.model.timing import StoreTiming, store_commands
 
 from ..blocks.arithmetic import count
 from ..blocks.fifo import LateFifo
+from ..bus.axi import OKAY, AxiWrite, incrementing, manager_options
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
 from .windows import split_checked
@@ -58,7 +59,8 @@ class WriteManager(wiring.Component):
         `end` marks the last request of a command.
     beat : In(stream)
         Write data, in the order of the requests.
-    aw, w, b : the AXI4 channels
+    axi : Out
+        The write channels of AXI4.
     config, page, write_page : In
         See `WindowCheck`; unused without `supervision.windows`.
     suppress : In
@@ -69,8 +71,8 @@ class WriteManager(wiring.Component):
         Another command may begin: fewer than `store_commands` wait for their responses.
     fault : Out(stream, always ready)
         With `stored`: a response was other than OKAY, or a request was refused.
-    id, b_id : In
-        ID of the bursts, and of the response in `b`.
+    id : In
+        ID of the bursts.
     stray : Out
         A response was dropped.
     busy : Out
@@ -85,9 +87,7 @@ class WriteManager(wiring.Component):
         super().__init__({
             "request": In(stream.Signature(lay.write_request)),
             "beat": In(stream.Signature(p.bus.data_width)),
-            "aw": Out(stream.Signature(lay.axi_address)),
-            "w": Out(stream.Signature(lay.axi_write)),
-            "b": In(stream.Signature(lay.axi_response)),
+            "axi": Out(AxiWrite.of(p, **manager_options())),
             "config": In(pulse(lay.task_write)),
             "page": In(1),
             "write_page": In(1),
@@ -96,7 +96,6 @@ class WriteManager(wiring.Component):
             "room": Out(1),
             "fault": Out(pulse(lay.job_fault)),
             "id": In(1),
-            "b_id": In(1),
             "stray": Out(1),
             "busy": Out(1),
             "quiet": Out(1),
@@ -111,6 +110,7 @@ class WriteManager(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         sequence_bits = self.sequence_bits()
+        aw, w, b = self.axi.aw, self.axi.w, self.axi.b
         task = self._lay.write_request["task"].shape
         drops = self._p.supervision.failures  # else every burst is put on the bus
         length = bits_for(self._p.bus.burst_beats - 1)
@@ -154,11 +154,12 @@ class WriteManager(wiring.Component):
         m.d.comb += [
             open_.eq(split.valid & (announced | (lengths.w_rdy & ~many))),
             drop.eq((outside | suppressed | tainted) if drops else 0),
-            self.aw.valid.eq(open_ & ~drop),
-            self.aw.p.addr.eq(split.addr),
-            self.aw.p.len.eq(split.len),
+            aw.valid.eq(open_ & ~drop),
+            aw.p.addr.eq(split.addr),
+            aw.p.len.eq(split.len),
+            *incrementing(aw.p, self._p.beat_bytes, self.id),
             # A dropped burst leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
-            split.take.eq(open_ & (self.aw.ready | known)),
+            split.take.eq(open_ & (aw.ready | known)),
             ending.eq(split.take & split.last & end),
             lengths.w_en.eq(open_ & ~announced),
             lengths.w_data.eq(Cat(split.len[:length], drop, split.last & end, nothing)),
@@ -197,15 +198,16 @@ class WriteManager(wiring.Component):
         m.d.comb += [
             unsent.eq(burst.drop),
             void.eq(burst.nothing),
-            self.w.valid.eq(self.beat.valid & lengths.r_rdy & ~unsent),
-            self.w.p.data.eq(self.beat.payload),
-            self.w.p.last.eq(sent == burst.len),
-            self.beat.ready.eq(lengths.r_rdy & (self.w.ready | unsent) & ~void),
+            w.valid.eq(self.beat.valid & lengths.r_rdy & ~unsent),
+            w.p.data.eq(self.beat.payload),
+            w.p.strb.eq(~0),
+            w.p.last.eq(sent == burst.len),
+            self.beat.ready.eq(lengths.r_rdy & (w.ready | unsent) & ~void),
             fire.eq(self.beat.valid & self.beat.ready),
-            lengths.r_en.eq((fire & self.w.p.last) | (lengths.r_rdy & void)),
+            lengths.r_en.eq((fire & w.p.last) | (lengths.r_rdy & void)),
         ]
         with m.If(fire):
-            m.d.sync += sent.eq(Mux(self.w.p.last, 0, sent + 1))
+            m.d.sync += sent.eq(Mux(w.p.last, 0, sent + 1))
         with m.If(lengths.r_en):
             m.d.sync += swallowed.eq(swallowed + (unsent & burst.end))
 
@@ -229,11 +231,11 @@ class WriteManager(wiring.Component):
             pop.eq(ends.r_rdy & reached(answered, head.answered) & reached(swallowed, head.dropped)),
             ends.r_en.eq(pop),
             self.stored.eq(pop),
-            self.b.ready.eq(~(pop & silent)),  # those behind it complete in their turn
+            b.ready.eq(~(pop & silent)),  # those behind it complete in their turn
             unanswered.eq(sequence != answered),
-            response.eq(self.b.valid & self.b.ready & unanswered & (self.b_id == self.id)),
-            self.stray.eq(self.b.valid & self.b.ready & ~response),
-            error.eq(response & (self.b.p.resp != 0)),
+            response.eq(b.valid & b.ready & unanswered & (b.p.id == self.id)),
+            self.stray.eq(b.valid & b.ready & ~response),
+            error.eq(response & (b.p.resp != OKAY)),
             self.fault.valid.eq(pop & (unmade | (wrong & ~silent))),
             self.fault.p.task.eq(head.task),
             self.fault.p.window.eq(unmade),
