@@ -85,16 +85,15 @@ class Derca(wiring.Component):
 
         # -- host: what it writes, and which page of it is in use -----------------------------------------------------
         connect(m, host.regions, scheduler.regions)
-        for block in (release, scheduler, supervision, memory):
-            m.d.comb += [block.config.valid.eq(host.task_write.valid), block.config.payload.eq(host.task_write.payload)]
-        for block in (release, scheduler, manager, memory, supervision):
-            m.d.comb += [block.page.eq(host.page), block.write_page.eq(host.write_page)]
+        for block in (scheduler, supervision, memory):
+            connect(m, host.config, block.config)
+        connect(m, host.table_write, manager.write)
         m.d.comb += [
-            manager.write.eq(host.table_write),
-            manager.write_table.eq(host.table),
-            manager.write_row.eq(host.table_row),
-            manager.write_word.eq(host.table_word),
-            manager.write_data.eq(host.table_data),
+            release.config.valid.eq(host.config.write.valid),
+            release.config.payload.eq(host.config.write.payload),
+            release.page.eq(host.config.page),
+            release.write_page.eq(host.config.write_page),
+            manager.page.eq(host.config.page),
             release.policy.eq(host.policy),
             scheduler.policy.eq(host.policy),
         ]
@@ -249,9 +248,9 @@ class Derca(wiring.Component):
                 replay.running.eq(host.running),
                 replay.arm.eq(release.arm),
                 replay.write.eq(host.trace_write),
-                replay.write_row.eq(host.table_row),
-                replay.write_word.eq(host.table_word),
-                replay.write_data.eq(host.table_data),
+                replay.write_row.eq(host.table_write.row),
+                replay.write_word.eq(host.table_write.word),
+                replay.write_data.eq(host.table_write.data),
                 replay.length.eq(host.trace_length),
             ]
             sources.insert(0, (replay.trigger_valid, replay.trigger_task))

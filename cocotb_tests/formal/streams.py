@@ -45,10 +45,11 @@ class StreamProof(Properties):
         super().__init__()
         self.dut = component
         self.m.submodules.dut = component
-        for path, member in component.signature.members.items():
-            if member.is_port and member.flow == In:
-                self.drive(path, getattr(component, path))
-        for path, member, port in _streams(component):
+        for path, member, port in _parts(component):
+            if member.is_port:
+                if member.flow == In:
+                    self.drive(path, port)
+                continue
             ready = Value.cast(port.ready)
             if member.flow == In:
                 self.drive(f"{path}_valid", port.valid)
@@ -71,15 +72,13 @@ class StreamProof(Properties):
         self.m.d.comb += target.eq(self.free(name, len(target)))
 
 
-def _streams(component) -> Iterator[tuple[str, Member, object]]:
-    """Name, member and port of each stream; those of a bus have the names of its channels."""
+def _parts(component) -> Iterator[tuple[str, Member, object]]:
+    """Name, member and value of each port and stream; those of other interfaces have the names they have there."""
     for name, member in component.signature.members.items():
-        if not member.is_signature:
-            continue
-        if isinstance(member.signature, stream.Signature):
+        if member.is_port or isinstance(member.signature, stream.Signature):
             yield name, member, getattr(component, name)
         else:
-            yield from _streams(getattr(component, name))
+            yield from _parts(getattr(component, name))
 
 
 def release_proof(component, n: int) -> StreamProof:

@@ -14,7 +14,6 @@ from derca_sim.model.registers import (
     OF_A_ROW,
     ROW_BITS,
     STOPPING,
-    WORD_NUMBER_BITS,
     Fault,
     Interrupt,
     interrupt_sources,
@@ -25,6 +24,7 @@ from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import bits_for
 
 from ..bus.axi_lite import LiteSlave, lite_ports
+from ..kernel.writing import TableWrite, TaskConfig
 from ..layouts import EVENT_TASK_BITS, Activity, Layouts, pulse
 from .activity import Counters
 from .events import EventCollector
@@ -33,7 +33,7 @@ from .run_control import RunControl
 from .statistics import FIRST, WORDS
 
 #: What `RunControl` gives to the blocks of a run, beside `running`.
-RUN = ("start", "draining", "clear", "arm", "hold", "page", "write_page", "committed")
+RUN = ("start", "draining", "clear", "arm", "hold", "committed")
 
 
 class HostInterface(wiring.Component):
@@ -53,18 +53,18 @@ class HostInterface(wiring.Component):
     Attributes
     ----------
     s_axi_* : the AXI4-Lite channels
-    now, running, start, draining, clear, arm, hold, page, write_page, committed : Out
+    now, running, start, draining, clear, arm, hold, committed : Out
         Time, and what else `RunControl` gives.
     free, quiet, settled : In
         What it needs.
-    task_write : Out(stream, always ready)
-        A parameter of a task was written; `field` is the word index of its `TaskReg`.
+    config : Out
+        The parameters of tasks that are written, and the pages.
     regions : Out(stream, always ready)
         A row of the task table was written.
-    table_write, table, table_row, table_word, table_data : Out
+    table_write : Out
         A word of one of the kernel manager's tables was written.
     trace_write : Out
-        A word of the trace was written: `table_row`, `table_word`, `table_data`.
+        A word of the trace was written: `row`, `word` and `data` of `table_write`.
     trigger_valid, trigger_task : Out
         The host releases a sporadic task; absent without `release.sporadic`.
     policy, watchdog_warn, watchdog_limit, trace_length : Out
@@ -98,14 +98,10 @@ class HostInterface(wiring.Component):
             "running": Out(1),
             **{name: Out(1) for name in RUN},
             **{name: In(1) for name in ("free", "quiet", "settled")},
-            "task_write": Out(pulse(lay.task_write)),
+            "config": Out(TaskConfig(p)),
             "regions": Out(pulse(lay.task_write)),
-            "table_write": Out(1),
+            "table_write": Out(TableWrite()),
             "trace_write": Out(1),
-            "table": Out(2),
-            "table_row": Out(ROW_BITS),
-            "table_word": Out(WORD_NUMBER_BITS),
-            "table_data": Out(32),
             **({"trigger_valid": Out(1), "trigger_task": Out(bits_for(p.scheduler.tasks - 1))}
                if p.release.sporadic else {}),
             **{name.lower(): Out(_width(r)) for name, r in self._stored.items()},
@@ -171,6 +167,9 @@ class HostInterface(wiring.Component):
             lite.wait.eq(control.wait),
             self.running.eq(control.running),
             *(getattr(self, name).eq(getattr(control, name)) for name in RUN),
+            self.config.page.eq(control.page),
+            self.config.write_page.eq(control.write_page),
+            self.table_write.page.eq(control.write_page),
         ]
         m.d.sync += self.now.eq(Mux(self.start, 0, self.now + self.running))
         with m.If(written["CONTROL"]):
@@ -224,10 +223,10 @@ class HostInterface(wiring.Component):
                 m.d.sync += getattr(self, name.lower()).eq(value)
         parameters = [written[r.name] for r in array.registers if r.writable]
         m.d.comb += [
-            self.task_write.valid.eq(Cat(parameters).any()),
-            self.task_write.p.task.eq(task),
-            self.task_write.p.field.eq(word),
-            self.task_write.p.value.eq(value),
+            self.config.write.valid.eq(Cat(parameters).any()),
+            self.config.write.p.task.eq(task),
+            self.config.write.p.field.eq(word),
+            self.config.write.p.value.eq(value),
         ]
         if p.release.sporadic:
             m.d.comb += [
@@ -283,7 +282,7 @@ class HostInterface(wiring.Component):
         self._word = Signal(range(most + 1))
         self._last_word = Signal(range(most))
         valid = Signal()
-        m.d.comb += [self.table_row.eq(self._row), self.table_word.eq(self._word)]
+        m.d.comb += [self.table_write.row.eq(self._row), self.table_write.word.eq(self._word)]
         with m.Switch(self._table):
             for table, (layout, rows) in layouts.items():
                 with m.Case(int(table)):
@@ -308,12 +307,12 @@ class HostInterface(wiring.Component):
                 m.d.sync += [self._word.eq(0), self._row.eq(self._row + 1)]
         data = written["TABLE_DATA"]
         m.d.comb += [
-            self.table.eq(self._table),
-            self.table_data.eq(value),
-            self.table_write.eq(data & (self._table < TableId.TASK)),
+            self.table_write.table.eq(self._table),
+            self.table_write.data.eq(value),
+            self.table_write.en.eq(data & (self._table < TableId.TASK)),
             self.trace_write.eq(data & (self._table == TableId.TRACE)),
             self.regions.valid.eq(data & (self._table == TableId.TASK)),
-            self.regions.p.task.eq(self.table_row),
+            self.regions.p.task.eq(self.table_write.row),
             self.regions.p.value.eq(value),
         ]
 

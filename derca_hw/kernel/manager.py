@@ -2,16 +2,17 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
+from derca_sim.model.registers import ROW_BITS
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import Strategy, WordOrder, bits_for, entry_layout, index_layout, layer_layout
 
 from ..layouts import REGION_BITS, Layouts, pulse, struct
 from .tables import Table
 from .words import WordTables
+from .writing import TableWrite
 
 
 class KernelManager(wiring.Component):
@@ -44,8 +45,8 @@ class KernelManager(wiring.Component):
         One word of the entry or of its layer.
     page : In
         The half of the tables that is read; changes only while there are no jobs. Unused without `tables.shadow`.
-    write, write_page, write_table, write_row, write_word, write_data : In
-        Table writes of the host, of rows and words that are there; each is done one cycle later at most.
+    write : In
+        Table writes of the host; each is done one cycle later at most.
     index_fault, entry_fault, layer_fault : Out
         Strobes, one at a time: a row of this table is damaged.
     fault_row : Out
@@ -65,12 +66,7 @@ class KernelManager(wiring.Component):
                {"entries": Out(stream.Signature(lay.metadata))}),
             "regions": Out(stream.Signature(lay.region)),
             "page": In(1),
-            "write": In(1),
-            "write_page": In(1),
-            "write_table": In(len(TableId).bit_length()),
-            "write_row": In(ROW_BITS),
-            "write_word": In(WORD_NUMBER_BITS),
-            "write_data": In(32),
+            "write": In(TableWrite()),
             "index_fault": Out(1),
             "entry_fault": Out(1),
             "layer_fault": Out(1),
@@ -89,18 +85,14 @@ class KernelManager(wiring.Component):
         if self._by_words:
             m.submodules.words = words = WordTables(p)
             tables[TableId.ENTRY, TableId.LAYER] = words
-            m.d.comb += words.write_layer.eq(self.write_table == TableId.LAYER)
         else:
             m.submodules.entry = entry = Table(entry_layout(p), p.tables.entries, **options)
             m.submodules.layer = layer = Table(layer_layout(p), p.tables.layers, **options)
             tables |= {(TableId.ENTRY,): entry, (TableId.LAYER,): layer}
         for numbers, table in tables.items():
+            connect(m, flipped(self.write), table.write)
             m.d.comb += [
-                table.write.eq(self.write & Cat(self.write_table == number for number in numbers).any()),
-                table.write_page.eq(self.write_page),
-                table.write_row.eq(self.write_row),
-                table.write_word.eq(self.write_word),
-                table.write_data.eq(self.write_data),
+                table.written.eq(Cat(self.write.table == number for number in numbers).any()),
                 table.page.eq(self.page),
             ]
 

@@ -5,11 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
 from derca_sim.model.tables import RowLayout, bits_for
 
 from ..blocks.ram import Buffer
 from ..families.family import ICE40_RAM
+from .writing import TableWrite
 
 #: Bits whose parity is taken in the first cycle of a check: one LUT6 each.
 GROUP = 4
@@ -56,11 +56,11 @@ class Table(wiring.Component):
 
     Attributes
     ----------
-    write, write_row, write_word, write_data : In
-        Host write of one 32-bit word of a row of the table; with `registered`, done one cycle later.
-    write_page : In
-        Page of the write; with `pages` = 1 unused, like `page`.
+    write, written : In
+        Host write of one 32-bit word, done only with `written`: to a row of this table. With `registered`, it is done
+        one cycle later.
     read, page, address : In
+        With `pages` = 1, `page` and that of the write are unused.
     row : Out
     damaged : Out
         Always 0 without `parity`.
@@ -73,11 +73,8 @@ class Table(wiring.Component):
         self._parity = parity
         self._registered = registered
         super().__init__({
-            "write": In(1),
-            "write_page": In(1),
-            "write_row": In(ROW_BITS),
-            "write_word": In(WORD_NUMBER_BITS),
-            "write_data": In(32),
+            "write": In(TableWrite()),
+            "written": In(1),
             "read": In(1),
             "page": In(1),
             "address": In(bits_for(depth - 1)),
@@ -95,14 +92,14 @@ class Table(wiring.Component):
         row = Signal(bits)
         data_in = Signal(32)
         into = Signal()
-        to_rams += [row.eq(self.write_row[:bits]), data_in.eq(self.write_data), into.eq(self.write_page & paged)]
+        to_rams += [row.eq(self.write.row[:bits]), data_in.eq(self.write.data), into.eq(self.write.page & paged)]
         odd = []
         words = self._layout.words
         for number in range(words):
             used = min(32, self._layout.width - 32 * number)
             data = data_in[:used]
             write = Signal(name=f"write_{number}")
-            to_rams += write.eq(self.write & (self.write_word == number))
+            to_rams += write.eq(self.write.en & self.written & (self.write.word == number))
             word = ram(
                 m, f"word_{number}", depth, platform, write=write, write_address=Cat(row, into),
                 data=Cat(data, data.xor()) if self._parity else data,

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from derca_sim.model.platform import Platform
 
 from ..bus.axi import Axi4, manager_options
+from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, pulse
 from .read import ReadManager
 from .write import WriteManager
@@ -28,8 +29,8 @@ class MemoryInterface(wiring.Component):
         An answer was dropped: none of the bursts since the last reset waits for it.
     busy : Out
         Requests or commands are not complete.
-    config, page, write_page : In
-        The host's writes of the tasks' windows; page that is in use, page that is written.
+    config : In
+        The host's writes of the tasks' windows.
     read_fault, write_fault : Out(stream, always ready)
         Whose request was refused, or answered with an error.
     writer, suppress : Out, In
@@ -48,9 +49,7 @@ class MemoryInterface(wiring.Component):
             "write_beat": In(stream.Signature(p.bus.data_width)),
             "stored": Out(1),
             "room": Out(1),
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "config": In(TaskConfig(p)),
             "read_fault": Out(pulse(lay.job_fault)),
             "write_fault": Out(pulse(lay.job_fault)),
             "writer": Out(lay.write_request["task"].shape),
@@ -77,16 +76,12 @@ class MemoryInterface(wiring.Component):
         connect(m, read.fault, flipped(self.read_fault))
         connect(m, write.fault, flipped(self.write_fault))
         number = Signal(reset_less=True)  # the ID of all bursts
-        for manager in (read, write):
-            m.d.comb += [
-                manager.config.valid.eq(self.config.valid),
-                manager.config.payload.eq(self.config.payload),
-                manager.page.eq(self.page),
-                manager.write_page.eq(self.write_page),
-                manager.id.eq(number),
-            ]
+        connect(m, flipped(self.config), read.config)
+        connect(m, flipped(self.config), write.config)
         m.d.sync += number.eq(number ^ (ResetSignal(allow_reset_less=True) & ~self.quiet))
         m.d.comb += [
+            read.id.eq(number),
+            write.id.eq(number),
             self.stray.eq(read.stray | write.stray),
             self.stored.eq(write.stored),
             self.room.eq(write.room),

@@ -10,6 +10,7 @@ from derca_sim.model.registers import READ_WINDOWS
 from ..blocks.arithmetic import count
 from ..blocks.fifo import LateFifo
 from ..bus.axi import OKAY, AxiRead, incrementing, manager_options
+from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
 from .windows import split_checked
@@ -30,7 +31,7 @@ class ReadManager(wiring.Component):
     beat : Out(stream, always ready)
     axi : Out
         The read channels of AXI4.
-    config, page, write_page : In
+    config : In
         See `WindowCheck`; unused without `supervision.windows`.
     fault : Out(stream, always ready)
         For each beat whose response is other than OKAY, and each request that was refused.
@@ -50,9 +51,7 @@ class ReadManager(wiring.Component):
             "request": In(stream.Signature(lay.read_request)),
             "beat": Out(pulse(lay.read_beat)),
             "axi": Out(AxiRead.of(p, **manager_options())),
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "config": In(TaskConfig(p)),
             "fault": Out(pulse(lay.job_fault)),
             "id": In(1),
             "stray": Out(1),

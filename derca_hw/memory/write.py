@@ -12,6 +12,7 @@ from derca_sim.model.timing import StoreTiming, store_commands
 from ..blocks.arithmetic import count
 from ..blocks.fifo import LateFifo
 from ..bus.axi import OKAY, AxiWrite, incrementing, manager_options
+from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
 from .windows import split_checked
@@ -61,7 +62,7 @@ class WriteManager(wiring.Component):
         Write data, in the order of the requests.
     axi : Out
         The write channels of AXI4.
-    config, page, write_page : In
+    config : In
         See `WindowCheck`; unused without `supervision.windows`.
     suppress : In
         The task in `request` may not write.
@@ -88,9 +89,7 @@ class WriteManager(wiring.Component):
             "request": In(stream.Signature(lay.write_request)),
             "beat": In(stream.Signature(p.bus.data_width)),
             "axi": Out(AxiWrite.of(p, **manager_options())),
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "config": In(TaskConfig(p)),
             "suppress": In(1),
             "stored": Out(1),
             "room": Out(1),

@@ -11,6 +11,7 @@ from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SchedulerTiming
 
+from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, Source, pulse
 from .heap import HeapJobs
 from .order import earlier
@@ -53,10 +54,8 @@ class Scheduler(wiring.Component):
     instruction : Out(stream)
     regions : In(stream, always ready)
         Host writes: regions in a job of a task.
-    config : In(stream, always ready)
-        Host writes to a task's registers (least_slack reads REGION_BUDGET).
-    page, write_page : In
-        Page of what the host writes that is in use; the one it writes.
+    config : In
+        Host writes to a task's registers (least_slack reads REGION_BUDGET), and the pages of these and of `regions`.
     policy : In
         Index into `scheduler.policies`.
     spurious, fault, fault_task : Out
@@ -87,9 +86,7 @@ class Scheduler(wiring.Component):
             "given_up": Out(1),
             "instruction": Out(stream.Signature(lay.instruction)),
             "regions": In(pulse(lay.task_write)),
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "config": In(TaskConfig(p)),
             "policy": In(bits_for(len(p.scheduler.policies) - 1)),
             "spurious": Out(1),
             "fault": Out(1),
@@ -142,8 +139,8 @@ class Scheduler(wiring.Component):
             jobs.running.eq(current),
             jobs.running_valid.eq(current_valid),
             counters.read.eq(fire),
-            counters.page.eq(self.page),
-            counters.write_page.eq(self.write_page),
+            counters.page.eq(self.config.page),
+            counters.write_page.eq(self.config.write_page),
             counters.task.eq(Mux(switch, jobs.best.task, current.task)),
             self.spurious.eq(self.feedback & ~outstanding),
             self.fault.eq(jobs.fault),
@@ -250,12 +247,13 @@ class Scheduler(wiring.Component):
         m.submodules.work = work = Memory(
             shape=p.scheduler.time_width, depth=(1 + p.tables.shadow) << len(current.task), init=[])
         write, read = work.write_port(), work.read_port()
+        config = self.config
         selected = Signal()
         m.d.comb += [
-            write.addr.eq(Cat(self.config.p.task, self.write_page)),
-            write.data.eq(self.config.p.value),
-            write.en.eq(self.config.valid & (self.config.p.field == TaskReg.REGION_BUDGET >> 2)),
-            read.addr.eq(Cat(Mux(jobs.take, jobs.best.task, current.task), self.page)),
+            write.addr.eq(Cat(config.write.p.task, config.write_page)),
+            write.data.eq(config.write.p.value),
+            write.en.eq(config.write.valid & (config.write.p.field == TaskReg.REGION_BUDGET >> 2)),
+            read.addr.eq(Cat(Mux(jobs.take, jobs.best.task, current.task), config.page)),
             read.en.eq(fire),
             selected.eq(self.policy == p.scheduler.policies.index("least_slack")),
             jobs.rekey.eq(current.key + Mux(selected, read.data, 0)),

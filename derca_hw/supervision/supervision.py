@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 
+from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, Source, pulse
 from .monitor import Monitor
 
@@ -21,7 +22,7 @@ class Supervision(wiring.Component):
     now : In
     start, clear, committed : In
         A run begins; every block of the run is reset; a commit was taken, for its event.
-    config, page, write_page : see `Monitor`
+    config : see `Monitor`
     broken : In
         A table or a slot fails its parity.
     safe : Out
@@ -40,9 +41,7 @@ class Supervision(wiring.Component):
             "start": In(1),
             "clear": In(1),
             "committed": In(1),
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "config": In(TaskConfig(p)),
             "broken": In(1),
             "safe": Out(1),
             "instruction": In(pulse(lay.instruction)),
@@ -77,7 +76,6 @@ class Supervision(wiring.Component):
         if self._p.supervision.budgets:
             connect(m, flipped(self.config), monitor.config)
             connect(m, monitor.budget_event, flipped(self.budget_event))
-            m.d.comb += [monitor.page.eq(self.page), monitor.write_page.eq(self.write_page)]
         if self._watchdog:
             connect(m, monitor.watchdog_event, flipped(self.watchdog_event))
             m.d.comb += [
