@@ -208,7 +208,8 @@ async def guards(dut):
         await ClockCycles(dut.clk, 9)
         page ^= 1
         assert strobes.take() == [("committed",)]
-        assert (bench.get("config__page"), bench.get("config__write_page"), await status("page")) == (page, page ^ 1, page)
+        pages = bench.get("config__page"), bench.get("config__write_page"), await status("page")
+        assert pages == (page, page ^ 1, page)
         assert not await status("commit_pending")
 
     await attempt(True, True)

@@ -13,6 +13,7 @@ from ...blocks.droppable import DroppableQueue
 from ...blocks.fifo import Fifo
 from ...layouts import Layouts, pulse
 from ..load.load import beats_of
+from ..signatures import BankRead
 from .parameters import ParameterTable, ParameterWords
 from .requant import RequantLane
 
@@ -34,7 +35,8 @@ class StoreEngine(wiring.Component):
     complete : In
         The oldest tile not yet completed may be read.
     request, beat, stored, room : the write manager's side
-    read, read_bank, read_address, word : the banks' side
+    sums : Out
+        The banks' side.
     give_back : Out
     done : Out(stream, always ready)
         A tile is in memory.
@@ -46,7 +48,6 @@ class StoreEngine(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         self._lay = lay = Layouts(p)
-        bank = bits_for(p.buffers.banks - 1)
         self._n_bits = bits_for(p.tile.n - 1)
         super().__init__({
             "store": In(pulse(lay.store)),
@@ -57,10 +58,7 @@ class StoreEngine(wiring.Component):
             "beat": Out(stream.Signature(p.bus.data_width)),
             "stored": In(1),
             "room": In(1),
-            "read": Out(1),
-            "read_bank": Out(bank),
-            "read_address": Out(bits_for(p.m_panels - 1) + self._n_bits),
-            "word": In(8 * p.beat_bytes * p.bank_word_beats),
+            "sums": Out(BankRead(p)),
             "give_back": Out(1),
             "done": Out(pulse(lay.done)),
             "busy": Out(1),
@@ -127,9 +125,9 @@ class StoreEngine(wiring.Component):
                 output.persist, times(output.n, p.bank_word_beats), beats_of(output.n, p.a_lanes, beat_bytes))),
             self.request.p.end.eq(last_panel),
             issue.eq(reading & (space != 0) & (self.request.ready | ~panel_start)),
-            self.read.eq(issue & (sub == 0)),
-            self.read_bank.eq(work.bank),
-            self.read_address.eq(Cat(n[:self._n_bits], panel)),
+            self.sums.read.eq(issue & (sub == 0)),
+            self.sums.bank.eq(work.bank),
+            self.sums.address.eq(Cat(n[:self._n_bits], panel)),
             next_place.eq(word_place + p.a_lanes if p.a_lanes < beat_bytes else 0),
             push.eq(Mux(
                 output.persist, 1,
@@ -187,7 +185,7 @@ class StoreEngine(wiring.Component):
         for i in range(lanes):
             m.submodules[f"requant_{i}"] = lane = RequantLane(8 * p.array.element_bytes)
             m.d.comb += [
-                lane.sum.eq(self.word.word_select(picked, 32 * lanes).word_select(i, 32)),
+                lane.sum.eq(self.sums.word.word_select(picked, 32 * lanes).word_select(i, 32)),
                 lane.multiplier.eq(layer.multiplier),
                 lane.shift.eq(layer.shift),
                 lane.zero_point.eq(layer.zero_point),
@@ -201,7 +199,7 @@ class StoreEngine(wiring.Component):
         pushed = Signal()
         m.d.sync += pushed.eq(raw | last.valid & last.push)
         with m.If(raw):
-            m.d.sync += beat.eq(self.word.word_select(picked, p.bus.data_width))
+            m.d.sync += beat.eq(self.sums.word.word_select(picked, p.bus.data_width))
         with m.Elif(last.valid):
             for i in range(beat_bytes // step_bytes):
                 outputs = beat.word_select(i, 8 * step_bytes)
