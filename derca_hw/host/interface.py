@@ -11,24 +11,25 @@ from derca_sim.model.description import Access, Guard, Register
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import (
     OF_A_JOB,
-    OF_A_ROW,
     ROW_BITS,
-    STOPPING,
     Fault,
     Interrupt,
     interrupt_sources,
     register_map,
-    table_layouts,
 )
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import bits_for
 
 from ..bus.axi_lite import LiteSlave, lite_ports
+from ..bus.join import join
 from ..kernel.writing import TableWrite, TaskConfig
-from ..layouts import EVENT_TASK_BITS, Activity, Layouts, pulse
+from ..layouts import Activity, Layouts, pulse
 from .activity import Counters
+from .checks import WriteChecks, locate
 from .events import EventCollector
+from .faults import FaultKeeper
 from .interrupts import KINDS, Interrupts, happens
+from .pointer import TablePointer
 from .run_control import RunControl
 from .statistics import FIRST, WORDS
 
@@ -130,18 +131,17 @@ class HostInterface(wiring.Component):
             m.d.comb += [its.payload.eq(ours.payload), its.valid.eq(ours.valid & (self.running | always))]
         connect(m, events.event, flipped(self.event))
         m.submodules.lite = lite = LiteSlave(self._map.address_bits)
-        for name, member in lite_ports(self._map.address_bits).items():
-            ours, its = getattr(self, name), getattr(lite, name)
-            m.d.comb += its.eq(ours) if member.flow == In else ours.eq(its)
-
+        join(m, self, lite, lite_ports(self._map.address_bits))
+        m.submodules.checks = checks = WriteChecks(p)
+        m.submodules.pointer = pointer = TablePointer(p)
+        m.submodules.faults = faults = FaultKeeper(p)
         m.submodules.run_control = control = RunControl(p)
         active = Signal()  # the host wants a run
         locked = Signal()  # nothing may be changed until reset
-        written, refused = self._writes(m, lite, active | ~control.still, locked, control.pending)
-        fault = Signal()  # one that does not stand yet
-        faults = self._faults(m, lite, written["FAULTS"], refused, events, fault)
-        interrupts = self._interrupts(m, lite, written, events, fault) if p.supervision.interrupts else {}
-        counters = self._counters(m, events, written["SNAPSHOT"]) if p.trace.counters else None
+        written = checks.written
+        self._writes(m, lite, checks, pointer)
+        interrupts = self._interrupts(m, lite, written, events, faults.shows) if p.supervision.interrupts else {}
+        counters = self._counters(m, events, written.SNAPSHOT) if p.trace.counters else None
         self._reads(m, lite, events, counters, {
             "CONTROL": {"run": active, "lock": locked},
             "STATUS": {"running": self.running, "idle": self.idle, "locked": locked, "safe": self.safe,
@@ -150,29 +150,41 @@ class HostInterface(wiring.Component):
             "NOW": self.now,
             "EVENTS_DROPPED": events.dropped,
             **{name: getattr(self, name.lower()) for name in self._stored},
-            **faults,
+            "FAULTS": faults.standing,
+            "FAULT_WHERE": {"where": faults.where, "kind": faults.kind},
             **interrupts,
         })
 
+        # -- faults --------------------------------------------------------------------------------------------------
+        connect(m, faults.event, events.fault)
+        join(m, self, faults, ("now", *(f"{fault.name.lower()}_task" for fault in OF_A_JOB)))
+        m.d.comb += [
+            faults.strobes.eq(
+                self.faults | checks.refused << Fault.LOCKED_WRITE | events.lost << Fault.EVENTS_LOST),
+            faults.at.eq(self.fault_where),
+            faults.clear.eq(written.FAULTS),
+            faults.value.eq(lite.write_data),
+            self.faulty.eq(faults.standing.any()),
+        ]
+
         # -- run, lock, commit ---------------------------------------------------------------------------------------
         value, fields = lite.write_data, self._map["CONTROL"]
+        join(m, self, control, ("free", "quiet", "settled", "running", *RUN))
         m.d.comb += [
+            checks.active.eq(active | ~control.still),
+            checks.locked.eq(locked),
+            checks.pending.eq(control.pending),
             control.run.eq(active),
-            control.free.eq(self.free),
-            control.quiet.eq(self.quiet),
-            control.settled.eq(self.settled),
             control.reported.eq(events.reported),
             control.forgotten.eq(events.cleared),
             events.clear.eq(control.forget),
             lite.wait.eq(control.wait),
-            self.running.eq(control.running),
-            *(getattr(self, name).eq(getattr(control, name)) for name in RUN),
             self.config.page.eq(control.page),
             self.config.write_page.eq(control.write_page),
             self.table_write.page.eq(control.write_page),
         ]
         m.d.sync += self.now.eq(Mux(self.start, 0, self.now + self.running))
-        with m.If(written["CONTROL"]):
+        with m.If(written.CONTROL):
             m.d.sync += [
                 active.eq(value[fields["run"].low]), locked.eq(locked | value[fields["lock"].low]),
             ]
@@ -181,191 +193,40 @@ class HostInterface(wiring.Component):
                 m.d.comb += control.commit.eq(value[fields["commit"].low])
         return m
 
-    # -- writes ------------------------------------------------------------------------------------------------------
-
-    def _writes(self, m, lite, active, locked, pending):
-        """Decode writes by the register map: a strobe per register, and one for a write that a guard refused."""
-        p, value = self._p, lite.write_data
-        array = self._map.tasks
-        running_page = active & ~Const(p.tables.shadow, 1)
-        guards = {
-            Guard.NONE: Const(0, 1),
-            Guard.STOPPED: locked | active,
-            Guard.SHADOW: locked | pending | running_page,
-        }
-        in_globals, in_tasks, task, word = self._split(m, lite.write_word)
-        complete = Signal()
-        m.d.comb += complete.eq(lite.write & lite.write_whole)
-        allowed = self._values_allowed(m, value, locked)
-        written: dict[str, Signal] = {}
-        done, blocked = [], []
-        for registers, selected in ((self._map.registers, in_globals), (array.registers, in_tasks)):
-            for r in registers:
-                if not r.writable:
-                    continue
-                hit = Signal(name=f"write_{r.name.lower()}")
-                strobe = written[r.name] = Signal(name=f"written_{r.name.lower()}")
-                m.d.comb += [
-                    hit.eq(selected & (word == r.offset >> 2)),
-                    strobe.eq(complete & hit & ~guards[r.guard] & allowed.get(r.name, 1)),
-                ]
-                done.append(strobe)
-                blocked.append(hit & guards[r.guard])
-        refused = Signal()
-        control = self._map["CONTROL"]
-        commit_locked = in_globals & (word == control.offset >> 2) & ~allowed.get("CONTROL", Const(1, 1))
-        m.d.comb += [
-            lite.write_okay.eq(Cat(done).any()),
-            refused.eq(complete & (Cat(blocked).any() | commit_locked)),
-        ]
+    def _writes(self, m, lite, checks, pointer):
+        """What is done with the value of an allowed write."""
+        value, written, table = lite.write_data, checks.written, pointer.table
         for name in self._stored:
-            with m.If(written[name]):
+            with m.If(getattr(written, name)):
                 m.d.sync += getattr(self, name.lower()).eq(value)
-        parameters = [written[r.name] for r in array.registers if r.writable]
-        m.d.comb += [
-            self.config.write.valid.eq(Cat(parameters).any()),
-            self.config.write.p.task.eq(task),
-            self.config.write.p.field.eq(word),
-            self.config.write.p.value.eq(value),
-        ]
-        if p.release.sporadic:
+        if self._p.release.sporadic:
             m.d.comb += [
-                self.trigger_valid.eq(written["TRIGGER"]),
-                self.trigger_task.eq(value[:bits_for(p.scheduler.tasks - 1)]),
+                self.trigger_valid.eq(written.TRIGGER),
+                self.trigger_task.eq(value[:bits_for(self._p.scheduler.tasks - 1)]),
             ]
-        self._tables(m, value, written)
-        return written, refused
-
-    def _split(self, m, address):
-        """Word address -> (in the global registers, in the array, task, word within the block)."""
-        array = self._map.tasks
-        stride = (array.stride - 1).bit_length() - 2
-        number = (array.count - 1).bit_length()
-        base = array.base // 4
-        if max(r.offset for r in self._map.registers) >= array.stride:
-            raise ValueError("the global registers take more room than one element of the array")
-        globals_ = Signal()
-        tasks = Signal()
-        task = address[stride:stride + number]
         m.d.comb += [
-            globals_.eq(address[stride:] == 0),
-            tasks.eq((address[stride + number:] == base >> (stride + number)) & (task < array.count)),
-        ]
-        return globals_, tasks, task, address[:stride]
-
-    def _values_allowed(self, m, value, locked):
-        """What registers demand of the value written, by name."""
-        p = self._p
-        out = {
-            "TRIGGER": value < p.scheduler.tasks,
-            "POLICY": value < len(p.scheduler.policies),
-            "TABLE_DATA": self._pointer_valid(m),
-        }
-        if p.tables.shadow:
-            out["CONTROL"] = ~(value[self._map["CONTROL"]["commit"].low] & locked)
-        if p.release.trace:
-            out["TRACE_LENGTH"] = value <= p.release.trace
-        return out
-
-    # -- tables ------------------------------------------------------------------------------------------------------
-
-    def _pointer_valid(self, m):
-        """The pointer, and whether it points at a word that exists.
-
-        Row and word have the bits that one beyond the last of any table takes; `beyond` tells of the others.
-        """
-        layouts = table_layouts(self._p)
-        most = max(layout.words for layout, _ in layouts.values())
-        self._table = Signal(4)
-        self._beyond = Signal()
-        self._row = Signal(range(max(rows for _, rows in layouts.values()) + 1))
-        self._word = Signal(range(most + 1))
-        self._last_word = Signal(range(most))
-        valid = Signal()
-        m.d.comb += [self.table_write.row.eq(self._row), self.table_write.word.eq(self._word)]
-        with m.Switch(self._table):
-            for table, (layout, rows) in layouts.items():
-                with m.Case(int(table)):
-                    m.d.comb += [
-                        self._last_word.eq(layout.words - 1),
-                        valid.eq((self._row < rows) & (self._word < layout.words) & ~self._beyond),
-                    ]
-        return valid
-
-    def _tables(self, m, value, written):
-        pointer = self._map["TABLE_POINTER"]
-        with m.If(written["TABLE_POINTER"]):
-            beyond = []
-            for name, signal in (("table", self._table), ("row", self._row), ("word", self._word)):
-                field = pointer[name]
-                m.d.sync += signal.eq(value[field.low:])
-                beyond.append(value[field.low + len(signal):field.high + 1])
-            m.d.sync += self._beyond.eq(Cat(beyond).any())
-        with m.If(written["TABLE_DATA"]):
-            m.d.sync += self._word.eq(self._word + 1)
-            with m.If(self._word == self._last_word):
-                m.d.sync += [self._word.eq(0), self._row.eq(self._row + 1)]
-        data = written["TABLE_DATA"]
-        m.d.comb += [
-            self.table_write.table.eq(self._table),
+            lite.write_okay.eq(checks.okay),
+            checks.write.eq(lite.write & lite.write_whole),
+            checks.address.eq(lite.write_word),
+            checks.value.eq(value),
+            checks.pointer_valid.eq(pointer.valid),
+            pointer.set.eq(written.TABLE_POINTER),
+            pointer.value.eq(value),
+            pointer.step.eq(written.TABLE_DATA),
+            self.config.write.valid.eq(checks.task_written),
+            self.config.write.p.task.eq(checks.task),
+            self.config.write.p.field.eq(checks.field),
+            self.config.write.p.value.eq(value),
+            self.table_write.en.eq(written.TABLE_DATA & (table < TableId.TASK)),
+            self.table_write.table.eq(table),
+            self.table_write.row.eq(pointer.row),
+            self.table_write.word.eq(pointer.word),
             self.table_write.data.eq(value),
-            self.table_write.en.eq(data & (self._table < TableId.TASK)),
-            self.trace_write.eq(data & (self._table == TableId.TRACE)),
-            self.regions.valid.eq(data & (self._table == TableId.TASK)),
-            self.regions.p.task.eq(self.table_write.row),
+            self.trace_write.eq(written.TABLE_DATA & (table == TableId.TRACE)),
+            self.regions.valid.eq(written.TABLE_DATA & (table == TableId.TASK)),
+            self.regions.p.task.eq(pointer.row),
             self.regions.p.value.eq(value),
         ]
-
-    # -- faults ------------------------------------------------------------------------------------------------------
-
-    def _faults(self, m, lite, clear, refused, events, shows):
-        """Keep faults, report each as an event when it first shows, remember where the first stopping one was."""
-        standing = Signal(len(Fault))
-        unreported = Signal(len(Fault))
-        strobes = Signal(len(Fault))
-        number = Signal(4)
-        where = Signal(ROW_BITS)
-        kind = Signal(4)
-        stopping = sum(1 << fault for fault in STOPPING)
-        taken = Signal(len(Fault))
-        event = events.fault
-        whose = Signal(EVENT_TASK_BITS)  # task of the fault that is reported
-        of_a_task = sum(1 << fault for fault in STOPPING if fault not in OF_A_ROW)
-        with m.If((of_a_task >> number)[0] & (number == kind)):
-            m.d.comb += whose.eq(where)
-        m.d.comb += [
-            strobes.eq(self.faults | refused << Fault.LOCKED_WRITE | events.lost << Fault.EVENTS_LOST),
-            self.faulty.eq(standing.any()),
-            shows.eq((strobes & ~standing).any()),
-            event.valid.eq(unreported.any()),
-            event.p.kind.eq(Kind.FAULT),
-            event.p.cycle.eq(self.now),
-            event.p.region.eq(number),
-            event.p.task.eq(whose),
-            taken.eq((event.valid & event.ready) << number),
-        ]
-        for fault in OF_A_JOB:
-            task = getattr(self, f"{fault.name.lower()}_task")
-            culprit = Signal.like(task, name=f"{fault.name.lower()}_culprit")
-            with m.If(strobes[fault] & ~standing[fault]):
-                m.d.sync += culprit.eq(task)
-            with m.If(number == fault):
-                m.d.comb += whose.eq(culprit)
-        first = Signal(4)
-        stops = strobes & stopping
-        for fault in reversed(Fault):
-            with m.If(unreported[fault]):
-                m.d.comb += number.eq(fault)
-            if fault in STOPPING:
-                with m.If(strobes[fault]):
-                    m.d.comb += first.eq(fault)
-        m.d.sync += [
-            standing.eq(standing & ~Mux(clear, lite.write_data, 0) | strobes),
-            unreported.eq(unreported & ~taken | strobes & ~standing),
-        ]
-        with m.If(stops.any() & ~(standing & stopping).any()):
-            m.d.sync += [where.eq(self.fault_where), kind.eq(first)]
-        return {"FAULTS": standing, "FAULT_WHERE": {"where": where, "kind": kind}}
 
     def _interrupts(self, m, lite, written, events, fault):
         """The sources of `irq`, and what its registers read."""
@@ -375,8 +236,8 @@ class HostInterface(wiring.Component):
         strobes |= {Interrupt.FAULT: fault, Interrupt.COMMIT: self.committed}
         m.d.comb += [
             *(getattr(interrupts, source.name.lower()).eq(strobes[source]) for source in interrupt_sources(self._p)),
-            interrupts.write_enable.eq(written["IRQ_ENABLE"]),
-            interrupts.clear.eq(written["IRQ_PENDING"]),
+            interrupts.write_enable.eq(written.IRQ_ENABLE),
+            interrupts.clear.eq(written.IRQ_PENDING),
             interrupts.value.eq(lite.write_data),
             self.irq.eq(interrupts.irq),
         ]
@@ -398,7 +259,7 @@ class HostInterface(wiring.Component):
 
     def _reads(self, m, lite, events, counters, contents):
         counted = {f"{a.name}_{half}" for a in Activity for half in ("LOW", "HIGH")}
-        in_globals, in_tasks, task, word = self._split(m, lite.read_word)
+        in_globals, in_tasks, task, word = locate(self._map, lite.read_word)
         statistic = Signal()
         counter = Signal()
         words = {r.offset >> 2 for r in self._map.tasks.registers if r.readable}

@@ -1,5 +1,7 @@
 """The kernel manager: from an instruction to the entries and regions of the job, ahead of their execution."""
 
+from typing import NamedTuple
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -13,6 +15,19 @@ from ..layouts import REGION_BITS, Layouts, pulse, struct
 from .tables import Table
 from .words import WordTables
 from .writing import TableWrite
+
+
+class _Job(NamedTuple):
+    """What the manager's parts know of the job in work."""
+
+    #: Another job is granted in this cycle.
+    switch: Signal
+    #: A row is damaged: nothing is offered any more.
+    fault: Signal
+    #: The job's task, from the cycle after `switch` on.
+    task: Signal
+    #: The job has run before.
+    resume: Signal
 
 
 class KernelManager(wiring.Component):
@@ -112,18 +127,20 @@ class KernelManager(wiring.Component):
             m.d.sync += [task.eq(instruction.p.task), resume.eq(instruction.p.resume)]
         with m.If(fault):
             m.d.sync += self.stopped.eq(1)
-        self._regions(m, index, switch, fault, task, resume)
+        job = _Job(switch, fault, task, resume)
+        self._regions(m, index, job)
         if self._by_words:
-            self._words(m, index, words, switch, fault, task, resume)
+            self._words(m, index, words, job)
         else:
-            self._entries(m, index, entry, layer, switch, fault, task, resume)
+            self._entries(m, index, entry, layer, job)
         return m
 
-    def _regions(self, m, index, switch, fault, task, resume):
+    def _regions(self, m, index, job: _Job):
         """The rows of the index table from the instruction's on, one after the other.
 
         In a register, while the RAM reads the next one; or, to be small, as they stay in the RAM.
         """
+        switch, fault, task, resume = job
         instruction, out = self.instruction, self.regions
         layout = struct(index_layout(self._p))
         read = data.View(layout, index.row)
@@ -165,8 +182,9 @@ class KernelManager(wiring.Component):
         with m.If(self.index_fault):
             m.d.comb += self.fault_row.eq(Cat(region, task))
 
-    def _entries(self, m, index, entry, layer, switch, fault, task, resume):
+    def _entries(self, m, index, entry, layer, job: _Job):
         """The entries from that of the instruction's region on, with the rows of their layers."""
+        switch, fault, task, resume = job
         instruction, out = self.instruction, self.entries
         first = data.View(struct(index_layout(self._p)), index.row)
         row = data.View(self._lay.entry, entry.row)
@@ -222,8 +240,9 @@ class KernelManager(wiring.Component):
         with m.If(fault):
             m.d.sync += pointing.eq(0)
 
-    def _words(self, m, index, words, switch, fault, task, resume):
+    def _words(self, m, index, words, job: _Job):
         """The words of the entries from that of the instruction's region on, and of their layers."""
+        switch, fault, task, resume = job
         instruction, out, order = self.instruction, self.words, WordOrder(self._p)
         first = data.View(struct(index_layout(self._p)), index.row)
         row = self._lay.entry

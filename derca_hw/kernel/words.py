@@ -9,7 +9,7 @@ from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import WordOrder, bits_for
 
 from ..families.family import Family
-from .tables import ram
+from .tables import TableRam
 from .writing import TableWrite
 
 #: Words and bits of an SB_SPRAM256KA.
@@ -73,12 +73,17 @@ class WordTables(wiring.Component):
             return m
         page = bits_for(self._depth - 1)
         paged = tables.shadow
-        word = ram(
-            m, "word", self._depth + (paged << page), platform, write=write,
-            write_address=Cat(_fit(self._address(*writes), page), self.write.page & paged),
-            data=Cat(self.write.data, self.write.data.xor()) if tables.parity else self.write.data,
-            read=self.read, read_address=Cat(_fit(self._address(*reads), page), self.page & paged))
-        m.d.comb += [self.data.eq(word), self.damaged.eq(word.xor() if tables.parity else 0)]
+        m.submodules.word = ram = TableRam(32 + tables.parity, self._depth + (paged << page))
+        word, data = ram.read.data, self.write.data
+        m.d.comb += [
+            ram.write.addr.eq(Cat(_fit(self._address(*writes), page), self.write.page & paged)),
+            ram.write.data.eq(Cat(data, data.xor()) if tables.parity else data),
+            ram.write.en.eq(write),
+            ram.read.addr.eq(Cat(_fit(self._address(*reads), page), self.page & paged)),
+            ram.read.en.eq(self.read),
+            self.data.eq(word),
+            self.damaged.eq(word.xor() if tables.parity else 0),
+        ]
         return m
 
     def _address(self, layer, row, word):
