@@ -1,5 +1,7 @@
 """The top level: wires the blocks, names the ports so that vendor tools infer AXI interfaces."""
 
+from typing import NamedTuple
+
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
@@ -24,6 +26,17 @@ from .release.triggers import TriggerMerge
 from .scheduler.scheduler import Scheduler
 from .supervision.failures import Failures
 from .supervision.supervision import Supervision
+
+
+class _Blocks(NamedTuple):
+    """The blocks that the top connects with each other and with the host interface."""
+
+    release: SweptRelease | ParallelRelease
+    scheduler: Scheduler
+    manager: KernelManager
+    accelerator: Accelerator
+    memory: MemoryInterface
+    supervision: Supervision
 
 
 class Derca(wiring.Component):
@@ -65,25 +78,36 @@ class Derca(wiring.Component):
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
         of_run = DomainRenamer("run")
 
-        swept = p.release.kind == "swept"
-        release = (SweptRelease if swept else ParallelRelease)(p)
-        scheduler, manager, accelerator, memory = Scheduler(p), KernelManager(p), Accelerator(p), MemoryInterface(p)
-        m.submodules.job_release = of_run(release)
-        m.submodules.scheduler = of_run(scheduler)
-        m.submodules.kernel_manager = of_run(manager)
-        m.submodules.accelerator = of_run(accelerator)
-        m.submodules.memory_interface = of_run(memory)
-        m.submodules.supervision = supervision = Supervision(p)
-        events = [*release.sources(), *supervision.sources()]
+        blocks = _Blocks((SweptRelease if p.release.kind == "swept" else ParallelRelease)(p), Scheduler(p),
+                         KernelManager(p), Accelerator(p), MemoryInterface(p), Supervision(p))
+        m.submodules.job_release = of_run(blocks.release)
+        m.submodules.scheduler = of_run(blocks.scheduler)
+        m.submodules.kernel_manager = of_run(blocks.manager)
+        m.submodules.accelerator = of_run(blocks.accelerator)
+        m.submodules.memory_interface = of_run(blocks.memory)
+        m.submodules.supervision = blocks.supervision
+        events = [*blocks.release.sources(), *blocks.supervision.sources()]
         if p.trace.enabled:
-            events += [*scheduler.sources(), *accelerator.sources()]
+            events += [*blocks.scheduler.sources(), *blocks.accelerator.sources()]
         m.submodules.host_interface = host = HostInterface(p, [source.kinds for source in events])
         m.d.comb += ResetSignal("run").eq(ResetSignal() | host.clear)
         self._connect_host(m, host, events)
         if p.release.sporadic:
-            self._connect_triggers(m, host, release, of_run)
+            self._connect_triggers(m, host, blocks.release, of_run)
+        self._connect_writes(m, host, blocks)
+        self._connect_run(m, host, blocks)
+        self._connect_control(m, blocks)
+        self._connect_faults(m, host, blocks)
+        if p.supervision.failures:
+            self._connect_failures(m, of_run, blocks)
+        else:
+            connect(m, blocks.accelerator.done, blocks.release.finish)
+        self._connect_memory(m, host, blocks)
+        return m
 
-        # -- host: what it writes, and which page of it is in use -----------------------------------------------------
+    def _connect_writes(self, m, host, blocks: _Blocks):
+        """What the host writes, and which page of it is in use."""
+        release, scheduler, manager, _, memory, supervision = blocks
         connect(m, host.regions, scheduler.regions)
         for block in (scheduler, supervision, memory):
             connect(m, host.config, block.config)
@@ -98,7 +122,9 @@ class Derca(wiring.Component):
             scheduler.policy.eq(host.policy),
         ]
 
-        # -- time, run state, faults ---------------------------------------------------------------------------------
+    def _connect_run(self, m, host, blocks: _Blocks):
+        """Time, run state, what the host counts."""
+        release, scheduler, manager, accelerator, memory, supervision = blocks
         for block in (release, scheduler, accelerator, supervision):
             m.d.comb += block.now.eq(host.now)
         for block in (release, scheduler):
@@ -123,33 +149,21 @@ class Derca(wiring.Component):
             supervision.broken.eq(manager.stopped | scheduler.fault | accelerator.premature),
             scheduler.halt.eq(supervision.safe),
             host.safe.eq(supervision.safe),
-            host.faults[Fault.INDEX_PARITY].eq(manager.index_fault),
-            host.faults[Fault.ENTRY_PARITY].eq(manager.entry_fault),
-            host.faults[Fault.LAYER_PARITY].eq(manager.layer_fault),
-            host.faults[Fault.SLOT_PARITY].eq(scheduler.fault),
-            host.faults[Fault.SPURIOUS_FEEDBACK].eq(scheduler.spurious | accelerator.premature),
-            host.faults[Fault.STRAY_RESPONSE].eq(memory.stray),
-            host.fault_where.eq(Mux(scheduler.fault, scheduler.fault_task, manager.fault_row)),
         ]
-        if p.supervision.watchdog:
-            m.d.comb += [
-                supervision.warn.eq(host.watchdog_warn),
-                supervision.limit.eq(host.watchdog_limit),
-                host.faults[Fault.WATCHDOG_WARNING].eq(supervision.warning),
-                host.faults[Fault.WATCHDOG].eq(supervision.expired),
-            ]
-            with m.If(supervision.expired):
-                m.d.comb += host.fault_where.eq(scheduler.instruction.p.task)
+        if self._p.supervision.watchdog:
+            m.d.comb += [supervision.warn.eq(host.watchdog_warn), supervision.limit.eq(host.watchdog_limit)]
 
-        # -- control: release -> scheduler -> kernel manager -> accelerator, and back ---------------------------
-        if p.scheduler.kind == "tournament" and not swept:
+    def _connect_control(self, m, blocks: _Blocks):
+        """Job release, scheduler, kernel manager, accelerator, and back."""
+        release, scheduler, manager, accelerator, _, supervision = blocks
+        if self._p.scheduler.kind == "tournament" and self._p.release.kind == "parallel":
             m.d.comb += [scheduler.released.eq(release.released), scheduler.keys.eq(release.keys)]
         else:
             connect(m, release.release, scheduler.release)
             m.d.comb += release.aborted.eq(scheduler.aborted)
         connect(m, scheduler.instruction, manager.instruction)
         connect(m, manager.grant, accelerator.grant)
-        if p.tables.read == "word":
+        if self._p.tables.read == "word":
             connect(m, manager.words, accelerator.words)
             m.d.comb += manager.want.eq(accelerator.want)
         else:
@@ -162,12 +176,26 @@ class Derca(wiring.Component):
             supervision.instruction.payload.eq(scheduler.instruction.payload),
         ]
 
-        # -- faults of jobs ------------------------------------------------------------------------------------------
+    def _connect_faults(self, m, host, blocks: _Blocks):
+        """Faults that the host is to know of."""
+        _, scheduler, manager, accelerator, memory, supervision = blocks
+        m.d.comb += [
+            host.faults[Fault.INDEX_PARITY].eq(manager.index_fault),
+            host.faults[Fault.ENTRY_PARITY].eq(manager.entry_fault),
+            host.faults[Fault.LAYER_PARITY].eq(manager.layer_fault),
+            host.faults[Fault.SLOT_PARITY].eq(scheduler.fault),
+            host.faults[Fault.SPURIOUS_FEEDBACK].eq(scheduler.spurious | accelerator.premature),
+            host.faults[Fault.STRAY_RESPONSE].eq(memory.stray),
+            host.fault_where.eq(Mux(scheduler.fault, scheduler.fault_task, manager.fault_row)),
+        ]
+        if self._p.supervision.watchdog:
+            m.d.comb += [
+                host.faults[Fault.WATCHDOG_WARNING].eq(supervision.warning),
+                host.faults[Fault.WATCHDOG].eq(supervision.expired),
+            ]
+            with m.If(supervision.expired):
+                m.d.comb += host.fault_where.eq(scheduler.instruction.p.task)
         reads, writes = memory.read_fault, memory.write_fault
-        if p.supervision.failures:
-            self._connect_failures(m, of_run, scheduler, accelerator, memory, release)
-        else:
-            connect(m, accelerator.done, release.finish)
         for fault, is_it in ((Fault.WINDOW, 1), (Fault.BUS_ERROR, 0)):
             read_it = Signal(name=f"read_{fault.name}")
             write_it = Signal(name=f"write_{fault.name}")
@@ -178,7 +206,9 @@ class Derca(wiring.Component):
                 getattr(host, f"{fault.name.lower()}_task").eq(Mux(read_it, reads.p.task, writes.p.task)),
             ]
 
-        # -- memory ----------------------------------------------------------------------------------------------
+    def _connect_memory(self, m, host, blocks: _Blocks):
+        """Requests and their answers."""
+        accelerator, memory = blocks.accelerator, blocks.memory
         for name in ("read_request", "write_request"):  # a stop lets no further request through
             asks, takes = getattr(accelerator, name), getattr(memory, name)
             m.d.comb += [
@@ -193,10 +223,10 @@ class Derca(wiring.Component):
             accelerator.room.eq(memory.room),
             accelerator.memory_busy.eq(memory.busy),
         ]
-        return m
 
-    def _connect_failures(self, m, of_run, scheduler, accelerator, memory, release):
+    def _connect_failures(self, m, of_run, blocks: _Blocks):
         """Jobs fail by the faults of their requests."""
+        release, scheduler, accelerator, memory = blocks.release, blocks.scheduler, blocks.accelerator, blocks.memory
         failures = Failures(self._p)
         m.submodules.failures = of_run(failures)
         connect(m, accelerator.done, failures.done)

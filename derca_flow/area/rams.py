@@ -8,8 +8,8 @@ a register costs a point.
 from dataclasses import dataclass, fields
 
 from derca_hw.blocks.ram import BLOCK_WIDTH, BLOCK_WORTH, DISTRIBUTED
+from derca_hw.families.family import SPRAM_WORDS
 from derca_hw.kernel.tables import RAM_BITS, SHALLOW
-from derca_hw.kernel.words import SPRAM_WORDS
 from derca_sim.model.tables import bits_for
 
 

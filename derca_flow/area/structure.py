@@ -14,7 +14,7 @@ from derca_hw.families.multiplier import SB_MAC16_BLOCKS, LongProduct
 from derca_hw.host.activity import LAP
 from derca_hw.host.events import EventCollector
 from derca_hw.host.statistics import WORDS
-from derca_hw.layouts import EVENT_KIND_BITS, Layouts, Part
+from derca_hw.layouts import EVENT_KIND_BITS, Layouts, Part, offset_bits
 from derca_hw.memory.write import waiting_bursts
 from derca_hw.release.datapath import TIME_BITS, State
 from derca_hw.release.stamps import SMALL
@@ -170,7 +170,7 @@ def _accelerator(p: Platform, family: str) -> Block:
     pairs = family == "ice40" and element == 1 and not alone  # two products in a block
     word = 8 * p.beat_bytes * p.bank_word_beats
     column = bits_for(p.tile.n // max(1, p.beat_bytes // 4) - 1)
-    unused = (p.beat_bytes - 1).bit_length()
+    unused = offset_bits(p)
     kept = lay.parameters.size - bits_for(p.tables.layers - 1) - 2 * unused
     parameters = (Ram(lay.told["data"].width, p.tables.layers << Part.as_shape().width, 1, "buffer") if in_words
                   else Ram(kept, p.tables.layers, 1, "buffer"))
@@ -223,7 +223,7 @@ def _host(p: Platform) -> Block:
               for kinds in sent]
     told = region if any(WITH_REGION.intersection(kinds) for kinds in sent) else 0
     written = 32 + EVENT_KIND_BITS + bits + max(told, bits_for(max(Fault))) + 2
-    count = COUNTER_BITS - (p.beat_bytes - 1).bit_length()
+    count = COUNTER_BITS - offset_bits(p)
     return Block({"one": 1, "traced": t.enabled, "statistics": t.statistics, "counters": t.counters, "task bits": bits,
                   "sources": len(sent), "bits of events": sum(widths), "address bits": p.bus.address_width,
                   "watchdog": p.supervision.watchdog, "swept": p.release.kind == "swept", "pages": p.tables.shadow,

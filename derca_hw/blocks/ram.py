@@ -14,6 +14,9 @@ DISTRIBUTED = 64
 #: A block RAM of the iCE40 is so many bits wide at most, and spares logic cells for a column of so many bits at least.
 BLOCK_WIDTH, BLOCK_WORTH = 16, 64
 
+#: Attributes of a memory that is always block RAM: a LUT per bit would cost more than all logic. No reader depends on
+#: what a read of a word returns while that is written.
+BLOCK = {"ram_style": "block", "no_rw_check": 1}
 #: Attribute of a memory that is zero at power-up wherever something can begin so. Any other content would do as well,
 #: but not an unknown one: a mark is compared with itself, which a simulator of four states does not see.
 KNOWN = {"known": 1}

@@ -5,6 +5,8 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 
+from ..layouts import offset_bits
+
 #: Responses: done, refused.
 OKAY, SLVERR = 0b00, 0b10
 #: Burst type: each beat lies behind the one before.
@@ -110,6 +112,6 @@ def manager_options() -> dict:
     return {"id_width": 1, "shaped": True}
 
 
-def incrementing(address, beat_bytes: int, number) -> list:
+def incrementing(address, p: Platform, number) -> list:
     """Assignments to the payload of AR or AW: bursts are INCR, of whole beats, and have the ID `number`."""
-    return [address.size.eq(beat_bytes.bit_length() - 1), address.burst.eq(INCR), address.id.eq(number)]
+    return [address.size.eq(offset_bits(p)), address.burst.eq(INCR), address.id.eq(number)]

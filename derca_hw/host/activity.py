@@ -10,7 +10,7 @@ from derca_sim.model.registers import COUNTER_BITS, TASK_STRIDE, Reg, TaskReg
 from derca_sim.model.tables import bits_for
 
 from ..blocks.ram import KNOWN
-from ..layouts import Activity, Layouts, pulse
+from ..layouts import Activity, Layouts, offset_bits, pulse
 
 #: Cycles of a lap over the counters of activities: a power of two.
 LAP = 8
@@ -132,7 +132,7 @@ class ByteCounter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        shift = self._p.beat_bytes.bit_length() - 1
+        shift = offset_bits(self._p)
         m.submodules.counts = counts = Memory(shape=COUNTER_BITS - shift, depth=1 << self._task, init=[])
         new = counts.write_port()
         old = counts.read_port(transparent_for=(new,))

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.tables import RowLayout, bits_for
 
-from ..blocks.ram import Buffer, buffer_ports
+from ..blocks.ram import BLOCK, Buffer, buffer_ports
 from ..bus.join import join
 from ..families.family import ICE40_RAM
 from .writing import TableWrite
@@ -17,9 +17,6 @@ GROUP = 4
 #: Tables up to this depth get RAMs as wide as a word; deeper ones are cut into columns of this many bits, so that one
 #: RAM is as deep as the table and no multiplexer follows.
 SHALLOW, RAM_BITS = 2048, 1 << 14
-#: Block RAM always: rows are wide and few, a LUT per bit would cost more than all logic. Nobody reads a row while it
-#: is written, so what such a read returns is left to the RAM.
-RAM = {"ram_style": "block", "no_rw_check": 1}
 
 
 class TableRam(wiring.Component):
@@ -53,7 +50,7 @@ class TableRam(wiring.Component):
         for low in range(0, self._width, width):
             column = slice(low, min(low + width, self._width))
             m.submodules[f"column_{low}"] = memory = Memory(
-                shape=column.stop - low, depth=self._depth, init=[], attrs=RAM)
+                shape=column.stop - low, depth=self._depth, init=[], attrs=BLOCK)
             write, read = memory.write_port(), memory.read_port(domain="comb")
             m.d.comb += [
                 write.addr.eq(self.write.addr), write.data.eq(self.write.data[column]), write.en.eq(self.write.en),

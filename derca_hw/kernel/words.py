@@ -8,12 +8,9 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import WordOrder, bits_for
 
-from ..families.family import Family
+from ..families.family import SPRAM_BITS, SPRAM_WORDS, Family
 from .tables import TableRam
 from .writing import TableWrite
-
-#: Words and bits of an SB_SPRAM256KA.
-SPRAM_WORDS, SPRAM_BITS = 1 << 14, 16
 
 
 class WordTables(wiring.Component):

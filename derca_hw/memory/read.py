@@ -82,7 +82,7 @@ class ReadManager(wiring.Component):
             ar.valid.eq(open_ & ~refused),
             ar.p.addr.eq(split.addr),
             ar.p.len.eq(split.len),
-            *incrementing(ar.p, p.beat_bytes, self.id),
+            *incrementing(ar.p, p, self.id),
             # A refused request leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
             split.take.eq(open_ & (ar.ready | known)),
             split.drop.eq(refused),

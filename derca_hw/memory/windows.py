@@ -13,7 +13,7 @@ from derca_sim.model.tables import bits_for
 
 from ..blocks.ram import ram_style
 from ..kernel.writing import TaskConfig
-from ..layouts import Layouts
+from ..layouts import Layouts, offset_bits
 from .burst import BurstSplitter
 
 
@@ -54,7 +54,7 @@ class WindowCheck(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, config, registers = self._p, self.config, register_map(self._p)
-        shift = p.beat_bytes.bit_length() - 1
+        shift = offset_bits(p)
         depth = (1 + p.tables.shadow) << len(self.task)
 
         def bound(register: TaskReg):

@@ -99,6 +99,20 @@ class WriteManager(wiring.Component):
             "busy": Out(1),
             "quiet": Out(1),
         })
+        self._drops = p.supervision.failures  # else every burst is put on the bus
+        self._burst = data.StructLayout({
+            "len": bits_for(p.bus.burst_beats - 1),
+            "drop": int(self._drops),
+            "end": int(self._drops),  # the last burst of its command
+            "nothing": int(self._drops),  # it has no beats
+        })
+        self._end = data.StructLayout({
+            "answered": self.sequence_bits(),  # bursts answered, and commands dropped, when the command is complete
+            "dropped": 1 + bits_for(store_commands(p)) if self._drops else 0,
+            "task": lay.write_request["task"].shape,
+            "refused": int(self._drops),  # a request of the command was outside the window
+            "silent": int(self._drops),  # nothing of the command was put on the bus
+        })
 
     def sequence_bits(self) -> int:
         """Bits of burst sequence numbers, of which half may wait for responses, less two: at least as many as the
@@ -109,23 +123,9 @@ class WriteManager(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         sequence_bits = self.sequence_bits()
-        aw, w, b = self.axi.aw, self.axi.w, self.axi.b
+        aw, b = self.axi.aw, self.axi.b
         task = self._lay.write_request["task"].shape
-        drops = self._p.supervision.failures  # else every burst is put on the bus
-        length = bits_for(self._p.bus.burst_beats - 1)
-        burst_layout = data.StructLayout({
-            "len": length,
-            "drop": int(drops),
-            "end": int(drops),  # the last burst of its command
-            "nothing": int(drops),  # it has no beats
-        })
-        end_layout = data.StructLayout({
-            "answered": sequence_bits,  # bursts answered, and commands dropped, when the command is complete
-            "dropped": 1 + bits_for(store_commands(self._p)) if drops else 0,
-            "task": task,
-            "refused": int(drops),  # a request of the command was outside the window
-            "silent": int(drops),  # nothing of the command was put on the bus
-        })
+        drops, burst_layout, end_layout = self._drops, self._burst, self._end
         m.submodules.split = split = BurstSplitter(self._p)
         m.submodules.lengths = lengths = LateFifo(width=burst_layout.size, depth=waiting_bursts(self._p))
         m.submodules.ends = ends = LateFifo(width=end_layout.size, depth=store_commands(self._p))
@@ -156,12 +156,12 @@ class WriteManager(wiring.Component):
             aw.valid.eq(open_ & ~drop),
             aw.p.addr.eq(split.addr),
             aw.p.len.eq(split.len),
-            *incrementing(aw.p, self._p.beat_bytes, self.id),
+            *incrementing(aw.p, self._p, self.id),
             # A dropped burst leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
             split.take.eq(open_ & (aw.ready | known)),
             ending.eq(split.take & split.last & end),
             lengths.w_en.eq(open_ & ~announced),
-            lengths.w_data.eq(Cat(split.len[:length], drop, split.last & end, nothing)),
+            lengths.w_data.eq(Cat(split.len[:burst_layout["len"].width], drop, split.last & end, nothing)),
             new_end.answered.eq(sequence + ~drop),
             new_end.dropped.eq(dropped + drop),
             new_end.task.eq(owner),
@@ -187,28 +187,8 @@ class WriteManager(wiring.Component):
         with m.If(split.start):
             m.d.sync += [end.eq(request.p.end), owner.eq(request.p.task), suppressed.eq(self.suppress)]
 
-        # -- data --------------------------------------------------------------------------------------------------
-        sent = Signal(length)  # beats of the current burst already sent
         swallowed = Signal.like(dropped)  # commands of which the last burst's beats were dropped
-        burst = data.View(burst_layout, lengths.r_data)
-        fire = Signal()
-        unsent = Signal()
-        void = Signal()
-        m.d.comb += [
-            unsent.eq(burst.drop),
-            void.eq(burst.nothing),
-            w.valid.eq(self.beat.valid & lengths.r_rdy & ~unsent),
-            w.p.data.eq(self.beat.payload),
-            w.p.strb.eq(~0),
-            w.p.last.eq(sent == burst.len),
-            self.beat.ready.eq(lengths.r_rdy & (w.ready | unsent) & ~void),
-            fire.eq(self.beat.valid & self.beat.ready),
-            lengths.r_en.eq((fire & w.p.last) | (lengths.r_rdy & void)),
-        ]
-        with m.If(fire):
-            m.d.sync += sent.eq(Mux(w.p.last, 0, sent + 1))
-        with m.If(lengths.r_en):
-            m.d.sync += swallowed.eq(swallowed + (unsent & burst.end))
+        self._data(m, lengths, swallowed)
 
         # -- responses ---------------------------------------------------------------------------------------------
         answered = Signal(sequence_bits)
@@ -252,3 +232,27 @@ class WriteManager(wiring.Component):
         m.d.comb += begin.eq(split.start & request.p.end)
         count(m, commands, begin, pop)
         return m
+
+    def _data(self, m, lengths, swallowed):
+        """The beats of the bursts in `lengths`; `swallowed` counts commands that end with a burst that is dropped."""
+        w = self.axi.w
+        burst = data.View(self._burst, lengths.r_data)
+        sent = Signal.like(burst.len)  # beats of the current burst already sent
+        fire = Signal()
+        unsent = Signal()
+        void = Signal()
+        m.d.comb += [
+            unsent.eq(burst.drop),
+            void.eq(burst.nothing),
+            w.valid.eq(self.beat.valid & lengths.r_rdy & ~unsent),
+            w.p.data.eq(self.beat.payload),
+            w.p.strb.eq(~0),
+            w.p.last.eq(sent == burst.len),
+            self.beat.ready.eq(lengths.r_rdy & (w.ready | unsent) & ~void),
+            fire.eq(self.beat.valid & self.beat.ready),
+            lengths.r_en.eq((fire & w.p.last) | (lengths.r_rdy & void)),
+        ]
+        with m.If(fire):
+            m.d.sync += sent.eq(Mux(w.p.last, 0, sent + 1))
+        with m.If(lengths.r_en):
+            m.d.sync += swallowed.eq(swallowed + (unsent & burst.end))

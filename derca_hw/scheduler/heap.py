@@ -1,9 +1,11 @@
 """Waiting jobs as a binary min-heap beside a register for the winner."""
 
+from typing import NamedTuple
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.timing import SchedulerTiming
@@ -11,6 +13,70 @@ from derca_sim.model.timing import SchedulerTiming
 from ..layouts import Layouts
 from .order import before
 from .waiting import WaitingJobs
+
+
+class HeapWords(wiring.Component):
+    """The words of a heap: one is written and two are read per cycle, without latency. Each has a parity bit.
+
+    The root stands at 1, the children of i at 2i and 2i + 1.
+
+    Attributes
+    ----------
+    low, high : In
+        Reads: `at`, whether a job stands there (`valid`), and the job.
+    write : In
+        `at`, `job`, `en`.
+    fault, fault_task : Out
+        A job that is read fails its parity; whose.
+    """
+
+    def __init__(self, n: int, job):
+        word = data.StructLayout({"job": job, "parity": 1})
+        #: The same words twice: a memory has one read port.
+        self.copies = {name: Memory(shape=word, depth=n + 1, init=[]) for name in ("low", "high")}
+        read = wiring.Signature({"at": Out(range(n + 1)), "valid": Out(1), "job": In(job)})
+        super().__init__({
+            "low": In(read),
+            "high": In(read),
+            "write": In(wiring.Signature({"at": Out(range(2 * n + 2)), "job": Out(job), "en": Out(1)})),
+            "fault": Out(1),
+            "fault_task": Out(job["task"].shape),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        faults = []
+        for name, asked in (("low", self.low), ("high", self.high)):
+            m.submodules[name] = memory = self.copies[name]
+            read, write = memory.read_port(domain="comb"), memory.write_port()
+            fault = Signal(name=f"{name}_fault")
+            m.d.comb += [
+                read.addr.eq(asked.at),
+                asked.job.eq(read.data.job),
+                fault.eq(asked.valid & read.data.as_value().xor()),
+                write.addr.eq(self.write.at),
+                write.data.job.eq(self.write.job),
+                write.data.parity.eq(self.write.job.as_value().xor()),
+                write.en.eq(self.write.en),
+            ]
+            faults.append(fault)
+        m.d.comb += [
+            self.fault.eq(faults[0] | faults[1]),
+            self.fault_task.eq(Mux(faults[0], self.low.job.task, self.high.job.task)),
+        ]
+        return m
+
+
+class _Moved(NamedTuple):
+    """A job on its way through the heap."""
+
+    job: data.View
+    #: Where it would stand now.
+    place: Signal
+    #: It has its place.
+    placed: Signal
+    #: Cycles that are left, less one.
+    steps: Signal
 
 
 class HeapJobs(wiring.Component):
@@ -34,31 +100,9 @@ class HeapJobs(wiring.Component):
         n, jobs, job = self._p.scheduler.tasks, self.jobs, self._job
         timing = SchedulerTiming(self._p)
         position = range(2 * n + 2)
-        word = data.StructLayout({"job": job, "parity": 1})
-
-        # The root at 1, children of i at 2i and 2i + 1. Two read ports (copies), one write port.
-        m.submodules.low = low = Memory(shape=word, depth=n + 1, init=[])
-        m.submodules.high = high = Memory(shape=word, depth=n + 1, init=[])
-        read_low, read_high = low.read_port(domain="comb"), high.read_port(domain="comb")
-        write_at = Signal(position)
-        write_job = Signal(job)
-        write_en = Signal()
-        for port in (low.write_port(), high.write_port()):
-            m.d.comb += [
-                port.addr.eq(write_at), port.data.job.eq(write_job),
-                port.data.parity.eq(write_job.as_value().xor()), port.en.eq(write_en),
-            ]
-        low_job, high_job = read_low.data.job, read_high.data.job
-        read_low_valid = Signal()
-        read_high_valid = Signal()
-        low_fault = Signal()
-        high_fault = Signal()
-        m.d.comb += [
-            low_fault.eq(read_low_valid & read_low.data.as_value().xor()),
-            high_fault.eq(read_high_valid & read_high.data.as_value().xor()),
-            jobs.fault.eq(low_fault | high_fault),
-            jobs.fault_task.eq(Mux(low_fault, low_job.task, high_job.task)),
-        ]
+        m.submodules.heap = heap = HeapWords(n, job)
+        low, high, write = heap.low, heap.high, heap.write
+        m.d.comb += [jobs.fault.eq(heap.fault), jobs.fault_task.eq(heap.fault_task)]
 
         size = Signal(range(n + 1))
         best = Signal(job)
@@ -71,6 +115,7 @@ class HeapJobs(wiring.Component):
         place = Signal(position)
         placed = Signal()
         steps = Signal(range(max(timing.INSERT, timing.REMOVE) + 1))
+        moved = _Moved(carried, place, placed, steps)
         child = Signal(job)
         child_valid = Signal()
         child_at = Signal(position)
@@ -89,18 +134,18 @@ class HeapJobs(wiring.Component):
                 with m.If(hole):
                     returns = Signal()
                     m.d.comb += [
-                        read_low.addr.eq(1),
-                        read_low_valid.eq(size != 0),
-                        read_high.addr.eq(size),
-                        read_high_valid.eq(size != 0),
-                        returns.eq(back_valid & ((size == 0) | before(back, low_job))),
+                        low.at.eq(1),
+                        low.valid.eq(size != 0),
+                        high.at.eq(size),
+                        high.valid.eq(size != 0),
+                        returns.eq(back_valid & ((size == 0) | before(back, low.job))),
                     ]
                     m.d.sync += [
                         hole.eq(0),
-                        best.eq(Mux(returns, back, low_job)),
+                        best.eq(Mux(returns, back, low.job)),
                         best_valid.eq(back_valid | (size != 0)),
                         # The preempted job takes the root's place; without one, the last job of the heap does.
-                        carried.eq(Mux(back_valid, back, high_job)),
+                        carried.eq(Mux(back_valid, back, high.job)),
                         placed.eq(returns | (size == 0)),
                         size.eq(size - (~back_valid & (size != 0))),
                         place.eq(1),
@@ -124,21 +169,7 @@ class HeapJobs(wiring.Component):
                         m.next = "UP"
 
             with m.State("UP"):
-                parent = Signal(range(n + 1))
-                m.d.comb += [
-                    parent.eq(place >> 1),
-                    read_low.addr.eq(parent),
-                    read_low_valid.eq(~placed & (place != 1)),
-                    write_at.eq(place),
-                    write_en.eq(~placed),
-                ]
-                with m.If((place != 1) & before(carried, low_job)):
-                    m.d.comb += write_job.eq(low_job)
-                    m.d.sync += place.eq(parent)
-                with m.Else():
-                    m.d.comb += write_job.eq(carried)
-                    m.d.sync += placed.eq(1)
-                m.d.sync += steps.eq(steps - 1)
+                self._up(m, heap, moved)
                 with m.If(steps == 0):
                     m.next = "IDLE"
 
@@ -146,15 +177,15 @@ class HeapJobs(wiring.Component):
                 left = Signal()
                 right = Signal()
                 m.d.comb += [
-                    read_low.addr.eq(place << 1),
-                    read_high.addr.eq((place << 1) | 1),
+                    low.at.eq(place << 1),
+                    high.at.eq((place << 1) | 1),
                     left.eq((place << 1) <= size),
-                    read_low_valid.eq(~placed & left),
-                    read_high_valid.eq(~placed & (((place << 1) | 1) <= size)),
-                    right.eq((((place << 1) | 1) <= size) & before(high_job, low_job)),
+                    low.valid.eq(~placed & left),
+                    high.valid.eq(~placed & (((place << 1) | 1) <= size)),
+                    right.eq((((place << 1) | 1) <= size) & before(high.job, low.job)),
                 ]
                 m.d.sync += [
-                    child.eq(Mux(right, high_job, low_job)),
+                    child.eq(Mux(right, high.job, low.job)),
                     child_at.eq((place << 1) | right),
                     child_valid.eq(left),
                     steps.eq(steps - 1),
@@ -162,14 +193,7 @@ class HeapJobs(wiring.Component):
                 m.next = "DOWN"
 
             with m.State("DOWN"):  # move it up, or put the carried job here
-                m.d.comb += [write_at.eq(place), write_en.eq(~placed)]
-                with m.If(child_valid & before(child, carried)):
-                    m.d.comb += write_job.eq(child)
-                    m.d.sync += place.eq(child_at)
-                with m.Else():
-                    m.d.comb += write_job.eq(carried)
-                    m.d.sync += placed.eq(1)
-                m.d.sync += steps.eq(steps - 1)
+                self._store(m, write, moved, child_valid & before(child, carried), child, child_at)
                 m.next = "COMPARE"
                 with m.If(steps == 0):
                     m.next = "IDLE"
@@ -179,3 +203,25 @@ class HeapJobs(wiring.Component):
         with m.If(jobs.clear):
             m.d.sync += [hole.eq(0), best_valid.eq(0), size.eq(0), placed.eq(1)]
         return m
+
+    def _up(self, m, heap: HeapWords, moved: _Moved):
+        """Compare the job with the parent of its place."""
+        parent = Signal(range(self._p.scheduler.tasks + 1))
+        below_root = moved.place != 1
+        m.d.comb += [
+            parent.eq(moved.place >> 1),
+            heap.low.at.eq(parent),
+            heap.low.valid.eq(~moved.placed & below_root),
+        ]
+        self._store(m, heap.write, moved, below_root & before(moved.job, heap.low.job), heap.low.job, parent)
+
+    def _store(self, m, write, moved: _Moved, when, other, at):
+        """Write another job to the place, which moves to where that stood, `when`; or else the job itself."""
+        m.d.comb += [write.at.eq(moved.place), write.en.eq(~moved.placed)]
+        with m.If(when):
+            m.d.comb += write.job.eq(other)
+            m.d.sync += moved.place.eq(at)
+        with m.Else():
+            m.d.comb += write.job.eq(moved.job)
+            m.d.sync += moved.placed.eq(1)
+        m.d.sync += moved.steps.eq(moved.steps - 1)

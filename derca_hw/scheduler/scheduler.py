@@ -188,14 +188,7 @@ class Scheduler(wiring.Component):
 
         # -- releases ------------------------------------------------------------------------------------------------
         taken = Signal()
-        m.d.comb += [
-            jobs.release.payload.eq(self.release.payload),
-            jobs.release.valid.eq(self.release.valid),
-            self.release.ready.eq(jobs.release.ready),
-            taken.eq(self.release.valid & self.release.ready),
-        ]
-        if p.scheduler.kind == "tournament":
-            m.d.comb += [waiting.released.eq(self.released), waiting.keys.eq(self.keys)]
+        self._offer(m, waiting, taken)
         if aborts:
             # Not in the cycles in which it is decided who runs, and found out whether that was the last region.
             runs = Signal()
@@ -226,7 +219,23 @@ class Scheduler(wiring.Component):
         with m.If(~self.running):  # and not in its last cycle only: the safe state lasts until the next run
             m.d.sync += broken.eq(0)
 
-        # -- events ----------------------------------------------------------------------------------------------------
+        self._events(m, jobs, taken, issued, current, counters)
+        return m
+
+    def _offer(self, m, waiting, taken):
+        """Offer releases to the waiting jobs."""
+        release = waiting.jobs.release
+        m.d.comb += [
+            release.payload.eq(self.release.payload),
+            release.valid.eq(self.release.valid),
+            self.release.ready.eq(release.ready),
+            taken.eq(self.release.valid & self.release.ready),
+        ]
+        if self._p.scheduler.kind == "tournament":
+            m.d.comb += [waiting.released.eq(self.released), waiting.keys.eq(self.keys)]
+
+    def _events(self, m, jobs, taken, issued, current, counters):
+        """READY of a release that was taken, ISSUE of an instruction."""
         ready, issue = self.ready_event, self.issue_event
         m.d.comb += [
             ready.valid.eq(taken & (~self.release.p.abort | jobs.waits)),
@@ -239,7 +248,6 @@ class Scheduler(wiring.Component):
             issue.p.task.eq(current.task),
             issue.p.region.eq(counters.region),
         ]
-        return m
 
     def _slack(self, m, jobs, current, issued, ended, fire):
         """A region issued is work done: the running job's key moves by the region's budget."""

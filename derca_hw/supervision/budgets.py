@@ -9,10 +9,8 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
+from ..blocks.ram import BLOCK
 from ..kernel.writing import TaskConfig
-
-#: Read and written at different places at a time: block RAM without further logic.
-RAM = {"ram_style": "block", "no_rw_check": 1}
 
 
 class Budgets(wiring.Component):
@@ -56,7 +54,7 @@ class Budgets(wiring.Component):
 
         def memory(name: str, depth: int):
             """Write port, address, and the register of the answer."""
-            m.submodules[name] = ram = Memory(shape=32, depth=depth, init=[], attrs=RAM)
+            m.submodules[name] = ram = Memory(shape=32, depth=depth, init=[], attrs=BLOCK)
             write, read = ram.write_port(), ram.read_port(domain="comb")
             answer = Signal(32, name=f"{name}_answer", reset_less=True)
             m.d.sync += answer.eq(read.data)

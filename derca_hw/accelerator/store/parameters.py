@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 
 from ...blocks.ram import Buffer
-from ...layouts import Layouts, Part, pulse
+from ...layouts import Layouts, Part, offset_bits, pulse
 
 
 class ParameterTable(wiring.Component):
@@ -36,7 +36,7 @@ class ParameterTable(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        unused = (self._p.beat_bytes - 1).bit_length()  # low bits of addresses and strides, all of whole beats
+        unused = offset_bits(self._p)
         low = {"c_panel_stride": unused, "save": unused}
         fields = {name: low.get(name, 0) for name, _ in self._lay.parameters if name != "layer"}
         new, row = self.write.p, self.row
@@ -101,7 +101,7 @@ class ParameterWords(wiring.Component):
             write.en.eq(self.write.valid & ~(read.en & (read.addr == write.addr))),
         ]
 
-        unused = (self._p.beat_bytes - 1).bit_length()  # low bits of addresses and strides, all of whole beats
+        unused = offset_bits(self._p)
         place = len(row.save) - unused
         stride, save = Cat(Const(0, unused), read.data[:place]), Cat(Const(0, unused), read.data[place:2 * place])
         held = Signal.like(row.c_panel_stride)

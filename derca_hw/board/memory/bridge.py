@@ -12,6 +12,7 @@ from derca_sim.model.timing import store_commands
 from ...blocks.arithmetic import count
 from ...blocks.fifo import Fifo
 from ...bus.axi import OKAY, SLVERR, Axi4
+from ...layouts import offset_bits
 from ...memory.write import waiting_bursts
 from ..link.access import host_ports
 
@@ -70,7 +71,7 @@ class MainMemory(wiring.Component):
 
     def _place(self, address):
         """Beat of a byte address, and whether it lies beyond the memory."""
-        beat = address[self._p.beat_bytes.bit_length() - 1:]
+        beat = address[offset_bits(self._p):]
         return beat[:len(self.read_address)], 0 if self._all_addresses_exist else beat >= self._beats
 
     def _next(self, beat):
