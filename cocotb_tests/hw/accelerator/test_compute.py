@@ -13,7 +13,8 @@ from derca_hw.accelerator.compute.banks import Banks
 from derca_hw.accelerator.compute.compute import ComputeEngine
 from derca_hw.accelerator.load.placer import BeatPlacer
 from derca_hw.accelerator.load.slots import InputSlots
-from derca_hw.accelerator.signatures import BankRead, BankUpdate, OperandRead, TileSupply
+from derca_hw.accelerator.signatures.operands import OperandRead, TileSupply
+from derca_hw.accelerator.signatures.sums import BankRead, BankUpdate
 from derca_hw.bus.join import join
 from derca_hw.families.family import Family
 from derca_hw.layouts import Activity, Destination, Layouts, pulse

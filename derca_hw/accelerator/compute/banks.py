@@ -10,7 +10,8 @@ from derca_sim.model.timing import ComputeTiming, KernelTiming
 
 from ...blocks.ram import Buffer
 from ...layouts import Destination
-from ..signatures import BankRead, BankUpdate, PlacedBeat, bank_address
+from ..signatures.operands import PlacedBeat
+from ..signatures.sums import BankRead, BankUpdate, bank_address
 
 
 class BankOwnership(wiring.Component):

@@ -9,7 +9,8 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy, bits_for
 
 from ...layouts import Activity, Layouts, pulse
-from ..signatures import BankUpdate, BiasRead, OperandRead, TileSupply
+from ..signatures.operands import BiasRead, OperandRead, TileSupply
+from ..signatures.sums import BankUpdate
 from .drain import Drain
 from .regions import RegionTracker
 from .slices import SliceSequencer

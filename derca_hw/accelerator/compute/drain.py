@@ -9,7 +9,8 @@ from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import ComputeTiming
 
 from ...families.multiplier import SB_MAC16_BLOCKS, LongProduct
-from ..signatures import BankUpdate, BiasRead
+from ..signatures.operands import BiasRead
+from ..signatures.sums import BankUpdate
 from .array import PEArray
 
 

@@ -9,7 +9,8 @@ from derca_sim.model.tables import bits_for
 
 from ...bus.join import join
 from ...layouts import Activity, Layouts, pulse
-from ..signatures import BankRead, BiasRead, OperandRead, PlacedBeat, TileSupply
+from ..signatures.operands import BiasRead, OperandRead, PlacedBeat, TileSupply
+from ..signatures.sums import BankRead
 from .banks import BankOwnership, Banks
 from .compute import ComputeEngine
 from .parking import Parking

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from derca_sim.model.platform import Platform
 
 from ...layouts import Destination, Layouts, pulse
-from ..signatures import PlacedBeat
+from ..signatures.operands import PlacedBeat
 
 
 class BeatPlacer(wiring.Component):

@@ -9,7 +9,7 @@ from derca_sim.model.tables import bits_for
 
 from ...layouts import Destination
 from ..compute.panels import BiasMemory, PanelMemory
-from ..signatures import BiasRead, OperandRead, PlacedBeat
+from ..signatures.operands import BiasRead, OperandRead, PlacedBeat
 
 
 class InputSlots(wiring.Component):

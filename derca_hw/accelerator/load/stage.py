@@ -10,7 +10,7 @@ from derca_sim.model.tables import bits_for
 
 from ...blocks.droppable import DroppableQueue
 from ...layouts import Destination, Layouts, outstanding_tiles, pulse
-from ..signatures import BiasRead, OperandRead, PlacedBeat, TileSupply
+from ..signatures.operands import BiasRead, OperandRead, PlacedBeat, TileSupply
 from .load import LoadEngine
 from .placer import BeatPlacer
 from .ring import SlotRing

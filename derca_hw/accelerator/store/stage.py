@@ -10,7 +10,7 @@ from derca_sim.model.tables import Strategy, bits_for
 
 from ...bus.join import join
 from ...layouts import Layouts, outstanding_tiles, pulse
-from ..signatures import BankRead
+from ..signatures.sums import BankRead
 from .outstanding import OutstandingTiles
 from .store import StoreEngine
 

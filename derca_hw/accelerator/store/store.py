@@ -13,7 +13,7 @@ from ...blocks.droppable import DroppableQueue
 from ...blocks.fifo import Fifo
 from ...layouts import Layouts, pulse
 from ..load.load import beats_of
-from ..signatures import BankRead
+from ..signatures.sums import BankRead
 from .beats import BeatAssembler, subs_of_word
 from .parameters import ParameterTable, ParameterWords
 

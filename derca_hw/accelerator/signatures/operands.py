@@ -1,4 +1,4 @@
-"""What the stages of the accelerator are to each other: beats, tiles, operands, sums."""
+"""What leads from read data to operands: placed beats, tiles, reads of the slots."""
 
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -6,20 +6,11 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
-from ..layouts import Layouts, pulse
+from ...layouts import Layouts, pulse
 
 
 def _slot(p: Platform) -> int:
     return bits_for(p.buffers.slots - 1)
-
-
-def _bank(p: Platform) -> int:
-    return bits_for(p.buffers.banks - 1)
-
-
-def bank_address(p: Platform) -> int:
-    """Bits of the address of a column in a bank: its panel above its number in the tile."""
-    return bits_for(p.m_panels - 1) + bits_for(p.tile.n - 1)
 
 
 class PlacedBeat(wiring.Signature):
@@ -110,47 +101,3 @@ class BiasRead(wiring.Signature):
 
     def __init__(self, p: Platform):
         super().__init__({"set": Out(_slot(p) + 1), "n": Out(bits_for(p.tile.n - 1)), "value": In(32)})
-
-
-class BankUpdate(wiring.Signature):
-    """Columns of sums that are read from a bank and written back; seen from the compute engine.
-
-    Members
-    -------
-    read, read_bank, read_address : Out
-    row : In
-        The column, one cycle after it was read.
-    write, write_bank, write_address, write_row : Out
-    """
-
-    def __init__(self, p: Platform):
-        row = 32 * p.array.rows
-        super().__init__({
-            "read": Out(1),
-            "read_bank": Out(_bank(p)),
-            "read_address": Out(bank_address(p)),
-            "row": In(row),
-            "write": Out(1),
-            "write_bank": Out(_bank(p)),
-            "write_address": Out(bank_address(p)),
-            "write_row": Out(row),
-        })
-
-
-class BankRead(wiring.Signature):
-    """Words of a bank, seen from the store engine.
-
-    Members
-    -------
-    read, bank, address : Out
-    word : In
-        One cycle after it was read; stays until the next read of a bank.
-    """
-
-    def __init__(self, p: Platform):
-        super().__init__({
-            "read": Out(1),
-            "bank": Out(_bank(p)),
-            "address": Out(bank_address(p)),
-            "word": In(8 * p.beat_bytes * p.bank_word_beats),
-        })
