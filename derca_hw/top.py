@@ -17,7 +17,7 @@ from .bus.axi_lite import lite_ports
 from .bus.join import flat_members, join, join_flat
 from .host.interface import HostInterface
 from .kernel.manager import KernelManager
-from .layouts import Layouts
+from .layouts import Layouts, Source
 from .memory.ports import MemoryInterface
 from .release.parallel import ParallelRelease
 from .release.replay import TraceReplay
@@ -28,7 +28,7 @@ from .supervision.failures import Failures
 from .supervision.supervision import Supervision
 
 
-class _Blocks(NamedTuple):
+class Blocks(NamedTuple):
     """The blocks that the top connects with each other and with the host interface."""
 
     release: SweptRelease | ParallelRelease
@@ -37,6 +37,37 @@ class _Blocks(NamedTuple):
     accelerator: Accelerator
     memory: MemoryInterface
     supervision: Supervision
+
+    @classmethod
+    def of(cls, p: Platform) -> "Blocks":
+        """The blocks of a platform, not elaborated."""
+        return cls(_release(p), Scheduler(p), KernelManager(p), Accelerator(p), MemoryInterface(p), Supervision(p))
+
+    def sources(self, p: Platform) -> list[Source]:
+        """The streams of events, in the order of the host interface's sources."""
+        found = self.release.sources()
+        for block in _reporting(p):
+            streams = getattr(self, block)
+            found += [Source(getattr(streams, name), kinds) for name, kinds in streams.kinds(p).items()]
+        return found
+
+
+#: Blocks that report events, beside job release; the last two only with `trace.enabled`.
+_REPORTING = {"supervision": Supervision, "scheduler": Scheduler, "accelerator": Accelerator}
+
+
+def _reporting(p: Platform) -> list[str]:
+    return [name for name in _REPORTING if p.trace.enabled or name == "supervision"]
+
+
+def _release(p: Platform) -> SweptRelease | ParallelRelease:
+    return (SweptRelease if p.release.kind == "swept" else ParallelRelease)(p)
+
+
+def event_kinds(p: Platform) -> list[tuple[Kind, ...]]:
+    """What each source of events sends, in the order of the host interface's sources."""
+    return [*(source.kinds for source in _release(p).sources()),
+            *(kinds for block in _reporting(p) for kinds in _REPORTING[block].kinds(p).values())]
 
 
 class Derca(wiring.Component):
@@ -78,17 +109,14 @@ class Derca(wiring.Component):
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
         of_run = DomainRenamer("run")
 
-        blocks = _Blocks((SweptRelease if p.release.kind == "swept" else ParallelRelease)(p), Scheduler(p),
-                         KernelManager(p), Accelerator(p), MemoryInterface(p), Supervision(p))
+        blocks = Blocks.of(p)
         m.submodules.job_release = of_run(blocks.release)
         m.submodules.scheduler = of_run(blocks.scheduler)
         m.submodules.kernel_manager = of_run(blocks.manager)
         m.submodules.accelerator = of_run(blocks.accelerator)
         m.submodules.memory_interface = of_run(blocks.memory)
         m.submodules.supervision = blocks.supervision
-        events = [*blocks.release.sources(), *blocks.supervision.sources()]
-        if p.trace.enabled:
-            events += [*blocks.scheduler.sources(), *blocks.accelerator.sources()]
+        events = blocks.sources(p)
         m.submodules.host_interface = host = HostInterface(p, [source.kinds for source in events])
         m.d.comb += ResetSignal("run").eq(ResetSignal() | host.clear)
         self._connect_host(m, host, events)
@@ -105,7 +133,7 @@ class Derca(wiring.Component):
         self._connect_memory(m, host, blocks)
         return m
 
-    def _connect_writes(self, m, host, blocks: _Blocks):
+    def _connect_writes(self, m, host, blocks: Blocks):
         """What the host writes, and which page of it is in use."""
         release, scheduler, manager, _, memory, supervision = blocks
         connect(m, host.regions, scheduler.regions)
@@ -122,7 +150,7 @@ class Derca(wiring.Component):
             scheduler.policy.eq(host.policy),
         ]
 
-    def _connect_run(self, m, host, blocks: _Blocks):
+    def _connect_run(self, m, host, blocks: Blocks):
         """Time, run state, what the host counts."""
         release, scheduler, manager, accelerator, memory, supervision = blocks
         for block in (release, scheduler, accelerator, supervision):
@@ -153,7 +181,7 @@ class Derca(wiring.Component):
         if self._p.supervision.watchdog:
             m.d.comb += [supervision.warn.eq(host.watchdog_warn), supervision.limit.eq(host.watchdog_limit)]
 
-    def _connect_control(self, m, blocks: _Blocks):
+    def _connect_control(self, m, blocks: Blocks):
         """Job release, scheduler, kernel manager, accelerator, and back."""
         release, scheduler, manager, accelerator, _, supervision = blocks
         if self._p.scheduler.kind == "tournament" and self._p.release.kind == "parallel":
@@ -176,7 +204,7 @@ class Derca(wiring.Component):
             supervision.instruction.payload.eq(scheduler.instruction.payload),
         ]
 
-    def _connect_faults(self, m, host, blocks: _Blocks):
+    def _connect_faults(self, m, host, blocks: Blocks):
         """Faults that the host is to know of."""
         _, scheduler, manager, accelerator, memory, supervision = blocks
         m.d.comb += [
@@ -206,7 +234,7 @@ class Derca(wiring.Component):
                 getattr(host, f"{fault.name.lower()}_task").eq(Mux(read_it, reads.p.task, writes.p.task)),
             ]
 
-    def _connect_memory(self, m, host, blocks: _Blocks):
+    def _connect_memory(self, m, host, blocks: Blocks):
         """Requests and their answers."""
         accelerator, memory = blocks.accelerator, blocks.memory
         for name in ("read_request", "write_request"):  # a stop lets no further request through
@@ -224,7 +252,7 @@ class Derca(wiring.Component):
             accelerator.memory_busy.eq(memory.busy),
         ]
 
-    def _connect_failures(self, m, of_run, blocks: _Blocks):
+    def _connect_failures(self, m, of_run, blocks: Blocks):
         """Jobs fail by the faults of their requests."""
         release, scheduler, accelerator, memory = blocks.release, blocks.scheduler, blocks.accelerator, blocks.memory
         failures = Failures(self._p)

@@ -7,12 +7,14 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 
+from ..blocks.ram import Ram
 from ..bus.join import join
-from ..layouts import Activity, Layouts, Source, pulse
+from ..layouts import Activity, Layouts, pulse
 from .compute.stage import ComputeStage
 from .load.stage import LoadStage
 from .load.walker import entry_ports
 from .store.stage import StoreStage
+from .store.store import StoreEngine
 
 
 class Accelerator(wiring.Component):
@@ -66,6 +68,11 @@ class Accelerator(wiring.Component):
             "saved_event": Out(pulse(lay.event)),
         })
 
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*LoadStage.memories(p), *ComputeStage.memories(p), *StoreEngine.memories(p)]
+
     def elaborate(self, platform):
         m = Module()
         p = self._p
@@ -112,11 +119,12 @@ class Accelerator(wiring.Component):
         ]
         return m
 
-    def sources(self):
-        """Streams of events."""
-        return [
-            Source(self.event, (Kind.START, Kind.PREEMPT)),
-            Source(self.iteration_event, (Kind.ITERATION, Kind.REGION_END)),
-            Source(self.resume_event, (Kind.RESUME,)),
-            *([Source(self.saved_event, (Kind.SAVED,))] if self._p.preemption == "slice" else []),
-        ]
+    @staticmethod
+    def kinds(p: Platform) -> dict[str, tuple[Kind, ...]]:
+        """Streams of events, and what they send."""
+        return {
+            "event": (Kind.START, Kind.PREEMPT),
+            "iteration_event": (Kind.ITERATION, Kind.REGION_END),
+            "resume_event": (Kind.RESUME,),
+            **({"saved_event": (Kind.SAVED,)} if p.preemption == "slice" else {}),
+        }

@@ -9,7 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import COUNTER_BITS, TASK_STRIDE, Reg, TaskReg
 from derca_sim.model.tables import bits_for
 
-from ..blocks.ram import KNOWN
+from ..blocks.ram import KNOWN, Ram
 from ..layouts import Activity, Layouts, offset_bits, pulse
 
 #: Cycles of a lap over the counters of activities: a power of two.
@@ -190,6 +190,11 @@ class Counters(wiring.Component):
             "done": Out(1),
             "data": Out(32),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [Ram(COUNTER_BITS, LAP, 2), Ram(COUNTER_BITS - offset_bits(p), 1 << bits_for(p.scheduler.tasks - 1), 2)]
 
     def elaborate(self, platform):
         m = Module()

@@ -20,6 +20,7 @@ from derca_sim.model.registers import (
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import bits_for
 
+from ..blocks.ram import Ram
 from ..bus.axi_lite import LiteSlave, lite_ports
 from ..bus.join import join
 from ..kernel.writing import TableWrite, TaskConfig
@@ -119,6 +120,12 @@ class HostInterface(wiring.Component):
             **{f"source_{i}": In(pulse(lay.event)) for i in range(len(kinds))},
             "event": Out(stream.Signature(lay.event)),
         })
+
+    @staticmethod
+    def memories(p: Platform, kinds: Sequence[tuple[Kind, ...]]) -> list[Ram]:
+        """Its memories, and those of its parts, for sources that send these kinds."""
+        buffers, others = EventCollector.memories(p, kinds)
+        return [*buffers, *others, *(Counters.memories(p) if p.trace.counters else [])]
 
     def elaborate(self, platform):
         m = Module()

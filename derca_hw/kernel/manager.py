@@ -11,6 +11,7 @@ from derca_sim.model.registers import ROW_BITS
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import Strategy, WordOrder, bits_for, entry_layout, index_layout, layer_layout
 
+from ..blocks.ram import Ram
 from ..layouts import REGION_BITS, Layouts, pulse, struct
 from .tables import Table
 from .words import WordTables
@@ -88,6 +89,17 @@ class KernelManager(wiring.Component):
             "fault_row": Out(ROW_BITS),
             "stopped": Out(1),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        t = p.tables
+        options = {"pages": 1 + t.shadow, "parity": t.parity}
+        index = Table.memories(index_layout(p), p.scheduler.tasks << bits_for(t.regions - 1), **options)
+        if t.read == "word":
+            return [*index, *WordTables.memories(p)]
+        return [*index, *Table.memories(entry_layout(p), t.entries, **options),
+                *Table.memories(layer_layout(p), t.layers, **options)]
 
     def elaborate(self, platform):
         m = Module()

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.tables import RowLayout, bits_for
 
-from ..blocks.ram import BLOCK, Buffer, buffer_ports
+from ..blocks.ram import BLOCK, Buffer, Ram, buffer_ports
 from ..bus.join import join
 from ..families.family import ICE40_RAM
 from .writing import TableWrite
@@ -94,6 +94,13 @@ class Table(wiring.Component):
             "row": Out(layout.width),
             "damaged": Out(1),
         })
+
+    @staticmethod
+    def memories(layout: RowLayout, depth: int, pages: int, parity: bool) -> list[Ram]:
+        """Its memories: one per 32-bit word of a row."""
+        stored = depth + (pages - 1 << bits_for(depth - 1))
+        widths = [min(32, layout.width - low) + parity for low in range(0, layout.width, 32)]
+        return [Ram(width, stored, widths.count(width), "table") for width in sorted(set(widths))]
 
     def elaborate(self, platform):
         m = Module()

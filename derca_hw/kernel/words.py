@@ -8,9 +8,21 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import WordOrder, bits_for
 
+from ..blocks.ram import Ram
 from ..families.family import SPRAM_BITS, SPRAM_WORDS, Family
 from .tables import TableRam
 from .writing import TableWrite
+
+
+def _places(p: Platform) -> tuple[int, int, int]:
+    """Bits of a row, bits of words of a layer beside each other, and words in a page.
+
+    A word of all entries stands together, and those of the layer table after them.
+    """
+    order, layer_bits = WordOrder(p), bits_for(p.tables.layers - 1)
+    bits = max(bits_for(p.tables.entries - 1), layer_bits)
+    beside = bits - layer_bits
+    return bits, beside, order.entry_words + -(-order.layer_words >> beside) << bits
 
 
 class WordTables(wiring.Component):
@@ -34,11 +46,8 @@ class WordTables(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         self._order = order = WordOrder(p)
-        entry_bits, self._layer_bits = bits_for(p.tables.entries - 1), bits_for(p.tables.layers - 1)
-        #: A word of all entries stands together, and those of the layer table after them.
-        self._bits = max(entry_bits, self._layer_bits)
-        self._beside = self._bits - self._layer_bits
-        self._depth = order.entry_words + -(-order.layer_words >> self._beside) << self._bits
+        self._layer_bits = bits_for(p.tables.layers - 1)
+        self._bits, self._beside, self._depth = _places(p)
         super().__init__({
             "write": In(TableWrite()),
             "written": In(1),
@@ -50,6 +59,13 @@ class WordTables(wiring.Component):
             "data": Out(32),
             "damaged": Out(1),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        t, (_, _, depth) = p.tables, _places(p)
+        return [Ram(32 + t.parity, depth + (t.shadow << bits_for(depth - 1)), 1,
+                    "table" if t.shadow or t.parity else "words")]
 
     def elaborate(self, platform):
         m = Module()

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
 
+from ..blocks.ram import Ram
 from ..bus.axi import Axi4, manager_options
 from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, pulse
@@ -59,6 +60,11 @@ class MemoryInterface(wiring.Component):
             "quiet": Out(1),
             "axi": Out(Axi4.of(p, **manager_options())),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*ReadManager.memories(p), *WriteManager.memories(p)]
 
     def elaborate(self, platform):
         m = Module()

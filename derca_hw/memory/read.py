@@ -9,11 +9,19 @@ from derca_sim.model.registers import READ_WINDOWS
 
 from ..blocks.arithmetic import count
 from ..blocks.fifo import LateFifo
+from ..blocks.ram import Ram
 from ..bus.axi import OKAY, AxiRead, incrementing, manager_options
 from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
-from .windows import split_checked
+from .windows import WindowCheck, split_checked
+
+
+def _tracked(p: Platform) -> data.StructLayout:
+    """What is known of a burst until its last beat."""
+    lay = Layouts(p)
+    source = data.StructLayout({"target": lay.target, "task": lay.read_request["task"].shape})
+    return data.StructLayout({"source": source, "first": 1, "last": 1, "refused": 1})
 
 
 class ReadManager(wiring.Component):
@@ -46,7 +54,6 @@ class ReadManager(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         lay = Layouts(p)
-        self._lay = lay
         super().__init__({
             "request": In(stream.Signature(lay.read_request)),
             "beat": Out(pulse(lay.read_beat)),
@@ -58,13 +65,18 @@ class ReadManager(wiring.Component):
             "busy": Out(1),
         })
 
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*WindowCheck.memories(p, READ_WINDOWS), Ram(_tracked(p).size, p.bus.outstanding + 1, 1, "buffer")]
+
     def elaborate(self, platform):
         m = Module()
-        p, lay = self._p, self._lay
+        p = self._p
         m.submodules.split = split = BurstSplitter(p)
         outside, _ = split_checked(m, p, self, READ_WINDOWS, split)
-        source = data.StructLayout({"target": lay.target, "task": lay.read_request["task"].shape})
-        tracked = data.StructLayout({"source": source, "first": 1, "last": 1, "refused": 1})
+        tracked = _tracked(p)
+        source = tracked["source"].shape
         # The FIFO holds every burst from AR to its last beat. One more than are in flight: an entry takes a cycle to
         # its read register, in which a FIFO of just two refuses the next.
         m.submodules.tracker = tracker = LateFifo(width=tracked.size, depth=p.bus.outstanding + 1)

@@ -11,7 +11,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg, register_map
 from derca_sim.model.tables import bits_for
 
-from ..blocks.ram import ram_style
+from ..blocks.ram import Ram, ram_style
 from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, offset_bits
 from .burst import BurstSplitter
@@ -50,6 +50,12 @@ class WindowCheck(wiring.Component):
             "refused": Out(1),
             "nothing": Out(1),
         })
+
+    @staticmethod
+    def memories(p: Platform, windows: Sequence[tuple[TaskReg, TaskReg]]) -> list[Ram]:
+        """Its memories; none without `supervision.windows`, when there is no check."""
+        depth = (1 + p.tables.shadow) << bits_for(p.scheduler.tasks - 1)
+        return [Ram(min(32, p.bus.address_width), depth, 2 * len(windows), "small")] * p.supervision.windows
 
     def elaborate(self, platform):
         m = Module()

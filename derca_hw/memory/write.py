@@ -11,11 +11,12 @@ from derca_sim.model.timing import StoreTiming, store_commands
 
 from ..blocks.arithmetic import count
 from ..blocks.fifo import LateFifo
+from ..blocks.ram import Ram
 from ..bus.axi import OKAY, AxiWrite, incrementing, manager_options
 from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
-from .windows import split_checked
+from .windows import WindowCheck, split_checked
 
 
 def waiting_bursts(p: Platform) -> int:
@@ -42,6 +43,36 @@ def _bursts_ahead(p: Platform) -> int:
             bursts = min(beats, 1 + -(-beats // p.bus.burst_beats))
             ahead = max(ahead, bursts * (1 + -(-(latency + 2) // cycles)))
     return ahead
+
+
+def _sequence_bits(p: Platform) -> int:
+    """Bits of burst sequence numbers, of which half may wait for responses, less two: at least as many as the
+    commands have that may begin before one of them is stored.
+    """
+    return 1 + bits_for(store_commands(p) * _command_bursts(p) + 2)
+
+
+def _burst_layout(p: Platform) -> data.StructLayout:
+    """What the data side knows of a burst."""
+    drops = p.supervision.failures  # else every burst is put on the bus
+    return data.StructLayout({
+        "len": bits_for(p.bus.burst_beats - 1),
+        "drop": int(drops),
+        "end": int(drops),  # the last burst of its command
+        "nothing": int(drops),  # it has no beats
+    })
+
+
+def _end_layout(p: Platform) -> data.StructLayout:
+    """What is known of a command that waits for its responses."""
+    drops = p.supervision.failures
+    return data.StructLayout({
+        "answered": _sequence_bits(p),  # bursts answered, and commands dropped, when the command is complete
+        "dropped": 1 + bits_for(store_commands(p)) if drops else 0,
+        "task": Layouts(p).write_request["task"].shape,
+        "refused": int(drops),  # a request of the command was outside the window
+        "silent": int(drops),  # nothing of the command was put on the bus
+    })
 
 
 class WriteManager(wiring.Component):
@@ -99,33 +130,20 @@ class WriteManager(wiring.Component):
             "busy": Out(1),
             "quiet": Out(1),
         })
-        self._drops = p.supervision.failures  # else every burst is put on the bus
-        self._burst = data.StructLayout({
-            "len": bits_for(p.bus.burst_beats - 1),
-            "drop": int(self._drops),
-            "end": int(self._drops),  # the last burst of its command
-            "nothing": int(self._drops),  # it has no beats
-        })
-        self._end = data.StructLayout({
-            "answered": self.sequence_bits(),  # bursts answered, and commands dropped, when the command is complete
-            "dropped": 1 + bits_for(store_commands(p)) if self._drops else 0,
-            "task": lay.write_request["task"].shape,
-            "refused": int(self._drops),  # a request of the command was outside the window
-            "silent": int(self._drops),  # nothing of the command was put on the bus
-        })
 
-    def sequence_bits(self) -> int:
-        """Bits of burst sequence numbers, of which half may wait for responses, less two: at least as many as the
-        commands have that may begin before one of them is stored.
-        """
-        return 1 + bits_for(store_commands(self._p) * _command_bursts(self._p) + 2)
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*WindowCheck.memories(p, (WRITE_WINDOW,)),
+                Ram(_burst_layout(p).size, waiting_bursts(p), 1, "buffer"),
+                Ram(_end_layout(p).size, store_commands(p), 1, "buffer")]
 
     def elaborate(self, platform):
         m = Module()
-        sequence_bits = self.sequence_bits()
+        sequence_bits = _sequence_bits(self._p)
         aw, b = self.axi.aw, self.axi.b
         task = self._lay.write_request["task"].shape
-        drops, burst_layout, end_layout = self._drops, self._burst, self._end
+        drops, burst_layout, end_layout = self._p.supervision.failures, _burst_layout(self._p), _end_layout(self._p)
         m.submodules.split = split = BurstSplitter(self._p)
         m.submodules.lengths = lengths = LateFifo(width=burst_layout.size, depth=waiting_bursts(self._p))
         m.submodules.ends = ends = LateFifo(width=end_layout.size, depth=store_commands(self._p))
@@ -236,7 +254,7 @@ class WriteManager(wiring.Component):
     def _data(self, m, lengths, swallowed):
         """The beats of the bursts in `lengths`; `swallowed` counts commands that end with a burst that is dropped."""
         w = self.axi.w
-        burst = data.View(self._burst, lengths.r_data)
+        burst = data.View(_burst_layout(self._p), lengths.r_data)
         sent = Signal.like(burst.len)  # beats of the current burst already sent
         fire = Signal()
         unsent = Signal()

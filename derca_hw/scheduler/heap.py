@@ -8,8 +8,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SchedulerTiming
 
+from ..blocks.ram import Ram
 from ..layouts import Layouts
 from .order import before
 from .waiting import WaitingJobs
@@ -94,6 +96,12 @@ class HeapJobs(wiring.Component):
         self._p = p
         self._job = Layouts(p).job
         super().__init__({"jobs": In(WaitingJobs(p))})
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        tasks = p.scheduler.tasks
+        return [Ram(p.scheduler.time_width + bits_for(tasks - 1) + 1, tasks + 1, 2, "comb")]
 
     def elaborate(self, platform):
         m = Module()

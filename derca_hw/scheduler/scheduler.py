@@ -11,8 +11,9 @@ from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SchedulerTiming
 
+from ..blocks.ram import Ram
 from ..kernel.writing import TaskConfig
-from ..layouts import Layouts, Source, pulse
+from ..layouts import Layouts, pulse
 from .heap import HeapJobs
 from .order import earlier
 from .regions import RegionCounters
@@ -97,9 +98,17 @@ class Scheduler(wiring.Component):
             "settled": Out(1),
         })
 
-    def sources(self):
-        """Streams of events."""
-        return [Source(self.ready_event, (Kind.READY,)), Source(self.issue_event, (Kind.ISSUE,))]
+    @staticmethod
+    def kinds(p: Platform) -> dict[str, tuple[Kind, ...]]:
+        """Streams of events, and what they send."""
+        return {"ready_event": (Kind.READY,), "issue_event": (Kind.ISSUE,)}
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        tasks = bits_for(p.scheduler.tasks - 1)
+        work = [Ram(p.scheduler.time_width, (1 + p.tables.shadow) << tasks)] * ("least_slack" in p.scheduler.policies)
+        return [*RegionCounters.memories(p), *work, *WAITING[p.scheduler.kind].memories(p)]
 
     def elaborate(self, platform):
         m = Module()

@@ -9,7 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
-from ..blocks.ram import BLOCK
+from ..blocks.ram import BLOCK, Ram
 from ..kernel.writing import TaskConfig
 
 
@@ -46,6 +46,12 @@ class Budgets(wiring.Component):
             "job_budget": Out(32),
             "region_budget": Out(32),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        tasks = p.scheduler.tasks
+        return [Ram(32, (p.tables.shadow << bits_for(tasks - 1)) + tasks, 2, "block"), Ram(32, tasks, 1, "block")]
 
     def elaborate(self, platform):
         m = Module()

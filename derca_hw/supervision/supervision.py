@@ -8,7 +8,7 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 
 from ..kernel.writing import TaskConfig
-from ..layouts import Layouts, Source, pulse
+from ..layouts import Layouts, pulse
 from .monitor import Monitor
 
 
@@ -52,11 +52,12 @@ class Supervision(wiring.Component):
                 "watchdog_event": Out(pulse(lay.event))} if self._watchdog else {}),
         })
 
-    def sources(self):
-        """Streams of events."""
-        out = [Source(self.commit_event, (Kind.COMMIT,))] if self._p.tables.shadow else []
-        return out + [Source(getattr(self, name), (kind,)) for name, kind in (
-            ("budget_event", Kind.BUDGET), ("watchdog_event", Kind.WATCHDOG)) if name in self.signature.members]
+    @staticmethod
+    def kinds(p: Platform) -> dict[str, tuple[Kind, ...]]:
+        """Streams of events, and what they send."""
+        sent = {"commit_event": (p.tables.shadow, Kind.COMMIT), "budget_event": (p.supervision.budgets, Kind.BUDGET),
+                "watchdog_event": (p.supervision.watchdog, Kind.WATCHDOG)}
+        return {name: (kind,) for name, (there, kind) in sent.items() if there}
 
     def elaborate(self, platform):
         m = Module()

@@ -8,7 +8,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import ComputeTiming, KernelTiming
 
-from ...blocks.ram import Buffer
+from ...blocks.ram import Buffer, Ram
 from ...layouts import Destination
 from ..signatures.operands import PlacedBeat
 from ..signatures.sums import BankRead, BankUpdate, bank_address
@@ -76,6 +76,12 @@ class Banks(wiring.Component):
             "update": In(BankUpdate(p)),
             "store": In(BankRead(p)),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [Ram(8 * p.beat_bytes * p.bank_word_beats, 1 << bank_address(p), p.buffers.banks, "buffer",
+                    p.bus.data_width)]
 
     def elaborate(self, platform):
         m = Module()

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
+from ...blocks.ram import Ram
 from ...bus.join import join
 from ...layouts import Activity, Layouts, pulse
 from ..signatures.operands import BiasRead, OperandRead, PlacedBeat, TileSupply
@@ -14,6 +15,7 @@ from ..signatures.sums import BankRead
 from .banks import BankOwnership, Banks
 from .compute import ComputeEngine
 from .parking import Parking
+from .regions import RegionTracker
 
 #: Ports of the engine that are the stage's own.
 _ENGINE_PORTS = ("now", "barrier", "waiting", "regions", "grant", "tiles", "operands", "biases", "feedback",
@@ -73,6 +75,11 @@ class ComputeStage(wiring.Component):
             "event": Out(pulse(lay.event)),
             "iteration_event": Out(pulse(lay.event)),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*RegionTracker.memories(p), *Banks.memories(p), *Parking.memories(p)]
 
     def elaborate(self, platform):
         m = Module()

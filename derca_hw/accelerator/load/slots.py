@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
+from ...blocks.ram import Ram
 from ...layouts import Destination
 from ..compute.panels import BiasMemory, PanelMemory
 from ..signatures.operands import BiasRead, OperandRead, PlacedBeat
@@ -45,6 +46,12 @@ class InputSlots(wiring.Component):
             "operands": In(OperandRead(p)),
             "biases": In(BiasRead(p)),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*PanelMemory.memories(p, p.a_lanes, p.m_panels), *PanelMemory.memories(p, p.b_lanes, p.n_panels),
+                *BiasMemory.memories(p)]
 
     def elaborate(self, platform):
         m = Module()

@@ -9,6 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
 from ...blocks.droppable import DroppableQueue
+from ...blocks.ram import Ram
 from ...layouts import Destination, Layouts, outstanding_tiles, pulse
 from ..signatures.operands import BiasRead, OperandRead, PlacedBeat, TileSupply
 from .load import LoadEngine
@@ -89,6 +90,11 @@ class LoadStage(wiring.Component):
             "empty": Out(1),
             "resume_event": Out(pulse(lay.event)),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*InputSlots.memories(p), DroppableQueue.memory(Layouts(p).tag.size, 2 * p.buffers.slots - 2)]
 
     def elaborate(self, platform):
         m = Module()

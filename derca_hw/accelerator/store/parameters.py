@@ -5,8 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
 
-from ...blocks.ram import Buffer
+from ...blocks.ram import Buffer, Ram
 from ...layouts import Layouts, Part, offset_bits, pulse
 
 
@@ -33,6 +34,12 @@ class ParameterTable(wiring.Component):
             "layer": In(lay.parameters["layer"].shape),
             "row": Out(lay.parameters),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        kept = Layouts(p).parameters.size - bits_for(p.tables.layers - 1) - 2 * offset_bits(p)
+        return [Ram(kept, p.tables.layers, 1, "buffer")]
 
     def elaborate(self, platform):
         m = Module()
@@ -80,6 +87,11 @@ class ParameterWords(wiring.Component):
             "persist": In(1),
             "row": Out(lay.parameters),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [Ram(Layouts(p).told["data"].width, p.tables.layers << Part.as_shape().width, 1, "buffer")]
 
     def elaborate(self, platform):
         m = Module()

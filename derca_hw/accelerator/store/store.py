@@ -11,6 +11,7 @@ from derca_sim.model.timing import StoreTiming, store_commands
 from ...blocks.arithmetic import count, times
 from ...blocks.droppable import DroppableQueue
 from ...blocks.fifo import Fifo
+from ...blocks.ram import Ram
 from ...layouts import Layouts, pulse
 from ..load.load import beats_of
 from ..signatures.sums import BankRead
@@ -63,6 +64,14 @@ class StoreEngine(wiring.Component):
             "done": Out(pulse(lay.done)),
             "busy": Out(1),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        lay, parameters = Layouts(p), ParameterWords if p.tables.read == "word" else ParameterTable
+        return [DroppableQueue.memory(lay.store.size, p.buffers.banks), *parameters.memories(p),
+                Ram(lay.done.size, store_commands(p) + 1, 1, "shallow"),
+                Ram(p.bus.data_width, StoreEngine.BUFFER, 1, "shallow")]
 
     def elaborate(self, platform):
         m = Module()
