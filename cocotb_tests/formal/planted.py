@@ -81,7 +81,7 @@ BUGS = {
     "WVALID waits for AWREADY": Bug("memory", "write.py", "lengths.w_en.eq(open_ & ~announced)",
                                     "lengths.w_en.eq(split.take)"),
     "AWVALID waits for WREADY": Bug("memory", "write.py", "aw.valid.eq(open_ & ~drop)",
-                                    "aw.valid.eq(open_ & ~drop & (w.ready | ~self.beat.valid))"),
+                                    "aw.valid.eq(open_ & ~drop & (self.axi.w.ready | ~self.beat.valid))"),
     "AWVALID is withdrawn once the data side knows": Bug(
         "memory", "write.py", "aw.valid.eq(open_ & ~drop)", "aw.valid.eq(open_ & ~drop & ~announced)"),
     "RREADY waits for ARREADY": Bug("memory", "read.py", "tracker.r_rdy & ~head.refused)),",
