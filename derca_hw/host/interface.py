@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -26,13 +26,14 @@ from ..bus.join import join
 from ..kernel.writing import TableWrite, TaskConfig
 from ..layouts import Activity, Layouts, pulse
 from .activity import Counters
-from .checks import WriteChecks, locate
+from .checks import WriteChecks
 from .events import EventCollector
 from .faults import FaultKeeper
 from .interrupts import KINDS, Interrupts, happens
 from .pointer import TablePointer
+from .reads import RegisterReads, placed
 from .run_control import RunControl
-from .statistics import FIRST, WORDS
+from .statistics import FIRST
 
 #: What `RunControl` gives to the blocks of a run, beside `running`.
 RUN = ("start", "draining", "clear", "arm", "hold", "committed")
@@ -93,6 +94,7 @@ class HostInterface(wiring.Component):
         self._stored = {
             r.name: r for r in self._map.registers if r.access == Access.READ_WRITE and r.guard == Guard.STOPPED
         }
+        self._readable = {r.name for r in self._map.registers if r.readable}
         lay = Layouts(p)
         super().__init__({
             **lite_ports(self._map.address_bits),
@@ -148,8 +150,7 @@ class HostInterface(wiring.Component):
         written = checks.written
         self._writes(m, lite, checks, pointer)
         interrupts = self._interrupts(m, lite, written, events, faults.shows) if p.supervision.interrupts else {}
-        counters = self._counters(m, events, written.SNAPSHOT) if p.trace.counters else None
-        self._reads(m, lite, events, counters, {
+        self._reads(m, lite, events, written.SNAPSHOT if p.trace.counters else None, {
             "CONTROL": {"run": active, "lock": locked},
             "STATUS": {"running": self.running, "idle": self.idle, "locked": locked, "safe": self.safe,
                        "commit_pending": control.pending, "page": control.page, "start_pending": control.starting,
@@ -250,70 +251,39 @@ class HostInterface(wiring.Component):
         ]
         return {"IRQ_ENABLE": interrupts.enable, "IRQ_PENDING": interrupts.pending}
 
-    # -- reads -------------------------------------------------------------------------------------------------------
-
-    def _counters(self, m, events, snapshot):
-        m.submodules.counters = counters = Counters(self._p)
-        for name in ("read_request", "write_request"):
-            connect(m, flipped(getattr(self, name)), getattr(counters, name))
+    def _reads(self, m, lite, events, snapshot, contents):
+        """Reads, and the counters that some of them show."""
+        m.submodules.reads = reads = RegisterReads(self._p, [name for name in contents if name in self._readable])
+        for name in reads.contents.signature.members:
+            content = contents[name]
+            m.d.comb += getattr(reads.contents, name).eq(
+                placed(self._map[name], content) if isinstance(content, dict) else content)
         m.d.comb += [
-            counters.activity.eq(self.activity),
-            counters.running.eq(self.running),
+            reads.read.eq(lite.read),
+            reads.address.eq(lite.read_word),
+            lite.read_done.eq(reads.done),
+            lite.read_data.eq(reads.data),
+            lite.read_okay.eq(reads.okay),
+            events.read.eq(reads.statistic),
+            events.read_task.eq(reads.task),
+            events.read_word.eq(reads.word - FIRST),
+            reads.statistic_done.eq(events.read_done),
+            reads.statistic_data.eq(events.read_data),
+        ]
+        if not self._p.trace.counters:
+            return
+        m.submodules.counters = counters = Counters(self._p)
+        join(m, self, counters, ("activity", "running", "read_request", "write_request"))
+        join(m, reads, counters, ("of_task", "task", "word"))
+        m.d.comb += [
             counters.clear.eq(events.clearing),
             counters.snapshot.eq(snapshot),
+            counters.read.eq(reads.counter),
+            reads.counter_done.eq(counters.done),
+            reads.counter_data.eq(counters.data),
         ]
-        return counters
-
-    def _reads(self, m, lite, events, counters, contents):
-        counted = {f"{a.name}_{half}" for a in Activity for half in ("LOW", "HIGH")}
-        in_globals, in_tasks, task, word = locate(self._map, lite.read_word)
-        statistic = Signal()
-        counter = Signal()
-        words = {r.offset >> 2 for r in self._map.tasks.registers if r.readable}
-        statistics = {w for w in words if FIRST <= w < FIRST + WORDS}
-        m.d.comb += [
-            statistic.eq(in_tasks & Cat(word == w for w in sorted(statistics)).any()),
-            events.read.eq(lite.read & statistic),
-            events.read_task.eq(task),
-            events.read_word.eq(word - FIRST),
-        ]
-        with m.If(in_globals):
-            with m.Switch(word):
-                for r in self._map.registers:
-                    with m.Case(r.offset >> 2):
-                        if r.name in counted:
-                            m.d.comb += counter.eq(1)
-                        elif r.readable:
-                            content = contents.get(r.name, Const(r.reset, 32))
-                            m.d.comb += [
-                                lite.read_data.eq(_place(r, content) if isinstance(content, dict) else content),
-                                lite.read_okay.eq(1),
-                            ]
-        with m.Elif(in_tasks):
-            m.d.comb += counter.eq(Cat(word == w for w in sorted(words - statistics)).any())
-        m.d.comb += lite.read_done.eq(~(statistic | counter))
-        with m.If(statistic):
-            m.d.comb += [lite.read_done.eq(events.read_done), lite.read_data.eq(events.read_data), lite.read_okay.eq(1)]
-        if counters is not None:
-            m.d.comb += [
-                counters.read.eq(lite.read & counter),
-                counters.of_task.eq(in_tasks),
-                counters.task.eq(task),
-                counters.word.eq(word),
-            ]
-            with m.If(counter):
-                m.d.comb += [lite.read_done.eq(counters.done), lite.read_data.eq(counters.data), lite.read_okay.eq(1)]
 
 
 def _width(register: Register) -> int:
     """Bits that the register stores."""
     return max((f.high for f in register.fields), default=register.width - 1) + 1
-
-
-def _place(register: Register, contents: dict):
-    """Contents of the fields at their bits; fields without content read 0."""
-    parts, at = [], 0
-    for field in sorted(register.fields, key=lambda f: f.low):
-        parts += [Const(0, field.low - at), contents.get(field.name, Const(0, field.width))[:field.width]]
-        at = field.high + 1
-    return Cat(parts)
