@@ -41,9 +41,9 @@ class Opened:
             raise AttributeError(f"nothing is called {name!r} here; there are {sorted(self._names)}")
         return self._names[name]
 
-    def words(self, memory: str | Memory) -> list:
-        """All words of a memory, or of that with a name. To be called before the memory is elaborated."""
-        memory = getattr(self, memory) if isinstance(memory, str) else memory
+    def words(self, memory: str) -> list:
+        """All words of a memory. To be called before the memory is elaborated."""
+        memory = getattr(self, memory)
         assert isinstance(memory, Memory)
         ports = [memory.read_port(domain="comb") for _ in range(memory.depth)]
         for i, port in enumerate(ports):

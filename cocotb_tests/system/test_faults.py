@@ -122,7 +122,7 @@ def random_slot(random, system):
     if kind == "heap":
         i = random.randint(1, max(1, int(waiting.size.value)))
         name = random.choice(["low", "high"])
-        return f"{name} {i}", getattr(waiting.heap, name)[i], random.randrange(time + 4), None
+        return f"{name} {i}", getattr(waiting, name)[i], random.randrange(time + 4), None
     i, name = random.randrange(N), random.choice(["key", "live", "empty", "parity"])
     if name == "key":
         return f"key {i}", getattr(waiting, f"key_{i}"), random.randrange(time), i

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
@@ -17,56 +17,23 @@ from .order import before
 from .waiting import WaitingJobs
 
 
-class HeapWords(wiring.Component):
-    """The words of a heap: one is written and two are read per cycle, without latency. Each has a parity bit.
+class _Read(NamedTuple):
+    """A read of a word of the heap, without latency."""
 
-    The root stands at 1, the children of i at 2i and 2i + 1.
+    at: Signal
+    #: A job stands there; set by who reads.
+    valid: Signal
+    job: data.View
 
-    Attributes
-    ----------
-    low, high : In
-        Reads: `at`, whether a job stands there (`valid`), and the job.
-    write : In
-        `at`, `job`, `en`.
-    fault, fault_task : Out
-        A job that is read fails its parity; whose.
-    """
 
-    def __init__(self, n: int, job):
-        word = data.StructLayout({"job": job, "parity": 1})
-        #: The same words twice: a memory has one read port.
-        self.copies = {name: Memory(shape=word, depth=n + 1, init=[]) for name in ("low", "high")}
-        read = wiring.Signature({"at": Out(range(n + 1)), "valid": Out(1), "job": In(job)})
-        super().__init__({
-            "low": In(read),
-            "high": In(read),
-            "write": In(wiring.Signature({"at": Out(range(2 * n + 2)), "job": Out(job), "en": Out(1)})),
-            "fault": Out(1),
-            "fault_task": Out(job["task"].shape),
-        })
+class _Words(NamedTuple):
+    """The words of the heap: two are read and one is written per cycle."""
 
-    def elaborate(self, platform):
-        m = Module()
-        faults = []
-        for name, asked in (("low", self.low), ("high", self.high)):
-            m.submodules[name] = memory = self.copies[name]
-            read, write = memory.read_port(domain="comb"), memory.write_port()
-            fault = Signal(name=f"{name}_fault")
-            m.d.comb += [
-                read.addr.eq(asked.at),
-                asked.job.eq(read.data.job),
-                fault.eq(asked.valid & read.data.as_value().xor()),
-                write.addr.eq(self.write.at),
-                write.data.job.eq(self.write.job),
-                write.data.parity.eq(self.write.job.as_value().xor()),
-                write.en.eq(self.write.en),
-            ]
-            faults.append(fault)
-        m.d.comb += [
-            self.fault.eq(faults[0] | faults[1]),
-            self.fault_task.eq(Mux(faults[0], self.low.job.task, self.high.job.task)),
-        ]
-        return m
+    low: _Read
+    high: _Read
+    at: Signal
+    job: data.View
+    en: Signal
 
 
 class _Moved(NamedTuple):
@@ -108,9 +75,12 @@ class HeapJobs(wiring.Component):
         n, jobs, job = self._p.scheduler.tasks, self.jobs, self._job
         timing = SchedulerTiming(self._p)
         position = range(2 * n + 2)
-        m.submodules.heap = heap = HeapWords(n, job)
-        low, high, write = heap.low, heap.high, heap.write
-        m.d.comb += [jobs.fault.eq(heap.fault), jobs.fault_task.eq(heap.fault_task)]
+        # The root at 1, children of i at 2i and 2i + 1. Two read ports (copies), one write port.
+        word = data.StructLayout({"job": job, "parity": 1})
+        m.submodules.low = low_copy = Memory(shape=word, depth=n + 1, init=[])
+        m.submodules.high = high_copy = Memory(shape=word, depth=n + 1, init=[])
+        words = self._words(m, low_copy, high_copy)
+        low, high = words.low, words.high
 
         size = Signal(range(n + 1))
         best = Signal(job)
@@ -177,7 +147,7 @@ class HeapJobs(wiring.Component):
                         m.next = "UP"
 
             with m.State("UP"):
-                self._up(m, heap, moved)
+                self._up(m, words, moved)
                 with m.If(steps == 0):
                     m.next = "IDLE"
 
@@ -201,7 +171,7 @@ class HeapJobs(wiring.Component):
                 m.next = "DOWN"
 
             with m.State("DOWN"):  # move it up, or put the carried job here
-                self._store(m, write, moved, child_valid & before(child, carried), child, child_at)
+                self._store(m, words, moved, child_valid & before(child, carried), child, child_at)
                 m.next = "COMPARE"
                 with m.If(steps == 0):
                     m.next = "IDLE"
@@ -212,24 +182,47 @@ class HeapJobs(wiring.Component):
             m.d.sync += [hole.eq(0), best_valid.eq(0), size.eq(0), placed.eq(1)]
         return m
 
-    def _up(self, m, heap: HeapWords, moved: _Moved):
+    def _words(self, m, *copies: Memory) -> _Words:
+        """Ports of the two copies of the heap's words; a word that is read is checked."""
+        job, jobs = self._job, self.jobs
+        write = _Words(None, None, Signal(range(2 * self._p.scheduler.tasks + 2), name="write_at"),
+                       Signal(job, name="write_job"), Signal(name="write_en"))
+        reads, faults = [], []
+        for name, copy in zip(("low", "high"), copies, strict=True):
+            into, out = copy.write_port(), copy.read_port(domain="comb")
+            valid = Signal(name=f"read_{name}_valid")
+            fault = Signal(name=f"{name}_fault")
+            m.d.comb += [
+                fault.eq(valid & out.data.as_value().xor()),
+                into.addr.eq(write.at), into.data.job.eq(write.job),
+                into.data.parity.eq(write.job.as_value().xor()), into.en.eq(write.en),
+            ]
+            reads.append(_Read(out.addr, valid, out.data.job))
+            faults.append(fault)
+        m.d.comb += [
+            jobs.fault.eq(faults[0] | faults[1]),
+            jobs.fault_task.eq(Mux(faults[0], reads[0].job.task, reads[1].job.task)),
+        ]
+        return write._replace(low=reads[0], high=reads[1])
+
+    def _up(self, m, words: _Words, moved: _Moved):
         """Compare the job with the parent of its place."""
         parent = Signal(range(self._p.scheduler.tasks + 1))
         below_root = moved.place != 1
         m.d.comb += [
             parent.eq(moved.place >> 1),
-            heap.low.at.eq(parent),
-            heap.low.valid.eq(~moved.placed & below_root),
+            words.low.at.eq(parent),
+            words.low.valid.eq(~moved.placed & below_root),
         ]
-        self._store(m, heap.write, moved, below_root & before(moved.job, heap.low.job), heap.low.job, parent)
+        self._store(m, words, moved, below_root & before(moved.job, words.low.job), words.low.job, parent)
 
-    def _store(self, m, write, moved: _Moved, when, other, at):
+    def _store(self, m, words: _Words, moved: _Moved, when, other, at):
         """Write another job to the place, which moves to where that stood, `when`; or else the job itself."""
-        m.d.comb += [write.at.eq(moved.place), write.en.eq(~moved.placed)]
+        m.d.comb += [words.at.eq(moved.place), words.en.eq(~moved.placed)]
         with m.If(when):
-            m.d.comb += write.job.eq(other)
+            m.d.comb += words.job.eq(other)
             m.d.sync += moved.place.eq(at)
         with m.Else():
-            m.d.comb += write.job.eq(moved.job)
+            m.d.comb += words.job.eq(moved.job)
             m.d.sync += moved.placed.eq(1)
         m.d.sync += moved.steps.eq(moved.steps - 1)
