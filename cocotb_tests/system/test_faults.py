@@ -78,7 +78,7 @@ def random_cell(random, system, page: int):
     word = random.randrange(layout.words)
     block = getattr(system.dut.kernel_manager, table.name.lower())
     bit = random.randrange(min(32, layout.width - 32 * word) + 1)
-    return table, row, getattr(block, f"word_{word}").column_0[row + (page << len(block.address))], bit
+    return table, row, getattr(block, f"word_{word}_0")[row + (page << len(block.address))], bit
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -382,7 +382,7 @@ async def locked_writes(dut):
         for table, layout in LAYOUTS.items():
             block = getattr(manager, table.name.lower())
             base = page << len(block.address)
-            out += [int(getattr(block, f"word_{w}").column_0[base + i].value)
+            out += [int(getattr(block, f"word_{w}_0")[base + i].value)
                     for w in range(layout(system.p).words) for i in range(12)]
         return out
 

@@ -102,15 +102,6 @@ class Shallow(wiring.Component):
         return m
 
 
-def buffer_ports(width: int, depth: int, lane: int | None = None) -> dict[str, wiring.Member]:
-    """Ports of a `Buffer`, and of what works like one."""
-    address = bits_for(depth - 1)
-    return {
-        "write": In(wiring.Signature({"addr": Out(address), "data": Out(width), "en": Out(width // (lane or width))})),
-        "read": In(wiring.Signature({"addr": Out(address), "en": Out(1), "data": In(width)})),
-    }
-
-
 class Buffer(wiring.Component):
     """A word is there one cycle after its address with `read.en` high, and stays until the next or until it is written.
 
@@ -129,7 +120,13 @@ class Buffer(wiring.Component):
 
     def __init__(self, width: int, depth: int, lane: int | None = None, *, early: bool = False):
         self._width, self._depth, self._lane, self._early = width, depth, lane or width, early
-        super().__init__(buffer_ports(width, depth, self._lane))
+        address = bits_for(depth - 1)
+        super().__init__({
+            "write": In(wiring.Signature({
+                "addr": Out(address), "data": Out(width), "en": Out(width // self._lane),
+            })),
+            "read": In(wiring.Signature({"addr": Out(address), "en": Out(1), "data": In(width)})),
+        })
 
     def elaborate(self, platform):
         m = Module()

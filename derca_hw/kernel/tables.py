@@ -1,14 +1,15 @@
 """A table in on-chip RAM: the host writes 32-bit words, the kernel manager reads whole rows."""
 
-from amaranth.hdl import Cat, Module, Signal
+from typing import NamedTuple
+
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.tables import RowLayout, bits_for
 
-from ..blocks.ram import BLOCK, Buffer, Ram, buffer_ports
-from ..bus.join import join
+from ..blocks.ram import BLOCK, Buffer, Ram
 from ..families.family import ICE40_RAM
 from .writing import TableWrite
 
@@ -19,46 +20,42 @@ GROUP = 4
 SHALLOW, RAM_BITS = 2048, 1 << 14
 
 
-class TableRam(wiring.Component):
-    """A RAM of words; a word is there one cycle after its address with `read.en` high, and stays. One read and one
-    write per cycle. What a read of a word returns that is being written does not matter.
+class Access(NamedTuple):
+    """What a RAM of words is written and read with in a cycle."""
 
-    On the iCE40 it is a `Buffer`: a register behind its RAM would begin as zero, which its RAM cannot, and take a LUT
-    per bit to do so.
+    write: Value
+    write_address: Value
+    data: Value
+    read: Value
+    read_address: Value
 
-    Attributes
-    ----------
-    write : In
-        `addr`, `data`, `en`.
-    read : In
-        `addr`, `en`, `data`.
+
+def ram(m, name: str, depth: int, platform, access: Access):
+    """A RAM of words, one written and one read per cycle; what is read follows its address by one cycle, and stays.
+
+    A register behind an iCE40's would begin as zero, which its RAM cannot, and take a LUT per bit to do so.
     """
-
-    def __init__(self, width: int, depth: int):
-        self._width, self._depth = width, depth
-        super().__init__(buffer_ports(width, depth))
-
-    def elaborate(self, platform):
-        m = Module()
-        if platform in ICE40_RAM:
-            m.submodules.buffer = buffer = Buffer(self._width, self._depth)
-            join(m, self, buffer, ("write", "read"))
-            return m
-        width = self._width if self._depth <= SHALLOW else max(1, RAM_BITS >> bits_for(self._depth - 1))
-        out = Signal(self._width, reset_less=True)
-        m.d.comb += self.read.data.eq(out)
-        for low in range(0, self._width, width):
-            column = slice(low, min(low + width, self._width))
-            m.submodules[f"column_{low}"] = memory = Memory(
-                shape=column.stop - low, depth=self._depth, init=[], attrs=BLOCK)
-            write, read = memory.write_port(), memory.read_port(domain="comb")
-            m.d.comb += [
-                write.addr.eq(self.write.addr), write.data.eq(self.write.data[column]), write.en.eq(self.write.en),
-                read.addr.eq(self.read.addr),
-            ]
-            with m.If(self.read.en):  # a register of the RAM
-                m.d.sync += out[column].eq(read.data)
-        return m
+    data = access.data
+    if platform in ICE40_RAM:
+        m.submodules[name] = memory = Buffer(len(data), depth)
+        m.d.comb += [
+            memory.write.addr.eq(access.write_address), memory.write.data.eq(data), memory.write.en.eq(access.write),
+            memory.read.addr.eq(access.read_address), memory.read.en.eq(access.read),
+        ]
+        return memory.read.data
+    width = len(data) if depth <= SHALLOW else max(1, RAM_BITS >> bits_for(depth - 1))
+    out = Signal(len(data), name=f"{name}_read", reset_less=True)
+    for low in range(0, len(data), width):
+        part = slice(low, low + width)
+        m.submodules[f"{name}_{low}"] = memory = Memory(shape=len(data[part]), depth=depth, init=[], attrs=BLOCK)
+        writer, reader = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += [
+            writer.addr.eq(access.write_address), writer.data.eq(data[part]), writer.en.eq(access.write),
+            reader.addr.eq(access.read_address),
+        ]
+        with m.If(access.read):  # a register of the RAM
+            m.d.sync += out[part].eq(reader.data)
+    return out
 
 
 class Table(wiring.Component):
@@ -120,16 +117,10 @@ class Table(wiring.Component):
             data = data_in[:used]
             write = Signal(name=f"write_{number}")
             to_rams += write.eq(self.write.en & self.written & (self.write.word == number))
-            m.submodules[f"word_{number}"] = ram = TableRam(used + self._parity, depth)
-            word = ram.read.data
-            m.d.comb += [
-                ram.write.addr.eq(Cat(row, into)),
-                ram.write.data.eq(Cat(data, data.xor()) if self._parity else data),
-                ram.write.en.eq(write),
-                ram.read.addr.eq(Cat(self.address, self.page & paged)),
-                ram.read.en.eq(self.read),
-                self.row[32 * number:32 * number + used].eq(word),
-            ]
+            word = ram(m, f"word_{number}", depth, platform, Access(
+                write, Cat(row, into), Cat(data, data.xor()) if self._parity else data,
+                self.read, Cat(self.address, self.page & paged)))
+            m.d.comb += self.row[32 * number:32 * number + used].eq(word)
             if self._parity:
                 # A single word is stored again as it is: what comes out of a deep RAM is late.
                 size = GROUP if words > 1 else 1

@@ -10,7 +10,7 @@ from derca_sim.model.tables import WordOrder, bits_for
 
 from ..blocks.ram import Ram
 from ..families.family import SPRAM_BITS, SPRAM_WORDS, Family
-from .tables import TableRam
+from .tables import Access, ram
 from .writing import TableWrite
 
 
@@ -86,17 +86,11 @@ class WordTables(wiring.Component):
             return m
         page = bits_for(self._depth - 1)
         paged = tables.shadow
-        m.submodules.word = ram = TableRam(32 + tables.parity, self._depth + (paged << page))
-        word, data = ram.read.data, self.write.data
-        m.d.comb += [
-            ram.write.addr.eq(Cat(_fit(self._address(*writes), page), self.write.page & paged)),
-            ram.write.data.eq(Cat(data, data.xor()) if tables.parity else data),
-            ram.write.en.eq(write),
-            ram.read.addr.eq(Cat(_fit(self._address(*reads), page), self.page & paged)),
-            ram.read.en.eq(self.read),
-            self.data.eq(word),
-            self.damaged.eq(word.xor() if tables.parity else 0),
-        ]
+        data = Cat(self.write.data, self.write.data.xor()) if tables.parity else self.write.data
+        word = ram(m, "word", self._depth + (paged << page), platform, Access(
+            write, Cat(_fit(self._address(*writes), page), self.write.page & paged), data,
+            self.read, Cat(_fit(self._address(*reads), page), self.page & paged)))
+        m.d.comb += [self.data.eq(word), self.damaged.eq(word.xor() if tables.parity else 0)]
         return m
 
     def _address(self, layer, row, word):

@@ -294,9 +294,8 @@ def stored(dut, p: Platform, page: int, table: Table, row: int, word: int, bit: 
         entries = entry_layout(p).words * rows
         at = word * rows + row if table == Table.ENTRY else entries + word * p.tables.layers + row
         size = 1 << (entries + -(-layer_layout(p).words * p.tables.layers // rows) * rows - 1).bit_length()
-    columns = getattr(ram, name)
-    low = next(low for low in range(bit, -1, -1) if hasattr(columns, f"column_{low}"))
-    return getattr(columns, f"column_{low}")[at + page * size], bit - low
+    low = next(low for low in range(bit, -1, -1) if hasattr(ram, f"{name}_{low}"))
+    return getattr(ram, f"{name}_{low}")[at + page * size], bit - low
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
