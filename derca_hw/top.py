@@ -65,9 +65,8 @@ def _release(p: Platform) -> SweptRelease | ParallelRelease:
 
 
 def event_kinds(p: Platform) -> list[tuple[Kind, ...]]:
-    """What each source of events sends, in the order of the host interface's sources."""
-    return [*(source.kinds for source in _release(p).sources()),
-            *(kinds for block in _reporting(p) for kinds in _REPORTING[block].kinds(p).values())]
+    """What each source of events behind those of job release sends, in the order of the host interface's sources."""
+    return [kinds for block in _reporting(p) for kinds in _REPORTING[block].kinds(p).values()]
 
 
 class Derca(wiring.Component):

@@ -145,7 +145,14 @@ def _accelerator(p: Platform, family: str) -> Block:
 
 def sources(p: Platform) -> list[tuple[Kind, ...]]:
     """What each source of events sends, in the order of the top."""
-    return event_kinds(p)
+    r = p.release
+    if r.kind == "swept":
+        found = [(Kind.FINISH, Kind.FAIL, Kind.MISS, Kind.RELEASE, Kind.OVERRUN,
+                  *[Kind.ABORT] * ("abort" in r.overrun), *[Kind.EARLY] * r.sporadic), *[(Kind.EARLY,)] * r.sporadic]
+    else:
+        found = [(Kind.FINISH, Kind.FAIL), (Kind.RELEASE, Kind.OVERRUN, Kind.EARLY), (Kind.MISS,),
+                 *[(Kind.READY,)] * (p.scheduler.kind == "tournament" and p.trace.enabled)]
+    return [*found, *event_kinds(p)]
 
 
 def _host(p: Platform) -> Block:
