@@ -8,6 +8,8 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map
 from derca_sim.model.timing import store_commands
 
+from .bus.axi import Axi4, manager_options
+from .bus.join import flat_members, join
 from .top import Derca
 
 #: Name of the top module.
@@ -18,7 +20,7 @@ EVENT_BITS = 128
 EVENT_OFFSETS = {"cycle": 0, "region": 32, "task": 48, "kind": 64, "arg": 72}
 
 #: What the master says of every burst: a normal access, bufferable, neither privileged nor secure nor urgent.
-_BURST = {"prot": (3, 0b010), "cache": (4, 0b0011), "lock": (1, 0), "qos": (4, 0)}
+_BURST = {"prot": 0b010, "cache": 0b0011, "lock": 0, "qos": 0}
 
 #: Interface type of the vendor, by the interface's name.
 _TYPES = {
@@ -73,7 +75,7 @@ class DercaIp(wiring.Component):
         self._same = [name for name in members if name != "irq" and not name.startswith("event_")]
         super().__init__({
             **{name: members[name] for name in self._same},
-            **{f"m_axi_{channel}{name}": Out(width) for channel in ("aw", "ar") for name, (width, _) in _BURST.items()},
+            **flat_members("m_axi_", Axi4.of(p, attributes=True, **manager_options())),
             "s_axi_awprot": In(3),
             "s_axi_arprot": In(3),
             "m_axis_event_tdata": Out(EVENT_BITS),
@@ -87,12 +89,10 @@ class DercaIp(wiring.Component):
         m.submodules.derca = derca = self._derca
         bits = window_bits(self._p)
         above = Const(self._base >> bits, self._p.bus.address_width - bits)
-        for name in self._same:
-            ours, its = getattr(self, name), getattr(derca, name)
-            if self.signature.members[name].flow == In:
-                m.d.comb += its.eq(ours)
-            else:
-                m.d.comb += ours.eq(Cat(its[:bits], above) if name in ("m_axi_awaddr", "m_axi_araddr") else its)
+        addresses = ("m_axi_awaddr", "m_axi_araddr")
+        join(m, self, derca, (name for name in self._same if name not in addresses))
+        for name in addresses:
+            m.d.comb += getattr(self, name).eq(Cat(getattr(derca, name)[:bits], above))
         m.d.comb += [
             self.interrupt.eq(derca.irq if self._p.supervision.interrupts else derca.faulty),
             self.m_axis_event_tvalid.eq(derca.event_valid),
@@ -102,7 +102,7 @@ class DercaIp(wiring.Component):
             value = getattr(derca, f"event_{field}")
             m.d.comb += self.m_axis_event_tdata[offset:offset + len(value)].eq(value)
         for channel in ("aw", "ar"):
-            for name, (_, value) in _BURST.items():
+            for name, value in _BURST.items():
                 m.d.comb += getattr(self, f"m_axi_{channel}{name}").eq(value)
         return m
 

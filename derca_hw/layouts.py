@@ -54,6 +54,11 @@ class Part(enum.Enum, shape=2):
     PLACE = 2  #: in beats: `c_panel_stride`, `save`
 
 
+def offset_bits(p: Platform) -> int:
+    """Bits of a byte's place in its beat: the low bits of addresses and strides, which are 0 for whole beats."""
+    return (p.beat_bytes - 1).bit_length()
+
+
 def outstanding_tiles(p: Platform) -> int:
     """The most tiles of a task that may be on their way to memory: in slots, in banks, waiting for responses."""
     return 2 * p.buffers.slots + p.buffers.banks + store_commands(p) + 2
@@ -151,7 +156,7 @@ class Layouts:
             **{name: self.layer[name].shape
                for name in ("multiplier", "shift", "zero_point", "relu", "c_panel_stride", "save")},
         })
-        unused = (p.beat_bytes - 1).bit_length()  # low bits of addresses and strides, all of whole beats
+        unused = offset_bits(p)
         #: How parameters reach the store engine.
         self.told = self.parameters if p.tables.read == "row" else data.StructLayout({
             "layer": layer,
@@ -219,20 +224,6 @@ class Layouts:
             "task": task,
             "window": 1,  # a request outside the task's windows, not an error of the memory
         })
-        self.axi_address = data.StructLayout({
-            "addr": address,
-            "len": 8,  # beats - 1
-        })
-        self.axi_write = data.StructLayout({
-            "data": p.bus.data_width,
-            "last": 1,
-        })
-        self.axi_read = data.StructLayout({
-            "data": p.bus.data_width,
-            "resp": 2,
-            "last": 1,
-        })
-        self.axi_response = data.StructLayout({"resp": 2})
 
 
 def pulse(payload) -> stream.Signature:

@@ -1,7 +1,9 @@
 """The top level: wires the blocks, names the ports so that vendor tools infer AXI interfaces."""
 
+from typing import NamedTuple
+
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from derca_sim.events import Kind
@@ -10,10 +12,12 @@ from derca_sim.model.registers import Fault, register_map
 from derca_sim.model.tables import bits_for
 
 from .accelerator.accelerator import Accelerator
+from .bus.axi import Axi4, manager_options
 from .bus.axi_lite import lite_ports
+from .bus.join import flat_members, join, join_flat
 from .host.interface import HostInterface
 from .kernel.manager import KernelManager
-from .layouts import EVENT_KIND_BITS, EVENT_TASK_BITS, REGION_BITS
+from .layouts import Layouts, Source
 from .memory.ports import MemoryInterface
 from .release.parallel import ParallelRelease
 from .release.replay import TraceReplay
@@ -22,6 +26,47 @@ from .release.triggers import TriggerMerge
 from .scheduler.scheduler import Scheduler
 from .supervision.failures import Failures
 from .supervision.supervision import Supervision
+
+
+class Blocks(NamedTuple):
+    """The blocks that the top connects with each other and with the host interface."""
+
+    release: SweptRelease | ParallelRelease
+    scheduler: Scheduler
+    manager: KernelManager
+    accelerator: Accelerator
+    memory: MemoryInterface
+    supervision: Supervision
+
+    @classmethod
+    def of(cls, p: Platform) -> "Blocks":
+        """The blocks of a platform, not elaborated."""
+        return cls(_release(p), Scheduler(p), KernelManager(p), Accelerator(p), MemoryInterface(p), Supervision(p))
+
+    def sources(self, p: Platform) -> list[Source]:
+        """The streams of events, in the order of the host interface's sources."""
+        found = self.release.sources()
+        for block in _reporting(p):
+            streams = getattr(self, block)
+            found += [Source(getattr(streams, name), kinds) for name, kinds in streams.kinds(p).items()]
+        return found
+
+
+#: Blocks that report events, beside job release; the last two only with `trace.enabled`.
+_REPORTING = {"supervision": Supervision, "scheduler": Scheduler, "accelerator": Accelerator}
+
+
+def _reporting(p: Platform) -> list[str]:
+    return [name for name in _REPORTING if p.trace.enabled or name == "supervision"]
+
+
+def _release(p: Platform) -> SweptRelease | ParallelRelease:
+    return (SweptRelease if p.release.kind == "swept" else ParallelRelease)(p)
+
+
+def event_kinds(p: Platform) -> list[tuple[Kind, ...]]:
+    """What each source of events behind those of job release sends, in the order of the host interface's sources."""
+    return [kinds for block in _reporting(p) for kinds in _REPORTING[block].kinds(p).values()]
 
 
 class Derca(wiring.Component):
@@ -38,50 +83,15 @@ class Derca(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         self._lite = lite_ports(register_map(p).address_bits)
-        address, width = p.bus.address_width, p.bus.data_width
         super().__init__({
             "aclk": In(1),
             "aresetn": In(1),
-            "m_axi_awid": Out(1),
-            "m_axi_awaddr": Out(address),
-            "m_axi_awlen": Out(8),
-            "m_axi_awsize": Out(3),
-            "m_axi_awburst": Out(2),
-            "m_axi_awvalid": Out(1),
-            "m_axi_awready": In(1),
-            "m_axi_wdata": Out(width),
-            "m_axi_wstrb": Out(width // 8),
-            "m_axi_wlast": Out(1),
-            "m_axi_wvalid": Out(1),
-            "m_axi_wready": In(1),
-            "m_axi_bid": In(1),
-            "m_axi_bresp": In(2),
-            "m_axi_bvalid": In(1),
-            "m_axi_bready": Out(1),
-            "m_axi_arid": Out(1),
-            "m_axi_araddr": Out(address),
-            "m_axi_arlen": Out(8),
-            "m_axi_arsize": Out(3),
-            "m_axi_arburst": Out(2),
-            "m_axi_arvalid": Out(1),
-            "m_axi_arready": In(1),
-            "m_axi_rid": In(1),
-            "m_axi_rdata": In(width),
-            "m_axi_rresp": In(2),
-            "m_axi_rlast": In(1),
-            "m_axi_rvalid": In(1),
-            "m_axi_rready": Out(1),
+            **flat_members("m_axi_", Axi4.of(p, **manager_options())),
             **self._lite,
             **({} if not p.release.sporadic
                else {"trigger_valid": In(1), "trigger_task": In(bits_for(p.scheduler.tasks - 1))}
                if p.release.kind == "swept" else {"trigger": In(p.scheduler.tasks)}),
-            "event_valid": Out(1),
-            "event_ready": In(1),
-            "event_cycle": Out(32),
-            "event_kind": Out(EVENT_KIND_BITS),
-            "event_task": Out(EVENT_TASK_BITS),
-            "event_region": Out(REGION_BITS),
-            "event_arg": Out(2),
+            **flat_members("event_", stream.Signature(Layouts(p).event)),
             "now": Out(32),
             "running": Out(1),
             "missed": Out(1),
@@ -98,41 +108,50 @@ class Derca(wiring.Component):
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
         of_run = DomainRenamer("run")
 
-        swept = p.release.kind == "swept"
-        release = (SweptRelease if swept else ParallelRelease)(p)
-        scheduler, manager, accelerator, memory = Scheduler(p), KernelManager(p), Accelerator(p), MemoryInterface(p)
-        m.submodules.job_release = of_run(release)
-        m.submodules.scheduler = of_run(scheduler)
-        m.submodules.kernel_manager = of_run(manager)
-        m.submodules.accelerator = of_run(accelerator)
-        m.submodules.memory_interface = of_run(memory)
-        m.submodules.supervision = supervision = Supervision(p)
-        events = [*release.sources(), *supervision.sources()]
-        if p.trace.enabled:
-            events += [*scheduler.sources(), *accelerator.sources()]
+        blocks = Blocks.of(p)
+        m.submodules.job_release = of_run(blocks.release)
+        m.submodules.scheduler = of_run(blocks.scheduler)
+        m.submodules.kernel_manager = of_run(blocks.manager)
+        m.submodules.accelerator = of_run(blocks.accelerator)
+        m.submodules.memory_interface = of_run(blocks.memory)
+        m.submodules.supervision = blocks.supervision
+        events = blocks.sources(p)
         m.submodules.host_interface = host = HostInterface(p, [source.kinds for source in events])
         m.d.comb += ResetSignal("run").eq(ResetSignal() | host.clear)
         self._connect_host(m, host, events)
         if p.release.sporadic:
-            self._connect_triggers(m, host, release, of_run)
+            self._connect_triggers(m, host, blocks.release, of_run)
+        self._connect_writes(m, host, blocks)
+        self._connect_run(m, host, blocks)
+        self._connect_control(m, blocks)
+        self._connect_faults(m, host, blocks)
+        if p.supervision.failures:
+            self._connect_failures(m, of_run, blocks)
+        else:
+            connect(m, blocks.accelerator.done, blocks.release.finish)
+        self._connect_memory(m, host, blocks)
+        return m
 
-        # -- host: what it writes, and which page of it is in use -----------------------------------------------------
+    def _connect_writes(self, m, host, blocks: Blocks):
+        """What the host writes, and which page of it is in use."""
+        release, scheduler, manager, _, memory, supervision = blocks
         connect(m, host.regions, scheduler.regions)
-        for block in (release, scheduler, supervision, memory):
-            m.d.comb += [block.config.valid.eq(host.task_write.valid), block.config.payload.eq(host.task_write.payload)]
-        for block in (release, scheduler, manager, memory, supervision):
-            m.d.comb += [block.page.eq(host.page), block.write_page.eq(host.write_page)]
+        for block in (scheduler, supervision, memory):
+            connect(m, host.config, block.config)
+        connect(m, host.table_write, manager.write)
         m.d.comb += [
-            manager.write.eq(host.table_write),
-            manager.write_table.eq(host.table),
-            manager.write_row.eq(host.table_row),
-            manager.write_word.eq(host.table_word),
-            manager.write_data.eq(host.table_data),
+            release.config.valid.eq(host.config.write.valid),
+            release.config.payload.eq(host.config.write.payload),
+            release.page.eq(host.config.page),
+            release.write_page.eq(host.config.write_page),
+            manager.page.eq(host.config.page),
             release.policy.eq(host.policy),
             scheduler.policy.eq(host.policy),
         ]
 
-        # -- time, run state, faults ---------------------------------------------------------------------------------
+    def _connect_run(self, m, host, blocks: Blocks):
+        """Time, run state, what the host counts."""
+        release, scheduler, manager, accelerator, memory, supervision = blocks
         for block in (release, scheduler, accelerator, supervision):
             m.d.comb += block.now.eq(host.now)
         for block in (release, scheduler):
@@ -157,33 +176,21 @@ class Derca(wiring.Component):
             supervision.broken.eq(manager.stopped | scheduler.fault | accelerator.premature),
             scheduler.halt.eq(supervision.safe),
             host.safe.eq(supervision.safe),
-            host.faults[Fault.INDEX_PARITY].eq(manager.index_fault),
-            host.faults[Fault.ENTRY_PARITY].eq(manager.entry_fault),
-            host.faults[Fault.LAYER_PARITY].eq(manager.layer_fault),
-            host.faults[Fault.SLOT_PARITY].eq(scheduler.fault),
-            host.faults[Fault.SPURIOUS_FEEDBACK].eq(scheduler.spurious | accelerator.premature),
-            host.faults[Fault.STRAY_RESPONSE].eq(memory.stray),
-            host.fault_where.eq(Mux(scheduler.fault, scheduler.fault_task, manager.fault_row)),
         ]
-        if p.supervision.watchdog:
-            m.d.comb += [
-                supervision.warn.eq(host.watchdog_warn),
-                supervision.limit.eq(host.watchdog_limit),
-                host.faults[Fault.WATCHDOG_WARNING].eq(supervision.warning),
-                host.faults[Fault.WATCHDOG].eq(supervision.expired),
-            ]
-            with m.If(supervision.expired):
-                m.d.comb += host.fault_where.eq(scheduler.instruction.p.task)
+        if self._p.supervision.watchdog:
+            m.d.comb += [supervision.warn.eq(host.watchdog_warn), supervision.limit.eq(host.watchdog_limit)]
 
-        # -- control: release -> scheduler -> kernel manager -> accelerator, and back ---------------------------
-        if p.scheduler.kind == "tournament" and not swept:
+    def _connect_control(self, m, blocks: Blocks):
+        """Job release, scheduler, kernel manager, accelerator, and back."""
+        release, scheduler, manager, accelerator, _, supervision = blocks
+        if self._p.scheduler.kind == "tournament" and self._p.release.kind == "parallel":
             m.d.comb += [scheduler.released.eq(release.released), scheduler.keys.eq(release.keys)]
         else:
             connect(m, release.release, scheduler.release)
             m.d.comb += release.aborted.eq(scheduler.aborted)
         connect(m, scheduler.instruction, manager.instruction)
         connect(m, manager.grant, accelerator.grant)
-        if p.tables.read == "word":
+        if self._p.tables.read == "word":
             connect(m, manager.words, accelerator.words)
             m.d.comb += manager.want.eq(accelerator.want)
         else:
@@ -196,12 +203,26 @@ class Derca(wiring.Component):
             supervision.instruction.payload.eq(scheduler.instruction.payload),
         ]
 
-        # -- faults of jobs ------------------------------------------------------------------------------------------
+    def _connect_faults(self, m, host, blocks: Blocks):
+        """Faults that the host is to know of."""
+        _, scheduler, manager, accelerator, memory, supervision = blocks
+        m.d.comb += [
+            host.faults[Fault.INDEX_PARITY].eq(manager.index_fault),
+            host.faults[Fault.ENTRY_PARITY].eq(manager.entry_fault),
+            host.faults[Fault.LAYER_PARITY].eq(manager.layer_fault),
+            host.faults[Fault.SLOT_PARITY].eq(scheduler.fault),
+            host.faults[Fault.SPURIOUS_FEEDBACK].eq(scheduler.spurious | accelerator.premature),
+            host.faults[Fault.STRAY_RESPONSE].eq(memory.stray),
+            host.fault_where.eq(Mux(scheduler.fault, scheduler.fault_task, manager.fault_row)),
+        ]
+        if self._p.supervision.watchdog:
+            m.d.comb += [
+                host.faults[Fault.WATCHDOG_WARNING].eq(supervision.warning),
+                host.faults[Fault.WATCHDOG].eq(supervision.expired),
+            ]
+            with m.If(supervision.expired):
+                m.d.comb += host.fault_where.eq(scheduler.instruction.p.task)
         reads, writes = memory.read_fault, memory.write_fault
-        if p.supervision.failures:
-            self._connect_failures(m, of_run, scheduler, accelerator, memory, release)
-        else:
-            connect(m, accelerator.done, release.finish)
         for fault, is_it in ((Fault.WINDOW, 1), (Fault.BUS_ERROR, 0)):
             read_it = Signal(name=f"read_{fault.name}")
             write_it = Signal(name=f"write_{fault.name}")
@@ -212,7 +233,9 @@ class Derca(wiring.Component):
                 getattr(host, f"{fault.name.lower()}_task").eq(Mux(read_it, reads.p.task, writes.p.task)),
             ]
 
-        # -- memory ----------------------------------------------------------------------------------------------
+    def _connect_memory(self, m, host, blocks: Blocks):
+        """Requests and their answers."""
+        accelerator, memory = blocks.accelerator, blocks.memory
         for name in ("read_request", "write_request"):  # a stop lets no further request through
             asks, takes = getattr(accelerator, name), getattr(memory, name)
             m.d.comb += [
@@ -221,46 +244,16 @@ class Derca(wiring.Component):
             ]
         connect(m, memory.read_beat, accelerator.read_beat)
         connect(m, accelerator.write_beat, memory.write_beat)
-        size = p.beat_bytes.bit_length() - 1
-        incrementing = 0b01
+        join_flat(m, self, "m_axi_", memory.axi)
         m.d.comb += [
             accelerator.stored.eq(memory.stored),
             accelerator.room.eq(memory.room),
             accelerator.memory_busy.eq(memory.busy),
-            self.m_axi_awid.eq(memory.id),
-            self.m_axi_awaddr.eq(memory.aw.p.addr),
-            self.m_axi_awlen.eq(memory.aw.p.len),
-            self.m_axi_awsize.eq(size),
-            self.m_axi_awburst.eq(incrementing),
-            self.m_axi_awvalid.eq(memory.aw.valid),
-            memory.aw.ready.eq(self.m_axi_awready),
-            self.m_axi_wdata.eq(memory.w.p.data),
-            self.m_axi_wstrb.eq(~0),
-            self.m_axi_wlast.eq(memory.w.p.last),
-            self.m_axi_wvalid.eq(memory.w.valid),
-            memory.w.ready.eq(self.m_axi_wready),
-            memory.b.p.resp.eq(self.m_axi_bresp),
-            memory.b.valid.eq(self.m_axi_bvalid),
-            memory.b_id.eq(self.m_axi_bid),
-            self.m_axi_bready.eq(memory.b.ready),
-            self.m_axi_arid.eq(memory.id),
-            self.m_axi_araddr.eq(memory.ar.p.addr),
-            self.m_axi_arlen.eq(memory.ar.p.len),
-            self.m_axi_arsize.eq(size),
-            self.m_axi_arburst.eq(incrementing),
-            self.m_axi_arvalid.eq(memory.ar.valid),
-            memory.ar.ready.eq(self.m_axi_arready),
-            memory.r.p.data.eq(self.m_axi_rdata),
-            memory.r.p.resp.eq(self.m_axi_rresp),
-            memory.r.p.last.eq(self.m_axi_rlast),
-            memory.r.valid.eq(self.m_axi_rvalid),
-            memory.r_id.eq(self.m_axi_rid),
-            self.m_axi_rready.eq(memory.r.ready),
         ]
-        return m
 
-    def _connect_failures(self, m, of_run, scheduler, accelerator, memory, release):
+    def _connect_failures(self, m, of_run, blocks: Blocks):
         """Jobs fail by the faults of their requests."""
+        release, scheduler, accelerator, memory = blocks.release, blocks.scheduler, blocks.accelerator, blocks.memory
         failures = Failures(self._p)
         m.submodules.failures = of_run(failures)
         connect(m, accelerator.done, failures.done)
@@ -282,23 +275,11 @@ class Derca(wiring.Component):
 
     def _connect_host(self, m, host, events):
         """Registers' port, event stream, time."""
-        for name, member in self._lite.items():
-            ours, its = getattr(self, name), getattr(host, name)
-            if member.flow == In:
-                m.d.comb += its.eq(ours)
-            else:
-                m.d.comb += ours.eq(its)
+        join(m, self, host, self._lite)
+        join_flat(m, self, "event_", host.event)
         for i, source in enumerate(events):
             connect(m, source.stream, getattr(host, f"source_{i}"))
-        event = host.event.p
         m.d.comb += [
-            self.event_valid.eq(host.event.valid),
-            host.event.ready.eq(self.event_ready),
-            self.event_cycle.eq(event.cycle),
-            self.event_kind.eq(event.kind),
-            self.event_task.eq(event.task),
-            self.event_region.eq(event.region),
-            self.event_arg.eq(event.arg),
             self.now.eq(host.now),
             self.running.eq(host.running),
             self.faulty.eq(host.faulty),
@@ -324,9 +305,9 @@ class Derca(wiring.Component):
                 replay.running.eq(host.running),
                 replay.arm.eq(release.arm),
                 replay.write.eq(host.trace_write),
-                replay.write_row.eq(host.table_row),
-                replay.write_word.eq(host.table_word),
-                replay.write_data.eq(host.table_data),
+                replay.write_row.eq(host.table_write.row),
+                replay.write_word.eq(host.table_write.word),
+                replay.write_data.eq(host.table_write.data),
                 replay.length.eq(host.trace_length),
             ]
             sources.insert(0, (replay.trigger_valid, replay.trigger_task))

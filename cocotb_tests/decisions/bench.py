@@ -74,9 +74,9 @@ class DecisionBench(wiring.Component):
         m.d.comb += dut.keys.as_value().eq(self.keys)
         m.d.comb += [getattr(self, name).eq(getattr(dut, name)) for name in ("aborted", "given_up", "spurious", "fault",
                                                                                "idle")]
-        for port, layout in (("release", lay.release), ("regions", lay.task_write), ("config", lay.task_write)):
-            m.d.comb += getattr(dut, port).valid.eq(getattr(self, f"{port}_valid"))
-            m.d.comb += [getattr(dut, port).p[field].eq(getattr(self, f"{port}_{field}")) for field, _ in layout]
+        for name, port in (("release", dut.release), ("regions", dut.regions), ("config", dut.config.write)):
+            m.d.comb += port.valid.eq(getattr(self, f"{name}_valid"))
+            m.d.comb += [port.p[field].eq(getattr(self, f"{name}_{field}")) for field, _ in port.p.shape()]
         m.d.comb += [
             self.release_ready.eq(dut.release.ready),
             self.instruction_valid.eq(dut.instruction.valid),

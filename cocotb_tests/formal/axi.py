@@ -42,7 +42,7 @@ def memory_proof(component, p, *parts: str) -> StreamProof:
         proof.given(implies(port.valid, (port.p.beats != 0) & (port.p.address[:shift] == 0)))
     if whole:
         for channel in ("ar", "aw"):
-            port = getattr(component, channel)
+            port = getattr(component.axi, channel)
             stays_in_page(proof, f"{channel}: no burst crosses 4 KiB", port.valid, port.p.addr, port.p.len,
                           p.beat_bytes)
             proof.always(f"{channel}: no burst exceeds burst_beats",
@@ -60,7 +60,7 @@ def memory_proof(component, p, *parts: str) -> StreamProof:
 
 def _valids(component) -> Value:
     """Whether the manager offers anything."""
-    return component.ar.valid | component.aw.valid | component.w.valid
+    return component.axi.ar.valid | component.axi.aw.valid | component.axi.w.valid
 
 
 def _happens(port) -> Value:
@@ -76,7 +76,8 @@ def _prompt(proof: Properties, name: str, owed, longest: int = PROMPT) -> None:
 
 def _writes(proof: Properties, dut, p) -> None:
     """The rules of AW, W and B."""
-    m, aw, w, b, beat, request = proof.m, dut.aw, dut.w, dut.b, dut.write_beat, dut.write_request
+    m, aw, w, b = proof.m, dut.axi.aw, dut.axi.w, dut.axi.b
+    beat, request = dut.write_beat, dut.write_request
     addresses, bursts = _counted(proof, dut)
     even, ahead = Signal(name="even"), Signal(name="ahead")
     m.d.comb += [even.eq(bursts == addresses), ahead.eq(bursts == (addresses + 1)[:_NUMBER])]
@@ -95,10 +96,10 @@ def _writes(proof: Properties, dut, p) -> None:
             request.valid & ~request.ready & ~aw.valid & idle)
     answered = Signal(_NUMBER, name="answered")  # bursts whose response was taken
     owed = answered != addresses
-    m.d.sync += answered.eq(answered + (_happens(b) & (dut.b_id == dut.id) & owed))
+    m.d.sync += answered.eq(answered + (_happens(b) & (b.p.id == aw.p.id) & owed))
     _prompt(proof, "b: taken whatever AWREADY and WREADY are", b.valid & ~b.ready & owed, store_commands(p))
     proof.always("b: with another ID, completes nothing",
-                 implies(_happens(b) & (dut.b_id != dut.id), dut.stray))
+                 implies(_happens(b) & (b.p.id != aw.p.id), dut.stray))
     proof.sometimes("w: all of a burst is taken before its address", aw.valid & ahead)
     proof.sometimes("w: a beat is taken together with its address", _happens(aw) & _happens(w) & even)
 
@@ -107,15 +108,15 @@ def _counted(proof: Properties, dut) -> tuple[Signal, Signal]:
     """Bursts whose AW was taken, and those whose last beat was."""
     addresses, bursts = Signal(_NUMBER, name="addresses"), Signal(_NUMBER, name="bursts")
     proof.m.d.sync += [
-        addresses.eq(addresses + _happens(dut.aw)),
-        bursts.eq(bursts + (_happens(dut.w) & dut.w.p.last)),
+        addresses.eq(addresses + _happens(dut.axi.aw)),
+        bursts.eq(bursts + (_happens(dut.axi.w) & dut.axi.w.p.last)),
     ]
     return addresses, bursts
 
 
 def _last(proof: Properties, dut) -> None:
     """WLAST, of one burst that may be any."""
-    m, aw, w = proof.m, dut.aw, dut.w
+    m, aw, w = proof.m, dut.axi.aw, dut.axi.w
     addresses, bursts = _counted(proof, dut)
     chosen = proof.free("chosen_burst", _NUMBER)
     proof.given((chosen == proof.before(chosen)) | ~proof.before(Const(1)))
@@ -132,15 +133,15 @@ def _last(proof: Properties, dut) -> None:
 
 def _reads(proof: Properties, dut, p) -> None:
     """The rules of AR and R."""
-    m, ar, r, request = proof.m, dut.ar, dut.r, dut.read_request
+    m, ar, r, request = proof.m, dut.axi.ar, dut.axi.r, dut.read_request
     flying = Signal(_NUMBER, name="flying")  # bursts that the memory has not answered
-    answers = _happens(r) & r.p.last & (dut.r_id == dut.id) & (flying != 0)
+    answers = _happens(r) & r.p.last & (r.p.id == ar.p.id) & (flying != 0)
     m.d.sync += flying.eq(flying + _happens(ar) - answers)
     _prompt(proof, "ar: offered whatever the write channels do",
             request.valid & ~request.ready & ~ar.valid & (flying == 0))
     _prompt(proof, "r: taken while ARREADY stays low", r.valid & ~r.ready & (flying != 0), p.bus.outstanding + 1)
     proof.always("r: with another ID, is no beat",
-                 implies(_happens(r) & (dut.r_id != dut.id), dut.stray & ~dut.read_beat.valid))
+                 implies(_happens(r) & (r.p.id != ar.p.id), dut.stray & ~dut.read_beat.valid))
 
 
 def reset_proof(component) -> Properties:

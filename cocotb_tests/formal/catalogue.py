@@ -75,7 +75,7 @@ def _bug(bug):
     with planted(bug) as component:
         if bug.package == "memory":
             return memory_proof(component(MEMORY), MEMORY)
-        if bug.package == "host":
+        if bug.package == "bus":
             return LiteSlaveProof(component(INTERFACES, KINDS), reads_wait=True)
         return SchedulerProof(small(bug.kind, bug.tasks, 4), factory=component)
 

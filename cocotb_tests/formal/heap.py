@@ -22,7 +22,7 @@ def invariants(proof, waiting) -> None:
     idle, up, compare, down = (state == codes[name] for name in ("IDLE", "UP", "COMPARE", "DOWN"))
     best, best_valid, back, back_valid = waiting.best, waiting.best_valid, waiting.back, waiting.back_valid
     hole, size, place, steps = waiting.hole, waiting.size, waiting.place, waiting.steps
-    words, copies, job = waiting.words("low"), waiting.words("high"), waiting.job
+    words, copies, job = waiting.words("low_copy"), waiting.words("high_copy"), waiting.job
     moving = Signal(name="proof_moving")  # the job being moved still needs its place
     m.d.comb += moving.eq(~idle & ~waiting.placed)
     levels = n.bit_length()

@@ -32,11 +32,11 @@ class Bug:
         return self.kind if self.kind in COMPONENTS else "scheduler"
 
 
-#: The component that is proved, of each package: its module and its name.
+#: The component that is proved when a package has a bug: its module and its name.
 COMPONENTS = {
-    "scheduler": ("scheduler", "Scheduler"),
-    "memory": ("interface", "MemoryInterface"),
-    "host": ("interface", "HostInterface"),
+    "scheduler": ("scheduler.scheduler", "Scheduler"),
+    "memory": ("memory.ports", "MemoryInterface"),
+    "bus": ("host.interface", "HostInterface"),
 }
 
 #: By what goes wrong.
@@ -80,27 +80,28 @@ BUGS = {
     ),
     "WVALID waits for AWREADY": Bug("memory", "write.py", "lengths.w_en.eq(open_ & ~announced)",
                                     "lengths.w_en.eq(split.take)"),
-    "AWVALID waits for WREADY": Bug("memory", "write.py", "self.aw.valid.eq(open_ & ~drop)",
-                                    "self.aw.valid.eq(open_ & ~drop & (self.w.ready | ~self.beat.valid))"),
+    "AWVALID waits for WREADY": Bug("memory", "write.py", "aw.valid.eq(open_ & ~drop)",
+                                    "aw.valid.eq(open_ & ~drop & (self.axi.w.ready | ~self.beat.valid))"),
     "AWVALID is withdrawn once the data side knows": Bug(
-        "memory", "write.py", "self.aw.valid.eq(open_ & ~drop)", "self.aw.valid.eq(open_ & ~drop & ~announced)"),
+        "memory", "write.py", "aw.valid.eq(open_ & ~drop)", "aw.valid.eq(open_ & ~drop & ~announced)"),
     "RREADY waits for ARREADY": Bug("memory", "read.py", "tracker.r_rdy & ~head.refused)),",
-                                    "tracker.r_rdy & ~head.refused & ~self.ar.valid)),"),
+                                    "tracker.r_rdy & ~head.refused & ~ar.valid)),"),
     "ARVALID waits for the end of a write": Bug(
-        "memory", "interface.py", "connect(m, read.ar, flipped(self.ar))",
-        "m.d.comb += [self.ar.payload.eq(read.ar.payload), self.ar.valid.eq(read.ar.valid & ~write.busy), "
-        "read.ar.ready.eq(self.ar.ready & ~write.busy)]"),
-    "BREADY waits for AWREADY": Bug("memory", "write.py", "self.b.ready.eq(~(pop & silent)),",
-                                    "self.b.ready.eq(~(pop & silent) & ~self.aw.valid),"),
-    "WLAST comes a beat early": Bug("memory", "write.py", "self.w.p.last.eq(sent == burst.len)",
-                                    "self.w.p.last.eq((sent == burst.len) | (sent + 1 == burst.len))"),
-    "an answer of before the reset counts": Bug("memory", "read.py", "~none & (self.r_id == self.id)", "~none"),
+        "memory", "ports.py", "connect(m, read.axi.ar, flipped(self.axi.ar))",
+        "m.d.comb += [self.axi.ar.payload.eq(read.axi.ar.payload), "
+        "self.axi.ar.valid.eq(read.axi.ar.valid & ~write.busy), "
+        "read.axi.ar.ready.eq(self.axi.ar.ready & ~write.busy)]"),
+    "BREADY waits for AWREADY": Bug("memory", "write.py", "b.ready.eq(~(pop & silent)),",
+                                    "b.ready.eq(~(pop & silent) & ~aw.valid),"),
+    "WLAST comes a beat early": Bug("memory", "write.py", "w.p.last.eq(sent == burst.len)",
+                                    "w.p.last.eq((sent == burst.len) | (sent + 1 == burst.len))"),
+    "an answer of before the reset counts": Bug("memory", "read.py", "~none & (r.p.id == self.id)", "~none"),
     "RVALID comes before the address is accepted": Bug(
-        "host", "lite.py", "with m.If(fetched & self.s_axi_arvalid)", "with m.If(self.read & self.read_done)"),
+        "bus", "axi_lite.py", "with m.If(fetched & self.s_axi_arvalid)", "with m.If(self.read & self.read_done)"),
     "a write is accepted while a response waits": Bug(
-        "host", "lite.py", "~accept & write_free", "~accept"),
+        "bus", "axi_lite.py", "~accept & write_free", "~accept"),
     "a write is accepted without its data": Bug(
-        "host", "lite.py", "self.s_axi_awvalid & self.s_axi_wvalid & ~accept", "self.s_axi_awvalid & ~accept"),
+        "bus", "axi_lite.py", "self.s_axi_awvalid & self.s_axi_wvalid & ~accept", "self.s_axi_awvalid & ~accept"),
 }
 
 _serial = itertools.count()
@@ -118,9 +119,9 @@ def planted(bug: Bug):
     name = f"derca_hw.planted_{next(_serial)}"
     module, component = COMPONENTS[bug.package]
     with tempfile.TemporaryDirectory() as folder:
-        for source in (Path(derca_hw.__file__).parent / bug.package).glob("*.py"):
-            shutil.copy(source, folder)
-        path = Path(folder, bug.file)
+        hardware = Path(derca_hw.__file__).parent
+        shutil.copytree(hardware / bug.package, Path(folder, bug.package))
+        path = Path(folder, bug.package, bug.file)
         text = path.read_text()
         if text.count(bug.old) != 1:
             raise ValueError(
@@ -128,7 +129,7 @@ def planted(bug: Bug):
             )
         path.write_text(text.replace(bug.old, bug.new))
         package = sys.modules[name] = types.ModuleType(name)
-        package.__path__ = [folder]
+        package.__path__ = [folder, str(hardware)]  # every other package is the original's
         try:
             yield getattr(importlib.import_module(f"{name}.{module}"), component)
         finally:

@@ -1,10 +1,10 @@
 """The rules of streams and of AXI, stated once over whatever ports have them."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 from amaranth.hdl import Signal, Value
 from amaranth.lib import stream
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, Member
 
 from formal.properties import Properties, every, implies
 
@@ -45,16 +45,11 @@ class StreamProof(Properties):
         super().__init__()
         self.dut = component
         self.m.submodules.dut = component
-        streams = [
-            (path, member)
-            for path, member in component.signature.members.items()
-            if member.is_signature and isinstance(member.signature, stream.Signature)
-        ]
-        for path, member in component.signature.members.items():
-            if member.is_port and member.flow == In:
-                self.drive(path, getattr(component, path))
-        for path, member in streams:
-            port = getattr(component, path)
+        for path, member, port in _parts(component):
+            if member.is_port:
+                if member.flow == In:
+                    self.drive(path, port)
+                continue
             ready = Value.cast(port.ready)
             if member.flow == In:
                 self.drive(f"{path}_valid", port.valid)
@@ -75,6 +70,15 @@ class StreamProof(Properties):
         """Any value in each cycle."""
         target = Value.cast(target)
         self.m.d.comb += target.eq(self.free(name, len(target)))
+
+
+def _parts(component) -> Iterator[tuple[str, Member, object]]:
+    """Name, member and value of each port and stream; those of other interfaces have the names they have there."""
+    for name, member in component.signature.members.items():
+        if member.is_port or isinstance(member.signature, stream.Signature):
+            yield name, member, getattr(component, name)
+        else:
+            yield from _parts(getattr(component, name))
 
 
 def release_proof(component, n: int) -> StreamProof:

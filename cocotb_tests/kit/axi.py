@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import Out
 from cocotb.triggers import RisingEdge
 from cocotbext.axi import AxiBus, AxiRam
 
+from derca_hw.bus.axi import Axi4, manager_options
+from derca_hw.bus.join import flat_members, join, join_flat
 from derca_hw.memory.ports import MemoryInterface
 from derca_sim.model.platform import Platform
 
@@ -19,74 +21,19 @@ GUARD = 0xAA
 
 
 class MemoryBench(wiring.Component):
-    """The memory interface with AXI4 ports named as a bus model expects them."""
+    """The memory interface with AXI4 ports named as a bus model expects them, and the ID of its bursts."""
 
     def __init__(self, p: Platform):
-        self._p = p
-        address, width = p.bus.address_width, p.bus.data_width
-        channels = {}
-        for channel in ("aw", "ar"):
-            channels |= {
-                f"m_axi_{channel}id": Out(1), f"m_axi_{channel}addr": Out(address), f"m_axi_{channel}len": Out(8),
-                f"m_axi_{channel}size": Out(3), f"m_axi_{channel}burst": Out(2), f"m_axi_{channel}valid": Out(1),
-                f"m_axi_{channel}ready": In(1),
-            }
         self._memory = MemoryInterface(p)
-        inner = self._memory.signature.members
-        super().__init__({
-            **{name: member for name, member in inner.items()
-               if name not in ("ar", "r", "aw", "w", "b", "r_id", "b_id")},
-            **channels,
-            "m_axi_wdata": Out(width), "m_axi_wstrb": Out(width // 8), "m_axi_wlast": Out(1),
-            "m_axi_wvalid": Out(1), "m_axi_wready": In(1),
-            "m_axi_bid": In(1), "m_axi_bresp": In(2), "m_axi_bvalid": In(1), "m_axi_bready": Out(1),
-            "m_axi_rid": In(1), "m_axi_rdata": In(width), "m_axi_rresp": In(2), "m_axi_rlast": In(1),
-            "m_axi_rvalid": In(1), "m_axi_rready": Out(1),
-        })
+        self._same = {name: member for name, member in self._memory.signature.members.items() if name != "axi"}
+        super().__init__({**self._same, "id": Out(1), **flat_members("m_axi_", Axi4.of(p, **manager_options()))})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = memory = self._memory
-        connect(m, flipped(self.read_request), memory.read_request)
-        connect(m, memory.read_beat, flipped(self.read_beat))
-        connect(m, flipped(self.write_request), memory.write_request)
-        connect(m, flipped(self.write_beat), memory.write_beat)
-        size = self._p.beat_bytes.bit_length() - 1
-        for name in ("stored", "room", "busy", "quiet", "stray", "writer", "id"):
-            m.d.comb += getattr(self, name).eq(getattr(memory, name))
-        for name in ("page", "write_page", "suppress"):
-            m.d.comb += getattr(memory, name).eq(getattr(self, name))
-        connect(m, flipped(self.config), memory.config)
-        for name in ("read_fault", "write_fault"):
-            connect(m, getattr(memory, name), flipped(getattr(self, name)))
-        for channel in ("aw", "ar"):
-            source = getattr(memory, channel)
-            m.d.comb += [
-                getattr(self, f"m_axi_{channel}id").eq(memory.id),
-                getattr(self, f"m_axi_{channel}addr").eq(source.p.addr),
-                getattr(self, f"m_axi_{channel}len").eq(source.p.len),
-                getattr(self, f"m_axi_{channel}size").eq(size),
-                getattr(self, f"m_axi_{channel}burst").eq(1),
-                getattr(self, f"m_axi_{channel}valid").eq(source.valid),
-                source.ready.eq(getattr(self, f"m_axi_{channel}ready")),
-            ]
-        m.d.comb += [
-            self.m_axi_wdata.eq(memory.w.p.data),
-            self.m_axi_wstrb.eq(~0),
-            self.m_axi_wlast.eq(memory.w.p.last),
-            self.m_axi_wvalid.eq(memory.w.valid),
-            memory.w.ready.eq(self.m_axi_wready),
-            memory.b.valid.eq(self.m_axi_bvalid),
-            memory.b_id.eq(self.m_axi_bid),
-            memory.b.p.resp.eq(self.m_axi_bresp),
-            self.m_axi_bready.eq(memory.b.ready),
-            memory.r.valid.eq(self.m_axi_rvalid),
-            memory.r_id.eq(self.m_axi_rid),
-            memory.r.p.data.eq(self.m_axi_rdata),
-            memory.r.p.resp.eq(self.m_axi_rresp),
-            memory.r.p.last.eq(self.m_axi_rlast),
-            self.m_axi_rready.eq(memory.r.ready),
-        ]
+        join(m, self, memory, self._same)
+        join_flat(m, self, "m_axi_", memory.axi)
+        m.d.comb += self.id.eq(memory.axi.ar.p.id)
         return m
 
 

@@ -46,13 +46,13 @@ class Strobes:
         dut, edge = self._dut, RisingEdge(self._dut.clk)
         while True:
             await edge
-            for name in ("table", "trace"):
-                if int(getattr(dut, f"{name}_write").value):
-                    self.log.append((name, *([int(dut.table.value)] if name == "table" else []), *(
-                        int(getattr(dut, f"table_{n}").value) for n in ("row", "word", "data"))))
-            for name in ("task_write", "regions"):
-                if int(getattr(dut, f"{name}__valid").value):
-                    fields = unpack(self._lay.task_write, int(getattr(dut, f"{name}__payload").value))
+            for name, strobe in (("table", dut.table_write__en), ("trace", dut.trace_write)):
+                if int(strobe.value):
+                    self.log.append((name, *([int(dut.table_write__table.value)] if name == "table" else []), *(
+                        int(getattr(dut, f"table_write__{n}").value) for n in ("row", "word", "data"))))
+            for name, port in (("task_write", "config__write"), ("regions", "regions")):
+                if int(getattr(dut, f"{port}__valid").value):
+                    fields = unpack(self._lay.task_write, int(getattr(dut, f"{port}__payload").value))
                     self.log.append((name, fields["task"], *([fields["field"]] if name == "task_write" else []),
                                      fields["value"]))
             if self._sporadic and int(dut.trigger_valid.value):

@@ -1,4 +1,4 @@
-"""Windows of tasks, written to a component with the host's stream of task registers, `config`."""
+"""Windows of tasks, written to a component with the host's writes of task registers, `config`."""
 
 from derca_hw.layouts import Layouts
 from derca_sim.model.platform import Platform
@@ -12,10 +12,10 @@ async def write_windows(bench: Cycles, p: Platform, task: int, *windows: tuple[i
     lay = Layouts(p)
     for registers, values in zip((*READ_WINDOWS, WRITE_WINDOW), windows, strict=True):
         for register, value in zip(registers, values, strict=True):
-            bench.set(config__valid=1, config__payload=pack(
+            bench.set(config__write__valid=1, config__write__payload=pack(
                 lay.task_write, task=task, field=register >> 2, value=value))
             await bench.tick()
-    bench.set(config__valid=0)
+    bench.set(config__write__valid=0)
 
 
 async def open_windows(bench: Cycles, p: Platform, size: int, task: int = 0) -> None:

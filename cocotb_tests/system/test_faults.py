@@ -132,7 +132,7 @@ async def missing_feedback(dut):
     await system.write("WATCHDOG_WARN", warn)
     await system.write("WATCHDOG_LIMIT", limit)
     expected = await reference(system)
-    feedback = dut.accelerator.compute.feedback
+    feedback = dut.accelerator.compute.engine.feedback
     for silent in (False, True):
         await system.start()
         await system.cycles(random.randrange(300, HORIZON))
@@ -177,7 +177,7 @@ async def spurious_feedback(dut):
     """Feedback while no region runs is ignored and reported, each time; while one runs, the system stops."""
     system, random = await begin(dut)
     expected = await reference(system)
-    feedback, outstanding = dut.accelerator.compute.feedback, dut.scheduler.outstanding
+    feedback, outstanding = dut.accelerator.compute.engine.feedback, dut.scheduler.outstanding
     await system.start()
     for count in range(1, 9):
         await system.cycles(random.randrange(200))
@@ -202,7 +202,7 @@ async def early_feedback(dut):
     """Feedback in the middle of a region: the engine sees an instruction that it cannot have asked for, and stops."""
     system, random = await begin(dut)
     expected = await reference(system)
-    feedback, outstanding = dut.accelerator.compute.feedback, dut.scheduler.outstanding
+    feedback, outstanding = dut.accelerator.compute.engine.feedback, dut.scheduler.outstanding
     stopped = 0
     for trial in range(parameters()["trials"]):
         await system.start()

@@ -5,6 +5,7 @@ from pathlib import Path
 from amaranth.hdl import ClockSignal, DomainRenamer, Module, ResetSignal
 from amaranth.lib import wiring
 
+from derca_hw.bus.join import join
 from derca_sim.errors import InputError
 
 from ..tools import nextpnr, toolchain
@@ -34,9 +35,7 @@ class InDomain(wiring.Component):
         system = self._system
         m.submodules.derca = DomainRenamer("derca")(system)  # it brings a domain of the same name
         m.d.comb += [system.aclk.eq(ClockSignal()), system.aresetn.eq(~ResetSignal())]
-        for name, member in self.signature.members.items():
-            ours, its = getattr(self, name), getattr(system, name)
-            m.d.comb += its.eq(ours) if member.flow is wiring.In else ours.eq(its)
+        join(m, self, system, self.signature.members)
         return m
 
 

@@ -7,32 +7,10 @@ a register costs a point.
 
 from dataclasses import dataclass, fields
 
-from derca_hw.blocks.ram import BLOCK_WIDTH, BLOCK_WORTH, DISTRIBUTED
+from derca_hw.blocks.ram import BLOCK_WIDTH, BLOCK_WORTH, DISTRIBUTED, Ram
+from derca_hw.families.family import SPRAM_WORDS
 from derca_hw.kernel.tables import RAM_BITS, SHALLOW
-from derca_hw.kernel.words import SPRAM_WORDS
 from derca_sim.model.tables import bits_for
-
-
-@dataclass(frozen=True)
-class Ram:
-    """Equal memories: `count` of `depth` words of `width` bits.
-
-    Attributes
-    ----------
-    style
-        What the hardware makes them of: `shallow`, `buffer` and `early` are `derca_hw.blocks.ram.Shallow` and `Buffer`;
-        `table` are those of the kernel manager, `words` may also be single-port RAM; of Amaranth's own, `comb` are
-        read in the cycle of their address, `small` have `derca_hw.blocks.ram.ram_style`, `block` are always block
-        RAM, `auto` are Yosys's choice.
-    lane
-        Bits that are written at a time; 0 for all.
-    """
-
-    width: int
-    depth: int
-    count: int = 1
-    style: str = "auto"
-    lane: int = 0
 
 
 @dataclass(frozen=True)

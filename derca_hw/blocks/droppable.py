@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..families.family import ICE40_RAM
-from .ram import table
+from .ram import Ram, table
 
 
 class DroppableQueue(wiring.Component):
@@ -27,6 +27,11 @@ class DroppableQueue(wiring.Component):
             "o": Out(stream.Signature(payload)),
             "drop": In(1),
         })
+
+    @staticmethod
+    def memory(width: int, depth: int) -> Ram:
+        """The memory of a queue; on the iCE40 two payloads stand in registers, as their RAM would."""
+        return Ram(width, 1 << (depth - 1).bit_length(), 1, "shallow" if depth > 2 else "comb")
 
     def elaborate(self, platform):
         m = Module()

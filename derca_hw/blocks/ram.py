@@ -1,5 +1,7 @@
 """Memories: which RAM they become."""
 
+from dataclasses import dataclass
+
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -14,6 +16,9 @@ DISTRIBUTED = 64
 #: A block RAM of the iCE40 is so many bits wide at most, and spares logic cells for a column of so many bits at least.
 BLOCK_WIDTH, BLOCK_WORTH = 16, 64
 
+#: Attributes of a memory that is always block RAM: a LUT per bit would cost more than all logic. No reader depends on
+#: what a read of a word returns while that is written.
+BLOCK = {"ram_style": "block", "no_rw_check": 1}
 #: Attribute of a memory that is zero at power-up wherever something can begin so. Any other content would do as well,
 #: but not an unknown one: a mark is compared with itself, which a simulator of four states does not see.
 KNOWN = {"known": 1}
@@ -25,6 +30,27 @@ def ram_style(depth: int, family: Family | None) -> dict:
     iCE40 has no other RAM.
     """
     return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family not in ICE40_RAM else {}
+
+
+@dataclass(frozen=True)
+class Ram:
+    """Equal memories of a component, for estimates: `count` of `depth` words of `width` bits.
+
+    Attributes
+    ----------
+    style
+        What the hardware makes them of: `shallow`, `buffer` and `early` are `Shallow` and `Buffer`; `table` are those
+        of the kernel manager, `words` may also be single-port RAM; of Amaranth's own, `comb` are read in the cycle of
+        their address, `small` have `ram_style`, `block` are always block RAM, `auto` are Yosys's choice.
+    lane
+        Bits that are written at a time; 0 for all.
+    """
+
+    width: int
+    depth: int
+    count: int = 1
+    style: str = "auto"
+    lane: int = 0
 
 
 class Shallow(wiring.Component):

@@ -9,6 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map
 
 from ..bus.axi_lite import lite_ports
+from ..bus.join import join, join_flat
 from ..top import Derca
 from .clocks import Clocks
 from .link.link import UartLink
@@ -19,14 +20,6 @@ from .memory.sdram_pins import SdramPins
 
 #: Of signals that constraint files name.
 NAMED = {"keep": 1}
-#: Channels of the accelerator's AXI4 port: whether it sends, and the members that matter here.
-_CHANNELS = {
-    "ar": (True, ("addr", "len")),
-    "r": (False, ("data", "resp", "last")),
-    "aw": (True, ("addr", "len")),
-    "w": (True, ("data", "last")),
-    "b": (False, ("resp",)),
-}
 
 
 class BoardSystem(wiring.Component):
@@ -90,32 +83,16 @@ class BoardSystem(wiring.Component):
             m.d.comb += [fast.clk.eq(clocks.fast), store.phase.eq(clocks.phase)]
         if self._board.sdram:
             m.d.comb += [store.hold.eq(clocks.reset), sync.rst.eq(clocks.reset | ~store.ready)]
-        for channel, (sends, members) in _CHANNELS.items():
-            side = getattr(memory, channel)
-            pairs = [(f"{channel}{name}", getattr(side.p, name)) for name in members]
-            pairs.append((f"{channel}valid", side.valid))
-            for name, signal in pairs:
-                ours = getattr(derca, f"m_axi_{name}")
-                m.d.comb += signal.eq(ours) if sends else ours.eq(signal)
-            ready = getattr(derca, f"m_axi_{channel}ready")
-            m.d.comb += ready.eq(side.ready) if sends else side.ready.eq(ready)
+        join_flat(m, derca, "m_axi_", memory.axi)
         # Reset with the accelerator, it answers nothing of before.
         m.d.comb += [derca.m_axi_rid.eq(derca.m_axi_arid), derca.m_axi_bid.eq(derca.m_axi_awid)]
-        for name, member in store_ports(p).items():
-            ours, its = getattr(memory, name), getattr(store, name)
-            m.d.comb += its.eq(ours) if member.flow == In else ours.eq(its)
-
-        for name, member in lite_ports(register_map(p).address_bits).items():
-            ours, its = getattr(derca, name), getattr(link, name)
-            m.d.comb += ours.eq(its) if member.flow == In else its.eq(ours)
+        join(m, memory, store, store_ports(p))
+        join(m, derca, link, lite_ports(register_map(p).address_bits))
+        join_flat(m, derca, "event_", link.event)
         connect(m, link.memory_request, memory.memory_request)
         m.d.comb += [
             link.memory_data.eq(memory.memory_data),
             link.memory_valid.eq(memory.memory_valid),
-            link.event.valid.eq(derca.event_valid),
-            derca.event_ready.eq(link.event.ready),
-            *(getattr(link.event.p, name).eq(getattr(derca, f"event_{name}"))
-              for name in ("cycle", "kind", "task", "region", "arg")),
         ]
         for name, lit in (("running", derca.running), ("miss", derca.missed), ("fault", derca.faulty)):
             m.d.comb += getattr(self, f"led_{name}").eq(lit ^ (name in self._board.low_leds))

@@ -1,34 +1,37 @@
 """The AXI4-Lite protocol: turns the five channels into single accesses."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-#: Responses: done, refused.
-OKAY, SLVERR = 0b00, 0b10
+from .axi import OKAY, SLVERR
+from .join import flat_members
+
+
+class AxiLite(wiring.Signature):
+    """AXI4-Lite with 32 bits of data, seen from the manager.
+
+    Members
+    -------
+    aw, w : Out(stream)
+    b : In(stream)
+    ar : Out(stream)
+    r : In(stream)
+    """
+
+    def __init__(self, address_bits: int):
+        super().__init__({
+            "aw": Out(stream.Signature(data.StructLayout({"addr": address_bits}))),
+            "w": Out(stream.Signature(data.StructLayout({"data": 32, "strb": 4}))),
+            "b": In(stream.Signature(data.StructLayout({"resp": 2}))),
+            "ar": Out(stream.Signature(data.StructLayout({"addr": address_bits}))),
+            "r": In(stream.Signature(data.StructLayout({"data": 32, "resp": 2}))),
+        })
 
 
 def lite_ports(address_bits: int) -> dict[str, wiring.Member]:
-    """The ports of an AXI4-Lite slave."""
-    return {
-        "s_axi_awaddr": In(address_bits),
-        "s_axi_awvalid": In(1),
-        "s_axi_awready": Out(1),
-        "s_axi_wdata": In(32),
-        "s_axi_wstrb": In(4),
-        "s_axi_wvalid": In(1),
-        "s_axi_wready": Out(1),
-        "s_axi_bresp": Out(2),
-        "s_axi_bvalid": Out(1),
-        "s_axi_bready": In(1),
-        "s_axi_araddr": In(address_bits),
-        "s_axi_arvalid": In(1),
-        "s_axi_arready": Out(1),
-        "s_axi_rdata": Out(32),
-        "s_axi_rresp": Out(2),
-        "s_axi_rvalid": Out(1),
-        "s_axi_rready": In(1),
-    }
+    """The ports of an AXI4-Lite slave: the flat members of `AxiLite`, as `s_axi_awaddr`."""
+    return flat_members("s_axi_", AxiLite(address_bits).flip())
 
 
 class LiteSlave(wiring.Component):

@@ -21,3 +21,5 @@ class Family(Enum):
 
 #: Families without distributed RAM, whose block RAM is that of the iCE40.
 ICE40_RAM = (Family.ICE40, Family.ICE40HX)
+#: Words and bits of an SB_SPRAM256KA of the iCE40 UltraPlus.
+SPRAM_WORDS, SPRAM_BITS = 1 << 14, 16

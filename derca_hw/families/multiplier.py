@@ -1,5 +1,7 @@
 """Rows of multipliers, in the DSP blocks of the device family."""
 
+from dataclasses import dataclass
+
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -10,25 +12,44 @@ from .family import Family
 SB_MAC16_BLOCKS = 8
 
 
-def sb_mac16(a, b, out, *, is_signed: bool, halves: bool = False, delayed: bool = False, addend=None,
-             registered: bool = False, low_registered: bool = False, reset=None) -> Instance:
-    """An SB_MAC16 with operands in its A and B registers, and the product of 16 bits, or of 8 bits twice, in another.
+@dataclass(frozen=True)
+class MacMode:
+    """How an SB_MAC16 works.
 
-    Parameters
+    Attributes
     ----------
+    is_signed
+        Operands are signed.
+    halves
+        Two products of 8 bits instead of one of 16.
     delayed
         One more register in the multiplier.
-    addend
-        32 bits that are added to the product; without, `out` is the product.
     registered
         The sum goes through a register.
     low_registered
         The low half of the output goes through a register, whatever the high half does.
+    """
+
+    is_signed: bool
+    halves: bool = False
+    delayed: bool = False
+    registered: bool = False
+    low_registered: bool = False
+
+
+def sb_mac16(a, b, out, mode: MacMode, *, addend=None, reset=None) -> Instance:
+    """An SB_MAC16 with operands in its A and B registers, and the product in another.
+
+    Parameters
+    ----------
+    addend
+        32 bits that are added to the product; without, `out` is the product.
     reset
         Of all registers; by default none is reset.
     """
-    output = (1 if registered else 0) if addend is not None else 2 if halves else 3
-    low_output = 1 if low_registered else output
+    is_signed, halves, delayed = mode.is_signed, mode.halves, mode.delayed
+    output = (1 if mode.registered else 0) if addend is not None else 2 if halves else 3
+    low_output = 1 if mode.low_registered else output
     c_d = Const(0, 32) if addend is None else addend
     reset = Const(0) if reset is None else reset
     return Instance(
@@ -87,8 +108,8 @@ class MultiplierRow(wiring.Component):
             for i in range(0, self._count, per_block):
                 blocks = slice(i, i + per_block)
                 m.submodules[f"block_{i}"] = sb_mac16(
-                    self.a.replicate(per_block), Cat(factors[blocks]), Cat(products[blocks]), halves=per_block == 2,
-                    is_signed=self._signed)
+                    self.a.replicate(per_block), Cat(factors[blocks]), Cat(products[blocks]),
+                    MacMode(is_signed=self._signed, halves=per_block == 2))
             return m
         for i, (factor, product) in enumerate(zip(factors, products, strict=True)):
             if platform is Family.ECP5:
@@ -177,8 +198,8 @@ class LongProduct(wiring.Component):
         for i, (a, b, shift) in enumerate(((0, 0, 16), (0, 1, 0), (1, 0, 16), (1, 1, 0))):
             out = Signal(32, name=f"out_{i}")
             m.submodules[f"block_{i}"] = sb_mac16(
-                self.a.word_select(a, 16), self.b.word_select(b, 16), out, is_signed=False, delayed=True,
-                addend=carried, registered=i == 3, low_registered=bool(shift))
+                self.a.word_select(a, 16), self.b.word_select(b, 16), out,
+                MacMode(is_signed=False, delayed=True, registered=i == 3, low_registered=bool(shift)), addend=carried)
             carried = Cat(out[shift:], Const(0, shift)) if shift else out
             if shift:  # the bits below are done
                 low.append(out[:shift])

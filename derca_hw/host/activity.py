@@ -9,8 +9,8 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import COUNTER_BITS, TASK_STRIDE, Reg, TaskReg
 from derca_sim.model.tables import bits_for
 
-from ..blocks.ram import KNOWN
-from ..layouts import Activity, Layouts, pulse
+from ..blocks.ram import KNOWN, Ram
+from ..layouts import Activity, Layouts, offset_bits, pulse
 
 #: Cycles of a lap over the counters of activities: a power of two.
 LAP = 8
@@ -132,7 +132,7 @@ class ByteCounter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        shift = self._p.beat_bytes.bit_length() - 1
+        shift = offset_bits(self._p)
         m.submodules.counts = counts = Memory(shape=COUNTER_BITS - shift, depth=1 << self._task, init=[])
         new = counts.write_port()
         old = counts.read_port(transparent_for=(new,))
@@ -190,6 +190,11 @@ class Counters(wiring.Component):
             "done": Out(1),
             "data": Out(32),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [Ram(COUNTER_BITS, LAP, 2), Ram(COUNTER_BITS - offset_bits(p), 1 << bits_for(p.scheduler.tasks - 1), 2)]
 
     def elaborate(self, platform):
         m = Module()

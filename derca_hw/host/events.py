@@ -13,9 +13,32 @@ from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import EventTiming
 
 from ..blocks.fifo import Fifo
+from ..blocks.ram import Ram
 from ..layouts import EVENT_KIND_BITS, Layouts, pulse
 from .activity import clear_cycles
 from .statistics import Statistics
+
+
+def _buffered(p: Platform, kinds: tuple[Kind, ...], sources: int) -> data.StructLayout:
+    """What a buffer keeps of an event of these kinds, one of so many sources'; `kind` is its place among them."""
+    return data.StructLayout({
+        "time": EventTiming(p, sources).BITS,
+        "kind": bits_for(len(kinds) - 1) if len(kinds) > 1 else 0,
+        "task": bits_for(p.scheduler.tasks - 1),
+        "region": bits_for(p.tables.regions - 1) if WITH_REGION.intersection(kinds) else 0,
+        "arg": max(ARG_BITS.get(kind, 0) for kind in kinds),
+    })
+
+
+def _known(p: Platform, kinds: Sequence[tuple[Kind, ...]]) -> dict[str, int]:
+    """Bits of what is known of an event of any source, and where in the output."""
+    regions = any(kind in WITH_REGION for of_source in kinds for kind in of_source)
+    return {
+        "kind": EVENT_KIND_BITS,
+        "task": bits_for(p.scheduler.tasks - 1),
+        "region": max(regions * bits_for(p.tables.regions - 1), bits_for(max(Fault))),
+        "arg": 2,
+    }
 
 
 class EventCollector(wiring.Component):
@@ -58,17 +81,9 @@ class EventCollector(wiring.Component):
         self._p = p
         self._kinds = kinds
         lay = Layouts(p)
-        task = self._task = bits_for(p.scheduler.tasks - 1)
+        task = bits_for(p.scheduler.tasks - 1)
         self._time = EventTiming(p, len(kinds)).BITS
-        self._region = bits_for(p.tables.regions - 1)
-        regions = any(kind in WITH_REGION for of_source in kinds for kind in of_source)
-        #: What is known of an event, and where in the output.
-        self._known = {
-            "kind": EVENT_KIND_BITS,
-            "task": task,
-            "region": max(regions * self._region, bits_for(max(Fault))),
-            "arg": 2,
-        }
+        self._known = _known(p, kinds)
         super().__init__({
             "now": In(32),
             **{f"source_{i}": In(pulse(lay.event)) for i in range(len(kinds))},
@@ -87,20 +102,10 @@ class EventCollector(wiring.Component):
             "read_data": Out(32),
         })
 
-    def _buffered(self, kinds: tuple[Kind, ...]) -> data.StructLayout:
-        """What a buffer keeps of an event of these kinds; `kind` is its place among them."""
-        return data.StructLayout({
-            "time": self._time,
-            "kind": bits_for(len(kinds) - 1) if len(kinds) > 1 else 0,
-            "task": self._task,
-            "region": self._region if WITH_REGION.intersection(kinds) else 0,
-            "arg": max(ARG_BITS.get(kind, 0) for kind in kinds),
-        })
-
     def _buffer(self, m, i: int, event, lost):
         """Buffer of a source: its queue, and the event that comes next out of it."""
         kinds = self._kinds[i]
-        layout = self._buffered(kinds)
+        layout = _buffered(self._p, kinds, len(self._kinds))
         source = getattr(self, f"source_{i}")
         m.submodules[f"buffer_{i}"] = fifo = Fifo(width=layout.size, depth=self._p.trace.depth)
         stored = Signal(layout, name=f"stored_{i}")
@@ -118,6 +123,14 @@ class EventCollector(wiring.Component):
             with m.If(oldest.kind == number):
                 m.d.comb += out.kind.eq(kind)
         return fifo, out
+
+    @staticmethod
+    def memories(p: Platform, kinds: Sequence[tuple[Kind, ...]]) -> tuple[list[Ram], list[Ram]]:
+        """The buffers of its sources, which send these kinds, and its other memories."""
+        buffers = [Ram(_buffered(p, of_source, len(kinds)).size, p.trace.depth, 1, "shallow") for of_source in kinds]
+        written = 32 + sum(_known(p, kinds).values())
+        return buffers, [Ram(written, EventCollector.OUTPUT_DEPTH, 1, "shallow"),
+                         *(Statistics.memories(p) if p.trace.statistics else [])]
 
     def elaborate(self, platform):
         m = Module()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -11,29 +11,32 @@ from derca_sim.model.description import Access, Guard, Register
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import (
     OF_A_JOB,
-    OF_A_ROW,
     ROW_BITS,
-    STOPPING,
-    WORD_NUMBER_BITS,
     Fault,
     Interrupt,
     interrupt_sources,
     register_map,
-    table_layouts,
 )
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import bits_for
 
+from ..blocks.ram import Ram
 from ..bus.axi_lite import LiteSlave, lite_ports
-from ..layouts import EVENT_TASK_BITS, Activity, Layouts, pulse
+from ..bus.join import join
+from ..kernel.writing import TableWrite, TaskConfig
+from ..layouts import Activity, Layouts, pulse
 from .activity import Counters
+from .checks import WriteChecks
 from .events import EventCollector
+from .faults import FaultKeeper
 from .interrupts import KINDS, Interrupts, happens
+from .pointer import TablePointer
+from .reads import RegisterReads, placed
 from .run_control import RunControl
-from .statistics import FIRST, WORDS
+from .statistics import FIRST
 
 #: What `RunControl` gives to the blocks of a run, beside `running`.
-RUN = ("start", "draining", "clear", "arm", "hold", "page", "write_page", "committed")
+RUN = ("start", "draining", "clear", "arm", "hold", "committed")
 
 
 class HostInterface(wiring.Component):
@@ -53,18 +56,18 @@ class HostInterface(wiring.Component):
     Attributes
     ----------
     s_axi_* : the AXI4-Lite channels
-    now, running, start, draining, clear, arm, hold, page, write_page, committed : Out
+    now, running, start, draining, clear, arm, hold, committed : Out
         Time, and what else `RunControl` gives.
     free, quiet, settled : In
         What it needs.
-    task_write : Out(stream, always ready)
-        A parameter of a task was written; `field` is the word index of its `TaskReg`.
+    config : Out
+        The parameters of tasks that are written, and the pages.
     regions : Out(stream, always ready)
         A row of the task table was written.
-    table_write, table, table_row, table_word, table_data : Out
+    table_write : Out
         A word of one of the kernel manager's tables was written.
     trace_write : Out
-        A word of the trace was written: `table_row`, `table_word`, `table_data`.
+        A word of the trace was written: `row`, `word` and `data` of `table_write`.
     trigger_valid, trigger_task : Out
         The host releases a sporadic task; absent without `release.sporadic`.
     policy, watchdog_warn, watchdog_limit, trace_length : Out
@@ -91,6 +94,7 @@ class HostInterface(wiring.Component):
         self._stored = {
             r.name: r for r in self._map.registers if r.access == Access.READ_WRITE and r.guard == Guard.STOPPED
         }
+        self._readable = {r.name for r in self._map.registers if r.readable}
         lay = Layouts(p)
         super().__init__({
             **lite_ports(self._map.address_bits),
@@ -98,14 +102,10 @@ class HostInterface(wiring.Component):
             "running": Out(1),
             **{name: Out(1) for name in RUN},
             **{name: In(1) for name in ("free", "quiet", "settled")},
-            "task_write": Out(pulse(lay.task_write)),
+            "config": Out(TaskConfig(p)),
             "regions": Out(pulse(lay.task_write)),
-            "table_write": Out(1),
+            "table_write": Out(TableWrite()),
             "trace_write": Out(1),
-            "table": Out(2),
-            "table_row": Out(ROW_BITS),
-            "table_word": Out(WORD_NUMBER_BITS),
-            "table_data": Out(32),
             **({"trigger_valid": Out(1), "trigger_task": Out(bits_for(p.scheduler.tasks - 1))}
                if p.release.sporadic else {}),
             **{name.lower(): Out(_width(r)) for name, r in self._stored.items()},
@@ -123,6 +123,12 @@ class HostInterface(wiring.Component):
             "event": Out(stream.Signature(lay.event)),
         })
 
+    @staticmethod
+    def memories(p: Platform, kinds: Sequence[tuple[Kind, ...]]) -> list[Ram]:
+        """Its memories, and those of its parts, for sources that send these kinds."""
+        buffers, others = EventCollector.memories(p, kinds)
+        return [*buffers, *others, *(Counters.memories(p) if p.trace.counters else [])]
+
     def elaborate(self, platform):
         m = Module()
         p = self._p
@@ -134,19 +140,17 @@ class HostInterface(wiring.Component):
             m.d.comb += [its.payload.eq(ours.payload), its.valid.eq(ours.valid & (self.running | always))]
         connect(m, events.event, flipped(self.event))
         m.submodules.lite = lite = LiteSlave(self._map.address_bits)
-        for name, member in lite_ports(self._map.address_bits).items():
-            ours, its = getattr(self, name), getattr(lite, name)
-            m.d.comb += its.eq(ours) if member.flow == In else ours.eq(its)
-
+        join(m, self, lite, lite_ports(self._map.address_bits))
+        m.submodules.checks = checks = WriteChecks(p)
+        m.submodules.pointer = pointer = TablePointer(p)
+        m.submodules.faults = faults = FaultKeeper(p)
         m.submodules.run_control = control = RunControl(p)
         active = Signal()  # the host wants a run
         locked = Signal()  # nothing may be changed until reset
-        written, refused = self._writes(m, lite, active | ~control.still, locked, control.pending)
-        fault = Signal()  # one that does not stand yet
-        faults = self._faults(m, lite, written["FAULTS"], refused, events, fault)
-        interrupts = self._interrupts(m, lite, written, events, fault) if p.supervision.interrupts else {}
-        counters = self._counters(m, events, written["SNAPSHOT"]) if p.trace.counters else None
-        self._reads(m, lite, events, counters, {
+        written = checks.written
+        self._writes(m, lite, checks, pointer)
+        interrupts = self._interrupts(m, lite, written, events, faults.shows) if p.supervision.interrupts else {}
+        self._reads(m, lite, events, written.SNAPSHOT if p.trace.counters else None, {
             "CONTROL": {"run": active, "lock": locked},
             "STATUS": {"running": self.running, "idle": self.idle, "locked": locked, "safe": self.safe,
                        "commit_pending": control.pending, "page": control.page, "start_pending": control.starting,
@@ -154,26 +158,41 @@ class HostInterface(wiring.Component):
             "NOW": self.now,
             "EVENTS_DROPPED": events.dropped,
             **{name: getattr(self, name.lower()) for name in self._stored},
-            **faults,
+            "FAULTS": faults.standing,
+            "FAULT_WHERE": {"where": faults.where, "kind": faults.kind},
             **interrupts,
         })
 
+        # -- faults --------------------------------------------------------------------------------------------------
+        connect(m, faults.event, events.fault)
+        join(m, self, faults, ("now", *(f"{fault.name.lower()}_task" for fault in OF_A_JOB)))
+        m.d.comb += [
+            faults.strobes.eq(
+                self.faults | checks.refused << Fault.LOCKED_WRITE | events.lost << Fault.EVENTS_LOST),
+            faults.at.eq(self.fault_where),
+            faults.clear.eq(written.FAULTS),
+            faults.value.eq(lite.write_data),
+            self.faulty.eq(faults.standing.any()),
+        ]
+
         # -- run, lock, commit ---------------------------------------------------------------------------------------
         value, fields = lite.write_data, self._map["CONTROL"]
+        join(m, self, control, ("free", "quiet", "settled", "running", *RUN))
         m.d.comb += [
+            checks.active.eq(active | ~control.still),
+            checks.locked.eq(locked),
+            checks.pending.eq(control.pending),
             control.run.eq(active),
-            control.free.eq(self.free),
-            control.quiet.eq(self.quiet),
-            control.settled.eq(self.settled),
             control.reported.eq(events.reported),
             control.forgotten.eq(events.cleared),
             events.clear.eq(control.forget),
             lite.wait.eq(control.wait),
-            self.running.eq(control.running),
-            *(getattr(self, name).eq(getattr(control, name)) for name in RUN),
+            self.config.page.eq(control.page),
+            self.config.write_page.eq(control.write_page),
+            self.table_write.page.eq(control.write_page),
         ]
         m.d.sync += self.now.eq(Mux(self.start, 0, self.now + self.running))
-        with m.If(written["CONTROL"]):
+        with m.If(written.CONTROL):
             m.d.sync += [
                 active.eq(value[fields["run"].low]), locked.eq(locked | value[fields["lock"].low]),
             ]
@@ -182,191 +201,40 @@ class HostInterface(wiring.Component):
                 m.d.comb += control.commit.eq(value[fields["commit"].low])
         return m
 
-    # -- writes ------------------------------------------------------------------------------------------------------
-
-    def _writes(self, m, lite, active, locked, pending):
-        """Decode writes by the register map: a strobe per register, and one for a write that a guard refused."""
-        p, value = self._p, lite.write_data
-        array = self._map.tasks
-        running_page = active & ~Const(p.tables.shadow, 1)
-        guards = {
-            Guard.NONE: Const(0, 1),
-            Guard.STOPPED: locked | active,
-            Guard.SHADOW: locked | pending | running_page,
-        }
-        in_globals, in_tasks, task, word = self._split(m, lite.write_word)
-        complete = Signal()
-        m.d.comb += complete.eq(lite.write & lite.write_whole)
-        allowed = self._values_allowed(m, value, locked)
-        written: dict[str, Signal] = {}
-        done, blocked = [], []
-        for registers, selected in ((self._map.registers, in_globals), (array.registers, in_tasks)):
-            for r in registers:
-                if not r.writable:
-                    continue
-                hit = Signal(name=f"write_{r.name.lower()}")
-                strobe = written[r.name] = Signal(name=f"written_{r.name.lower()}")
-                m.d.comb += [
-                    hit.eq(selected & (word == r.offset >> 2)),
-                    strobe.eq(complete & hit & ~guards[r.guard] & allowed.get(r.name, 1)),
-                ]
-                done.append(strobe)
-                blocked.append(hit & guards[r.guard])
-        refused = Signal()
-        control = self._map["CONTROL"]
-        commit_locked = in_globals & (word == control.offset >> 2) & ~allowed.get("CONTROL", Const(1, 1))
-        m.d.comb += [
-            lite.write_okay.eq(Cat(done).any()),
-            refused.eq(complete & (Cat(blocked).any() | commit_locked)),
-        ]
+    def _writes(self, m, lite, checks, pointer):
+        """What is done with the value of an allowed write."""
+        value, written, table = lite.write_data, checks.written, pointer.table
         for name in self._stored:
-            with m.If(written[name]):
+            with m.If(getattr(written, name)):
                 m.d.sync += getattr(self, name.lower()).eq(value)
-        parameters = [written[r.name] for r in array.registers if r.writable]
-        m.d.comb += [
-            self.task_write.valid.eq(Cat(parameters).any()),
-            self.task_write.p.task.eq(task),
-            self.task_write.p.field.eq(word),
-            self.task_write.p.value.eq(value),
-        ]
-        if p.release.sporadic:
+        if self._p.release.sporadic:
             m.d.comb += [
-                self.trigger_valid.eq(written["TRIGGER"]),
-                self.trigger_task.eq(value[:bits_for(p.scheduler.tasks - 1)]),
+                self.trigger_valid.eq(written.TRIGGER),
+                self.trigger_task.eq(value[:bits_for(self._p.scheduler.tasks - 1)]),
             ]
-        self._tables(m, value, written)
-        return written, refused
-
-    def _split(self, m, address):
-        """Word address -> (in the global registers, in the array, task, word within the block)."""
-        array = self._map.tasks
-        stride = (array.stride - 1).bit_length() - 2
-        number = (array.count - 1).bit_length()
-        base = array.base // 4
-        if max(r.offset for r in self._map.registers) >= array.stride:
-            raise ValueError("the global registers take more room than one element of the array")
-        globals_ = Signal()
-        tasks = Signal()
-        task = address[stride:stride + number]
         m.d.comb += [
-            globals_.eq(address[stride:] == 0),
-            tasks.eq((address[stride + number:] == base >> (stride + number)) & (task < array.count)),
-        ]
-        return globals_, tasks, task, address[:stride]
-
-    def _values_allowed(self, m, value, locked):
-        """What registers demand of the value written, by name."""
-        p = self._p
-        out = {
-            "TRIGGER": value < p.scheduler.tasks,
-            "POLICY": value < len(p.scheduler.policies),
-            "TABLE_DATA": self._pointer_valid(m),
-        }
-        if p.tables.shadow:
-            out["CONTROL"] = ~(value[self._map["CONTROL"]["commit"].low] & locked)
-        if p.release.trace:
-            out["TRACE_LENGTH"] = value <= p.release.trace
-        return out
-
-    # -- tables ------------------------------------------------------------------------------------------------------
-
-    def _pointer_valid(self, m):
-        """The pointer, and whether it points at a word that exists.
-
-        Row and word have the bits that one beyond the last of any table takes; `beyond` tells of the others.
-        """
-        layouts = table_layouts(self._p)
-        most = max(layout.words for layout, _ in layouts.values())
-        self._table = Signal(4)
-        self._beyond = Signal()
-        self._row = Signal(range(max(rows for _, rows in layouts.values()) + 1))
-        self._word = Signal(range(most + 1))
-        self._last_word = Signal(range(most))
-        valid = Signal()
-        m.d.comb += [self.table_row.eq(self._row), self.table_word.eq(self._word)]
-        with m.Switch(self._table):
-            for table, (layout, rows) in layouts.items():
-                with m.Case(int(table)):
-                    m.d.comb += [
-                        self._last_word.eq(layout.words - 1),
-                        valid.eq((self._row < rows) & (self._word < layout.words) & ~self._beyond),
-                    ]
-        return valid
-
-    def _tables(self, m, value, written):
-        pointer = self._map["TABLE_POINTER"]
-        with m.If(written["TABLE_POINTER"]):
-            beyond = []
-            for name, signal in (("table", self._table), ("row", self._row), ("word", self._word)):
-                field = pointer[name]
-                m.d.sync += signal.eq(value[field.low:])
-                beyond.append(value[field.low + len(signal):field.high + 1])
-            m.d.sync += self._beyond.eq(Cat(beyond).any())
-        with m.If(written["TABLE_DATA"]):
-            m.d.sync += self._word.eq(self._word + 1)
-            with m.If(self._word == self._last_word):
-                m.d.sync += [self._word.eq(0), self._row.eq(self._row + 1)]
-        data = written["TABLE_DATA"]
-        m.d.comb += [
-            self.table.eq(self._table),
-            self.table_data.eq(value),
-            self.table_write.eq(data & (self._table < TableId.TASK)),
-            self.trace_write.eq(data & (self._table == TableId.TRACE)),
-            self.regions.valid.eq(data & (self._table == TableId.TASK)),
-            self.regions.p.task.eq(self.table_row),
+            lite.write_okay.eq(checks.okay),
+            checks.write.eq(lite.write & lite.write_whole),
+            checks.address.eq(lite.write_word),
+            checks.value.eq(value),
+            checks.pointer_valid.eq(pointer.valid),
+            pointer.set.eq(written.TABLE_POINTER),
+            pointer.value.eq(value),
+            pointer.step.eq(written.TABLE_DATA),
+            self.config.write.valid.eq(checks.task_written),
+            self.config.write.p.task.eq(checks.task),
+            self.config.write.p.field.eq(checks.field),
+            self.config.write.p.value.eq(value),
+            self.table_write.en.eq(written.TABLE_DATA & (table < TableId.TASK)),
+            self.table_write.table.eq(table),
+            self.table_write.row.eq(pointer.row),
+            self.table_write.word.eq(pointer.word),
+            self.table_write.data.eq(value),
+            self.trace_write.eq(written.TABLE_DATA & (table == TableId.TRACE)),
+            self.regions.valid.eq(written.TABLE_DATA & (table == TableId.TASK)),
+            self.regions.p.task.eq(pointer.row),
             self.regions.p.value.eq(value),
         ]
-
-    # -- faults ------------------------------------------------------------------------------------------------------
-
-    def _faults(self, m, lite, clear, refused, events, shows):
-        """Keep faults, report each as an event when it first shows, remember where the first stopping one was."""
-        standing = Signal(len(Fault))
-        unreported = Signal(len(Fault))
-        strobes = Signal(len(Fault))
-        number = Signal(4)
-        where = Signal(ROW_BITS)
-        kind = Signal(4)
-        stopping = sum(1 << fault for fault in STOPPING)
-        taken = Signal(len(Fault))
-        event = events.fault
-        whose = Signal(EVENT_TASK_BITS)  # task of the fault that is reported
-        of_a_task = sum(1 << fault for fault in STOPPING if fault not in OF_A_ROW)
-        with m.If((of_a_task >> number)[0] & (number == kind)):
-            m.d.comb += whose.eq(where)
-        m.d.comb += [
-            strobes.eq(self.faults | refused << Fault.LOCKED_WRITE | events.lost << Fault.EVENTS_LOST),
-            self.faulty.eq(standing.any()),
-            shows.eq((strobes & ~standing).any()),
-            event.valid.eq(unreported.any()),
-            event.p.kind.eq(Kind.FAULT),
-            event.p.cycle.eq(self.now),
-            event.p.region.eq(number),
-            event.p.task.eq(whose),
-            taken.eq((event.valid & event.ready) << number),
-        ]
-        for fault in OF_A_JOB:
-            task = getattr(self, f"{fault.name.lower()}_task")
-            culprit = Signal.like(task, name=f"{fault.name.lower()}_culprit")
-            with m.If(strobes[fault] & ~standing[fault]):
-                m.d.sync += culprit.eq(task)
-            with m.If(number == fault):
-                m.d.comb += whose.eq(culprit)
-        first = Signal(4)
-        stops = strobes & stopping
-        for fault in reversed(Fault):
-            with m.If(unreported[fault]):
-                m.d.comb += number.eq(fault)
-            if fault in STOPPING:
-                with m.If(strobes[fault]):
-                    m.d.comb += first.eq(fault)
-        m.d.sync += [
-            standing.eq(standing & ~Mux(clear, lite.write_data, 0) | strobes),
-            unreported.eq(unreported & ~taken | strobes & ~standing),
-        ]
-        with m.If(stops.any() & ~(standing & stopping).any()):
-            m.d.sync += [where.eq(self.fault_where), kind.eq(first)]
-        return {"FAULTS": standing, "FAULT_WHERE": {"where": where, "kind": kind}}
 
     def _interrupts(self, m, lite, written, events, fault):
         """The sources of `irq`, and what its registers read."""
@@ -376,77 +244,46 @@ class HostInterface(wiring.Component):
         strobes |= {Interrupt.FAULT: fault, Interrupt.COMMIT: self.committed}
         m.d.comb += [
             *(getattr(interrupts, source.name.lower()).eq(strobes[source]) for source in interrupt_sources(self._p)),
-            interrupts.write_enable.eq(written["IRQ_ENABLE"]),
-            interrupts.clear.eq(written["IRQ_PENDING"]),
+            interrupts.write_enable.eq(written.IRQ_ENABLE),
+            interrupts.clear.eq(written.IRQ_PENDING),
             interrupts.value.eq(lite.write_data),
             self.irq.eq(interrupts.irq),
         ]
         return {"IRQ_ENABLE": interrupts.enable, "IRQ_PENDING": interrupts.pending}
 
-    # -- reads -------------------------------------------------------------------------------------------------------
-
-    def _counters(self, m, events, snapshot):
-        m.submodules.counters = counters = Counters(self._p)
-        for name in ("read_request", "write_request"):
-            connect(m, flipped(getattr(self, name)), getattr(counters, name))
+    def _reads(self, m, lite, events, snapshot, contents):
+        """Reads, and the counters that some of them show."""
+        m.submodules.reads = reads = RegisterReads(self._p, [name for name in contents if name in self._readable])
+        for name in reads.contents.signature.members:
+            content = contents[name]
+            m.d.comb += getattr(reads.contents, name).eq(
+                placed(self._map[name], content) if isinstance(content, dict) else content)
         m.d.comb += [
-            counters.activity.eq(self.activity),
-            counters.running.eq(self.running),
+            reads.read.eq(lite.read),
+            reads.address.eq(lite.read_word),
+            lite.read_done.eq(reads.done),
+            lite.read_data.eq(reads.data),
+            lite.read_okay.eq(reads.okay),
+            events.read.eq(reads.statistic),
+            events.read_task.eq(reads.task),
+            events.read_word.eq(reads.word - FIRST),
+            reads.statistic_done.eq(events.read_done),
+            reads.statistic_data.eq(events.read_data),
+        ]
+        if not self._p.trace.counters:
+            return
+        m.submodules.counters = counters = Counters(self._p)
+        join(m, self, counters, ("activity", "running", "read_request", "write_request"))
+        join(m, reads, counters, ("of_task", "task", "word"))
+        m.d.comb += [
             counters.clear.eq(events.clearing),
             counters.snapshot.eq(snapshot),
+            counters.read.eq(reads.counter),
+            reads.counter_done.eq(counters.done),
+            reads.counter_data.eq(counters.data),
         ]
-        return counters
-
-    def _reads(self, m, lite, events, counters, contents):
-        counted = {f"{a.name}_{half}" for a in Activity for half in ("LOW", "HIGH")}
-        in_globals, in_tasks, task, word = self._split(m, lite.read_word)
-        statistic = Signal()
-        counter = Signal()
-        words = {r.offset >> 2 for r in self._map.tasks.registers if r.readable}
-        statistics = {w for w in words if FIRST <= w < FIRST + WORDS}
-        m.d.comb += [
-            statistic.eq(in_tasks & Cat(word == w for w in sorted(statistics)).any()),
-            events.read.eq(lite.read & statistic),
-            events.read_task.eq(task),
-            events.read_word.eq(word - FIRST),
-        ]
-        with m.If(in_globals):
-            with m.Switch(word):
-                for r in self._map.registers:
-                    with m.Case(r.offset >> 2):
-                        if r.name in counted:
-                            m.d.comb += counter.eq(1)
-                        elif r.readable:
-                            content = contents.get(r.name, Const(r.reset, 32))
-                            m.d.comb += [
-                                lite.read_data.eq(_place(r, content) if isinstance(content, dict) else content),
-                                lite.read_okay.eq(1),
-                            ]
-        with m.Elif(in_tasks):
-            m.d.comb += counter.eq(Cat(word == w for w in sorted(words - statistics)).any())
-        m.d.comb += lite.read_done.eq(~(statistic | counter))
-        with m.If(statistic):
-            m.d.comb += [lite.read_done.eq(events.read_done), lite.read_data.eq(events.read_data), lite.read_okay.eq(1)]
-        if counters is not None:
-            m.d.comb += [
-                counters.read.eq(lite.read & counter),
-                counters.of_task.eq(in_tasks),
-                counters.task.eq(task),
-                counters.word.eq(word),
-            ]
-            with m.If(counter):
-                m.d.comb += [lite.read_done.eq(counters.done), lite.read_data.eq(counters.data), lite.read_okay.eq(1)]
 
 
 def _width(register: Register) -> int:
     """Bits that the register stores."""
     return max((f.high for f in register.fields), default=register.width - 1) + 1
-
-
-def _place(register: Register, contents: dict):
-    """Contents of the fields at their bits; fields without content read 0."""
-    parts, at = [], 0
-    for field in sorted(register.fields, key=lambda f: f.low):
-        parts += [Const(0, field.low - at), contents.get(field.name, Const(0, field.width))[:field.width]]
-        at = field.high + 1
-    return Cat(parts)

@@ -9,7 +9,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
-from ..blocks.ram import Buffer, table
+from ..blocks.ram import Buffer, Ram, table
 
 #: Kinds that are counted, and the task register that shows the count; of OVERRUN those with arg 0, skipped releases.
 COUNTED = {
@@ -74,6 +74,13 @@ class Statistics(wiring.Component):
             "clearing": Out(1),
             "cleared": Out(1),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        bits = bits_for(p.scheduler.tasks - 1)
+        return [Ram(32, WORDS << bits, 1, "buffer"), Ram(33, 1 << bits, 1, "shallow"),
+                *[Ram(32, 1 << bits, 1, "shallow")] * (p.release.overrun != ("skip",))]
 
     def elaborate(self, platform):
         m = Module()

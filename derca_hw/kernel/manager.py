@@ -1,17 +1,34 @@
 """The kernel manager: from an instruction to the entries and regions of the job, ahead of their execution."""
 
+from typing import NamedTuple
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
+from derca_sim.model.registers import ROW_BITS
 from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import Strategy, WordOrder, bits_for, entry_layout, index_layout, layer_layout
 
+from ..blocks.ram import Ram
 from ..layouts import REGION_BITS, Layouts, pulse, struct
 from .tables import Table
 from .words import WordTables
+from .writing import TableWrite
+
+
+class _Job(NamedTuple):
+    """What the manager's parts know of the job in work."""
+
+    #: Another job is granted in this cycle.
+    switch: Signal
+    #: A row is damaged: nothing is offered any more.
+    fault: Signal
+    #: The job's task, from the cycle after `switch` on.
+    task: Signal
+    #: The job has run before.
+    resume: Signal
 
 
 class KernelManager(wiring.Component):
@@ -44,8 +61,8 @@ class KernelManager(wiring.Component):
         One word of the entry or of its layer.
     page : In
         The half of the tables that is read; changes only while there are no jobs. Unused without `tables.shadow`.
-    write, write_page, write_table, write_row, write_word, write_data : In
-        Table writes of the host, of rows and words that are there; each is done one cycle later at most.
+    write : In
+        Table writes of the host; each is done one cycle later at most.
     index_fault, entry_fault, layer_fault : Out
         Strobes, one at a time: a row of this table is damaged.
     fault_row : Out
@@ -65,18 +82,24 @@ class KernelManager(wiring.Component):
                {"entries": Out(stream.Signature(lay.metadata))}),
             "regions": Out(stream.Signature(lay.region)),
             "page": In(1),
-            "write": In(1),
-            "write_page": In(1),
-            "write_table": In(len(TableId).bit_length()),
-            "write_row": In(ROW_BITS),
-            "write_word": In(WORD_NUMBER_BITS),
-            "write_data": In(32),
+            "write": In(TableWrite()),
             "index_fault": Out(1),
             "entry_fault": Out(1),
             "layer_fault": Out(1),
             "fault_row": Out(ROW_BITS),
             "stopped": Out(1),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        t = p.tables
+        options = {"pages": 1 + t.shadow, "parity": t.parity}
+        index = Table.memories(index_layout(p), p.scheduler.tasks << bits_for(t.regions - 1), **options)
+        if t.read == "word":
+            return [*index, *WordTables.memories(p)]
+        return [*index, *Table.memories(entry_layout(p), t.entries, **options),
+                *Table.memories(layer_layout(p), t.layers, **options)]
 
     def elaborate(self, platform):
         m = Module()
@@ -89,18 +112,14 @@ class KernelManager(wiring.Component):
         if self._by_words:
             m.submodules.words = words = WordTables(p)
             tables[TableId.ENTRY, TableId.LAYER] = words
-            m.d.comb += words.write_layer.eq(self.write_table == TableId.LAYER)
         else:
             m.submodules.entry = entry = Table(entry_layout(p), p.tables.entries, **options)
             m.submodules.layer = layer = Table(layer_layout(p), p.tables.layers, **options)
             tables |= {(TableId.ENTRY,): entry, (TableId.LAYER,): layer}
         for numbers, table in tables.items():
+            connect(m, flipped(self.write), table.write)
             m.d.comb += [
-                table.write.eq(self.write & Cat(self.write_table == number for number in numbers).any()),
-                table.write_page.eq(self.write_page),
-                table.write_row.eq(self.write_row),
-                table.write_word.eq(self.write_word),
-                table.write_data.eq(self.write_data),
+                table.written.eq(Cat(self.write.table == number for number in numbers).any()),
                 table.page.eq(self.page),
             ]
 
@@ -120,18 +139,20 @@ class KernelManager(wiring.Component):
             m.d.sync += [task.eq(instruction.p.task), resume.eq(instruction.p.resume)]
         with m.If(fault):
             m.d.sync += self.stopped.eq(1)
-        self._regions(m, index, switch, fault, task, resume)
+        job = _Job(switch, fault, task, resume)
+        self._regions(m, index, job)
         if self._by_words:
-            self._words(m, index, words, switch, fault, task, resume)
+            self._words(m, index, words, job)
         else:
-            self._entries(m, index, entry, layer, switch, fault, task, resume)
+            self._entries(m, index, entry, layer, job)
         return m
 
-    def _regions(self, m, index, switch, fault, task, resume):
+    def _regions(self, m, index, job: _Job):
         """The rows of the index table from the instruction's on, one after the other.
 
         In a register, while the RAM reads the next one; or, to be small, as they stay in the RAM.
         """
+        switch, fault, task, resume = job
         instruction, out = self.instruction, self.regions
         layout = struct(index_layout(self._p))
         read = data.View(layout, index.row)
@@ -173,8 +194,9 @@ class KernelManager(wiring.Component):
         with m.If(self.index_fault):
             m.d.comb += self.fault_row.eq(Cat(region, task))
 
-    def _entries(self, m, index, entry, layer, switch, fault, task, resume):
+    def _entries(self, m, index, entry, layer, job: _Job):
         """The entries from that of the instruction's region on, with the rows of their layers."""
+        switch, fault, task, resume = job
         instruction, out = self.instruction, self.entries
         first = data.View(struct(index_layout(self._p)), index.row)
         row = data.View(self._lay.entry, entry.row)
@@ -230,8 +252,9 @@ class KernelManager(wiring.Component):
         with m.If(fault):
             m.d.sync += pointing.eq(0)
 
-    def _words(self, m, index, words, switch, fault, task, resume):
+    def _words(self, m, index, words, job: _Job):
         """The words of the entries from that of the instruction's region on, and of their layers."""
+        switch, fault, task, resume = job
         instruction, out, order = self.instruction, self.words, WordOrder(self._p)
         first = data.View(struct(index_layout(self._p)), index.row)
         row = self._lay.entry

@@ -1,49 +1,59 @@
 """A table in on-chip RAM: the host writes 32-bit words, the kernel manager reads whole rows."""
 
-from amaranth.hdl import Cat, Module, Signal
+from typing import NamedTuple
+
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
 from derca_sim.model.tables import RowLayout, bits_for
 
-from ..blocks.ram import Buffer
+from ..blocks.ram import BLOCK, Buffer, Ram
 from ..families.family import ICE40_RAM
+from .writing import TableWrite
 
 #: Bits whose parity is taken in the first cycle of a check: one LUT6 each.
 GROUP = 4
 #: Tables up to this depth get RAMs as wide as a word; deeper ones are cut into columns of this many bits, so that one
 #: RAM is as deep as the table and no multiplexer follows.
 SHALLOW, RAM_BITS = 2048, 1 << 14
-#: Block RAM always: rows are wide and few, a LUT per bit would cost more than all logic. Nobody reads a row while it
-#: is written, so what such a read returns is left to the RAM.
-RAM = {"ram_style": "block", "no_rw_check": 1}
 
 
-def ram(m, name: str, depth: int, platform, *, write, write_address, data, read, read_address):
+class Access(NamedTuple):
+    """What a RAM of words is written and read with in a cycle."""
+
+    write: Value
+    write_address: Value
+    data: Value
+    read: Value
+    read_address: Value
+
+
+def ram(m, name: str, depth: int, platform, access: Access):
     """A RAM of words, one written and one read per cycle; what is read follows its address by one cycle, and stays.
 
     A register behind an iCE40's would begin as zero, which its RAM cannot, and take a LUT per bit to do so.
     """
+    data = access.data
     if platform in ICE40_RAM:
         m.submodules[name] = memory = Buffer(len(data), depth)
         m.d.comb += [
-            memory.write.addr.eq(write_address), memory.write.data.eq(data), memory.write.en.eq(write),
-            memory.read.addr.eq(read_address), memory.read.en.eq(read),
+            memory.write.addr.eq(access.write_address), memory.write.data.eq(data), memory.write.en.eq(access.write),
+            memory.read.addr.eq(access.read_address), memory.read.en.eq(access.read),
         ]
         return memory.read.data
     width = len(data) if depth <= SHALLOW else max(1, RAM_BITS >> bits_for(depth - 1))
     out = Signal(len(data), name=f"{name}_read", reset_less=True)
     for low in range(0, len(data), width):
         part = slice(low, low + width)
-        m.submodules[f"{name}_{low}"] = memory = Memory(shape=len(data[part]), depth=depth, init=[], attrs=RAM)
+        m.submodules[f"{name}_{low}"] = memory = Memory(shape=len(data[part]), depth=depth, init=[], attrs=BLOCK)
         writer, reader = memory.write_port(), memory.read_port(domain="comb")
         m.d.comb += [
-            writer.addr.eq(write_address), writer.data.eq(data[part]), writer.en.eq(write),
-            reader.addr.eq(read_address),
+            writer.addr.eq(access.write_address), writer.data.eq(data[part]), writer.en.eq(access.write),
+            reader.addr.eq(access.read_address),
         ]
-        with m.If(read):  # a register of the RAM
+        with m.If(access.read):  # a register of the RAM
             m.d.sync += out[part].eq(reader.data)
     return out
 
@@ -56,11 +66,11 @@ class Table(wiring.Component):
 
     Attributes
     ----------
-    write, write_row, write_word, write_data : In
-        Host write of one 32-bit word of a row of the table; with `registered`, done one cycle later.
-    write_page : In
-        Page of the write; with `pages` = 1 unused, like `page`.
+    write, written : In
+        Host write of one 32-bit word, done only with `written`: to a row of this table. With `registered`, it is done
+        one cycle later.
     read, page, address : In
+        With `pages` = 1, `page` and that of the write are unused.
     row : Out
     damaged : Out
         Always 0 without `parity`.
@@ -73,17 +83,21 @@ class Table(wiring.Component):
         self._parity = parity
         self._registered = registered
         super().__init__({
-            "write": In(1),
-            "write_page": In(1),
-            "write_row": In(ROW_BITS),
-            "write_word": In(WORD_NUMBER_BITS),
-            "write_data": In(32),
+            "write": In(TableWrite()),
+            "written": In(1),
             "read": In(1),
             "page": In(1),
             "address": In(bits_for(depth - 1)),
             "row": Out(layout.width),
             "damaged": Out(1),
         })
+
+    @staticmethod
+    def memories(layout: RowLayout, depth: int, pages: int, parity: bool) -> list[Ram]:
+        """Its memories: one per 32-bit word of a row."""
+        stored = depth + (pages - 1 << bits_for(depth - 1))
+        widths = [min(32, layout.width - low) + parity for low in range(0, layout.width, 32)]
+        return [Ram(width, stored, widths.count(width), "table") for width in sorted(set(widths))]
 
     def elaborate(self, platform):
         m = Module()
@@ -95,18 +109,17 @@ class Table(wiring.Component):
         row = Signal(bits)
         data_in = Signal(32)
         into = Signal()
-        to_rams += [row.eq(self.write_row[:bits]), data_in.eq(self.write_data), into.eq(self.write_page & paged)]
+        to_rams += [row.eq(self.write.row[:bits]), data_in.eq(self.write.data), into.eq(self.write.page & paged)]
         odd = []
         words = self._layout.words
         for number in range(words):
             used = min(32, self._layout.width - 32 * number)
             data = data_in[:used]
             write = Signal(name=f"write_{number}")
-            to_rams += write.eq(self.write & (self.write_word == number))
-            word = ram(
-                m, f"word_{number}", depth, platform, write=write, write_address=Cat(row, into),
-                data=Cat(data, data.xor()) if self._parity else data,
-                read=self.read, read_address=Cat(self.address, self.page & paged))
+            to_rams += write.eq(self.write.en & self.written & (self.write.word == number))
+            word = ram(m, f"word_{number}", depth, platform, Access(
+                write, Cat(row, into), Cat(data, data.xor()) if self._parity else data,
+                self.read, Cat(self.address, self.page & paged)))
             m.d.comb += self.row[32 * number:32 * number + used].eq(word)
             if self._parity:
                 # A single word is stored again as it is: what comes out of a deep RAM is late.

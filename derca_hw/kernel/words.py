@@ -5,14 +5,24 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
+from derca_sim.model.registers import Table as TableId
 from derca_sim.model.tables import WordOrder, bits_for
 
-from ..families.family import Family
-from .tables import ram
+from ..blocks.ram import Ram
+from ..families.family import SPRAM_BITS, SPRAM_WORDS, Family
+from .tables import Access, ram
+from .writing import TableWrite
 
-#: Words and bits of an SB_SPRAM256KA.
-SPRAM_WORDS, SPRAM_BITS = 1 << 14, 16
+
+def _places(p: Platform) -> tuple[int, int, int]:
+    """Bits of a row, bits of words of a layer beside each other, and words in a page.
+
+    A word of all entries stands together, and those of the layer table after them.
+    """
+    order, layer_bits = WordOrder(p), bits_for(p.tables.layers - 1)
+    bits = max(bits_for(p.tables.entries - 1), layer_bits)
+    beside = bits - layer_bits
+    return bits, beside, order.entry_words + -(-order.layer_words >> beside) << bits
 
 
 class WordTables(wiring.Component):
@@ -24,11 +34,10 @@ class WordTables(wiring.Component):
 
     Attributes
     ----------
-    write, write_layer, write_row, write_word, write_data : In
-        Host write of one word of the layer table, or else of the entry table.
-    write_page : In
-        Page of the write; without `tables.shadow` unused, like `page`.
+    write, written : In
+        Host write of one word, done only with `written`: of the layer table, or else of the entry table.
     read, page, layer, row, word : In
+        Without `tables.shadow`, `page` and that of the write are unused.
     data : Out
     damaged : Out
         Always 0 without `tables.parity`.
@@ -37,18 +46,11 @@ class WordTables(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         self._order = order = WordOrder(p)
-        entry_bits, self._layer_bits = bits_for(p.tables.entries - 1), bits_for(p.tables.layers - 1)
-        #: A word of all entries stands together, and those of the layer table after them.
-        self._bits = max(entry_bits, self._layer_bits)
-        self._beside = self._bits - self._layer_bits
-        self._depth = order.entry_words + -(-order.layer_words >> self._beside) << self._bits
+        self._layer_bits = bits_for(p.tables.layers - 1)
+        self._bits, self._beside, self._depth = _places(p)
         super().__init__({
-            "write": In(1),
-            "write_page": In(1),
-            "write_layer": In(1),
-            "write_row": In(ROW_BITS),
-            "write_word": In(WORD_NUMBER_BITS),
-            "write_data": In(32),
+            "write": In(TableWrite()),
+            "written": In(1),
             "read": In(1),
             "page": In(1),
             "layer": In(1),
@@ -58,27 +60,36 @@ class WordTables(wiring.Component):
             "damaged": Out(1),
         })
 
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        t, (_, _, depth) = p.tables, _places(p)
+        return [Ram(32 + t.parity, depth + (t.shadow << bits_for(depth - 1)), 1,
+                    "table" if t.shadow or t.parity else "words")]
+
     def elaborate(self, platform):
         m = Module()
         tables = self._p.tables
-        writes, reads = ((self.write_layer, self.write_row, self.write_word), (self.layer, self.row, self.word))
+        write = Signal()
+        to_layer = Signal()
+        m.d.comb += [write.eq(self.write.en & self.written), to_layer.eq(self.write.table == TableId.LAYER)]
+        writes, reads = ((to_layer, self.write.row, self.write.word), (self.layer, self.row, self.word))
         if platform is Family.ICE40 and self._depth <= SPRAM_WORDS and not (tables.shadow or tables.parity):
             at = Signal(range(SPRAM_WORDS))
-            m.d.comb += at.eq(self._address(*(Mux(self.write, *ours) for ours in zip(writes, reads, strict=True))))
+            m.d.comb += at.eq(self._address(*(Mux(write, *ours) for ours in zip(writes, reads, strict=True))))
             for low in range(0, 32, SPRAM_BITS):
                 half = slice(low, low + SPRAM_BITS)
                 m.submodules[f"spram_{low}"] = Instance(
-                    "SB_SPRAM256KA", i_CLOCK=ClockSignal(), i_ADDRESS=at, i_DATAIN=self.write_data[half],
-                    i_MASKWREN=Const(0b1111), i_WREN=self.write, i_CHIPSELECT=self.write | self.read,
+                    "SB_SPRAM256KA", i_CLOCK=ClockSignal(), i_ADDRESS=at, i_DATAIN=self.write.data[half],
+                    i_MASKWREN=Const(0b1111), i_WREN=write, i_CHIPSELECT=write | self.read,
                     i_STANDBY=Const(0), i_SLEEP=Const(0), i_POWEROFF=Const(1), o_DATAOUT=self.data[half])
             return m
         page = bits_for(self._depth - 1)
         paged = tables.shadow
-        word = ram(
-            m, "word", self._depth + (paged << page), platform, write=self.write,
-            write_address=Cat(_fit(self._address(*writes), page), self.write_page & paged),
-            data=Cat(self.write_data, self.write_data.xor()) if tables.parity else self.write_data,
-            read=self.read, read_address=Cat(_fit(self._address(*reads), page), self.page & paged))
+        data = Cat(self.write.data, self.write.data.xor()) if tables.parity else self.write.data
+        word = ram(m, "word", self._depth + (paged << page), platform, Access(
+            write, Cat(_fit(self._address(*writes), page), self.write.page & paged), data,
+            self.read, Cat(_fit(self._address(*reads), page), self.page & paged)))
         m.d.comb += [self.data.eq(word), self.damaged.eq(word.xor() if tables.parity else 0)]
         return m
 

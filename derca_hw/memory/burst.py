@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
+from ..layouts import offset_bits
+
 
 class BurstSplitter(wiring.Component):
     """Splits (address, beats) into INCR bursts that never cross 4 KiB nor exceed `bus.burst_beats`.
@@ -45,7 +47,7 @@ class BurstSplitter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self._p
-        shift = p.beat_bytes.bit_length() - 1
+        shift = offset_bits(p)
         burst = p.bus.burst_beats
         burst_bits = burst.bit_length() - 1
 

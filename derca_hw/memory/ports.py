@@ -6,6 +6,9 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
 
+from ..blocks.ram import Ram
+from ..bus.axi import Axi4, manager_options
+from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, pulse
 from .read import ReadManager
 from .write import WriteManager
@@ -21,14 +24,14 @@ class MemoryInterface(wiring.Component):
 
     Attributes
     ----------
-    id, r_id, b_id : Out, In, In
-        ID of all bursts, and those of the answers in `r` and `b`.
+    axi : Out
+        The channels of AXI4.
     stray : Out
         An answer was dropped: none of the bursts since the last reset waits for it.
     busy : Out
         Requests or commands are not complete.
-    config, page, write_page : In
-        The host's writes of the tasks' windows; page that is in use, page that is written.
+    config : In
+        The host's writes of the tasks' windows.
     read_fault, write_fault : Out(stream, always ready)
         Whose request was refused, or answered with an error.
     writer, suppress : Out, In
@@ -47,25 +50,21 @@ class MemoryInterface(wiring.Component):
             "write_beat": In(stream.Signature(p.bus.data_width)),
             "stored": Out(1),
             "room": Out(1),
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "config": In(TaskConfig(p)),
             "read_fault": Out(pulse(lay.job_fault)),
             "write_fault": Out(pulse(lay.job_fault)),
             "writer": Out(lay.write_request["task"].shape),
             "suppress": In(1),
-            "id": Out(1),
-            "r_id": In(1),
-            "b_id": In(1),
             "stray": Out(1),
             "busy": Out(1),
             "quiet": Out(1),
-            "ar": Out(stream.Signature(lay.axi_address)),
-            "r": In(stream.Signature(lay.axi_read)),
-            "aw": Out(stream.Signature(lay.axi_address)),
-            "w": Out(stream.Signature(lay.axi_write)),
-            "b": In(stream.Signature(lay.axi_response)),
+            "axi": Out(Axi4.of(p, **manager_options())),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*ReadManager.memories(p), *WriteManager.memories(p)]
 
     def elaborate(self, platform):
         m = Module()
@@ -73,29 +72,22 @@ class MemoryInterface(wiring.Component):
         m.submodules.write = write = WriteManager(self._p)
         connect(m, flipped(self.read_request), read.request)
         connect(m, read.beat, flipped(self.read_beat))
-        connect(m, read.ar, flipped(self.ar))
-        connect(m, flipped(self.r), read.r)
+        connect(m, read.axi.ar, flipped(self.axi.ar))
+        connect(m, flipped(self.axi.r), read.axi.r)
         connect(m, flipped(self.write_request), write.request)
         connect(m, flipped(self.write_beat), write.beat)
-        connect(m, write.aw, flipped(self.aw))
-        connect(m, write.w, flipped(self.w))
-        connect(m, flipped(self.b), write.b)
+        connect(m, write.axi.aw, flipped(self.axi.aw))
+        connect(m, write.axi.w, flipped(self.axi.w))
+        connect(m, flipped(self.axi.b), write.axi.b)
         connect(m, read.fault, flipped(self.read_fault))
         connect(m, write.fault, flipped(self.write_fault))
-        for manager in (read, write):
-            m.d.comb += [
-                manager.config.valid.eq(self.config.valid),
-                manager.config.payload.eq(self.config.payload),
-                manager.page.eq(self.page),
-                manager.write_page.eq(self.write_page),
-                manager.id.eq(self.id),
-            ]
-        number = Signal(reset_less=True)
+        number = Signal(reset_less=True)  # the ID of all bursts
+        connect(m, flipped(self.config), read.config)
+        connect(m, flipped(self.config), write.config)
         m.d.sync += number.eq(number ^ (ResetSignal(allow_reset_less=True) & ~self.quiet))
         m.d.comb += [
-            self.id.eq(number),
-            read.r_id.eq(self.r_id),
-            write.b_id.eq(self.b_id),
+            read.id.eq(number),
+            write.id.eq(number),
             self.stray.eq(read.stray | write.stray),
             self.stored.eq(write.stored),
             self.room.eq(write.room),

@@ -9,9 +9,19 @@ from derca_sim.model.registers import READ_WINDOWS
 
 from ..blocks.arithmetic import count
 from ..blocks.fifo import LateFifo
+from ..blocks.ram import Ram
+from ..bus.axi import OKAY, AxiRead, incrementing, manager_options
+from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
-from .windows import split_checked
+from .windows import WindowCheck, split_checked
+
+
+def _tracked(p: Platform) -> data.StructLayout:
+    """What is known of a burst until its last beat."""
+    lay = Layouts(p)
+    source = data.StructLayout({"target": lay.target, "task": lay.read_request["task"].shape})
+    return data.StructLayout({"source": source, "first": 1, "last": 1, "refused": 1})
 
 
 class ReadManager(wiring.Component):
@@ -27,13 +37,14 @@ class ReadManager(wiring.Component):
     ----------
     request : In(stream)
     beat : Out(stream, always ready)
-    ar, r : the AXI4 channels
-    config, page, write_page : In
+    axi : Out
+        The read channels of AXI4.
+    config : In
         See `WindowCheck`; unused without `supervision.windows`.
     fault : Out(stream, always ready)
         For each beat whose response is other than OKAY, and each request that was refused.
-    id, r_id : In
-        ID of the bursts, and of the beat in `r`.
+    id : In
+        ID of the bursts.
     stray : Out
         A beat was dropped.
     busy : Out
@@ -43,35 +54,36 @@ class ReadManager(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         lay = Layouts(p)
-        self._lay = lay
         super().__init__({
             "request": In(stream.Signature(lay.read_request)),
             "beat": Out(pulse(lay.read_beat)),
-            "ar": Out(stream.Signature(lay.axi_address)),
-            "r": In(stream.Signature(lay.axi_read)),
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "axi": Out(AxiRead.of(p, **manager_options())),
+            "config": In(TaskConfig(p)),
             "fault": Out(pulse(lay.job_fault)),
             "id": In(1),
-            "r_id": In(1),
             "stray": Out(1),
             "busy": Out(1),
         })
 
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*WindowCheck.memories(p, READ_WINDOWS), Ram(_tracked(p).size, p.bus.outstanding + 1, 1, "buffer")]
+
     def elaborate(self, platform):
         m = Module()
-        p, lay = self._p, self._lay
+        p = self._p
         m.submodules.split = split = BurstSplitter(p)
         outside, _ = split_checked(m, p, self, READ_WINDOWS, split)
-        source = data.StructLayout({"target": lay.target, "task": lay.read_request["task"].shape})
-        tracked = data.StructLayout({"source": source, "first": 1, "last": 1, "refused": 1})
+        tracked = _tracked(p)
+        source = tracked["source"].shape
         # The FIFO holds every burst from AR to its last beat. One more than are in flight: an entry takes a cycle to
         # its read register, in which a FIFO of just two refuses the next.
         m.submodules.tracker = tracker = LateFifo(width=tracked.size, depth=p.bus.outstanding + 1)
         in_flight = Signal(range(p.bus.outstanding + 1))
 
         request = self.request
+        ar, r = self.axi.ar, self.axi.r
         origin = Signal(source)
         open_ = Signal()
         refused = Signal()
@@ -79,11 +91,12 @@ class ReadManager(wiring.Component):
         m.d.comb += [
             open_.eq(split.valid & (in_flight != p.bus.outstanding)),
             refused.eq(outside),
-            self.ar.valid.eq(open_ & ~refused),
-            self.ar.p.addr.eq(split.addr),
-            self.ar.p.len.eq(split.len),
+            ar.valid.eq(open_ & ~refused),
+            ar.p.addr.eq(split.addr),
+            ar.p.len.eq(split.len),
+            *incrementing(ar.p, p, self.id),
             # A refused request leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
-            split.take.eq(open_ & (self.ar.ready | known)),
+            split.take.eq(open_ & (ar.ready | known)),
             split.drop.eq(refused),
             tracker.w_en.eq(split.take),
             tracker.w_data.eq(Cat(origin, split.first, split.last | refused, refused)),
@@ -100,21 +113,21 @@ class ReadManager(wiring.Component):
         m.d.comb += [
             none.eq(in_flight == 0),
             skip.eq(tracker.r_rdy & head.refused),
-            self.r.ready.eq(none | (tracker.r_rdy & ~head.refused)),
-            fire.eq(self.r.valid & self.r.ready & ~none & (self.r_id == self.id)),
-            self.stray.eq(self.r.valid & self.r.ready & ~fire),
+            r.ready.eq(none | (tracker.r_rdy & ~head.refused)),
+            fire.eq(r.valid & r.ready & ~none & (r.p.id == self.id)),
+            self.stray.eq(r.valid & r.ready & ~fire),
             self.beat.valid.eq(fire | skip),
-            self.beat.p.data.eq(self.r.p.data),
+            self.beat.p.data.eq(r.p.data),
             self.beat.p.target.eq(head.source.target),
             self.beat.p.first.eq(head.first & ~begun),
-            self.beat.p.last.eq(head.last & (self.r.p.last | head.refused)),
-            tracker.r_en.eq(skip | (fire & self.r.p.last)),
-            self.fault.valid.eq(skip | (fire & (self.r.p.resp != 0))),
+            self.beat.p.last.eq(head.last & (r.p.last | head.refused)),
+            tracker.r_en.eq(skip | (fire & r.p.last)),
+            self.fault.valid.eq(skip | (fire & (r.p.resp != OKAY))),
             self.fault.p.task.eq(head.source.task),
             self.fault.p.window.eq(head.refused),
             self.busy.eq(split.valid | ~none),
         ]
         with m.If(fire):
-            m.d.sync += begun.eq(~self.r.p.last)
+            m.d.sync += begun.eq(~r.p.last)
         count(m, in_flight, split.take, tracker.r_en)
         return m

@@ -11,8 +11,9 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg, register_map
 from derca_sim.model.tables import bits_for
 
-from ..blocks.ram import ram_style
-from ..layouts import Layouts, pulse
+from ..blocks.ram import Ram, ram_style
+from ..kernel.writing import TaskConfig
+from ..layouts import Layouts, offset_bits
 from .burst import BurstSplitter
 
 
@@ -29,8 +30,8 @@ class WindowCheck(wiring.Component):
 
     Attributes
     ----------
-    config, page, write_page : In
-        The host's writes to a task's registers; page that is in use, page that is written.
+    config : In
+        The host's writes to a task's registers.
     start, task, address, beats : In
         A request is accepted.
     refused, nothing : Out
@@ -41,9 +42,7 @@ class WindowCheck(wiring.Component):
         self._p, self._windows = p, windows
         lay = Layouts(p)
         super().__init__({
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "config": In(TaskConfig(p)),
             "start": In(1),
             "task": In(lay.job["task"].shape),
             "address": In(p.bus.address_width),
@@ -52,10 +51,16 @@ class WindowCheck(wiring.Component):
             "nothing": Out(1),
         })
 
+    @staticmethod
+    def memories(p: Platform, windows: Sequence[tuple[TaskReg, TaskReg]]) -> list[Ram]:
+        """Its memories; none without `supervision.windows`, when there is no check."""
+        depth = (1 + p.tables.shadow) << bits_for(p.scheduler.tasks - 1)
+        return [Ram(min(32, p.bus.address_width), depth, 2 * len(windows), "small")] * p.supervision.windows
+
     def elaborate(self, platform):
         m = Module()
         p, config, registers = self._p, self.config, register_map(self._p)
-        shift = p.beat_bytes.bit_length() - 1
+        shift = offset_bits(p)
         depth = (1 + p.tables.shadow) << len(self.task)
 
         def bound(register: TaskReg):
@@ -65,10 +70,10 @@ class WindowCheck(wiring.Component):
                 attrs=ram_style(depth, platform))
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [
-                write.addr.eq(Cat(config.p.task, self.write_page)),
-                write.data.eq(config.p.value),
-                write.en.eq(config.valid & (config.p.field == register >> 2)),
-                read.addr.eq(Cat(self.task, self.page)),
+                write.addr.eq(Cat(config.write.p.task, config.write_page)),
+                write.data.eq(config.write.p.value),
+                write.en.eq(config.write.valid & (config.write.p.field == register >> 2)),
+                read.addr.eq(Cat(self.task, config.page)),
                 read.en.eq(self.start),
             ]
             return read.data
@@ -104,8 +109,6 @@ def split_checked(m, p: Platform, manager, windows: Sequence[tuple[TaskReg, Task
     m.submodules.windows = windows = WindowCheck(p, windows)
     connect(m, flipped(manager.config), windows.config)
     m.d.comb += [
-        windows.page.eq(manager.page),
-        windows.write_page.eq(manager.write_page),
         windows.start.eq(split.start),
         windows.task.eq(request.p.task),
         windows.address.eq(request.p.address),

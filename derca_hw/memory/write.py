@@ -11,9 +11,12 @@ from derca_sim.model.timing import StoreTiming, store_commands
 
 from ..blocks.arithmetic import count
 from ..blocks.fifo import LateFifo
+from ..blocks.ram import Ram
+from ..bus.axi import OKAY, AxiWrite, incrementing, manager_options
+from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, pulse
 from .burst import BurstSplitter
-from .windows import split_checked
+from .windows import WindowCheck, split_checked
 
 
 def waiting_bursts(p: Platform) -> int:
@@ -42,6 +45,36 @@ def _bursts_ahead(p: Platform) -> int:
     return ahead
 
 
+def _sequence_bits(p: Platform) -> int:
+    """Bits of burst sequence numbers, of which half may wait for responses, less two: at least as many as the
+    commands have that may begin before one of them is stored.
+    """
+    return 1 + bits_for(store_commands(p) * _command_bursts(p) + 2)
+
+
+def _burst_layout(p: Platform) -> data.StructLayout:
+    """What the data side knows of a burst."""
+    drops = p.supervision.failures  # else every burst is put on the bus
+    return data.StructLayout({
+        "len": bits_for(p.bus.burst_beats - 1),
+        "drop": int(drops),
+        "end": int(drops),  # the last burst of its command
+        "nothing": int(drops),  # it has no beats
+    })
+
+
+def _end_layout(p: Platform) -> data.StructLayout:
+    """What is known of a command that waits for its responses."""
+    drops = p.supervision.failures
+    return data.StructLayout({
+        "answered": _sequence_bits(p),  # bursts answered, and commands dropped, when the command is complete
+        "dropped": 1 + bits_for(store_commands(p)) if drops else 0,
+        "task": Layouts(p).write_request["task"].shape,
+        "refused": int(drops),  # a request of the command was outside the window
+        "silent": int(drops),  # nothing of the command was put on the bus
+    })
+
+
 class WriteManager(wiring.Component):
     """Turns write requests and a stream of beats into AXI4 bursts and reports when a store command is in memory.
 
@@ -58,8 +91,9 @@ class WriteManager(wiring.Component):
         `end` marks the last request of a command.
     beat : In(stream)
         Write data, in the order of the requests.
-    aw, w, b : the AXI4 channels
-    config, page, write_page : In
+    axi : Out
+        The write channels of AXI4.
+    config : In
         See `WindowCheck`; unused without `supervision.windows`.
     suppress : In
         The task in `request` may not write.
@@ -69,8 +103,8 @@ class WriteManager(wiring.Component):
         Another command may begin: fewer than `store_commands` wait for their responses.
     fault : Out(stream, always ready)
         With `stored`: a response was other than OKAY, or a request was refused.
-    id, b_id : In
-        ID of the bursts, and of the response in `b`.
+    id : In
+        ID of the bursts.
     stray : Out
         A response was dropped.
     busy : Out
@@ -85,48 +119,31 @@ class WriteManager(wiring.Component):
         super().__init__({
             "request": In(stream.Signature(lay.write_request)),
             "beat": In(stream.Signature(p.bus.data_width)),
-            "aw": Out(stream.Signature(lay.axi_address)),
-            "w": Out(stream.Signature(lay.axi_write)),
-            "b": In(stream.Signature(lay.axi_response)),
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "axi": Out(AxiWrite.of(p, **manager_options())),
+            "config": In(TaskConfig(p)),
             "suppress": In(1),
             "stored": Out(1),
             "room": Out(1),
             "fault": Out(pulse(lay.job_fault)),
             "id": In(1),
-            "b_id": In(1),
             "stray": Out(1),
             "busy": Out(1),
             "quiet": Out(1),
         })
 
-    def sequence_bits(self) -> int:
-        """Bits of burst sequence numbers, of which half may wait for responses, less two: at least as many as the
-        commands have that may begin before one of them is stored.
-        """
-        return 1 + bits_for(store_commands(self._p) * _command_bursts(self._p) + 2)
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*WindowCheck.memories(p, (WRITE_WINDOW,)),
+                Ram(_burst_layout(p).size, waiting_bursts(p), 1, "buffer"),
+                Ram(_end_layout(p).size, store_commands(p), 1, "buffer")]
 
     def elaborate(self, platform):
         m = Module()
-        sequence_bits = self.sequence_bits()
+        sequence_bits = _sequence_bits(self._p)
+        aw, b = self.axi.aw, self.axi.b
         task = self._lay.write_request["task"].shape
-        drops = self._p.supervision.failures  # else every burst is put on the bus
-        length = bits_for(self._p.bus.burst_beats - 1)
-        burst_layout = data.StructLayout({
-            "len": length,
-            "drop": int(drops),
-            "end": int(drops),  # the last burst of its command
-            "nothing": int(drops),  # it has no beats
-        })
-        end_layout = data.StructLayout({
-            "answered": sequence_bits,  # bursts answered, and commands dropped, when the command is complete
-            "dropped": 1 + bits_for(store_commands(self._p)) if drops else 0,
-            "task": task,
-            "refused": int(drops),  # a request of the command was outside the window
-            "silent": int(drops),  # nothing of the command was put on the bus
-        })
+        drops, burst_layout, end_layout = self._p.supervision.failures, _burst_layout(self._p), _end_layout(self._p)
         m.submodules.split = split = BurstSplitter(self._p)
         m.submodules.lengths = lengths = LateFifo(width=burst_layout.size, depth=waiting_bursts(self._p))
         m.submodules.ends = ends = LateFifo(width=end_layout.size, depth=store_commands(self._p))
@@ -154,14 +171,15 @@ class WriteManager(wiring.Component):
         m.d.comb += [
             open_.eq(split.valid & (announced | (lengths.w_rdy & ~many))),
             drop.eq((outside | suppressed | tainted) if drops else 0),
-            self.aw.valid.eq(open_ & ~drop),
-            self.aw.p.addr.eq(split.addr),
-            self.aw.p.len.eq(split.len),
+            aw.valid.eq(open_ & ~drop),
+            aw.p.addr.eq(split.addr),
+            aw.p.len.eq(split.len),
+            *incrementing(aw.p, self._p, self.id),
             # A dropped burst leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
-            split.take.eq(open_ & (self.aw.ready | known)),
+            split.take.eq(open_ & (aw.ready | known)),
             ending.eq(split.take & split.last & end),
             lengths.w_en.eq(open_ & ~announced),
-            lengths.w_data.eq(Cat(split.len[:length], drop, split.last & end, nothing)),
+            lengths.w_data.eq(Cat(split.len[:burst_layout["len"].width], drop, split.last & end, nothing)),
             new_end.answered.eq(sequence + ~drop),
             new_end.dropped.eq(dropped + drop),
             new_end.task.eq(owner),
@@ -187,27 +205,8 @@ class WriteManager(wiring.Component):
         with m.If(split.start):
             m.d.sync += [end.eq(request.p.end), owner.eq(request.p.task), suppressed.eq(self.suppress)]
 
-        # -- data --------------------------------------------------------------------------------------------------
-        sent = Signal(length)  # beats of the current burst already sent
         swallowed = Signal.like(dropped)  # commands of which the last burst's beats were dropped
-        burst = data.View(burst_layout, lengths.r_data)
-        fire = Signal()
-        unsent = Signal()
-        void = Signal()
-        m.d.comb += [
-            unsent.eq(burst.drop),
-            void.eq(burst.nothing),
-            self.w.valid.eq(self.beat.valid & lengths.r_rdy & ~unsent),
-            self.w.p.data.eq(self.beat.payload),
-            self.w.p.last.eq(sent == burst.len),
-            self.beat.ready.eq(lengths.r_rdy & (self.w.ready | unsent) & ~void),
-            fire.eq(self.beat.valid & self.beat.ready),
-            lengths.r_en.eq((fire & self.w.p.last) | (lengths.r_rdy & void)),
-        ]
-        with m.If(fire):
-            m.d.sync += sent.eq(Mux(self.w.p.last, 0, sent + 1))
-        with m.If(lengths.r_en):
-            m.d.sync += swallowed.eq(swallowed + (unsent & burst.end))
+        self._data(m, lengths, swallowed)
 
         # -- responses ---------------------------------------------------------------------------------------------
         answered = Signal(sequence_bits)
@@ -229,11 +228,11 @@ class WriteManager(wiring.Component):
             pop.eq(ends.r_rdy & reached(answered, head.answered) & reached(swallowed, head.dropped)),
             ends.r_en.eq(pop),
             self.stored.eq(pop),
-            self.b.ready.eq(~(pop & silent)),  # those behind it complete in their turn
+            b.ready.eq(~(pop & silent)),  # those behind it complete in their turn
             unanswered.eq(sequence != answered),
-            response.eq(self.b.valid & self.b.ready & unanswered & (self.b_id == self.id)),
-            self.stray.eq(self.b.valid & self.b.ready & ~response),
-            error.eq(response & (self.b.p.resp != 0)),
+            response.eq(b.valid & b.ready & unanswered & (b.p.id == self.id)),
+            self.stray.eq(b.valid & b.ready & ~response),
+            error.eq(response & (b.p.resp != OKAY)),
             self.fault.valid.eq(pop & (unmade | (wrong & ~silent))),
             self.fault.p.task.eq(head.task),
             self.fault.p.window.eq(unmade),
@@ -251,3 +250,27 @@ class WriteManager(wiring.Component):
         m.d.comb += begin.eq(split.start & request.p.end)
         count(m, commands, begin, pop)
         return m
+
+    def _data(self, m, lengths, swallowed):
+        """The beats of the bursts in `lengths`; `swallowed` counts commands that end with a burst that is dropped."""
+        w = self.axi.w
+        burst = data.View(_burst_layout(self._p), lengths.r_data)
+        sent = Signal.like(burst.len)  # beats of the current burst already sent
+        fire = Signal()
+        unsent = Signal()
+        void = Signal()
+        m.d.comb += [
+            unsent.eq(burst.drop),
+            void.eq(burst.nothing),
+            w.valid.eq(self.beat.valid & lengths.r_rdy & ~unsent),
+            w.p.data.eq(self.beat.payload),
+            w.p.strb.eq(~0),
+            w.p.last.eq(sent == burst.len),
+            self.beat.ready.eq(lengths.r_rdy & (w.ready | unsent) & ~void),
+            fire.eq(self.beat.valid & self.beat.ready),
+            lengths.r_en.eq((fire & w.p.last) | (lengths.r_rdy & void)),
+        ]
+        with m.If(fire):
+            m.d.sync += sent.eq(Mux(w.p.last, 0, sent + 1))
+        with m.If(lengths.r_en):
+            m.d.sync += swallowed.eq(swallowed + (unsent & burst.end))

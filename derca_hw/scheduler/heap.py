@@ -1,16 +1,51 @@
 """Waiting jobs as a binary min-heap beside a register for the winner."""
 
+from typing import NamedTuple
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SchedulerTiming
 
+from ..blocks.ram import Ram
 from ..layouts import Layouts
 from .order import before
 from .waiting import WaitingJobs
+
+
+class _Read(NamedTuple):
+    """A read of a word of the heap, without latency."""
+
+    at: Signal
+    #: A job stands there; set by who reads.
+    valid: Signal
+    job: data.View
+
+
+class _Words(NamedTuple):
+    """The words of the heap: two are read and one is written per cycle."""
+
+    low: _Read
+    high: _Read
+    at: Signal
+    job: data.View
+    en: Signal
+
+
+class _Moved(NamedTuple):
+    """A job on its way through the heap."""
+
+    job: data.View
+    #: Where it would stand now.
+    place: Signal
+    #: It has its place.
+    placed: Signal
+    #: Cycles that are left, less one.
+    steps: Signal
 
 
 class HeapJobs(wiring.Component):
@@ -29,36 +64,23 @@ class HeapJobs(wiring.Component):
         self._job = Layouts(p).job
         super().__init__({"jobs": In(WaitingJobs(p))})
 
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        tasks = p.scheduler.tasks
+        return [Ram(p.scheduler.time_width + bits_for(tasks - 1) + 1, tasks + 1, 2, "comb")]
+
     def elaborate(self, platform):
         m = Module()
         n, jobs, job = self._p.scheduler.tasks, self.jobs, self._job
         timing = SchedulerTiming(self._p)
         position = range(2 * n + 2)
-        word = data.StructLayout({"job": job, "parity": 1})
-
         # The root at 1, children of i at 2i and 2i + 1. Two read ports (copies), one write port.
-        m.submodules.low = low = Memory(shape=word, depth=n + 1, init=[])
-        m.submodules.high = high = Memory(shape=word, depth=n + 1, init=[])
-        read_low, read_high = low.read_port(domain="comb"), high.read_port(domain="comb")
-        write_at = Signal(position)
-        write_job = Signal(job)
-        write_en = Signal()
-        for port in (low.write_port(), high.write_port()):
-            m.d.comb += [
-                port.addr.eq(write_at), port.data.job.eq(write_job),
-                port.data.parity.eq(write_job.as_value().xor()), port.en.eq(write_en),
-            ]
-        low_job, high_job = read_low.data.job, read_high.data.job
-        read_low_valid = Signal()
-        read_high_valid = Signal()
-        low_fault = Signal()
-        high_fault = Signal()
-        m.d.comb += [
-            low_fault.eq(read_low_valid & read_low.data.as_value().xor()),
-            high_fault.eq(read_high_valid & read_high.data.as_value().xor()),
-            jobs.fault.eq(low_fault | high_fault),
-            jobs.fault_task.eq(Mux(low_fault, low_job.task, high_job.task)),
-        ]
+        word = data.StructLayout({"job": job, "parity": 1})
+        m.submodules.low = low_copy = Memory(shape=word, depth=n + 1, init=[])
+        m.submodules.high = high_copy = Memory(shape=word, depth=n + 1, init=[])
+        words = self._words(m, low_copy, high_copy)
+        low, high = words.low, words.high
 
         size = Signal(range(n + 1))
         best = Signal(job)
@@ -71,6 +93,7 @@ class HeapJobs(wiring.Component):
         place = Signal(position)
         placed = Signal()
         steps = Signal(range(max(timing.INSERT, timing.REMOVE) + 1))
+        moved = _Moved(carried, place, placed, steps)
         child = Signal(job)
         child_valid = Signal()
         child_at = Signal(position)
@@ -89,18 +112,18 @@ class HeapJobs(wiring.Component):
                 with m.If(hole):
                     returns = Signal()
                     m.d.comb += [
-                        read_low.addr.eq(1),
-                        read_low_valid.eq(size != 0),
-                        read_high.addr.eq(size),
-                        read_high_valid.eq(size != 0),
-                        returns.eq(back_valid & ((size == 0) | before(back, low_job))),
+                        low.at.eq(1),
+                        low.valid.eq(size != 0),
+                        high.at.eq(size),
+                        high.valid.eq(size != 0),
+                        returns.eq(back_valid & ((size == 0) | before(back, low.job))),
                     ]
                     m.d.sync += [
                         hole.eq(0),
-                        best.eq(Mux(returns, back, low_job)),
+                        best.eq(Mux(returns, back, low.job)),
                         best_valid.eq(back_valid | (size != 0)),
                         # The preempted job takes the root's place; without one, the last job of the heap does.
-                        carried.eq(Mux(back_valid, back, high_job)),
+                        carried.eq(Mux(back_valid, back, high.job)),
                         placed.eq(returns | (size == 0)),
                         size.eq(size - (~back_valid & (size != 0))),
                         place.eq(1),
@@ -124,21 +147,7 @@ class HeapJobs(wiring.Component):
                         m.next = "UP"
 
             with m.State("UP"):
-                parent = Signal(range(n + 1))
-                m.d.comb += [
-                    parent.eq(place >> 1),
-                    read_low.addr.eq(parent),
-                    read_low_valid.eq(~placed & (place != 1)),
-                    write_at.eq(place),
-                    write_en.eq(~placed),
-                ]
-                with m.If((place != 1) & before(carried, low_job)):
-                    m.d.comb += write_job.eq(low_job)
-                    m.d.sync += place.eq(parent)
-                with m.Else():
-                    m.d.comb += write_job.eq(carried)
-                    m.d.sync += placed.eq(1)
-                m.d.sync += steps.eq(steps - 1)
+                self._up(m, words, moved)
                 with m.If(steps == 0):
                     m.next = "IDLE"
 
@@ -146,15 +155,15 @@ class HeapJobs(wiring.Component):
                 left = Signal()
                 right = Signal()
                 m.d.comb += [
-                    read_low.addr.eq(place << 1),
-                    read_high.addr.eq((place << 1) | 1),
+                    low.at.eq(place << 1),
+                    high.at.eq((place << 1) | 1),
                     left.eq((place << 1) <= size),
-                    read_low_valid.eq(~placed & left),
-                    read_high_valid.eq(~placed & (((place << 1) | 1) <= size)),
-                    right.eq((((place << 1) | 1) <= size) & before(high_job, low_job)),
+                    low.valid.eq(~placed & left),
+                    high.valid.eq(~placed & (((place << 1) | 1) <= size)),
+                    right.eq((((place << 1) | 1) <= size) & before(high.job, low.job)),
                 ]
                 m.d.sync += [
-                    child.eq(Mux(right, high_job, low_job)),
+                    child.eq(Mux(right, high.job, low.job)),
                     child_at.eq((place << 1) | right),
                     child_valid.eq(left),
                     steps.eq(steps - 1),
@@ -162,14 +171,7 @@ class HeapJobs(wiring.Component):
                 m.next = "DOWN"
 
             with m.State("DOWN"):  # move it up, or put the carried job here
-                m.d.comb += [write_at.eq(place), write_en.eq(~placed)]
-                with m.If(child_valid & before(child, carried)):
-                    m.d.comb += write_job.eq(child)
-                    m.d.sync += place.eq(child_at)
-                with m.Else():
-                    m.d.comb += write_job.eq(carried)
-                    m.d.sync += placed.eq(1)
-                m.d.sync += steps.eq(steps - 1)
+                self._store(m, words, moved, child_valid & before(child, carried), child, child_at)
                 m.next = "COMPARE"
                 with m.If(steps == 0):
                     m.next = "IDLE"
@@ -179,3 +181,48 @@ class HeapJobs(wiring.Component):
         with m.If(jobs.clear):
             m.d.sync += [hole.eq(0), best_valid.eq(0), size.eq(0), placed.eq(1)]
         return m
+
+    def _words(self, m, *copies: Memory) -> _Words:
+        """Ports of the two copies of the heap's words; a word that is read is checked."""
+        job, jobs = self._job, self.jobs
+        write = _Words(None, None, Signal(range(2 * self._p.scheduler.tasks + 2), name="write_at"),
+                       Signal(job, name="write_job"), Signal(name="write_en"))
+        reads, faults = [], []
+        for name, copy in zip(("low", "high"), copies, strict=True):
+            into, out = copy.write_port(), copy.read_port(domain="comb")
+            valid = Signal(name=f"read_{name}_valid")
+            fault = Signal(name=f"{name}_fault")
+            m.d.comb += [
+                fault.eq(valid & out.data.as_value().xor()),
+                into.addr.eq(write.at), into.data.job.eq(write.job),
+                into.data.parity.eq(write.job.as_value().xor()), into.en.eq(write.en),
+            ]
+            reads.append(_Read(out.addr, valid, out.data.job))
+            faults.append(fault)
+        m.d.comb += [
+            jobs.fault.eq(faults[0] | faults[1]),
+            jobs.fault_task.eq(Mux(faults[0], reads[0].job.task, reads[1].job.task)),
+        ]
+        return write._replace(low=reads[0], high=reads[1])
+
+    def _up(self, m, words: _Words, moved: _Moved):
+        """Compare the job with the parent of its place."""
+        parent = Signal(range(self._p.scheduler.tasks + 1))
+        below_root = moved.place != 1
+        m.d.comb += [
+            parent.eq(moved.place >> 1),
+            words.low.at.eq(parent),
+            words.low.valid.eq(~moved.placed & below_root),
+        ]
+        self._store(m, words, moved, below_root & before(moved.job, words.low.job), words.low.job, parent)
+
+    def _store(self, m, words: _Words, moved: _Moved, when, other, at):
+        """Write another job to the place, which moves to where that stood, `when`; or else the job itself."""
+        m.d.comb += [words.at.eq(moved.place), words.en.eq(~moved.placed)]
+        with m.If(when):
+            m.d.comb += words.job.eq(other)
+            m.d.sync += moved.place.eq(at)
+        with m.Else():
+            m.d.comb += words.job.eq(moved.job)
+            m.d.sync += moved.placed.eq(1)
+        m.d.sync += moved.steps.eq(moved.steps - 1)

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
+from ..blocks.ram import Ram
 from ..layouts import REGION_BITS, Layouts, pulse
 
 
@@ -51,6 +52,12 @@ class RegionCounters(wiring.Component):
             "page": In(1),
             "write_page": In(1),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        bits, tasks = bits_for(p.tables.regions), p.scheduler.tasks
+        return [Ram(bits, (1 + p.tables.shadow) << bits_for(tasks - 1)), Ram(bits, tasks)]
 
     def elaborate(self, platform):
         m = Module()

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
+from ..blocks.ram import Ram
 from ..layouts import Layouts
 from .order import before
 from .waiting import WaitingJobs
@@ -29,6 +30,12 @@ class ScanSlots(wiring.Component):
         lay = Layouts(p)
         self._job = lay.job
         super().__init__({"jobs": In(WaitingJobs(p))})
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        tasks = p.scheduler.tasks
+        return [Ram(p.scheduler.time_width + 2, tasks), *[Ram(1, tasks, 1, "comb")] * ("abort" in p.release.overrun)]
 
     def elaborate(self, platform):
         m = Module()

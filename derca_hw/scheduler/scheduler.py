@@ -11,7 +11,9 @@ from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import SchedulerTiming
 
-from ..layouts import Layouts, Source, pulse
+from ..blocks.ram import Ram
+from ..kernel.writing import TaskConfig
+from ..layouts import Layouts, pulse
 from .heap import HeapJobs
 from .order import earlier
 from .regions import RegionCounters
@@ -53,10 +55,8 @@ class Scheduler(wiring.Component):
     instruction : Out(stream)
     regions : In(stream, always ready)
         Host writes: regions in a job of a task.
-    config : In(stream, always ready)
-        Host writes to a task's registers (least_slack reads REGION_BUDGET).
-    page, write_page : In
-        Page of what the host writes that is in use; the one it writes.
+    config : In
+        Host writes to a task's registers (least_slack reads REGION_BUDGET), and the pages of these and of `regions`.
     policy : In
         Index into `scheduler.policies`.
     spurious, fault, fault_task : Out
@@ -87,9 +87,7 @@ class Scheduler(wiring.Component):
             "given_up": Out(1),
             "instruction": Out(stream.Signature(lay.instruction)),
             "regions": In(pulse(lay.task_write)),
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "config": In(TaskConfig(p)),
             "policy": In(bits_for(len(p.scheduler.policies) - 1)),
             "spurious": Out(1),
             "fault": Out(1),
@@ -100,9 +98,17 @@ class Scheduler(wiring.Component):
             "settled": Out(1),
         })
 
-    def sources(self):
-        """Streams of events."""
-        return [Source(self.ready_event, (Kind.READY,)), Source(self.issue_event, (Kind.ISSUE,))]
+    @staticmethod
+    def kinds(p: Platform) -> dict[str, tuple[Kind, ...]]:
+        """Streams of events, and what they send."""
+        return {"ready_event": (Kind.READY,), "issue_event": (Kind.ISSUE,)}
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        tasks = bits_for(p.scheduler.tasks - 1)
+        work = [Ram(p.scheduler.time_width, (1 + p.tables.shadow) << tasks)] * ("least_slack" in p.scheduler.policies)
+        return [*RegionCounters.memories(p), *work, *WAITING[p.scheduler.kind].memories(p)]
 
     def elaborate(self, platform):
         m = Module()
@@ -142,8 +148,8 @@ class Scheduler(wiring.Component):
             jobs.running.eq(current),
             jobs.running_valid.eq(current_valid),
             counters.read.eq(fire),
-            counters.page.eq(self.page),
-            counters.write_page.eq(self.write_page),
+            counters.page.eq(self.config.page),
+            counters.write_page.eq(self.config.write_page),
             counters.task.eq(Mux(switch, jobs.best.task, current.task)),
             self.spurious.eq(self.feedback & ~outstanding),
             self.fault.eq(jobs.fault),
@@ -191,14 +197,7 @@ class Scheduler(wiring.Component):
 
         # -- releases ------------------------------------------------------------------------------------------------
         taken = Signal()
-        m.d.comb += [
-            jobs.release.payload.eq(self.release.payload),
-            jobs.release.valid.eq(self.release.valid),
-            self.release.ready.eq(jobs.release.ready),
-            taken.eq(self.release.valid & self.release.ready),
-        ]
-        if p.scheduler.kind == "tournament":
-            m.d.comb += [waiting.released.eq(self.released), waiting.keys.eq(self.keys)]
+        self._offer(m, waiting, taken)
         if aborts:
             # Not in the cycles in which it is decided who runs, and found out whether that was the last region.
             runs = Signal()
@@ -229,7 +228,23 @@ class Scheduler(wiring.Component):
         with m.If(~self.running):  # and not in its last cycle only: the safe state lasts until the next run
             m.d.sync += broken.eq(0)
 
-        # -- events ----------------------------------------------------------------------------------------------------
+        self._events(m, jobs, taken, issued, current, counters)
+        return m
+
+    def _offer(self, m, waiting, taken):
+        """Offer releases to the waiting jobs."""
+        release = waiting.jobs.release
+        m.d.comb += [
+            release.payload.eq(self.release.payload),
+            release.valid.eq(self.release.valid),
+            self.release.ready.eq(release.ready),
+            taken.eq(self.release.valid & self.release.ready),
+        ]
+        if self._p.scheduler.kind == "tournament":
+            m.d.comb += [waiting.released.eq(self.released), waiting.keys.eq(self.keys)]
+
+    def _events(self, m, jobs, taken, issued, current, counters):
+        """READY of a release that was taken, ISSUE of an instruction."""
         ready, issue = self.ready_event, self.issue_event
         m.d.comb += [
             ready.valid.eq(taken & (~self.release.p.abort | jobs.waits)),
@@ -242,7 +257,6 @@ class Scheduler(wiring.Component):
             issue.p.task.eq(current.task),
             issue.p.region.eq(counters.region),
         ]
-        return m
 
     def _slack(self, m, jobs, current, issued, ended, fire):
         """A region issued is work done: the running job's key moves by the region's budget."""
@@ -250,12 +264,13 @@ class Scheduler(wiring.Component):
         m.submodules.work = work = Memory(
             shape=p.scheduler.time_width, depth=(1 + p.tables.shadow) << len(current.task), init=[])
         write, read = work.write_port(), work.read_port()
+        config = self.config
         selected = Signal()
         m.d.comb += [
-            write.addr.eq(Cat(self.config.p.task, self.write_page)),
-            write.data.eq(self.config.p.value),
-            write.en.eq(self.config.valid & (self.config.p.field == TaskReg.REGION_BUDGET >> 2)),
-            read.addr.eq(Cat(Mux(jobs.take, jobs.best.task, current.task), self.page)),
+            write.addr.eq(Cat(config.write.p.task, config.write_page)),
+            write.data.eq(config.write.p.value),
+            write.en.eq(config.write.valid & (config.write.p.field == TaskReg.REGION_BUDGET >> 2)),
+            read.addr.eq(Cat(Mux(jobs.take, jobs.best.task, current.task), config.page)),
             read.en.eq(fire),
             selected.eq(self.policy == p.scheduler.policies.index("least_slack")),
             jobs.rekey.eq(current.key + Mux(selected, read.data, 0)),

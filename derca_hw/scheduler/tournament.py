@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In
 from derca_sim.model.platform import Platform
 from derca_sim.model.timing import SchedulerTiming
 
+from ..blocks.ram import Ram
 from ..layouts import Layouts
 from .order import earlier
 from .waiting import WaitingJobs
@@ -33,6 +34,11 @@ class TournamentSlots(wiring.Component):
             "released": In(n),
             "keys": In(data.ArrayLayout(time, n)),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """None: slots are registers."""
+        return []
 
     def elaborate(self, platform):
         m = Module()

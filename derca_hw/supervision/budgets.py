@@ -9,10 +9,8 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg
 from derca_sim.model.tables import bits_for
 
-from ..layouts import Layouts, pulse
-
-#: Read and written at different places at a time: block RAM without further logic.
-RAM = {"ram_style": "block", "no_rw_check": 1}
+from ..blocks.ram import BLOCK, Ram
+from ..kernel.writing import TaskConfig
 
 
 class Budgets(wiring.Component):
@@ -23,10 +21,8 @@ class Budgets(wiring.Component):
 
     Attributes
     ----------
-    config : In(stream, always ready)
+    config : In
         Writes of the host to JOB_BUDGET and REGION_BUDGET: 0 is none.
-    page, write_page : In
-        Pages of the budgets that are read and written.
     load, task, switch, resume : In
         A region of this task begins; it is not the one after the last; of a job that has run before.
     active : In
@@ -38,11 +34,8 @@ class Budgets(wiring.Component):
 
     def __init__(self, p: Platform):
         self._p = p
-        lay = Layouts(p)
         super().__init__({
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "config": In(TaskConfig(p)),
             "load": In(1),
             "task": In(bits_for(p.scheduler.tasks - 1)),
             "switch": In(1),
@@ -54,6 +47,12 @@ class Budgets(wiring.Component):
             "region_budget": Out(32),
         })
 
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        tasks = p.scheduler.tasks
+        return [Ram(32, (p.tables.shadow << bits_for(tasks - 1)) + tasks, 2, "block"), Ram(32, tasks, 1, "block")]
+
     def elaborate(self, platform):
         m = Module()
         n, shadow = self._p.scheduler.tasks, self._p.tables.shadow
@@ -61,7 +60,7 @@ class Budgets(wiring.Component):
 
         def memory(name: str, depth: int):
             """Write port, address, and the register of the answer."""
-            m.submodules[name] = ram = Memory(shape=32, depth=depth, init=[], attrs=RAM)
+            m.submodules[name] = ram = Memory(shape=32, depth=depth, init=[], attrs=BLOCK)
             write, read = ram.write_port(), ram.read_port(domain="comb")
             answer = Signal(32, name=f"{name}_answer", reset_less=True)
             m.d.sync += answer.eq(read.data)
@@ -79,10 +78,10 @@ class Budgets(wiring.Component):
         for field, budget in ((TaskReg.JOB_BUDGET, self.job_budget), (TaskReg.REGION_BUDGET, self.region_budget)):
             write, address, answer = memory(field.name.lower(), pages + n)
             m.d.comb += [
-                write.addr.eq(Cat(self.config.p.task, self.write_page & shadow)),
-                write.data.eq(self.config.p.value),
-                write.en.eq(self.config.valid & (self.config.p.field == field >> 2)),
-                address.eq(Cat(self.task, self.page & shadow)),
+                write.addr.eq(Cat(self.config.write.p.task, self.config.write_page & shadow)),
+                write.data.eq(self.config.write.p.value),
+                write.en.eq(self.config.write.valid & (self.config.write.p.field == field >> 2)),
+                address.eq(Cat(self.task, self.config.page & shadow)),
             ]
             held = Signal(32, name=f"{field.name.lower()}_held", reset_less=True)
             m.d.comb += budget.eq(held)

@@ -6,10 +6,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import KernelTiming, store_commands
 
 from ..blocks.arithmetic import count
-from ..blocks.ram import KNOWN, ram_style
+from ..blocks.ram import KNOWN, Ram, ram_style
 from ..layouts import Layouts, pulse
 
 
@@ -63,6 +64,11 @@ class Failures(wiring.Component):
             "done": In(pulse(lay.done)),
             "finish": Out(pulse(lay.done)),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [Ram(1, 1 << bits_for(p.scheduler.tasks - 1), 4, "comb")]
 
     def elaborate(self, platform):
         m = Module()

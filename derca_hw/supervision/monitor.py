@@ -8,6 +8,7 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.timing import MonitorTiming
 
+from ..kernel.writing import TaskConfig
 from ..layouts import Layouts, pulse
 from .budgets import Budgets
 
@@ -28,7 +29,7 @@ class Monitor(wiring.Component):
     instruction : In(stream, always ready)
     feedback : In
         Not in the cycle of an instruction.
-    config, page, write_page : In
+    config : In
         See `Budgets`; absent without `supervision.budgets`.
     warn, limit : In
         The watchdog's limits in cycles; absent, like what follows, without `supervision.watchdog`.
@@ -58,9 +59,7 @@ class Monitor(wiring.Component):
         }
         if p.supervision.budgets:
             ports |= {
-                "config": In(pulse(lay.task_write)),
-                "page": In(1),
-                "write_page": In(1),
+                "config": In(TaskConfig(p)),
                 "budget_event": Out(pulse(lay.event)),
             }
         if p.supervision.watchdog:
@@ -119,8 +118,6 @@ class Monitor(wiring.Component):
             new_job = Signal()
             m.d.sync += new_job.eq(begin & begun.switch & ~begun.resume)
             m.d.comb += [
-                budgets.page.eq(self.page),
-                budgets.write_page.eq(self.write_page),
                 budgets.load.eq(instruction.valid),
                 budgets.task.eq(instruction.p.task),
                 budgets.switch.eq(instruction.p.switch),

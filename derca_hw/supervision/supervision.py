@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 
-from ..layouts import Layouts, Source, pulse
+from ..kernel.writing import TaskConfig
+from ..layouts import Layouts, pulse
 from .monitor import Monitor
 
 
@@ -21,7 +22,7 @@ class Supervision(wiring.Component):
     now : In
     start, clear, committed : In
         A run begins; every block of the run is reset; a commit was taken, for its event.
-    config, page, write_page : see `Monitor`
+    config : see `Monitor`
     broken : In
         A table or a slot fails its parity.
     safe : Out
@@ -40,9 +41,7 @@ class Supervision(wiring.Component):
             "start": In(1),
             "clear": In(1),
             "committed": In(1),
-            "config": In(pulse(lay.task_write)),
-            "page": In(1),
-            "write_page": In(1),
+            "config": In(TaskConfig(p)),
             "broken": In(1),
             "safe": Out(1),
             "instruction": In(pulse(lay.instruction)),
@@ -53,11 +52,12 @@ class Supervision(wiring.Component):
                 "watchdog_event": Out(pulse(lay.event))} if self._watchdog else {}),
         })
 
-    def sources(self):
-        """Streams of events."""
-        out = [Source(self.commit_event, (Kind.COMMIT,))] if self._p.tables.shadow else []
-        return out + [Source(getattr(self, name), (kind,)) for name, kind in (
-            ("budget_event", Kind.BUDGET), ("watchdog_event", Kind.WATCHDOG)) if name in self.signature.members]
+    @staticmethod
+    def kinds(p: Platform) -> dict[str, tuple[Kind, ...]]:
+        """Streams of events, and what they send."""
+        sent = {"commit_event": (p.tables.shadow, Kind.COMMIT), "budget_event": (p.supervision.budgets, Kind.BUDGET),
+                "watchdog_event": (p.supervision.watchdog, Kind.WATCHDOG)}
+        return {name: (kind,) for name, (there, kind) in sent.items() if there}
 
     def elaborate(self, platform):
         m = Module()
@@ -77,7 +77,6 @@ class Supervision(wiring.Component):
         if self._p.supervision.budgets:
             connect(m, flipped(self.config), monitor.config)
             connect(m, monitor.budget_event, flipped(self.budget_event))
-            m.d.comb += [monitor.page.eq(self.page), monitor.write_page.eq(self.write_page)]
         if self._watchdog:
             connect(m, monitor.watchdog_event, flipped(self.watchdog_event))
             m.d.comb += [

@@ -13,6 +13,9 @@ from derca_hw.accelerator.compute.banks import Banks
 from derca_hw.accelerator.compute.compute import ComputeEngine
 from derca_hw.accelerator.load.placer import BeatPlacer
 from derca_hw.accelerator.load.slots import InputSlots
+from derca_hw.accelerator.signatures.operands import OperandRead, TileSupply
+from derca_hw.accelerator.signatures.sums import BankRead, BankUpdate
+from derca_hw.bus.join import join
 from derca_hw.families.family import Family
 from derca_hw.layouts import Activity, Destination, Layouts, pulse
 from derca_sim.compile.layout import pack_panels
@@ -26,12 +29,13 @@ from kit.payload import pack, unpack
 from kit.platforms import NARROW, PADDED, SMALL, SPARE, TINY
 from kit.run import generator, parameters, simulate
 
-#: Ports of the compute engine that the test drives and sees.
-ENGINE_IN = ("barrier", "a_slot", "b_slot", "a_full", "b_full", "bank_free", "bank", "resume_bank", "resume_ready",
-             "evicting", "waiting")
-ENGINE_OUT = ("feedback", "release", "last_a", "last_b", "take_bank", "keeps", "swap", "swap_strategy", "swap_bank",
-              "drop", "read", "write", "complete", "busy", "activity", "premature")
-STORE_IN = ("store_read", "store_bank", "store_address")
+#: Ports of the compute engine that the test drives and sees, its own and those of its tiles.
+ENGINE_IN = ("barrier", "bank_free", "bank", "resume_bank", "resume_ready", "evicting", "waiting")
+ENGINE_OUT = ("feedback", "take_bank", "keeps", "swap", "swap_strategy", "swap_bank", "drop", "complete", "busy",
+              "activity", "premature")
+TILES_IN, TILES_OUT = ("a_slot", "b_slot", "a_full", "b_full"), ("release", "last_a", "last_b")
+#: What the store engine's side of the banks gets.
+SUMS_IN = ("read", "bank", "address")
 
 
 class ComputeBench(wiring.Component):
@@ -40,46 +44,43 @@ class ComputeBench(wiring.Component):
     def __init__(self, p):
         self._p = p
         lay = Layouts(p)
-        self._engine, self._banks = ComputeEngine(p), Banks(p)
-        engine, banks = self._engine.signature.members, self._banks.signature.members
+        self._engine = ComputeEngine(p)
+        engine, sums = self._engine.signature.members, BankRead(p).members
+        tiles, operands, update = TileSupply(p).members, OperandRead(p).members, BankUpdate(p).members
         super().__init__({
             **{n: In(engine[n].shape) for n in (*ENGINE_IN, "now")}, **{n: Out(engine[n].shape) for n in ENGINE_OUT},
+            **{n: In(tiles[n].shape) for n in TILES_IN}, **{n: Out(tiles[n].shape) for n in TILES_OUT},
+            "read": Out(operands["read"].shape), "write": Out(update["write"].shape),
             "grant": In(pulse(lay.grant)), "regions": In(stream.Signature(lay.region)),
             "head": In(stream.Signature(lay.tag)), "store": Out(pulse(lay.store)), "beat": In(pulse(lay.read_beat)),
             "iteration_event": Out(pulse(lay.event)), "event": Out(pulse(lay.event)),
-            **{n: banks[n] for n in STORE_IN}, "store_word": Out(banks["store_word"].shape),
+            **{f"store_{n}": In(sums[n].shape) for n in SUMS_IN}, "store_word": Out(sums["word"].shape),
         })
 
     def elaborate(self, platform):
         m = Module()
         p = self._p
-        m.submodules.engine, m.submodules.banks = engine, banks = self._engine, self._banks
-        m.submodules.slots, m.submodules.placer = slots, placer = InputSlots(p), BeatPlacer(p)
-        for name in ("store", "iteration_event", "event"):
-            connect(m, getattr(engine, name), flipped(getattr(self, name)))
-        for name in ("grant", "regions", "head"):
-            connect(m, flipped(getattr(self, name)), getattr(engine, name))
-        for name in (*ENGINE_IN, "now"):
-            m.d.comb += getattr(engine, name).eq(getattr(self, name))
-        for name in ENGINE_OUT:
-            m.d.comb += getattr(self, name).eq(getattr(engine, name))
-        for name in STORE_IN:
-            m.d.comb += getattr(banks, name).eq(getattr(self, name))
-        for block in (placer, slots, banks):
-            m.d.comb += [block.beat.valid.eq(self.beat.valid), block.beat.payload.eq(self.beat.payload)]
-        for name in ("update_read", "update_bank", "update_address", "write", "write_bank", "write_address",
-                     "write_row"):
-            m.d.comb += getattr(banks, name).eq(getattr(engine, name))
-        for name in ("read", "m_panel", "n_panel", "k", "read_bias_set", "bias_n"):
-            m.d.comb += getattr(slots, name).eq(getattr(engine, name))
+        m.submodules.engine = engine = self._engine
+        m.submodules.banks = banks = Banks(p)
+        m.submodules.slots = slots = InputSlots(p)
+        m.submodules.placer = placer = BeatPlacer(p)
+        join(m, self, engine, (*ENGINE_IN, "now", *ENGINE_OUT, "store", "iteration_event", "event", "grant", "regions"))
+        connect(m, flipped(self.head), engine.tiles.head)
+        connect(m, flipped(self.beat), placer.beat)
+        connect(m, placer.placed, slots.placed)
+        connect(m, placer.placed, banks.placed)
+        connect(m, engine.operands, slots.operands)
+        connect(m, engine.biases, slots.biases)
+        connect(m, engine.sums, banks.update)
+        tiles = engine.tiles
         m.d.comb += [
-            slots.word.eq(placer.word), slots.lane.eq(placer.lane),
-            banks.beat_word.eq(placer.word), banks.beat_lane.eq(placer.lane),
+            *(getattr(tiles, name).eq(getattr(self, name)) for name in TILES_IN),
+            *(getattr(self, name).eq(getattr(tiles, name)) for name in TILES_OUT),
+            *(getattr(banks.store, name).eq(getattr(self, f"store_{name}")) for name in SUMS_IN),
+            self.read.eq(engine.operands.read), self.write.eq(engine.sums.write),
             slots.started.eq(self.head.valid & self.head.ready), slots.started_new.eq(self.head.p.new_b),
-            slots.started_slot.eq(self.b_slot), slots.a_slot.eq(engine.read_a_slot),
-            slots.b_slot.eq(engine.read_b_slot), engine.bias_set.eq(slots.bias_set),
-            engine.a_step.eq(slots.a_step), engine.b_step.eq(slots.b_step), engine.bias_value.eq(slots.bias_value),
-            engine.update_row.eq(banks.update_row), self.store_word.eq(banks.store_word),
+            slots.started_slot.eq(self.b_slot), tiles.bias_set.eq(slots.bias_set),
+            self.store_word.eq(banks.store.word),
         ]
         return m
 

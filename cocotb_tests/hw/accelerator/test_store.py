@@ -163,13 +163,14 @@ async def tiles(dut):
             store__payload=pack(lay.store, **store) if store else random.getrandbits(40),
             parameters__valid=int(bool(told)),
             parameters__payload=pack(lay.told, **told.pop(0)) if told else random.getrandbits(60),
-            request__ready=int(request_ready), beat__ready=int(beat_ready), stored=int(stored), word=word,
+            request__ready=int(request_ready), beat__ready=int(beat_ready), stored=int(stored),
+            sums__word=word,
         )
         await bench.tick()
         where = f"cycle {bench.cycle}"
         # -- the bank answers a read in the next cycle, and the word stays -------------------------------------------
-        if bench.get("read"):
-            address, bank = bench.get("read_address"), bench.get("read_bank")
+        if bench.get("sums__read"):
+            address, bank = bench.get("sums__address"), bench.get("sums__bank")
             assert bank == queued[0], f"{where}: reads bank {bank}, expected {queued[0]}"
             column, panel = address & ((1 << n_bits) - 1), address >> n_bits
             word = sum((s & 0xFFFFFFFF) << (32 * r) for r, s in enumerate(contents[bank][panel, column]))
@@ -239,20 +240,20 @@ async def latencies(dut):
             bench.set(**blocked)
             for _ in range(5):
                 await bench.tick()
-                assert not bench.get("read") and not bench.get("busy")
+                assert not bench.get("sums__read") and not bench.get("busy")
         bench.set(barrier=1, room=1)
-        seen = {"read": [], "give_back": [], "beat__valid": []}
+        seen = {"sums__read": [], "give_back": [], "beat__valid": []}
         start = bench.cycle + 1
         for _ in range(80):
             await bench.tick()
             for name, cycles in seen.items():
                 if bench.get(name):
                     cycles.append(bench.cycle - start)
-        assert seen["read"][0] == 1, "the first read follows the pop"
+        assert seen["sums__read"][0] == 1, "the first read follows the pop"
         first, second = seen["give_back"]
-        assert min(c for c in seen["read"] if c > first) - first == StoreTiming.GAP
+        assert min(c for c in seen["sums__read"] if c > first) - first == StoreTiming.GAP
         if persist:
-            assert seen["beat__valid"][0] == seen["read"][0] + StoreTiming.RAW
+            assert seen["beat__valid"][0] == seen["sums__read"][0] + StoreTiming.RAW
             per_tile = columns * p.bank_word_beats
             assert seen["beat__valid"][:per_tile] == list(range(1 + StoreTiming.RAW, 1 + StoreTiming.RAW + per_tile))
         else:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import ClockDomain, DomainRenamer, Fragment, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, connect, flipped
+from amaranth.lib.wiring import connect
 
 from derca_flow.rtl.board import sdram_model
 from derca_flow.tools.toolchain import yosys_share
@@ -22,8 +22,9 @@ from derca_hw.board.memory.bridge import MainMemory
 from derca_hw.board.memory.on_chip import BlockStore, DoubledStore, store_ports
 from derca_hw.board.memory.sdram import SdramStore
 from derca_hw.board.memory.sdram_pins import SdramPins
+from derca_hw.bus.axi import Axi4
+from derca_hw.bus.join import join
 from derca_hw.families.family import Family
-from derca_hw.layouts import Layouts
 from derca_hw.memory.write import waiting_bursts
 from derca_sim.model.sdram import Sdram, SdramSteps
 from kit.cycles import Cycles
@@ -31,7 +32,6 @@ from kit.payload import pack, unpack
 from kit.platforms import platform
 from kit.run import SimulationFailed, generator, parameters, simulate
 
-CHANNELS = ("ar", "r", "aw", "w", "b")
 OKAY, SLVERR = 0, 2
 
 
@@ -49,13 +49,8 @@ class MemoryWithStore(wiring.Component):
     def elaborate(self, _):
         m = Module()
         memory, store, steps = self._memory, self._store, self._steps
-        for name, member in self._inner.items():
-            ours, its = getattr(memory, name), getattr(store, name)
-            m.d.comb += its.eq(ours) if member.flow == In else ours.eq(its)
-        for name in (*CHANNELS, "memory_request"):
-            ours, its = flipped(getattr(self, name)), getattr(memory, name)
-            connect(m, *((its, ours) if name in "rb" else (ours, its)))
-        m.d.comb += [self.memory_data.eq(memory.memory_data), self.memory_valid.eq(memory.memory_valid)]
+        join(m, memory, store, self._inner)
+        join(m, self, memory, self.signature.members)
         blocks = {"memory": memory, "store": store}
         if self._chip:
             blocks["pins"] = pins = SdramPins(self._chip)
@@ -160,13 +155,14 @@ def burst(random, p, reach: int) -> tuple[int, int]:
 async def traffic(dut):
     """Random traffic of accelerator and host, calm and dense by turns."""
     random, options = generator(), parameters()
-    p, lay = options["platform"], Layouts(options["platform"])
+    p = options["platform"]
+    channels = {name: member.signature.members["payload"].shape for name, member in Axi4.of(p).members.items()}
     request = host_ports(p)["memory_request"].signature.members["payload"].shape
     size, beat = p.memory.size, p.beat_bytes
     reach = min(1 << p.bus.address_width, size + 8192)
     bench = CoreCycles(dut)
     bench.steps = options["steps"]
-    await bench.start(r__ready=1, b__ready=1)
+    await bench.start(axi__r__ready=1, axi__b__ready=1)
     for _ in range(options["idle"]):
         await bench.tick()
     oracle = Oracle(p, garbage(size) if options["idle"] else bytearray(size))
@@ -189,19 +185,21 @@ async def traffic(dut):
             word = random.choice([random.randrange(size // 4), random.randrange(64)])
             host = {"write": random.randrange(2), "address": word, "data": random.getrandbits(32)}
         bench.set(
-            ar__valid=int(ar is not None), ar__payload=pack(lay.axi_address, addr=ar[0], len=ar[1] - 1) if ar else 0,
-            aw__valid=int(aw is not None), aw__payload=pack(lay.axi_address, addr=aw[0], len=aw[1] - 1) if aw else 0,
-            w__valid=int(w is not None),
-            w__payload=pack(lay.axi_write, data=int.from_bytes(w[0], "little"), last=w[1]) if w else 0,
-            r__ready=r_ready, b__ready=b_ready,
+            axi__ar__valid=int(ar is not None),
+            axi__ar__payload=pack(channels["ar"], addr=ar[0], len=ar[1] - 1) if ar else 0,
+            axi__aw__valid=int(aw is not None),
+            axi__aw__payload=pack(channels["aw"], addr=aw[0], len=aw[1] - 1) if aw else 0,
+            axi__w__valid=int(w is not None),
+            axi__w__payload=pack(channels["w"], data=int.from_bytes(w[0], "little"), last=w[1]) if w else 0,
+            axi__r__ready=r_ready, axi__b__ready=b_ready,
             memory_request__valid=int(host is not None), memory_request__payload=pack(request, **host) if host else 0,
         )
         await bench.tick()
 
         # -- reads
-        assert bench.get("r__valid") == (oracle.offered is not None), f"cycle {t}: rvalid"
+        assert bench.get("axi__r__valid") == (oracle.offered is not None), f"cycle {t}: rvalid"
         if oracle.offered:
-            found = unpack(lay.axi_read, bench.get("r__payload"))
+            found = unpack(channels["r"], bench.get("axi__r__payload"))
             data, resp, last = oracle.offered
             assert (found["resp"], found["last"]) == (resp, last), f"cycle {t}: rresp, rlast"
             assert data is None or found["data"] == int.from_bytes(data, "little"), f"cycle {t}: rdata"
@@ -209,7 +207,7 @@ async def traffic(dut):
                 oracle.take_beat(t)
             else:
                 counts["stalled"] += 1
-        busy_read = bool(oracle.reads) or bench.get("r__valid")
+        busy_read = bool(oracle.reads) or bench.get("axi__r__valid")
         if ar:
             oracle.reads.append(Read(*ar, t + p.memory.read_latency))
             counts["reads"] += 1
@@ -217,9 +215,9 @@ async def traffic(dut):
 
         # -- writes
         expected = oracle.responses and max(oracle.responses[0][0], oracle.accepted_b + 1) <= t
-        assert bench.get("b__valid") == bool(expected), f"cycle {t}: bvalid"
+        assert bench.get("axi__b__valid") == bool(expected), f"cycle {t}: bvalid"
         if expected:
-            assert bench.get("b__payload") == oracle.responses[0][1], f"cycle {t}: bresp"
+            assert bench.get("axi__b__payload") == oracle.responses[0][1], f"cycle {t}: bresp"
             if b_ready:
                 oracle.responses.popleft()
                 oracle.accepted_b = t

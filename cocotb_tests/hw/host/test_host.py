@@ -202,11 +202,12 @@ async def guards(dut):
         await ClockCycles(dut.clk, 9)
         page ^= 1
         assert strobes.take() == [("committed",)]
-        assert (bench.get("page"), bench.get("write_page"), await status("page")) == (page, page ^ 1, page)
+        pages = bench.get("config__page"), bench.get("config__write_page"), await status("page")
+        assert pages == (page, page ^ 1, page)
         assert not await status("commit_pending")
 
     await attempt(True, True)
-    assert bench.get("write_page") == (page ^ 1 if shadow else 0)
+    assert bench.get("config__write_page") == (page ^ 1 if shadow else 0)
     await commit(0, settled=1)
     await attempt(True, True)
     await run(host, bench, registers)

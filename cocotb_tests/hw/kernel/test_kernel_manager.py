@@ -114,7 +114,8 @@ class Tables:
 
 
 def write(bench, page: int, table: Table, row: int, word: int, value: int):
-    bench.set(write=1, write_page=page, write_table=int(table), write_row=row, write_word=word, write_data=value)
+    bench.set(write__en=1, write__page=page, write__table=int(table), write__row=row, write__word=word,
+              write__data=value)
 
 
 async def load(bench, tables: Tables, page: int = 0):
@@ -122,7 +123,7 @@ async def load(bench, tables: Tables, page: int = 0):
     for one in tables.writes():
         write(bench, page, *one)
         await bench.tick()
-    bench.set(write=0)
+    bench.set(write__en=0)
 
 
 class Offers:
@@ -230,7 +231,7 @@ async def entries_in_order(dut):
     await load(bench, tables)
     write(bench, 0, Table.TASK, 0, 0, random.getrandbits(32))  # not ours: it must change nothing
     await bench.tick()
-    bench.set(write=0)
+    bench.set(write__en=0)
 
     entries, regions = offers(p)
     coming, writes = None, []  # tables of the other page, words still to be written
@@ -246,7 +247,7 @@ async def entries_in_order(dut):
         if writes and random.random() < 0.8:
             write(bench, 1 - page, *writes.pop(0))
         else:
-            bench.set(write=0)
+            bench.set(write__en=0)
             if coming and not writes and not entries.todo and not regions.todo:
                 tables, coming, page, commits = coming, None, 1 - page, commits + 1
                 bench.set(page=page)

@@ -99,8 +99,9 @@ async def supervision(dut):
                   instruction__payload=pack(lay.instruction, **(instruction or {"task": 0, "region": 1, "resume": 1})))
         if has.budgets:
             fields = (TaskReg.JOB_BUDGET, TaskReg.REGION_BUDGET)
-            bench.set(config__valid=int(config is not None), config__payload=0 if config is None else pack(
-                lay.task_write, task=config[0], field=fields[config[1]] >> 2, value=config[2]))
+            written = 0 if config is None else pack(
+                lay.task_write, task=config[0], field=fields[config[1]] >> 2, value=config[2])
+            bench.set(config__write__valid=int(config is not None), config__write__payload=written)
             if config:
                 coming[config[0]][config[1]] = config[2]
         expected = int(feedback and oracle.running is None)
@@ -131,22 +132,22 @@ async def supervision(dut):
         for task in range(n):
             for i, field in enumerate((TaskReg.JOB_BUDGET, TaskReg.REGION_BUDGET, TaskReg.PERIOD)):
                 value = random.choice([0, 12, random.randint(1, 12), random.randint(1, 90)])
-                bench.set(config__valid=1, config__payload=pack(
+                bench.set(config__write__valid=1, config__write__payload=pack(
                     lay.task_write, task=task, field=field >> 2, value=value))
                 await bench.tick()
                 if i < 2:
                     coming[task][i] = value
-        bench.set(config__valid=0)
+        bench.set(config__write__valid=0)
 
     for _ in range(400):
         for _ in range(5):
             await tick()
         if has.budgets:
-            bench.set(write_page=1 - page)
+            bench.set(config__write_page=1 - page)
             if not p.tables.shadow or random.random() < 0.5:
                 await write_all()
             page = 1 - page
-            bench.set(page=page, write_page=1 - page)
+            bench.set(config__page=page, config__write_page=1 - page)
             budgets, coming = [list(b) for b in coming], ([list(b) for b in budgets] if p.tables.shadow else coming)
         if has.watchdog:
             limits = tuple(random.choice([0, random.randint(1, 30), 12]) for _ in range(2))

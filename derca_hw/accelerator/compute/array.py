@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.timing import ComputeTiming
 
 from ...families.family import Family
-from ...families.multiplier import MultiplierRow, sb_mac16
+from ...families.multiplier import MacMode, MultiplierRow, sb_mac16
 
 
 class ProcessingElement(wiring.Component):
@@ -50,7 +50,7 @@ class BlockElement(wiring.Component):
         b = Signal(signed(16))
         m.d.comb += [a.eq(self.a), b.eq(self.b)]
         m.submodules.block = sb_mac16(
-            a.as_unsigned(), b.as_unsigned(), self.sum, is_signed=True, delayed=True, registered=True,
+            a.as_unsigned(), b.as_unsigned(), self.sum, MacMode(is_signed=True, delayed=True, registered=True),
             addend=self.sum & ~self.clear.replicate(32), reset=ResetSignal())
         return m
 

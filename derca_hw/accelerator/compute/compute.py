@@ -9,15 +9,11 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy, bits_for
 
 from ...layouts import Activity, Layouts, pulse
+from ..signatures.operands import BiasRead, OperandRead, TileSupply
+from ..signatures.sums import BankUpdate
 from .drain import Drain
 from .regions import RegionTracker
 from .slices import SliceSequencer
-
-#: Ports of the drain that are the engine's own.
-DRAIN_PORTS = (
-    "a_step", "b_step", "read_bias_set", "bias_n", "bias_value", "update_read", "update_bank", "update_address",
-    "update_row", "write", "write_bank", "write_address", "write_row",
-)
 
 
 class ComputeEngine(wiring.Component):
@@ -38,12 +34,10 @@ class ComputeEngine(wiring.Component):
     Attributes
     ----------
     regions : In(stream)
-    head : In(stream)
-        The tag of the next iteration; `a_slot`, `b_slot`: where its tiles are; `a_full`, `b_full`: they are there.
-    read_a_slot, read_b_slot : Out
-        Where those of the iteration in work are.
-    release : Out
-        The tiles of the iteration in work are not used any more; of A and B only if `last_a`, `last_b`.
+    tiles : In
+        Those of the next iteration.
+    operands, biases, sums : Out
+        The input slots' side, and the banks'.
     bank_free, bank : In
         The bank a new tile would take; `take_bank` claims it.
     resume_bank, resume_ready : In
@@ -65,8 +59,7 @@ class ComputeEngine(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         self._lay = lay = Layouts(p)
-        self._slices, self._drain, self._tracker = SliceSequencer(p), Drain(p), RegionTracker(p)
-        slot, bank = bits_for(p.buffers.slots - 1), bits_for(p.buffers.banks - 1)
+        bank = bits_for(p.buffers.banks - 1)
         super().__init__({
             "now": In(32),
             "barrier": In(1),
@@ -74,15 +67,7 @@ class ComputeEngine(wiring.Component):
             "regions": In(stream.Signature(lay.region)),
             "feedback": Out(1),
             "premature": Out(1),
-            "head": In(stream.Signature(lay.tag)),
-            "a_slot": In(slot),
-            "b_slot": In(slot),
-            "a_full": In(1),
-            "b_full": In(1),
-            "bias_set": In(slot + 1),
-            "release": Out(1),
-            "last_a": Out(1),
-            "last_b": Out(1),
+            "tiles": In(TileSupply(p)),
             "bank_free": In(1),
             "bank": In(bank),
             "take_bank": Out(1),
@@ -95,13 +80,9 @@ class ComputeEngine(wiring.Component):
             "swap_bank": Out(bank),
             "swap_output": Out(lay.output),
             "drop": Out(1),
-            "read": Out(1),
-            "read_a_slot": Out(slot),
-            "read_b_slot": Out(slot),
-            "m_panel": self._slices.signature.members["m_panel"],
-            "n_panel": self._slices.signature.members["n_panel"],
-            "k": self._slices.signature.members["k"],
-            **{name: self._drain.signature.members[name] for name in DRAIN_PORTS},
+            "operands": Out(OperandRead(p)),
+            "biases": Out(BiasRead(p)),
+            "sums": Out(BankUpdate(p)),
             "store": Out(pulse(lay.store)),
             "complete": Out(1),
             "waiting": In(1),
@@ -114,18 +95,20 @@ class ComputeEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, lay = self._p, self._lay
-        m.submodules.slices, m.submodules.drain, m.submodules.regions = slices, drain, tracker = (
-            self._slices, self._drain, self._tracker)
-        for name in DRAIN_PORTS:
-            ours, its = getattr(self, name), getattr(drain, name)
-            m.d.comb += its.eq(ours) if drain.signature.members[name].flow == In else ours.eq(its)
+        m.submodules.slices = slices = SliceSequencer(p)
+        m.submodules.drain = drain = Drain(p)
+        m.submodules.regions = tracker = RegionTracker(p)
+        connect(m, drain.biases, flipped(self.biases))
+        connect(m, drain.bank, flipped(self.sums))
         connect(m, flipped(self.regions), tracker.regions)
+        connect(m, flipped(self.grant), tracker.grant)
 
+        tiles, operands = self.tiles, self.operands
+        head, new = tiles.head, tiles.head.p
         tag = Signal(lay.tag)
-        new = self.head.p
         output = tag.output
         held = Signal.like(self.bank)  # bank of the tile in work
-        bias_set = Signal.like(self.bias_set)
+        bias_set = Signal.like(tiles.bias_set)
         swap = Signal(Strategy)  # what remains to be done with the preempted job's partial sums
         switch = Signal()
         preempt = Signal()
@@ -144,16 +127,16 @@ class ComputeEngine(wiring.Component):
             fresh.eq(new.first & ~new.resumed),
             bank_ready.eq((self.bank_free | ~fresh) & (self.resume_ready | ~new.resumed)),
             start.eq(
-                self.head.valid & self.a_full & self.b_full & bank_ready & tracker.ready & self.barrier & ~swapping
+                head.valid & tiles.a_full & tiles.b_full & bank_ready & tracker.ready & self.barrier & ~swapping
                 & ~slices.inside
             ),
-            self.head.ready.eq(start),
+            head.ready.eq(start),
             self.take_bank.eq(start & fresh),
         ]
         with m.If(start):
             m.d.sync += [
-                tag.eq(new), bias_set.eq(self.bias_set), self.read_a_slot.eq(self.a_slot),
-                self.read_b_slot.eq(self.b_slot),
+                tag.eq(new), bias_set.eq(tiles.bias_set), operands.a_slot.eq(tiles.a_slot),
+                operands.b_slot.eq(tiles.b_slot),
             ]
             with m.If(new.resumed):
                 m.d.sync += held.eq(self.resume_bank)
@@ -167,8 +150,6 @@ class ComputeEngine(wiring.Component):
             slices.running.eq(tracker.running),
             slices.resumed.eq(tracker.resumed),
             slices.abandon.eq(switch),
-            tracker.grant.valid.eq(self.grant.valid),
-            tracker.grant.payload.eq(self.grant.payload),
             tracker.feedback.eq(self.feedback),
             tracker.start.eq(start),
             tracker.fire.eq(slices.fire),
@@ -182,13 +163,15 @@ class ComputeEngine(wiring.Component):
             drain.slice.first.eq(tag.first),
             drain.slice.complete.eq(tag.last & slices.last),
             drain.slice.bias_set.eq(bias_set),
-            self.read.eq(slices.issue),
-            self.m_panel.eq(slices.m_panel),
-            self.n_panel.eq(slices.n_panel),
-            self.k.eq(slices.k),
-            self.release.eq(slices.done),
-            self.last_a.eq(tag.last_a),
-            self.last_b.eq(tag.last_b),
+            drain.a_step.eq(operands.a_step),
+            drain.b_step.eq(operands.b_step),
+            operands.read.eq(slices.issue),
+            operands.m_panel.eq(slices.m_panel),
+            operands.n_panel.eq(slices.n_panel),
+            operands.k.eq(slices.k),
+            tiles.release.eq(slices.done),
+            tiles.last_a.eq(tag.last_a),
+            tiles.last_b.eq(tag.last_b),
             self.premature.eq(tracker.premature),
         ]
         m.d.sync += self.feedback.eq(slices.near & tracker.last)
@@ -226,18 +209,18 @@ class ComputeEngine(wiring.Component):
                 self.store.p.output.persist.eq(1),
                 self.store.p.output.final.eq(0),
             ]
-        self._report(m, slices, tracker, tag, switch, preempt, swapping, bank_ready)
+        self._events(m, slices, tracker, tag, preempt)
+        self._activity(m, slices, tracker, swapping, bank_ready)
         return m
 
-    def _report(self, m, slices, tracker, tag, switch, preempt, swapping, bank_ready):
-        """Events, and what each cycle is spent on."""
-        event, iteration, activity = self.event, self.iteration_event, self.activity
-        new = self.head.p
+    def _events(self, m, slices, tracker, tag, preempt):
+        """Begin and end of regions and iterations, preemptions."""
+        event, iteration, head = self.event, self.iteration_event, self.tiles.head
         m.d.comb += [
             event.valid.eq((preempt & ~self.grant.p.abort) | tracker.begin),
             event.p.cycle.eq(self.now),
             event.p.kind.eq(Mux(tracker.begin, Kind.START, Kind.PREEMPT)),
-            event.p.task.eq(Mux(self.head.ready, new.output.task, tag.output.task)),
+            event.p.task.eq(Mux(head.ready, head.p.output.task, tag.output.task)),
             event.p.region.eq(Mux(tracker.begin, tracker.next_region, tracker.region)),
             event.p.arg.eq(Mux(tracker.begin, 0, tracker.strategy)),
             iteration.valid.eq(slices.done | tracker.ends),
@@ -246,6 +229,10 @@ class ComputeEngine(wiring.Component):
             iteration.p.task.eq(tag.output.task),
             iteration.p.region.eq(tracker.region),
         ]
+
+    def _activity(self, m, slices, tracker, swapping, bank_ready):
+        """What each cycle is spent on."""
+        activity, tiles = self.activity, self.tiles
         with m.If(slices.issue):
             m.d.comb += activity.eq(Activity.BUSY)
         with m.Elif(swapping):
@@ -254,9 +241,9 @@ class ComputeEngine(wiring.Component):
             m.d.comb += activity.eq(Activity.BANK)
         with m.Elif(~tracker.ready):
             m.d.comb += activity.eq(Activity.IDLE)
-        with m.Elif(self.head.valid & self.a_full & self.b_full):
+        with m.Elif(tiles.head.valid & tiles.a_full & tiles.b_full):
             m.d.comb += activity.eq(Mux(bank_ready, Activity.LOAD, Mux(
-                new.resumed, Activity.STORE, Activity.BANK)))
+                tiles.head.p.resumed, Activity.STORE, Activity.BANK)))
         with m.Elif(self.waiting):
             m.d.comb += activity.eq(Activity.STORE)
         with m.Else():

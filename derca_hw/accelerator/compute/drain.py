@@ -9,6 +9,8 @@ from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import ComputeTiming
 
 from ...families.multiplier import SB_MAC16_BLOCKS, LongProduct
+from ..signatures.operands import BiasRead
+from ..signatures.sums import BankUpdate
 from .array import PEArray
 
 
@@ -24,8 +26,10 @@ class Drain(wiring.Component):
         Operands are read, the last ones of a slice, which one that is.
     a_step, b_step : In
         The operands, one cycle after they were addressed.
-    read_bias_set, bias_n, bias_value : the input slots' side
-    update_read, update_bank, update_address, update_row, write, write_bank, write_address, write_row : the banks' side
+    biases : Out
+        The input slots' side.
+    bank : Out
+        The banks' side.
     complete : Out
         The last column of a slice that completes its tile is being written.
     drained : Out
@@ -43,35 +47,22 @@ class Drain(wiring.Component):
             "complete": 1,  # the output tile is complete with this slice
             "bias_set": bits_for(p.buffers.slots - 1) + 1,
         })
-        self._row = row = 32 * p.array.rows
-        fields = self.slice_layout.members
-        bank, n = fields["bank"], fields["n"]
-        address = fields["panel"] + n
         super().__init__({
             "issue": In(1),
             "fire": In(1),
             "slice": In(self.slice_layout),
             "a_step": In(8 * p.a_lanes),
             "b_step": In(8 * p.b_lanes),
-            "read_bias_set": Out(fields["bias_set"]),
-            "bias_n": Out(n),
-            "bias_value": In(32),
-            "update_read": Out(1),
-            "update_bank": Out(bank),
-            "update_address": Out(address),
-            "update_row": In(row),
-            "write": Out(1),
-            "write_bank": Out(bank),
-            "write_address": Out(address),
-            "write_row": Out(row),
+            "biases": Out(BiasRead(p)),
+            "bank": Out(BankUpdate(p)),
             "complete": Out(1),
             "drained": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
-        rows = self._p.array.rows
-        p = self._p
+        p, biases, bank = self._p, self.biases, self.bank
+        rows = p.array.rows
         blocks = rows * p.array.cols + LongProduct.BLOCKS * p.store.requant_lanes  # when an element takes one
         m.submodules.array = array = PEArray(
             rows, p.array.cols, 8 * p.array.element_bytes, in_blocks=blocks <= SB_MAC16_BLOCKS)
@@ -119,18 +110,18 @@ class Drain(wiring.Component):
             written.eq(read_back),
         ]
         for r in range(rows):
-            old = Mux(read_back.first, self.bias_value, self.update_row.word_select(r, 32))
+            old = Mux(read_back.first, biases.value, bank.row.word_select(r, 32))
             m.d.sync += total.word_select(r, 32).eq(sums.word_select(r, 32) + old)
         m.d.comb += [
-            self.update_read.eq(valid),
-            self.update_bank.eq(column.bank),
-            self.update_address.eq(Cat(column.n, column.panel)),
-            self.read_bias_set.eq(column.bias_set),
-            self.bias_n.eq(column.n),
-            self.write.eq(written_valid),
-            self.write_bank.eq(written.bank),
-            self.write_address.eq(Cat(written.n, written.panel)),
-            self.write_row.eq(total),
+            bank.read.eq(valid),
+            bank.read_bank.eq(column.bank),
+            bank.read_address.eq(Cat(column.n, column.panel)),
+            biases.set.eq(column.bias_set),
+            biases.n.eq(column.n),
+            bank.write.eq(written_valid),
+            bank.write_bank.eq(written.bank),
+            bank.write_address.eq(Cat(written.n, written.panel)),
+            bank.write_row.eq(total),
             self.complete.eq(written_valid & written.complete),
             self.drained.eq(~(fired.any() | valid | read_valid | written_valid)),
         ]

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
-from ...blocks.ram import Buffer
+from ...blocks.ram import Buffer, Ram
 
 
 class PanelMemory(wiring.Component):
@@ -40,6 +40,14 @@ class PanelMemory(wiring.Component):
             "k": In(bits_for(p.tile.k - 1)),
             "step": Out(8 * lanes),
         })
+
+    @staticmethod
+    def memories(p: Platform, lanes: int, panels: int) -> list[Ram]:
+        """Its memory."""
+        word = max(lanes, p.beat_bytes)
+        words = p.tile.k * lanes // word
+        return [Ram(8 * word, p.buffers.slots << bits_for(panels - 1) + bits_for(words - 1), 1, "buffer",
+                    8 * p.beat_bytes)]
 
     def elaborate(self, platform):
         m = Module()
@@ -87,6 +95,12 @@ class BiasMemory(wiring.Component):
             "n": In(bits_for(p.tile.n - 1)),
             "bias": Out(32),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        column = bits_for(p.tile.n // max(1, p.beat_bytes // 4) - 1)
+        return [Ram(p.bus.data_width, 1 << bits_for(p.buffers.slots - 1) + 1 + column, 1, "buffer")]
 
     def elaborate(self, platform):
         m = Module()

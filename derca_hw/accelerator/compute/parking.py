@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy, bits_for
 
+from ...blocks.ram import Ram
 from ...layouts import Layouts, pulse
 
 
@@ -66,6 +67,12 @@ class Parking(wiring.Component):
             "evicting": Out(1),
             "evicted": Out(pulse(lay.store)),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        width = bits_for(p.m_panels) + bits_for(p.tile.n) + bits_for(p.tables.layers - 1)
+        return [Ram(width, p.buffers.banks, 1, "comb")] * (p.buffers.spare > 0)
 
     def elaborate(self, platform):
         m = Module()

@@ -8,6 +8,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
 from ...blocks.droppable import DroppableQueue
+from ...blocks.ram import Ram
 from ...layouts import Layouts, pulse
 
 
@@ -67,6 +68,11 @@ class RegionTracker(wiring.Component):
             "next_region": Out(region),
             "premature": Out(1),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [DroppableQueue.memory(Layouts(p).region.size, RegionTracker.DEPTH)]
 
     def elaborate(self, platform):
         m = Module()

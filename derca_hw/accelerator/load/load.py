@@ -172,14 +172,7 @@ class LoadEngine(wiring.Component):
                     self.issued_a.eq(step & last_m),
                 ]
         with m.If(step):
-            m.d.sync += [panel.eq(panel + 1), left.eq(left - p.array.cols)]
-            with m.If((phase == Phase.A) | (phase == Phase.BANK)):
-                m.d.sync += work.a.eq(
-                    work.a + Mux(phase == Phase.BANK, p.save_panel_stride, work.a_panel_stride))
-            with m.Else():
-                m.d.sync += work.b.eq(work.b + work.b_panel_stride)
-            with m.If(new_phase != phase):
-                m.d.sync += panel.eq(0)
+            self._advance(m, phase, new_phase, work, panel, left)
 
         # The next iteration is taken when idle or with the last request of the previous one.
         new = self.iteration.p
@@ -214,14 +207,30 @@ class LoadEngine(wiring.Component):
                 a_unit.eq(Mux(new.preload, self.bank, self.a_slot)),
                 b_unit.eq(self.b_slot),
             ]
-            with m.If(new.preload):
-                m.d.sync += phase.eq(Phase.BANK)
-            with m.Elif(new.tag.new_b):
-                m.d.sync += phase.eq(Phase.B)
-            with m.Elif(new.new_a):
-                m.d.sync += phase.eq(Phase.A)
-            with m.Else():
-                m.d.sync += phase.eq(Phase.IDLE)
+            self._first_phase(m, phase)
         with m.Elif((step & done) | self.flush):
             m.d.sync += phase.eq(Phase.IDLE)
         return m
+
+    def _advance(self, m, phase, new_phase, work, panel, left):
+        """Go on to the next request of the iteration."""
+        m.d.sync += [panel.eq(panel + 1), left.eq(left - self._p.array.cols)]
+        with m.If((phase == Phase.A) | (phase == Phase.BANK)):
+            m.d.sync += work.a.eq(
+                work.a + Mux(phase == Phase.BANK, self._p.save_panel_stride, work.a_panel_stride))
+        with m.Else():
+            m.d.sync += work.b.eq(work.b + work.b_panel_stride)
+        with m.If(new_phase != phase):
+            m.d.sync += panel.eq(0)
+
+    def _first_phase(self, m, phase):
+        """Begin with the first thing that the iteration needs."""
+        new = self.iteration.p
+        with m.If(new.preload):
+            m.d.sync += phase.eq(Phase.BANK)
+        with m.Elif(new.tag.new_b):
+            m.d.sync += phase.eq(Phase.B)
+        with m.Elif(new.new_a):
+            m.d.sync += phase.eq(Phase.A)
+        with m.Else():
+            m.d.sync += phase.eq(Phase.IDLE)

@@ -2,12 +2,12 @@
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.tables import bits_for
 
 from ...layouts import Destination, Layouts, pulse
+from ..signatures.operands import PlacedBeat
 
 
 class BeatPlacer(wiring.Component):
@@ -15,12 +15,16 @@ class BeatPlacer(wiring.Component):
 
     A word of an A (B) panel is one k step of `a_lanes` (`b_lanes`) bytes or a whole beat, whichever is wider; a word
     of a bank is one column of `rows` partial sums; biases are stored beat by beat.
+
+    Attributes
+    ----------
+    beat : In(stream, always ready)
+    placed : Out
     """
 
     def __init__(self, p: Platform):
         self._p = p
         lay = Layouts(p)
-        words = max(p.tile.k, p.tile.n)
         self.beats = {
             Destination.A: max(1, p.a_lanes // p.beat_bytes),
             Destination.B: max(1, p.b_lanes // p.beat_bytes),
@@ -29,27 +33,28 @@ class BeatPlacer(wiring.Component):
         }
         super().__init__({
             "beat": In(pulse(lay.read_beat)),
-            "word": Out(range(words)),
-            "lane": Out(bits_for(max(self.beats.values()) - 1)),
+            "placed": Out(PlacedBeat(p)),
         })
 
     def elaborate(self, platform):
         m = Module()
         beat = self.beat
-        next_word = Signal.like(self.word)
-        next_lane = Signal.like(self.lane)
+        placed = self.placed
+        connect(m, flipped(self.beat), flipped(placed.beat))
+        next_word = Signal.like(placed.word)
+        next_lane = Signal.like(placed.lane)
         per_word = Signal(range(max(self.beats.values()) + 1))
         with m.Switch(beat.p.target.destination):
             for destination, count in self.beats.items():
                 with m.Case(destination):
                     m.d.comb += per_word.eq(count)
         m.d.comb += [
-            self.word.eq(Mux(beat.p.first, 0, next_word)),
-            self.lane.eq(Mux(beat.p.first, 0, next_lane)),
+            placed.word.eq(Mux(beat.p.first, 0, next_word)),
+            placed.lane.eq(Mux(beat.p.first, 0, next_lane)),
         ]
         with m.If(beat.valid):
-            with m.If(self.lane == per_word - 1):
-                m.d.sync += [next_lane.eq(0), next_word.eq(self.word + 1)]
+            with m.If(placed.lane == per_word - 1):
+                m.d.sync += [next_lane.eq(0), next_word.eq(placed.word + 1)]
             with m.Else():
-                m.d.sync += [next_lane.eq(self.lane + 1), next_word.eq(self.word)]
+                m.d.sync += [next_lane.eq(placed.lane + 1), next_word.eq(placed.word)]
         return m

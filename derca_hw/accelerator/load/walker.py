@@ -1,6 +1,8 @@
 """The tile walk: from metadata entries to iterations, with all addresses, by counters and additions alone."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from typing import NamedTuple
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,7 +10,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy, WordOrder
 
 from ...blocks.arithmetic import times
-from ...layouts import Layouts, Part, pulse
+from ...layouts import Layouts, Part, offset_bits, pulse
 
 
 def entry_ports(p: Platform) -> dict[str, wiring.Member]:
@@ -17,6 +19,15 @@ def entry_ports(p: Platform) -> dict[str, wiring.Member]:
     if p.tables.read == "word":
         return {"words": In(pulse(lay.word)), "want": Out(1)}
     return {"entries": In(stream.Signature(lay.metadata))}
+
+
+class _Places(NamedTuple):
+    """Where the walk stands, in beats, and the stride of panels of B."""
+
+    a_row: Value
+    b_col: Value
+    c_row: Value
+    b_panel_stride: Value
 
 
 class Walker(wiring.Component):
@@ -60,12 +71,10 @@ class Walker(wiring.Component):
         p, lay = self._p, self._lay
         layer = Signal(lay.layer, reset_less=True)
         entry = Signal(lay.entry, reset_less=True)  # the walk's state from its start on
-        unused = (p.beat_bytes - 1).bit_length()  # low bits of addresses and strides, all of whole beats
-        place = p.bus.address_width - unused
+        unused = offset_bits(p)
         a_row, b_col, c_row = entry.a_row[unused:], entry.b_col[unused:], entry.c_row[unused:]  # in beats
         b_panel_stride = layer.a_panel_stride if p.a_lanes == p.b_lanes else layer.b_panel_stride
-        out = self.iteration
-        tag, output = out.p.tag, out.p.tag.output
+        out, tag, output = self.iteration, self.iteration.p.tag, self.iteration.p.tag.output
         task = Signal.like(output.task)
         active = Signal()
         preload = Signal()
@@ -81,7 +90,7 @@ class Walker(wiring.Component):
             return times(count, size >> unused)
 
         def address(beats):
-            return Cat(Const(0, unused), beats[:place])
+            return Cat(Const(0, unused), beats[:p.bus.address_width - unused])
 
         last_m = Signal()
         last_n = Signal()
@@ -134,23 +143,7 @@ class Walker(wiring.Component):
                 Cat(entry.m_panel, entry.n_panel).eq(0),
                 entry.allow.eq(entry.allow + last_k - Mux(last_k & last_n, layer.prev_n_tiles, 0)),
             ]
-            with m.If(~last_k):
-                m.d.sync += entry.k.eq(entry.k + 1)
-            with m.Elif(~last_n):
-                m.d.sync += [
-                    entry.k.eq(0),
-                    entry.n.eq(entry.n + 1),
-                    b_col.eq(b_col + times(b_panel_stride[unused:], p.n_panels)),
-                ]
-            with m.Else():
-                m.d.sync += [
-                    entry.k.eq(0),
-                    entry.n.eq(0),
-                    entry.m.eq(entry.m + 1),
-                    a_row.eq(a_row + times(layer.a_panel_stride[unused:], p.m_panels)),
-                    b_col.eq(layer.b_base[unused:]),
-                    c_row.eq(c_row + times(layer.c_panel_stride[unused:], p.m_panels)),
-                ]
+            self._advance(m, layer, entry, _Places(a_row, b_col, c_row, b_panel_stride), last_k, last_n)
 
         taken = Signal()
         begins = Signal()
@@ -166,18 +159,12 @@ class Walker(wiring.Component):
             self._place(m, layer, entry)
             self._tell(m, layer, entry.layer, begins)
         else:
-            at, new_layer, new = self.entries.p, self.entries.p.layer, self.entries.p.entry
+            at, new_layer = self.entries.p, self.entries.p.layer
             m.d.comb += [
                 self.entries.ready.eq(~self.flush & (~active | (step & last))),
                 taken.eq(self.entries.valid & self.entries.ready), begins.eq(taken), redo.eq(recompute),
             ]
-            with m.If(taken):
-                m.d.sync += [layer.eq(new_layer), entry.eq(new)]
-            m.d.comb += [
-                self.parameters.valid.eq(begins),
-                self.parameters.p.layer.eq(new.layer),
-                *(self.parameters.p[name].eq(new_layer[name]) for name, _ in lay.parameters if name != "layer"),
-            ]
+            self._take(m, layer, entry, taken)
         m.d.comb += [
             recompute.eq(at.resume & (at.in_strategy == Strategy.RECOMPUTE)),
             persist.eq(at.resume & ((at.in_strategy == Strategy.PERSIST) | (at.in_strategy == Strategy.PARK))),
@@ -200,10 +187,42 @@ class Walker(wiring.Component):
             m.d.sync += active.eq(0)
         return m
 
+    def _advance(self, m, layer, entry, places: _Places, last_k, last_n):
+        """Go on to the next tile: along K, then along N, then along M."""
+        unused = offset_bits(self._p)
+        with m.If(~last_k):
+            m.d.sync += entry.k.eq(entry.k + 1)
+        with m.Elif(~last_n):
+            m.d.sync += [
+                entry.k.eq(0),
+                entry.n.eq(entry.n + 1),
+                places.b_col.eq(places.b_col + times(places.b_panel_stride[unused:], self._p.n_panels)),
+            ]
+        with m.Else():
+            m.d.sync += [
+                entry.k.eq(0),
+                entry.n.eq(0),
+                entry.m.eq(entry.m + 1),
+                places.a_row.eq(places.a_row + times(layer.a_panel_stride[unused:], self._p.m_panels)),
+                places.b_col.eq(layer.b_base[unused:]),
+                places.c_row.eq(places.c_row + times(layer.c_panel_stride[unused:], self._p.m_panels)),
+            ]
+
+    def _take(self, m, layer, entry, taken):
+        """Keep an entry and its layer, and pass the layer's parameters on, all at once."""
+        new, told = self.entries.p, self.parameters
+        with m.If(taken):
+            m.d.sync += [layer.eq(new.layer), entry.eq(new.entry)]
+        m.d.comb += [
+            told.valid.eq(taken),
+            told.p.layer.eq(new.entry.layer),
+            *(told.p[name].eq(new.layer[name]) for name, _ in self._lay.parameters if name != "layer"),
+        ]
+
     def _tell(self, m, layer, row, begins):
         """Pass a layer's parameters on: its first two words as they come, and what has come with all of them."""
         order, word, told = WordOrder(self._p), self.words.p, self.parameters
-        unused = (self._p.beat_bytes - 1).bit_length()
+        unused = offset_bits(self._p)
         m.d.comb += [
             told.valid.eq(begins),
             told.p.layer.eq(row),

@@ -5,9 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
 
-from ...blocks.ram import Buffer
-from ...layouts import Layouts, Part, pulse
+from ...blocks.ram import Buffer, Ram
+from ...layouts import Layouts, Part, offset_bits, pulse
 
 
 class ParameterTable(wiring.Component):
@@ -34,9 +35,15 @@ class ParameterTable(wiring.Component):
             "row": Out(lay.parameters),
         })
 
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        kept = Layouts(p).parameters.size - bits_for(p.tables.layers - 1) - 2 * offset_bits(p)
+        return [Ram(kept, p.tables.layers, 1, "buffer")]
+
     def elaborate(self, platform):
         m = Module()
-        unused = (self._p.beat_bytes - 1).bit_length()  # low bits of addresses and strides, all of whole beats
+        unused = offset_bits(self._p)
         low = {"c_panel_stride": unused, "save": unused}
         fields = {name: low.get(name, 0) for name, _ in self._lay.parameters if name != "layer"}
         new, row = self.write.p, self.row
@@ -81,6 +88,11 @@ class ParameterWords(wiring.Component):
             "row": Out(lay.parameters),
         })
 
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [Ram(Layouts(p).told["data"].width, p.tables.layers << Part.as_shape().width, 1, "buffer")]
+
     def elaborate(self, platform):
         m = Module()
         new, row = self.write.p, self.row
@@ -101,7 +113,7 @@ class ParameterWords(wiring.Component):
             write.en.eq(self.write.valid & ~(read.en & (read.addr == write.addr))),
         ]
 
-        unused = (self._p.beat_bytes - 1).bit_length()  # low bits of addresses and strides, all of whole beats
+        unused = offset_bits(self._p)
         place = len(row.save) - unused
         stride, save = Cat(Const(0, unused), read.data[:place]), Cat(Const(0, unused), read.data[place:2 * place])
         held = Signal.like(row.c_panel_stride)

@@ -11,10 +11,12 @@ from derca_sim.model.timing import StoreTiming, store_commands
 from ...blocks.arithmetic import count, times
 from ...blocks.droppable import DroppableQueue
 from ...blocks.fifo import Fifo
+from ...blocks.ram import Ram
 from ...layouts import Layouts, pulse
 from ..load.load import beats_of
+from ..signatures.sums import BankRead
+from .beats import BeatAssembler, subs_of_word
 from .parameters import ParameterTable, ParameterWords
-from .requant import RequantLane
 
 
 class StoreEngine(wiring.Component):
@@ -34,7 +36,8 @@ class StoreEngine(wiring.Component):
     complete : In
         The oldest tile not yet completed may be read.
     request, beat, stored, room : the write manager's side
-    read, read_bank, read_address, word : the banks' side
+    sums : Out
+        The banks' side.
     give_back : Out
     done : Out(stream, always ready)
         A tile is in memory.
@@ -46,7 +49,6 @@ class StoreEngine(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         self._lay = lay = Layouts(p)
-        bank = bits_for(p.buffers.banks - 1)
         self._n_bits = bits_for(p.tile.n - 1)
         super().__init__({
             "store": In(pulse(lay.store)),
@@ -57,14 +59,19 @@ class StoreEngine(wiring.Component):
             "beat": Out(stream.Signature(p.bus.data_width)),
             "stored": In(1),
             "room": In(1),
-            "read": Out(1),
-            "read_bank": Out(bank),
-            "read_address": Out(bits_for(p.m_panels - 1) + self._n_bits),
-            "word": In(8 * p.beat_bytes * p.bank_word_beats),
+            "sums": Out(BankRead(p)),
             "give_back": Out(1),
             "done": Out(pulse(lay.done)),
             "busy": Out(1),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        lay, parameters = Layouts(p), ParameterWords if p.tables.read == "word" else ParameterTable
+        return [DroppableQueue.memory(lay.store.size, p.buffers.banks), *parameters.memories(p),
+                Ram(lay.done.size, store_commands(p) + 1, 1, "shallow"),
+                Ram(p.bus.data_width, StoreEngine.BUFFER, 1, "shallow")]
 
     def elaborate(self, platform):
         m = Module()
@@ -97,7 +104,7 @@ class StoreEngine(wiring.Component):
 
         # -- the walk over the tile ----------------------------------------------------------------------------------
         subs = p.array.rows // lanes
-        sub = Signal(range(max(subs, p.bank_word_beats)))
+        sub = Signal(range(subs_of_word(p)))
         panel = Signal(bits_for(p.m_panels - 1))
         n = Signal(bits_for(p.tile.n))
         place = Signal(range(beat_bytes))  # byte of the beat that the next outputs fill
@@ -127,9 +134,9 @@ class StoreEngine(wiring.Component):
                 output.persist, times(output.n, p.bank_word_beats), beats_of(output.n, p.a_lanes, beat_bytes))),
             self.request.p.end.eq(last_panel),
             issue.eq(reading & (space != 0) & (self.request.ready | ~panel_start)),
-            self.read.eq(issue & (sub == 0)),
-            self.read_bank.eq(work.bank),
-            self.read_address.eq(Cat(n[:self._n_bits], panel)),
+            self.sums.read.eq(issue & (sub == 0)),
+            self.sums.bank.eq(work.bank),
+            self.sums.address.eq(Cat(n[:self._n_bits], panel)),
             next_place.eq(word_place + p.a_lanes if p.a_lanes < beat_bytes else 0),
             push.eq(Mux(
                 output.persist, 1,
@@ -168,59 +175,29 @@ class StoreEngine(wiring.Component):
 
         m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
 
-        # -- from the word to beats ------------------------------------------------------------------------------------
-        step_layout = data.StructLayout({"valid": 1, "push": 1, "place": range(beat_bytes)})  # requantised outputs
-        steps = [Signal(step_layout, name=f"step_{i}") for i in range(1 + RequantLane.LATENCY)]
-        picked = Signal(sub.shape())
-        raw = Signal()
-        m.d.sync += [
-            steps[0].valid.eq(issue & ~output.persist),
-            steps[0].push.eq(push),
-            steps[0].place.eq(place),
-            raw.eq(issue & output.persist),
-            picked.eq(sub),
-        ]
-        for before, after in zip(steps, steps[1:], strict=False):
-            m.d.sync += after.eq(before)
-
-        values = []
-        for i in range(lanes):
-            m.submodules[f"requant_{i}"] = lane = RequantLane(8 * p.array.element_bytes)
-            m.d.comb += [
-                lane.sum.eq(self.word.word_select(picked, 32 * lanes).word_select(i, 32)),
-                lane.multiplier.eq(layer.multiplier),
-                lane.shift.eq(layer.shift),
-                lane.zero_point.eq(layer.zero_point),
-                lane.relu.eq(layer.relu),
-            ]
-            values.append(lane.value)
-
-        # Outputs gather in a beat, in which those of a panel that ends before it is full are followed by zeros.
-        last = steps[-1]
-        beat = Signal(p.bus.data_width)
-        pushed = Signal()
-        m.d.sync += pushed.eq(raw | last.valid & last.push)
-        with m.If(raw):
-            m.d.sync += beat.eq(self.word.word_select(picked, p.bus.data_width))
-        with m.Elif(last.valid):
-            for i in range(beat_bytes // step_bytes):
-                outputs = beat.word_select(i, 8 * step_bytes)
-                with m.If(last.place == i * step_bytes):
-                    m.d.sync += outputs.eq(Cat(values))
-                with m.Elif(last.place == 0):
-                    m.d.sync += outputs.eq(0)
+        m.submodules.assembler = assembler = BeatAssembler(p)
         m.d.comb += [
-            buffer.w_data.eq(beat),
-            buffer.w_en.eq(pushed),
+            assembler.issue.eq(issue),
+            assembler.persist.eq(output.persist),
+            assembler.push.eq(push),
+            assembler.place.eq(place),
+            assembler.sub.eq(sub),
+            assembler.word.eq(self.sums.word),
+            assembler.row.eq(layer),
+            buffer.w_data.eq(assembler.beat),
+            buffer.w_en.eq(assembler.pushed),
             self.beat.payload.eq(buffer.r_data),
             self.beat.valid.eq(buffer.r_rdy),
             buffer.r_en.eq(self.beat.ready & self.beat.valid),
         ]
         count(m, space, buffer.r_en, issue & push)
+        self._complete(m, pop, queue, waiting)
+        return m
 
-        # -- completion -----------------------------------------------------------------------------------------------
+    def _complete(self, m, pop, queue, waiting):
+        """Tiles that wait for their responses, and their end."""
         popped = queue.o.p
-        finish = data.View(lay.done, waiting.r_data)
+        finish = data.View(self._lay.done, waiting.r_data)
         m.d.comb += [
             waiting.w_en.eq(pop),
             waiting.w_data.eq(Cat(popped.output.task, popped.output.final, popped.output.persist)),
@@ -228,4 +205,3 @@ class StoreEngine(wiring.Component):
             self.done.valid.eq(self.stored),
             self.done.payload.eq(finish),
         ]
-        return m

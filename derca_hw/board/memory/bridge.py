@@ -1,7 +1,7 @@
 """Main memory on the chip: an AXI4 slave for the accelerator, with a port for the host."""
 
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
@@ -11,12 +11,11 @@ from derca_sim.model.timing import store_commands
 
 from ...blocks.arithmetic import count
 from ...blocks.fifo import Fifo
-from ...layouts import Layouts
+from ...bus.axi import OKAY, SLVERR, Axi4
+from ...layouts import offset_bits
 from ...memory.write import waiting_bursts
 from ..link.access import host_ports
 
-#: AXI response to a burst beyond the memory.
-SLVERR = 0b10
 #: Shortest latency of a read: one cycle each into the queue, to the burst's registers, to the store, and out of it.
 READ_LATENCY = 3
 
@@ -37,8 +36,8 @@ class MainMemory(wiring.Component):
 
     Attributes
     ----------
-    ar, r, aw, w, b
-        The channels of AXI4.
+    axi : In
+        The channels of AXI4; no address and no beat of a write ever waits.
     memory_request, memory_data, memory_valid
         The host's port, see `host_ports`.
     read, read_address, read_data : Out(1), Out, In
@@ -60,15 +59,10 @@ class MainMemory(wiring.Component):
             raise ValueError(f"platform.memory.size must be a multiple of 4096, not {p.memory.size}: no burst lies "
                              "across its end")
         self._p = p
-        lay = Layouts(p)
         self._beats = p.memory.size // p.beat_bytes
         address = bits_for(self._beats - 1)
         super().__init__({
-            "ar": In(stream.Signature(lay.axi_address, always_ready=True)),
-            "r": Out(stream.Signature(lay.axi_read)),
-            "aw": In(stream.Signature(lay.axi_address, always_ready=True)),
-            "w": In(stream.Signature(lay.axi_write, always_ready=True)),
-            "b": Out(stream.Signature(lay.axi_response)),
+            "axi": In(Axi4.of(p)),
             **{name: host_ports(p)[name].flip() for name in ("memory_request", "memory_data", "memory_valid")},
             "read": Out(1),
             "read_address": Out(address),
@@ -84,7 +78,7 @@ class MainMemory(wiring.Component):
 
     def _place(self, address):
         """Return the beat of a byte address, and whether it lies beyond the memory."""
-        beat = address[self._p.beat_bytes.bit_length() - 1:]
+        beat = address[offset_bits(self._p):]
         return beat[:len(self.read_address)], 0 if self._all_addresses_exist else beat >= self._beats
 
     def _next(self, beat):
@@ -98,6 +92,7 @@ class MainMemory(wiring.Component):
         lanes = len(self.write)
         lane_bits = lanes.bit_length() - 1
         host_reads, host_writes = self._reads(m, host), self._writes(m, host, lane_bits)
+        m.d.comb += [self.axi.ar.ready.eq(1), self.axi.aw.ready.eq(1), self.axi.w.ready.eq(1)]
         m.d.comb += host.ready.eq((host_writes & host.p.write) | (host_reads & ~host.p.write))
 
         # -- answers to the host -------------------------------------------------------------------------------------
@@ -112,12 +107,12 @@ class MainMemory(wiring.Component):
     def _reads(self, m, host):
         """Answer AR on R; return whether the host may read in this cycle."""
         p = self._p
-        address, beyond = self._place(self.ar.p.addr)
+        address, beyond = self._place(self.axi.ar.p.addr)
         length = bits_for(p.bus.burst_beats - 1)
         waiting = StructLayout({"address": len(address), "len": length, "beyond": 1})
         m.submodules.reads = queue = Fifo(width=waiting.size, depth=p.bus.outstanding)
         head = waiting(queue.r_data)
-        arrived = self._delayed(m, self.ar.valid, p.memory.read_latency - READ_LATENCY, "read")
+        arrived = self._delayed(m, self.axi.ar.valid, p.memory.read_latency - READ_LATENCY, "read")
         due = Signal(range(p.bus.outstanding + 1))  # bursts in the queue whose time has come
         take = Signal()
         active = Signal()
@@ -130,18 +125,18 @@ class MainMemory(wiring.Component):
         free = Signal()
         issue = Signal()
         m.d.comb += [
-            queue.w_en.eq(self.ar.valid),
-            queue.w_data.eq(Cat(address, self.ar.p.len[:length], beyond)),
-            free.eq(~valid | self.r.ready),
+            queue.w_en.eq(self.axi.ar.valid),
+            queue.w_data.eq(Cat(address, self.axi.ar.p.len[:length], beyond)),
+            free.eq(~valid | self.axi.r.ready),
             issue.eq(active & free),
             take.eq((due != 0) & (~active | (issue & (left == 0)))),
             queue.r_en.eq(take),
             self.read.eq(issue | (host.valid & ~host.p.write & ~active & free)),
             self.read_address.eq(host.p.address[(len(self.write).bit_length() - 1):]),
-            self.r.valid.eq(valid),
-            self.r.p.data.eq(self.read_data),
-            self.r.p.last.eq(last),
-            self.r.p.resp[1].eq(answer),
+            self.axi.r.valid.eq(valid),
+            self.axi.r.p.data.eq(self.read_data),
+            self.axi.r.p.last.eq(last),
+            self.axi.r.p.resp.eq(Mux(answer, SLVERR, OKAY)),
         ]
         with m.If(active):
             m.d.comb += self.read_address.eq(at)
@@ -157,7 +152,7 @@ class MainMemory(wiring.Component):
     def _writes(self, m, host, lane_bits):
         """Answer AW and W on B; return whether the host may write in this cycle."""
         p = self._p
-        address, beyond = self._place(self.aw.p.addr)
+        address, beyond = self._place(self.axi.aw.p.addr)
         bursts = waiting_bursts(p)
         waiting = StructLayout({"address": len(address), "beyond": 1})
         m.submodules.writes = queue = Fifo(width=waiting.size, depth=bursts)
@@ -165,20 +160,20 @@ class MainMemory(wiring.Component):
         active = Signal()
         wrong = Signal()
         at = Signal(len(address))
-        done = self.w.valid & self.w.p.last
+        done = self.axi.w.valid & self.axi.w.p.last
         m.d.comb += [
-            queue.w_en.eq(self.aw.valid),
+            queue.w_en.eq(self.axi.aw.valid),
             queue.w_data.eq(Cat(address, beyond)),
             queue.r_en.eq(~active | done),
             self.write.eq((host.valid & host.p.write) << host.p.address[:lane_bits]),
             self.write_address.eq(host.p.address[lane_bits:]),
             self.write_data.eq(host.p.data.replicate(len(self.write))),
         ]
-        with m.If(self.w.valid):
+        with m.If(self.axi.w.valid):
             m.d.comb += [
                 self.write.eq((~wrong).replicate(len(self.write))),
                 self.write_address.eq(at),
-                self.write_data.eq(self.w.p.data),
+                self.write_data.eq(self.axi.w.p.data),
             ]
             m.d.sync += self._next(at)
         with m.If(queue.r_en):
@@ -190,8 +185,8 @@ class MainMemory(wiring.Component):
         arrived = self._delayed(m, done, p.memory.write_latency - 1, "write")
         answered = Signal()
         m.d.comb += [
-            self.b.valid.eq(due != 0),
-            answered.eq(self.b.valid & self.b.ready),
+            self.axi.b.valid.eq(due != 0),
+            answered.eq(self.axi.b.valid & self.axi.b.ready),
         ]
         count(m, due, arrived, answered)
         if not self._all_addresses_exist:
@@ -200,9 +195,9 @@ class MainMemory(wiring.Component):
                 responses.w_en.eq(done),
                 responses.w_data.eq(wrong),
                 responses.r_en.eq(answered),
-                self.b.p.resp[1].eq(responses.r_data),
+                self.axi.b.p.resp.eq(Mux(responses.r_data, SLVERR, OKAY)),
             ]
-        return ~self.w.valid
+        return ~self.axi.w.valid
 
     def _delayed(self, m, strobe, cycles: int, name: str):
         """Return the strobe, delayed by some cycles."""

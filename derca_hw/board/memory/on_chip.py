@@ -9,14 +9,8 @@ from amaranth.lib.wiring import In, Out
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
-from ...families.family import Family
-
-#: Read-during-write returns undefined data; no reader depends on it.
-RAM = {"ram_style": "block", "no_rw_check": 1}
-
-
-#: Words and bits of an SB_SPRAM256KA.
-SPRAM_WORDS, SPRAM_BITS = 1 << 14, 16
+from ...blocks.ram import BLOCK
+from ...families.family import SPRAM_BITS, SPRAM_WORDS, Family
 
 
 def store_ports(p: Platform) -> dict[str, wiring.Member]:
@@ -52,7 +46,7 @@ class BlockStore(wiring.Component):
         m = Module()
         p = self._p
         shape = ArrayLayout(32, p.bus.data_width // 32)
-        m.submodules.ram = ram = Memory(shape=shape, depth=p.memory.size // p.beat_bytes, init=[], attrs=RAM)
+        m.submodules.ram = ram = Memory(shape=shape, depth=p.memory.size // p.beat_bytes, init=[], attrs=BLOCK)
         write, read = ram.write_port(granularity=1), ram.read_port()
         m.d.comb += [
             read.en.eq(self.read),

@@ -1,0 +1,212 @@
+"""The load stage: from entries to operands that wait in slots."""
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from derca_sim.events import Kind
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+from ...blocks.droppable import DroppableQueue
+from ...blocks.ram import Ram
+from ...layouts import Destination, Layouts, outstanding_tiles, pulse
+from ..signatures.operands import BiasRead, OperandRead, PlacedBeat, TileSupply
+from .load import LoadEngine
+from .placer import BeatPlacer
+from .ring import SlotRing
+from .slots import InputSlots
+from .walker import Walker, entry_ports
+
+
+class LoadStage(wiring.Component):
+    """Walks a job's entries, requests what each iteration reads, and keeps it in slots until it was computed.
+
+    Latencies are those of the parts: `Walker` from an entry to its iterations, `LoadEngine` from an iteration to its
+    requests, `SlotRing` from the last beat to a full slot, `InputSlots` from an address to operands. The stage adds
+    none.
+
+    Attributes
+    ----------
+    now : In
+    entries : In
+        From the kernel manager; `words` and `want` in its place with `tables.read = "word"`.
+    flush : In
+        Everything that was not begun is dropped.
+    barrier : In
+        Iterations may begin.
+    resident : In
+        The sums of the job whose entry is taken are in a bank.
+    bank_free, bank, take_bank : In, In, Out
+        The bank that sums loaded back would go to, and that it is claimed.
+    outstanding, fewer : In
+        Tiles of the job on their way to memory; one fewer in the next cycle.
+    taken : Out
+        The last K step of an output tile was taken.
+    request : Out(stream)
+    beat : In(stream, always ready)
+        Read requests and their answers.
+    placed : Out
+        The answers, for the banks too.
+    parameters : Out(stream, always ready)
+        Those of the layer of the entry taken.
+    tiles : Out
+        The next iteration's.
+    operands, biases : In
+        Reads of the compute engine.
+    waiting : Out
+        Requests are held back by a dependence.
+    busy, filling, empty : Out
+        Requests are being made; a slot is being filled; nobody owns a slot.
+    resume_event : Out(stream, always ready)
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        bank = bits_for(p.buffers.banks - 1)
+        super().__init__({
+            "now": In(32),
+            **entry_ports(p),
+            "flush": In(1),
+            "barrier": In(1),
+            "resident": In(1),
+            "bank_free": In(1),
+            "bank": In(bank),
+            "take_bank": Out(1),
+            "outstanding": In(bits_for(outstanding_tiles(p))),
+            "fewer": In(1),
+            "taken": Out(1),
+            "request": Out(stream.Signature(lay.read_request)),
+            "beat": In(pulse(lay.read_beat)),
+            "placed": Out(PlacedBeat(p)),
+            "parameters": Out(pulse(lay.told)),
+            "tiles": Out(TileSupply(p)),
+            "operands": In(OperandRead(p)),
+            "biases": In(BiasRead(p)),
+            "waiting": Out(1),
+            "busy": Out(1),
+            "filling": Out(1),
+            "empty": Out(1),
+            "resume_event": Out(pulse(lay.event)),
+        })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*InputSlots.memories(p), DroppableQueue.memory(Layouts(p).tag.size, 2 * p.buffers.slots - 2)]
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self._p
+        m.submodules.walker = walker = Walker(p)
+        m.submodules.engine = engine = LoadEngine(p)
+        m.submodules.placer = placer = BeatPlacer(p)
+        m.submodules.a_slots = a_slots = SlotRing(p, p.m_panels)
+        m.submodules.b_slots = b_slots = SlotRing(p, p.n_panels + 1)
+        # In a layer each iteration takes a slot of A, or each takes one of B. Most are under way where a layer of one
+        # kind follows one of the other: its first iteration takes both.
+        m.submodules.tags = tags = DroppableQueue(Layouts(p).tag, 2 * p.buffers.slots - 2)
+        m.submodules.slots = slots = InputSlots(p)
+
+        if p.tables.read == "word":
+            connect(m, flipped(self.words), walker.words)
+            m.d.comb += self.want.eq(walker.want)
+        else:
+            connect(m, flipped(self.entries), walker.entries)
+        connect(m, walker.iteration, engine.iteration)
+        connect(m, walker.parameters, flipped(self.parameters))
+        connect(m, engine.request, flipped(self.request))
+        connect(m, flipped(self.beat), placer.beat)
+        connect(m, placer.placed, slots.placed)
+        connect(m, placer.placed, flipped(self.placed))
+        connect(m, tags.o, flipped(self.tiles.head))
+        connect(m, flipped(self.operands), slots.operands)
+        connect(m, flipped(self.biases), slots.biases)
+        m.d.comb += [
+            walker.flush.eq(self.flush),
+            walker.resident.eq(self.resident),
+            engine.flush.eq(self.flush),
+            engine.barrier.eq(self.barrier),
+            engine.outstanding.eq(self.outstanding),
+            engine.fewer.eq(self.fewer),
+            engine.bank_free.eq(self.bank_free),
+            engine.bank.eq(self.bank),
+            self.take_bank.eq(engine.take_bank),
+            tags.i.valid.eq(engine.queue.valid),
+            tags.i.payload.eq(engine.queue.payload),
+            tags.drop.eq(self.flush),
+            self.taken.eq(engine.queue.valid & engine.queue.p.last),
+            self.waiting.eq(engine.waiting),
+            self.busy.eq(engine.busy),
+            self.filling.eq(a_slots.filling_any | b_slots.filling_any),
+            self.empty.eq(a_slots.empty & b_slots.empty),
+        ]
+        self._rings(m, engine, a_slots, b_slots)
+        self._supply(m, a_slots, b_slots, slots)
+        self._resumed(m)
+        return m
+
+    def _rings(self, m, engine, a_slots, b_slots):
+        """Slots that are claimed, asked for and filled."""
+        request, beat = engine.request, self.beat
+        asks, ends = request.valid & request.ready, beat.valid & beat.p.last
+        for ring, free, slot, take, issued, destinations in (
+            (a_slots, engine.a_free, engine.a_slot, engine.take_a, engine.issued_a, (Destination.A,)),
+            (b_slots, engine.b_free, engine.b_slot, engine.take_b, engine.issued_b, (Destination.B, Destination.BIAS)),
+        ):
+            m.d.comb += [
+                free.eq(ring.free),
+                slot.eq(ring.filling),
+                ring.take.eq(take),
+                ring.requested.eq(asks & _either(request.p.target.destination, destinations)),
+                ring.slot.eq(request.p.target.unit),
+                ring.issued.eq(issued),
+                ring.received.eq(ends & _either(beat.p.target.destination, destinations)),
+                ring.received_slot.eq(beat.p.target.unit),
+                ring.flush.eq(self.flush),
+            ]
+
+    def _supply(self, m, a_slots, b_slots, slots):
+        """Tiles that are handed to the compute engine, and slots that it gives back."""
+        tiles = self.tiles
+        start = tiles.head.valid & tiles.head.ready
+        m.d.comb += [
+            tiles.a_slot.eq(a_slots.user),
+            tiles.b_slot.eq(b_slots.user),
+            tiles.a_full.eq(a_slots.full),
+            tiles.b_full.eq(b_slots.full),
+            tiles.bias_set.eq(slots.bias_set),
+            slots.started.eq(start),
+            slots.started_new.eq(tiles.head.p.new_b),
+            slots.started_slot.eq(b_slots.user),
+            a_slots.advance.eq(start & tiles.head.p.last_a),
+            a_slots.release.eq(tiles.release & tiles.last_a),
+            a_slots.release_slot.eq(self.operands.a_slot),
+            b_slots.advance.eq(start & tiles.head.p.last_b),
+            b_slots.release.eq(tiles.release & tiles.last_b),
+            b_slots.release_slot.eq(self.operands.b_slot),
+        ]
+
+    def _resumed(self, m):
+        """The event of a job that goes on."""
+        event = self.resume_event
+        if self._p.tables.read == "word":
+            at = self.words.p
+            taken = self.words.valid & at.last & ~self.flush
+        else:
+            at = self.entries.p
+            taken = self.entries.valid & self.entries.ready
+        m.d.comb += [
+            event.valid.eq(taken & at.resume),
+            event.p.cycle.eq(self.now),
+            event.p.kind.eq(Kind.RESUME),
+            event.p.task.eq(at.task),
+            event.p.region.eq(at.region),
+            event.p.arg.eq(at.in_strategy),
+        ]
+
+
+def _either(destination, among):
+    """Whether a destination is one of those."""
+    return Cat(destination == one for one in among).any()

@@ -1,0 +1,1 @@
+"""Signatures between the stages of the accelerator."""

@@ -1,0 +1,60 @@
+"""Who reads and writes the sums in banks."""
+
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+
+def _bank(p: Platform) -> int:
+    return bits_for(p.buffers.banks - 1)
+
+
+def bank_address(p: Platform) -> int:
+    """Bits of the address of a column in a bank: its panel above its number in the tile."""
+    return bits_for(p.m_panels - 1) + bits_for(p.tile.n - 1)
+
+
+class BankUpdate(wiring.Signature):
+    """Columns of sums that are read from a bank and written back; seen from the compute engine.
+
+    Members
+    -------
+    read, read_bank, read_address : Out
+    row : In
+        The column, one cycle after it was read.
+    write, write_bank, write_address, write_row : Out
+    """
+
+    def __init__(self, p: Platform):
+        row = 32 * p.array.rows
+        super().__init__({
+            "read": Out(1),
+            "read_bank": Out(_bank(p)),
+            "read_address": Out(bank_address(p)),
+            "row": In(row),
+            "write": Out(1),
+            "write_bank": Out(_bank(p)),
+            "write_address": Out(bank_address(p)),
+            "write_row": Out(row),
+        })
+
+
+class BankRead(wiring.Signature):
+    """Words of a bank, seen from the store engine.
+
+    Members
+    -------
+    read, bank, address : Out
+    word : In
+        One cycle after it was read; stays until the next read of a bank.
+    """
+
+    def __init__(self, p: Platform):
+        super().__init__({
+            "read": Out(1),
+            "bank": Out(_bank(p)),
+            "address": Out(bank_address(p)),
+            "word": In(8 * p.beat_bytes * p.bank_word_beats),
+        })

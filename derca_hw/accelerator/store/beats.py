@@ -1,0 +1,93 @@
+"""From words of a bank to beats: outputs are requantised and gathered, partial sums go as they are."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+
+from ...layouts import Layouts
+from .requant import RequantLane
+
+
+def subs_of_word(p: Platform) -> int:
+    """The most steps in which a word of a bank is read: `requant_lanes` sums or one beat of it each."""
+    return max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+
+
+class BeatAssembler(wiring.Component):
+    """Gathers the outputs of a step per cycle in beats; a beat of partial sums is a step by itself.
+
+    A beat of partial sums is there 2 cycles after its step, a beat of outputs 2 + `RequantLane.LATENCY` cycles after
+    its last step. One step per cycle.
+
+    Attributes
+    ----------
+    issue, persist, push, place, sub : In
+        A step, of partial sums; it completes a beat; byte of the beat that its outputs fill; its number in the word.
+    word : In
+        The word of the bank, one cycle later.
+    row : In
+        The layer's parameters.
+    beat, pushed : Out
+        A beat is complete.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        super().__init__({
+            "issue": In(1),
+            "persist": In(1),
+            "push": In(1),
+            "place": In(range(p.beat_bytes)),
+            "sub": In(range(subs_of_word(p))),
+            "word": In(8 * p.beat_bytes * p.bank_word_beats),
+            "row": In(Layouts(p).parameters),
+            "beat": Out(p.bus.data_width),
+            "pushed": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p, row = self._p, self.row
+        lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
+        step_bytes = lanes * p.array.element_bytes
+        step_layout = data.StructLayout({"valid": 1, "push": 1, "place": range(beat_bytes)})  # requantised outputs
+        steps = [Signal(step_layout, name=f"step_{i}") for i in range(1 + RequantLane.LATENCY)]
+        picked = Signal.like(self.sub)
+        raw = Signal()
+        m.d.sync += [
+            steps[0].valid.eq(self.issue & ~self.persist),
+            steps[0].push.eq(self.push),
+            steps[0].place.eq(self.place),
+            raw.eq(self.issue & self.persist),
+            picked.eq(self.sub),
+        ]
+        for before, after in zip(steps, steps[1:], strict=False):
+            m.d.sync += after.eq(before)
+
+        values = []
+        for i in range(lanes):
+            m.submodules[f"requant_{i}"] = lane = RequantLane(8 * p.array.element_bytes)
+            m.d.comb += [
+                lane.sum.eq(self.word.word_select(picked, 32 * lanes).word_select(i, 32)),
+                lane.multiplier.eq(row.multiplier),
+                lane.shift.eq(row.shift),
+                lane.zero_point.eq(row.zero_point),
+                lane.relu.eq(row.relu),
+            ]
+            values.append(lane.value)
+
+        # Outputs gather in a beat, in which those of a panel that ends before it is full are followed by zeros.
+        last = steps[-1]
+        m.d.sync += self.pushed.eq(raw | last.valid & last.push)
+        with m.If(raw):
+            m.d.sync += self.beat.eq(self.word.word_select(picked, p.bus.data_width))
+        with m.Elif(last.valid):
+            for i in range(beat_bytes // step_bytes):
+                outputs = self.beat.word_select(i, 8 * step_bytes)
+                with m.If(last.place == i * step_bytes):
+                    m.d.sync += outputs.eq(Cat(values))
+                with m.Elif(last.place == 0):
+                    m.d.sync += outputs.eq(0)
+        return m

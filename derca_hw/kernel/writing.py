@@ -1,0 +1,57 @@
+"""What the host writes while the accelerator is there: words of tables, and parameters of tasks."""
+
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.registers import ROW_BITS, WORD_NUMBER_BITS
+from derca_sim.model.registers import Table as TableId
+from derca_sim.model.tables import bits_for
+
+from ..layouts import Layouts, pulse
+
+
+class TableWrite(wiring.Signature):
+    """A word of a table, seen from the host.
+
+    Members
+    -------
+    en : Out(1)
+        Strobe: the word is written.
+    table : Out
+        Which one of the kernel manager's: LAYER, ENTRY or INDEX of the register map.
+    page : Out(1)
+        The half of the tables that is written; 0 without `tables.shadow`.
+    row, word : Out
+        Row of the table, and number of the 32-bit word in it; both are there.
+    data : Out(32)
+    """
+
+    def __init__(self):
+        super().__init__({
+            "en": Out(1),
+            "table": Out(bits_for(TableId.INDEX)),
+            "page": Out(1),
+            "row": Out(ROW_BITS),
+            "word": Out(WORD_NUMBER_BITS),
+            "data": Out(32),
+        })
+
+
+class TaskConfig(wiring.Signature):
+    """Parameters of tasks, seen from the host.
+
+    Members
+    -------
+    write : Out(stream, always ready)
+        A parameter is written; `field` is the word index of its `TaskReg`.
+    page, write_page : Out(1)
+        The page that is in use, and the one that is written. Without `tables.shadow` both are 0.
+    """
+
+    def __init__(self, p: Platform):
+        super().__init__({
+            "write": Out(pulse(Layouts(p).task_write)),
+            "page": Out(1),
+            "write_page": Out(1),
+        })
