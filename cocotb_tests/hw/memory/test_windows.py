@@ -238,11 +238,11 @@ async def attacks(dut):
     page, asked, kinds = 0, 0, Counter()
     while asked < parameters()["requests"]:
         windows = random_windows(random, p.beat_bytes)
-        bench.set(write_page=1 - page if p.tables.shadow else 0)
+        bench.set(config__write_page=1 - page if p.tables.shadow else 0)
         for task in range(4):
             await write_windows(bench, p, task, *windows[task])
         page = 1 - page
-        bench.set(page=page if p.tables.shadow else 0)
+        bench.set(config__page=page if p.tables.shadow else 0)
         bus.stalls, bus.errors = random.choice([0, 0.2, 0.6]), random.choice([0, 0.02, 0.5])
         bus.handshake, bus.exclusive = random.choice(bus.HANDSHAKES), random.random() < 0.2
         bus.latencies = random.choice([[1], [1, 2, 9], [1, 70], [300]])
