@@ -210,7 +210,7 @@ class Derca(wiring.Component):
             host.faults[Fault.INDEX_PARITY].eq(manager.index_fault),
             host.faults[Fault.ENTRY_PARITY].eq(manager.entry_fault),
             host.faults[Fault.LAYER_PARITY].eq(manager.layer_fault),
-            host.faults[Fault.SLOT_PARITY].eq(scheduler.fault),
+            host.faults[Fault.RECORD_PARITY].eq(scheduler.fault),
             host.faults[Fault.SPURIOUS_FEEDBACK].eq(scheduler.spurious | accelerator.premature),
             host.faults[Fault.STRAY_RESPONSE].eq(memory.stray),
             host.fault_where.eq(Mux(scheduler.fault, scheduler.fault_task, manager.fault_row)),

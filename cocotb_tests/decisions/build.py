@@ -22,7 +22,7 @@ FLAGS = ("--cc", "--exe", "--top-module", "top", "--prefix", "Vtop", "-o", "driv
 C_FLAGS = "-I.. -DVL_USER_FATAL -std=gnu++20"
 MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
 #: Memories and registers whose bits are flipped, by kind; found by the end of their names.
-STORED = {"heap": ("low", "high"), "scan": ("slots",), "tournament": ("live", "empty", "parity", "key_[0-9]+")}
+STORED = {"heap": ("low", "high"), "scan": ("records",), "tournament": ("live", "empty", "parity", "key_[0-9]+")}
 
 
 def source(case: Case) -> str:
@@ -100,7 +100,7 @@ def _flip(case: Case, root: str, stored: str) -> str:
                   *(f"    r.{found[copy]}[where] ^= 1ull << bit;" for copy in ("low", "high")), "    return task;"]
     elif case.kind == "scan":
         bits = width + 2
-        lines += [f"    r.{found['slots']}[where] ^= 1ull << bit;", "    return where;"]
+        lines += [f"    r.{found['records']}[where] ^= 1ull << bit;", "    return where;"]
     else:
         bits = width + 3
         for at, name in ((0, "live"), (1, "empty"), (2, "parity")):

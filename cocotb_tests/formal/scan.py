@@ -14,7 +14,7 @@ def invariants(proof, waiting) -> None:
     """Invariants of the records in RAM, the word read, the jobs compared so far, and the jobs not compared yet."""
     m, s, n, timing = proof.m, proof.machine, proof.machine.n, proof.machine.timing
     best, candidate = waiting.best, waiting.candidate
-    records, word = waiting.words("slots"), waiting.read.data
+    records, word = waiting.words("records"), waiting.read.data
     left, fresh = s.settle.left, s.settle.fresh
     scanning = (left >= 2) & (left <= n + 1)
     proof.always(

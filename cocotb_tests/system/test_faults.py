@@ -71,13 +71,13 @@ async def table_parity(dut):
     dut._log.warning("flips found: %s", dict(found))
 
 
-def random_slot(random, system):
-    """A stored bit of the scheduler's slots: name, handle, bit; the task it belongs to, if the slot is its."""
+def random_record(random, system):
+    """A stored bit of the scheduler's records: name, handle, bit; the task it belongs to, if the record is its."""
     waiting = system.dut.scheduler.waiting
     kind, time = system.p.scheduler.kind, system.p.scheduler.time_width
     if kind == "scan":
         i = random.randrange(N)
-        return f"slot {i}", waiting.slots[i], random.randrange(time + 2), i
+        return f"record {i}", waiting.records[i], random.randrange(time + 2), i
     if kind == "heap":
         i = random.randint(1, max(1, int(waiting.size.value)))
         name = random.choice(["low", "high"])
@@ -89,8 +89,8 @@ def random_slot(random, system):
 
 
 @cocotb.test(timeout_time=40, timeout_unit="ms")
-async def slot_parity(dut):
-    """One bit of the scheduler's slots flips at any time: either it stops with a report, or it makes no difference."""
+async def record_parity(dut):
+    """A bit of the scheduler's records flips at any time: it stops with a report, or it makes no difference."""
     system, random = await begin(dut, offset=0)
     expected = await reference(system)
     stopped = 0
@@ -99,27 +99,27 @@ async def slot_parity(dut):
         await system.cycles(random.randrange(1, HORIZON))
         if system.p.scheduler.kind == "heap":  # while it holds jobs
             await system.until(lambda: int(dut.scheduler.waiting.size.value), 2000)
-        name, handle, bit, where = random_slot(random, system)
+        name, handle, bit, where = random_record(random, system)
         handle.value = int(handle.value) ^ 1 << bit
         what = f"trial {trial}: {name} bit {bit}"
-        await system.until(lambda: system.reported(Fault.SLOT_PARITY), 2 * HORIZON - 700 - int(dut.now.value))
-        if system.reported(Fault.SLOT_PARITY):
+        await system.until(lambda: system.reported(Fault.RECORD_PARITY), 2 * HORIZON - 700 - int(dut.now.value))
+        if system.reported(Fault.RECORD_PARITY):
             stopped += 1
-            await system.check_stopped(Fault.SLOT_PARITY, where, what)
+            await system.check_stopped(Fault.RECORD_PARITY, where, what)
             same_as(system, expected, what)
         else:
             assert not (await system.status())["safe"] and not await system.read("FAULTS"), what
             same_as(system, expected, what, until=2 * HORIZON - 1000)
         await system.check_counters()
         await system.stop()
-        # A slot is rewritten before it is read again.
+        # A record is rewritten before it is read again.
         await system.start()
         await system.cycles(700)
         same_as(system, expected, f"{what}, after it", until=500)
         assert not system.of_kind(Kind.FAULT), what
         await system.stop()
     dut._log.warning("%d of %d flips stopped the system", stopped, trial + 1)
-    assert stopped, "no flip was in a slot that was looked at"
+    assert stopped, "no flip was in a record that was looked at"
 
 
 # -- feedback ---------------------------------------------------------------------------------------------------------
@@ -232,8 +232,8 @@ async def early_feedback(dut):
 
 # -- pytest -----------------------------------------------------------------------------------------------------------
 
-TESTS = ["table_parity", "slot_parity", "missing_feedback", "spurious_feedback", "early_feedback"]
-OF_THE_SCHEDULER = ("slot_parity", "missing_feedback", "spurious_feedback", "early_feedback")
+TESTS = ["table_parity", "record_parity", "missing_feedback", "spurious_feedback", "early_feedback"]
+OF_THE_SCHEDULER = ("record_parity", "missing_feedback", "spurious_feedback", "early_feedback")
 
 
 @pytest.mark.parametrize(("p", "test"), each_scheduler(TESTS, OF_THE_SCHEDULER))
@@ -242,7 +242,7 @@ def test_faults(p, test):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("test", ["table_parity", "slot_parity", "early_feedback"])
+@pytest.mark.parametrize("test", ["table_parity", "record_parity", "early_feedback"])
 @pytest.mark.parametrize("p", PLATFORMS, ids=lambda p: p.scheduler.kind)
 def test_many_faults(p, test):
     simulate(lambda: Derca(p), __name__, test, platform=p, seed=2, inside=True, trials=60,

@@ -68,7 +68,7 @@ def _scheduler(p: Platform) -> Block:
     elif s.kind == "scan":
         features |= {"scan": 1}
     else:
-        features |= {"slots": s.tasks, "key bits of slots": s.tasks * s.time_width}
+        features |= {"records": s.tasks, "key bits of records": s.tasks * s.time_width}
     return Block(features, tuple(Scheduler.memories(p)))
 
 

@@ -1,4 +1,4 @@
-"""Waiting jobs as task slots in RAM, looked at one by one with one comparator."""
+"""Waiting jobs as one record per task in RAM, looked at one by one with one comparator."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -14,13 +14,14 @@ from .order import before
 from .waiting import WaitingJobs
 
 
-class ScanSlots(wiring.Component):
-    """One slot per task; the winner is kept up to date in the background. Logic hardly grows with N.
+class ScanRecords(wiring.Component):
+    """Finds the waiting job with the earliest deadline, with one record per task in RAM. Logic hardly grows with N.
 
-    A release is taken every cycle but the one after a decision, written to its slot, read back and compared with the
-    winner: it can be chosen `SchedulerTiming.VISIBLE` = 3 cycles after it was taken. When the winner becomes the
-    running job, every slot is looked at again, one per cycle in which no release is (`REFILL` = N + 3). The running job
-    keeps its slot, which does not take part while it has regions left: a preempted job waits again without a write.
+    A release can be chosen `SchedulerTiming.VISIBLE` cycles after it was taken. One release is taken in every cycle but
+    the one after a decision. It is written to its record, read back, and compared with the winner. When the winner
+    becomes the running job, a scan looks at every record, one in each cycle without a release (`REFILL`). The running
+    job keeps its record. The record does not take part while the job has regions left, so that a preempted job waits
+    again without a write.
 
     Members: see `WaitingJobs`.
     """
@@ -43,15 +44,15 @@ class ScanSlots(wiring.Component):
         n = p.scheduler.tasks
         task_bits = bits_for(n - 1)
         aborts = "abort" in p.release.overrun
-        slot_layout = data.StructLayout({"key": p.scheduler.time_width, "live": 1, "parity": 1})
-        m.submodules.slots = slots = Memory(shape=slot_layout, depth=n, init=[])
-        write, read = slots.write_port(), slots.read_port()
+        record_layout = data.StructLayout({"key": p.scheduler.time_width, "live": 1, "parity": 1})
+        m.submodules.records = records = Memory(shape=record_layout, depth=n, init=[])
+        write, read = records.write_port(), records.read_port()
 
         clearing = Signal(init=1)
         scanning = Signal()
         pointer = Signal(task_bits)
-        last_slot = Signal()
-        m.d.comb += last_slot.eq(pointer == n - 1)
+        last_record = Signal()
+        m.d.comb += last_record.eq(pointer == n - 1)
 
         # -- writes: releases, the end of the running job, clearing --------------------------------------------------
         taken = Signal()
@@ -68,7 +69,7 @@ class ScanSlots(wiring.Component):
                 m.d.comb += [write.data.key.eq(jobs.rekey), write.data.live.eq(~jobs.ended), write.en.eq(1)]
         m.d.comb += write.data.parity.eq(Cat(write.data.key, write.data.live).xor())
 
-        # -- reads: a release just taken, else the next slot of a scan -------------------------------------------------
+        # -- reads: a release just taken, else the next record of a scan -----------------------------------------------
         fresh = Signal()
         fresh_task = Signal(task_bits)
         candidate = Signal(self._job)
@@ -96,7 +97,7 @@ class ScanSlots(wiring.Component):
 
         with m.If(clearing | (scanning & ~fresh)):
             m.d.sync += pointer.eq(pointer + 1)
-            with m.If(last_slot):
+            with m.If(last_record):
                 m.d.sync += [pointer.eq(0), clearing.eq(0), scanning.eq(0)]
         # A scan begins two cycles after the switch: by then the new running job is known to have regions left or not.
         begin = Signal()
@@ -123,7 +124,7 @@ class ScanSlots(wiring.Component):
         with m.If(rescan | begin | clearing):  # what was read before a job was replaced is not compared any more
             m.d.sync += best_valid.eq(0)
 
-        scanned = Signal()  # the last slot's word is being compared
+        scanned = Signal()  # the last record's word is being compared
         m.d.sync += scanned.eq(scanning)
         m.d.comb += [
             jobs.settled.eq(~(clearing | begin | scanning | scanned)),

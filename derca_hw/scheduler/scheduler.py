@@ -17,11 +17,11 @@ from ..layouts import Layouts, pulse
 from .heap import HeapJobs
 from .order import earlier
 from .regions import RegionCounters
-from .scan import ScanSlots
-from .tournament import TournamentSlots
+from .scan import ScanRecords
+from .tournament import TournamentRecords
 
 #: The sets of waiting jobs by `scheduler.kind`.
-WAITING = {"heap": HeapJobs, "scan": ScanSlots, "tournament": TournamentSlots}
+WAITING = {"heap": HeapJobs, "scan": ScanRecords, "tournament": TournamentRecords}
 
 
 class Scheduler(wiring.Component):

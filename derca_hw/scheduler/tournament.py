@@ -1,4 +1,4 @@
-"""Waiting jobs as task slots in registers under a tree of comparators."""
+"""Waiting jobs as one record per task in registers under a tree of comparators."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -13,13 +13,14 @@ from .order import earlier
 from .waiting import WaitingJobs
 
 
-class TournamentSlots(wiring.Component):
-    """One slot per task, and a tree with a register per level. Area grows with N.
+class TournamentRecords(wiring.Component):
+    """Finds the waiting job with the earliest deadline, with one record per task under a tree of comparators.
 
-    Every release of a cycle is absorbed in that cycle: with `release.kind = "parallel"` all of `released` with their
-    `keys`, otherwise one from the stream. A slot's change reaches the root ceil(log2 N) cycles after it
-    (`SchedulerTiming.VISIBLE`, `REFILL`). The running job keeps its slot, which does not take part while it has regions
-    left. Liveness is stored twice, keys with parity: every slot is checked in every cycle, before the tree sees it.
+    A change of a record reaches the root after ceil(log2 N) cycles (`SchedulerTiming.VISIBLE`, `REFILL`), a level per
+    cycle. All releases of a cycle are taken in that cycle: with `release.kind = "parallel"` all of `released` with
+    their `keys`, otherwise one from the stream. Records are registers, so area grows with N. The running job keeps its
+    record, which does not take part while the job has regions left. Liveness is stored twice and keys have parity.
+    Every record is checked in every cycle, before the tree sees it.
 
     Members: see `WaitingJobs`, and with parallel release `released` and `keys`.
     """
@@ -37,7 +38,7 @@ class TournamentSlots(wiring.Component):
 
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
-        """None: slots are registers."""
+        """None: records are registers."""
         return []
 
     def elaborate(self, platform):
@@ -47,7 +48,7 @@ class TournamentSlots(wiring.Component):
         parallel = p.release.kind == "parallel"
         rekeys = "least_slack" in p.scheduler.policies
 
-        # -- slots -------------------------------------------------------------------------------------------------
+        # -- records -----------------------------------------------------------------------------------------------
         live = Signal(n)
         empty = Signal(n, init=-1)  # the inverse, stored apart: synthesis would merge two equal registers
         parity = Signal(n)

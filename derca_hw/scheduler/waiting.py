@@ -38,7 +38,7 @@ class WaitingJobs(wiring.Signature):
     clear : In
         Forget every job.
     fault, fault_task : Out
-        A stored job fails its parity; whose, as far as the slot still tells.
+        A stored record has bad parity; the task, as far as the record still holds it.
     empty : Out
         Nothing waits; meaningful while no job runs.
     """

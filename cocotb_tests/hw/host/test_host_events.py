@@ -213,7 +213,7 @@ async def faults(dut):
         assert all(e["kind"] == Kind.FAULT for e in reader.events)
         assert shown == [f for f in Fault if (strobes & ~standing) >> f & 1]
         for e in reader.events:  # whose it is; a row is too long for an event
-            whose = e["region"] in (Fault.SLOT_PARITY, Fault.WATCHDOG) and first["kind"] == e["region"]
+            whose = e["region"] in (Fault.RECORD_PARITY, Fault.WATCHDOG) and first["kind"] == e["region"]
             assert e["task"] == (first["where"] % (1 << (p.scheduler.tasks - 1).bit_length()) if whose else 0), e
         standing |= strobes
         assert await lite.read(host, faults) == standing

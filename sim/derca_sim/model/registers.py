@@ -121,7 +121,7 @@ class Fault(IntEnum):
     INDEX_PARITY = 0
     ENTRY_PARITY = 1
     LAYER_PARITY = 2
-    SLOT_PARITY = 3
+    RECORD_PARITY = 3
     SPURIOUS_FEEDBACK = 4
     WATCHDOG_WARNING = 5
     WATCHDOG = 6
@@ -134,7 +134,7 @@ class Fault(IntEnum):
 
 
 #: Faults after which no further region starts: the first one is kept in `Reg.FAULT_WHERE`.
-STOPPING = (Fault.INDEX_PARITY, Fault.ENTRY_PARITY, Fault.LAYER_PARITY, Fault.SLOT_PARITY, Fault.WATCHDOG)
+STOPPING = (Fault.INDEX_PARITY, Fault.ENTRY_PARITY, Fault.LAYER_PARITY, Fault.RECORD_PARITY, Fault.WATCHDOG)
 
 #: Of these, the ones in a row of a table. Only `Reg.FAULT_WHERE` holds the row: an event has no room for it.
 OF_A_ROW = (Fault.INDEX_PARITY, Fault.ENTRY_PARITY, Fault.LAYER_PARITY)
@@ -146,7 +146,7 @@ FAULT_DOCS = {
     Fault.INDEX_PARITY: "a row of the index table is damaged; stops",
     Fault.ENTRY_PARITY: "a row of the entry table is damaged; stops",
     Fault.LAYER_PARITY: "a row of the layer table is damaged; stops",
-    Fault.SLOT_PARITY: "a task's record in the scheduler is damaged; stops",
+    Fault.RECORD_PARITY: "a task's record in the scheduler is damaged; stops",
     Fault.SPURIOUS_FEEDBACK: "feedback came while no region was running",
     Fault.WATCHDOG_WARNING: "feedback is missing for longer than WATCHDOG_WARN",
     Fault.WATCHDOG: "feedback is missing for longer than WATCHDOG_LIMIT; stops",
