@@ -158,7 +158,7 @@ class Layouts:
         })
         unused = offset_bits(p)
         #: How parameters reach the store engine.
-        self.told = self.parameters if p.tables.read == "row" else data.StructLayout({
+        self.parameter_write = self.parameters if p.tables.read == "row" else data.StructLayout({
             "layer": layer,
             "part": Part,
             "data": max(32, 2 * (address - unused)),

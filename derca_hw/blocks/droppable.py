@@ -33,10 +33,10 @@ class DroppableQueue(wiring.Component):
         """The memory of a queue; on the iCE40 two payloads stand in registers, as their RAM would."""
         return Ram(width, 1 << (depth - 1).bit_length(), 1, "shallow" if depth > 2 else "comb")
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         bits = self._bits
-        if bits == 1 and platform in ICE40_RAM:
+        if bits == 1 and family in ICE40_RAM:
             self._pair(m)
             return m
         write, read = table(m, "rows", self._payload, 1 << bits)

@@ -76,10 +76,10 @@ class Shallow(wiring.Component):
             **{f"read_{i}": In(wiring.Signature({"addr": Out(address), "data": In(shape)})) for i in range(reads)},
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         data = Value.cast(self.write.data)
-        ice40 = platform in ICE40_RAM
+        ice40 = family in ICE40_RAM
         step = BLOCK_WIDTH if ice40 else max(1, len(data))
         if ice40:
             m.domains.fall = fall = ClockDomain(clk_edge="neg", reset_less=True, local=True)
@@ -88,7 +88,7 @@ class Shallow(wiring.Component):
             column = slice(low, min(low + step, len(data)))
             width = column.stop - low
             blocks = ice40 and width * self._depth >= BLOCK_WORTH
-            attrs = {"ram_style": "block"} if blocks else ram_style(self._depth, platform)
+            attrs = {"ram_style": "block"} if blocks else ram_style(self._depth, family)
             if self._known:
                 attrs = attrs | KNOWN
             m.submodules[f"column_{low}"] = memory = Memory(shape=width, depth=self._depth, init=[], attrs=attrs)
@@ -128,11 +128,11 @@ class Buffer(wiring.Component):
             "read": In(wiring.Signature({"addr": Out(address), "en": Out(1), "data": In(width)})),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         ours, asked = self.write, self.read
-        if platform not in ICE40_RAM:
-            attrs = ram_style(self._depth, platform) if self._early else {}
+        if family not in ICE40_RAM:
+            attrs = ram_style(self._depth, family) if self._early else {}
             m.submodules.ram = memory = Memory(shape=self._width, depth=self._depth, init=[], attrs=attrs)
             write, read = memory.write_port(granularity=self._lane), memory.read_port()
             m.d.comb += [

@@ -40,14 +40,14 @@ class Clocks(wiring.Component):
             **({"fast": Out(1), "phase": Out(1)} if board.steps > 1 else {}),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         board = self._board
         m.domains.boot = boot = ClockDomain(local=True, reset_less=True)
         locked = Const(1, 1)
         if board.steps > 1:
-            locked = self._divided(m, platform)
-        elif platform is Family.ECP5 and board.pin_mhz != board.core_mhz:
+            locked = self._divided(m, family)
+        elif family is Family.ECP5 and board.pin_mhz != board.core_mhz:
             locked = self._settled(m, self._ecp5_pll(m, board.core_mhz, self.clock))
         else:
             m.d.comb += self.clock.eq(self.pin)
@@ -62,7 +62,7 @@ class Clocks(wiring.Component):
         m.d.comb += self.reset.eq(~done)
         return m
 
-    def _divided(self, m, platform):
+    def _divided(self, m, family):
         """Make the fast clock, and the core clock from it; return whether the PLL has locked."""
         m.domains.divided = fast = ClockDomain(local=True, reset_less=True)
         m.d.comb += fast.clk.eq(self.fast)
@@ -74,10 +74,10 @@ class Clocks(wiring.Component):
             m.d.divided += [step.eq(step + 1), self.phase.eq(step < steps // 2)]
             with m.If(step == steps - 1):
                 m.d.divided += step.eq(0)
-        if platform is Family.ICE40:
+        if family is Family.ICE40:
             return self._settled(m, self._ice40_pll(m))
         m.d.comb += self.clock.eq(self.phase)
-        if platform is Family.ECP5:
+        if family is Family.ECP5:
             return self._settled(m, self._ecp5_pll(m, steps * self._board.core_mhz, self.fast))
         m.d.comb += self.fast.eq(self.pin)
         return Const(1, 1)

@@ -97,13 +97,13 @@ class MultiplierRow(wiring.Component):
         self._width, self._count, self._signed = width, count, is_signed
         super().__init__({"a": In(width), "b": In(width * count), "products": Out(2 * width * count)})
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         width, shape = self._width, signed if self._signed else unsigned
         factors = [self.b.word_select(i, width) for i in range(self._count)]
         products = [Signal(2 * width, name=f"product_{i}") for i in range(self._count)]
         m.d.comb += self.products.eq(Cat(products))
-        if platform is Family.ICE40:
+        if family is Family.ICE40:
             per_block = 2 if width == 8 else 1
             for i in range(0, self._count, per_block):
                 blocks = slice(i, i + per_block)
@@ -112,9 +112,9 @@ class MultiplierRow(wiring.Component):
                     MacMode(is_signed=self._signed, halves=per_block == 2))
             return m
         for i, (factor, product) in enumerate(zip(factors, products, strict=True)):
-            if platform is Family.ECP5:
+            if family is Family.ECP5:
                 m.submodules[f"block_{i}"] = self._mult18x18d(factor, product)
-            elif platform is Family.ULTRASCALE:
+            elif family is Family.ULTRASCALE:
                 m.submodules[f"block_{i}"] = self._dsp48e2(factor, product)
             else:
                 a, b = (Signal(shape(width), name=f"{name}_{i}", reset_less=True) for name in "ab")
@@ -172,9 +172,9 @@ class LongProduct(wiring.Component):
     def __init__(self):
         super().__init__({"a": In(32), "b": In(32), "product": Out(64)})
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
-        if platform is Family.ICE40:
+        if family is Family.ICE40:
             self._blocks(m)
             return m
         products = []

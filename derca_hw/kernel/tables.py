@@ -30,13 +30,13 @@ class Access(NamedTuple):
     read_address: Value
 
 
-def ram(m, name: str, depth: int, platform, access: Access):
+def ram(m, name: str, depth: int, family, access: Access):
     """A RAM of words, one written and one read per cycle; what is read follows its address by one cycle, and stays.
 
     A register behind an iCE40's would begin as zero, which its RAM cannot, and take a LUT per bit to do so.
     """
     data = access.data
-    if platform in ICE40_RAM:
+    if family in ICE40_RAM:
         m.submodules[name] = memory = Buffer(len(data), depth)
         m.d.comb += [
             memory.write.addr.eq(access.write_address), memory.write.data.eq(data), memory.write.en.eq(access.write),
@@ -99,7 +99,7 @@ class Table(wiring.Component):
         widths = [min(32, layout.width - low) + parity for low in range(0, layout.width, 32)]
         return [Ram(width, stored, widths.count(width), "table") for width in sorted(set(widths))]
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         bits = len(self.address)
         depth = self._depth + (self._pages - 1 << bits)
@@ -117,7 +117,7 @@ class Table(wiring.Component):
             data = data_in[:used]
             write = Signal(name=f"write_{number}")
             to_rams += write.eq(self.write.en & self.written & (self.write.word == number))
-            word = ram(m, f"word_{number}", depth, platform, Access(
+            word = ram(m, f"word_{number}", depth, family, Access(
                 write, Cat(row, into), Cat(data, data.xor()) if self._parity else data,
                 self.read, Cat(self.address, self.page & paged)))
             m.d.comb += self.row[32 * number:32 * number + used].eq(word)

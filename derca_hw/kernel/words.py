@@ -67,14 +67,14 @@ class WordTables(wiring.Component):
         return [Ram(32 + t.parity, depth + (t.shadow << bits_for(depth - 1)), 1,
                     "table" if t.shadow or t.parity else "words")]
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         tables = self._p.tables
         write = Signal()
         to_layer = Signal()
         m.d.comb += [write.eq(self.write.en & self.written), to_layer.eq(self.write.table == TableId.LAYER)]
         writes, reads = ((to_layer, self.write.row, self.write.word), (self.layer, self.row, self.word))
-        if platform is Family.ICE40 and self._depth <= SPRAM_WORDS and not (tables.shadow or tables.parity):
+        if family is Family.ICE40 and self._depth <= SPRAM_WORDS and not (tables.shadow or tables.parity):
             at = Signal(range(SPRAM_WORDS))
             m.d.comb += at.eq(self._address(*(Mux(write, *ours) for ours in zip(writes, reads, strict=True))))
             for low in range(0, 32, SPRAM_BITS):
@@ -87,7 +87,7 @@ class WordTables(wiring.Component):
         page = bits_for(self._depth - 1)
         paged = tables.shadow
         data = Cat(self.write.data, self.write.data.xor()) if tables.parity else self.write.data
-        word = ram(m, "word", self._depth + (paged << page), platform, Access(
+        word = ram(m, "word", self._depth + (paged << page), family, Access(
             write, Cat(_fit(self._address(*writes), page), self.write.page & paged), data,
             self.read, Cat(_fit(self._address(*reads), page), self.page & paged)))
         m.d.comb += [self.data.eq(word), self.damaged.eq(word.xor() if tables.parity else 0)]

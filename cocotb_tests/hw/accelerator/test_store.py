@@ -162,7 +162,7 @@ async def tiles(dut):
             store__valid=int(store is not None), complete=int(bool(complete)), barrier=int(barrier), room=int(room),
             store__payload=pack(lay.store, **store) if store else random.getrandbits(40),
             parameters__valid=int(bool(told)),
-            parameters__payload=pack(lay.told, **told.pop(0)) if told else random.getrandbits(60),
+            parameters__payload=pack(lay.parameter_write, **told.pop(0)) if told else random.getrandbits(60),
             request__ready=int(request_ready), beat__ready=int(beat_ready), stored=int(stored),
             sums__word=word,
         )
@@ -226,7 +226,7 @@ async def latencies(dut):
         columns = max(1, p.beat_bytes // p.a_lanes)  # one beat of requantised outputs
         tile = {"m_panels": 1, "n": columns, "persist": persist}
         for part in parts(p, {name: int(name == "shift") for name, _ in lay.parameters}):
-            bench.set(parameters__valid=1, parameters__payload=pack(lay.told, **part))
+            bench.set(parameters__valid=1, parameters__payload=pack(lay.parameter_write, **part))
             await bench.tick()
         bench.set(parameters__valid=0)
         bench.set(store__valid=1, store__payload=pack(lay.store, bank=0, output=tile), barrier=1, room=0)

@@ -227,7 +227,7 @@ async def walks(dut):
             expected = parameters_of(told[2]) if told else None
         assert bench.get("parameters__valid") == (expected is not None), where
         if expected:
-            found = unpack(lay.told, bench.get("parameters__payload"))
+            found = unpack(lay.parameter_write, bench.get("parameters__payload"))
             if by_words:
                 found["data"] &= expected.pop("mask")
             assert found == expected, f"{where}: {found}, expected {expected}"

@@ -25,7 +25,7 @@ class ProcessingElement(wiring.Component):
             "shadow": Out(signed(32)),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         accumulator = Signal(signed(32))
         total = Signal(signed(32))
@@ -44,7 +44,7 @@ class BlockElement(wiring.Component):
     def __init__(self, width: int):
         super().__init__({"a": In(signed(width)), "b": In(signed(width)), "clear": In(1), "sum": Out(32)})
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         a = Signal(signed(16))
         b = Signal(signed(16))
@@ -90,12 +90,12 @@ class PEArray(wiring.Component):
             "captured": Out(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         width = self._width
         last = Signal(1 + MultiplierRow.LATENCY)
         m.d.sync += [last.eq(Cat(self.valid & self.last, last)), self.captured.eq(last[-1])]
-        if platform is Family.ICE40 and self._in_blocks:
+        if family is Family.ICE40 and self._in_blocks:
             self._of_blocks(m)
             return m
         a = Signal.like(self.a)

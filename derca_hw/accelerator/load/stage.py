@@ -80,7 +80,7 @@ class LoadStage(wiring.Component):
             "request": Out(stream.Signature(lay.read_request)),
             "beat": In(pulse(lay.read_beat)),
             "placed": Out(PlacedBeat(p)),
-            "parameters": Out(pulse(lay.told)),
+            "parameters": Out(pulse(lay.parameter_write)),
             "tiles": Out(TileSupply(p)),
             "operands": In(OperandRead(p)),
             "biases": In(BiasRead(p)),

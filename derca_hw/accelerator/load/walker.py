@@ -63,7 +63,7 @@ class Walker(wiring.Component):
             "flush": In(1),
             "resident": In(1),
             "iteration": Out(stream.Signature(lay.iteration)),
-            "parameters": Out(pulse(lay.told)),
+            "parameters": Out(pulse(lay.parameter_write)),
         })
 
     def elaborate(self, platform):
@@ -210,28 +210,28 @@ class Walker(wiring.Component):
 
     def _take(self, m, layer, entry, taken):
         """Keep an entry and its layer, and pass the layer's parameters on, all at once."""
-        new, told = self.entries.p, self.parameters
+        new, write = self.entries.p, self.parameters
         with m.If(taken):
             m.d.sync += [layer.eq(new.layer), entry.eq(new.entry)]
         m.d.comb += [
-            told.valid.eq(taken),
-            told.p.layer.eq(new.entry.layer),
-            *(told.p[name].eq(new.layer[name]) for name, _ in self._lay.parameters if name != "layer"),
+            write.valid.eq(taken),
+            write.p.layer.eq(new.entry.layer),
+            *(write.p[name].eq(new.layer[name]) for name, _ in self._lay.parameters if name != "layer"),
         ]
 
     def _tell(self, m, layer, row, begins):
         """Pass a layer's parameters on: its first two words as they come, and what has come with all of them."""
-        order, word, told = WordOrder(self._p), self.words.p, self.parameters
+        order, word, write = WordOrder(self._p), self.words.p, self.parameters
         unused = offset_bits(self._p)
         m.d.comb += [
-            told.valid.eq(begins),
-            told.p.layer.eq(row),
-            told.p.part.eq(Part.PLACE),
-            told.p.data.eq(Cat(layer.c_panel_stride[unused:], layer.save[unused:])),
+            write.valid.eq(begins),
+            write.p.layer.eq(row),
+            write.p.part.eq(Part.PLACE),
+            write.p.data.eq(Cat(layer.c_panel_stride[unused:], layer.save[unused:])),
         ]
         for number, part in enumerate((Part.MULTIPLIER, Part.OUTPUT)):
             with m.If(self.words.valid & (word.next == order.of_layer(number) + 1)):
-                m.d.comb += [told.valid.eq(1), told.p.part.eq(part), told.p.data.eq(word.data)]
+                m.d.comb += [write.valid.eq(1), write.p.part.eq(part), write.p.data.eq(word.data)]
 
     def _place(self, m, layer, entry):
         """Put a word where it belongs.

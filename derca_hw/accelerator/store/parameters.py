@@ -81,7 +81,7 @@ class ParameterWords(wiring.Component):
         self._p = p
         self._lay = lay = Layouts(p)
         super().__init__({
-            "write": In(pulse(lay.told)),
+            "write": In(pulse(lay.parameter_write)),
             "read": In(1),
             "layer": In(lay.parameters["layer"].shape),
             "persist": In(1),
@@ -91,7 +91,7 @@ class ParameterWords(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [Ram(Layouts(p).told["data"].width, p.tables.layers << Part.as_shape().width, 1, "buffer")]
+        return [Ram(Layouts(p).parameter_write["data"].width, p.tables.layers << Part.as_shape().width, 1, "buffer")]
 
     def elaborate(self, platform):
         m = Module()

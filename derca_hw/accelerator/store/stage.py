@@ -42,7 +42,7 @@ class StoreStage(wiring.Component):
             "now": In(32),
             "store": In(pulse(lay.store)),
             "complete": In(1),
-            "parameters": In(pulse(lay.told)),
+            "parameters": In(pulse(lay.parameter_write)),
             "barrier": In(1),
             "request": Out(stream.Signature(lay.write_request)),
             "beat": Out(stream.Signature(p.bus.data_width)),

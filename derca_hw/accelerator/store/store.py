@@ -52,7 +52,7 @@ class StoreEngine(wiring.Component):
         self._n_bits = bits_for(p.tile.n - 1)
         super().__init__({
             "store": In(pulse(lay.store)),
-            "parameters": In(pulse(lay.told)),
+            "parameters": In(pulse(lay.parameter_write)),
             "complete": In(1),
             "barrier": In(1),
             "request": Out(stream.Signature(lay.write_request)),

@@ -42,7 +42,7 @@ class BlockStore(wiring.Component):
         self._p = p
         super().__init__(store_ports(p))
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         p = self._p
         shape = ArrayLayout(32, p.bus.data_width // 32)
@@ -95,7 +95,7 @@ class DoubledStore(wiring.Component):
                              f"memory in SPRAM, not {p.bus.data_width} and {p.memory.size}")
         super().__init__({**store_ports(p), "phase": In(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         write = Signal()
         address = Signal.like(self.write_address)
@@ -113,7 +113,7 @@ class DoubledStore(wiring.Component):
             m.d.fast += fetched.eq(self.read)
         with m.Elif(fetched):
             m.d.fast += self.read_data.eq(out)
-        if platform is Family.ICE40:
+        if family is Family.ICE40:
             for low in (0, SPRAM_BITS):
                 m.submodules[f"ram_{low}"] = Instance(
                     "SB_SPRAM256KA",

@@ -58,7 +58,7 @@ class SdramPins(wiring.Component):
         self._chip = chip
         super().__init__({"pins": In(sdram_pins(chip))})
 
-    def elaborate(self, platform):
+    def elaborate(self, family):
         m = Module()
         pins, width = self.pins, self._chip.width
         ras_n, cas_n, we_n = pins.command
@@ -67,7 +67,7 @@ class SdramPins(wiring.Component):
                             "dqm": pins.mask, "d": pins.data_out, "drive": pins.drive}.items():
             out[name] = register = Signal(len(value), name=f"{name}_next", init=name in HIGH)
             m.d.fast += register.eq(value)
-        if platform is Family.ECP5:
+        if family is Family.ECP5:
             self._ecp5(m, out.pop("d"), out.pop("drive"), out)
             return m
         chip = {}
