@@ -18,27 +18,39 @@ from .store.store import StoreEngine
 
 
 class Accelerator(wiring.Component):
-    """Runs the walk of a job, region by region as they are granted; what comes next is prefetched.
+    """Runs the walk of a job, region by region as regions are granted, and prefetches what comes next.
 
-    `pipeline = "decoupled"`: load, compute and store run as far ahead as slots and banks allow.
-    `pipeline = "lockstep"`: each begins one piece of work when all three have finished theirs.
+    Latencies are those of the three stages; the accelerator adds none.
+
+    With `pipeline = "decoupled"` load, compute and store run as far ahead as slots and banks allow. With `pipeline =
+    "lockstep"` each stage begins one piece of work when all three have finished theirs.
 
     Attributes
     ----------
-    entries, regions, grant : from the kernel manager; `words` and `want` in place of `entries` with
-        `tables.read = "word"`
-    feedback : Out
-        A region is about to end: `ComputeTiming.AHEAD` cycles before its last operands.
-    premature : Out
-        A region was granted before the last one had ended: feedback came that this accelerator did not mean.
-    queued : Out
-        A tile, or partial sums, are queued for the store engine.
+    now : In(32)
+        The time, in cycles.
+    entries, regions : In(stream)
+        From the kernel manager. With `tables.read = "word"`, `words` and `want` replace `entries`.
+    grant : In(stream, always ready)
+        From the kernel manager.
+    feedback : Out(1)
+        Strobe: a region is about to end, `ComputeTiming.AHEAD` cycles before its last operands.
+    premature : Out(1)
+        Strobe: a region was granted before the last one had ended. Its feedback did not come from here.
+    queued : Out(1)
+        Strobe: a tile, or partial sums, are queued for the store engine.
     done : Out(stream, always ready)
-        A tile, or a job's last, is in memory.
-    activity : Out
+        A tile, or a job's last one, is in memory.
+    read_request, read_beat, write_request, write_beat, stored, room
+        See `MemoryInterface`.
+    memory_busy : In(1)
+        The memory interface has incomplete requests or commands.
+    idle : Out(1)
+        Every slot is free, and compute engine, store engine and memory interface are idle.
+    activity : Out(`Activity`)
         What the array does, or waits for.
-    read_request, read_beat, write_request, write_beat, stored, room, memory_busy : the memory interface
     event, iteration_event, resume_event, saved_event : Out(stream, always ready)
+        See `kinds`.
     """
 
     def __init__(self, p: Platform):
@@ -121,7 +133,7 @@ class Accelerator(wiring.Component):
 
     @staticmethod
     def kinds(p: Platform) -> dict[str, tuple[Kind, ...]]:
-        """Streams of events, and what they send."""
+        """The kinds of events that each event stream sends, by the name of the stream."""
         return {
             "event": (Kind.START, Kind.PREEMPT),
             "iteration_event": (Kind.ITERATION, Kind.REGION_END),

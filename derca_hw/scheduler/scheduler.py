@@ -100,7 +100,7 @@ class Scheduler(wiring.Component):
 
     @staticmethod
     def kinds(p: Platform) -> dict[str, tuple[Kind, ...]]:
-        """Streams of events, and what they send."""
+        """The kinds of events that each event stream sends, by the name of the stream."""
         return {"ready_event": (Kind.READY,), "issue_event": (Kind.ISSUE,)}
 
     @staticmethod

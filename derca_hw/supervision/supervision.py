@@ -54,7 +54,7 @@ class Supervision(wiring.Component):
 
     @staticmethod
     def kinds(p: Platform) -> dict[str, tuple[Kind, ...]]:
-        """Streams of events, and what they send."""
+        """The kinds of events that each event stream sends, by the name of the stream."""
         sent = {"commit_event": (p.tables.shadow, Kind.COMMIT), "budget_event": (p.supervision.budgets, Kind.BUDGET),
                 "watchdog_event": (p.supervision.watchdog, Kind.WATCHDOG)}
         return {name: (kind,) for name, (there, kind) in sent.items() if there}

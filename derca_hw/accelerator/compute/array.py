@@ -13,8 +13,8 @@ from ...families.multiplier import MacMode, MultiplierRow, sb_mac16
 class ProcessingElement(wiring.Component):
     """Sums products in 32 bits, one per cycle; the sum that includes the product of cycle t shows in t + 1.
 
-    With `last` the sum goes to the shadow register and the accumulator is cleared at no cost; otherwise the shadow
-    takes its neighbour's value, which drains a row of elements one column per cycle.
+    With `last` the sum goes to the shadow register and the accumulator is cleared, at no cost in cycles. Otherwise the
+    shadow register takes its neighbour's value. So a row of elements drains one column per cycle.
     """
 
     def __init__(self, width: int):
@@ -37,8 +37,9 @@ class ProcessingElement(wiring.Component):
 
 
 class BlockElement(wiring.Component):
-    """Multiplies and sums in one SB_MAC16; the sum that includes the operands of cycle t shows in
-    t + `ComputeTiming.ARRAY`. With `clear` the sum shown is forgotten.
+    """Multiplies and sums in one SB_MAC16, one product per cycle.
+
+    The sum that includes the operands of cycle t shows in t + `ComputeTiming.ARRAY`. `clear` drops the sum that shows.
     """
 
     def __init__(self, width: int):
@@ -56,27 +57,35 @@ class BlockElement(wiring.Component):
 
 
 class PEArray(wiring.Component):
-    """Multiplies one column of A by one row of B per cycle; drains one column of sums per cycle.
+    """Multiplies one column of A by one row of B per cycle, and drains one column of sums per cycle.
 
-    Operands in cycle t with `last` are followed by `captured` and column 0 in t + `LATENCY`, column j in
-    t + `LATENCY` + j. The next `last` may follow after as many cycles as columns are needed.
+    The operands of cycle t with `last` are followed by `captured` and column 0 in t + `LATENCY`, and by column j in t +
+    `LATENCY` + j. The next `last` may follow after as many cycles as columns are needed.
 
     Parameters
     ----------
+    rows, cols
+        Elements of the array in each direction.
+    width
+        Bits of an operand.
     in_blocks
-        On iCE40 an SB_MAC16 each sums what it multiplies, and sums leave as they are there.
+        On iCE40 each element is one SB_MAC16 that multiplies and sums.
 
     Attributes
     ----------
     a, b : In
         `rows` and `cols` signed operands of `width` bits, element 0 in the low bits.
-    valid, last : In
+    valid : In(1)
+        The operands take part in the sums.
+    last : In(1)
+        They are the last ones of their slice.
     column : Out
         `rows` int32 sums, row 0 in the low word.
-    captured : Out
+    captured : Out(1)
+        Column 0 shows.
     """
 
-    #: Operands to sums: operand register, those of each multiplier, product, sum.
+    #: From operands to sums: the operand register, each multiplier's own registers, product, sum.
     LATENCY = ComputeTiming.ARRAY
 
     def __init__(self, rows: int, cols: int, width: int = 8, in_blocks: bool = False):
@@ -102,7 +111,7 @@ class PEArray(wiring.Component):
         b = Signal.like(self.b)
         m.d.sync += [a.eq(self.a), b.eq(self.b)]
         with m.If(~self.valid):
-            m.d.sync += [a.eq(0), b.eq(0)]  # both: zero times what is unknown is unknown in a simulator of four states
+            m.d.sync += [a.eq(0), b.eq(0)]  # both: in four-state simulation zero times X is X
         for r in range(self._rows):
             m.submodules[f"multipliers_{r}"] = multipliers = MultiplierRow(width, self._cols)
             m.d.comb += [multipliers.a.eq(a.word_select(r, width)), multipliers.b.eq(b)]
@@ -119,9 +128,9 @@ class PEArray(wiring.Component):
         return m
 
     def _of_blocks(self, m):
-        """Every column gets its operands a cycle after the one before, so its sums show just when they are drained."""
+        """Each column gets its operands one cycle after the column before, so its sums show just when they drain."""
         width = self._width
-        a = Mux(self.valid, self.a, 0)  # or nothing is added to any sum
+        a = Mux(self.valid, self.a, 0)  # zero adds nothing to any sum
         b, captured, columns = self.b, self.captured, []
         for c in range(self._cols):
             if c:
@@ -141,7 +150,7 @@ class PEArray(wiring.Component):
         m.d.comb += self.column.eq(out)
 
     def _late(self, m, value, name):
-        """The same one cycle later."""
+        """The value one cycle later."""
         out = Signal(len(value), name=name, reset_less=True)
         m.d.sync += out.eq(value)
         return out

@@ -15,15 +15,20 @@ from ..signatures.sums import BankRead, BankUpdate, bank_address
 
 
 class BankOwnership(wiring.Component):
-    """Free banks. A bank is taken in the cycle it is offered and free in the cycle after it is given back.
+    """Keeps which banks are free.
+
+    A bank is taken in the cycle in which it is offered. It is free in the cycle after it is given back.
 
     Attributes
     ----------
-    any_free, lowest : Out
-    take : In
+    any_free : Out(1)
+        A bank is free.
+    lowest : Out
+        The free bank with the lowest number.
+    take : In(1)
         Claims bank `lowest`.
     back : In
-        The banks that are given back.
+        The banks that are given back, a bit per bank.
     """
 
     def __init__(self, p: Platform):
@@ -52,20 +57,22 @@ class BankOwnership(wiring.Component):
 
 
 class Banks(wiring.Component):
-    """One simple dual-port memory per bank, word = one column of `rows` sums, addressed by (panel, n).
+    """Holds int32 partial sums in one simple dual-port memory per bank.
 
-    Three users, never two on the same bank: the compute engine updates (read, then write 2 cycles later), the store
-    engine reads, the load engine preloads beat by beat. A read appears one cycle after its address and stays until the
-    next read of that bank.
+    A word is one column of `rows` sums. Its address is the panel and the column in the tile. A word read appears one
+    cycle after its address and stays until the next read of that bank.
+
+    There are three users, and never two on the same bank. The compute engine updates: it writes a word 2 cycles after
+    it has read it. The store engine reads. The load engine preloads beat by beat.
 
     Attributes
     ----------
-    placed : In
-        Read data for banks; beats for slots are ignored.
-    update : In
-        The compute engine's side.
-    store : In
-        The store engine's side.
+    placed : In(`PlacedBeat`)
+        Read data for banks. Beats for slots are ignored.
+    update : In(`BankUpdate`)
+        Reads and writes of the compute engine.
+    store : In(`BankRead`)
+        Reads of the store engine.
     """
 
     def __init__(self, p: Platform):
@@ -97,8 +104,8 @@ class Banks(wiring.Component):
             m.d.sync += store_bank.eq(store.bank)
         rows = []
         target = placed.beat.p.target
-        # Sums are loaded back only after a switch. Where their first beat, a request and an answer after the entry at
-        # the earliest, comes after the last column of what was computed before, all banks are written by one at a time.
+        # Sums are loaded back only after a switch. Their first beat comes a request and an answer after the entry, at
+        # the earliest. If that is after the last column of the old job's sums, the banks have one writer at a time.
         alone = KernelTiming(p).SWITCH + 4 > ComputeTiming.DRAIN + p.array.cols - 1
         for i in range(p.buffers.banks):
             m.submodules[f"bank_{i}"] = memory = Buffer(self._word, 1 << bank_address(p), lane=beat_bits)

@@ -17,43 +17,74 @@ from .slices import SliceSequencer
 
 
 class ComputeEngine(wiring.Component):
-    """Works off full slots, one k step per cycle; slices follow each other as `SliceSequencer` says.
+    """Computes the tiles in full slots, one k step per cycle.
 
-    An iteration begun in cycle t presents its first operands in t + 1; the next one begins in the cycle of its last
-    operands, so the array never idles between iterations that are ready. Columns reach the bank `ComputeTiming.DRAIN`
-    cycles after the last operands of their slice; a complete tile is released to the store engine one cycle after its
-    last column.
+    An iteration begun in cycle t presents its first operands in t + 1. The next iteration begins in the cycle of the
+    last operands, so the array never idles between iterations that are ready. Slices follow each other as
+    `SliceSequencer` says. Columns reach the bank `ComputeTiming.DRAIN` cycles after the last operands of their slice. A
+    complete tile is released to the store engine one cycle after its last column.
 
-    The engine strobes `feedback` `ComputeTiming.AHEAD` cycles before the last operands of a region's last slice, and
-    nothing is issued after these without a grant, which may come in their cycle. The job's next region begins in the
-    cycle of a grant that does not switch, inside an iteration too, so regions of one job follow each other like slices
-    of one region; another job's begins in the cycle after the grant at the earliest. When the grant preempts, the bank
-    is dropped, queued for the store engine or parked once the sums have drained; until then, and while a parked bank
-    makes room (`evicting`), nothing begins.
+    The engine strobes `feedback` `ComputeTiming.AHEAD` cycles before the last operands of a region's last slice. After
+    these operands it issues nothing without a grant. The grant may come in their cycle.
+
+    If the grant does not switch, the next region begins in the cycle of the grant, inside an iteration too. So regions
+    of one job follow each other like slices of one region. If the grant switches, the other job's region begins in the
+    next cycle at the earliest.
+
+    If the grant preempts, the engine waits until the sums have drained. It then drops the bank, queues it for the store
+    engine or parks it. Until then nothing begins, nor while a parked bank makes room (`evicting`).
 
     Attributes
     ----------
+    now : In(32)
+        The time, in cycles.
+    barrier : In(1)
+        An iteration may begin.
     regions : In(stream)
-    tiles : In
-        Those of the next iteration.
-    operands, biases, sums : Out
-        The input slots' side, and the banks'.
-    bank_free, bank : In
-        The bank a new tile would take; `take_bank` claims it.
-    resume_bank, resume_ready : In
-        The bank in which a resumed iteration goes on, and whether it may.
-    keeps : Out
+        The job's regions, in order.
+    grant : In(stream, always ready)
+    feedback : Out(1)
+        Strobe: see above.
+    premature : Out(1)
+        See `RegionTracker`.
+    tiles : In(`TileSupply`)
+        The tiles of the next iteration.
+    operands, biases : Out(`OperandRead`, `BiasRead`)
+        Reads of the input slots.
+    sums : Out(`BankUpdate`)
+        Reads and writes of the banks.
+    bank_free : In(1)
+        Bank `bank` is free for a new tile.
+    bank : In
+        The bank that a new tile would take.
+    take_bank : Out(1)
+        Claims that bank.
+    resume_bank : In
+        The bank in which a resumed iteration goes on.
+    resume_ready : In(1)
+        It may go on.
+    evicting : In(1)
+        A parked bank makes room: nothing begins in this cycle.
+    keeps : Out(1)
         The point after the region in work saves or parks sums.
     swap_bank, swap_output : Out
-        The tile of the iteration in work.
-    swap, swap_strategy : Out
-        In this cycle a preempted job's bank is given up as the strategy says.
-    drop : Out
+        Bank and output tile of the iteration in work.
+    swap : Out(1)
+        Strobe: a preempted job gives up its bank.
+    swap_strategy : Out(`Strategy`)
+        With `swap`: what becomes of the sums.
+    drop : Out(1)
         Strobe: bank `swap_bank` is free.
-    waiting : In
+    waiting : In(1)
         The load engine waits for a dependence.
     store : Out(stream, always ready)
-        Tiles in the order of their completion; `complete` strobes when the oldest not yet completed has drained.
+        Tiles in the order of their completion.
+    complete : Out(1)
+        Strobe: the oldest tile that is not yet complete has drained.
+    busy : Out(1)
+        An iteration is in work, sums are on their way, or a preempted job gives up its bank.
+    activity : Out(`Activity`)
+    event, iteration_event : Out(stream, always ready)
     """
 
     def __init__(self, p: Platform):
@@ -109,7 +140,7 @@ class ComputeEngine(wiring.Component):
         output = tag.output
         held = Signal.like(self.bank)  # bank of the tile in work
         bias_set = Signal.like(tiles.bias_set)
-        swap = Signal(Strategy)  # what remains to be done with the preempted job's partial sums
+        swap = Signal(Strategy)  # what is still to be done with the preempted job's partial sums
         switch = Signal()
         preempt = Signal()
         m.d.comb += [
@@ -121,7 +152,7 @@ class ComputeEngine(wiring.Component):
         start = Signal()
         bank_ready = Signal()
         swapping = Signal()
-        fresh = Signal()  # the iteration begins a tile from nothing
+        fresh = Signal()  # the iteration begins a new tile
         m.d.comb += [
             swapping.eq((swap != Strategy.LAYER) | self.evicting),
             fresh.eq(new.first & ~new.resumed),
@@ -177,7 +208,7 @@ class ComputeEngine(wiring.Component):
         m.d.sync += self.feedback.eq(slices.near & tracker.last)
 
         # -- preemption ----------------------------------------------------------------------------------------------
-        parks = Signal()  # without spare banks, what would be parked is saved
+        parks = Signal()  # without spare banks, sums are saved instead of parked
         m.d.comb += [
             self.keeps.eq(tracker.strategy[1]),
             parks.eq((swap == Strategy.PARK) & (p.buffers.spare > 0)),
@@ -192,7 +223,7 @@ class ComputeEngine(wiring.Component):
         with m.If(preempt):
             m.d.sync += swap.eq(tracker.strategy)
             with m.If(self.grant.p.abort & (tracker.strategy != Strategy.LAYER)):
-                m.d.sync += swap.eq(Strategy.RECOMPUTE)  # nothing of it is kept
+                m.d.sync += swap.eq(Strategy.RECOMPUTE)  # the aborted job's sums are dropped
 
         # -- to the store engine -----------------------------------------------------------------------------------
         save = Signal()
@@ -214,7 +245,7 @@ class ComputeEngine(wiring.Component):
         return m
 
     def _events(self, m, slices, tracker, tag, preempt):
-        """Begin and end of regions and iterations, preemptions."""
+        """Report begin and end of regions and iterations, and preemptions."""
         event, iteration, head = self.event, self.iteration_event, self.tiles.head
         m.d.comb += [
             event.valid.eq((preempt & ~self.grant.p.abort) | tracker.begin),
@@ -231,7 +262,7 @@ class ComputeEngine(wiring.Component):
         ]
 
     def _activity(self, m, slices, tracker, swapping, bank_ready):
-        """What each cycle is spent on."""
+        """Report what each cycle is spent on."""
         activity, tiles = self.activity, self.tiles
         with m.If(slices.issue):
             m.d.comb += activity.eq(Activity.BUSY)

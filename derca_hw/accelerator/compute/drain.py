@@ -1,4 +1,4 @@
-"""From the array into a bank: the sums of a slice are added column by column while the next slice is computed."""
+"""From the array into a bank: adds the sums of a slice column by column while the next slice is computed."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -22,17 +22,21 @@ class Drain(wiring.Component):
 
     Attributes
     ----------
-    issue, fire, slice : In
-        Operands are read, the last ones of a slice, which one that is.
+    issue : In(1)
+        Operands are addressed in this cycle.
+    fire : In(1)
+        They are the last ones of a slice.
+    slice : In(slice_layout)
+        With `fire`: which slice.
     a_step, b_step : In
-        The operands, one cycle after they were addressed.
-    biases : Out
-        The input slots' side.
-    bank : Out
-        The banks' side.
-    complete : Out
+        `a_lanes` and `b_lanes` operands of 8 bits, one cycle after they were addressed.
+    biases : Out(`BiasRead`)
+        Reads of biases in the input slots.
+    bank : Out(`BankUpdate`)
+        Reads and writes of the banks.
+    complete : Out(1)
         The last column of a slice that completes its tile is being written.
-    drained : Out
+    drained : Out(1)
         No slice is on its way.
     """
 
@@ -63,7 +67,7 @@ class Drain(wiring.Component):
         m = Module()
         p, biases, bank = self._p, self.biases, self.bank
         rows = p.array.rows
-        blocks = rows * p.array.cols + LongProduct.BLOCKS * p.store.requant_lanes  # when an element takes one
+        blocks = rows * p.array.cols + LongProduct.BLOCKS * p.store.requant_lanes  # if each element takes one
         m.submodules.array = array = PEArray(
             rows, p.array.cols, 8 * p.array.element_bytes, in_blocks=blocks <= SB_MAC16_BLOCKS)
         operands = Signal(2)  # valid, last: one cycle after the addresses
@@ -75,7 +79,7 @@ class Drain(wiring.Component):
             array.last.eq(operands[1]),
         ]
 
-        # Slices are `ComputeTiming.UPDATE` cycles apart: two are on their way through the array at the most.
+        # Slices are at least `ComputeTiming.UPDATE` cycles apart: at most two are on their way through the array.
         fired = Signal(PEArray.LATENCY)
         entered = Signal(self.slice_layout)
         leaving = Signal(self.slice_layout)

@@ -11,9 +11,10 @@ from ...blocks.ram import Buffer, Ram
 
 
 class PanelMemory(wiring.Component):
-    """Panels of one operand for all slots: written by beats, read one k step per cycle, one cycle after the address.
+    """Holds the panels of one operand for all slots.
 
-    Where a step is narrower than a beat, the step is picked from the word after the read.
+    Beats write it. One k step is read per cycle, and appears one cycle after its address. If a step is narrower than a
+    beat, the step is picked from the word after the read.
     """
 
     def __init__(self, p: Platform, lanes: int, panels: int):
@@ -79,7 +80,10 @@ class PanelMemory(wiring.Component):
 
 
 class BiasMemory(wiring.Component):
-    """Biases of all slots, two sets each: written by beats, read one bias per cycle, one cycle after the address."""
+    """Holds the biases of all slots, two sets each.
+
+    Beats write it. One bias is read per cycle, and appears one cycle after its address.
+    """
 
     def __init__(self, p: Platform):
         self._p = p

@@ -1,4 +1,4 @@
-"""Parking: banks that hold the sums of preempted jobs, and which one makes room when there are no more."""
+"""Parking: the banks that hold sums of preempted jobs, and which bank makes room when no more are spare."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -13,36 +13,56 @@ from ...layouts import Layouts, pulse
 
 
 class Parking(wiring.Component):
-    """A table of up to `buffers.spare` preempted jobs whose sums are in banks, oldest first.
+    """Keeps up to `buffers.spare` preempted jobs whose sums are in banks, oldest first.
 
-    A grant that switches in cycle g removes the entry of the task that runs next: its bank is the resume bank from
-    g + 1 on, or free if the job does not resume. If the grant preempts at a point that keeps sums and the table is
-    full, the oldest entry is removed as the victim. At the swap-out in cycle s the preempted job is entered, clean if
-    its sums are being saved too. In s + 1 (`evicting`) a victim that is not clean is handed to the store engine, the
-    bank of a clean one is free from s + 2 on. A bank whose saving is under way is free when the store engine gives it
-    back, unless it is in the table or to be resumed then.
+    One grant and one swap-out at a time:
+
+    - A grant that switches in cycle g removes the entry of the task that runs next. From g + 1 on its bank is the
+      resume bank, or free if the job does not resume.
+    - If the grant preempts at a point that keeps sums and the table is full, the oldest entry is removed as the victim.
+    - The swap-out in cycle s enters the preempted job. The entry is clean if the sums are being saved too.
+    - In s + 1 (`evicting`) a victim that is not clean is handed to the store engine. The bank of a clean victim is free
+      from s + 2 on.
+    - A bank that is being saved is free when the store engine gives it back, unless it is then in the table or to be
+      resumed.
 
     Attributes
     ----------
     grant : In(stream, always ready)
-    keeps : In
+    keeps : In(1)
         The point after the region that has ended keeps sums.
-    swap, swap_strategy, bank, output : In
-        The swap-out of the preempted job; its tile.
-    preload, preload_bank : In
-        Sums of the job that runs next are being loaded back.
-    dropped : In
+    swap : In(1)
+        Strobe: the preempted job is swapped out.
+    swap_strategy : In(`Strategy`)
+        With `swap`: what becomes of its sums.
+    bank : In
+        The bank of the tile in work.
+    output : In
+        With `swap`: the preempted job's output tile.
+    preload : In(1)
+        Strobe: sums of the job that runs next are to be loaded back.
+    preload_bank : In
+        With `preload`: into which bank.
+    dropped : In(1)
         Strobe: bank `bank` is given up.
-    given, given_bank : In
-        The store engine gives a bank back.
+    given : In(1)
+        Strobe: the store engine gives a bank back.
+    given_bank : In
+        With `given`: which bank.
     free : Out
-        The banks that are free from the next cycle on.
-    resident, resume_bank, resume_ready : Out
-        The sums of the job that resumes are in a bank; which one, or that of the preload; it may go on in it.
-    evicting : Out
+        The banks that are free from the next cycle on, a bit per bank.
+    resident : Out(1)
+        The sums of the job that resumes are in a bank.
+    resume_bank : Out
+        That bank, or the bank of the preload.
+    resume_ready : Out(1)
+        The job may go on in it.
+    evicting : Out(1)
         Nothing begins in this cycle.
-    evicted : Out
-        The victim's sums, to be saved; complete.
+    evicted : Out(stream, always ready)
+        The victim's sums, which are complete, to be saved.
+
+    Without `buffers.spare`, `keeps`, `swap`, `swap_strategy` and `output` are absent.
     """
 
     def __init__(self, p: Platform):
@@ -93,7 +113,7 @@ class Parking(wiring.Component):
         grant = self.grant.p
         entry = data.StructLayout({"valid": 1, "task": grant.task.shape(), "bank": len(self.bank), "clean": 1})
         entries = [Signal(entry, name=f"entry_{i}") for i in range(spare)]
-        saving = Signal(banks)  # sums that stay there are being saved
+        saving = Signal(banks)  # sums in this bank are being saved, and stay
         victim = Signal(entry)
 
         # -- grant ---------------------------------------------------------------------------------------------------

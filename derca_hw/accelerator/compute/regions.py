@@ -1,4 +1,4 @@
-"""Where regions begin and end: slices counted against grants."""
+"""Where regions begin and end: counts slices against grants."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -15,32 +15,42 @@ from ...layouts import Layouts, pulse
 class RegionTracker(wiring.Component):
     """Counts the slices of the region in work; one slice and one region per cycle.
 
-    A region begins with the iteration whose start is its first slice, or inside an iteration in the cycle of its grant,
-    which may be that of the last operands before. It ends with the last operands of its last slice; nothing is issued
-    then until the next one has been granted and begins.
+    A region begins with the iteration whose start is its first slice. Or it begins inside an iteration, in the cycle of
+    its grant, which may be that of the last operands before. It ends with the last operands of its last slice. After
+    these nothing is issued until the next region has been granted and begins.
 
     Attributes
     ----------
     regions : In(stream)
-        The job's regions in order, at most `DEPTH` ahead; dropped by a grant that switches.
+        The job's regions in order, at most `DEPTH` ahead. A grant that switches drops them.
     grant : In(stream, always ready)
-    feedback : In
+    feedback : In(1)
         A region is about to end: the next one needs a grant.
-    start : In
+    start : In(1)
         An iteration starts; only while `ready`.
-    fire, inside : In
-        The last operands of a slice; an iteration is in work and this is not its end.
-    ready : Out
-        What is granted is there, so an iteration may start.
-    running : Out
+    fire : In(1)
+        The last operands of a slice.
+    inside : In(1)
+        An iteration is in work, and this cycle is not its end.
+    ready : Out(1)
+        The granted region is there, so an iteration may start.
+    running : Out(1)
         Slices of the iteration in work may be issued.
-    begin, resumed : Out
-        A region begins; inside an iteration.
-    last, ends : Out
-        The slice in work is its region's last one; its last operands.
-    region, strategy, next_region : Out
-        The region in work or ended last, the strategy of the point after it; the one that begins.
-    premature : Out
+    begin : Out(1)
+        A region begins.
+    resumed : Out(1)
+        A region begins inside an iteration.
+    last : Out(1)
+        The slice in work is the last one of its region.
+    ends : Out(1)
+        The last operands of that slice.
+    region : Out
+        The region that is in work or ended last.
+    strategy : Out(2)
+        The strategy of the point after it.
+    next_region : Out
+        The region that begins.
+    premature : Out(1)
         Strobe: in the cycle before, a region was granted although the last one granted had not ended.
     """
 
@@ -82,7 +92,7 @@ class RegionTracker(wiring.Component):
         follows = Signal()
         granted = Signal()
         between = Signal(init=1)  # no region is in work
-        over = Signal()  # nor is one when this cycle's slice is done
+        over = Signal()  # no region is in work once this cycle's slice is done
         left = Signal.like(head.p.slices)
         m.d.comb += [
             switch.eq(grant.valid & grant.p.switch),
@@ -114,7 +124,7 @@ class RegionTracker(wiring.Component):
         with m.If(grant.valid):
             m.d.sync += granted.eq(1)
 
-        owed = Signal()  # a region was granted, and its last operands have not entered the array
+        owed = Signal()  # a region was granted, and its last operands have not entered the array yet
         with m.If(self.ends):
             m.d.sync += owed.eq(0)
         with m.If(grant.valid):

@@ -1,4 +1,4 @@
-"""The slices of an iteration, one k step per cycle."""
+"""Addresses the slices of an iteration, one k step per cycle."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -13,32 +13,45 @@ from ...layouts import Layouts
 
 
 class SliceSequencer(wiring.Component):
-    """Addresses the operands of one slice per (N panel, M panel) of a tile, M innermost: one k step per cycle.
+    """Addresses the operands of one slice per (N panel, M panel) of a tile, M innermost; one k step per cycle.
 
-    The first operands of an iteration started in cycle t are addressed in t + 1. The last operands of a slice come
-    `ComputeTiming.SHORTEST` cycles after the start of its iteration or the grant it waited for at the earliest, and
-    max(columns of the slice before, `ComputeTiming.UPDATE`) cycles after those of the slice before.
+    The first operands of an iteration started in cycle t are addressed in t + 1. The last operands of a slice come at
+    the earliest `ComputeTiming.SHORTEST` cycles after the start of the iteration, or after the grant for which the
+    slice has waited. They also come max(columns of the slice before, `ComputeTiming.UPDATE`) cycles after those of the
+    slice before, or later.
 
     Attributes
     ----------
-    start, tag : In
-        An iteration starts, at the slice its tag says.
-    running : In
+    start : In(1)
+        An iteration starts, at the slice that `tag` gives.
+    tag : In
+        With `start`: the iteration.
+    running : In(1)
         Operands may be read: a region is in work.
-    resumed : In
+    resumed : In(1)
         A region begins inside the iteration.
-    abandon : In
+    abandon : In(1)
         The iteration is given up.
-    issue, fire, done : Out
-        Operands are read; the last ones of a slice, of the iteration.
-    active, inside : Out
-        An iteration is in work; and this cycle is not its end.
-    near : Out
+    issue : Out(1)
+        Operands are read.
+    fire : Out(1)
+        They are the last ones of a slice.
+    done : Out(1)
+        They are the last ones of the iteration.
+    active : Out(1)
+        An iteration is in work.
+    inside : Out(1)
+        An iteration is in work, and this cycle is not its end.
+    near : Out(1)
         The last operands of the slice in work come 1 + `ComputeTiming.AHEAD` cycles later.
-    k, m_panel, n_panel, n_base, columns : Out
-        The k step; the slice in work, its first column and its columns.
-    last : Out
-        It is the iteration's last one.
+    k : Out
+        The k step.
+    m_panel, n_panel : Out
+        The panels of the slice in work.
+    n_base, columns : Out
+        First column, and number of columns, of that slice.
+    last : Out(1)
+        That slice is the last one of the iteration.
     """
 
     def __init__(self, p: Platform):
@@ -87,8 +100,8 @@ class SliceSequencer(wiring.Component):
             self.done.eq(self.fire & self.last),
             self.inside.eq(self.active & ~self.done),
         ]
-        # The last operands come when both the slice's k steps and the spacing have run out. They come nearer by one
-        # cycle in every cycle, so they are exactly `before` away once.
+        # The last operands come when both the slice's k steps and the spacing have run out. The distance to them falls
+        # by one in every cycle, so it equals `before` exactly once.
         before = 1 + timing.AHEAD
         to_go = Signal()
         late = Signal()

@@ -17,32 +17,41 @@ from .compute import ComputeEngine
 from .parking import Parking
 from .regions import RegionTracker
 
-#: Ports of the engine that are the stage's own.
+#: Ports that the stage shares with its engine.
 _ENGINE_PORTS = ("now", "barrier", "waiting", "regions", "grant", "tiles", "operands", "biases", "feedback",
                  "premature", "activity", "busy", "event", "iteration_event")
 
 
 class ComputeStage(wiring.Component):
-    """Computes the iterations that the load stage supplies, region by region, and hands finished tiles on.
+    """Computes the iterations that the load stage supplies, region by region, and hands on finished tiles.
 
-    Latencies are those of the parts: `ComputeEngine` from a supplied iteration to its sums in a bank, `Parking` from a
-    preemption to where its sums are, `BankOwnership` from a bank given back to its next use. The stage adds none.
+    Latencies are those of the parts; the stage adds none:
+
+    - `ComputeEngine` from a supplied iteration to its sums in a bank,
+    - `Parking` from a preemption to the place of its sums,
+    - `BankOwnership` from a bank given back to its next use.
 
     Attributes
     ----------
     now, barrier, waiting, regions, grant, tiles, operands, biases, feedback, premature, activity, busy
         See `ComputeEngine`.
-    placed : In
+    placed : In(`PlacedBeat`)
         Read data, for sums that are loaded back.
-    bank_free, bank, take_bank : Out, Out, In
-        The bank that the load stage may claim, and that it does.
-    resident : Out
+    bank_free : Out(1)
+        Bank `bank` is free for a preload.
+    bank : Out
+        The bank that the load stage may claim.
+    take_bank : In(1)
+        The load stage claims it.
+    resident : Out(1)
         The sums of the job that resumes are in a bank.
     store : Out(stream, always ready)
-        Tiles and sums that are to be stored; `complete` strobes when the oldest not yet complete may be read.
-    sums : In
+        Tiles and sums to be stored.
+    complete : Out(1)
+        Strobe: the oldest of them that is not yet complete may be read.
+    sums : In(`BankRead`)
         Reads of the store engine.
-    give_back : In
+    give_back : In(1)
         The store engine has read all of bank `sums.bank`.
     event, iteration_event : Out(stream, always ready)
     """

@@ -1,4 +1,4 @@
-"""The load engine: one iteration at a time into read requests."""
+"""The load engine: turns one iteration at a time into read requests."""
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import enum, stream, wiring
@@ -30,42 +30,49 @@ def beats_of(steps, lanes: int, beat_bytes: int):
 
 
 class LoadEngine(wiring.Component):
-    """Emits an iteration's requests for what is new: B panels, biases with the first K step, A panels.
+    """Requests what an iteration needs and does not have: B panels, biases with the first K step, A panels.
 
-    An iteration taken in cycle t offers its first request in t + 1, then one per cycle; the next iteration is taken in
-    the cycle in which the last request is. It needs a free slot of each operand that is new, a preload a free bank and
-    all tiles of the task in memory, and the barrier of the lock-step pipeline must be open.
+    An iteration taken in cycle t offers its first request in t + 1, then one per cycle. The next iteration is taken in
+    the cycle of the last request.
 
-    A panels that depend on the layer before are requested once no more than `allow` of the job's older tiles are on
-    their way to memory; in the lock-step pipeline the iteration is not even taken before.
+    An iteration is taken when there is a free slot for each operand that is new. A preload needs a free bank, and all
+    tiles of the task in memory. In the lock-step pipeline the barrier must be open.
+
+    A panels that depend on the layer before are requested once at most `allow` of the job's older tiles are on their
+    way to memory. In the lock-step pipeline the iteration is not taken before.
 
     Attributes
     ----------
     iteration : In(stream)
     request : Out(stream)
-    flush : In
+    flush : In(1)
         Stop after the request in this cycle.
-    barrier : In
+    barrier : In(1)
         Iterations may begin.
     outstanding : In
-        Tiles of the job taken here and not in memory, from the cycle after on.
-    fewer : In
-        One fewer in the next cycle.
-    a_free, a_slot, b_free, b_slot : In
-        The slots new tiles would go to.
-    bank_free, bank : In
-        The bank a preload would go to.
-    take_a, take_b, take_bank : Out
-        The iteration in `iteration` begins, and claims this.
+        Tiles of the job that were taken here and are not in memory, counted from the next cycle on.
+    fewer : In(1)
+        `outstanding` goes down by one in the next cycle.
+    a_free, b_free : In(1)
+        The slot for a new tile of this operand is free.
+    a_slot, b_slot : In
+        That slot.
+    bank_free : In(1)
+        The bank for a preload is free.
+    bank : In
+        That bank.
+    take_a, take_b, take_bank : Out(1)
+        The iteration in `iteration` begins, and claims this slot or bank.
     queue : Out(stream, always ready)
         The tag of the iteration that begins, for the compute engine.
-    issued_a, issued_b : Out
+    issued_a, issued_b : Out(1)
         With the last request for the slot of this operand.
-    ready : Out
-        An iteration could begin but for the barrier.
-    waiting : Out
-        Requests are held back by a dependence.
-    busy : Out
+    ready : Out(1)
+        An iteration could begin if the barrier were open.
+    waiting : Out(1)
+        A dependence holds requests back.
+    busy : Out(1)
+        Requests of an iteration are being made.
     """
 
     def __init__(self, p: Platform):
@@ -114,9 +121,9 @@ class LoadEngine(wiring.Component):
         done = Signal()
         last_m = Signal()
         last_n = Signal()
-        held = Signal()  # requests for A may not be made yet
+        held = Signal()  # a dependence holds back requests for A
         new_phase = Signal(Phase)
-        margin = Signal(signed(len(self.outstanding) + 2))  # older tiles that may be outstanding, less those that are
+        margin = Signal(signed(len(self.outstanding) + 2))  # outstanding tiles allowed, less those there are
         if not lockstep:
             m.d.comb += held.eq(margin < 0)
             with m.If(self.fewer):
@@ -224,7 +231,7 @@ class LoadEngine(wiring.Component):
             m.d.sync += panel.eq(0)
 
     def _first_phase(self, m, phase):
-        """Begin with the first thing that the iteration needs."""
+        """Begin with the first request that the iteration needs."""
         new = self.iteration.p
         with m.If(new.preload):
             m.d.sync += phase.eq(Phase.BANK)

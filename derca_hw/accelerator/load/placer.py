@@ -1,4 +1,4 @@
-"""Where read beats go: word and lane within the target, by counting."""
+"""Where read beats go: counts out word and lane within the target."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -11,15 +11,15 @@ from ..signatures.operands import PlacedBeat
 
 
 class BeatPlacer(wiring.Component):
-    """Counts the beats of a request into memory words. Combinational from beat to word and lane.
+    """Counts the beats of a request into memory words. Combinational from a beat to its word and lane.
 
-    A word of an A (B) panel is one k step of `a_lanes` (`b_lanes`) bytes or a whole beat, whichever is wider; a word
-    of a bank is one column of `rows` partial sums; biases are stored beat by beat.
+    A word of an A (B) panel is one k step of `a_lanes` (`b_lanes`) bytes or a whole beat, whichever is wider. A word of
+    a bank is one column of `rows` partial sums. Biases are stored beat by beat.
 
     Attributes
     ----------
     beat : In(stream, always ready)
-    placed : Out
+    placed : Out(`PlacedBeat`)
     """
 
     def __init__(self, p: Platform):

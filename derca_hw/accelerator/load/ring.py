@@ -1,4 +1,4 @@
-"""Who owns the input slots of one operand."""
+"""The ring of input slots of one operand: which are free, filling or full."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -11,30 +11,43 @@ from ...blocks.arithmetic import count
 
 
 class SlotRing(wiring.Component):
-    """The life of each slot: free -> filling -> full -> free, claimed in ring order, of at most `requests` requests.
+    """Keeps the state of each slot: free, filling, full, and free again.
 
-    A slot is full in the cycle after its last beat, and free in the cycle after its release. A flush drops every slot
-    not released in its cycle: a full one is free 2 cycles later, a filling one 2 cycles after its last beat.
+    A slot is full in the cycle after its last beat, and free in the cycle after its release. Slots are claimed in ring
+    order. At most `requests` requests fill a slot.
+
+    A flush drops every slot that is not released in its cycle. A full slot is then free 2 cycles later, a filling one 2
+    cycles after its last beat.
 
     Attributes
     ----------
-    free, filling : Out
-        The slot claimed next, and whether it is free.
-    take : In
-        Claims slot `filling` (may be high while `free`).
-    requested, slot : In
-        A request for the slot was accepted; `issued` with the last one.
-    received, received_slot : In
-        The last beat of a request.
-    user, full : Out
-        The slot of the iteration that the compute engine begins next, and whether its tile is there
-        (meaningful once it was claimed).
-    advance : In
+    filling : Out
+        The slot that is claimed next.
+    free : Out(1)
+        It is free.
+    take : In(1)
+        Claims slot `filling`; may be high while `free`.
+    requested : In(1)
+        A request for slot `slot` was accepted.
+    slot : In
+    issued : In(1)
+        With `requested`: it was the slot's last request.
+    received : In(1)
+        The last beat of a request for slot `received_slot`.
+    received_slot : In
+    user : Out
+        The slot of the iteration that the compute engine begins next.
+    full : Out(1)
+        The tile of slot `user` is there. Meaningful once the slot was claimed.
+    advance : In(1)
         That iteration begins, and is the last to use the slot.
-    release, release_slot, flush : In
-    empty : Out
-        No slot is owned by anyone.
-    filling_any : Out
+    release : In(1)
+        Slot `release_slot` is not used any more.
+    release_slot : In
+    flush : In(1)
+    empty : Out(1)
+        Every slot is free.
+    filling_any : Out(1)
         A slot is being filled.
     """
 

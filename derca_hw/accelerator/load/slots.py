@@ -1,4 +1,4 @@
-"""Input slots: where beats for them go, and what the array reads of them."""
+"""The memories of the input slots: filled by read beats, read by the array."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
@@ -14,19 +14,23 @@ from ..signatures.operands import BiasRead, OperandRead, PlacedBeat
 
 
 class InputSlots(wiring.Component):
-    """The memories of the slots. Beats are written in the cycle they arrive; reads take one cycle.
+    """Holds the tiles in slots. Beats are written in the cycle they arrive; a read takes one cycle.
 
-    A slot of B has two sets of biases, used in turn: those of a tile are still added while the slot is filled again.
+    A slot of B has two sets of biases, used in turn: the drain still adds the biases of a tile while the slot is filled
+    again.
 
     Attributes
     ----------
-    placed : In
-        Read data for slots; beats for banks are ignored.
-    started, started_new, started_slot : In
-        The compute engine begins an iteration with this slot of B, and whether it is the first to use its content.
+    placed : In(`PlacedBeat`)
+        Read data for slots. Beats for banks are ignored.
+    started : In(1)
+        The compute engine begins an iteration with slot `started_slot` of B.
+    started_new : In(1)
+        The iteration is the first one to use the slot's content.
+    started_slot : In
     bias_set : Out
-        That iteration's set of biases.
-    operands, biases : In
+        The set of biases of that iteration.
+    operands, biases : In(`OperandRead`, `BiasRead`)
         Reads of the compute engine.
     """
 
@@ -56,7 +60,7 @@ class InputSlots(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.a, m.submodules.b, m.submodules.bias = a, b, bias = self.a, self.b, self.bias
-        toggle = Signal(self._p.buffers.slots)  # which set of biases the slot's next fill not yet begun goes to
+        toggle = Signal(self._p.buffers.slots)  # per slot: the set of biases that its next fill writes
         placed, operands, biases = self.placed, self.operands, self.biases
         target, valid = placed.beat.p.target, placed.beat.valid
         for memory, destination, slot in ((a, Destination.A, operands.a_slot), (b, Destination.B, operands.b_slot)):

@@ -20,44 +20,59 @@ from .walker import Walker, entry_ports
 
 
 class LoadStage(wiring.Component):
-    """Walks a job's entries, requests what each iteration reads, and keeps it in slots until it was computed.
+    """Walks a job's entries, requests the tiles of each iteration, and keeps them in slots until they are used up.
 
-    Latencies are those of the parts: `Walker` from an entry to its iterations, `LoadEngine` from an iteration to its
-    requests, `SlotRing` from the last beat to a full slot, `InputSlots` from an address to operands. The stage adds
-    none.
+    Latencies are those of the parts; the stage adds none:
+
+    - `Walker` from an entry to its iterations,
+    - `LoadEngine` from an iteration to its requests,
+    - `SlotRing` from the last beat to a full slot,
+    - `InputSlots` from an address to operands.
 
     Attributes
     ----------
-    now : In
-    entries : In
-        From the kernel manager; `words` and `want` in its place with `tables.read = "word"`.
-    flush : In
-        Everything that was not begun is dropped.
-    barrier : In
+    now : In(32)
+        The time, in cycles.
+    entries : In(stream)
+        From the kernel manager. With `tables.read = "word"`, `words` and `want` replace it.
+    flush : In(1)
+        Everything that has not begun is dropped.
+    barrier : In(1)
         Iterations may begin.
-    resident : In
+    resident : In(1)
         The sums of the job whose entry is taken are in a bank.
-    bank_free, bank, take_bank : In, In, Out
-        The bank that sums loaded back would go to, and that it is claimed.
-    outstanding, fewer : In
-        Tiles of the job on their way to memory; one fewer in the next cycle.
-    taken : Out
+    bank_free : In(1)
+        Bank `bank` is free.
+    bank : In
+        The bank to which sums would be loaded back.
+    take_bank : Out(1)
+        Claims that bank.
+    outstanding : In
+        Tiles of the job on their way to memory.
+    fewer : In(1)
+        `outstanding` goes down by one in the next cycle.
+    taken : Out(1)
         The last K step of an output tile was taken.
     request : Out(stream)
+        Read requests.
     beat : In(stream, always ready)
-        Read requests and their answers.
-    placed : Out
-        The answers, for the banks too.
+        The beats that answer them.
+    placed : Out(`PlacedBeat`)
+        The same beats with their places, for the banks too.
     parameters : Out(stream, always ready)
-        Those of the layer of the entry taken.
-    tiles : Out
-        The next iteration's.
-    operands, biases : In
+        Parameters of the layer of the entry taken.
+    tiles : Out(`TileSupply`)
+        The tiles of the next iteration.
+    operands, biases : In(`OperandRead`, `BiasRead`)
         Reads of the compute engine.
-    waiting : Out
-        Requests are held back by a dependence.
-    busy, filling, empty : Out
-        Requests are being made; a slot is being filled; nobody owns a slot.
+    waiting : Out(1)
+        A dependence holds requests back.
+    busy : Out(1)
+        Requests are being made.
+    filling : Out(1)
+        A slot is being filled.
+    empty : Out(1)
+        Every slot is free.
     resume_event : Out(stream, always ready)
     """
 
@@ -104,8 +119,8 @@ class LoadStage(wiring.Component):
         m.submodules.placer = placer = BeatPlacer(p)
         m.submodules.a_slots = a_slots = SlotRing(p, p.m_panels)
         m.submodules.b_slots = b_slots = SlotRing(p, p.n_panels + 1)
-        # In a layer each iteration takes a slot of A, or each takes one of B. Most are under way where a layer of one
-        # kind follows one of the other: its first iteration takes both.
+        # In a layer every iteration takes a slot of A, or every iteration takes one of B. Most iterations are under way
+        # where a layer of one kind follows a layer of the other: its first iteration takes both slots.
         m.submodules.tags = tags = DroppableQueue(Layouts(p).tag, 2 * p.buffers.slots - 2)
         m.submodules.slots = slots = InputSlots(p)
 
@@ -148,7 +163,7 @@ class LoadStage(wiring.Component):
         return m
 
     def _rings(self, m, engine, a_slots, b_slots):
-        """Slots that are claimed, asked for and filled."""
+        """Connect the rings: claims, requests and beats of slots."""
         request, beat = engine.request, self.beat
         asks, ends = request.valid & request.ready, beat.valid & beat.p.last
         for ring, free, slot, take, issued, destinations in (
@@ -168,7 +183,7 @@ class LoadStage(wiring.Component):
             ]
 
     def _supply(self, m, a_slots, b_slots, slots):
-        """Tiles that are handed to the compute engine, and slots that it gives back."""
+        """Hand tiles to the compute engine, and take back the slots that it releases."""
         tiles = self.tiles
         start = tiles.head.valid & tiles.head.ready
         m.d.comb += [
@@ -189,7 +204,7 @@ class LoadStage(wiring.Component):
         ]
 
     def _resumed(self, m):
-        """The event of a job that goes on."""
+        """Report that a job goes on."""
         event = self.resume_event
         if self._p.tables.read == "word":
             at = self.words.p
@@ -208,5 +223,5 @@ class LoadStage(wiring.Component):
 
 
 def _either(destination, among):
-    """Whether a destination is one of those."""
+    """Whether a destination is one of several."""
     return Cat(destination == one for one in among).any()

@@ -1,4 +1,4 @@
-"""The tile walk: from metadata entries to iterations, with all addresses, by counters and additions alone."""
+"""The walk over tiles: from metadata entries to iterations and their addresses, by counters and additions alone."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from ...layouts import Layouts, Part, offset_bits, pulse
 
 
 def entry_ports(p: Platform) -> dict[str, wiring.Member]:
-    """How entries come from the kernel manager: whole, or as the words that the walker wants."""
+    """The ports for entries from the kernel manager: whole entries, or the words that the walker wants."""
     lay = Layouts(p)
     if p.tables.read == "word":
         return {"words": In(pulse(lay.word)), "want": Out(1)}
@@ -31,28 +31,32 @@ class _Places(NamedTuple):
 
 
 class Walker(wiring.Component):
-    """Steps K innermost, then N, then M from an entry to the end of its layer; one iteration per cycle.
+    """Turns an entry into iterations up to the end of its layer, one per cycle: K innermost, then N, then M.
 
-    The first iteration of an entry taken in cycle t is offered in t + 1; the next entry is taken in the cycle in which
-    the last iteration is. With `tables.read = "word"` the first iteration is offered in t + 2 if the last word came in
-    t, and words of the next entry are wanted from the cycle after the last iteration on (`KernelTiming.WALK`). An entry
-    resumed with `recompute` starts at the first slice of its output tile; one resumed with `persist` or `park` goes on
-    in the job's bank, after a preload unless the sums are still there.
+    The first iteration of an entry taken in cycle t is offered in t + 1. The next entry is taken in the cycle of the
+    last iteration. With `tables.read = "word"` the first iteration is offered 2 cycles after the last word, and words
+    of the next entry are wanted from the cycle after the last iteration on (`KernelTiming.WALK`).
+
+    An entry resumed with `recompute` starts at the first slice of its output tile. An entry resumed with `persist` or
+    `park` goes on in the job's bank, after a preload unless the sums are still there.
 
     Attributes
     ----------
     entries : In(stream)
-        Or, with `tables.read = "word"`:
-    words, want : In(stream, always ready), Out
-        Words of an entry and of its layer, while they are wanted.
-    flush : In
+        Absent with `tables.read = "word"`, which has the next two ports instead.
+    words : In(stream, always ready)
+        Words of an entry and of its layer.
+    want : Out(1)
+        Words are wanted.
+    flush : In(1)
         Drop the entry in work.
-    resident : In
+    resident : In(1)
         The sums of the job whose entry is taken are in a bank.
     iteration : Out(stream)
         Withdrawn when flushed.
     parameters : Out(stream, always ready)
-        Those of the layer of the entry taken; with `tables.read = "word"` each as it comes, `Part.PLACE` when all have.
+        Parameters of the layer of the entry taken. With `tables.read = "word"` each is passed on as it comes, and
+        `Part.PLACE` when all have come.
     """
 
     def __init__(self, p: Platform):
@@ -179,7 +183,7 @@ class Walker(wiring.Component):
                 one_k.eq(new_layer.k_tiles == 1),
                 one_n.eq(new_layer.n_tiles == 1),
             ]
-            if p.preemption == "layer":  # a walk never begins inside a tile
+            if p.preemption == "layer":  # no walk begins inside a tile
                 m.d.sync += Cat(entry.m_panel, entry.n_panel).eq(0)
         with m.If(begins & redo):
             m.d.sync += Cat(entry.k, entry.m_panel, entry.n_panel).eq(0)
@@ -220,7 +224,7 @@ class Walker(wiring.Component):
         ]
 
     def _tell(self, m, layer, row, begins):
-        """Pass a layer's parameters on: its first two words as they come, and what has come with all of them."""
+        """Pass a layer's parameters on: the first two words as they come, the rest once all words have come."""
         order, word, write = WordOrder(self._p), self.words.p, self.parameters
         unused = offset_bits(self._p)
         m.d.comb += [
@@ -234,9 +238,9 @@ class Walker(wiring.Component):
                 m.d.comb += [write.valid.eq(1), write.p.part.eq(part), write.p.data.eq(word.data)]
 
     def _place(self, m, layer, entry):
-        """Put a word where it belongs.
+        """Store a word in the fields that it holds.
 
-        One condition per word, none within another: from that Yosys finds what enables a register.
+        One condition per word, none nested in another: from these Yosys infers the enables of registers.
         """
         order, word = WordOrder(self._p), self.words.p
         for row, words, number in ((entry, order.entry_words, order.entry), (layer, order.layer_words, order.of_layer)):

@@ -1,4 +1,4 @@
-"""What leads from read data to operands: placed beats, tiles, reads of the slots."""
+"""Signatures on the way from read data to operands: placed beats, tiles, reads of the slots."""
 
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -14,13 +14,15 @@ def _slot(p: Platform) -> int:
 
 
 class PlacedBeat(wiring.Signature):
-    """A beat of read data, and where in its target it goes; seen from the load stage.
+    """A beat of read data and its place in the target, seen from the load stage.
 
     Members
     -------
     beat : Out(stream, always ready)
-    word, lane : Out
-        Word of the slot's panel or of the bank, and beat of the word.
+    word : Out
+        Word of the slot's panel, or of the bank.
+    lane : Out
+        Which beat of that word.
     """
 
     def __init__(self, p: Platform):
@@ -40,14 +42,15 @@ class TileSupply(wiring.Signature):
     head : Out(stream)
         The tag of the iteration.
     a_slot, b_slot : Out
-        Where its tiles are, or will be.
-    a_full, b_full : Out
-        They are there.
+        The slots of its tiles.
+    a_full, b_full : Out(1)
+        The tile is in its slot.
     bias_set : Out
-        Its set of biases.
-    release : In
-        The tiles of the iteration in work are not used any more; of A and B only with `last_a` and `last_b`.
-    last_a, last_b : In
+        The set of biases of the iteration.
+    release : In(1)
+        The iteration in work has used its tiles.
+    last_a, last_b : In(1)
+        With `release`: the iteration is the last one to use its tile of A, of B.
     """
 
     def __init__(self, p: Platform):
@@ -65,15 +68,15 @@ class TileSupply(wiring.Signature):
 
 
 class OperandRead(wiring.Signature):
-    """A k step of operands out of the slots, one cycle after its address; seen from the reader.
+    """Reads one k step of operands from the slots; seen from the reader.
 
     Members
     -------
-    read : Out
+    read : Out(1)
     a_slot, b_slot, m_panel, n_panel, k : Out
         The address.
     a_step, b_step : In
-        `a_lanes` and `b_lanes` bytes.
+        `a_lanes` and `b_lanes` operands of 8 bits, one cycle after the address.
     """
 
     def __init__(self, p: Platform):
@@ -90,13 +93,16 @@ class OperandRead(wiring.Signature):
 
 
 class BiasRead(wiring.Signature):
-    """A bias out of the slots, one cycle after its address; seen from the reader.
+    """Reads a bias from the slots; seen from the reader.
 
     Members
     -------
-    set, n : Out
-        The set of biases, and the column of the tile.
+    set : Out
+        The set of biases.
+    n : Out
+        The column of the tile.
     value : In(32)
+        One cycle after the address.
     """
 
     def __init__(self, p: Platform):

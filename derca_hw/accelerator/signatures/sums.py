@@ -1,4 +1,4 @@
-"""Who reads and writes the sums in banks."""
+"""Signatures of the users of banks."""
 
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -12,19 +12,21 @@ def _bank(p: Platform) -> int:
 
 
 def bank_address(p: Platform) -> int:
-    """Bits of the address of a column in a bank: its panel above its number in the tile."""
+    """Bits of the address of a column in a bank: the panel in the high bits, the column of the tile in the low ones."""
     return bits_for(p.m_panels - 1) + bits_for(p.tile.n - 1)
 
 
 class BankUpdate(wiring.Signature):
-    """Columns of sums that are read from a bank and written back; seen from the compute engine.
+    """Reads columns of sums from a bank and writes them back; seen from the compute engine.
 
     Members
     -------
-    read, read_bank, read_address : Out
+    read : Out(1)
+    read_bank, read_address : Out
     row : In
         The column, one cycle after it was read.
-    write, write_bank, write_address, write_row : Out
+    write : Out(1)
+    write_bank, write_address, write_row : Out
     """
 
     def __init__(self, p: Platform):
@@ -42,11 +44,12 @@ class BankUpdate(wiring.Signature):
 
 
 class BankRead(wiring.Signature):
-    """Words of a bank, seen from the store engine.
+    """Reads words of a bank; seen from the store engine.
 
     Members
     -------
-    read, bank, address : Out
+    read : Out(1)
+    bank, address : Out
     word : In
         One cycle after it was read; stays until the next read of a bank.
     """

@@ -1,4 +1,4 @@
-"""From words of a bank to beats: outputs are requantised and gathered, partial sums go as they are."""
+"""From words of a bank to beats: requantised outputs are gathered, partial sums pass unchanged."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, wiring
@@ -11,26 +11,35 @@ from .requant import RequantLane
 
 
 def subs_of_word(p: Platform) -> int:
-    """The most steps in which a word of a bank is read: `requant_lanes` sums or one beat of it each."""
+    """The most steps in which a word of a bank is read. A step takes `requant_lanes` sums, or one beat of the word."""
     return max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
 
 
 class BeatAssembler(wiring.Component):
-    """Gathers the outputs of a step per cycle in beats; a beat of partial sums is a step by itself.
+    """Gathers the outputs of steps in beats, one step per cycle; one beat of partial sums is one step.
 
-    A beat of partial sums is there 2 cycles after its step, a beat of outputs 2 + `RequantLane.LATENCY` cycles after
-    its last step. One step per cycle.
+    A beat of partial sums is there 2 cycles after its step. A beat of outputs is there 2 + `RequantLane.LATENCY` cycles
+    after its last step.
 
     Attributes
     ----------
-    issue, persist, push, place, sub : In
-        A step, of partial sums; it completes a beat; byte of the beat that its outputs fill; its number in the word.
+    issue : In(1)
+        A step is made.
+    persist : In(1)
+        It is a step of partial sums.
+    push : In(1)
+        It completes a beat.
+    place : In
+        The first byte of the beat that its outputs fill.
+    sub : In
+        Its number in the word.
     word : In
         The word of the bank, one cycle later.
     row : In
         The layer's parameters.
-    beat, pushed : Out
-        A beat is complete.
+    beat : Out
+    pushed : Out(1)
+        `beat` is complete.
     """
 
     def __init__(self, p: Platform):
@@ -78,7 +87,7 @@ class BeatAssembler(wiring.Component):
             ]
             values.append(lane.value)
 
-        # Outputs gather in a beat, in which those of a panel that ends before it is full are followed by zeros.
+        # Outputs gather in a beat. If their panel ends before the beat is full, zeros follow.
         last = steps[-1]
         m.d.sync += self.pushed.eq(raw | last.valid & last.push)
         with m.If(raw):

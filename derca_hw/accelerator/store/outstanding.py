@@ -1,4 +1,4 @@
-"""Which tiles are on their way to memory."""
+"""Counts the tiles on their way to memory."""
 
 from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import wiring
@@ -13,23 +13,27 @@ from ...layouts import outstanding_tiles
 
 
 class OutstandingTiles(wiring.Component):
-    """Counts tiles from the load engine to memory. One cycle of latency, two after a flush.
+    """Counts the tiles of the running job from the load engine to memory. One cycle of latency, two after a flush.
 
-    Per task: those queued for the store engine and not yet in memory, persisted sums included. From these, when a
-    flush brings another task, and from what the load engine takes: those of the running job.
+    One counter per task counts the tiles queued for the store engine and not yet in memory, persisted sums included. A
+    flush takes the count of the task that runs next from there. What the load engine takes is then added.
 
     Attributes
     ----------
-    flush, flush_task : In
-        Nothing that was taken will be queued; the task that runs next.
-    taken : In
+    flush : In(1)
+        Tiles taken and not yet queued are dropped.
+    flush_task : In
+        With `flush`: the task that runs next.
+    taken : In(1)
         The load engine takes the last K step of an output tile of the running job.
-    queued, queued_task; stored, stored_task : In
-        A tile goes to the store engine; it is in memory.
+    queued, stored : In(1)
+        A tile goes to the store engine; a tile is in memory.
+    queued_task, stored_task : In
+        The task of that tile.
     outstanding : Out
         Tiles of the running job that were taken and are not in memory.
-    fewer : Out
-        One of them is in memory: `outstanding` goes down, unless another one is taken.
+    fewer : Out(1)
+        One of them is in memory: `outstanding` goes down, unless another tile is taken.
     """
 
     def __init__(self, p: Platform):
@@ -49,7 +53,7 @@ class OutstandingTiles(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # Every bank may be queued and every command waiting for its response, all of one task.
+        # One task may own every queued bank, and every command that waits for its response.
         limit = self._p.buffers.banks + store_commands(self._p) + 1
         counts = Array(Signal(range(limit + 1), name=f"pending_{i}") for i in range(self._p.scheduler.tasks))
         for i, pending in enumerate(counts):

@@ -1,4 +1,4 @@
-"""What the store engine needs of a layer, so that tiles carry its number only."""
+"""The parameters of layers that the store engine needs, so that a tile carries only the number of its layer."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -12,16 +12,19 @@ from ...layouts import Layouts, Part, offset_bits, pulse
 
 
 class ParameterTable(wiring.Component):
-    """A row per layer, written whenever the walk of a layer begins. A row appears one cycle after its `layer` with
-    `read` high, and stays; one row per cycle.
+    """Holds a row per layer, written whenever the walk of a layer begins; one row is read per cycle.
 
-    A layer's parameters never change while it has tiles: what is written again is the same. So a row that is read is
-    not written in that cycle, and what RAM does then does not matter.
+    A row appears one cycle after its `layer` with `read` high, and stays.
+
+    While a layer has tiles its parameters do not change: a write repeats the same values. So the store engine never
+    reads a row that is being written, and the RAM's read-during-write behaviour does not matter.
 
     Attributes
     ----------
     write : In(stream, always ready)
-    read, layer : In
+    read : In(1)
+    layer : In
+        Row of the layer table.
     row : Out
     """
 
@@ -62,18 +65,20 @@ class ParameterTable(wiring.Component):
 
 
 class ParameterWords(wiring.Component):
-    """As `ParameterTable`, with a row in words, of which one is read per cycle.
+    """Holds the rows of `ParameterTable` in words, of which one is read per cycle.
 
-    With `layer` and `read` high in cycle t, and `persist` for partial sums, `save` is there from t + 1 on. Without
-    `persist` it is `c_panel_stride` from t + 1 on, the others from t + 3 on: in this cycle a sum read in t + 1 is
-    multiplied. Until then the others, but for the multiplier, are those of the row before. Rows are 4 cycles apart at
-    least.
+    With `layer`, `read` and `persist` (for partial sums) in cycle t, `save` is there from t + 1 on. Without `persist`,
+    `c_panel_stride` is there from t + 1 on and the other fields from t + 3 on: in t + 3 a sum read in t + 1 is
+    multiplied. Until then these fields, except the multiplier, are those of the row before. Rows are at least 4 cycles
+    apart.
 
     Attributes
     ----------
     write : In(stream, always ready)
         A word of a layer, written as the layer's words come.
-    read, layer, persist : In
+    read, persist : In(1)
+    layer : In
+        Row of the layer table.
     row : Out
     """
 
@@ -99,7 +104,7 @@ class ParameterWords(wiring.Component):
         m.submodules.words = words = Buffer(len(new.data), self._p.tables.layers << Part.as_shape().width)
         write, read = words.write, words.read
         layer = Signal.like(self.layer)
-        follows = Signal(2)  # the cycles after `read`, unless it is a tile to persist
+        follows = Signal(2)  # the cycles after `read`, unless the tile is persisted
         m.d.sync += follows.eq(Cat(self.read & ~self.persist, follows))
         with m.If(self.read):
             m.d.sync += layer.eq(self.layer)

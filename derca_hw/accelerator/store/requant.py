@@ -10,10 +10,10 @@ from ...families.multiplier import LongProduct
 
 
 class RequantLane(wiring.Component):
-    """round(sum * multiplier / 2^shift) + zero point, saturated to `width` bits; one value per cycle, `LATENCY` cycles.
-    The value is not registered.
+    """Requantises one sum per cycle, in `LATENCY` cycles: multiplies, shifts, rounds, offsets and saturates.
 
-    Rounds half away from zero: magnitude and sign go separate ways, so that half an output step is a carry. The
+    The value is round(sum * multiplier / 2^shift) + zero point, saturated to `width` bits. It is not registered. It
+    rounds half away from zero: magnitude and sign go separate ways, so that half an output step is a carry. The
     parameters are used in different stages and must be stable while values pass.
 
     Parameters
@@ -34,7 +34,7 @@ class RequantLane(wiring.Component):
     value : Out(signed(width))
     """
 
-    #: Sum, product, two shifts. Zero point and saturation lead to the user's register.
+    #: Sum, product, two shifts. Zero point and saturation are combinational, before the user's register.
     LATENCY = StoreTiming.REQUANT - 1
 
     def __init__(self, width: int = 8):

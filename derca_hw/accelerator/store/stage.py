@@ -14,20 +14,23 @@ from ..signatures.sums import BankRead
 from .outstanding import OutstandingTiles
 from .store import StoreEngine
 
-#: Ports of the engine that are the stage's own.
+#: Ports that the stage shares with its engine.
 _ENGINE_PORTS = ("store", "complete", "parameters", "barrier", "request", "beat", "stored", "room", "sums", "give_back",
                  "done", "busy")
 
 
 class StoreStage(wiring.Component):
-    """Stores finished tiles and saved sums, and knows which tiles are on their way to memory.
+    """Stores finished tiles and saved sums, and counts the tiles on their way to memory.
 
-    Latencies are those of the parts: `StoreEngine` from a complete tile to the bus, `OutstandingTiles` from a tile to
-    its count. The stage adds none.
+    Latencies are those of the parts; the stage adds none:
+
+    - `StoreEngine` from a complete tile to the bus,
+    - `OutstandingTiles` from a tile to its count.
 
     Attributes
     ----------
-    now : In
+    now : In(32)
+        The time, in cycles.
     store, complete, parameters, barrier, request, beat, stored, room, sums, give_back, done, busy
         See `StoreEngine`.
     flush, flush_task, taken, outstanding, fewer

@@ -1,4 +1,4 @@
-"""The store engine: finished tiles, requantised, and persisted partial sums, from banks to memory."""
+"""The store engine: from banks to memory, finished tiles requantised and persisted partial sums unchanged."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -20,27 +20,39 @@ from .parameters import ParameterTable, ParameterWords
 
 
 class StoreEngine(wiring.Component):
-    """Stores tiles in the order they were queued, panel by panel, column by column.
+    """Stores tiles in the order in which they were queued, panel by panel, column by column.
 
-    A complete tile is popped in cycle t (when the engine is idle, fewer than `store_commands` tiles wait for
-    their responses, and the lock-step barrier is open) and read from t + 1 on: `requant_lanes` outputs per cycle, or
-    one beat of raw partial sums per cycle. Data reach the bus `StoreTiming.REQUANTISED` or `StoreTiming.RAW` cycles
-    after the read. The bank is given back with the last read; the next tile's first read follows `StoreTiming.GAP`
-    cycles after it.
+    A complete tile popped in cycle t is read from t + 1 on: `requant_lanes` outputs per cycle, or one beat of raw
+    partial sums per cycle. Data reach the bus `StoreTiming.REQUANTISED` or `StoreTiming.RAW` cycles after the read. The
+    bank is given back with the last read. The next tile's first read follows `StoreTiming.GAP` cycles after that.
+
+    A tile is popped when the engine is idle, fewer than `store_commands` tiles wait for their responses, and the
+    lock-step barrier is open.
 
     Attributes
     ----------
     store : In(stream, always ready)
+        Tiles to be stored.
     parameters : In(stream, always ready)
-        Those of a layer, whose tiles may be popped from the next cycle on.
-    complete : In
-        The oldest tile not yet completed may be read.
-    request, beat, stored, room : the write manager's side
-    sums : Out
-        The banks' side.
-    give_back : Out
+        Parameters of a layer. Its tiles may be popped from the next cycle on.
+    complete : In(1)
+        Strobe: the oldest tile that is not yet complete may be read.
+    barrier : In(1)
+        A tile may be popped.
+    request, beat : Out(stream)
+        Write requests and their data, to the write manager.
+    stored : In(1)
+        Strobe: the oldest store command is in memory.
+    room : In(1)
+        The write manager takes another store command.
+    sums : Out(`BankRead`)
+        Reads of the banks.
+    give_back : Out(1)
+        All of bank `sums.bank` has been read.
     done : Out(stream, always ready)
         A tile is in memory.
+    busy : Out(1)
+        A tile is in work.
     """
 
     #: Beats buffered between the requantisation and the bus.
@@ -118,8 +130,8 @@ class StoreEngine(wiring.Component):
         reading = Signal()
         space = Signal(range(self.BUFFER + 1), init=self.BUFFER)
         next_place = Signal.like(word_place)
-        here = Signal.like(output.c)  # of the panel
-        stride = Signal.like(output.c)  # to the next panel
+        here = Signal.like(output.c)  # address of the panel
+        stride = Signal.like(output.c)  # distance to the next panel
         m.d.comb += [
             here.eq(Mux(output.persist & (panel == 0), layer.save, output.c)),
             stride.eq(Mux(output.persist, p.save_panel_stride, layer.c_panel_stride)),
@@ -195,7 +207,7 @@ class StoreEngine(wiring.Component):
         return m
 
     def _complete(self, m, pop, queue, waiting):
-        """Tiles that wait for their responses, and their end."""
+        """Keep the tiles that wait for their responses, and report when they are in memory."""
         popped = queue.o.p
         finish = data.View(self._lay.done, waiting.r_data)
         m.d.comb += [
