@@ -1,4 +1,4 @@
-"""Counters of a run: cycles by what the compute engine did in them, bytes read and written by task."""
+"""Counters of a run: cycles by what the compute engine did in them, and bytes read and written by task."""
 
 from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -17,33 +17,35 @@ LAP = 8
 
 
 def clear_cycles(p: Platform) -> int:
-    """Cycles that `clear` of `Counters` must last: a lap of the activities, and one cycle per task."""
+    """Cycles for which `clear` of `Counters` must be high: a lap of the activities, and one cycle per task."""
     return max(LAP, 1 << bits_for(p.scheduler.tasks - 1))
 
 
 class ActivityCounters(wiring.Component):
     """Counts one activity per cycle while `running`; a snapshot takes at most `SNAPSHOT` cycles.
 
-    The counts stand in RAM and are visited in turn. What has come meanwhile is taken over once per lap for all
-    activities at once, so the RAM holds the state of one cycle at the end of every lap, and a snapshot is the copy of
-    a lap that begins with `snapshot` or later. Every cycle is of one activity: their sum is the cycles counted.
+    The counts stand in RAM and are visited in turn. Once per lap the cycles counted meanwhile are taken over for all
+    activities at once, so at the end of a lap the RAM holds the counts of a single cycle. A snapshot copies the first
+    lap that begins with `snapshot` or later. Every cycle belongs to one activity, so the sum of the counts is the
+    number of cycles counted.
 
     Attributes
     ----------
-    activity : In
-    running : In
-    clear : In
-        Set the counts to 0; keep it for a lap at least.
-    snapshot : In
+    activity : In(`Activity`)
+    running : In(1)
+    clear : In(1)
+        Set the counts to 0; keep it high for a lap at least.
+    snapshot : In(1)
         Strobe: copy the counts.
     row : In
-        Activity whose count is read; `value` follows one cycle later.
+        Activity whose count is read.
     value : Out
-    settled : Out
+        The count, in cycles, one cycle after `row`.
+    settled : Out(1)
         No snapshot is being made.
     """
 
-    #: Cycles after `snapshot` in which a snapshot may be in the making.
+    #: Cycles after `snapshot` in which it may still be unfinished.
     SNAPSHOT = 2 * LAP - 1
 
     def __init__(self):
@@ -102,19 +104,22 @@ class ActivityCounters(wiring.Component):
 
 
 class ByteCounter(wiring.Component):
-    """Adds beats to the count of a task, one addition per cycle, in the RAM 3 cycles later; shown in bytes.
+    """Counts the bytes of each task; one addition per cycle, which shows in the RAM 3 cycles later.
 
     Attributes
     ----------
-    valid, task, beats : In
-        Beats of a request of a task.
-    clear : In
+    valid : In(1)
+        A request is to be counted.
+    task, beats : In
+        Its task, and its size in beats.
+    clear : In(1)
         Set the counts to 0, one task per cycle while it is high.
     read_task : In
         Task whose count is read.
-    taken : Out
-        `read_task` is looked up in this cycle, as no request is; `value` follows one cycle later.
+    taken : Out(1)
+        `read_task` is looked up in this cycle, because no request is.
     value : Out
+        The count, in bytes, one cycle after `taken`.
     """
 
     def __init__(self, p: Platform):
@@ -158,19 +163,31 @@ class ByteCounter(wiring.Component):
 
 
 class Counters(wiring.Component):
-    """All counters of a run behind the registers that show them; a read is answered one cycle after it was looked up.
+    """All counters of a run, read through the registers that show them.
+
+    A read is answered one cycle after it was looked up.
 
     Attributes
     ----------
-    activity, read_request, write_request : In
-        The activity of the cycle, and requests as the memory interface accepts them.
-    running, clear, snapshot : In
-        As of `ActivityCounters`; `clear` for `clear_cycles` cycles at least.
-    read, of_task, task, word : In
-        A register is asked for: word `word` of the block of `task`, or of the global registers; keep it until `done`.
-    done, data : Out
-        The answer. A read of an activity waits until a snapshot is complete; a read of the upper word of a count of
-        bytes answers what it was when a lower word was read last.
+    activity : In(`Activity`)
+        The activity of the cycle.
+    read_request, write_request : In(stream, always ready)
+        Requests as the memory interface accepts them.
+    running, snapshot : In(1)
+        See `ActivityCounters`.
+    clear : In(1)
+        Set all counts to 0; keep it high for `clear_cycles` cycles at least.
+    read : In(1)
+        A register is asked for; keep it until `done`.
+    of_task : In(1)
+        The register is in the block of `task`, otherwise among the global registers.
+    task : In
+    word : In
+        The word of the block, or of the global registers.
+    done : Out(1)
+        `data` is the answer. A read of an activity waits until a snapshot is complete.
+    data : Out(32)
+        For the upper word of a count of bytes: its value when a lower word was last read.
     """
 
     def __init__(self, p: Platform):

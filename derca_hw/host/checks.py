@@ -1,4 +1,4 @@
-"""Which writes of the host are done: what the register map has, guards, and allows."""
+"""Which writes of the host are done: those to a register that exists, that no guard forbids, of an allowed value."""
 
 from typing import NamedTuple
 
@@ -24,12 +24,12 @@ class Place(NamedTuple):
 
 
 def locate(registers: RegisterMap, address: Value) -> Place:
-    """Where a word address leads.
+    """Decode a word address.
 
     Raises
     ------
     ValueError
-        If the map has more global registers than fit below a task's block.
+        The map has more global registers than fit below a task's block.
     """
     array = registers.tasks
     stride = (array.stride - 1).bit_length() - 2
@@ -43,22 +43,32 @@ def locate(registers: RegisterMap, address: Value) -> Place:
 
 
 class WriteChecks(wiring.Component):
-    """Decodes a write by the register map, and refuses what a guard forbids or the register does not take. No latency.
+    """Decodes a write by the register map, and refuses it if a guard or the register forbids it. No latency.
 
     Attributes
     ----------
-    write, address, value : In
-        A write of a whole word; `address` is that of the word.
-    active, locked, pending : In
-        Something of a run is there; nothing may be changed until reset; a commit waits.
-    pointer_valid : In
+    write : In(1)
+        A whole word is written.
+    address, value : In
+        The address, in words, and the value.
+    active : In(1)
+        A run is wanted, or something of it is left.
+    locked : In(1)
+        Nothing may be changed until reset.
+    pending : In(1)
+        A commit waits.
+    pointer_valid : In(1)
         The table pointer points at a word that exists.
     written : Out
         A strobe per writable register, by its name: the write is done.
-    task_written, task, field : Out
-        It is a parameter of a task; which task, and the word of its block.
-    okay, refused : Out
-        The write is done; it is one that a guard refused.
+    task_written : Out(1)
+        Strobe: the write of a parameter of a task is done.
+    task, field : Out
+        With `task_written`: the task, and the word of its block.
+    okay : Out(1)
+        The write is done.
+    refused : Out(1)
+        A guard refused the write.
     """
 
     def __init__(self, p: Platform):
@@ -115,7 +125,7 @@ class WriteChecks(wiring.Component):
         return m
 
     def _values_allowed(self) -> dict[str, Value]:
-        """What registers demand of the value written, by name."""
+        """For each register that restricts its values, whether the value written is allowed; by the register's name."""
         p, value = self._p, self.value
         out = {
             "TRIGGER": value < p.scheduler.tasks,

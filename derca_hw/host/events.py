@@ -1,4 +1,4 @@
-"""The event stream: merges the blocks' events, has them counted, and hands them out."""
+"""The event stream: merges the events of the blocks, passes them to the statistics, and sends them to the host."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,10 @@ from .statistics import Statistics
 
 
 def _buffered(p: Platform, kinds: tuple[Kind, ...], sources: int) -> data.StructLayout:
-    """What a buffer keeps of an event of these kinds, one of so many sources'; `kind` is its place among them."""
+    """What a buffer stores of an event of a source that sends these kinds; `kind` is the index into them.
+
+    `sources` is the number of sources.
+    """
     return data.StructLayout({
         "time": EventTiming(p, sources).BITS,
         "kind": bits_for(len(kinds) - 1) if len(kinds) > 1 else 0,
@@ -31,7 +34,7 @@ def _buffered(p: Platform, kinds: tuple[Kind, ...], sources: int) -> data.Struct
 
 
 def _known(p: Platform, kinds: Sequence[tuple[Kind, ...]]) -> dict[str, int]:
-    """Bits of what is known of an event of any source, and where in the output."""
+    """Bits of the fields that events of any source may have, by the name of the field in the output."""
     regions = any(kind in WITH_REGION for of_source in kinds for kind in of_source)
     return {
         "kind": EVENT_KIND_BITS,
@@ -42,36 +45,42 @@ def _known(p: Platform, kinds: Sequence[tuple[Kind, ...]]) -> dict[str, int]:
 
 
 class EventCollector(wiring.Component):
-    """One buffer per source, one event per cycle to the output, in order within a source.
+    """Merges the events of all sources into one stream: one event per cycle, in order within a source.
 
-    A source never waits: an event that finds its buffer, or the output's, full is dropped and counted. Statistics
-    count what leaves the sources' buffers, whether or not anyone reads the stream; a finish takes 2 cycles. An event
-    is offered 3 cycles after it occurred at the earliest; its `cycle` is exact. Source 0 has the finishes and source 1
-    the releases, and both go before all others: so a task's finish is counted before its next release, and its release,
-    which hardly waits for anything but finishes, before its finish. The other sources and the faults are served in
-    rounds; one of them has its turn after `EventTiming.SHARE` - 1 events of the first two, however fast these come.
+    An event is offered at the earliest 3 cycles after it occurred. Its `cycle` is exact.
 
-    A buffer keeps what its kinds tell, and the lower bits of the time (`EventTiming`).
+    A source never waits. An event that finds the buffer of its source, or the output, full is dropped and counted.
+    Statistics count every event that leaves its source's buffer, whether or not the host reads the stream; a finish
+    takes 2 cycles.
+
+    Source 0 sends the finishes and source 1 the releases. Both go before all others. So a task's finish is counted
+    before its next release. A release waits for hardly anything but finishes, so it is counted before the finish of its
+    own job. The other sources and the faults are served in rounds. One of them has its turn after `EventTiming.SHARE` -
+    1 events of the first two, however fast these come.
+
+    A buffer stores only the fields that its kinds use, and the lower bits of the time (`EventTiming`).
 
     Parameters
     ----------
-    kinds : what each source sends
+    kinds
+        The kinds that each source sends.
 
     Attributes
     ----------
-    now : In
+    now : In(32)
+        The time, in cycles.
     source_0 .. : In(stream, always ready)
     fault : In(stream)
-        Served with the sources behind the first two; its `cycle` is that of its acceptance.
+        Served with the sources behind the first two. Its `cycle` is that of its acceptance.
     event : Out(stream)
-    lost : Out
+    lost : Out(1)
         An event was dropped in this cycle.
     dropped : Out(32)
         Events dropped since `clear`.
-    reported : Out
+    reported : Out(1)
         No event waits in a source's buffer, or comes in this cycle.
     clear, clearing, cleared, read, read_task, read_word, read_done, read_data
-        As of `Statistics`. Without `trace.statistics` clearing takes as long as the counters need, else one cycle.
+        See `Statistics`. Without `trace.statistics` clearing takes as long as the counters need, else one cycle.
     """
 
     OUTPUT_DEPTH = 16
@@ -103,7 +112,7 @@ class EventCollector(wiring.Component):
         })
 
     def _buffer(self, m, i: int, event, lost):
-        """Buffer of a source: its queue, and the event that comes next out of it."""
+        """The buffer of a source: its queue, and the queue's oldest event."""
         kinds = self._kinds[i]
         layout = _buffered(self._p, kinds, len(self._kinds))
         source = getattr(self, f"source_{i}")
@@ -126,7 +135,7 @@ class EventCollector(wiring.Component):
 
     @staticmethod
     def memories(p: Platform, kinds: Sequence[tuple[Kind, ...]]) -> tuple[list[Ram], list[Ram]]:
-        """The buffers of its sources, which send these kinds, and its other memories."""
+        """The buffers of the sources, of which each sends some of `kinds`, and the other memories."""
         buffers = [Ram(_buffered(p, of_source, len(kinds)).size, p.trace.depth, 1, "shallow") for of_source in kinds]
         written = 32 + sum(_known(p, kinds).values())
         return buffers, [Ram(written, EventCollector.OUTPUT_DEPTH, 1, "shallow"),
@@ -162,13 +171,13 @@ class EventCollector(wiring.Component):
         with m.If(free):
             m.d.sync += [head.eq(chosen), head_valid.eq(any_event)]
 
-        # -- and from there, with all of its time, to the output and into the statistics -------------------------------
+        # -- from there, with the whole time, to the output and into the statistics ------------------------------------
         written = data.StructLayout({"cycle": 32, **self._known})
         m.submodules.output = output = Fifo(width=written.size, depth=self.OUTPUT_DEPTH)
         leaves = Signal()
         cycle = Signal(32)
         offered = data.View(written, output.r_data)
-        before = head.time > self.now[:self._time]  # the lower bits of `now` have passed 0 since
+        before = head.time > self.now[:self._time]  # the lower bits of `now` have passed 0 since the event
         m.d.comb += [
             cycle.eq(Cat(head.time, (self.now[self._time:] - before)[:32 - self._time])),
             leaves.eq(head_valid & free),
@@ -219,8 +228,11 @@ class EventCollector(wiring.Component):
         return m
 
     def _turns(self, m, ready: list, free) -> list:
-        """Whose events may be chosen, in order of precedence: of those behind the first two, one that has not been
-        served in the present round; of the first two none when it is the others' turn."""
+        """Which events may be chosen, in order of precedence.
+
+        Of the first two sources, none when it is the turn of the others. Of the others, one that has not been served in
+        the present round.
+        """
         if len(ready) <= self.FIRST:
             return ready
         first = ready[:self.FIRST]

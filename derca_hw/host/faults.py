@@ -13,26 +13,31 @@ from ..layouts import EVENT_TASK_BITS, Layouts
 
 
 class FaultKeeper(wiring.Component):
-    """Keeps faults, reports each as an event when it first shows, remembers where the first stopping one was.
+    """Keeps faults until the host clears them, and reports each as an event when it first shows.
 
-    A fault stands, and is offered as an event, from the cycle after its strobe on. Faults that stand already are not
-    events again.
+    A fault stands, and is offered as an event, from the cycle after its strobe on. While a fault stands, its strobe
+    makes no further event. The place of the first fault that stops is kept.
 
     Attributes
     ----------
-    now : In
+    now : In(32)
+        The time, in cycles.
     strobes : In
         A bit per `Fault`.
     at : In
-        Row or task of the one that stops.
+        Row or task of the fault that stops.
     bus_error_task, window_task : In
-        With the strobes of the faults of a job: whose.
-    clear, value : In
-        FAULTS is written: its ones are cleared.
+        With the strobe of that fault of a job: the task.
+    clear : In(1)
+        The host writes `value` to FAULTS: clear the faults whose bit is 1.
+    value : In(32)
     standing : Out
-    kind, where : Out
-        The first stopping fault, and where it was.
-    shows : Out
+        A bit per `Fault`.
+    kind : Out(4)
+        The first fault that stops.
+    where : Out
+        Its row or task.
+    shows : Out(1)
         A fault comes that does not stand yet.
     event : Out(stream)
     """
@@ -57,8 +62,8 @@ class FaultKeeper(wiring.Component):
         event, strobes, standing = self.event, self.strobes, self.standing
         unreported = Signal(len(Fault))
         taken = Signal(len(Fault))
-        number = Signal(4)  # of the fault that is reported
-        whose = Signal(EVENT_TASK_BITS)  # task of it
+        number = Signal(4)  # number of the reported fault
+        whose = Signal(EVENT_TASK_BITS)  # task of the reported fault
         first = Signal(4)
         stopping = sum(1 << fault for fault in STOPPING)
         of_a_task = sum(1 << fault for fault in STOPPING if fault not in OF_A_ROW)

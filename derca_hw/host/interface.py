@@ -35,62 +35,72 @@ from .reads import RegisterReads, placed
 from .run_control import RunControl
 from .statistics import FIRST
 
-#: What `RunControl` gives to the blocks of a run, beside `running`.
+#: Outputs of `RunControl` to the blocks of a run, beside `running`.
 RUN = ("start", "draining", "clear", "arm", "hold", "committed")
 
 
 class HostInterface(wiring.Component):
     """AXI4-Lite slave with the registers that `register_map` describes; one access at a time.
 
-    A write takes effect in the cycle in which address and data are both accepted; read data follow the accepted
-    address by one cycle. What the map does not have, or refuses at the time, is answered with SLVERR and changes
-    nothing. `RunControl` decides when a run starts and a commit is taken. `now` is 0 in the first cycle of a run, the
-    one after `start`, and counts every cycle of it; after a stop it keeps the number of cycles that the run had. What a
-    source reports after the stop is not passed on. A fault shows in FAULTS and as an event from the next cycle on;
-    faults that stand already are not events again.
+    A write takes effect in the cycle in which address and data are both accepted. Read data follow the accepted address
+    by one cycle. An access to a register that does not exist, or that the register map forbids at the time, is answered
+    with SLVERR and changes nothing.
+
+    `RunControl` decides when a run starts and when a commit is taken. `now` is 0 in the first cycle of a run, which is
+    the one after `start`, and counts every cycle of the run. After a stop it keeps the number of cycles that the run
+    had. Events that a source reports after the stop are dropped. Faults: see `FaultKeeper`.
 
     Parameters
     ----------
-    kinds : what each source of events sends
+    kinds
+        The kinds that each source of events sends.
 
     Attributes
     ----------
-    s_axi_* : the AXI4-Lite channels
-    now, running, start, draining, clear, arm, hold, committed : Out
-        Time, and what else `RunControl` gives.
-    free, quiet, settled : In
-        What it needs.
-    config : Out
-        The parameters of tasks that are written, and the pages.
+    s_axi_*
+        The AXI4-Lite channels.
+    now : Out(32)
+        The time, in cycles.
+    running, start, draining, clear, arm, hold, committed : Out(1)
+        See `RunControl`.
+    free, quiet, settled : In(1)
+        See `RunControl`.
+    config : Out(`TaskConfig`)
+        Writes of task parameters, and the pages.
     regions : Out(stream, always ready)
         A row of the task table was written.
-    table_write : Out
+    table_write : Out(`TableWrite`)
         A word of one of the kernel manager's tables was written.
-    trace_write : Out
+    trace_write : Out(1)
         A word of the trace was written: `row`, `word` and `data` of `table_write`.
     trigger_valid, trigger_task : Out
-        The host releases a sporadic task; absent without `release.sporadic`.
+        The host releases a sporadic task. Absent without `release.sporadic`.
     policy, watchdog_warn, watchdog_limit, trace_length : Out
-        Registers of these names; absent if the platform does not have them.
-    idle, safe : In
+        Registers of these names. Absent if the platform does not have them.
+    idle, safe : In(1)
         For STATUS.
     activity, read_request, write_request : In
-        What `Counters` count.
-    faults, fault_where : In
-        A strobe per `Fault`; row or task of the one that stops.
-    faulty : Out
+        See `Counters`.
+    faults : In
+        A strobe per `Fault`.
+    fault_where : In
+        Row or task of the fault that stops.
+    faulty : Out(1)
         A fault stands.
-    irq : Out
-        See `Interrupts`; absent without `supervision.interrupts`.
+    irq : Out(1)
+        See `Interrupts`. Absent without `supervision.interrupts`.
     bus_error_task, window_task : In
-        With the strobes of the faults of a job: whose.
+        With the strobe of that fault of a job: the task.
+    source_0 .. : In(stream, always ready)
+    event : Out(stream)
+        See `EventCollector`.
     """
 
     def __init__(self, p: Platform, kinds: Sequence[tuple[Kind, ...]]):
         self._p = p
         self._kinds = kinds
         self._map = register_map(p)
-        #: Registers that are nothing but storage, and the ports that show them.
+        #: Registers that only store their value, which a port shows.
         self._stored = {
             r.name: r for r in self._map.registers if r.access == Access.READ_WRITE and r.guard == Guard.STOPPED
         }
@@ -125,7 +135,7 @@ class HostInterface(wiring.Component):
 
     @staticmethod
     def memories(p: Platform, kinds: Sequence[tuple[Kind, ...]]) -> list[Ram]:
-        """Its memories, and those of its parts, for sources that send these kinds."""
+        """Its memories, and those of its parts, if the sources of events send `kinds`."""
         buffers, others = EventCollector.memories(p, kinds)
         return [*buffers, *others, *(Counters.memories(p) if p.trace.counters else [])]
 
@@ -136,7 +146,7 @@ class HostInterface(wiring.Component):
         m.d.comb += events.now.eq(self.now)
         for i, kinds in enumerate(self._kinds):
             ours, its = getattr(self, f"source_{i}"), getattr(events, f"source_{i}")
-            always = Kind.COMMIT in kinds  # a commit between runs is reported, too
+            always = Kind.COMMIT in kinds  # commits between runs are reported, too
             m.d.comb += [its.payload.eq(ours.payload), its.valid.eq(ours.valid & (self.running | always))]
         connect(m, events.event, flipped(self.event))
         m.submodules.lite = lite = LiteSlave(self._map.address_bits)
@@ -202,7 +212,7 @@ class HostInterface(wiring.Component):
         return m
 
     def _writes(self, m, lite, checks, pointer):
-        """What is done with the value of an allowed write."""
+        """Apply the value of an allowed write."""
         value, written, table = lite.write_data, checks.written, pointer.table
         for name in self._stored:
             with m.If(getattr(written, name)):
@@ -237,7 +247,7 @@ class HostInterface(wiring.Component):
         ]
 
     def _interrupts(self, m, lite, written, events, fault):
-        """The sources of `irq`, and what its registers read."""
+        """Connect the sources of `irq`, and the contents of its registers."""
         m.submodules.interrupts = interrupts = Interrupts(self._p)
         sources = [getattr(events, f"source_{i}") for i in range(len(self._kinds))]
         strobes = {source: happens(sources, self._kinds, kinds) for source, kinds in KINDS.items()}
@@ -252,7 +262,7 @@ class HostInterface(wiring.Component):
         return {"IRQ_ENABLE": interrupts.enable, "IRQ_PENDING": interrupts.pending}
 
     def _reads(self, m, lite, events, snapshot, contents):
-        """Reads, and the counters that some of them show."""
+        """Answer reads, also those of statistics and counters."""
         m.submodules.reads = reads = RegisterReads(self._p, [name for name in contents if name in self._readable])
         for name in reads.contents.signature.members:
             content = contents[name]

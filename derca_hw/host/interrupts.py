@@ -1,4 +1,4 @@
-"""What the host wants to be interrupted for: one level, from sources that it enables and clears."""
+"""The interrupt to the host: one level, from sources that the host enables and clears."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,7 +15,7 @@ KINDS = {Interrupt.MISS: (Kind.MISS,), Interrupt.FINISH: (Kind.FINISH, Kind.FAIL
 
 
 def happens(sources: Sequence, sent: Sequence[tuple[Kind, ...]], kinds: Iterable[Kind]):
-    """Whether one of the sources, which send kinds as in `sent`, sends an event of one of `kinds` in this cycle."""
+    """Whether a source sends an event of one of `kinds` in this cycle; `sent` has the kinds that each source sends."""
     return Cat(
         source.valid & ((source.p.kind == kind) if len(of_source) > 1 else 1)
         for source, of_source in zip(sources, sent, strict=True) for kind in kinds if kind in of_source
@@ -23,20 +23,23 @@ def happens(sources: Sequence, sent: Sequence[tuple[Kind, ...]], kinds: Iterable
 
 
 class Interrupts(wiring.Component):
-    """`irq` is high while a source is pending that is enabled; a source is pending from the cycle after it happens.
+    """Raises `irq` while an enabled source is pending; a source is pending from the cycle after its event on.
 
-    Pending does not depend on enabled. What happens in the cycle in which it is cleared stays pending. Only reset and
-    the host change anything: a start does not.
+    A source becomes pending whether or not it is enabled. If its event comes in the cycle in which it is cleared, it
+    stays pending. Only reset and the host change this state: a start does not.
 
     Attributes
     ----------
     miss, fault, finish, commit : In(1)
-        It happens in this cycle; as many of them as `registers.interrupt_sources` has.
-    write_enable, clear : In(1)
-        `value` is written to IRQ_ENABLE; its ones are cleared in IRQ_PENDING.
+        The source's event comes in this cycle. Only the sources in `registers.interrupt_sources` have a port.
+    write_enable : In(1)
+        `value` is written to IRQ_ENABLE.
+    clear : In(1)
+        `value` is written to IRQ_PENDING: clear the sources whose bit is 1.
     value : In
+        A bit per source.
     enable, pending : Out
-        What these registers read.
+        The contents of the two registers.
     irq : Out(1)
     """
 

@@ -9,18 +9,19 @@ from derca_sim.model.registers import register_map, table_layouts
 
 
 class TablePointer(wiring.Component):
-    """Goes on from word to word and from row to row of a table. No latency from the registers to the outputs.
+    """Points at the next word to be written, and moves on by word and by row. No latency from registers to outputs.
 
-    Row and word have the bits that one beyond the last of any table takes.
+    Row and word are wide enough for one beyond the last of any table.
 
     Attributes
     ----------
-    set, value : In
-        TABLE_POINTER is written.
-    step : In
-        The word has been written: the next one follows.
+    set : In(1)
+        The host writes `value` to TABLE_POINTER.
+    value : In(32)
+    step : In(1)
+        The word has been written: go on to the next one.
     table, row, word : Out
-    valid : Out
+    valid : Out(1)
         The pointer points at a word that exists.
     """
 
@@ -40,7 +41,7 @@ class TablePointer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        beyond = Signal()  # a bit is set that row and word have no room for
+        beyond = Signal()  # a bit is set beyond the bits of row and word
         last_word = Signal(range(self._words))
         with m.Switch(self.table):
             for table, (layout, rows) in self._layouts.items():

@@ -1,4 +1,4 @@
-"""What a read of the host shows: registers, statistics, counters."""
+"""The answers to reads of the host: registers, statistics, counters."""
 
 from collections.abc import Collection
 
@@ -16,7 +16,7 @@ from .statistics import FIRST, WORDS
 
 
 def placed(register: Register, contents: dict):
-    """Contents of the fields at their bits; fields without content read 0."""
+    """The contents of a register's fields at their bits; fields without content read 0."""
     parts, at = [], 0
     for field in sorted(register.fields, key=lambda f: f.low):
         parts += [Const(0, field.low - at), contents.get(field.name, Const(0, field.width))[:field.width]]
@@ -25,27 +25,42 @@ def placed(register: Register, contents: dict):
 
 
 class RegisterReads(wiring.Component):
-    """Decodes a read by the register map. Registers are answered in its cycle, statistics and counters when theirs are.
+    """Decodes a read by the register map, and answers it.
+
+    A register is answered in the cycle of the read. A statistic or counter is answered when its unit answers.
 
     Parameters
     ----------
     shown
-        Names of the global registers that have contents; other readable ones read as after reset.
+        Names of the global registers that have contents. Other readable registers read as after reset.
 
     Attributes
     ----------
-    read, address : In
-        A read of a word, which stays until `done`.
-    done, data, okay : Out
-        The answer; whether there is such a word.
+    read : In(1)
+        A read of the word at `address`; stays until `done`.
+    address : In
+        In words.
+    done : Out(1)
+        `data` and `okay` are the answer.
+    data : Out(32)
+    okay : Out(1)
+        The word exists.
     contents : In
-        The registers of these names.
-    task, word : Out
-        The task whose block is read, and the word of the block or of the global registers.
-    statistic, statistic_done, statistic_data : Out, In, In
-        A read of a statistic, and its answer.
-    counter, of_task, counter_done, counter_data : Out, Out, In, In
-        A read of a counter, whether it is a task's, and its answer.
+        32 bits for each register in `shown`, by its name.
+    task : Out
+        The task whose block is read.
+    word : Out
+        The word of the block, or of the global registers.
+    statistic : Out(1)
+        A statistic is read.
+    statistic_done, statistic_data : In
+        The answer to that read.
+    counter : Out(1)
+        A counter is read.
+    of_task : Out(1)
+        The counter is in a task's block.
+    counter_done, counter_data : In
+        The answer to that read.
     """
 
     def __init__(self, p: Platform, shown: Collection[str]):

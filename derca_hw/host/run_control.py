@@ -9,54 +9,67 @@ from derca_sim.model.timing import RunTiming
 
 
 class RunControl(wiring.Component):
-    """Begins and ends runs, and exchanges task sets, with everything behind it reset in between.
+    """Begins and ends runs, exchanges task sets, and resets everything behind it in between.
 
-    A stop ends time at once. From the next cycle on (`draining`) no request reaches the bus. When the bus is quiet and
-    the reports of the run have left their buffers, `clear` resets job release, scheduler, kernel manager, accelerator
-    and memory interface for `RunTiming.RESET` cycles: until the registers of multipliers, which have no reset, are
-    empty. The same follows every reset. So a run begins in one and the same state, whatever the run before did.
+    Stop: it ends time at once. From the next cycle on (`draining`) no request reaches the bus. When the bus is quiet
+    and the reports of the run have left their buffers, `clear` resets job release, scheduler, kernel manager,
+    accelerator and memory interface. It lasts `RunTiming.RESET` cycles, until the registers of multipliers, which have
+    no reset, are empty. Every reset is followed by the same `clear`. So every run begins in the same state, whatever
+    the run before did.
 
-    A start is pending until the blocks have settled after that. Then the statistics are cleared (`forget`, `forgotten`)
-    and `start` comes in the cycle of `forgotten`. A start that is withdrawn before never runs.
+    Start: it is pending until the blocks have settled after `clear`. Then the statistics are cleared (`forget`,
+    `forgotten`), and `start` comes in the cycle of `forgotten`. A start that is withdrawn before that never runs.
 
-    A commit is taken in the first cycle in which nothing lives and every engine is idle (`free`), or, between runs,
-    when the blocks have settled. During a run the same `clear` follows, and no job is released (`hold`) until `arm`,
-    which comes with `committed` and the new `page`: timers begin again, and that cycle is time 0 of the offsets. A
-    commit that comes while a start is pending is taken by the run. Without `tables.shadow` there is one page, and no
-    commit.
+    Commit: during a run it is taken in the first cycle in which nothing lives and every engine is idle (`free`).
+    Between runs it is taken when the blocks have settled. During a run `clear` follows. No job is released (`hold`)
+    until `arm`, which comes with `committed` and the new `page`. The timers begin again, and that cycle is time 0 of
+    the offsets. If a commit comes while a start is pending, the run takes it. Without `tables.shadow` there is one
+    page, and no commit.
 
     Attributes
     ----------
-    run, commit : In
-        The host wants a run, from the cycle of its write on; it asks that the page it has written takes over (strobe).
-    free : In
+    run : In(1)
+        The host wants a run, from the cycle of its write on.
+    commit : In(1)
+        Strobe: the host wants the page that it has written to take over.
+    free : In(1)
         No job lives or waits to be offered, and nothing is loaded, computed or stored.
-    quiet : In
+    quiet : In(1)
         No transaction is outstanding on the bus.
-    settled : In
-        After `clear` or a reset: every block has forgotten what its memories held.
-    reported : In
+    settled : In(1)
+        After `clear` or a reset, every block has cleared its memories.
+    reported : In(1)
         No event waits in a buffer of its source.
-    forgotten : In
-        The statistics are cleared with this cycle.
-    running, start : Out
-        Time passes; the cycle before it begins to.
-    draining : Out
-        Nothing more may be requested from memory.
-    clear, wait : Out
-        Reset every block of the run; in the next cycle that will be so, and no write of the host may be accepted then.
-    forget : Out
+    forgotten : In(1)
+        Strobe: this is the last cycle of clearing the statistics.
+    running : Out(1)
+        Time passes.
+    start : Out(1)
+        Strobe: time passes from the next cycle on.
+    draining : Out(1)
+        No more requests to memory.
+    clear : Out(1)
+        Reset every block of the run.
+    wait : Out(1)
+        `clear` will be high in the next cycle: accept no write of the host then.
+    forget : Out(1)
         Strobe: clear the statistics.
-    arm, hold : Out
-        Strobe: timers begin, time 0 is now; no job may be released.
-    still : Out
+    arm : Out(1)
+        Strobe: timers begin, time 0 is now.
+    hold : Out(1)
+        No job may be released.
+    still : Out(1)
         Nothing of a run is left: the bus is quiet and stays so until the next start.
-    starting : Out
+    starting : Out(1)
         A start is pending.
-    pending, committed : Out
-        A commit waits; strobe: one was taken.
-    page, write_page : Out
-        The active page of all tables and parameters; the one the host writes.
+    pending : Out(1)
+        A commit waits.
+    committed : Out(1)
+        Strobe: a commit was taken.
+    page : Out(1)
+        The page of all tables and parameters that is in use.
+    write_page : Out(1)
+        The page that the host writes.
     """
 
     def __init__(self, p: Platform):

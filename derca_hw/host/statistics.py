@@ -25,33 +25,43 @@ FIRST, WORDS = TaskReg.RELEASES >> 2, 7
 
 
 class Statistics(wiring.Component):
-    """Counts one event per cycle; 2 cycles for a finish and for an event like the one before it.
+    """Counts the events of each task, and keeps its longest response time, in RAM.
 
-    The counts stand in one RAM, the release times of live jobs in another: an event reads in the cycle in which it is
-    taken and writes its count one cycle later. A finish then reads the longest response in that cycle and writes it, if
-    it was exceeded, one later. A finish whose release was not seen counts but has no response. Clearing takes `CLEAR`
-    cycles for every task.
+    It takes one event per cycle. A finish takes 2 cycles, and so does an event like the one before it. Clearing takes
+    `CLEAR` cycles for every task.
 
-    Where releases can be kept, their times stand in a third RAM until they become jobs: a response counts from there.
+    The counts stand in one RAM, the release times of live jobs in another. An event reads in the cycle in which it is
+    taken and writes its count one cycle later. In that cycle a finish also reads the longest response, and one cycle
+    later writes its own if that is longer. A finish whose release was not seen counts, but has no response. Where
+    releases can be kept, a third RAM holds their times until they become jobs: a response counts from the release.
 
     Attributes
     ----------
-    valid, kind, task, cycle : In
-        An event; keep it as long as `stall`.
-    arg : In
-        Of a release or an overrun: the release is or was kept; absent where none can be.
-    stall : Out
+    valid : In(1)
+        There is an event; keep it as long as `stall`.
+    kind, task : In
+    cycle : In(32)
+        When it occurred.
+    arg : In(1)
+        Of a release or an overrun: the release is or was kept. Absent where no release can be kept.
+    stall : Out(1)
         The event is not taken in this cycle.
-    read, read_task, read_word : In
-        Word `read_word`, counted from `FIRST`, of a task is asked for; keep it until `read_done`.
-    read_done, read_data : Out
-    clear : In
-        Begin to set all statistics to 0; events are not counted meanwhile.
-    clearing, cleared : Out
-        Clearing, in its last cycle.
+    read : In(1)
+        A statistic is asked for; keep it until `read_done`.
+    read_task, read_word : In
+        Its task, and its word counted from `FIRST`.
+    read_done : Out(1)
+        `read_data` is the answer.
+    read_data : Out(32)
+    clear : In(1)
+        Begin to set all statistics to 0. Events are not counted meanwhile.
+    clearing : Out(1)
+        Statistics are being cleared.
+    cleared : Out(1)
+        This is the last cycle of clearing.
     """
 
-    #: Cycles per task, rounded up to a power of two, that clearing takes.
+    #: Cycles of clearing per task; the number of tasks is rounded up to a power of two.
     CLEAR = WORDS
 
     def __init__(self, p: Platform):
@@ -87,7 +97,7 @@ class Statistics(wiring.Component):
         bits = self._task_bits
         m.submodules.counts = counts = Buffer(32, WORDS << bits)
         count_w, count_r = counts.write, counts.read
-        release_w, release_r = table(m, "released", 33, 1 << bits)  # cycle, and whether it is known
+        release_w, release_r = table(m, "released", 33, 1 << bits)  # cycle of the release, and whether it is known
 
         # -- an event is taken ------------------------------------------------------------------------------------
         word = Signal(3)
@@ -118,7 +128,7 @@ class Statistics(wiring.Component):
 
         # -- a finish: the response time, compared two cycles later -------------------------------------------------
         exceeds = Signal()
-        known = Signal()  # the release of the event taken last
+        known = Signal()  # the release of the event taken last was seen
         compare = Signal()  # a finish was taken two cycles ago and its release is known
         response = Signal(32)
         worst = Cat(step_address[:bits], Const((TaskReg.WORST_RESPONSE >> 2) - FIRST, 3))
