@@ -19,7 +19,7 @@ from .writing import TableWrite
 
 
 class _Job(NamedTuple):
-    """What the manager's parts know of the job in work."""
+    """The job in work, as the parts of the manager need it."""
 
     #: Another job is granted in this cycle.
     switch: Signal
@@ -35,39 +35,43 @@ class KernelManager(wiring.Component):
     """Executes instructions: grants the next region, or flushes and fetches another job's first entry and regions.
 
     An instruction in cycle t is a grant in t (combinational). If it switches jobs, the first entry is offered in t + 4
-    (`KernelTiming.SWITCH`): the row of the index table, registers, the rows of the entry and layer tables, their
-    parity. An entry names that of the next layer, so after each one taken the next is offered 2 cycles later
-    (`KernelTiming.NEXT`), across region boundaries, until the job's final entry: the accelerator prefetches a region
-    before it is granted. The regions come on a stream of their own, the first one in t + 2, then one every 2 cycles
-    while they are taken, until the job's last.
+    (`KernelTiming.SWITCH`): one cycle each for the row of the index table, for registers, for the rows of the entry and
+    layer tables, and for their parity. The next entry is offered 2 cycles after one was taken (`KernelTiming.NEXT`),
+    because an entry names that of the next layer. It goes on across region boundaries to the job's final entry: the
+    accelerator prefetches a region before it is granted.
 
-    With `tables.read = "word"` an entry and its layer come as words in the order of `WordOrder` while `want` is high,
-    the first one in t + 3, then one per cycle but for one cycle between the entry and its layer, the last one in
-    t + `KernelTiming.SWITCH`.
+    Regions have a stream of their own. The first one is offered in t + 2. The others follow at most every 2 cycles, as
+    they are taken, up to the job's last.
 
-    What fails its parity (`tables.parity`) is reported once, when it would have been offered, of the index table
-    2 cycles after it was read (`KernelTiming.INDEX_FAULT`); from then on there are neither entries nor regions nor
-    grants until a reset.
+    With `tables.read = "word"` an entry and its layer come as words in the order of `WordOrder` while `want` is high.
+    The first word comes in t + 3 and the last in t + `KernelTiming.SWITCH`, one per cycle except for one cycle between
+    the entry and its layer.
+
+    With `tables.parity` a row with bad parity is reported once, in the cycle in which it would have been offered. A row
+    of the index table is reported 2 cycles after it was read (`KernelTiming.INDEX_FAULT`). The manager then offers no
+    entry and no region, and grants nothing, until a reset.
 
     Attributes
     ----------
     instruction : In(stream, always ready)
     grant : Out(stream, always ready)
-    entries, regions : Out(stream)
-        Withdrawn when a switch is granted. `entries` not with `tables.read = "word"`; then:
-    want : In
-        The walker has no entry, or has not got all words of one.
+    entries : Out(stream)
+        Withdrawn when a switch is granted. Absent with `tables.read = "word"`, which has the next two ports instead.
+    want : In(1)
+        The walker has no entry, or lacks words of one.
     words : Out(stream, always ready)
         One word of the entry or of its layer.
-    page : In
-        The half of the tables that is read; changes only while there are no jobs. Unused without `tables.shadow`.
-    write : In
-        Table writes of the host; each is done one cycle later at most.
-    index_fault, entry_fault, layer_fault : Out
+    regions : Out(stream)
+        Withdrawn when a switch is granted.
+    page : In(1)
+        The half of the tables that is read. It changes only while there are no jobs. Unused without `tables.shadow`.
+    write : In(`TableWrite`)
+        Table writes of the host. Each is done at most one cycle later.
+    index_fault, entry_fault, layer_fault : Out(1)
         Strobes, one at a time: a row of this table is damaged.
     fault_row : Out
         That row, while a fault is reported.
-    stopped : Out
+    stopped : Out(1)
         After a fault.
     """
 
@@ -148,18 +152,19 @@ class KernelManager(wiring.Component):
         return m
 
     def _regions(self, m, index, job: _Job):
-        """The rows of the index table from the instruction's on, one after the other.
+        """Offer the rows of the index table, one after the other, from the row of the instruction on.
 
-        In a register, while the RAM reads the next one; or, to be small, as they stay in the RAM.
+        The row offered is in a register while the RAM reads the next one. With `tables.read = "word"` it stays in the
+        RAM, which saves the register.
         """
         switch, fault, task, resume = job
         instruction, out = self.instruction, self.regions
         layout = struct(index_layout(self._p))
         read = data.View(layout, index.row)
         row = read if self._by_words else Signal(layout, name="row")
-        region = Signal.like(out.p.region)  # what is on offer, or read
+        region = Signal.like(out.p.region)  # the region that is offered or read
         following = Signal.like(region)
-        # The states as bits of their own: reading goes to every RAM, with as little before it as can be.
+        # One bit per state: `read` drives every RAM, so little logic may stand before it.
         latching = Signal()
         offering = Signal()
         first = Signal()  # the instruction's own region
@@ -195,7 +200,7 @@ class KernelManager(wiring.Component):
             m.d.comb += self.fault_row.eq(Cat(region, task))
 
     def _entries(self, m, index, entry, layer, job: _Job):
-        """The entries from that of the instruction's region on, with the rows of their layers."""
+        """Offer the entries, from that of the instruction's region on, with the rows of their layers."""
         switch, fault, task, resume = job
         instruction, out = self.instruction, self.entries
         first = data.View(struct(index_layout(self._p)), index.row)
@@ -203,14 +208,14 @@ class KernelManager(wiring.Component):
         region = Signal(REGION_BITS)
         in_strategy = Signal(Strategy)
         begins = Signal()  # the next entry offered is the first one of the switch
-        # The rows that are read next, and those that are on offer. RAMs are slow: they get their addresses from
-        # registers, and what they answer goes to registers, but for what is handed out.
+        # The rows that are read next, and those that are offered. RAMs are slow: their addresses come from registers,
+        # and their data go to registers, except for the data that are offered.
         next_entry = Signal.like(first.entry)
         next_layer = Signal.like(first.layer)
         entry_at = Signal.like(first.entry)
         layer_at = Signal.like(first.layer)
         ends_job = Signal()
-        # The states as bits of their own: reading goes to every RAM, with as little before it as can be.
+        # One bit per state: `read` drives every RAM, so little logic may stand before it.
         pointing = Signal()
         reading = Signal()
         arriving = Signal()
@@ -238,7 +243,7 @@ class KernelManager(wiring.Component):
         with m.If(arriving):
             m.d.sync += [next_entry.eq(row.next), next_layer.eq(row.next_layer), ends_job.eq(row.final)]
             m.d.sync += offering.eq(1)
-        with m.If(offering & out.ready):  # a damaged row is not taken, but nothing follows it either
+        with m.If(offering & out.ready):  # also for a damaged row, which is not taken: nothing follows it
             m.d.sync += [offering.eq(0), arriving.eq(~ends_job), begins.eq(0)]
         with m.If(offering & ~self.index_fault):
             with m.If(entry.damaged):
@@ -253,19 +258,19 @@ class KernelManager(wiring.Component):
             m.d.sync += pointing.eq(0)
 
     def _words(self, m, index, words, job: _Job):
-        """The words of the entries from that of the instruction's region on, and of their layers."""
+        """Offer the words of the entries, from that of the instruction's region on, and of their layers."""
         switch, fault, task, resume = job
         instruction, out, order = self.instruction, self.words, WordOrder(self._p)
         first = data.View(struct(index_layout(self._p)), index.row)
         row = self._lay.entry
-        word = data.View(row, Cat(words.data, Const(0, row.size - 32)))  # the entry's first, as far as it goes
+        word = data.View(row, Cat(words.data, Const(0, row.size - 32)))  # the entry's first word, in its fields
         region = Signal.like(self.regions.p.region)
         in_strategy = Signal(Strategy)
         begins = Signal()  # the entry is the first one of the switch
         entry = Signal.like(first.entry)
         layer = Signal.like(first.layer)
         final = Signal()
-        number = Signal(range(order.end + 1))  # of the word that is read next
+        number = Signal(range(order.end + 1))  # number of the word that is read next
         # `leading`: there is an entry to be read
         pointing = Signal()
         leading = Signal()
@@ -274,7 +279,7 @@ class KernelManager(wiring.Component):
         of_entry = Signal()
         complete = Signal()
         m.d.comb += [
-            of_entry.eq(arrived & (number == order.layer)),  # the word that leads on
+            of_entry.eq(arrived & (number == order.layer)),  # the word that names the next entry and the layer
             complete.eq(number == order.end),
             reading.eq(leading & self.want & ~of_entry & ~complete),
             words.read.eq(reading),

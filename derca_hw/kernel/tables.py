@@ -15,13 +15,13 @@ from .writing import TableWrite
 
 #: Bits whose parity is taken in the first cycle of a check: one LUT6 each.
 GROUP = 4
-#: Tables up to this depth get RAMs as wide as a word; deeper ones are cut into columns of this many bits, so that one
-#: RAM is as deep as the table and no multiplexer follows.
+#: Tables up to this depth get RAMs as wide as a word. Deeper ones are cut into columns whose RAMs have this many bits:
+#: each RAM is then as deep as the table, and no multiplexer follows.
 SHALLOW, RAM_BITS = 2048, 1 << 14
 
 
 class Access(NamedTuple):
-    """What a RAM of words is written and read with in a cycle."""
+    """The write and the read of a RAM of words in a cycle."""
 
     write: Value
     write_address: Value
@@ -31,9 +31,10 @@ class Access(NamedTuple):
 
 
 def ram(m, name: str, depth: int, family, access: Access):
-    """A RAM of words, one written and one read per cycle; what is read follows its address by one cycle, and stays.
+    """Add a RAM of words, and return its read data, which follow their address by one cycle, and stay.
 
-    A register behind an iCE40's would begin as zero, which its RAM cannot, and take a LUT per bit to do so.
+    One word is written and one is read per cycle. On the iCE40 the RAM has no register behind it: such a register would
+    begin as zero, which its RAM cannot, and so take a LUT per bit.
     """
     data = access.data
     if family in ICE40_RAM:
@@ -59,21 +60,23 @@ def ram(m, name: str, depth: int, family, access: Access):
 
 
 class Table(wiring.Component):
-    """`depth` rows of a layout. A row appears one cycle after its address with `read` high, and stays.
+    """Holds `depth` rows of a layout; reads a row and writes a word per cycle.
 
-    With `parity` a bit is stored beside every word, so that the word has an even number of ones; `damaged` tells of the
-    present row whether a word has an odd number, one cycle after the row appeared (two after the read).
+    A row appears one cycle after its address with `read` high, and stays. With `parity` a bit is stored beside every
+    word, so that both together have an even number of ones.
 
     Attributes
     ----------
-    write, written : In
-        Host write of one 32-bit word, done only with `written`: to a row of this table. With `registered`, it is done
-        one cycle later.
-    read, page, address : In
-        With `pages` = 1, `page` and that of the write are unused.
+    write : In(`TableWrite`)
+        Host write of one 32-bit word. With `registered` it is done one cycle later.
+    written : In(1)
+        The write is to this table; otherwise it is ignored.
+    read : In(1)
+    page, address : In
+        With `pages` = 1, `page` here and in `write` are unused.
     row : Out
-    damaged : Out
-        Always 0 without `parity`.
+    damaged : Out(1)
+        A word of the row has bad parity; one cycle after the row, two after the read. Always 0 without `parity`.
     """
 
     def __init__(self, layout: RowLayout, depth: int, *, pages: int = 1, parity: bool = False, registered: bool = True):
@@ -104,7 +107,7 @@ class Table(wiring.Component):
         bits = len(self.address)
         depth = self._depth + (self._pages - 1 << bits)
         paged = self._pages > 1
-        # To every RAM: from registers, decoded before.
+        # Writes go to every RAM: decoded first, then registered.
         to_rams = m.d.sync if self._registered else m.d.comb
         row = Signal(bits)
         data_in = Signal(32)
@@ -122,7 +125,7 @@ class Table(wiring.Component):
                 self.read, Cat(self.address, self.page & paged)))
             m.d.comb += self.row[32 * number:32 * number + used].eq(word)
             if self._parity:
-                # A single word is stored again as it is: what comes out of a deep RAM is late.
+                # A single word is registered first, its parity taken after that: data of a deep RAM come late.
                 size = GROUP if words > 1 else 1
                 groups = Signal(-(-len(word) // size), name=f"groups_{number}", reset_less=True)
                 m.d.sync += groups.eq(Cat(word[i:i + size].xor() for i in range(0, len(word), size)))

@@ -1,4 +1,4 @@
-"""Entry and layer table in one memory of 32-bit words, read one after the other."""
+"""Entry and layer table in one memory of 32-bit words, which are read one after the other."""
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -15,9 +15,9 @@ from .writing import TableWrite
 
 
 def _places(p: Platform) -> tuple[int, int, int]:
-    """Bits of a row, bits of words of a layer beside each other, and words in a page.
+    """Bits of a row, bits that number the layer words stored side by side, and words in a page.
 
-    A word of all entries stands together, and those of the layer table after them.
+    The memory holds word 0 of all entries, then word 1 of all entries, and so on. The words of the layer table follow.
     """
     order, layer_bits = WordOrder(p), bits_for(p.tables.layers - 1)
     bits = max(bits_for(p.tables.entries - 1), layer_bits)
@@ -26,21 +26,30 @@ def _places(p: Platform) -> tuple[int, int, int]:
 
 
 class WordTables(wiring.Component):
-    """Entry and layer table in one memory. A word appears one cycle after its address with `read` high, and stays.
+    """Holds entry and layer table in one memory; reads a word and writes a word per cycle.
 
-    With `tables.parity` a bit is stored beside every word, and `damaged` tells whether the present word has an odd
-    number of ones with it. On `Family.ICE40` one page without parity, if it is not too deep, becomes single-port RAM: a
-    read in the cycle of a write is lost, and the word that was there as well.
+    A word appears one cycle after its address with `read` high, and stays. With `tables.parity` a bit is stored beside
+    every word, so that both together have an even number of ones.
+
+    On `Family.ICE40` a single page without parity becomes single-port RAM, if it is not too deep. A read in the cycle
+    of a write is then lost, and so is the word that was read before.
 
     Attributes
     ----------
-    write, written : In
-        Host write of one word, done only with `written`: of the layer table, or else of the entry table.
-    read, page, layer, row, word : In
-        Without `tables.shadow`, `page` and that of the write are unused.
-    data : Out
-    damaged : Out
-        Always 0 without `tables.parity`.
+    write : In(`TableWrite`)
+        Host write of one word, to the layer table or else to the entry table.
+    written : In(1)
+        The write is to these tables; otherwise it is ignored.
+    read : In(1)
+    page : In(1)
+        Without `tables.shadow`, `page` here and in `write` are unused.
+    layer : In(1)
+        The layer table is read, else the entry table.
+    row, word : In
+        Row of the table, and word of the row.
+    data : Out(32)
+    damaged : Out(1)
+        `data` has bad parity. Always 0 without `tables.parity`.
     """
 
     def __init__(self, p: Platform):
@@ -101,5 +110,5 @@ class WordTables(wiring.Component):
 
 
 def _fit(value, width: int):
-    """The value's lowest bits, filled up with zeros."""
+    """The lowest bits of the value, extended with zeros."""
     return Cat(value, Const(0, max(0, width - len(value))))[:width]

@@ -1,4 +1,4 @@
-"""What the host writes while the accelerator is there: words of tables, and parameters of tasks."""
+"""Writes of the host to the accelerator: words of tables, and parameters of tasks."""
 
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
@@ -19,11 +19,13 @@ class TableWrite(wiring.Signature):
     en : Out(1)
         Strobe: the word is written.
     table : Out
-        Which one of the kernel manager's: LAYER, ENTRY or INDEX of the register map.
+        The kernel manager's table: LAYER, ENTRY or INDEX of the register map.
     page : Out(1)
         The half of the tables that is written; 0 without `tables.shadow`.
-    row, word : Out
-        Row of the table, and number of the 32-bit word in it; both are there.
+    row : Out
+        Row of the table, which exists.
+    word : Out
+        Number of the 32-bit word in the row, which exists.
     data : Out(32)
     """
 
@@ -45,8 +47,10 @@ class TaskConfig(wiring.Signature):
     -------
     write : Out(stream, always ready)
         A parameter is written; `field` is the word index of its `TaskReg`.
-    page, write_page : Out(1)
-        The page that is in use, and the one that is written. Without `tables.shadow` both are 0.
+    page : Out(1)
+        The page in use; 0 without `tables.shadow`.
+    write_page : Out(1)
+        The page that is written; 0 without `tables.shadow`.
     """
 
     def __init__(self, p: Platform):

@@ -1,4 +1,4 @@
-"""Splitting a request into AXI4 bursts."""
+"""Splits a request into AXI4 bursts."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -11,20 +11,29 @@ from ..layouts import offset_bits
 
 
 class BurstSplitter(wiring.Component):
-    """Splits (address, beats) into INCR bursts that never cross 4 KiB nor exceed `bus.burst_beats`.
+    """Splits (address, beats) into INCR bursts that neither cross 4 KiB nor exceed `bus.burst_beats`; one per cycle.
 
-    One burst per cycle; the first is offered in the cycle after the request is accepted. A new request is accepted
-    in the cycle in which the last burst of the previous one is taken.
+    The first burst is offered in the cycle after the request is accepted. A new request is accepted in the cycle in
+    which the last burst of the previous one is taken.
 
     Attributes
     ----------
-    start : In
-        Request strobe; may only be high while `ready` is.
-    valid, addr, len, first, last : Out
-        The current burst (`len` = beats - 1), whether it is the request's first or last.
-    take : In
+    start : In(1)
+        A request; may only be high while `ready` is.
+    address, beats : In
+        With `start`: byte address, and size in beats.
+    ready : Out(1)
+    valid : Out(1)
+        A burst is offered.
+    addr : Out
+        Its byte address.
+    len : Out(8)
+        Its beats - 1.
+    first, last : Out(1)
+        It is the first, or the last, of its request.
+    take : In(1)
         The burst was accepted.
-    drop : In
+    drop : In(1)
         With `take`: the rest of the request is given up.
     """
 
@@ -56,7 +65,7 @@ class BurstSplitter(wiring.Component):
         active = Signal()
         first = Signal()
 
-        # Only in the last `burst_beats` of a page its end may come before that of a burst.
+        # The page can only end before the burst does in the last `burst_beats` of the page.
         within = address[shift:shift + burst_bits]
         limit = Signal(range(burst + 1))
         last_of_page = address[shift + burst_bits:12]

@@ -15,29 +15,39 @@ from .write import WriteManager
 
 
 class MemoryInterface(wiring.Component):
-    """Independent read and write managers; latencies as of `ReadManager` and `WriteManager`.
+    """Reads and writes main memory for the accelerator through independent AXI4 read and write managers.
 
-    All bursts have one ID. A reset while bursts are not answered changes it: memory that was not reset as well answers
-    them with the old ID, and these answers are dropped. This is a safety net with two holes. A write burst that the
-    reset cuts short cannot be completed: memory takes the next beats of data for its rest. A second such reset gives
-    back the first ID. So reset the memory together with this component, or wait for `quiet` first.
+    Latencies and throughput are those of `ReadManager` and `WriteManager`.
+
+    All bursts have one ID. A reset while bursts are unanswered changes the ID. Memory that was not reset as well
+    answers them with the old ID, and these answers are dropped.
+
+    This is a safety net with two holes. A write burst that the reset cuts short cannot be completed: memory takes the
+    next beats of data for its rest. And a second such reset brings the first ID back. So reset the memory together with
+    this component, or wait for `quiet` first.
 
     Attributes
     ----------
-    axi : Out
-        The channels of AXI4.
-    stray : Out
-        An answer was dropped: none of the bursts since the last reset waits for it.
-    busy : Out
-        Requests or commands are not complete.
-    config : In
+    read_request, read_beat
+        See `ReadManager`.
+    write_request, write_beat, stored, room
+        See `WriteManager`.
+    config : In(`TaskConfig`)
         The host's writes of the tasks' windows.
     read_fault, write_fault : Out(stream, always ready)
-        Whose request was refused, or answered with an error.
-    writer, suppress : Out, In
-        The task that asks to write; whether it may not.
-    quiet : Out
-        No burst is on the bus, or waits to be put there; so it stays while nothing is requested.
+        The task of a request that was refused, or answered with an error.
+    writer : Out
+        The task of the write request that is offered.
+    suppress : In(1)
+        That task may not write.
+    stray : Out(1)
+        Strobe: an answer was dropped. No burst since the last reset waits for it.
+    busy : Out(1)
+        Requests or commands are not complete.
+    quiet : Out(1)
+        No burst is on the bus, or waits to be put there. Stays high while nothing is requested.
+    axi : Out
+        The channels of AXI4.
     """
 
     def __init__(self, p: Platform):

@@ -18,20 +18,22 @@ from .windows import WindowCheck, split_checked
 
 
 def _tracked(p: Platform) -> data.StructLayout:
-    """What is known of a burst until its last beat."""
+    """The data kept of a burst until its last beat."""
     lay = Layouts(p)
     source = data.StructLayout({"target": lay.target, "task": lay.read_request["task"].shape})
     return data.StructLayout({"source": source, "first": 1, "last": 1, "refused": 1})
 
 
 class ReadManager(wiring.Component):
-    """Turns read requests into AXI4 bursts and labels each returned beat with the request's target.
+    """Turns read requests into AXI4 bursts, and labels each returned beat with the request's target.
 
-    A request accepted in cycle t puts its first AR on the bus in t + 1, one AR per cycle after that, at most
-    `bus.outstanding` bursts in flight: a burst counts until the cycle after its last beat. Beats are passed on in the
-    cycle they arrive; the consumer never stalls. A request outside its task's windows puts nothing on the bus: when
-    the requests before it are answered, a single beat with `first` and `last` and without meaning answers it. A beat on
-    `r` with another ID than `id`, or that no burst waits for, is taken and dropped.
+    A request accepted in cycle t puts its first AR on the bus in t + 1, then one AR per cycle. At most
+    `bus.outstanding` bursts are in flight; a burst counts until the cycle after its last beat. Beats are passed on in
+    the cycle they arrive. The consumer never stalls.
+
+    A request outside its task's windows puts nothing on the bus. When the requests before it are answered, it is
+    answered with a single beat with `first` and `last`, whose data are meaningless. A beat on `r` whose ID is not `id`,
+    or that no burst waits for, is taken and dropped.
 
     Attributes
     ----------
@@ -39,16 +41,16 @@ class ReadManager(wiring.Component):
     beat : Out(stream, always ready)
     axi : Out
         The read channels of AXI4.
-    config : In
-        See `WindowCheck`; unused without `supervision.windows`.
+    config : In(`TaskConfig`)
+        See `WindowCheck`. Unused without `supervision.windows`.
     fault : Out(stream, always ready)
-        For each beat whose response is other than OKAY, and each request that was refused.
-    id : In
+        For each beat whose response is not OKAY, and each request that was refused.
+    id : In(1)
         ID of the bursts.
-    stray : Out
+    stray : Out(1)
         A beat was dropped.
-    busy : Out
-        A request is not answered.
+    busy : Out(1)
+        A request is not yet answered.
     """
 
     def __init__(self, p: Platform):
@@ -77,8 +79,8 @@ class ReadManager(wiring.Component):
         outside, _ = split_checked(m, p, self, READ_WINDOWS, split)
         tracked = _tracked(p)
         source = tracked["source"].shape
-        # The FIFO holds every burst from AR to its last beat. One more than are in flight: an entry takes a cycle to
-        # its read register, in which a FIFO of just two refuses the next.
+        # The FIFO holds every burst from AR to its last beat, and one more than can be in flight: an entry takes a
+        # cycle to its read register, and in that cycle a FIFO of just two words would refuse the next.
         m.submodules.tracker = tracker = LateFifo(width=tracked.size, depth=p.bus.outstanding + 1)
         in_flight = Signal(range(p.bus.outstanding + 1))
 
@@ -95,7 +97,7 @@ class ReadManager(wiring.Component):
             ar.p.addr.eq(split.addr),
             ar.p.len.eq(split.len),
             *incrementing(ar.p, p, self.id),
-            # A refused request leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
+            # A refused request leaves when the bus would have taken it, or a cycle later: `ready` ignores windows.
             split.take.eq(open_ & (ar.ready | known)),
             split.drop.eq(refused),
             tracker.w_en.eq(split.take),
@@ -109,7 +111,7 @@ class ReadManager(wiring.Component):
         begun = Signal()  # a beat of the head burst has passed
         fire = Signal()
         skip = Signal()
-        none = Signal()  # no burst is in flight: whatever comes is dropped
+        none = Signal()  # no burst is in flight: beats are dropped
         m.d.comb += [
             none.eq(in_flight == 0),
             skip.eq(tracker.r_rdy & head.refused),

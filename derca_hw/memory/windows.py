@@ -1,4 +1,4 @@
-"""The check of requests against what a task may read or write."""
+"""Checks requests against the windows of their task."""
 
 from collections.abc import Sequence
 
@@ -18,24 +18,29 @@ from .burst import BurstSplitter
 
 
 class WindowCheck(wiring.Component):
-    """Refuses a request in the cycle after it was accepted, unless every byte of it lies in one window of its task.
+    """Refuses a request unless every byte of it lies in one window of its task; one request per cycle.
 
-    One request per cycle. The windows are read when the request is accepted, from memories that the host writes, and
-    compared in the next cycle. A request that wraps around the end of the address space, that does not begin on a beat,
-    or that asks for nothing is refused, too.
+    The answer comes in the cycle after the request was accepted. The windows are read from memories that the host
+    writes when the request is accepted, and compared in the next cycle. A request is also refused if it wraps around
+    the end of the address space, does not begin on a beat, or asks for no beats.
 
     Parameters
     ----------
-    windows : (register of the first byte, register of the last byte) of each window of a task
+    windows
+        (Register of the first byte, register of the last byte) of each window of a task.
 
     Attributes
     ----------
-    config : In
+    config : In(`TaskConfig`)
         The host's writes to a task's registers.
-    start, task, address, beats : In
+    start : In(1)
         A request is accepted.
-    refused, nothing : Out
-        From the next cycle until another is accepted: it must not be made; because it asks for no beats.
+    task, address, beats : In
+        With `start`: its task, its byte address, and its size in beats.
+    refused : Out(1)
+        From the next cycle until another is accepted: the request must not be made.
+    nothing : Out(1)
+        For as long: the reason is that it asks for no beats.
     """
 
     def __init__(self, p: Platform, windows: Sequence[tuple[TaskReg, TaskReg]]):
@@ -53,7 +58,7 @@ class WindowCheck(wiring.Component):
 
     @staticmethod
     def memories(p: Platform, windows: Sequence[tuple[TaskReg, TaskReg]]) -> list[Ram]:
-        """Its memories; none without `supervision.windows`, when there is no check."""
+        """Its memories; none without `supervision.windows`, because then there is no check."""
         depth = (1 + p.tables.shadow) << bits_for(p.scheduler.tasks - 1)
         return [Ram(min(32, p.bus.address_width), depth, 2 * len(windows), "small")] * p.supervision.windows
 
@@ -64,7 +69,7 @@ class WindowCheck(wiring.Component):
         depth = (1 + p.tables.shadow) << len(self.task)
 
         def bound(register: TaskReg):
-            """This word of the task whose request was accepted last."""
+            """The bound in this register, of the task whose request was accepted last."""
             m.submodules[register.name.lower()] = memory = Memory(
                 shape=registers[register.name].width, depth=depth, init=[],
                 attrs=ram_style(depth, platform))
@@ -79,7 +84,7 @@ class WindowCheck(wiring.Component):
             return read.data
 
         first = Signal.like(self.address)
-        last_beat = Signal(p.bus.address_width - shift + 1)  # its carry lies beyond every window
+        last_beat = Signal(p.bus.address_width - shift + 1)  # with a carry it lies beyond every window
         with m.If(self.start):
             m.d.sync += [
                 first.eq(self.address),
@@ -93,9 +98,9 @@ class WindowCheck(wiring.Component):
 
 
 def split_checked(m, p: Platform, manager, windows: Sequence[tuple[TaskReg, TaskReg]], split: BurstSplitter) -> tuple:
-    """Bring the requests of a read or write manager to its splitter, and to a check if the platform has windows.
+    """Connect the requests of a read or write manager to its splitter, and to a check if the platform has windows.
 
-    Gives the check's `refused` and `nothing`.
+    Returns `refused` and `nothing` of the check.
     """
     request = manager.request
     m.d.comb += [

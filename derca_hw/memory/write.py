@@ -20,8 +20,10 @@ from .windows import WindowCheck, split_checked
 
 
 def waiting_bursts(p: Platform) -> int:
-    """Bursts whose AW may run ahead of their data: twice what one store command can need, but no more than four for
-    every read in flight, and not so few that a memory that takes every beat at once would ever delay an AW.
+    """Bursts whose AW may run ahead of their data.
+
+    It is twice what one store command can need, but at most four for every read in flight. It is never so few that an
+    AW would be delayed although the memory takes every beat at once.
     """
     most = max(16, 1 << bits_for(2 * _command_bursts(p)))
     return min(most, max(4 * p.bus.outstanding, 1 << bits_for(_bursts_ahead(p) - 1)))
@@ -34,7 +36,7 @@ def _command_bursts(p: Platform) -> int:
 
 
 def _bursts_ahead(p: Platform) -> int:
-    """The most bursts between the request of a panel and its last beat, when no beat ever waits."""
+    """The most bursts between the request of a panel and its last beat, if no beat ever waits."""
     ahead = 0
     for n in range(1, p.tile.n + 1):
         outputs = p.panel_beats(n, p.a_lanes), n * (p.array.rows // p.store.requant_lanes), StoreTiming.REQUANTISED
@@ -46,14 +48,16 @@ def _bursts_ahead(p: Platform) -> int:
 
 
 def _sequence_bits(p: Platform) -> int:
-    """Bits of burst sequence numbers, of which half may wait for responses, less two: at least as many as the
-    commands have that may begin before one of them is stored.
+    """Bits of burst sequence numbers.
+
+    Half of the numbers less two may wait for responses: at least as many bursts as the commands have that may begin
+    before one of them is stored.
     """
     return 1 + bits_for(store_commands(p) * _command_bursts(p) + 2)
 
 
 def _burst_layout(p: Platform) -> data.StructLayout:
-    """What the data side knows of a burst."""
+    """The data that the data side has of a burst."""
     drops = p.supervision.failures  # else every burst is put on the bus
     return data.StructLayout({
         "len": bits_for(p.bus.burst_beats - 1),
@@ -64,7 +68,7 @@ def _burst_layout(p: Platform) -> data.StructLayout:
 
 
 def _end_layout(p: Platform) -> data.StructLayout:
-    """What is known of a command that waits for its responses."""
+    """The data kept of a command that waits for its responses."""
     drops = p.supervision.failures
     return data.StructLayout({
         "answered": _sequence_bits(p),  # bursts answered, and commands dropped, when the command is complete
@@ -76,14 +80,18 @@ def _end_layout(p: Platform) -> data.StructLayout:
 
 
 class WriteManager(wiring.Component):
-    """Turns write requests and a stream of beats into AXI4 bursts and reports when a store command is in memory.
+    """Turns write requests and a stream of beats into AXI4 bursts, and reports when a store command is in memory.
 
-    A request accepted in cycle t offers its first AW in t + 1 and allows its first W beat in t + 3; one AW and one W
-    beat per cycle. Neither channel waits for the other's ready: the beats of a burst are offered while its AW waits,
-    and may be taken before it. `stored` strobes in the cycle after the last response of a command; commands complete
-    in order. A response with another ID than `id`, or that no burst waits for, is dropped: it completes nothing. A
-    request outside its task's window, or of a task whose writes are suppressed, puts nothing on the bus, and nor does
-    what follows it in the command: the beats are taken and dropped in their turn, and the command completes with them.
+    A request accepted in cycle t offers its first AW in t + 1 and allows its first W beat in t + 3. One AW and one W
+    beat are sent per cycle. Neither channel waits for the other's ready: the beats of a burst are offered while its AW
+    waits, and may be taken before the AW is. `stored` strobes in the cycle after the last response of a command.
+    Commands complete in order.
+
+    A response whose ID is not `id`, or that no burst waits for, is dropped: it completes nothing.
+
+    A request outside its task's window puts nothing on the bus, and neither does a request of a task whose writes are
+    suppressed. The rest of its command puts nothing on the bus either. The beats are taken and dropped in their turn,
+    and the command completes with them.
 
     Attributes
     ----------
@@ -93,24 +101,24 @@ class WriteManager(wiring.Component):
         Write data, in the order of the requests.
     axi : Out
         The write channels of AXI4.
-    config : In
-        See `WindowCheck`; unused without `supervision.windows`.
-    suppress : In
+    config : In(`TaskConfig`)
+        See `WindowCheck`. Unused without `supervision.windows`.
+    suppress : In(1)
         The task in `request` may not write.
-    stored : Out
+    stored : Out(1)
         One strobe per completed command.
-    room : Out
+    room : Out(1)
         Another command may begin: fewer than `store_commands` wait for their responses.
     fault : Out(stream, always ready)
-        With `stored`: a response was other than OKAY, or a request was refused.
-    id : In
+        With `stored`: a response was not OKAY, or a request was refused.
+    id : In(1)
         ID of the bursts.
-    stray : Out
+    stray : Out(1)
         A response was dropped.
-    busy : Out
+    busy : Out(1)
         A command is not complete.
-    quiet : Out
-        Every burst of every request accepted was put on the bus and answered, or dropped.
+    quiet : Out(1)
+        Every burst of every accepted request was put on the bus and answered, or dropped.
     """
 
     def __init__(self, p: Platform):
@@ -158,15 +166,15 @@ class WriteManager(wiring.Component):
         open_ = Signal()
         drop = Signal()
         known = Signal()
-        announced = Signal()  # the data side knows this burst already: its AW waits for the bus
-        # of the command, up to its last burst taken
+        announced = Signal()  # the data side has this burst already: only its AW waits for the bus
+        # state of the command, up to the last burst that was taken
         tainted = Signal()
         refused = Signal()
         made = Signal()
         ending = Signal()  # the command's last burst is taken
         sequence = Signal(sequence_bits)  # bursts put on the bus
-        dropped = Signal(end_layout["dropped"].width)  # commands of which the last burst was not
-        many = Signal()  # too many wait for responses: only of commands that no task set has, as of damaged tables
+        dropped = Signal(end_layout["dropped"].width)  # commands whose last burst was dropped
+        many = Signal()  # too many bursts wait for responses: only damaged tables cause that
         new_end = Signal(end_layout)
         m.d.comb += [
             open_.eq(split.valid & (announced | (lengths.w_rdy & ~many))),
@@ -175,7 +183,7 @@ class WriteManager(wiring.Component):
             aw.p.addr.eq(split.addr),
             aw.p.len.eq(split.len),
             *incrementing(aw.p, self._p, self.id),
-            # A dropped burst leaves when the bus would have taken it, or a cycle later: `ready` knows no windows.
+            # A dropped burst leaves when the bus would have taken it, or a cycle later: `ready` ignores windows.
             split.take.eq(open_ & (aw.ready | known)),
             ending.eq(split.take & split.last & end),
             lengths.w_en.eq(open_ & ~announced),
@@ -205,12 +213,12 @@ class WriteManager(wiring.Component):
         with m.If(split.start):
             m.d.sync += [end.eq(request.p.end), owner.eq(request.p.task), suppressed.eq(self.suppress)]
 
-        swallowed = Signal.like(dropped)  # commands of which the last burst's beats were dropped
+        swallowed = Signal.like(dropped)  # commands the beats of whose last burst were dropped
         self._data(m, lengths, swallowed)
 
         # -- responses ---------------------------------------------------------------------------------------------
         answered = Signal(sequence_bits)
-        wrong = Signal()  # a response other than OKAY came for the oldest command that waits for any
+        wrong = Signal()  # a response to the oldest waiting command was not OKAY
         head = data.View(end_layout, ends.r_data)
         pop = Signal()
         error = Signal()
@@ -228,7 +236,7 @@ class WriteManager(wiring.Component):
             pop.eq(ends.r_rdy & reached(answered, head.answered) & reached(swallowed, head.dropped)),
             ends.r_en.eq(pop),
             self.stored.eq(pop),
-            b.ready.eq(~(pop & silent)),  # those behind it complete in their turn
+            b.ready.eq(~(pop & silent)),  # later commands complete in their turn
             unanswered.eq(sequence != answered),
             response.eq(b.valid & b.ready & unanswered & (b.p.id == self.id)),
             self.stray.eq(b.valid & b.ready & ~response),
@@ -240,7 +248,7 @@ class WriteManager(wiring.Component):
             self.quiet.eq(~split.valid & ~unanswered),
         ]
         if drops:
-            # Rises only with a burst that is taken: none is withdrawn while it waits.
+            # Rises only when a burst is taken, so no waiting burst is withdrawn.
             put = Mux(split.take, new_end.answered, sequence)
             m.d.sync += many.eq((split.take | many) & (put - answered)[1:sequence_bits - 1].all())
         m.d.sync += wrong.eq(error | (wrong & ~(pop & ~silent)))
@@ -252,7 +260,10 @@ class WriteManager(wiring.Component):
         return m
 
     def _data(self, m, lengths, swallowed):
-        """The beats of the bursts in `lengths`; `swallowed` counts commands that end with a burst that is dropped."""
+        """Send or drop the beats of the bursts in `lengths`; `swallowed` counts commands whose last burst is dropped.
+
+        A command is counted once the beats of that burst are dropped.
+        """
         w = self.axi.w
         burst = data.View(_burst_layout(self._p), lengths.r_data)
         sent = Signal.like(burst.len)  # beats of the current burst already sent

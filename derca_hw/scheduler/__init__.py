@@ -1,1 +1,1 @@
-"""Scheduler: picks the job with the earliest absolute deadline."""
+"""Scheduler: picks the job with the smallest key, which under EDF is the earliest absolute deadline."""

@@ -1,4 +1,4 @@
-"""Waiting jobs as a binary min-heap beside a register for the winner."""
+"""Waiting jobs as a binary min-heap, beside a register for the winner."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class _Read(NamedTuple):
     """A read of a word of the heap, without latency."""
 
     at: Signal
-    #: A job stands there; set by who reads.
+    #: A job stands there; set by the reader.
     valid: Signal
     job: data.View
 
@@ -42,19 +42,19 @@ class _Moved(NamedTuple):
     job: data.View
     #: Where it would stand now.
     place: Signal
-    #: It has its place.
+    #: It is at its place.
     placed: Signal
-    #: Cycles that are left, less one.
+    #: Cycles left, less one.
     steps: Signal
 
 
 class HeapJobs(wiring.Component):
-    """At most one waiting job per task; constant operation times.
+    """Keeps waiting jobs in a heap, at most one per task; constant operation times.
 
-    The winner stands apart from the heap: a release taken is compared with it and can be chosen in the next cycle; who
-    loses is inserted, which keeps the heap busy for `SchedulerTiming.INSERT` cycles. When the winner becomes the
-    running job, the root of the heap or the job that was preempted takes its place, as soon as the heap is idle and
-    in one cycle; filling the root's place makes it `REMOVE` cycles in all.
+    The winner stands apart from the heap. A release that is taken is compared with the winner, and can be chosen in the
+    next cycle. The loser is inserted, which keeps the heap busy for `SchedulerTiming.INSERT` cycles. When the winner
+    becomes the running job, the root of the heap or the preempted job replaces it, as soon as the heap is idle and in
+    one cycle. With the filling of the root's place this takes `REMOVE` cycles in all.
 
     Members: see `WaitingJobs`.
     """
@@ -75,7 +75,7 @@ class HeapJobs(wiring.Component):
         n, jobs, job = self._p.scheduler.tasks, self.jobs, self._job
         timing = SchedulerTiming(self._p)
         position = range(2 * n + 2)
-        # The root at 1, children of i at 2i and 2i + 1. Two read ports (copies), one write port.
+        # The root is at 1, the children of i are at 2i and 2i + 1. Two copies give two read ports and one write port.
         word = data.StructLayout({"job": job, "parity": 1})
         m.submodules.low = low_copy = Memory(shape=word, depth=n + 1, init=[])
         m.submodules.high = high_copy = Memory(shape=word, depth=n + 1, init=[])
@@ -86,7 +86,7 @@ class HeapJobs(wiring.Component):
         best = Signal(job)
         best_valid = Signal()
         hole = Signal()  # the winner was taken, and the next is not known yet
-        # the preempted job, on its way back
+        # the preempted job, on its way back to the heap
         back = Signal(job)
         back_valid = Signal()
         carried = Signal(job)  # the job being moved through the heap
@@ -122,7 +122,7 @@ class HeapJobs(wiring.Component):
                         hole.eq(0),
                         best.eq(Mux(returns, back, low.job)),
                         best_valid.eq(back_valid | (size != 0)),
-                        # The preempted job takes the root's place; without one, the last job of the heap does.
+                        # The root's place goes to the preempted job, or if there is none to the heap's last job.
                         carried.eq(Mux(back_valid, back, high.job)),
                         placed.eq(returns | (size == 0)),
                         size.eq(size - (~back_valid & (size != 0))),
@@ -170,7 +170,7 @@ class HeapJobs(wiring.Component):
                 ]
                 m.next = "DOWN"
 
-            with m.State("DOWN"):  # move it up, or put the carried job here
+            with m.State("DOWN"):  # move the child up, or put the carried job here
                 self._store(m, words, moved, child_valid & before(child, carried), child, child_at)
                 m.next = "COMPARE"
                 with m.If(steps == 0):
@@ -183,7 +183,7 @@ class HeapJobs(wiring.Component):
         return m
 
     def _words(self, m, *copies: Memory) -> _Words:
-        """Ports of the two copies of the heap's words; a word that is read is checked."""
+        """Add the ports of the two copies of the heap's words, and the parity check of words that are read."""
         job, jobs = self._job, self.jobs
         write = _Words(None, None, Signal(range(2 * self._p.scheduler.tasks + 2), name="write_at"),
                        Signal(job, name="write_job"), Signal(name="write_en"))
@@ -217,7 +217,11 @@ class HeapJobs(wiring.Component):
         self._store(m, words, moved, below_root & before(moved.job, words.low.job), words.low.job, parent)
 
     def _store(self, m, words: _Words, moved: _Moved, when, other, at):
-        """Write another job to the place, which moves to where that stood, `when`; or else the job itself."""
+        """Write a job to the place.
+
+        If `when`, it is `other`, and the place moves to `at`, where that stood. Otherwise it is the moved job, which is
+        then at its place.
+        """
         m.d.comb += [words.at.eq(moved.place), words.en.eq(~moved.placed)]
         with m.If(when):
             m.d.comb += words.job.eq(other)

@@ -1,4 +1,7 @@
-"""The order of jobs: key modulo 2^time_width, then the lower task. Keys must lie less than half that range apart."""
+"""The order of jobs: key modulo 2^time_width, then the lower task.
+
+Keys must lie less than half that range apart.
+"""
 
 from amaranth.hdl import Cat, Value
 
@@ -9,5 +12,5 @@ def earlier(a: Value, b: Value) -> Value:
 
 
 def before(a, b) -> Value:
-    """Whether the job `a` comes before `b` (both with `key` and `task`): one subtraction, the task below the key."""
+    """Whether job `a` comes before `b`, both with `key` and `task`: one subtraction, with the task below the key."""
     return earlier(Cat(a.task, a.key), Cat(b.task, b.key))

@@ -1,4 +1,4 @@
-"""The next region of each task's job."""
+"""Counters of the next region of each task's job."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -13,24 +13,35 @@ from ..layouts import REGION_BITS, Layouts, pulse
 
 
 class RegionCounters(wiring.Component):
-    """Counts the regions of every task's job in RAM. `region` and `last` appear one cycle after `read`, and stay.
+    """Counts the regions of every task's job in RAM; `region` and `last` appear one cycle after `read`, and stay.
 
     Attributes
     ----------
-    read, task : In
-        Look at a task.
-    region, begun, last : Out
-        Its next region; whether that is not the job's first; whether it is its last.
-    step, step_task : In
-        The cycle after `read`: the region is issued, count on; after the last from 0 again.
-    reset : In
+    read : In(1)
+        Look up task `task`.
+    task : In
+    region : Out
+        The task's next region.
+    begun : Out(1)
+        It is not the first region of the job.
+    last : Out(1)
+        It is the last region of the job.
+    step : In(1)
+        In the cycle after `read`: the region is issued. Count on; after the last region from 0 again.
+    step_task : In
+        The task of `step` and `reset`.
+    reset : In(1)
         The next region of `step_task` is 0.
-    clear : In
-        All are 0, in N cycles during which `clearing` is high; as after reset.
+    clear : In(1)
+        Set all counters to 0, as after reset; takes a cycle per task.
+    clearing : Out(1)
+        That is under way.
     regions : In(stream, always ready)
         Host writes: regions in a job of a task.
-    page, write_page : In
-        Page of the numbers of regions that is in use; the one the host writes. The same without `tables.shadow`.
+    page : In(1)
+        The page of these numbers that is in use.
+    write_page : In(1)
+        The page that the host writes. Without `tables.shadow` it equals `page`.
     """
 
     def __init__(self, p: Platform):

@@ -1,4 +1,4 @@
-"""Waiting jobs as one record per task in RAM, looked at one by one with one comparator."""
+"""Waiting jobs as one record per task in RAM, compared one after the other with a single comparator."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -15,13 +15,14 @@ from .waiting import WaitingJobs
 
 
 class ScanRecords(wiring.Component):
-    """Finds the waiting job with the earliest deadline, with one record per task in RAM. Logic hardly grows with N.
+    """Finds the waiting job with the smallest key, with one record per task in RAM. Logic hardly grows with N.
 
     A release can be chosen `SchedulerTiming.VISIBLE` cycles after it was taken. One release is taken in every cycle but
     the one after a decision. It is written to its record, read back, and compared with the winner. When the winner
-    becomes the running job, a scan looks at every record, one in each cycle without a release (`REFILL`). The running
-    job keeps its record. The record does not take part while the job has regions left, so that a preempted job waits
-    again without a write.
+    becomes the running job, a scan looks at every record, one in each cycle without a release (`REFILL`).
+
+    The running job keeps its record. The record does not take part while the job has regions left, so that a preempted
+    job waits again without a write.
 
     Members: see `WaitingJobs`.
     """
@@ -78,7 +79,7 @@ class ScanRecords(wiring.Component):
             read.addr.eq(Mux(fresh, fresh_task, pointer)),
             candidate.key.eq(read.data.key),
         ]
-        replaced = Signal()  # a job was replaced: who wins is open again
+        replaced = Signal()  # a job was replaced: the winner must be found again
         rescan = Signal()
         m.d.comb += rescan.eq(jobs.take | replaced)
         if aborts:
@@ -99,7 +100,7 @@ class ScanRecords(wiring.Component):
             m.d.sync += pointer.eq(pointer + 1)
             with m.If(last_record):
                 m.d.sync += [pointer.eq(0), clearing.eq(0), scanning.eq(0)]
-        # A scan begins two cycles after the switch: by then the new running job is known to have regions left or not.
+        # A scan begins two cycles after the switch, when it is known whether the new running job has regions left.
         begin = Signal()
         m.d.sync += begin.eq(rescan)
         with m.If(begin):
@@ -110,7 +111,7 @@ class ScanRecords(wiring.Component):
         best_valid = Signal()
         takes_part = Signal()
         wins = Signal()
-        outdated = Signal()  # the word read may be that of the running job from before it was given up
+        outdated = Signal()  # the record read may be the running job's, from before it was given up
         m.d.sync += outdated.eq(jobs.gone)
         m.d.comb += [
             takes_part.eq(read_valid & read.data.live
@@ -121,7 +122,7 @@ class ScanRecords(wiring.Component):
         ]
         with m.If(wins):
             m.d.sync += [best.eq(candidate), best_valid.eq(1)]
-        with m.If(rescan | begin | clearing):  # what was read before a job was replaced is not compared any more
+        with m.If(rescan | begin | clearing):  # records read before the replacement are not compared
             m.d.sync += best_valid.eq(0)
 
         scanned = Signal()  # the last record's word is being compared

@@ -1,4 +1,4 @@
-"""The scheduler: who runs next, decided in the cycle of the feedback."""
+"""The scheduler: decides in the cycle of the feedback which job runs next."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -25,47 +25,57 @@ WAITING = {"heap": HeapJobs, "scan": ScanRecords, "tournament": TournamentRecord
 
 
 class Scheduler(wiring.Component):
-    """The earliest key first over at most one live job per task, preemptive between regions.
+    """Runs the job with the earliest key: at most one live job per task, preemptive between regions.
 
-    A decision is made in the cycle of the feedback, its instruction is valid in the next (`SchedulerTiming.DECISION` =
-    1), whatever the number of tasks, their keys and pending releases; it waits only while the winner among the waiting
-    jobs is looked for after a switch (`SchedulerTiming.REFILL`), which is over before a region ends that is longer.
-    Without live jobs it is made as soon as one is visible. Order: key modulo 2^time_width, then the running job, then
-    the lower task. The running job is held apart from the set of waiting jobs, so that the winner is known beforehand.
+    A decision is made in the cycle of the feedback, and its instruction is valid in the next one
+    (`SchedulerTiming.DECISION`), whatever the number of tasks, their keys and pending releases. It waits only while the
+    winner among the waiting jobs is looked for after a switch (`SchedulerTiming.REFILL`). That search is over before
+    the end of any region that is longer. Without live jobs the decision is made as soon as a job is visible.
+
+    The order is: key modulo 2^time_width, then the running job, then the lower task. The running job is held apart from
+    the set of waiting jobs, so that the winner is known beforehand.
 
     Attributes
     ----------
-    now, running : In
-        Time, run state. No decision while not running; when it falls, all jobs are forgotten (in N cycles), and a
+    now : In(32)
+        The time, in cycles.
+    running : In(1)
+        The run state. While low there is no decision. When it falls, all jobs are dropped, in a cycle per task, and a
         region that still runs is awaited.
     release : In(stream)
-        `aborted` answers a taken release with `abort`: its predecessor was given up and replaced; otherwise the
-        predecessor's last region had been issued and the release was not taken over.
+    aborted : Out(1)
+        Answers a taken release with `abort`. High: its predecessor was given up and replaced. Low: the predecessor's
+        last region had been issued, and the release was not taken over.
     released, keys : In
-        With `tournament` and parallel release: all releases of the cycle, instead of the stream.
-    halt : In
-        No decision, and no more until `running` falls: the safe state.
-    feedback : In
+        With `tournament` and parallel release: all releases of the cycle, a bit and a key per task, instead of the
+        stream.
+    halt : In(1)
+        Safe state: no decision until `running` has fallen.
+    feedback : In(1)
         The running region ends: the accelerator can take an instruction from the next cycle on.
-    fail : In
-        The running job has failed. It is given up while its region runs, if another job can be chosen: as if the
-        region were its last, but that the next instruction has `abort`.
-    given_up : Out
-        That happens in this cycle.
+    fail : In(1)
+        The running job has failed. It is given up while its region runs, if another job can be chosen. This is as if
+        the region were its last, except that the next instruction has `abort`.
+    given_up : Out(1)
+        The failed job is given up in this cycle.
     instruction : Out(stream)
     regions : In(stream, always ready)
         Host writes: regions in a job of a task.
-    config : In
-        Host writes to a task's registers (least_slack reads REGION_BUDGET), and the pages of these and of `regions`.
+    config : In(`TaskConfig`)
+        Host writes to a task's registers, of which least_slack uses REGION_BUDGET. Its pages are those of `regions`
+        too.
     policy : In
         Index into `scheduler.policies`.
-    spurious, fault, fault_task : Out
-        Feedback while no region runs (ignored); a stored job fails its parity, nothing more is issued
-        until `running` falls; whose job.
+    spurious : Out(1)
+        Feedback while no region runs, which is ignored.
+    fault : Out(1)
+        A stored job has bad parity. Nothing more is issued until `running` falls.
+    fault_task : Out
+        With `fault`: the job's task.
     ready_event, issue_event : Out(stream, always ready)
-    idle : Out
+    idle : Out(1)
         No job lives here.
-    settled : Out
+    settled : Out(1)
         After a reset: the memories have been cleared.
     """
 
@@ -121,7 +131,7 @@ class Scheduler(wiring.Component):
 
         current = Signal(lay.job)
         current_valid = Signal()
-        outstanding = Signal()  # a region was issued, and its feedback has not come
+        outstanding = Signal()  # a region was issued, and its feedback is still to come
         issued = Signal()  # the instruction became valid in this cycle
         switched = Signal()
         preempted = Signal()
@@ -175,7 +185,7 @@ class Scheduler(wiring.Component):
             with m.If(switch):
                 m.d.sync += current.eq(jobs.best)
 
-        # -- the instruction, and what it means for the running job ----------------------------------------------------
+        # -- the instruction, and its effect on the running job --------------------------------------------------------
         ended = Signal()
         m.d.comb += [
             ended.eq(issued & counters.last),
@@ -199,7 +209,7 @@ class Scheduler(wiring.Component):
         taken = Signal()
         self._offer(m, waiting, taken)
         if aborts:
-            # Not in the cycles in which it is decided who runs, and found out whether that was the last region.
+            # Not in the cycle of a decision, nor in the next one, which shows whether the region is the job's last.
             runs = Signal()
             m.d.comb += runs.eq(current_valid & (self.release.p.task == current.task))
             with m.If(self.release.p.abort):
@@ -223,9 +233,9 @@ class Scheduler(wiring.Component):
             m.d.comb += counters.reset.eq(1)
             m.d.sync += [current_valid.eq(0), dropped.eq(1)]
         m.d.comb += [jobs.clear.eq(stop), counters.clear.eq(stop)]
-        with m.If(stop):  # what the accelerator still holds of a job is given up by the next instruction
+        with m.If(stop):  # the next instruction gives up what the accelerator holds of a job
             m.d.sync += [current_valid.eq(0), dropped.eq((current_valid & ~ended) | dropped)]
-        with m.If(~self.running):  # and not in its last cycle only: the safe state lasts until the next run
+        with m.If(~self.running):  # in all cycles between runs: the safe state lasts until the next run
             m.d.sync += broken.eq(0)
 
         self._events(m, jobs, taken, issued, current, counters)
@@ -244,7 +254,7 @@ class Scheduler(wiring.Component):
             m.d.comb += [waiting.released.eq(self.released), waiting.keys.eq(self.keys)]
 
     def _events(self, m, jobs, taken, issued, current, counters):
-        """READY of a release that was taken, ISSUE of an instruction."""
+        """Report READY of a release that was taken, and ISSUE of an instruction."""
         ready, issue = self.ready_event, self.issue_event
         m.d.comb += [
             ready.valid.eq(taken & (~self.release.p.abort | jobs.waits)),
@@ -259,7 +269,7 @@ class Scheduler(wiring.Component):
         ]
 
     def _slack(self, m, jobs, current, issued, ended, fire):
-        """A region issued is work done: the running job's key moves by the region's budget."""
+        """Move the running job's key by the budget of each region issued, which counts as work done."""
         p = self._p
         m.submodules.work = work = Memory(
             shape=p.scheduler.time_width, depth=(1 + p.tables.shadow) << len(current.task), init=[])

@@ -14,13 +14,15 @@ from .waiting import WaitingJobs
 
 
 class TournamentRecords(wiring.Component):
-    """Finds the waiting job with the earliest deadline, with one record per task under a tree of comparators.
+    """Finds the waiting job with the smallest key, with one record per task under a tree of comparators.
 
     A change of a record reaches the root after ceil(log2 N) cycles (`SchedulerTiming.VISIBLE`, `REFILL`), a level per
     cycle. All releases of a cycle are taken in that cycle: with `release.kind = "parallel"` all of `released` with
-    their `keys`, otherwise one from the stream. Records are registers, so area grows with N. The running job keeps its
-    record, which does not take part while the job has regions left. Liveness is stored twice and keys have parity.
-    Every record is checked in every cycle, before the tree sees it.
+    their `keys`, otherwise one from the stream.
+
+    Records are registers, so area grows with N. The running job keeps its record, which does not take part while the
+    job has regions left. Liveness is stored twice, and keys have parity. Every record is checked in every cycle, before
+    the tree uses it.
 
     Members: see `WaitingJobs`, and with parallel release `released` and `keys`.
     """

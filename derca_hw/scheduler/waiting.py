@@ -1,4 +1,4 @@
-"""What the schedulers have in common towards their core: a set of waiting jobs and its winner."""
+"""The interface that all kinds of schedulers have to their core: a set of waiting jobs and its winner."""
 
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -9,37 +9,44 @@ from ..layouts import Layouts
 
 
 class WaitingJobs(wiring.Signature):
-    """The interface of a set of waiting jobs, seen from the set.
+    """A set of waiting jobs and its winner, seen from the set.
 
     Members
     -------
     release : In(stream)
-        A job joins. With `abort`, it replaces the task's waiting job, or does nothing when there is none.
-    waits : Out
-        The task in `release` has a job in the set (only where aborts are generated).
-    best, best_valid : Out
-        The job that comes first.
-    settled : Out
+        A job joins. With `abort` it replaces the task's waiting job, or does nothing if there is none.
+    waits : Out(1)
+        The task in `release` has a job in the set. Only where aborts are generated.
+    best : Out
+        The winner.
+    best_valid : Out(1)
+        There is a winner.
+    settled : Out(1)
         `best` is up to date: a decision may be made.
-    take : In
+    take : In(1)
         `best` becomes the running job.
-    running, running_valid : In
-        The running job; from the cycle after `take`. Valid while it has regions left, and in the cycle in which its
-        last instruction is issued.
-    put : In
+    running : In
+        The running job, from the cycle after `take` on.
+    running_valid : In(1)
+        It has regions left, or its last instruction is issued in this cycle.
+    put : In(1)
         With `take`: the job in `running` has regions left and waits from now on.
-    issued, ended : In
-        The cycle after a decision; the running job has just been given its last region.
-    gone : In
-        The running job is given up: it has no regions left from the next cycle on. No release is offered, nothing was
-        decided in this cycle or the one before.
-    rekey : In
-        With `issued`: the running job's new key (only where the policy least_slack is generated).
-    clear : In
-        Forget every job.
-    fault, fault_task : Out
-        A stored record has bad parity; the task, as far as the record still holds it.
-    empty : Out
+    issued : In(1)
+        The cycle after a decision.
+    ended : In(1)
+        The running job has just been given its last region.
+    gone : In(1)
+        The running job is given up: it has no regions left from the next cycle on. No release is offered then, and no
+        decision was made in this cycle or the one before.
+    rekey : In(time_width)
+        With `issued`: the running job's new key. Only where the policy least_slack is generated.
+    clear : In(1)
+        Drop every job.
+    fault : Out(1)
+        A stored record has bad parity.
+    fault_task : Out
+        With `fault`: its task, as far as the record still holds it.
+    empty : Out(1)
         Nothing waits; meaningful while no job runs.
     """
 

@@ -1,4 +1,4 @@
-"""Execution time of jobs in RAM, and the budgets it is compared with."""
+"""Execution times of jobs in RAM, and the budgets of their tasks."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -14,22 +14,29 @@ from ..kernel.writing import TaskConfig
 
 
 class Budgets(wiring.Component):
-    """The executed time of the running job, kept in RAM while another runs, and the budgets of its task.
+    """Counts the executed time of the running job, keeps it while another job runs, and reads the task's budgets.
 
-    `load` names the task whose region begins: two cycles later `executed` is the job's time before that cycle, and the
-    budgets are there. One job after the other; a region lasts at least 2 cycles.
+    Two cycles after `load`, `executed` is the job's time before that cycle, and the budgets are there. One job runs at
+    a time, and a region lasts at least 2 cycles.
 
     Attributes
     ----------
-    config : In
-        Writes of the host to JOB_BUDGET and REGION_BUDGET: 0 is none.
-    load, task, switch, resume : In
-        A region of this task begins; it is not the one after the last; of a job that has run before.
-    active : In
+    config : In(`TaskConfig`)
+        Writes of the host to JOB_BUDGET and REGION_BUDGET; 0 stands for no budget.
+    load : In(1)
+        A region begins.
+    task : In
+        With `load`: its task.
+    switch : In(1)
+        With `load`: the region belongs to another job than the last one.
+    resume : In(1)
+        With `load` and `switch`: the job has run before.
+    active : In(1)
         The region runs: `executed` counts this cycle.
-    end : In
-        This is its last cycle: the time is kept.
-    executed, job_budget, region_budget : Out
+    end : In(1)
+        This is the region's last cycle: keep the time.
+    executed, job_budget, region_budget : Out(32)
+        In cycles.
     """
 
     def __init__(self, p: Platform):
@@ -59,7 +66,7 @@ class Budgets(wiring.Component):
         stride = len(self.task)
 
         def memory(name: str, depth: int):
-            """Write port, address, and the register of the answer."""
+            """Add a memory; return its write port, its read address, and the register of what it reads."""
             m.submodules[name] = ram = Memory(shape=32, depth=depth, init=[], attrs=BLOCK)
             write, read = ram.write_port(), ram.read_port(domain="comb")
             answer = Signal(32, name=f"{name}_answer", reset_less=True)

@@ -1,4 +1,4 @@
-"""Jobs that fail: whose they are, how they end, and that they write nothing more."""
+"""Jobs that fail: marks them, ends them, and keeps them from writing."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -15,35 +15,42 @@ from ..layouts import Layouts, pulse
 
 
 class Failures(wiring.Component):
-    """Remembers per task whether its job has failed, until its next job's first instruction. No latency.
+    """Keeps per task whether its job has failed, until its next job's first instruction. No latency.
 
     From the cycle after a fault on the job writes nothing: its store commands still run, and put nothing on the bus. If
-    it is the running job, it is given up as soon as the scheduler can, else in the next region it is given. A job given
-    up ends when what it had requested is answered and what it had queued is through; one that is not runs to its end.
-    Either way its end is told with `failed`. One job ends at a time: `fail` waits for the one before.
+    it is the running job, it is given up as soon as the scheduler can, else in the next region that it is given. A job
+    that is given up ends when its requests are answered and its queued stores are through. A job that is not given up
+    runs to its end. Either end is reported with `failed`.
 
-    A job that was replaced by an abort can leave requests behind whose errors are taken for those of its successor.
+    One job ends at a time: `fail` waits for the end of the one before. Requests of a job that an abort replaced may
+    still be under way; their errors are attributed to its successor.
 
     Attributes
     ----------
     instruction : In(stream, always ready)
     read_fault, write_fault : In(stream, always ready)
         Faults of the tasks' requests.
-    fail : Out
+    fail : Out(1)
         The running job has failed.
-    given_up : In
+    given_up : In(1)
         It gets no further region; another job gets the next instruction.
-    writer, suppress : In, Out
-        A task; whether it may not write.
-    requested, answered, queued : In
-        A read request is accepted; the last beat of one has come; a store command is queued.
+    writer : In
+        A task.
+    suppress : Out(1)
+        Task `writer` may not write.
+    requested : In(1)
+        A read request is accepted.
+    answered : In(1)
+        The last beat of a read request has come.
+    queued : In(1)
+        A store command is queued.
     done : In(stream, always ready)
         A store command is in memory.
     finish : Out(stream, always ready)
         The same, and the ends of jobs that were given up.
     """
 
-    #: Cycles from the instruction after a job was given up until all that it queued and requested is counted.
+    #: Cycles from the instruction after a job was given up until all its requests and stores are counted.
     SETTLED = KernelTiming.GRANT + 3
 
     def __init__(self, p: Platform):
@@ -81,8 +88,8 @@ class Failures(wiring.Component):
                                               attrs=ram_style(depth, platform) | KNOWN)
             return out
 
-        # A job has failed while a mark of its task, one per side, differs from what was last `seen`: every memory has
-        # one writer.
+        # Each side, read and write, has a mark per task. A job has failed while a mark differs from the value last
+        # `seen`. So every memory has a single writer.
         marks, seen = ([memory(f"{side}_{name}", 1) for side in ("read", "write")] for name in ("marks", "seen"))
 
         def look(of, at):
@@ -128,7 +135,7 @@ class Failures(wiring.Component):
         with m.If(switch):
             m.d.sync += running.eq(instruction.p.task)
 
-        # -- what is under way, and what of it is waited for ---------------------------------------------------------
+        # -- requests and stores under way, and those that an end waits for ------------------------------------------
         most_reads = p.bus.outstanding + 2
         most_stores = p.buffers.banks + store_commands(p) + 1
         settled = Signal()

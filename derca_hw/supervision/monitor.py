@@ -1,4 +1,4 @@
-"""Supervision of execution: budgets per job and region, and the watchdog on missing feedback."""
+"""Supervises execution: budgets per job and region, and the watchdog on missing feedback."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -14,35 +14,38 @@ from .budgets import Budgets
 
 
 class Monitor(wiring.Component):
-    """Counts the execution time of regions and jobs, every cycle from an instruction to its feedback, both included.
+    """Counts the execution time of regions and jobs: every cycle from an instruction to its feedback, both included.
 
-    A limit L is exceeded in cycle L of the region (or of the job, over its regions), counted from 0, if that still
-    belongs to it: the event carries this cycle and comes `MonitorTiming.EVENT` = 3 cycles later, once per region or
-    job; when job and region exceed theirs in one cycle, one after the other. Regions may follow each other without a
-    gap and last at least 2 cycles. A budget or limit of 0 is none.
+    A limit L is exceeded in cycle L of the region, counted from 0, if that cycle still belongs to it. For a job the
+    cycles of its regions are counted on. The event carries this cycle and comes `MonitorTiming.EVENT` cycles later,
+    once per region or job. If job and region exceed their limits in one cycle, the events come one after the other.
+    Regions may follow each other without a gap, and last at least 2 cycles. A budget or limit of 0 stands for none.
 
     Attributes
     ----------
-    now : In
-    start : In
+    now : In(32)
+        The time, in cycles.
+    start : In(1)
         Nothing runs any more, and the safe state is left. Not in the cycle of an instruction.
     instruction : In(stream, always ready)
-    feedback : In
+    feedback : In(1)
         Not in the cycle of an instruction.
-    config : In
-        See `Budgets`; absent without `supervision.budgets`.
-    warn, limit : In
-        The watchdog's limits in cycles; absent, like what follows, without `supervision.watchdog`.
-    warning, expired : Out
+    config : In(`TaskConfig`)
+        See `Budgets`. Absent without `supervision.budgets`.
+    warn, limit : In(32)
+        The watchdog's limits in cycles.
+    warning, expired : Out(1)
         Strobes with the watchdog's events.
-    safe : Out
-        From `MonitorTiming.SAFE` cycles after the limit was exceeded until `start`: nothing more may be issued.
-    spurious : Out
-        Strobe: feedback in this cycle (combinational), while no region runs. It is ignored.
+    safe : Out(1)
+        Nothing more may be issued: from `MonitorTiming.SAFE` cycles after the limit was exceeded until `start`.
+    spurious : Out(1)
+        Strobe: feedback in this cycle (combinational) while no region runs. It is ignored.
     budget_event : Out(stream, always ready)
-        BUDGET: arg 0 the job's, 1 the region's.
+        BUDGET: arg 0 for the job's, 1 for the region's. Absent without `supervision.budgets`.
     watchdog_event : Out(stream, always ready)
-        WATCHDOG: arg 0 the warning, 1 the limit.
+        WATCHDOG: arg 0 for the warning, 1 for the limit.
+
+    `warn`, `limit`, `warning`, `expired`, `safe` and `watchdog_event` are absent without `supervision.watchdog`.
     """
 
     EVENT_LATENCY, SAFE_LATENCY = MonitorTiming.EVENT, MonitorTiming.SAFE
@@ -85,7 +88,7 @@ class Monitor(wiring.Component):
         if not (p.supervision.budgets or p.supervision.watchdog):
             return m
 
-        # As it was two cycles ago; `begin` one cycle ago.
+        # State of two cycles ago, but `begin` of one cycle ago.
         now = [Signal(32, name=f"now_{age}", reset_less=True) for age in (1, 2)]
         last = Signal()
         end = Signal()
@@ -146,7 +149,10 @@ class Monitor(wiring.Component):
         return m
 
     def _events(self, m, out, kind: Kind, cycle, running, hits):
-        """Send an event per hit, the first one first; the next hits are at least two cycles away. Gives the hits."""
+        """Send an event per hit, the first hit first, and return the hits.
+
+        The next hits are at least two cycles away.
+        """
         stamp = Signal(self._lay.event, reset_less=True)
         waiting = Signal(2)
         hit = Signal(2)

@@ -1,4 +1,4 @@
-"""Supervision: what takes too long, and the safe state."""
+"""Supervision: reports what takes too long, and enters the safe state."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -13,22 +13,35 @@ from .monitor import Monitor
 
 
 class Supervision(wiring.Component):
-    """`Monitor` and the safe state, which begins in the cycle in which something is `broken` or the watchdog expires.
+    """Watches execution (`Monitor`), and enters the safe state when something is `broken` or the watchdog expires.
 
-    The safe state lasts until a run starts. A region is watched until it ends or `clear` resets what runs it.
+    The safe state begins in that very cycle, and lasts until a run starts. A region is watched until it ends, or
+    `clear` resets the blocks that run it.
 
     Attributes
     ----------
-    now : In
-    start, clear, committed : In
-        A run begins; every block of the run is reset; a commit was taken, for its event.
-    config : see `Monitor`
-    broken : In
-        A table or a slot fails its parity.
-    safe : Out
+    now : In(32)
+        The time, in cycles.
+    start : In(1)
+        A run begins.
+    clear : In(1)
+        Every block of the run is reset.
+    committed : In(1)
+        A commit was taken, for its event.
+    config : In(`TaskConfig`)
+        See `Monitor`.
+    broken : In(1)
+        A table or a record has bad parity, or a region was granted before the last one had ended.
+    safe : Out(1)
         Nothing more may be issued.
-    instruction, feedback : what the scheduler gives and gets
-    warn, limit, warning, expired : the watchdog's, if there is one
+    instruction : In(stream, always ready)
+        From the scheduler.
+    feedback : In(1)
+        To the scheduler.
+    warn, limit, warning, expired : In, In, Out, Out
+        See `Monitor`. Absent without `supervision.watchdog`.
+    commit_event, budget_event, watchdog_event : Out(stream, always ready)
+        See `kinds`.
     """
 
     def __init__(self, p: Platform):
