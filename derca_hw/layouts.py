@@ -1,4 +1,4 @@
-"""Payloads of every stream between blocks, built from the platform. One field per line, with its meaning."""
+"""Payloads of all streams between blocks, built from the platform. One field per line, with its meaning."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ class Source(NamedTuple):
     """A block's stream of events."""
 
     stream: PureInterface
-    #: What it sends.
+    #: The kinds of events that it sends.
     kinds: tuple[Kind, ...]
 
 
@@ -51,11 +51,11 @@ class Part(enum.Enum, shape=2):
 
     MULTIPLIER = 0  #: the layer's first word
     OUTPUT = 1  #: its second: shift, zero point, `relu`
-    PLACE = 2  #: in beats: `c_panel_stride`, `save`
+    PLACE = 2  #: `c_panel_stride` and `save`, in beats
 
 
 def offset_bits(p: Platform) -> int:
-    """Bits of a byte's place in its beat: the low bits of addresses and strides, which are 0 for whole beats."""
+    """Bits of a byte's offset in its beat: the low bits of addresses and strides, which are 0 for whole beats."""
     return (p.beat_bytes - 1).bit_length()
 
 
@@ -119,40 +119,40 @@ class Layouts:
         self.grant = data.StructLayout({
             "switch": 1,  # drop prefetched slots, the next region is another job's
             "preempt": 1,  # swap out the running job
-            "abort": 1,  # or rather give it up: nothing of it is kept
-            "task": task,  # whose region it is
+            "abort": 1,  # instead, give up the running job: its sums are dropped
+            "task": task,  # of the region
             "resume": 1,  # with switch: the job has run before
         })
         self.metadata = data.StructLayout({
             "layer": self.layer,
             "entry": self.entry,
             "task": task,
-            "region": REGION_BITS,  # with which the job goes on
+            "region": REGION_BITS,  # first region after the switch
             "resume": 1,  # first entry after a switch to a job that has run before
-            "in_strategy": 2,  # of the preemption point at which it was left
+            "in_strategy": 2,  # of the preemption point at which the job was left
         })
         self.word = data.StructLayout({
             "data": 32,
             "next": WordOrder(p).bits + 1,  # number of the word after it, in the order of `WordOrder`
-            "last": 1,  # the entry and its layer are complete with it
+            "last": 1,  # this word completes the entry and its layer
             **{name: self.metadata[name].shape for name in ("task", "region", "resume", "in_strategy")},
         })
         self.region = data.StructLayout({
-            "slices": bits_for(p.tables.slices),  # to be computed, those to be redone included
+            "slices": bits_for(p.tables.slices),  # to be computed, redone ones included
             "region": bits_for(p.tables.regions - 1),
             "strategy": 2,  # of the preemption point after it
         })
         self.output = data.StructLayout({
             "task": task,
-            "final": 1,  # the job's results are complete with this tile
+            "final": 1,  # this tile completes the job's results
             "persist": 1,  # raw partial sums instead of requantised outputs
             "m_panels": m_panels,  # panels in the tile
             "n": n,  # columns in the tile
-            "c": address,  # where outputs go; partial sums: to the save area
-            "layer": layer,  # whose parameters apply
+            "c": address,  # of outputs; partial sums go to the save area
+            "layer": layer,  # row of the layer table
         })
         self.parameters = data.StructLayout({
-            "layer": layer,  # row of the layer table; all else are its fields
+            "layer": layer,  # row of the layer table; the other fields are from there
             **{name: self.layer[name].shape
                for name in ("multiplier", "shift", "zero_point", "relu", "c_panel_stride", "save")},
         })
@@ -177,9 +177,9 @@ class Layouts:
         })
         self.iteration = data.StructLayout({
             "preload": 1,  # load partial sums into a bank instead of tiles into slots
-            "new_a": 1,  # its tile of A is not that of the iteration before; of B: tag.new_b
+            "new_a": 1,  # its tile of A is a new one; for B see tag.new_b
             "depends": 1,  # its tile of A comes from the layer before
-            "allow": bits_for(outstanding_tiles(p)),  # then: older tiles of the job that may be on their way
+            "allow": bits_for(outstanding_tiles(p)),  # if `depends`: older tiles of the job that may be on their way
             "a": address,
             "a_panel_stride": address,  # of tiles, not of partial sums
             "b": address,

@@ -1,4 +1,4 @@
-"""The top level: wires the blocks, names the ports so that vendor tools infer AXI interfaces."""
+"""The top level: connects the blocks, and names the ports so that vendor tools infer AXI interfaces."""
 
 from typing import NamedTuple
 
@@ -65,19 +65,41 @@ def _release(p: Platform) -> SweptRelease | ParallelRelease:
 
 
 def event_kinds(p: Platform) -> list[tuple[Kind, ...]]:
-    """What each source of events behind those of job release sends, in the order of the host interface's sources."""
+    """The kinds that each source of events sends, except job release, in the order of the host interface's sources."""
     return [kinds for block in _reporting(p) for kinds in _REPORTING[block].kinds(p).values()]
 
 
 class Derca(wiring.Component):
-    """Job release, scheduler, kernel manager, accelerator, memory interface and host interface.
+    """The whole system: connects job release, scheduler, kernel manager, accelerator, memory and host interface.
 
-    One clock `aclk`, synchronous active-low reset `aresetn`; AXI4 master `m_axi_*`, AXI4-Lite slave `s_axi_*`, the
-    event stream `event_*`. Sporadic jobs are triggered by one `trigger` bit per task with parallel job release, by
-    `trigger_valid` and `trigger_task`, one per cycle, with the swept one, by neither without `release.sporadic`. For
-    lamps: time passes while `running`; `missed` from a missed deadline until the next start; `faulty` while a fault
-    stands. For the host: `irq`, high while something is pending that it has enabled, without
-    `supervision.interrupts` absent.
+    It adds no cycle to any path between them.
+
+    Attributes
+    ----------
+    aclk, aresetn : In(1)
+        The clock, and the synchronous active-low reset.
+    m_axi_*
+        AXI4 master, to main memory.
+    s_axi_*
+        AXI4-Lite slave, for the host.
+    event_* : Out(stream)
+        Events.
+    trigger : In
+        With parallel job release: triggers sporadic jobs, a bit per task.
+    trigger_valid, trigger_task : In
+        With the swept one: triggers one sporadic job per cycle.
+    now : Out(32)
+        The time, in cycles.
+    running : Out(1)
+        Time passes.
+    missed : Out(1)
+        From a missed deadline until the next start.
+    faulty : Out(1)
+        A fault stands.
+    irq : Out(1)
+        A source that the host has enabled is pending. Absent without `supervision.interrupts`.
+
+    Without `release.sporadic` there are no ports for triggers.
     """
 
     def __init__(self, p: Platform):
@@ -103,7 +125,7 @@ class Derca(wiring.Component):
         m = Module()
         p = self._p
         m.domains.sync = sync = ClockDomain("sync")
-        m.domains.run = run = ClockDomain("run")  # of what works on a run, and is reset after it
+        m.domains.run = run = ClockDomain("run")  # of the blocks that work on a run, which are reset after it
         run.clk = sync.clk
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
         of_run = DomainRenamer("run")
@@ -133,7 +155,7 @@ class Derca(wiring.Component):
         return m
 
     def _connect_writes(self, m, host, blocks: Blocks):
-        """What the host writes, and which page of it is in use."""
+        """Connect the host's writes, and the page in use."""
         release, scheduler, manager, _, memory, supervision = blocks
         connect(m, host.regions, scheduler.regions)
         for block in (scheduler, supervision, memory):
@@ -150,7 +172,7 @@ class Derca(wiring.Component):
         ]
 
     def _connect_run(self, m, host, blocks: Blocks):
-        """Time, run state, what the host counts."""
+        """Connect time, run state, and the counters of the host."""
         release, scheduler, manager, accelerator, memory, supervision = blocks
         for block in (release, scheduler, accelerator, supervision):
             m.d.comb += block.now.eq(host.now)
@@ -181,7 +203,7 @@ class Derca(wiring.Component):
             m.d.comb += [supervision.warn.eq(host.watchdog_warn), supervision.limit.eq(host.watchdog_limit)]
 
     def _connect_control(self, m, blocks: Blocks):
-        """Job release, scheduler, kernel manager, accelerator, and back."""
+        """Connect job release, scheduler, kernel manager, accelerator, and back."""
         release, scheduler, manager, accelerator, _, supervision = blocks
         if self._p.scheduler.kind == "tournament" and self._p.release.kind == "parallel":
             m.d.comb += [scheduler.released.eq(release.released), scheduler.keys.eq(release.keys)]
@@ -204,7 +226,7 @@ class Derca(wiring.Component):
         ]
 
     def _connect_faults(self, m, host, blocks: Blocks):
-        """Faults that the host is to know of."""
+        """Report faults to the host."""
         _, scheduler, manager, accelerator, memory, supervision = blocks
         m.d.comb += [
             host.faults[Fault.INDEX_PARITY].eq(manager.index_fault),
@@ -234,9 +256,9 @@ class Derca(wiring.Component):
             ]
 
     def _connect_memory(self, m, host, blocks: Blocks):
-        """Requests and their answers."""
+        """Connect requests and their answers."""
         accelerator, memory = blocks.accelerator, blocks.memory
-        for name in ("read_request", "write_request"):  # a stop lets no further request through
+        for name in ("read_request", "write_request"):  # after a stop no request passes
             asks, takes = getattr(accelerator, name), getattr(memory, name)
             m.d.comb += [
                 takes.payload.eq(asks.payload), takes.valid.eq(asks.valid & ~host.draining),
@@ -252,7 +274,7 @@ class Derca(wiring.Component):
         ]
 
     def _connect_failures(self, m, of_run, blocks: Blocks):
-        """Jobs fail by the faults of their requests."""
+        """Connect faults of requests to the jobs that they make fail."""
         release, scheduler, accelerator, memory = blocks.release, blocks.scheduler, blocks.accelerator, blocks.memory
         failures = Failures(self._p)
         m.submodules.failures = of_run(failures)
@@ -274,7 +296,7 @@ class Derca(wiring.Component):
             m.d.comb += [its.valid.eq(ours.valid), its.payload.eq(ours.payload)]
 
     def _connect_host(self, m, host, events):
-        """Registers' port, event stream, time."""
+        """Connect the register port, the event stream, and time."""
         join(m, self, host, self._lite)
         join_flat(m, self, "event_", host.event)
         for i, source in enumerate(events):
@@ -294,7 +316,7 @@ class Derca(wiring.Component):
         m.d.sync += self.missed.eq((self.missed | host.running & Cat(late).any()) & ~host.start)
 
     def _connect_triggers(self, m, host, release, of_run):
-        """Ports, the host's register and the recorded trace trigger sporadic tasks."""
+        """Connect the triggers of sporadic tasks: ports, the host's register and the recorded trace."""
         p = self._p
         sources = [(host.trigger_valid, host.trigger_task)]
         if p.release.trace:

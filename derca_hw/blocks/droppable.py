@@ -9,14 +9,16 @@ from .ram import Ram, table
 
 
 class DroppableQueue(wiring.Component):
-    """At least `depth` payloads, first in, first out; one is there in the cycle after it was put.
+    """Queues at least `depth` payloads, first in, first out; a payload is there in the cycle after it was put.
+
+    It takes and gives one payload per cycle.
 
     Attributes
     ----------
     i : In(stream)
     o : Out(stream)
-    drop : In
-        Everything is dropped, with what is put in this cycle.
+    drop : In(1)
+        Drop everything, also what is put in this cycle.
     """
 
     def __init__(self, payload, depth: int):
@@ -30,7 +32,7 @@ class DroppableQueue(wiring.Component):
 
     @staticmethod
     def memory(width: int, depth: int) -> Ram:
-        """The memory of a queue; on the iCE40 two payloads stand in registers, as their RAM would."""
+        """The memory of a queue. On the iCE40 two payloads stand in registers, because its RAM would too."""
         return Ram(width, 1 << (depth - 1).bit_length(), 1, "shallow" if depth > 2 else "comb")
 
     def elaborate(self, family):
@@ -60,10 +62,10 @@ class DroppableQueue(wiring.Component):
         return m
 
     def _pair(self, m):
-        """Two registers, one behind the other: what leads to the first fits into its logic cells."""
+        """Two registers, one behind the other: the logic before the first one fits into its logic cells."""
         first = Signal(self._payload)
         second = Signal(self._payload)
-        held = Signal(2)  # payloads are there: one, two
+        held = Signal(2)  # one bit per payload that is there
         put, got = self.i.valid & self.i.ready, self.o.valid & self.o.ready
         m.d.comb += [self.o.valid.eq(held[0]), self.o.payload.eq(first), self.i.ready.eq(~held[1])]
         with m.If(got | ~held[0]):

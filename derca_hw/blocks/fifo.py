@@ -1,4 +1,4 @@
-"""Queues whose words stand in the RAM that the family has."""
+"""Queues in the RAM that the family has."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -11,7 +11,7 @@ from .ram import Buffer, table
 
 
 def _moves(m, name: str, address, depth: int, when) -> None:
-    """A place in a ring of `depth` words, which goes on `when`."""
+    """Add a pointer into a ring of `depth` words, which moves on `when`."""
     place = Signal(bits_for(depth - 1), name=name)
     m.d.comb += address.eq(place)
     with m.If(when):
@@ -33,14 +33,20 @@ def _ports(width: int) -> dict[str, wiring.Member]:
 
 
 class Fifo(wiring.Component):
-    """First in, first out; a word can be read in the cycle after it was written, one word per cycle.
+    """Queues words, first in, first out; a word can be read in the cycle after it was written, one word per cycle.
 
     Attributes
     ----------
-    w_en, w_data, w_rdy : In, In, Out
-        Write, done only while there is room (`w_rdy`).
-    r_rdy, r_data, r_en : Out, Out, In
-        The oldest word, and that it has been read.
+    w_en : In(1)
+        Write, done only with `w_rdy`.
+    w_data : In(width)
+    w_rdy : Out(1)
+        There is room.
+    r_rdy : Out(1)
+        `r_data` is the oldest word.
+    r_data : Out(width)
+    r_en : In(1)
+        The word has been read.
     level : Out
         Words in the queue.
     """
@@ -70,7 +76,10 @@ class Fifo(wiring.Component):
 
 
 class LateFifo(wiring.Component):
-    """As `Fifo`, but a word can be read 2 cycles after it was written: `depth` - 1 words wait, the oldest is shown."""
+    """Queues words like `Fifo`, but a word can be read only 2 cycles after it was written.
+
+    `depth` - 1 words wait, and the oldest is shown.
+    """
 
     def __init__(self, *, width: int, depth: int):
         self._width, self._depth = width, depth

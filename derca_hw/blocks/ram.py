@@ -1,4 +1,4 @@
-"""Memories: which RAM they become."""
+"""Memories, and the kind of RAM that each becomes."""
 
 from dataclasses import dataclass
 
@@ -13,21 +13,21 @@ from ..families.family import ICE40_RAM, Family
 
 #: Words of a distributed memory that need no selection behind it.
 DISTRIBUTED = 64
-#: A block RAM of the iCE40 is so many bits wide at most, and spares logic cells for a column of so many bits at least.
+#: The most bits of width of an iCE40's block RAM, and the fewest bits of a column for which one saves logic cells.
 BLOCK_WIDTH, BLOCK_WORTH = 16, 64
 
-#: Attributes of a memory that is always block RAM: a LUT per bit would cost more than all logic. No reader depends on
-#: what a read of a word returns while that is written.
+#: Attributes of a memory that is always block RAM: a LUT per bit would cost more than all logic. Read-during-write
+#: returns undefined data; no reader depends on it.
 BLOCK = {"ram_style": "block", "no_rw_check": 1}
-#: Attribute of a memory that is zero at power-up wherever something can begin so. Any other content would do as well,
-#: but not an unknown one: a mark is compared with itself, which a simulator of four states does not see.
+#: Attribute of a memory that is zero at power-up, where the target can initialise memories. Any known content would do.
+#: An unknown one would not: marks are compared with themselves, and in four-state simulation X does not equal X.
 KNOWN = {"known": 1}
 
 
 def ram_style(depth: int, family: Family | None) -> dict:
-    """Attributes of a memory: shallow ones never become block RAM; what it answers comes late, and sums follow.
+    """Attributes that keep shallow memories out of block RAM: its slow clock-to-out would feed an adder.
 
-    iCE40 has no other RAM.
+    The iCE40 has no other RAM.
     """
     return {"ram_style": "distributed"} if depth <= DISTRIBUTED and family not in ICE40_RAM else {}
 
@@ -39,9 +39,12 @@ class Ram:
     Attributes
     ----------
     style
-        What the hardware makes them of: `shallow`, `buffer` and `early` are `Shallow` and `Buffer`; `table` are those
-        of the kernel manager, `words` may also be single-port RAM; of Amaranth's own, `comb` are read in the cycle of
-        their address, `small` have `ram_style`, `block` are always block RAM, `auto` are Yosys's choice.
+        What the hardware makes them of:
+
+        - `shallow` is a `Shallow`, `buffer` a `Buffer`, `early` a `Buffer` with `early`.
+        - `table` is a memory of the kernel manager; `words` is one that may also be single-port RAM.
+        - The others are Amaranth's own. `comb` is read in the cycle of its address, `small` has `ram_style`, `block` is
+          always block RAM, `auto` is Yosys's choice.
     lane
         Bits that are written at a time; 0 for all.
     """
@@ -54,11 +57,12 @@ class Ram:
 
 
 class Shallow(wiring.Component):
-    """A word is there in the cycle of its address (latency 0), and from the cycle after its write on.
+    """A memory without read latency: a word is there in the cycle of its address, from the cycle after its write on.
 
-    On the iCE40, whose only RAM has registered addresses, columns that are worth a block RAM read at the falling edge
-    of the clock: addresses must come from registers, and half a cycle is left for what follows. The others, and those
-    of all other families, are distributed memory or registers.
+    One write per cycle, and one read per port and cycle. On most families it is distributed memory or registers. The
+    iCE40's only RAM has registered addresses. There, columns that are worth a block RAM read at the falling edge of the
+    clock: addresses must come from registers, and half a cycle is left for the logic behind. Smaller columns are
+    registers.
 
     Attributes
     ----------
@@ -103,12 +107,17 @@ class Shallow(wiring.Component):
 
 
 class Buffer(wiring.Component):
-    """A word is there one cycle after its address with `read.en` high, and stays until the next or until it is written.
+    """A memory with a latency of one cycle: a word is there one cycle after its address with `read.en` high.
 
-    Nobody addresses a word for reading while it is written. On the iCE40, whose RAM has no way to forbid that and no
-    defined content to begin with, it is read half a cycle later, from an address that is kept: a register behind the
-    RAM, and what would tell what it holds, took more logic cells than all that uses it. With `early`, other families
-    have it in distributed memory, if it is shallow: sums follow what it answers.
+    The word stays until the next read, or until it is written. One write and one read per cycle. No user may address a
+    word for reading while it is written.
+
+    On the iCE40, whose RAM cannot forbid that and has no defined content at first, the RAM is read half a cycle later,
+    from an address that is kept. A register behind the RAM, with the logic that tracks its content, took more logic
+    cells than all its users.
+
+    With `early`, a shallow one is distributed memory on other families: block RAM's slow clock-to-out would feed an
+    adder.
 
     Attributes
     ----------
@@ -156,6 +165,6 @@ class Buffer(wiring.Component):
 
 
 def table(m, name, shape, depth, reads=1, known=False):
-    """Write port and read ports of a shallow memory; the user registers what is read."""
+    """Add a shallow memory, and return its write port and its read ports; the user registers the data read."""
     m.submodules[name] = memory = Shallow(shape, depth, reads, known)
     return memory.write, *(getattr(memory, f"read_{i}") for i in range(reads))

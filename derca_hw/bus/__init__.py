@@ -1,1 +1,1 @@
-"""The buses of the core: AXI4-Lite slave, and joining ports of the same name."""
+"""The buses of the core: AXI4, AXI4-Lite, and functions that join ports of the same name."""

@@ -9,7 +9,7 @@ from ..layouts import offset_bits
 
 #: Responses: done, refused.
 OKAY, SLVERR = 0b00, 0b10
-#: Burst type: each beat lies behind the one before.
+#: Burst type: addresses increase from beat to beat.
 INCR = 0b01
 
 
@@ -108,7 +108,7 @@ class Axi4(wiring.Signature):
 
 
 def manager_options() -> dict:
-    """What the managers of the accelerator have of the options of `Axi4`: IDs of one bit, and the shape of bursts."""
+    """The options of `Axi4` that the accelerator's managers use: IDs of one bit, and the shape of bursts."""
     return {"id_width": 1, "shaped": True}
 
 

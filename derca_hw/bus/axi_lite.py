@@ -35,27 +35,39 @@ def lite_ports(address_bits: int) -> dict[str, wiring.Member]:
 
 
 class LiteSlave(wiring.Component):
-    """One write and one read at a time, independent of each other.
+    """Turns the AXI4-Lite channels into single accesses: at most one write and one read per 2 cycles, independently.
 
-    Every output is a register or follows from registers alone: nothing leads from an input to an output in the same
-    cycle, as AXI demands. Address and data of a write are accepted together, at the earliest in the cycle after both
-    are offered; the write is done in that cycle, its response follows in the next. A read is done while its address is
-    offered; the address is accepted in the next cycle, the response comes in the one after. At most one write and one
-    read per 2 cycles.
+    Every output is a register or follows from registers alone. So no combinational path leads from an input to an
+    output, as AXI demands.
+
+    Address and data of a write are accepted together, at the earliest in the cycle after both are offered. The write is
+    done in that cycle, and its response follows in the next.
+
+    A read is done while its address is offered. The address is accepted in the next cycle, and the response comes in
+    the cycle after that.
 
     Attributes
     ----------
-    s_axi_* : the AXI4-Lite channels
-    write : Out
-        A write is done in this cycle: word `write_word`, `write_data`, all four bytes of it when `write_whole`.
-    write_okay : In
+    s_axi_*
+        The AXI4-Lite channels.
+    write : Out(1)
+        A write is done in this cycle.
+    write_word, write_data : Out
+        Its word address and its 32 bits of data.
+    write_whole : Out(1)
+        It writes all four bytes.
+    write_okay : In(1)
         The write is allowed; else it is refused.
-    wait : In
+    wait : In(1)
         No write is accepted in the next cycle.
-    read : Out
+    read : Out(1)
         A read of word `read_word` is offered; stays until `read_done`.
-    read_done : In
+    read_word : Out
+    read_done : In(1)
         `read_data` and `read_okay` answer the read in this cycle.
+    read_data : In(32)
+    read_okay : In(1)
+        The read is allowed; else it is refused.
     """
 
     def __init__(self, address_bits: int):
@@ -80,7 +92,7 @@ class LiteSlave(wiring.Component):
         m = Module()
         accept = Signal()  # address and data of a write are accepted in this cycle
         fetched = Signal()  # a read has been done: its address is accepted in this cycle
-        # no response waits from the next cycle on
+        # from the next cycle on no response waits
         write_free = Signal()
         read_free = Signal()
         m.d.comb += [

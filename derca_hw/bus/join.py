@@ -1,4 +1,4 @@
-"""Ports joined by their names: what `connect` cannot do because the names are given from outside."""
+"""Joins ports by their names, where `connect` cannot because the names are given from outside."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Member, Out
 
 
 def ports(component: wiring.Component) -> dict:
-    """Ports of a component by flat name, as `release__payload`; constant members (`ready` of pulses) are left out."""
+    """The ports of a component by flat name, as `release__payload`, without constant members (`ready` of pulses)."""
     out = {}
     for path, member, value in component.signature.flatten(component):
         value = Value.cast(value)
@@ -25,8 +25,8 @@ def join(m: Module, component, part, names: Iterable[str]) -> None:
     Parameters
     ----------
     component
-        The component itself, whose ports of these names have the flow of the part's; or another part, whose ports have
-        the opposite flow.
+        Either the component itself, whose ports of these names have the same flow as the part's. Or another part, whose
+        ports have the opposite flow.
     """
     for name in names:
         ours, its, member = getattr(component, name), getattr(part, name), part.signature.members[name]
@@ -40,7 +40,7 @@ def join(m: Module, component, part, names: Iterable[str]) -> None:
 
 
 def _pieces(path: tuple, shape) -> Iterator[tuple[str, str | None]]:
-    """Name behind the prefix and field, for each flat port of a member."""
+    """For each flat port of a member, the end of its name and the field that it is."""
     name = "".join(map(str, path[:-1]))
     if path[-1] == "payload" and isinstance(shape, data.StructLayout):
         yield from ((name + field, field) for field, _ in shape)
@@ -63,7 +63,7 @@ def flat_members(prefix: str, signature: wiring.Signature) -> dict[str, Member]:
 
 
 def join_flat(m: Module, component, prefix: str, interface) -> None:
-    """Connect the interface of a part with a component's ports of `flat_members`, or with those of another part."""
+    """Connect the interface of a part with the ports of `flat_members` of a component, or of another part."""
     for path, member, value in interface.signature.flatten(interface):
         for name, field in _pieces(path, member.shape):
             port, its = getattr(component, prefix + name), value if field is None else value[field]

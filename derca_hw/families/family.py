@@ -4,7 +4,7 @@ from enum import Enum
 
 
 class Family(Enum):
-    """What is generated for; elaboration gets it as Amaranth's `platform`.
+    """The device family for which the hardware is generated; elaboration gets it as Amaranth's `platform`.
 
     `PORTABLE`, which also stands for None, uses no primitives and simulates anywhere. All others behave the same, cycle
     by cycle.

@@ -8,13 +8,13 @@ from amaranth.lib.wiring import In, Out
 
 from .family import Family
 
-#: SB_MAC16 of an iCE40 UltraPlus.
+#: Number of SB_MAC16 in an iCE40 UltraPlus.
 SB_MAC16_BLOCKS = 8
 
 
 @dataclass(frozen=True)
 class MacMode:
-    """How an SB_MAC16 works.
+    """The mode of an SB_MAC16.
 
     Attributes
     ----------
@@ -38,14 +38,14 @@ class MacMode:
 
 
 def sb_mac16(a, b, out, mode: MacMode, *, addend=None, reset=None) -> Instance:
-    """An SB_MAC16 with operands in its A and B registers, and the product in another.
+    """An SB_MAC16 with operands in its A and B registers, and the product in another register.
 
     Parameters
     ----------
     addend
-        32 bits that are added to the product; without, `out` is the product.
+        32 bits that are added to the product. Without them `out` is the product.
     reset
-        Of all registers; by default none is reset.
+        Resets all registers. By default none is reset.
     """
     is_signed, halves, delayed = mode.is_signed, mode.halves, mode.delayed
     output = (1 if mode.registered else 0) if addend is not None else 2 if halves else 3
@@ -70,10 +70,13 @@ def sb_mac16(a, b, out, mode: MacMode, *, addend=None, reset=None) -> Instance:
 
 
 class MultiplierRow(wiring.Component):
-    """`count` products of one operand with `count` others; one set per cycle, `LATENCY` cycles.
+    """Multiplies one operand by `count` others; one set per cycle, `LATENCY` cycles.
 
-    Each multiplier has operand registers of its own. ECP5: a MULT18X18D each. iCE40: an SB_MAC16 for two products of
-    8 bits or one of 16. UltraScale+: a DSP48E2 each. All their registers are used, none is reset.
+    Each multiplier has operand registers of its own. All its registers are used, and none is reset:
+
+    - ECP5: a MULT18X18D per product.
+    - iCE40: an SB_MAC16 per two products of 8 bits, or per product of 16 bits.
+    - UltraScale+: a DSP48E2 per product.
 
     Parameters
     ----------
@@ -82,12 +85,12 @@ class MultiplierRow(wiring.Component):
 
     Attributes
     ----------
-    a : In
+    a : In(width)
         The common operand.
     b : In
         `count` operands of `width` bits, the first in the low bits.
     products : Out
-        `count` products of 2 x `width` bits.
+        `count` products of 2 x `width` bits, in the same order.
     """
 
     #: Operand registers, product register.
@@ -142,7 +145,7 @@ class MultiplierRow(wiring.Component):
             i_SIGNEDA=Const(1), i_SIGNEDB=Const(1), i_SOURCEA=Const(0), i_SOURCEB=Const(0), **pins)
 
     def _dsp48e2(self, factor, product) -> Instance:
-        """Operands in the A2 and B2 registers, product in M; the adder passes it on."""
+        """Operands are in the A2 and B2 registers, the product is in M, and the adder passes the product on."""
         unused = {name: Const(0) for name in (
             "CARRYCASCIN", "CARRYIN", "CEA1", "CEAD", "CEALUMODE", "CEB1", "CEC", "CECARRYIN", "CECTRL", "CED",
             "CEINMODE", "CEP", "MULTSIGNIN", "RSTA", "RSTALLCARRYIN", "RSTALUMODE", "RSTB", "RSTC", "RSTCTRL", "RSTD",
@@ -159,14 +162,14 @@ class MultiplierRow(wiring.Component):
 
 
 class LongProduct(wiring.Component):
-    """The product of two numbers, the first at most 2^31, the second less; one per cycle, `LATENCY` cycles.
+    """Multiplies two numbers, the first at most 2^31, the second less; one product per cycle, `LATENCY` cycles.
 
-    Four products of 16 x 16 bits. On iCE40 the adders of the SB_MAC16 put them together, one behind the other.
+    It consists of four products of 16 x 16 bits. On iCE40 the adders of the SB_MAC16 sum them, one after the other.
     """
 
     #: Multipliers of 16 x 16 bits.
     BLOCKS = 4
-    #: Those of the multipliers, two additions.
+    #: The cycles of the multipliers, and two additions.
     LATENCY = MultiplierRow.LATENCY + 2
 
     def __init__(self):
@@ -193,7 +196,10 @@ class LongProduct(wiring.Component):
         return m
 
     def _blocks(self, m):
-        """From the low halves up: what is above 16 bits of one product is added to the next. No sum exceeds 32 bits."""
+        """Sum from the low halves up: the bits of a sum above its low 16 are added to the next product.
+
+        No sum exceeds 32 bits.
+        """
         carried, low = None, []
         for i, (a, b, shift) in enumerate(((0, 0, 16), (0, 1, 0), (1, 0, 16), (1, 1, 0))):
             out = Signal(32, name=f"out_{i}")
@@ -201,6 +207,6 @@ class LongProduct(wiring.Component):
                 self.a.word_select(a, 16), self.b.word_select(b, 16), out,
                 MacMode(is_signed=False, delayed=True, registered=i == 3, low_registered=bool(shift)), addend=carried)
             carried = Cat(out[shift:], Const(0, shift)) if shift else out
-            if shift:  # the bits below are done
+            if shift:  # the bits below are final
                 low.append(out[:shift])
         m.d.comb += self.product.eq(Cat(low, out))
