@@ -95,7 +95,7 @@ def component_verilog(top: wiring.Component, family: Family, name: str) -> str:
     return readable(_yosys(design, "opt_clean -purge", "attrmap -remove unused_bits", "write_verilog"))
 
 
-#: A memory whose content at power-up is to be known, and a memory's content at power-up; by the memory's name.
+#: A memory with the attribute `ram.KNOWN`, and the content of a memory at power-up. Each finds the memory's name.
 _KNOWN_MEMORY = re.compile(r"^  attribute \\known 1\n(?:  attribute .*\n)*  memory .* (\S+)$", re.MULTILINE)
 _CONTENT = re.compile(r"^  cell \$meminit_v2 .*\n    parameter \\MEMID \"\\(.*)\"\n(?:    .*\n)*  end\n", re.MULTILINE)
 

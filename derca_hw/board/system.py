@@ -18,31 +18,39 @@ from .memory.on_chip import BlockStore, DoubledStore, store_ports
 from .memory.sdram import SdramStore
 from .memory.sdram_pins import SdramPins
 
-#: Of signals that constraint files name.
+#: Attribute of signals that constraint files name.
 NAMED = {"keep": 1}
 
 
 class BoardSystem(wiring.Component):
-    """`Derca` with main memory, as fast and with the latencies that the platform says, and a UART.
+    """Connects `Derca` with main memory and a UART. The memory has the throughput and latencies of the platform.
 
-    The core runs at `Board.core_mhz`; after configuration reset is held for some cycles (see `Clocks`). What is
-    triggered from outside has no pins: the host triggers sporadic tasks.
+    The core runs at `Board.core_mhz`. After configuration reset is held for some cycles (see `Clocks`). Triggers from
+    outside have no pins: the host triggers sporadic tasks.
 
     Parameters
     ----------
-    p, board
+    p
+        The platform.
+    board
+        The board.
     divisor
-        Core clock cycles per bit on the UART; default: as `Board.baud` says.
+        Core clock cycles per bit on the UART; default: as `Board.baud` gives.
 
     Attributes
     ----------
-    clk : In
+    clk : In(1)
         The board's clock.
-    rx, tx : In, Out
+    rx, tx : In(1), Out(1)
         UART, as the FPGA sees it.
-    led_running, led_miss, led_fault : Out
-        Lit while time passes; from a missed deadline until the next start; while a fault stands. The level is what
-        the board's LED needs.
+    led_running : Out(1)
+        Lit while time passes.
+    led_miss : Out(1)
+        Lit from a missed deadline until the next start.
+    led_fault : Out(1)
+        Lit while a fault stands.
+
+    A LED's level is the one that lights it on this board.
     """
 
     def __init__(self, p: Platform, board: Board, divisor: int | None = None):
@@ -84,7 +92,7 @@ class BoardSystem(wiring.Component):
         if self._board.sdram:
             m.d.comb += [store.hold.eq(clocks.reset), sync.rst.eq(clocks.reset | ~store.ready)]
         join_flat(m, derca, "m_axi_", memory.axi)
-        # Reset with the accelerator, it answers nothing of before.
+        # The memory is reset with the accelerator, so it never answers requests from before a reset.
         m.d.comb += [derca.m_axi_rid.eq(derca.m_axi_arid), derca.m_axi_bid.eq(derca.m_axi_awid)]
         join(m, memory, store, store_ports(p))
         join(m, derca, link, lite_ports(register_map(p).address_bits))
@@ -99,7 +107,7 @@ class BoardSystem(wiring.Component):
         return m
 
     def _store(self, m):
-        """What main memory is made of."""
+        """Add the store of main memory."""
         p, board = self._p, self._board
         if not board.sdram:
             return (DoubledStore if board.doubled else BlockStore)(p)

@@ -2,7 +2,7 @@
 
 import re
 
-#: A bit: the signal and the number in it; a constant has no signal, but its value as text.
+#: A bit: its signal and its number there. A constant has no signal, and its value as text.
 Bit = tuple[str | None, int | str]
 
 #: A signal, or some of its bits.
@@ -11,7 +11,7 @@ _CONSTANT = re.compile(r"(\d+)'([01xz-]+)")
 
 
 def bits_of(text: str, widths: dict[str, int]) -> list[Bit] | None:
-    """Bits of an expression, the lowest first; `None` if there is anything but signals and constants."""
+    """The bits of an expression, the lowest first; `None` if it has anything but signals and constants."""
     parts, at = [], 0
     text = text.strip().removeprefix("{").removesuffix("}").strip()
     while at < len(text):

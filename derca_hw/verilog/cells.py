@@ -1,4 +1,4 @@
-"""Cells of a device that the hardware names, as empty modules, for tools that do not know them."""
+"""Empty modules for the primitive cells that the hardware instantiates, for tools that do not know these cells."""
 
 from amaranth.hdl import Const, Fragment, Instance, Value
 from amaranth.lib import wiring
@@ -7,9 +7,9 @@ from ..families.family import Family
 
 
 def empty_cells(component: wiring.Component, family: Family) -> dict[str, str]:
-    """Verilog by the name of the cell: a module with the parameters and ports that a component uses, and nothing else.
+    """Verilog by the name of the cell: an empty module with the parameters and ports that a component uses.
 
-    They are for lint and the like alone: synthesis and simulation have the cells from the vendor.
+    They are for lint and similar tools only: synthesis and simulation have the cells from the vendor.
     """
     found: dict[str, Instance] = {}
     _collect(Fragment.get(component, family), found)

@@ -1,4 +1,4 @@
-"""From a component to RTLIL, which is the way to Verilog and to every tool."""
+"""Converts a component to RTLIL, from which Verilog and the input of every tool are made."""
 
 import contextlib
 import gc
@@ -10,9 +10,9 @@ from amaranth.lib import wiring
 
 @contextlib.contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Let Python's search for cycles rest: elaboration makes millions of objects that live to its end.
+    """Pause Python's search for reference cycles: elaboration makes millions of objects that live to its end.
 
-    The search takes as long as all the rest of a conversion.
+    The search would take as long as the rest of a conversion.
     """
     resting = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""An elaborated design as RTLIL: ports of memories have names, those of components are told from other signals."""
+"""Elaborates a design to RTLIL in which ports of memories have names and signals of interfaces are marked."""
 
 import re
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from amaranth.lib.memory import Memory
 from ..families.family import Family
 from .convert import convert, without_garbage_collection
 
-#: The number that Amaranth appends to a name that stands for something else in the same module already.
+#: The number that Amaranth appends to a name that is already in use in the module.
 NUMBER = re.compile(r"\$\d+(?![^.])")
-#: What is appended here to the name of a signal in the interface of a component: a number for each component.
+#: The mark that is appended here to names of signals in the interface of a component: the component's number.
 MARK = re.compile(r"@\d+")
 
 
@@ -26,7 +26,7 @@ class Unit:
 
 
 class _Elaborated(Elaboratable):
-    """A component whose elaboration is done."""
+    """A component that has been elaborated."""
 
     def __init__(self, component: wiring.Component, fragment: Fragment):
         self._component = component
@@ -78,17 +78,17 @@ def _walk(fragment: Fragment, path: str) -> Iterator[tuple[str, Fragment]]:
 
 
 def _marked(component: wiring.Component, mark: str) -> Iterator[str]:
-    """Names of the signals in the interface of a component, with the mark that they get; the top's get none."""
+    """Mark the signals in the interface of a component, and yield their names; the mark of the top is empty."""
     for _, _, value in component.signature.flatten(component):
         signal = Value.cast(value)
         if hasattr(signal, "name"):  # a constant has none
-            if not MARK.search(signal.name):  # or it is in another interface, too
+            if not MARK.search(signal.name):  # already marked if it is in another interface, too
                 signal.name += mark
             yield signal.name
 
 
 def _name_ports(memory: Memory, name: str) -> None:
-    """Give signals of the ports of a memory names, as far as they have none: `counts__read__data`, for instance."""
+    """Name the unnamed signals of the ports of a memory, for instance `counts__read__data`."""
     for way, ports in ("write", memory.write_ports), ("read", memory.read_ports):
         for number, port in enumerate(ports):
             for _, _, value in port.signature.flatten(port):

@@ -13,15 +13,19 @@ def in_files(verilog: str, top: str) -> dict[str, str]:
     Parameters
     ----------
     verilog
-        The design as `generate.verilog` gives it.
+        The design as `generate.verilog` returns it.
     top
         The top module; the blocks are its instances.
 
     Returns
     -------
     dict
-        Text by file name: `derca.v` with the top module, `derca_scheduler.v` and so on with a block and all modules
-        that are in it alone, `derca_shared.v` with the others, and `derca.f`, the list of these files.
+        Text by file name:
+
+        - `derca.v` has the top module.
+        - `derca_scheduler.v` and so on have a block and all modules used in that block alone.
+        - `derca_shared.v` has the other modules.
+        - `derca.f` is the list of these files.
     """
     texts = {found[1]: found[0] for found in _MODULE.finditer(verilog)}
     head = verilog[:_MODULE.search(verilog).start()]

@@ -1,31 +1,31 @@
-"""Writes operands that are used once where they are used: registers then say what comes next in one expression."""
+"""Moves operands that are used once to the place of their use, so that a register's next value is one expression."""
 
 import re
 from collections import Counter
 
 NAMELESS = r"_\d+_"
-#: Lines stay as short as this, so that they can be read.
+#: The longest line.
 WIDTH = 120
 
 _TOKEN = re.compile(rf"(?<![\w\\.$])({NAMELESS})(?!\w)")
 _DECLARED = re.compile(r"^  (?:output |input )?(wire|reg) (\[\d+:\d+\] )?(\\\S+|\w+) ?(?: = .*)?;$")
 _ASSIGNED = re.compile(rf"^  assign ({NAMELESS}) = (.*);$")
 _WHOLE = re.compile(rf"^(    (\\\S+|\w+) +<= )({NAMELESS});$")
-#: The last operand of a selection: it has the width of the whole, like every other one but the conditions.
+#: The last operand of a selection. Like all operands except the conditions it has the width of the whole.
 _LAST = re.compile(rf"^(.* \? .* : )({NAMELESS});$")
 _SELECTION = re.compile(r"[^?:]+ \? .+ : .+")
 
 
 def folded(body: str) -> str:
-    """The text of a module with fewer operands of its own.
+    """The text of a module with fewer intermediate operands.
 
-    An expression means the same in both places, as its width does not change: it is assigned whole to a register of
-    that width, or it is a selection that is what another one selects last.
+    An expression means the same in both places, because its width does not change. Either it is assigned whole to a
+    register of that width, or it is a selection that is the last operand of another selection.
 
     Parameters
     ----------
     body
-        As Yosys writes it, a statement for each of its cells.
+        As Yosys writes it, one statement per cell.
     """
     lines: list[str | None] = body.split("\n")
     uses = Counter(_TOKEN.findall(body))

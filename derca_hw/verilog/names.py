@@ -1,8 +1,8 @@
-"""Gives modules, signals and instances of a design, as RTLIL text, names that people read.
+"""Gives the modules, signals and instances of a design, as RTLIL text, readable names.
 
 Amaranth appends numbers to names that occur twice in a module: `idle$182`, `idle$183`. They change whenever the design
-changes. Here a port has the name that it has in Python, whatever else the module has under that name; a signal that is
-a port of an instance is called after both, `scheduler__idle`; others are counted.
+changes. Here a port has the name that it has in Python, even if another signal of the module has that name. A signal
+that is a port of an instance is named after both, `scheduler__idle`. Others are counted.
 """
 
 import re
@@ -19,9 +19,10 @@ _FIRST = re.compile(r"\\(aclk|aresetn|(\w+_)?(clk|rst))$")
 
 @dataclass
 class _Module:
-    """A module: blocks of lines that belong together, ports with their lines, other signals, memories and instances.
+    """A module: its text, its ports with their directions, its other signals, its memories and instances.
 
-    `ends`: for each signal, the instances' ports that it alone is connected to. `new` has the new names.
+    `ends` has, for each signal, the ports of instances to which this signal alone is connected. `new` has the new
+    names.
     """
 
     name: str
@@ -35,12 +36,12 @@ class _Module:
 
 
 def with_names(rtlil: str, top: str, units: dict[str, Unit]) -> str:
-    """The same design with other names inside.
+    """The same design with new names inside.
 
     Parameters
     ----------
     rtlil
-        As `without_unused` gives it.
+        As `without_unused` returns it.
     top
         The top module, whose ports keep their names.
     units
@@ -85,16 +86,17 @@ def _read(text: str) -> _Module:
 
 
 def base(name: str) -> str:
-    """A name without the numbers of Amaranth, without a mark, and without the underscore of an attribute.
+    """A name without Amaranth's numbers, without a mark, and without the underscore of a private attribute.
 
-    What nobody named begins with a dollar sign, which readers of Verilog take for a system function: it gets one.
+    The name of an unnamed signal begins with a dollar sign, which readers of Verilog take for a system function. An
+    underscore replaces it.
     """
     plain = MARK.sub("", NUMBER.sub("", name.removeprefix("\\")))
     return "\\" + (f"_{plain[1:]}" if plain.startswith("$") else plain.lstrip("_") or plain)
 
 
 def _claim(module: _Module, name: str, wish: str) -> None:
-    """Give something the name that it is to have, with a number if something else has that."""
+    """Give something its desired name, with a number appended if the name is taken."""
     best, number = wish, 2
     while best in module.taken:
         best, number = f"{wish}_{number}", number + 1
@@ -103,7 +105,7 @@ def _claim(module: _Module, name: str, wish: str) -> None:
 
 
 def _name(module: _Module, own: tuple[str, ...], is_top: bool, modules: dict[str, _Module]) -> None:
-    """Name ports, then memories and instances, which are not called as something inside of them is."""
+    """Name the ports, then memories and instances, none of which gets the name of something inside it."""
     interface = {f"\\{signal}" for signal in own}
     ports = sorted(module.ports, key=lambda port: NUMBER.sub("", port) not in interface)
     for port in ports:
@@ -119,7 +121,7 @@ def _name(module: _Module, own: tuple[str, ...], is_top: bool, modules: dict[str
 
 
 def _name_signals(module: _Module, own: tuple[str, ...], modules: dict[str, _Module]) -> None:
-    """Name other signals: those that are ports of an instance after both, others as in Python."""
+    """Name the other signals: those that are ports of an instance after both, the others as in Python."""
 
     def end(wire: str) -> str:
         return min(((modules[kind].ports[port] != "output", f"{module.new[cell]}__{modules[kind].new[port][1:]}")
@@ -139,7 +141,7 @@ def _natural(name: str) -> list[str | int]:
 
 
 def _written(module: _Module, modules: dict[str, _Module], paths: dict[str, str], order: dict[str, int]) -> str:
-    """The text with new names: first ports, in the order of the interface, then signals, cells and connections."""
+    """The text with new names: ports in the order of the interface, then signals, cells and connections."""
     blocks = _blocks(module.text.split("\n")[1:])
     private = sorted({name for kind, name, _ in blocks if kind != "connect" and name.startswith("$")}, key=_natural)
     digits = len(str(len(private)))
@@ -188,7 +190,7 @@ def _written(module: _Module, modules: dict[str, _Module], paths: dict[str, str]
 
 
 def _blocks(lines: list[str]) -> list[tuple[str, str, list[str]]]:
-    """Statements of a module: kind, name (for a connection, both of its sides), lines."""
+    """Statements of a module as (kind, name, lines); the name of a connection is both of its sides."""
     out, held, at = [], [], 0
     while at < len(lines):
         line = lines[at]

@@ -1,7 +1,7 @@
 """Gives modules, as RTLIL text, the ports that their components have in Python.
 
-Amaranth cuts ports of modules where their drivers are cut. It names a port after a signal only if both are the same
-bits: otherwise a port is called `port$1513$0`, and equal components get different ports.
+Amaranth cuts the ports of modules where their drivers are cut. It names a port after a signal only if both have the
+same bits. Otherwise a port is called `port$1513$0`, and equal components get different ports.
 """
 
 import re
@@ -15,11 +15,13 @@ _WIRE = re.compile(r"  wire width (\d+) +(?:(input|output|inout) \d+ +)?(signed 
 
 @dataclass
 class _Module:
-    """The text of a module with what matters here: width and kind of each wire, what signals stand for, instances.
+    """The text of a module, with the width and kind of each wire, the aliases of signals, and the changes to its ports.
 
-    `added` has the signals that become ports. For inputs `moved` has the new place of each bit of the ports that they
-    replace, and `whole` the new name of whole expressions, by their text; for outputs `parts` has the bits of ports
-    that they stand for, and `hidden` those ports. `renamed` has the new names of other ports.
+    - `added` has the signals that become ports.
+    - For inputs, `moved` has the new place of each bit of the ports that they replace, and `whole` the new name of
+      whole expressions, by their text.
+    - For outputs, `parts` has the bits of ports for which they stand, and `hidden` has those ports.
+    - `renamed` has the new names of other ports.
     """
 
     name: str
@@ -37,7 +39,7 @@ class _Module:
 
 
 def with_own_ports(rtlil: str, units: dict[str, Unit]) -> str:
-    """The same design with other ports: those of its components, as far as a module's ports make them up.
+    """The same design with new ports: each component's own, where a module's ports make these up.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ def _base(signal: str) -> str:
 
 
 def _take_inputs(module: _Module, own: frozenset[str]) -> None:
-    """Make inputs of own signals that consist of inputs, until all bits of the foreign inputs are in one."""
+    """Make inputs of a component's own signals that consist of inputs, until these hold all bits of foreign inputs."""
     inputs = set(module.inputs)
     candidates = {}
     for signal, value in module.aliases.items():
@@ -113,7 +115,7 @@ def _take_inputs(module: _Module, own: frozenset[str]) -> None:
 
 
 def _take_outputs(module: _Module, own: frozenset[str]) -> None:
-    """Make outputs of own signals in place of foreign outputs of which they are the parts."""
+    """Replace foreign outputs by the component's own signals of which they are parts."""
     values = {signal: bits for signal, value in module.aliases.items()
               if _base(signal) in own and (bits := bits_of(value, module.widths))}
     for port in module.outputs:
@@ -136,7 +138,7 @@ def _take_outputs(module: _Module, own: frozenset[str]) -> None:
 
 
 def _name_rest(module: _Module, own: frozenset[str]) -> None:
-    """Name what has no name yet after a signal that it is, or of which it is a part."""
+    """Name each unnamed port after the signal that it is, or of which it is a part."""
     gone = _gone(module)
     values = {signal: bits for signal, value in module.aliases.items()
               if signal not in module.added and "port$" not in signal and (bits := bits_of(value, module.widths))}
@@ -152,14 +154,14 @@ def _name_rest(module: _Module, own: frozenset[str]) -> None:
             *_, signal = min(found)
             places = [values[signal].index(bit) for bit in bits]
             name = f"{signal}_{max(places)}_{min(places)}" if len(places) > 1 else f"{signal}_{places[0]}"
-            if places == list(range(len(places))):  # the low bits, of a signal whose high bits are constant or not read
+            if places == list(range(len(places))):  # the low bits of a signal whose high bits are constant or unread
                 name = NUMBER.sub("", signal) + "$0"
             if name not in module.widths and name not in module.renamed.values():
                 module.renamed[port] = name
 
 
 def _gone(module: _Module) -> set[str]:
-    """Inputs of which every bit has a new place."""
+    """The inputs of which every bit has a new place."""
     return {port for port in module.inputs
             if all((port, bit) in module.moved for bit in range(module.widths[port]))}
 
@@ -219,7 +221,7 @@ def _written(module: _Module, modules: dict[str, _Module]) -> str:
 
 
 def _connections(instance: _Module, connected: dict[str, str], outer: _Module) -> list[tuple[str, str]]:
-    """What is connected to the ports that a module has now; without an interface signal, as it was."""
+    """What is connected to the new ports of a module; without interface signals, the connections stay."""
     out = []
     gone = _gone(instance) | instance.hidden
     for port, text in connected.items():

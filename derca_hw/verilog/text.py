@@ -1,4 +1,4 @@
-"""Verilog as Yosys writes it, made readable: a port a line with its direction and width, and names for registers."""
+"""Makes the Verilog that Yosys writes readable: a port per line with direction and width, and names for registers."""
 
 import re
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ _DECLARED = re.compile(rf"  (input|output|inout|wire|reg) ((?:signed )?(?:\[\d+:
 _ATTRIBUTE = re.compile(r"  \(\* .* \*\)$")
 _READ = re.compile(rf"^  assign (?:\{{ )?({NAME})(\[\d+(?::\d+)?\]|[^=;]*\}})? = ({NAMELESS});\n", re.MULTILINE)
 _ADDRESSED = re.compile(rf"^  assign {NAME} = ({NAME})\[({NAMELESS})\];$", re.MULTILINE)
-#: Interfaces whose signals are one word: a blank line is before and after each.
+#: Interfaces whose ports are set apart by a blank line before and after.
 _GROUP = re.compile(r"(m_axis?|s_axi|event)_")
 
 
 @dataclass
 class _Port:
-    """A port: its way, its width, what it is and its value at power-up, and the attributes before it."""
+    """A port: direction, width, attributes, kind (wire or register), and value at power-up."""
 
     way: str
     width: str
@@ -52,13 +52,13 @@ class Module:
 
 
 def readable(verilog: str) -> str:
-    """The same Verilog with a port a line, and registers that have the name of what is read from them."""
+    """The same Verilog with a port per line, and with registers named after the signals that are read from them."""
     first = _HEAD.search(verilog)
     return verilog[:first.start()] + "".join(module.written() for module in modules(verilog))
 
 
 def modules(verilog: str) -> Iterator[Module]:
-    """The modules of Verilog as Yosys writes it, with names for their registers."""
+    """The modules of Verilog that Yosys wrote, with names for their registers."""
     heads = list(_HEAD.finditer(verilog))
     for head, following in zip(heads, [*heads[1:], None], strict=True):
         body = folded(_named(verilog[head.end():following.start() if following else len(verilog)]))
@@ -81,7 +81,7 @@ def modules(verilog: str) -> Iterator[Module]:
 
 
 def _spaced(name: str) -> str:
-    """A name as it stands before anything else: a space ends one with a backslash."""
+    """A name as it is written before more text: a space ends an escaped name."""
     return f"{name} " if name.startswith("\\") else name
 
 
@@ -92,9 +92,9 @@ def _group(port: str) -> str:
 
 
 def _named(body: str) -> str:
-    """A module's text in which registers that Yosys made are called after what is read from them.
+    """A module's text in which Yosys's registers are named after the signals that are read from them.
 
-    It writes what a memory reads to a register of its own, `_0_`, from which it assigns the signal that people named.
+    Yosys writes the data read from a memory to a register of its own, `_0_`, and assigns that to the named signal.
     """
     taken = set(re.findall(NAME, body))
 

@@ -1,7 +1,7 @@
-"""Removes from a design, as RTLIL text, what nobody reads, across modules: no module keeps a port for nothing.
+"""Removes unread signals, ports and modules from a design, as RTLIL text, across module boundaries.
 
 Amaranth gives every module a port for each signal that any of its statements names. Yosys cleans one module at a time,
-and leaves those ports and whatever computes their values. Lint would complain about each of them.
+and leaves those ports and the logic that drives them. Lint would complain about each of them.
 """
 
 import re
@@ -10,18 +10,19 @@ from dataclasses import dataclass, field
 
 #: The name of something: behind a backslash, or behind a dollar sign if a tool made it up.
 _NAME = re.compile(r"(?<!\S)[\\$]\S+")
-#: Ports at which Yosys's own cells give something out.
+#: Output ports of Yosys's own cells.
 _OUTPUTS = {"\\Y", "\\Q", "\\RD_DATA"}
-#: What makes a signal an output of its module.
+#: The option that makes a signal an output of its module.
 _OUTPUT = re.compile(r" output \d+(?= )")
 
 
 @dataclass
 class _Item:
-    """A statement of a module: it is needed when something that it `defines` is, and then needs what it `uses`.
+    """A statement of a module: if a name that it `defines` is needed, it is needed too, and all names that it `uses`.
 
-    `root`: needed in any case. `instance`: the module of the design it is an instance of; then `ports` has the line and
-    the signals for each of its ports.
+    - `root`: it is needed in any case.
+    - `instance`: the module of the design of which it is an instance. `ports` then has the line and the signals of each
+      of its ports.
     """
 
     lines: list[str]
@@ -50,17 +51,17 @@ def without_unused(rtlil: str, top: str) -> str:
     Parameters
     ----------
     rtlil
-        As Yosys writes it after `proc` and `memory_collect`, with one instance of each module but the top. Cells that
-        are neither Yosys's nor modules of the design are taken to need all that is connected to them.
+        As Yosys writes it after `proc` and `memory_collect`, with one instance of each module but the top. A cell that
+        is neither Yosys's nor a module of the design is assumed to need all signals connected to it.
     top
-        The top module, whose ports stay as they are.
+        The top module, whose ports stay unchanged.
     """
     top = f"\\{top}"
     modules = _read(rtlil)
     needed = _mark(modules, top)
 
     def holds(name: str) -> bool:
-        """Whether a module, or one within it, has anything that is needed."""
+        """Whether a module, or a module inside it, has anything that is needed."""
         return any(item.needed or (item.instance and holds(item.instance)) for item in modules[name].items)
 
     alive = {name for name in modules if name == top or holds(name)}
@@ -86,7 +87,7 @@ def without_unused(rtlil: str, top: str) -> str:
                 body.append("  end")
             elif item.needed:
                 body += item.lines
-                named |= item.defines  # of which only some may be needed
+                named |= item.defines  # only some of these may be needed
         out += module.head
         for wire, lines in module.declared.items():
             if wire in named:
@@ -97,7 +98,7 @@ def without_unused(rtlil: str, top: str) -> str:
 
 
 def _mark(modules: dict[str, _Module], top: str) -> set[tuple[str, str]]:
-    """Find what is needed: signals and memories as (module, name); statements are marked."""
+    """Mark the statements that are needed, and return the needed signals and memories as (module, name)."""
     parent, defining, giving = {}, defaultdict(list), defaultdict(list)
     todo = [(top, name) for name in modules[top].outputs]
     for name, module in modules.items():
@@ -164,7 +165,7 @@ def _read(rtlil: str) -> dict[str, _Module]:
 
 
 def _sides(line: str) -> tuple[set[str], set[str]]:
-    """Names on both sides of a connection; the left one is a signal, a part of one, or several of them."""
+    """The names on both sides of a connection; the left side is a signal, a part of one, or several of them."""
     left, right = re.fullmatch(r"\s*\w+ (\{.*?\}|\S+(?: \[[\d:]+\])?) (.*)", line).groups()
     return set(_NAME.findall(left)), set(_NAME.findall(right))
 

@@ -28,27 +28,36 @@ class MainMemory(wiring.Component):
     beat of the burst before it if that is later. The B of a last W beat accepted in t comes in t + write_latency, or
     after the B before it. A beat shows what the store held at the start of the cycle before.
 
-    Addresses and W beats are always accepted. So the master must keep the limits: at most `bus.outstanding` bursts of
-    reads, and W at least 2 cycles after its AW. Bursts beyond the memory are answered with SLVERR and change nothing.
+    Addresses and W beats are always accepted. So the master must keep two limits: at most `bus.outstanding` bursts of
+    reads are in flight, and W comes at least 2 cycles after its AW. Bursts beyond the memory are answered with SLVERR
+    and change nothing.
 
-    The host gets the cycles that the accelerator leaves free: for a write those without a W beat, for a read those in
-    which no burst is active and no beat waits. `memory_valid` comes in the cycle after a read was accepted.
+    The host gets the cycles that the accelerator leaves free. A write needs a cycle without a W beat. A read needs a
+    cycle in which no burst is active and no beat waits. `memory_valid` comes in the cycle after a read was accepted.
 
     Attributes
     ----------
     axi : In
-        The channels of AXI4; no address and no beat of a write ever waits.
+        The channels of AXI4. No address and no write beat ever waits.
     memory_request, memory_data, memory_valid
         The host's port, see `host_ports`.
-    read, read_address, read_data : Out(1), Out, In
-        Port to the store, in beats. The beat read appears in the next cycle and stays until the next read.
-    write, write_address, write_data : Out
-        A bit of `write` per 32-bit word of the beat.
+    read : Out(1)
+        Read from the store.
+    read_address : Out
+        In beats.
+    read_data : In
+        The beat. It appears in the next cycle and stays until the next read.
+    write : Out
+        A bit per 32-bit word of the beat: write it to the store.
+    write_address : Out
+        In beats.
+    write_data : Out
+        The beat.
 
     Raises
     ------
     ValueError
-        `memory.read_latency` is below `READ_LATENCY`, or `memory.size` no multiple of 4096.
+        `memory.read_latency` is below `READ_LATENCY`, or `memory.size` is not a multiple of 4096.
     """
 
     def __init__(self, p: Platform):
@@ -179,7 +188,7 @@ class MainMemory(wiring.Component):
         with m.If(queue.r_en):
             m.d.sync += [active.eq(queue.r_rdy), at.eq(head.address), wrong.eq(head.beyond)]
 
-        # Responses wait while the master takes none. It never leaves more bursts than these without a response.
+        # Responses wait while the master takes none. `most` is the largest number of bursts that it leaves waiting.
         most = store_commands(p) * bursts
         due = Signal(range(most + 1))
         arrived = self._delayed(m, done, p.memory.write_latency - 1, "write")

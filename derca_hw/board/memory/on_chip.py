@@ -1,4 +1,4 @@
-"""What main memory is made of: block RAM, or the single-ported RAM of an iCE40 UltraPlus."""
+"""The stores of main memory on the chip: block RAM, or the single-ported RAM of an iCE40 UltraPlus."""
 
 from amaranth.hdl import ClockSignal, Const, Instance, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -27,15 +27,21 @@ def store_ports(p: Platform) -> dict[str, wiring.Member]:
 
 
 class BlockStore(wiring.Component):
-    """Stores `memory.size` bytes in block RAM.
+    """Stores `memory.size` bytes in block RAM; a read and a write per cycle.
 
-    It takes a read and a write per cycle. The beat read appears one cycle later and stays until the next.
+    The beat read appears one cycle later and stays until the next.
 
     Attributes
     ----------
-    read, read_address, read_data : In(1), In, Out
-    write, write_address, write_data : In
-        A bit of `write` per 32-bit word of the beat.
+    read : In(1)
+    read_address : In
+        In beats.
+    read_data : Out
+    write : In
+        A bit per 32-bit word of the beat.
+    write_address : In
+        In beats.
+    write_data : In
     """
 
     def __init__(self, p: Platform):
@@ -62,13 +68,13 @@ class BlockStore(wiring.Component):
 class DoubledStore(wiring.Component):
     """Stores `memory.size` bytes in single-ported RAM at twice the core clock.
 
-    To its user it is as `BlockStore`, in core cycles.
+    In core cycles its ports behave as those of `BlockStore`: a read and a write per cycle, with one cycle of latency.
 
     The core clock is a register of the domain `fast` behind a buffer. So it rises at every other edge of `fast`, a
     little later. No path between the domains depends on how much later:
 
-    - A read is taken at the edge of `fast` from which the core's edge follows. Nothing in the core has changed yet, so
-      the read has had the whole core cycle.
+    - A read is taken at the edge of `fast` that causes the core's edge. Nothing in the core has changed yet, so the
+      read has had the whole core cycle.
     - The word read enters a register at the edge in the middle of the next core cycle and stays for a core cycle. It is
       far from the core's edges on both sides, and leaves the core half a cycle.
     - A write stays in core registers for a core cycle. It is taken at the edge in the middle of that cycle, half a
@@ -78,7 +84,7 @@ class DoubledStore(wiring.Component):
 
     Attributes
     ----------
-    phase : In
+    phase : In(1)
         The register of `fast` that is the core clock.
     read, read_address, read_data, write, write_address, write_data
         As in `BlockStore`.
@@ -126,6 +132,6 @@ class DoubledStore(wiring.Component):
             into, from_ = ram.write_port(domain="fast"), ram.read_port(domain="fast")
             m.d.comb += [
                 into.en.eq(select & self.phase), into.addr.eq(at), into.data.eq(data),
-                from_.en.eq(select), from_.addr.eq(at), out.eq(from_.data),  # as in SPRAM, a write does not keep it
+                from_.en.eq(select), from_.addr.eq(at), out.eq(from_.data),  # as in SPRAM, a write loses the word read
             ]
         return m

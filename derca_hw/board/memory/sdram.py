@@ -20,8 +20,8 @@ FIRST_REFRESHES = 8
 class SdramStore(wiring.Component):
     """Stores `memory.size` bytes in an SDRAM chip whose clock is a multiple of the core clock.
 
-    To its user it is as `BlockStore`: a read and a write in every core cycle, at any addresses, and the beat read
-    appears one core cycle later. No access ever waits.
+    In core cycles its ports behave as those of `BlockStore`: a read and a write in every core cycle, at any addresses,
+    and the beat read appears one core cycle later. No access ever waits.
 
     Each core cycle has the steps of `SdramSteps`. Step 0 comes `SETTLE` cycles of the domain `fast` after the edge of
     the core clock and takes the core's request. The read follows, then the write; each opens a row and closes it again.
@@ -41,11 +41,11 @@ class SdramStore(wiring.Component):
 
     Attributes
     ----------
-    phase : In
+    phase : In(1)
         The register of `fast` that is the core clock.
-    hold : In
+    hold : In(1)
         In the core clock's domain: the clocks are not stable yet.
-    ready : Out
+    ready : Out(1)
         The chip is initialised.
     pins : Out
         To `SdramPins`.
