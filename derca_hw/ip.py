@@ -15,7 +15,7 @@ from .top import Derca
 #: Name of the top module.
 TOP = "derca_ip"
 
-#: Bits of the event stream, and where the fields of an event begin in it: those of a little-endian C structure.
+#: Bits of the event stream, and the first bit of each field: the layout of a little-endian C structure.
 EVENT_BITS = 128
 EVENT_OFFSETS = {"cycle": 0, "region": 32, "task": 48, "kind": 64, "arg": 72}
 
@@ -133,7 +133,7 @@ def interface_attributes(p: Platform, ports) -> dict[str, dict[str, str]]:
 
 
 def _parameters(p: Platform) -> dict[str, dict[str, str | int]]:
-    """Parameters of every interface, in the vendor's words."""
+    """Parameters of every interface, in the vendor's terms."""
     both = {"READ_WRITE_MODE": "READ_WRITE", "SUPPORTS_NARROW_BURST": 0, "HAS_PROT": 1, "HAS_REGION": 0,
             "HAS_WSTRB": 1, "HAS_BRESP": 1, "HAS_RRESP": 1}
     return {

@@ -28,7 +28,7 @@ class Source(NamedTuple):
 
 
 class Destination(enum.Enum, shape=2):
-    """Where read data goes."""
+    """The target of read data."""
 
     A = 0  #: slot of A, panel
     B = 1  #: slot of B, panel
@@ -37,7 +37,7 @@ class Destination(enum.Enum, shape=2):
 
 
 class Activity(enum.Enum, shape=3):
-    """What the compute engine does in a cycle, or what it waits for."""
+    """The activity of the compute engine in a cycle, or the reason why it waits."""
 
     IDLE = 0  #: nothing is granted
     BUSY = 1  #: operands enter the array
@@ -96,7 +96,7 @@ class Layouts:
         })
         self.release = data.StructLayout({
             "task": task,
-            "key": time,  # what orders jobs, modulo 2^time_width: under EDF the absolute deadline
+            "key": time,  # orders jobs, modulo 2^time_width: under EDF the absolute deadline
             "abort": 1,  # the task's previous job still lives and is to be replaced
         })
         self.job = data.StructLayout({

@@ -22,8 +22,8 @@ class Accelerator(wiring.Component):
 
     Latencies are those of the three stages; the accelerator adds none.
 
-    With `pipeline = "decoupled"` load, compute and store run as far ahead as slots and banks allow. With `pipeline =
-    "lockstep"` each stage begins one piece of work when all three have finished theirs.
+    With `pipeline = "decoupled"` load, compute and store run as far ahead as slots and banks allow. With
+    `pipeline = "lockstep"` each stage begins one piece of work when all three have finished theirs.
 
     Attributes
     ----------

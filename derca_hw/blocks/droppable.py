@@ -65,7 +65,7 @@ class DroppableQueue(wiring.Component):
         """Two registers, one behind the other: the logic before the first one fits into its logic cells."""
         first = Signal(self._payload)
         second = Signal(self._payload)
-        held = Signal(2)  # one bit per payload that is there
+        held = Signal(2)  # a payload is there; two are there
         put, got = self.i.valid & self.i.ready, self.o.valid & self.o.ready
         m.d.comb += [self.o.valid.eq(held[0]), self.o.payload.eq(first), self.i.ready.eq(~held[1])]
         with m.If(got | ~held[0]):

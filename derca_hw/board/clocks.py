@@ -17,7 +17,7 @@ RESET_BITS = 6
 class Clocks(wiring.Component):
     """Makes the core clock and its reset from the clock pin of a board.
 
-    Reset stays high for 64 cycles after configuration or, with a PLL, after the PLL has locked.
+    Reset stays high for 2^`RESET_BITS` cycles after configuration or, with a PLL, after the PLL has locked.
 
     With `Board.steps` over 1 there is also a fast clock of that multiple of the core's rate. The core clock is then a
     register of the fast one; see `DoubledStore` and `SdramStore`. Without primitives (`Family.PORTABLE`) the pin
@@ -26,9 +26,14 @@ class Clocks(wiring.Component):
     Attributes
     ----------
     pin : In(1)
-    clock, reset : Out(1)
-    fast, phase : Out(1)
-        With `Board.steps` over 1: the fast clock, and its register that is the core clock.
+    clock : Out(1)
+        The core clock.
+    reset : Out(1)
+        Its reset.
+    fast : Out(1)
+        With `Board.steps` over 1: the fast clock.
+    phase : Out(1)
+        With `Board.steps` over 1: the register of `fast` that is the core clock.
     """
 
     def __init__(self, board: Board):

@@ -50,7 +50,7 @@ class BoardSystem(wiring.Component):
     led_fault : Out(1)
         Lit while a fault stands.
 
-    A LED's level is the one that lights it on this board.
+    The level of an LED output is the one that the board's LED needs.
     """
 
     def __init__(self, p: Platform, board: Board, divisor: int | None = None):

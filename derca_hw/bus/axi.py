@@ -35,8 +35,9 @@ class AxiRead(wiring.Signature):
     Members
     -------
     ar : Out(stream)
+        The address of a burst.
     r : In(stream)
-        A beat, its response, and whether it is the burst's last.
+        A beat, its response, and whether it is the last one of its burst.
     """
 
     def __init__(self, address_width: int, data_width: int, *, id_width: int = 0, **options: bool):
@@ -57,8 +58,9 @@ class AxiWrite(wiring.Signature):
     Members
     -------
     aw : Out(stream)
+        The address of a burst.
     w : Out(stream)
-        A beat, and whether it is the burst's last.
+        A beat, and whether it is the last one of its burst.
     b : In(stream)
         The response to a burst.
     """

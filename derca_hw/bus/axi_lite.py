@@ -1,4 +1,4 @@
-"""The AXI4-Lite protocol: turns the five channels into single accesses."""
+"""The AXI4-Lite protocol: its channels as a signature, and a slave that turns them into single accesses."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring

@@ -12,11 +12,11 @@ from derca_sim.model.registers import register_map
 
 
 class Place(NamedTuple):
-    """Where a word address leads."""
+    """The register to which a word address leads."""
 
-    #: To the global registers.
+    #: It is a global register.
     in_globals: Value
-    #: To the block of a task that exists.
+    #: It is in the block of a task that exists.
     in_tasks: Value
     task: Value
     #: Word within the global registers or the block.

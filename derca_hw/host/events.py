@@ -240,7 +240,7 @@ class EventCollector(wiring.Component):
         served, left, turn = (Signal.like(others, name=name) for name in ("served", "left", "turn"))
         over = Signal()
         behind = Signal(range(EventTiming.SHARE))
-        theirs = Signal()  # the others have waited for long enough
+        theirs = Signal()  # it is the turn of the others
         m.d.comb += [
             others.eq(Cat(ready[self.FIRST:])), left.eq(others & ~served), over.eq(left == 0),
             theirs.eq((behind == EventTiming.SHARE - 1) & others.any()),

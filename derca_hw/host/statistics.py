@@ -11,7 +11,7 @@ from derca_sim.model.tables import bits_for
 
 from ..blocks.ram import Buffer, Ram, table
 
-#: Kinds that are counted, and the task register that shows the count; of OVERRUN those with arg 0, skipped releases.
+#: Kinds that are counted, and the task register that shows each count. Of OVERRUN only arg 0, skipped releases.
 COUNTED = {
     Kind.RELEASE: TaskReg.RELEASES,
     Kind.FINISH: TaskReg.FINISHES,

@@ -34,10 +34,10 @@ class _Job(NamedTuple):
 class KernelManager(wiring.Component):
     """Executes instructions: grants the next region, or flushes and fetches another job's first entry and regions.
 
-    An instruction in cycle t is a grant in t (combinational). If it switches jobs, the first entry is offered in t + 4
-    (`KernelTiming.SWITCH`): one cycle each for the row of the index table, for registers, for the rows of the entry and
-    layer tables, and for their parity. The next entry is offered 2 cycles after one was taken (`KernelTiming.NEXT`),
-    because an entry names that of the next layer. It goes on across region boundaries to the job's final entry: the
+    An instruction in cycle t is a grant in t (combinational). If it switches jobs, the first entry is offered in t +
+    `KernelTiming.SWITCH`: one cycle each for the row of the index table, for registers, for the rows of the entry and
+    layer tables, and for their parity. An entry names the next one. So the next entry is offered
+    `KernelTiming.NEXT` cycles after one was taken, across region boundaries, up to the job's final entry: the
     accelerator prefetches a region before it is granted.
 
     Regions have a stream of their own. The first one is offered in t + 2. The others follow at most every 2 cycles, as
@@ -48,8 +48,8 @@ class KernelManager(wiring.Component):
     the entry and its layer.
 
     With `tables.parity` a row with bad parity is reported once, in the cycle in which it would have been offered. A row
-    of the index table is reported 2 cycles after it was read (`KernelTiming.INDEX_FAULT`). The manager then offers no
-    entry and no region, and grants nothing, until a reset.
+    of the index table is reported `KernelTiming.INDEX_FAULT` cycles after it was read. The manager then offers no entry
+    and no region, and grants nothing, until a reset.
 
     Attributes
     ----------
@@ -271,7 +271,7 @@ class KernelManager(wiring.Component):
         layer = Signal.like(first.layer)
         final = Signal()
         number = Signal(range(order.end + 1))  # number of the word that is read next
-        # `leading`: there is an entry to be read
+        # One bit per state; `leading`: there is an entry to be read
         pointing = Signal()
         leading = Signal()
         arrived = Signal()

@@ -1,4 +1,4 @@
-"""AXI4 read manager."""
+"""The AXI4 read manager: from read requests to labelled beats."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring

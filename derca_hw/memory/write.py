@@ -1,4 +1,4 @@
-"""AXI4 write manager."""
+"""The AXI4 write manager: from write requests and beats to completed store commands."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring

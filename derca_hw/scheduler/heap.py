@@ -40,7 +40,7 @@ class _Moved(NamedTuple):
     """A job on its way through the heap."""
 
     job: data.View
-    #: Where it would stand now.
+    #: Its present position in the heap.
     place: Signal
     #: It is at its place.
     placed: Signal

@@ -1,4 +1,4 @@
-"""The compute engine: slices of the PE array over tiles in slots, accumulated into a bank."""
+"""The compute engine: multiplies tiles in slots, slice by slice, and accumulates the sums in a bank."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring

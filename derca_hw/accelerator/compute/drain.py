@@ -29,7 +29,7 @@ class Drain(wiring.Component):
     slice : In(slice_layout)
         With `fire`: which slice.
     a_step, b_step : In
-        `a_lanes` and `b_lanes` operands of 8 bits, one cycle after they were addressed.
+        `a_lanes` and `b_lanes` bytes, one cycle after they were addressed.
     biases : Out(`BiasRead`)
         Reads of biases in the input slots.
     bank : Out(`BankUpdate`)

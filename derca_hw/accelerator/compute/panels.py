@@ -11,10 +11,22 @@ from ...blocks.ram import Buffer, Ram
 
 
 class PanelMemory(wiring.Component):
-    """Holds the panels of one operand for all slots.
+    """Holds the panels of one operand for all slots; one k step is read per cycle, one cycle after its address.
 
-    Beats write it. One k step is read per cycle, and appears one cycle after its address. If a step is narrower than a
-    beat, the step is picked from the word after the read.
+    Beats write it, one per cycle. If a step is narrower than a beat, the step is picked from the word after the read.
+
+    Attributes
+    ----------
+    write : In(1)
+    write_slot, write_panel, write_word, write_lane : In
+        Slot, panel, word of the panel, and beat of the word.
+    write_data : In
+        A beat.
+    read : In(1)
+    slot, panel, k : In
+        The step to be read.
+    step : Out
+        `lanes` bytes.
     """
 
     def __init__(self, p: Platform, lanes: int, panels: int):
@@ -80,9 +92,20 @@ class PanelMemory(wiring.Component):
 
 
 class BiasMemory(wiring.Component):
-    """Holds the biases of all slots, two sets each.
+    """Holds the biases of all slots, two sets each; one bias is read per cycle, one cycle after its address.
 
-    Beats write it. One bias is read per cycle, and appears one cycle after its address.
+    Beats write it, one per cycle.
+
+    Attributes
+    ----------
+    write : In(1)
+    write_set, write_word : In
+        Set, and beat of the set.
+    write_data : In
+        A beat.
+    set, n : In
+        The bias to be read: its set, and the column of the tile.
+    bias : Out(32)
     """
 
     def __init__(self, p: Platform):

@@ -15,7 +15,7 @@ from ...layouts import Layouts, pulse
 class Parking(wiring.Component):
     """Keeps up to `buffers.spare` preempted jobs whose sums are in banks, oldest first.
 
-    One grant and one swap-out at a time:
+    The table changes in this way:
 
     - A grant that switches in cycle g removes the entry of the task that runs next. From g + 1 on its bank is the
       resume bank, or free if the job does not resume.
@@ -180,7 +180,7 @@ class Parking(wiring.Component):
                 ]
 
         # -- banks ---------------------------------------------------------------------------------------------------
-        # leaves the table without being resumed
+        # banks that leave the table without being resumed, and banks whose saving begins
         left = Signal(banks, name="left")
         begun = Signal(banks, name="begun")
         leaves = Signal()

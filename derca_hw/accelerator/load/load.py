@@ -12,7 +12,7 @@ from ...layouts import Destination, Layouts, outstanding_tiles, pulse
 
 
 class Phase(enum.Enum, shape=3):
-    """Which of an iteration's requests is offered."""
+    """The kind of request that an iteration offers."""
 
     IDLE = 0
     BANK = 1

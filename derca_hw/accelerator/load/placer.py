@@ -1,4 +1,4 @@
-"""Where read beats go: counts out word and lane within the target."""
+"""The places of read beats: counts word and lane within the target."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring

@@ -60,7 +60,7 @@ class InputSlots(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.a, m.submodules.b, m.submodules.bias = a, b, bias = self.a, self.b, self.bias
-        toggle = Signal(self._p.buffers.slots)  # per slot: the set of biases that its next fill writes
+        toggle = Signal(self._p.buffers.slots)  # per slot: the set of biases of its next fill not yet begun
         placed, operands, biases = self.placed, self.operands, self.biases
         target, valid = placed.beat.p.target, placed.beat.valid
         for memory, destination, slot in ((a, Destination.A, operands.a_slot), (b, Destination.B, operands.b_slot)):

@@ -22,7 +22,7 @@ def entry_ports(p: Platform) -> dict[str, wiring.Member]:
 
 
 class _Places(NamedTuple):
-    """Where the walk stands, in beats, and the stride of panels of B."""
+    """The position of the walk, in beats, and the stride of panels of B."""
 
     a_row: Value
     b_col: Value
@@ -85,7 +85,7 @@ class Walker(wiring.Component):
         resumed = Signal()
         new_a = Signal()
         new_b = Signal()
-        # the layer has one tile along K, along N
+        # the layer has a single tile along K, along N
         one_k = Signal()
         one_n = Signal()
 
@@ -213,7 +213,7 @@ class Walker(wiring.Component):
             ]
 
     def _take(self, m, layer, entry, taken):
-        """Keep an entry and its layer, and pass the layer's parameters on, all at once."""
+        """Store an entry and its layer, and pass the layer's parameters on, all in one cycle."""
         new, write = self.entries.p, self.parameters
         with m.If(taken):
             m.d.sync += [layer.eq(new.layer), entry.eq(new.entry)]

@@ -76,7 +76,7 @@ class OperandRead(wiring.Signature):
     a_slot, b_slot, m_panel, n_panel, k : Out
         The address.
     a_step, b_step : In
-        `a_lanes` and `b_lanes` operands of 8 bits, one cycle after the address.
+        `a_lanes` and `b_lanes` bytes, one cycle after the address.
     """
 
     def __init__(self, p: Platform):

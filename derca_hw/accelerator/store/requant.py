@@ -60,7 +60,7 @@ class RequantLane(wiring.Component):
         product = multiplication.product
         m.d.comb += [multiplication.a.eq(magnitude), multiplication.b.eq(self.multiplier)]
 
-        # Shift in two stages to the value's bits and below them the one that rounds. `above`: there are more
+        # Shift in two stages: what remains is the value, with the rounding bit below. `above`: higher bits are set
         place = Signal(6)
         m.d.sync += place.eq(self.shift - 1)
         coarse, beyond = self._shifted(product, place, (5, 4, 3))
@@ -72,7 +72,7 @@ class RequantLane(wiring.Component):
         above = Signal()
         m.d.sync += [kept.eq(fine), above.eq(more | beyond)]
 
-        # Sign, zero point and rounding in one addition, whose lowest bit makes the carry
+        # One addition for sign, zero point and rounding; its lowest bit produces the rounding carry
         negative = Signal(self.LATENCY - 1)
         m.d.sync += negative.eq(Cat(total < 0, negative))
         sign = negative[-1]
@@ -89,7 +89,10 @@ class RequantLane(wiring.Component):
         return m
 
     def _shifted(self, value, shift, bits: tuple[int, ...]):
-        """`value` to the right by those `bits` of `shift`: what later bits can reach, and whether more is set above."""
+        """Shift `value` to the right by those `bits` of `shift`.
+
+        Return the bits that later shifts can reach, and whether a bit above them is set.
+        """
         beyond = 0
         for bit in bits:
             reach = self._width + (1 << bit)

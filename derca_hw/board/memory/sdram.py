@@ -28,7 +28,7 @@ class SdramStore(wiring.Component):
     Every `refresh_periods` core cycles a refresh comes last. The core's next edge takes the beat read. So paths between
     the core clock and the fast one have at least `SETTLE` cycles.
 
-    After `hold` the chip is initialised, which takes about 200 us. `ready` is low until then.
+    After `hold` the chip is initialised, which takes a little longer than `Sdram.start_us`. `ready` is low until then.
 
     Parameters
     ----------

@@ -22,13 +22,17 @@ def sdram_pins(chip: Sdram) -> wiring.Signature:
 
     Members
     -------
-    command, bank, address
-        One of the commands of this module, and its operands.
-    mask
-        Bytes of the word that are not written.
-    drive, data_out
+    command : Out(3)
+        One of the commands of this module.
+    bank, address : Out
+        Its operands.
+    mask : Out
+        A bit per byte of the word: the byte is not written.
+    drive : Out(1)
         The data pins carry `data_out`.
-    data_in
+    data_out : Out
+        The word to the chip.
+    data_in : In
         The word from the chip.
     """
     return wiring.Signature({
