@@ -80,7 +80,7 @@ def operands(job: Compiled, file: Path) -> str:
     """Per cycle 1 where the array is given operands, 0 where not, from a waveform of the RTL; idle ends stripped."""
     run_rtl(job, job.taskset.horizon, vcd=(file, 0, job.taskset.horizon))
     with file.open() as lines:
-        return "".join(_samples(lines, ["TOP"], "aclk", ["TOP", "derca", "accelerator", "compute", "slices"],
+        return "".join(_samples(lines, ["TOP"], "aclk", ["TOP", "derca", "accelerator", "compute", "engine", "slices"],
                                 "issue")).strip("0")
 
 
