@@ -19,9 +19,14 @@ from derca_sim.model.taskset import Task, TaskSet
 PIPELINES = ("decoupled", "lockstep")
 SCHEDULERS = ("heap", "scan", "tournament")
 RELEASES = ("parallel", "swept")
-#: The control planes of the eight combinations of platform and pipeline.
-CONTROLS = (("scan", "swept"), ("tournament", "parallel"), ("heap", "swept"), ("scan", "parallel"),
-            ("tournament", "swept"), ("heap", "parallel"))
+#: Control plane of a platform and pipeline; of the others `CONTROL`, which the tests of preemption and of pipelines use
+#: as well, so that they share compiled models. Every pair of scheduler and release occurs.
+CONTROL = ("scan", "parallel")
+CONTROLS = {
+    ("demo", "decoupled"): ("scan", "swept"), ("demo", "lockstep"): ("tournament", "parallel"),
+    ("flat", "decoupled"): ("tournament", "swept"), ("flat", "lockstep"): ("heap", "parallel"),
+    ("words", "decoupled"): ("heap", "swept"),
+}
 STRATEGIES = ("np", "lw", "recompute", "persist", "flexible", "park", "mixed")
 #: Longest random run, in cycles.
 MAX_HORIZON = 60_000
@@ -61,8 +66,7 @@ PLATFORM_NAMES = tuple(_PLATFORMS)
 
 def random_platform(name: str, pipeline: str, scheduler: str | None = None, release: str | None = None) -> Platform:
     """A fixed platform in a pipeline. Each combination has a control plane of its own, unless one is named."""
-    number = 2 * PLATFORM_NAMES.index(name) + PIPELINES.index(pipeline)
-    drawn = CONTROLS[number % len(CONTROLS)]
+    drawn = CONTROLS.get((name, pipeline), CONTROL)
     base = {"memory": {"size": 1 << 19}, **_PLATFORMS[name]}
     return Platform.model_validate({
         **base, "name": f"{name}-{pipeline}", "pipeline": pipeline, "trace": {"depth": 64},

@@ -18,7 +18,7 @@ TOP = "top"
 
 
 def build(factory: Callable[[], wiring.Component], *, waves: bool = False, models: str = "",
-          synthesis: str = "", inside: bool = False) -> Path:
+          synthesis: str = "", inside: tuple[str, ...] = ()) -> Path:
     """Compile a component for cocotb; return the folder with the binary `TOP`.
 
     Parameters
@@ -32,7 +32,7 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False, model
     synthesis
         Yosys's command that synthesises it; by default the RTL is simulated.
     inside
-        Let the test reach into modules, not only the component's ports.
+        Parts of the component whose signals the test reaches, by their paths; `*` stands for any characters.
 
     Raises
     ------
@@ -51,7 +51,8 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False, model
         with without_garbage_collection():
             return verilog.convert(fresh, name=TOP, ports=ports(fresh), strip_internal_attrs=True) + models
 
-    return vpi.build((text + models + synthesis).encode(), source, TOP, waves=waves, inside=inside)
+    return vpi.build((text + models + synthesis).encode(), source, TOP, waves=waves,
+                     inside=tuple(f"{TOP}.{part}" for part in inside))
 
 
 def _synthesised(text: str, synthesis: str) -> str:

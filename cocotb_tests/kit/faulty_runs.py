@@ -9,6 +9,8 @@ from kit.system import System
 from kit.workload import compiled
 
 HORIZON = 2600
+#: Modules that faults are put into.
+INSIDE = ("scheduler*", "kernel_manager*", "accelerator.compute.engine")
 #: Table -> layout of its rows.
 LAYOUTS = {Table.INDEX: index_layout, Table.ENTRY: entry_layout, Table.LAYER: layer_layout}
 

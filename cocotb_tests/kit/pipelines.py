@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from campaigns.random_sets import random_platform, rough_cycles
+from campaigns.random_sets import CONTROL, random_platform, rough_cycles
 from derca_flow.sessions.system import check_results, run_rtl
 from derca_sim.compile import compile_taskset
 from derca_sim.events import Kind
@@ -35,7 +35,7 @@ def finishes(platform, shape_lists):
 
 
 def both(name, shape_lists):
-    return [finishes(random_platform(name, pipeline, "scan", "parallel"), shape_lists) for pipeline in PIPELINES]
+    return [finishes(random_platform(name, pipeline, *CONTROL), shape_lists) for pipeline in PIPELINES]
 
 
 def scaled_layers(tile):

@@ -32,7 +32,7 @@ class SimulationFailed(AssertionError):
 
 def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *, platform: Platform | None = None,
              seed: int = 1, waves_on_failure: bool = True, models: str = "", synthesis: str = "",
-             inside: bool = False, **parameters) -> None:
+             inside: tuple[str, ...] = (), **parameters) -> None:
     """Run one cocotb test on a component.
 
     Parameters

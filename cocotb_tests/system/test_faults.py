@@ -14,7 +14,7 @@ from derca_sim.events import Kind
 from derca_sim.model.registers import Fault, Table
 from derca_sim.model.timing import SchedulerTiming
 from kit.control import PLATFORMS, TIME, N, each_scheduler
-from kit.faulty_runs import HORIZON, LAYOUTS, begin, issues, reference, same_as
+from kit.faulty_runs import HORIZON, INSIDE, LAYOUTS, begin, issues, reference, same_as
 from kit.run import parameters, simulate
 from kit.system import REPORTED, check_edf
 
@@ -238,12 +238,12 @@ OF_THE_SCHEDULER = ("record_parity", "missing_feedback", "spurious_feedback", "e
 
 @pytest.mark.parametrize(("p", "test"), each_scheduler(TESTS, OF_THE_SCHEDULER))
 def test_faults(p, test):
-    simulate(lambda: Derca(p), __name__, test, platform=p, inside=True, trials=6, cycles=70_000)
+    simulate(lambda: Derca(p), __name__, test, platform=p, inside=INSIDE, trials=6, cycles=70_000)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("test", ["table_parity", "record_parity", "early_feedback"])
 @pytest.mark.parametrize("p", PLATFORMS, ids=lambda p: p.scheduler.kind)
 def test_many_faults(p, test):
-    simulate(lambda: Derca(p), __name__, test, platform=p, seed=2, inside=True, trials=60,
+    simulate(lambda: Derca(p), __name__, test, platform=p, seed=2, inside=INSIDE, trials=60,
              cycles=4 << TIME)

@@ -7,16 +7,16 @@
 import numpy as np
 import pytest
 
-from campaigns.random_sets import PLATFORM_NAMES, random_platform, random_shape
+from campaigns.random_sets import CONTROL, PLATFORM_NAMES, random_platform, random_shape
 from kit.pipelines import LARGE_LAYERS, LARGE_TILE, both, scaled_layers
 
 
 @pytest.mark.parametrize("name", [
-    name if name != "words" else pytest.param(name, marks=pytest.mark.full) for name in PLATFORM_NAMES])
+    name if name in ("narrow", "padded") else pytest.param(name, marks=pytest.mark.full) for name in PLATFORM_NAMES])
 @pytest.mark.parametrize("seed", [1, *(pytest.param(s, marks=pytest.mark.full) for s in range(2, 12))])
 def test_decoupled_is_never_slower_than_lockstep(name, seed):
     rng = np.random.default_rng(seed)
-    p = random_platform(name, "decoupled", "scan", "parallel")
+    p = random_platform(name, "decoupled", *CONTROL)
     for _ in range(2 if seed == 1 else 5):
         shapes = [[random_shape(rng, p) for _ in range(rng.integers(1, 4))] for _ in range(8)]
         lockstep, decoupled = both(name, shapes)

@@ -9,13 +9,11 @@ from itertools import permutations, product
 import pytest
 
 from campaigns.forced_preemption import boundaries, compile_tasks, force, of_kind
-from campaigns.random_sets import PIPELINES, PLATFORM_NAMES, random_platform
+from campaigns.random_sets import CONTROL, PIPELINES, PLATFORM_NAMES, random_platform
 from derca_sim.events import Kind
 from derca_sim.model.network import random_network
 from derca_sim.model.tables import Strategy
 
-#: Triggers are placed to the cycle, which takes a job release that sees them at once.
-CONTROL = ("scan", "parallel")
 INSIDE = ("recompute", "persist", "flexible", "mixed")
 #: Slices between points: all of an iteration's have their turn, as neither divides the other.
 EVERY = {"narrow": 1, "flat": 1, "demo": 3, "padded": 5}
@@ -77,7 +75,7 @@ def both(compiled):
 
 def run(platform, strategy, every, seed):
     """All scenarios for every choice of victim, preemptor and second preemptor; kinds of preemption seen."""
-    p = random_platform(*platform, *CONTROL)
+    p = random_platform(*platform, *CONTROL)  # its job release sees triggers at once: they are placed to the cycle
     nets, seen = networks(p), set()
     order = list(nets)
     for names in permutations(nets, 3):

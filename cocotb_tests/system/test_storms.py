@@ -13,7 +13,7 @@ from derca_sim.model.registers import Fault, Table, table_layouts
 from derca_sim.model.timing import SchedulerTiming
 from kit import host as lite
 from kit.control import PLATFORMS, TIME, N, each_scheduler, tasks
-from kit.faulty_runs import LAYOUTS, begin, reference, same_as
+from kit.faulty_runs import INSIDE, LAYOUTS, begin, reference, same_as
 from kit.run import parameters, simulate
 from kit.system import REPORTED, System, check_edf
 from kit.workload import compiled, task
@@ -208,13 +208,13 @@ TESTS = ["all_at_once", "trigger_storm", "edge_of_time", "locked_writes", "chang
 
 @pytest.mark.parametrize(("p", "test"), each_scheduler(TESTS, ("edge_of_time",)))
 def test_storms(p, test):
-    simulate(lambda: Derca(p), __name__, test, platform=p, inside=True, trials=6, cycles=70_000)
+    simulate(lambda: Derca(p), __name__, test, platform=p, inside=INSIDE, trials=6, cycles=70_000)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("p", PLATFORMS, ids=lambda p: p.scheduler.kind)
 def test_the_edge_of_time_at_length(p):
-    simulate(lambda: Derca(p), __name__, "edge_of_time", platform=p, seed=2, inside=True, trials=60, cycles=4 << TIME)
+    simulate(lambda: Derca(p), __name__, "edge_of_time", platform=p, seed=2, inside=INSIDE, trials=60, cycles=4 << TIME)
 
 
 def test_deadlines_beyond_the_window_are_refused():

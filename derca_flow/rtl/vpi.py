@@ -19,13 +19,13 @@ VERILATOR_FLAGS = (
     "--cc", "--exe", "--vpi", "--prefix", "Vtop", "--timescale", "1ns/1ps",
     "-Wno-fatal", "-Wno-lint", "-Wno-style",
 )
-#: What cocotb reaches: signals of the top module, or of all modules, which takes three times as long to compile.
-PORTS, INSIDE = ("--public-depth", "1"), ("--public-flat-rw",)
+#: What cocotb reaches: the ports of the top module. Every signal within reach is one that Verilator cannot simplify.
+PORTS = ("--public-depth", "1")
 MAKE_FLAGS = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
 
 
 def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = False,
-          inside: bool = False) -> Path:
+          inside: tuple[str, ...] = ()) -> Path:
     """Compile a design for cocotb; return the folder with the binary `top`.
 
     Parameters
@@ -39,7 +39,7 @@ def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = Fa
     waves
         Build waveform output (VCD) in.
     inside
-        Let cocotb reach the signals of all modules, not only of the top.
+        Modules whose signals cocotb reaches as well, by name; `*` stands for any characters.
 
     Raises
     ------
@@ -50,10 +50,11 @@ def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = Fa
         import cocotb_tools.config as config
     except ImportError:
         raise MissingToolError("cocotb: not installed; install it with: pip install 'derca-hw[dev]'") from None
-    flags = (*VERILATOR_FLAGS, *(INSIDE if inside else PORTS), *(("--trace",) if waves else ()), "--top-module", top)
+    flags = (*VERILATOR_FLAGS, *PORTS, *(("--trace",) if waves else ()), "--top-module", top)
+    reached = "".join(f'public_flat_rw -module "{module}" -var "*"\n' for module in inside)
     key = digest(
-        name, " ".join((*flags, *MAKE_FLAGS)).encode(), version("amaranth").encode(), version("cocotb").encode(),
-        verilator_version().encode(),
+        name, reached.encode(), " ".join((*flags, *MAKE_FLAGS)).encode(), version("amaranth").encode(),
+        version("cocotb").encode(), verilator_version().encode(),
     )
 
     def fill(work: Path) -> None:
@@ -64,7 +65,8 @@ def build(name: bytes, verilog: Callable[[], str], top: str, *, waves: bool = Fa
         if libraries == Path(config.libs_dir):  # a link is gone when the simulation runs: `library_path`
             link = f"-Wl,-rpath,{libraries} {link}"
         (work / "top.v").write_text(verilog(), encoding="utf-8")
-        call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, str(main), "top.v"], work, env)
+        (work / "inside.vlt").write_text(f"`verilator_config\n{reached}", encoding="utf-8")
+        call([*command, *flags, "--Mdir", "obj", "-LDFLAGS", link, "inside.vlt", str(main), "top.v"], work, env)
         binary = compile_model(work / "obj", "Vtop", flags, MAKE_FLAGS, lambda make: call(make, work / "obj", env))
         shutil.copy2(binary, work / top)
         shutil.rmtree(work / "obj")
