@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -166,10 +166,8 @@ def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]
         triggers = one_per_cycle(triggers)
     for task, layers, own, cycles in zip(taskset.tasks, placed, where, triggers, strict=True):
         entries, regions = entries_and_regions(layers, own, row)
-        plans.append(TaskPlan(
-            task.index, task.name, task.network, task.period, task.deadline, task.offset, task.sporadic, cycles,
-            layers, entries, regions, task.overrun, task.job_budget, task.region_budget, task.work,
-        ))
+        same = {field.name: getattr(task, field.name) for field in fields(task) if field.name != "triggers"}
+        plans.append(TaskPlan(**same, triggers=cycles, layers=layers, entries=entries, regions=regions))
         row += len(entries)
     return Compiled(taskset, strategy, tuple(plans), used)
 

@@ -189,8 +189,7 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
     if problems:
         raise InputError(*problems)
     tasks = tuple(
-        Task(t.name, i, networks[t.network], t.period, t.deadline or t.period, t.offset, t.sporadic, t.triggers,
-             t.overrun, t.job_budget, t.region_budget, t.work)
+        Task(**{**dict(t), "index": i, "network": networks[t.network], "deadline": t.deadline or t.period})
         for i, t in enumerate(section.task)
     )
     return TaskSet(section.name, path, section.platform, section.horizon or _default_horizon(tasks), tasks)
