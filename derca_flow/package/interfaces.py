@@ -14,7 +14,7 @@ _DECLARATION = re.compile(
 
 @dataclass(frozen=True)
 class Port:
-    """A port with its attributes; `direction` is `in` or `out`, `vector` tells `[0:0]` from a single wire."""
+    """A port with its attributes; `direction` is `in` or `out`, `vector` marks `[0:0]`, unlike a single wire."""
 
     name: str
     direction: str

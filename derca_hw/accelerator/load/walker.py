@@ -161,7 +161,7 @@ class Walker(wiring.Component):
             with m.If(taken):
                 m.d.sync += redo.eq(recompute)
             self._place(m, layer, entry)
-            self._tell(m, layer, entry.layer, begins)
+            self._write_parameters(m, layer, entry.layer, begins)
         else:
             at, new_layer = self.entries.p, self.entries.p.layer
             m.d.comb += [
@@ -223,7 +223,7 @@ class Walker(wiring.Component):
             *(write.p[name].eq(new.layer[name]) for name, _ in self._lay.parameters if name != "layer"),
         ]
 
-    def _tell(self, m, layer, row, begins):
+    def _write_parameters(self, m, layer, row, begins):
         """Pass a layer's parameters on: the first two words as they come, the rest once all words have come."""
         order, word, write = WordOrder(self._p), self.words.p, self.parameters
         unused = offset_bits(self._p)
