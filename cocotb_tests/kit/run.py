@@ -1,4 +1,7 @@
-"""Running cocotb tests of a component from pytest: seeds, parameters, and waves of failed tests."""
+"""Running cocotb tests of a component from pytest: seeds, parameters, and waves of failed tests.
+
+Whatever builds and starts simulations is imported when it is called: the simulated tests import this module as well.
+"""
 
 import json
 import os
@@ -10,12 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from amaranth.lib import wiring
-from cocotb_tools.runner import get_runner
 
-from derca_flow.rtl.vpi import library_path
-from derca_flow.tools.toolchain import build_directory
 from derca_sim.model.platform import Platform
-from kit.build import TOP, build
 
 #: Environment variable with the parameters of a run, JSON.
 PARAMETERS = "DERCA_TEST_PARAMETERS"
@@ -53,6 +52,9 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
     SimulationFailed
         If the test fails.
     """
+    from derca_flow.tools.toolchain import build_directory
+    from kit.build import build
+
     seed = int(os.environ.get(SEED, seed))
     if platform is not None:
         parameters["platform"] = platform.model_dump_json()
@@ -75,6 +77,10 @@ def simulate(factory: Callable[[], wiring.Component], module: str, test: str, *,
 def _run(binaries: Path, folder: Path, module: str, test: str, seed: int, parameters: dict, waves: bool) -> str | None:
     """Run a binary in the folder `folder`; None when the test passed, else the reason."""
     from cocotb_tools.check_results import get_results
+    from cocotb_tools.runner import get_runner
+
+    from derca_flow.rtl.vpi import library_path
+    from kit.build import TOP
 
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / "results.xml"
