@@ -24,6 +24,7 @@ def test_decoupled_is_never_slower_than_lockstep(name, seed):
         assert any(d < s for d, s in zip(decoupled, lockstep, strict=True))
 
 
+@pytest.mark.full
 def test_a_layer_of_many_tiles_gains():
     t = random_platform("demo", "decoupled").tile
     lockstep, decoupled = both("demo", [[scaled_layers((t.m, t.k, t.n))[0]]])

@@ -29,7 +29,7 @@ COMPUTE_BOUND = [platform(**{"tables": TABLES, **settings}) for settings in (
      "memory": {"read_latency": 3, "write_latency": 1}},
 )]
 #: The last one with --full.
-SAMPLED = [*COMPUTE_BOUND[:2], pytest.param(COMPUTE_BOUND[2], marks=pytest.mark.full)]
+SAMPLED = [COMPUTE_BOUND[0], *(pytest.param(p, marks=pytest.mark.full) for p in COMPUTE_BOUND[1:])]
 
 
 def compiled(p, network: Network, regions: int | None) -> Compiled:
