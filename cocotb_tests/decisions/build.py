@@ -4,7 +4,6 @@ import re
 import shutil
 from pathlib import Path
 
-from amaranth.back import verilog
 from filelock import FileLock
 
 from decisions.bench import Case, DecisionBench, header
@@ -15,9 +14,10 @@ from derca_flow.tools.caching import work_dir
 from derca_flow.tools.toolchain import build_directory, verilator_command, verilator_environment, verilator_version
 from derca_hw.bus.join import ports
 from derca_hw.verilog.convert import convert
+from kit.verilog import plain_verilog
 
 HERE = Path(__file__).parent
-FLAGS = ("--cc", "--exe", "--top-module", "top", "--prefix", "Vtop", "-o", "driver", "-O3", "--x-assign", "fast",
+FLAGS = ("--cc", "--exe", "--top-module", "top", "--prefix", "Vtop", "-O3", "--x-assign", "fast",
          "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style")
 C_FLAGS = "-I.. -DVL_USER_FATAL -std=gnu++20"
 MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
@@ -34,8 +34,7 @@ def source(case: Case) -> str:
 def driver(case: Case) -> Path:
     """The compiled driver of a case."""
     def text() -> str:
-        bench = DecisionBench(case)
-        return verilog.convert(bench, name="top", ports=ports(bench), strip_internal_attrs=True)
+        return plain_verilog(DecisionBench(case), "top")
 
     return compile_driver(case, text, source(case), 0)
 

@@ -4,14 +4,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from amaranth.back import verilog
 from amaranth.lib import wiring
 
 from derca_flow.rtl import vpi
 from derca_flow.tools.toolchain import command
 from derca_flow.tools.yosys import run_yosys
 from derca_hw.bus.join import ports
-from derca_hw.verilog.convert import convert, without_garbage_collection
+from derca_hw.verilog.convert import convert
+from kit.verilog import plain_verilog
 
 #: Name of the top module and of the simulation binary.
 TOP = "top"
@@ -47,9 +47,7 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False, model
     def source() -> str:
         if synthesis:
             return models + _synthesised(text, synthesis)
-        fresh = factory()
-        with without_garbage_collection():
-            return verilog.convert(fresh, name=TOP, ports=ports(fresh), strip_internal_attrs=True) + models
+        return plain_verilog(factory(), TOP) + models
 
     return vpi.build((text + models + synthesis).encode(), source, TOP, waves=waves,
                      inside=tuple(f"{TOP}.{part}" for part in inside))

@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 from derca_flow.rtl.board import SimulatedLine
 from derca_flow.rtl.build import BOARD, build, generated
 from derca_hw.board.link.link import UartLink
-from derca_hw.bus.join import ports
 from derca_hw.generate import BOARD_TOP
 from derca_sim.model.platform import Platform
+from kit.verilog import plain_verilog
 
 #: The size of its memory is no power of two.
 PLATFORM = Platform(memory={"size": 4608})
@@ -137,11 +137,8 @@ def open_bench(divisor: int = 4, clocks: int | None = None, variant: str = "") -
     variant
         Names a change that the caller has made to the link; it is part of the key of the build.
     """
-    from amaranth.back import verilog
-
     def generate() -> str:
-        bench = LinkBench(divisor)
-        return verilog.convert(bench, name=BOARD_TOP, ports=ports(bench), strip_internal_attrs=True)
+        return plain_verilog(LinkBench(divisor), BOARD_TOP)
 
     text = generated(generate, "the link's bench", f"link bench {divisor} {variant} {LinkBench.__name__} {_source()}")
     return SimulatedLine(build(text, BOARD), clocks or divisor, 1.0)

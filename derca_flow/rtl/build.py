@@ -125,7 +125,7 @@ def build(verilog: str, harness: Harness = RUN, *, trace: bool = False, progress
         for name, content in zip(harness.sources, sources, strict=True):
             (work / name).write_bytes(content)
         (work / "derca.v").write_text(verilog, encoding="utf-8")
-        call([*command, *flags, "--Mdir", "obj", "-o", "harness", "derca.v", harness.sources[0], "-CFLAGS", "-I.."],
+        call([*command, *flags, "--Mdir", "obj", "derca.v", harness.sources[0], "-CFLAGS", "-I.."],
              work, env)
         binary = compile_model(work / "obj", "Vderca", flags, levels, lambda make: call(make, work / "obj", env))
         shutil.copy2(binary, work / "harness")

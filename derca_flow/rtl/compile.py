@@ -61,8 +61,11 @@ def compile_model(obj: Path, prefix: str, options: tuple[str, ...], levels: tupl
     call
         Runs a command in `obj`.
     """
+    makefile = (obj / f"{prefix}.mk").read_text()
     classes = (obj / f"{prefix}_classes.mk").read_text()
-    fast, once = _sources(obj, classes, "FAST"), _sources(obj, classes, "SLOW")
+    fast, once = ([obj / f"{name}.cpp"
+                   for part in ("CLASSES", "SUPPORT") for name in _listed(classes, f"VM_{part}_{of}")]
+                  for of in ("FAST", "SLOW"))
     if sum(file.stat().st_size for file in once) < _SMALL_BYTES:  # reading the headers again would take longer
         fast, once = fast + once, []
     groups = _groups(fast, min(os.cpu_count() or 1, 1 + sum(f.stat().st_size for f in fast) // _SPLIT_BYTES))
@@ -76,20 +79,18 @@ def compile_model(obj: Path, prefix: str, options: tuple[str, ...], levels: tupl
     make = ["make", "-s", "-j2", "-f", _MAKEFILE, *levels]
     tools = (" ".join((*options, *levels)).encode(), verilator_version().encode(), sys.platform.encode())
 
-    names = re.search(r"^VM_USER_CLASSES = \\\n((?:  .*\n)*)", (obj / f"{prefix}.mk").read_text(), re.MULTILINE)
-    program = [name.strip(" \\") for name in names[1].splitlines() if name.strip(" \\")]
+    program = _listed(makefile, "VM_USER_CLASSES")
     _kept_objects(obj, ["verilated*.o"], tools, lambda: call([*make, "library"]))
-    _kept_objects(obj, [f"{name}.o" for name in program], (*tools, *_program_text(obj, program, prefix)),
+    _kept_objects(obj, [f"{name}.o" for name in program], (*tools, *_program_text(obj, program, makefile)),
                   lambda: call([*make, "program"]))
     call([*make, "model"])
     return obj / "model"
 
 
-def _sources(obj: Path, classes: str, speed: str) -> list[Path]:
-    """The model's files that run in every cycle (`FAST`) or once (`SLOW`)."""
-    listed = re.findall(rf"^VM_(?:CLASSES|SUPPORT)_{speed} \+= \\\n((?:  .*\n)*)", classes, re.MULTILINE)
-    names = [line.strip(" \\") for block in listed for line in block.splitlines()]
-    return [obj / f"{name}.cpp" for name in names]
+def _listed(makefile: str, variable: str) -> list[str]:
+    """The words of a variable that Verilator writes one on a line."""
+    block = re.search(rf"^{variable} \+?= \\\n((?:  .*\n)*)", makefile, re.MULTILINE)
+    return [line.strip(" \\") for line in block[1].splitlines()]
 
 
 def _groups(files: list[Path], count: int) -> list[list[Path]]:
@@ -125,9 +126,9 @@ def _kept_objects(obj: Path, patterns: list[str], key: tuple[bytes, ...], compil
             shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
 
 
-def _program_text(obj: Path, program: list[str], prefix: str) -> list[bytes]:
+def _program_text(obj: Path, program: list[str], makefile: str) -> list[bytes]:
     """Everything of the program that is not Verilator's library: its files, and what they include."""
-    rules = re.findall(r"^(\S+)\.o: (\S+)", (obj / f"{prefix}.mk").read_text(), re.MULTILINE)
+    rules = re.findall(r"^(\S+)\.o: (\S+)", makefile, re.MULTILINE)
     folders = [obj, obj.parent]
     waiting = [_found(source, folders) for name, source in rules if name in program]
     seen: dict[Path, bytes] = {}

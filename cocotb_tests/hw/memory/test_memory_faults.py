@@ -17,7 +17,7 @@ from kit.windows import open_windows
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def strays(dut):
-    """What nobody waits for is taken, reported, and completes nothing, whatever its ID and whenever it comes."""
+    """A stray response is taken and reported and completes nothing, whatever its ID and whenever it comes."""
     p = parameters()["platform"]
     lay = Layouts(p)
     bench = await Cycles(dut).start(m_axi_arready=1, m_axi_awready=1, m_axi_wready=1)
