@@ -8,6 +8,7 @@ from derca_hw.host.interface import HostInterface
 from derca_hw.memory.burst import BurstSplitter
 from derca_hw.memory.ports import MemoryInterface
 from derca_hw.release.parallel import ParallelRelease
+from derca_hw.release.swept import SweptRelease
 from derca_sim.events import Kind
 from formal import heap, scan, tournament
 from formal.axi import memory_proof, reset_proof
@@ -153,7 +154,11 @@ def _proofs():
                                             ("reset covers", "reached", "covers", 6)):
         yield Proof(f"memory interface, {what}", properties, "-", "-", method, depth,
                     lambda: reset_proof(MemoryInterface(MEMORY)), quick=True)
-    yield Proof("parallel release", "streams", 2, 16, "bounded", 10, lambda: release_proof(ParallelRelease(p), 2))
+    for unit in (ParallelRelease, SweptRelease):
+        what = "parallel release" if unit is ParallelRelease else "swept release"
+        yield Proof(what, "streams", 2, 16, "bounded", 40, lambda unit=unit: release_proof(unit(p), 2), quick=True)
+        yield Proof(f"{what} covers", "reached", 2, 16, "covers", 40, lambda unit=unit: release_proof(unit(p), 2),
+                    quick=True)
     yield Proof("memory interface covers", "reached", "-", "-", "covers", 12, _memory)
 
 

@@ -82,7 +82,10 @@ def _parts(component) -> Iterator[tuple[str, Member, object]]:
 
 
 def release_proof(component, n: int) -> StreamProof:
-    """The proof of the release unit: jobs finish only after the scheduler took them."""
+    """The proof of the release unit within a run: jobs finish only after the scheduler took them.
+
+    The end of a run (`running` falls) withdraws every offer; the scheduler forgets them in the same cycle.
+    """
     proof = StreamProof(component)
     release, finish = component.release, component.finish
     for i in range(n):
@@ -93,6 +96,7 @@ def release_proof(component, n: int) -> StreamProof:
             proof.m.d.sync += runs.eq(1)
         proof.given(implies(finish.valid & (finish.p.task == i), runs))
     proof.given(implies(finish.valid, finish.p.task < n))
+    proof.given(implies(proof.before(component.running), component.running))
     return proof
 
 
