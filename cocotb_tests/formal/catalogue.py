@@ -156,9 +156,8 @@ def _proofs():
                     lambda: reset_proof(MemoryInterface(MEMORY)), quick=True)
     for unit in (ParallelRelease, SweptRelease):
         what = "parallel release" if unit is ParallelRelease else "swept release"
-        yield Proof(what, "streams", 2, 16, "bounded", 40, lambda unit=unit: release_proof(unit(p), 2), quick=True)
-        yield Proof(f"{what} covers", "reached", 2, 16, "covers", 40, lambda unit=unit: release_proof(unit(p), 2),
-                    quick=True)
+        yield Proof(what, "streams", 2, 16, "bounded", 40, lambda unit=unit: release_proof(unit(p), 2))
+        yield Proof(f"{what} covers", "reached", 2, 16, "covers", 40, lambda unit=unit: release_proof(unit(p), 2))
     yield Proof("memory interface covers", "reached", "-", "-", "covers", 12, _memory)
 
 
