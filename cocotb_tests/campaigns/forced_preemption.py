@@ -5,8 +5,10 @@ A scenario is a list of steps (task, region, by): a job of task `by` preempts th
 everything after them.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from derca_sim.model.taskset import Task, TaskSet
 from derca_sim.model.timing import ANNOUNCE, OFFER, ComputeTiming, SchedulerTiming
 
 Step = tuple[int, int, int]
+_CYCLE = attrgetter("cycle")
 
 
 @dataclass(frozen=True)
@@ -36,20 +39,21 @@ class Forced:
     def misplaced(self, scenarios: Sequence[Sequence[Step]]) -> list[str]:
         """Steps that did not happen as wanted, and unwanted preemptions, in words; empty when all is right."""
         events, out = self.judged.result.events, []
-        preemptions = [e for e in events if e.kind == Kind.PREEMPT]
+        preemptions, starts, resumptions = (
+            sorted(of_kind(events, kind), key=_CYCLE) for kind in (Kind.PREEMPT, Kind.START, Kind.RESUME))
         for number, (steps, at) in enumerate(zip(scenarios, self.triggers, strict=True)):
             end = (number + 1) * self.window
             for (task, region, by), trigger in zip(steps, at, strict=True):
                 plan, name = self.compiled.tasks[task].regions[region], f"scenario {number}, step {task, region, by}"
-                found = [e for e in preemptions if trigger < e.cycle < end and (e.task, e.region) == (task, region)]
+                found = [e for e in _between(preemptions, trigger, end) if (e.task, e.region) == (task, region)]
                 if len(found) != 1 or found[0].arg != plan.out_strategy:
                     out.append(f"{name}, triggered at {trigger}: preempted {found}, wanted {plan.out_strategy!r}")
                     continue
-                after = [e for e in events if e.kind == Kind.START and e.cycle > found[0].cycle]
-                if (after[0].task, after[0].region) != (by, 0):
-                    out.append(f"{name}: followed by {after[0]}")
-                back = [e for e in events if e.kind == Kind.RESUME and found[0].cycle < e.cycle < end
-                        and (e.task, e.region, e.arg) == (task, region + 1, plan.out_strategy)]
+                after = starts[bisect_right(starts, found[0].cycle, key=_CYCLE)]
+                if (after.task, after.region) != (by, 0):
+                    out.append(f"{name}: followed by {after}")
+                back = [e for e in _between(resumptions, found[0].cycle, end)
+                        if (e.task, e.region, e.arg) == (task, region + 1, plan.out_strategy)]
                 if len(back) != 1:
                     out.append(f"{name}: resumed {back}")
         wanted = sum(map(len, scenarios))
@@ -92,24 +96,23 @@ def force(compiled: Compiled, scenarios: Sequence[Sequence[Step]], seed: int) ->
     for level in range(most):
         events = run_rtl(*_run(compiled, scenarios, at, window)).events
         by_region: dict[tuple[int, int, Kind], list[int]] = {}
-        for e in events:
+        for e in sorted(events, key=_CYCLE):
             by_region.setdefault((e.task, e.region, e.kind), []).append(e.cycle)
         ends, issues = of_kind(events, Kind.FINISH), {e.cycle for e in of_kind(events, Kind.ISSUE)}
-        finishes = {t.index: [e.cycle for e in ends if e.task == t.index] for t in compiled.tasks}
+        finishes = {t.index: sorted(e.cycle for e in ends if e.task == t.index) for t in compiled.tasks}
         for number, steps in enumerate(scenarios):
             if level < len(steps):
                 task, region, by = steps[level]
                 begin = at[number][-1] if level else number * window
-                issue, end = (
-                    min(c for c in by_region[task, region, kind] if c > begin) for kind in (Kind.ISSUE, Kind.REGION_END)
-                )
+                issue, end = (cycles[bisect_right(cycles, begin)] for cycles in (
+                    by_region[task, region, kind] for kind in (Kind.ISSUE, Kind.REGION_END)))
                 # Announced, offered and seen, a release wins if it can be chosen after the region was decided on and no
                 # later than in the cycle of the feedback. A task that has preempted before must have finished, else its
                 # release is an overrun.
                 first, last = (c - visible for c in (issue, end - ComputeTiming.AHEAD))
                 before = [c for (_, _, b), c in zip(steps, at[number], strict=False) if b == by]
                 if before:
-                    first = max(first, min(c for c in finishes[by] if c > before[-1]))
+                    first = max(first, finishes[by][bisect_right(finishes[by], before[-1])])
                 while timing.CLOSED and last + ANNOUNCE + OFFER in issues:  # it would be taken in the cycle after
                     last -= 1
                 assert first <= last, f"scenario {number}, step {task, region, by}: no cycle to preempt in"
@@ -134,6 +137,11 @@ def _with(compiled: Compiled, triggers: list[list[int]], window: int) -> Compile
     tasks = tuple(replace(t, triggers=tuple(c), period=20, deadline=d)
                   for t, c, d in zip(compiled.tasks, triggers, deadlines, strict=False))
     return replace(compiled, tasks=tasks)
+
+
+def _between(events: Sequence[Event], after: int, before: int) -> Sequence[Event]:
+    """Events in order, of the cycles after one and before another."""
+    return events[bisect_right(events, after, key=_CYCLE) : bisect_left(events, before, key=_CYCLE)]
 
 
 def of_kind(events: Sequence[Event], kind: Kind) -> list[Event]:

@@ -116,6 +116,7 @@ def test_the_wrapper_keeps_every_port_of_a_block_between_registers(tmp_path, mon
     assert found["critical_path"]["cells"] >= 2 and found["critical_path"]["signals"][-1]
 
 
+@pytest.mark.full
 def test_a_longer_adder_is_slower(tmp_path, monkeypatch):
     monkeypatch.setenv("DERCA_BUILD_DIR", str(tmp_path))
     short, long = (fmax.route(fmax.netlist(fmax.wrapped_rtlil(Adder(width), ("unused",))), 1, 150).mhz

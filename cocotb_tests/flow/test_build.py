@@ -131,6 +131,7 @@ def test_interrupted_resumed_and_repeated(toy, monkeypatch):
     assert kept["route"] > 0.5  # what routing took, not what looking it up did
 
 
+@pytest.mark.full
 def test_an_ice40_is_packed_by_its_own_tools(toy):
     skipped = (word for step in ("analyse", "simulate", "estimate") for word in ("--skip", step))
     done = derca(*skipped, "--run", "-o", toy / "made", board="hx8k")

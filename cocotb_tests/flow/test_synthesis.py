@@ -35,12 +35,12 @@ def check(target: str, file, array: int, lanes: int) -> dict:
     return named
 
 
-#: The others with --full; `test_estimate.py` synthesises for iCE40, `test_ip.py` for the families of AMD.
-_QUICK = ("ecp5",)
+# The quick suite measures the small platform on ECP5 in `cli/test_history.py`, synthesises for iCE40 in
+# `test_estimate.py`, and for the families of AMD in `test_ip.py`.
 
 
-@pytest.mark.parametrize("target", [
-    target if target in _QUICK else pytest.param(target, marks=pytest.mark.full) for target in TARGETS])
+@pytest.mark.full
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_small_platform_synthesises(target, pytestconfig):
     named = check(target, pytestconfig.rootpath / "sim" / "platforms" / "small.toml", array=4, lanes=1)
     assert named["kernel management"]["BRAM"] > 0

@@ -238,11 +238,12 @@ OF_THE_SCHEDULER = ("record_parity", "missing_feedback", "spurious_feedback", "e
 
 @pytest.mark.parametrize(("p", "test"), each_scheduler(TESTS, OF_THE_SCHEDULER))
 def test_faults(p, test):
-    simulate(lambda: Derca(p), __name__, test, platform=p, inside=INSIDE, trials=6, cycles=70_000)
+    simulate(lambda: Derca(p), __name__, test, platform=p, inside=INSIDE,
+             trials=6 if test == "record_parity" else 4, cycles=70_000)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("test", ["table_parity", "record_parity", "early_feedback"])
+@pytest.mark.parametrize("test", TESTS)
 @pytest.mark.parametrize("p", PLATFORMS, ids=lambda p: p.scheduler.kind)
 def test_many_faults(p, test):
     simulate(lambda: Derca(p), __name__, test, platform=p, seed=2, inside=INSIDE, trials=60,

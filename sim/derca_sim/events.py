@@ -6,8 +6,9 @@ job number: a task has at most one live job, so `number_jobs` derives it from th
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from enum import IntEnum
+from operator import attrgetter
 from pathlib import Path
 
 from .errors import InputError
@@ -106,7 +107,7 @@ def number_jobs(events: Iterable[Event]) -> list[Event]:
                 del left[e.task]
             else:
                 job = left[e.task]
-        out.append(replace(e, kind=Kind(e.kind), job=job))
+        out.append(Event(e.cycle, Kind(e.kind), e.task, job, e.region, e.arg))
     return out
 
 
@@ -151,7 +152,7 @@ def cycle_error(a: Iterable[Event], b: Iterable[Event]) -> tuple[float, list[str
     """
     def keyed(events):
         seen: dict[tuple, list[int]] = {}
-        for e in sorted(events):
+        for e in sorted(events, key=attrgetter("cycle")):
             seen.setdefault((e.kind, e.task, e.job, e.region, e.arg), []).append(e.cycle)
         return seen
 

@@ -373,12 +373,14 @@ async def damaged_rows(dut):
     dut._log.info("%d bits flipped", len(bits))
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, PLAIN, DEEP, WORDS, EVEN, BARE], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [
+    SMALL, PADDED, PLAIN, pytest.param(DEEP, marks=pytest.mark.full), WORDS, EVEN, BARE], ids=lambda p: p.name)
 def test_entries(p):
     simulate(lambda: KernelManager(p), __name__, "entries_in_order", platform=p)
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, WORDS, EVEN], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [
+    SMALL, *(pytest.param(p, marks=pytest.mark.full) for p in (PADDED, WORDS)), EVEN], ids=lambda p: p.name)
 def test_no_damaged_row_is_offered(p):
     simulate(lambda: KernelManager(p), __name__, "damaged_rows", platform=p, inside=("*",))
 

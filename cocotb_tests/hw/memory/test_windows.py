@@ -287,7 +287,7 @@ async def attacks(dut):
 
 @pytest.mark.parametrize("p", [SMALL, WIDE, FAR], ids=lambda p: p.name)
 def test_no_request_leaves_its_windows(p):
-    simulate(lambda: MemoryBench(p), __name__, "attacks", platform=p, requests=1200, waves_on_failure=False)
+    simulate(lambda: MemoryBench(p), __name__, "attacks", platform=p, requests=500, waves_on_failure=False)
 
 
 @pytest.mark.full

@@ -194,7 +194,8 @@ def run(test: str, tasks: int = 5, time_width: int = 16, seed: int = 1, kind="he
 
 @pytest.mark.parametrize(("tasks", "time_width", "start", "kind", "seed"), [
     (5, 16, 0, "heap", 1), (5, 16, 0x1_0000 - 700, "heap", 2), (5, 16, (1 << 32) - 3000, "tournament", 3),
-    (2, 20, 0x7F0, "heap", 4), (16, 32, 0, "heap", 5), (16, 32, 0, "tournament", 6),
+    (2, 20, 0x7F0, "heap", 4), (16, 32, 0, "heap", 5),
+    pytest.param(16, 32, 0, "tournament", 6, marks=pytest.mark.full),
 ])
 def test_rules_of_release(tasks, time_width, start, kind, seed):
     run("rules", tasks, time_width, seed, kind, cycles=5000 if tasks > 2 else 1500, start=start)
