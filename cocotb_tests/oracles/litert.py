@@ -1,0 +1,43 @@
+"""What LiteRT's reference kernels make of a model: the oracle for graphs from TensorFlow Lite."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+
+class LiteRt:
+    """A model, ready to run on the reference kernels.
+
+    Parameters
+    ----------
+    model : the bytes of a `.tflite` file.
+    """
+
+    def __init__(self, model: bytes):
+        self._interpreter = Interpreter(
+            model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+            experimental_preserve_all_tensors=True, num_threads=1)
+        self._interpreter.allocate_tensors()
+
+    def run(self, inputs: Sequence[np.ndarray]) -> Mapping[int, np.ndarray]:
+        """The values of all tensors by index, for the inputs in the model's order."""
+        for detail, value in zip(self._interpreter.get_input_details(), inputs, strict=True):
+            self._interpreter.set_tensor(detail["index"], value)
+        self._interpreter.invoke()
+        return _Values(self._interpreter)
+
+
+class _Values(Mapping):
+    def __init__(self, interpreter: Interpreter):
+        self._interpreter = interpreter
+        self._indices = [detail["index"] for detail in interpreter.get_tensor_details()]
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self._interpreter.get_tensor(index)
+
+    def __iter__(self):
+        return iter(self._indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)

@@ -1,0 +1,45 @@
+"""Means and maxima over windows and over whole dimensions."""
+
+import numpy as np
+
+from .arithmetic import fixed_point, quotient, scaled
+from .products import extended, positions
+from .values import Call, bounds, centred, clamped, finish
+
+
+def max_pool(call: Call) -> np.ndarray:
+    """`MaxPool`; the quantisation of the output is that of the input."""
+    op, x = call.operator, call.value(0)
+    least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    y = positions(extended(x, op.kernel, op.window, least), op.kernel, op.window).max(axis=(4, 5))
+    return np.clip(y, *bounds(call.output(), op.activation)).astype(x.dtype) if call.quantised else clamped(
+        y, op.activation)
+
+
+def average_pool(call: Call) -> np.ndarray:
+    """`AveragePool`; the quantisation of the output is that of the input."""
+    op, x = call.operator, call.value(0)
+    inside = extended(np.ones((1, *x.shape[1:3], 1), np.int64), op.kernel, op.window)
+    counts = positions(inside, op.kernel, op.window).sum(axis=(4, 5))
+    if not call.quantised:
+        sums = positions(extended(call.real(0), op.kernel, op.window), op.kernel, op.window).sum(axis=(4, 5))
+        return clamped((sums / counts).astype(np.float32), op.activation)
+    sums = positions(extended(x.astype(np.int64), op.kernel, op.window), op.kernel, op.window).sum(axis=(4, 5))
+    return np.clip(quotient(sums, counts), *bounds(call.output(), op.activation)).astype(x.dtype)
+
+
+def mean(call: Call) -> np.ndarray:
+    """`Mean`."""
+    op, x = call.operator, call.value(0)
+    if not call.quantised:
+        return call.real(0).mean(axis=op.axes, keepdims=op.keep, dtype=np.float32)
+    count = int(np.prod([x.shape[a] for a in op.axes]))
+    sums = centred(x, call.input(0)).sum(axis=op.axes, keepdims=op.keep)
+    scales = (np.float64(t.quantisation.scale) for t in (call.input(0), call.output()))
+    return finish(scaled(sums, *_shared(*fixed_point(next(scales) / next(scales)), count)), call.output())
+
+
+def _shared(multiplier: np.ndarray, exponent: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """A factor divided by a count, which costs it no more than the last bit."""
+    shift = min(count.bit_length() - 1, 32, 31 + int(exponent))
+    return (multiplier << shift) // count, exponent - shift

@@ -1,0 +1,100 @@
+"""Convolution and matrix products: sums of products, a bias, a scale."""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ..operators import Conv, FullyConnected, Window
+from .arithmetic import fixed_point, scaled, scaled_once, wrap
+from .values import Call, bounds, centred, clamped, finish
+
+
+def conv(call: Call) -> np.ndarray:
+    """`Conv`."""
+    op, x, weights = call.operator, call.value(0), call.value(1)
+    if not call.quantised:
+        return clamped(_sums(_patches(call.real(0), weights.shape[1:3], op.window), weights, op.groups, call.real(2)),
+                       op.activation)
+    # A place outside the image holds the zero point, so it adds nothing.
+    sums = _sums(_patches(centred(x, call.input(0)), weights.shape[1:3], op.window), centred(weights, call.input(1)),
+                 op.groups, call.value(2))
+    return _rescaled(call, wrap(sums))
+
+
+def fully_connected(call: Call) -> np.ndarray:
+    """`FullyConnected`."""
+    x, weights, shape = call.value(0), call.value(1), call.output().shape
+    if not call.quantised:
+        product = call.real(0).reshape(-1, weights.shape[1]) @ call.real(1).T
+        bias = call.real(2)
+        return clamped(product if bias is None else product + bias, call.operator.activation).reshape(shape)
+    sums = _exact(centred(x, call.input(0)).reshape(-1, weights.shape[1]), centred(weights, call.input(1)).T)
+    if call.value(2) is not None:
+        sums = sums + call.value(2).astype(np.int64)
+    return _rescaled(call, wrap(sums)).reshape(shape)
+
+
+def matmul(call: Call) -> np.ndarray:
+    """`MatMul`."""
+    op = call.operator
+    a, b = (centred(call.value(i), call.input(i)) if call.quantised else call.real(i) for i in (0, 1))
+    a = a.swapaxes(-1, -2) if op.transpose_a else a
+    b = b.swapaxes(-1, -2) if op.transpose_b else b
+    return _rescaled(call, wrap(_exact(a, b))) if call.quantised else a @ b
+
+
+def factors(call: Call) -> np.ndarray:
+    """Scale of a product's sums over that of its output: float64 [1] or one for each output channel.
+
+    TensorFlow Lite multiplies the scales of a matrix product in float32 unless these are per channel.
+    """
+    x, weights, y = (t.quantisation.scales for t in (call.input(0), call.input(1), call.output()))
+    single = len(weights) == 1 and not isinstance(call.operator, Conv)
+    product = (x * weights).astype(np.float64) if single else x.astype(np.float64) * weights
+    return product / y
+
+
+def _rescaled(call: Call, sums: np.ndarray) -> np.ndarray:
+    """Stored values of 32-bit sums whose last dimension is the output channel."""
+    activation = getattr(call.operator, "activation", None)
+    round_to = scaled_once if isinstance(call.operator, FullyConnected) else scaled
+    values = round_to(sums, *fixed_point(factors(call)))
+    if activation is None:
+        return finish(values, call.output())
+    least, most = bounds(call.output(), activation)
+    return np.clip(values + call.output().quantisation.zero_point, least, most).astype(call.output().dtype)
+
+
+def _exact(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The product of integers below 2^9 in magnitude, int64: float64 holds sums of 2^34 of them."""
+    return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
+
+
+def extended(x: np.ndarray, kernel: tuple[int, int], window: Window, fill=0) -> np.ndarray:
+    """x [n, h, w, c] with its pads, and cut where no kernel position reaches."""
+    top, left, bottom, right = window.pads
+    return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
+
+
+def positions(x: np.ndarray, kernel: tuple[int, int], window: Window) -> np.ndarray:
+    """Views of x [n, h, w, c], pads included, under each kernel position: [n, h', w', c, kh, kw]."""
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, window.dilations, strict=True)]
+    view = sliding_window_view(x, reach, axis=(1, 2))
+    return view[:, :: window.strides[0], :: window.strides[1], :, :: window.dilations[0], :: window.dilations[1]]
+
+
+def _patches(x: np.ndarray, kernel: tuple[int, int], window: Window) -> np.ndarray:
+    return positions(extended(x, kernel, window), kernel, window)
+
+
+def _sums(patches: np.ndarray, weights: np.ndarray, groups: int, bias: np.ndarray | None) -> np.ndarray:
+    """[n, h', w', m]: patches [n, h', w', c, kh, kw] times weights [m, kh, kw, c / groups], by groups."""
+    n, h, w, c, kh, kw = patches.shape
+    each, outputs = c // groups, weights.shape[0] // groups
+    integers = patches.dtype.kind == "i"
+    parts = []
+    for g in range(groups):
+        rows = patches[:, :, :, g * each : (g + 1) * each].reshape(n * h * w, each * kh * kw)
+        columns = weights[g * outputs : (g + 1) * outputs].transpose(3, 1, 2, 0).reshape(each * kh * kw, outputs)
+        parts.append(_exact(rows, columns) if integers else rows @ columns)
+    sums = np.concatenate(parts, axis=1).reshape(n, h, w, -1)
+    return sums if bias is None else sums + bias.astype(sums.dtype)
