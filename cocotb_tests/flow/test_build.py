@@ -243,3 +243,14 @@ def test_a_path_between_the_clocks_of_a_doubled_board_counts(ends, ns, met, tmp_
     run = routing.routed(1, tmp_path, boards.BOARDS["icebreaker"])
     assert len(run.clocks) == 3 and run.met is met
     assert routing.routed(1, tmp_path, boards.BOARDS["ulx3s-85f"]).met
+
+
+def test_a_build_reads_its_files_when_it_begins(toy, monkeypatch):
+    """An edit while it runs neither changes what is routed nor what the manifest names."""
+    pins = toy / "pins.lpf"
+    text = (ROOT / "constraints" / BOARD.constraints).read_text()
+    pins.write_text(text)
+    monkeypatch.setattr("derca_flow.tools.checkout.constraints_file", lambda board: pins)
+    request = flow.Request(BOARD, ROOT / "sim" / "tasksets" / BOARD.taskset, "joint")
+    pins.write_text("# edited\n")
+    assert request.constraints == text and request.files[pins] == text.encode()

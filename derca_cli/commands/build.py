@@ -147,7 +147,6 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
     from derca_flow.flow import flow, routing
     from derca_flow.flow.manifest import manifest
     from derca_flow.tools import nextpnr
-    from derca_flow.tools.checkout import constraints_file
 
     from ..console import build_output as summary
 
@@ -158,7 +157,7 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
         running.used(synthesised.netlist.parent)
         running.detail = ", ".join(f"{kind} {synthesised.total[kind]:,g}" for kind in synthesised.total)
     with steps.run("route") as running:
-        runs = routing.route(synthesised.netlist, board, seeds, running.update)
+        runs = routing.route(synthesised.netlist, board, request.constraints, seeds, running.update)
         for one in runs:
             running.used(one.folder)
         running.detail = ", ".join(f"{c.name} {c.mhz:g} of {c.requested:g} MHz" for c in runs[-1].clocks) + (
@@ -172,8 +171,9 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
     title = f"{board.title}: {request.tasks.name} on {request.platform.name}, {proof.title}"
     with output_directory(output) as folder:
         with steps.run("report") as running:
-            for source in (packed, constraints_file(board), runs[-1].folder / nextpnr.LOG):
+            for source in (packed, runs[-1].folder / nextpnr.LOG):
                 shutil.copyfile(source, folder / source.name)
+            (folder / board.constraints).write_text(request.constraints)
             shutil.copyfile(runs[-1].folder / nextpnr.REPORT, folder / "nextpnr.json")
             if "analysis" in prepared:
                 for name in (flow.ANALYSIS, "host_writes.txt", "memory.bin", "proof.json"):

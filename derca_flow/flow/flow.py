@@ -14,10 +14,9 @@ from derca_sim.model.taskset import TaskSet, load_taskset
 
 from ..area.estimate import TOLERANCE
 from ..package.description import write_tables
-from ..tools import nextpnr
+from ..tools import checkout, nextpnr
 from ..tools.caching import BOARDS, read_json
 from ..tools.cells import KINDS, blocks_of, flat_cells, instances, summarise, weigh
-from ..tools.checkout import platform_file
 from ..tools.targets import TARGETS
 from ..tools.yosys import cached, synthesise
 from . import sources
@@ -36,10 +35,26 @@ class Request:
     taskset: Path
     strategy: str
 
+    def __post_init__(self):
+        for name in ("tasks", "files"):  # read now: a build takes long, and files may be edited meanwhile
+            getattr(self, name)
+
+    @cached_property
+    def files(self) -> dict[Path, bytes]:
+        """The contents of what the build reads, as they were when it began."""
+        paths = (checkout.platform_file(self.board), checkout.constraints_file(self.board),
+                 *sources.taskset_files(self.taskset))
+        return {path: path.read_bytes() for path in paths}
+
+    @property
+    def constraints(self) -> str:
+        """The text of the board's constraints."""
+        return self.files[checkout.constraints_file(self.board)].decode()
+
     @cached_property
     def tasks(self) -> TaskSet:
         """The task set on the board's platform."""
-        return load_taskset(self.taskset, platform_file(self.board))
+        return load_taskset(self.taskset, checkout.platform_file(self.board))
 
     @cached_property
     def plan(self):

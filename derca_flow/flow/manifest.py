@@ -9,7 +9,7 @@ from pathlib import Path
 from derca_hw.generate import BOARD_TOP
 from derca_sim.model.board import Board
 
-from ..tools import checkout, nextpnr, toolchain
+from ..tools import nextpnr, toolchain
 from ..tools.targets import TARGETS
 from . import sources
 from .flow import Request, Synthesised
@@ -24,7 +24,6 @@ def manifest(request: Request, command: str, synthesised: Synthesised, runs: lis
              outputs: Path) -> dict:
     """The manifest of a finished build whose files are in the folder `outputs`."""
     board = request.board
-    read = [checkout.platform_file(board), checkout.constraints_file(board), *sources.taskset_files(request.taskset)]
     return {
         "board": board.name, "device": board.title, "command": command,
         "platform": request.platform.name, "config_hash": f"{request.platform.config_hash:08x}",
@@ -32,7 +31,7 @@ def manifest(request: Request, command: str, synthesised: Synthesised, runs: lis
         "proof": request.plan.proof.as_dict(),
         "tools": tools(board), "commands": commands(board, runs[-1]),
         "sources": {"git": _git(), **{name: sources.package_hash(name) for name in _PACKAGES}},
-        "inputs": {_shown(path): sources.file_hash(path) for path in read},
+        "inputs": {_shown(path): hashlib.sha256(content).hexdigest() for path, content in request.files.items()},
         "outputs": {path.name: sources.file_hash(path) for path in sorted(outputs.iterdir())},
         "netlist": hashlib.sha256(synthesised.netlist.read_bytes()).hexdigest(),
         "seeds": {"tried": [run.seed for run in runs], "chosen": runs[-1].seed},

@@ -8,7 +8,7 @@ from pathlib import Path
 from derca_sim.errors import CheckFailed
 from derca_sim.model.board import Board
 
-from ..tools import checkout, nextpnr, toolchain
+from ..tools import nextpnr, toolchain
 from ..tools.caching import BOARDS, check_room, read_text
 from ..tools.yosys import cached
 
@@ -56,8 +56,10 @@ class Routed:
         return min((clock.mhz / clock.requested for clock in self.clocks), default=1.0)
 
 
-def route(netlist: Path, board: Board, seeds: range, progress: Progress) -> list[Routed]:
+def route(netlist: Path, board: Board, constraints: str, seeds: range, progress: Progress) -> list[Routed]:
     """Place and route with one seed after the other, until one meets the requested clock rates; return all runs.
+
+    `constraints` is the text of the board's file.
 
     Raises
     ------
@@ -67,8 +69,8 @@ def route(netlist: Path, board: Board, seeds: range, progress: Progress) -> list
     runs = []
     for seed in seeds:
         folder = nextpnr.place_and_route(
-            netlist, board.target, board.part, seed, board.core_mhz, BOARDS,
-            checkout.constraints_file(board).read_text(), lambda detail, seed=seed: progress(f"seed {seed}: {detail}"))
+            netlist, board.target, board.part, seed, board.core_mhz, BOARDS, constraints,
+            lambda detail, seed=seed: progress(f"seed {seed}: {detail}"))
         runs.append(routed(seed, folder, board))
         if runs[-1].met:
             return runs

@@ -6,6 +6,7 @@ from amaranth.hdl import ClockDomain, Const, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from derca_sim.errors import InputError
 from derca_sim.model.board import Board
 
 from ..families.family import Family
@@ -90,7 +91,7 @@ class Clocks(wiring.Component):
     def _ice40_pll(self, m):
         """Add a PLL for the fast clock and a buffer for the core clock; return the PLL's lock, which has no domain."""
         if (self._board.pin_mhz, self._board.core_mhz) != (12, 12):
-            raise ValueError("pin_mhz and core_mhz must be 12 with a doubled clock on iCE40")
+            raise InputError("pin_mhz and core_mhz must be 12 with a doubled clock on iCE40")
         locked = Signal()
         m.submodules.pll = Instance(  # 12 MHz x 64 / 32
             "SB_PLL40_PAD", p_FEEDBACK_PATH="SIMPLE", p_DIVR=0, p_DIVF=63, p_DIVQ=5, p_FILTER_RANGE=1,
@@ -111,7 +112,7 @@ class Clocks(wiring.Component):
         """Add a PLL from the pin's rate to another; return its lock, which has no domain."""
         ratio = Fraction(self._board.pin_mhz) / Fraction(mhz)
         if 1 not in (ratio.numerator, ratio.denominator):
-            raise ValueError(f"{mhz:g} MHz must be an integer fraction or multiple of pin_mhz = "
+            raise InputError(f"{mhz:g} MHz must be an integer fraction or multiple of pin_mhz = "
                              f"{self._board.pin_mhz:g}")
         divider = round(600 / mhz)  # the oscillator runs at 400 .. 800 MHz
         locked = Signal()

@@ -26,6 +26,7 @@ from derca_hw.bus.axi import Axi4
 from derca_hw.bus.join import join
 from derca_hw.families.family import Family
 from derca_hw.memory.write import waiting_bursts
+from derca_sim.errors import InputError
 from derca_sim.model.sdram import Sdram, SdramSteps
 from kit.cycles import Cycles
 from kit.payload import pack, unpack
@@ -306,14 +307,14 @@ def test_a_wrong_fact_about_the_chip_does_not_pass(wrong):
 def test_limits_are_named(monkeypatch):
     for refused in (MainMemory, DoubledStore, SdramStore):
         monkeypatch.setattr(refused, "_MustUse__silence", True)  # what was not made cannot be used
-    with pytest.raises(ValueError, match="read_latency must be at least 3.*, not 2"):
+    with pytest.raises(InputError, match="read_latency must be at least 3.*, not 2"):
         MainMemory(platform(memory={"read_latency": 2}))
-    with pytest.raises(ValueError, match="size must be a multiple of 4096, not 5000"):
+    with pytest.raises(InputError, match="size must be a multiple of 4096, not 5000"):
         MainMemory(platform(memory={"size": 5000}))
-    with pytest.raises(ValueError, match="data_width must be 32 and .* at most 65536 .*, not 64 and 65536"):
+    with pytest.raises(InputError, match="data_width must be 32 and .* at most 65536 .*, not 64 and 65536"):
         DoubledStore(platform(memory={"size": 65536}))
-    with pytest.raises(ValueError, match="2, 4 or 8 words of 16 bits and .* at most 33554432 .*, not 64 and 67108864"):
+    with pytest.raises(InputError, match="2, 4 or 8 words of 16 bits and .* at most 33554432 .*, not 64 and 67108864"):
         SdramStore(platform(memory={"size": 1 << 26}), Sdram(), 25)
-    with pytest.raises(ValueError, match="a core cycle of 23 cycles of the SDRAM is too short .* at least 24"):
+    with pytest.raises(InputError, match="a core cycle of 23 cycles of the SDRAM is too short .* at least 24"):
         SdramStore(platform(memory={"size": 65536}), Sdram(), 23)
     gc.collect()

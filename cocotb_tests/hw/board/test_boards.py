@@ -11,6 +11,7 @@ from derca_flow.sessions.session import judge, load, run
 from derca_hw.board.clocks import Clocks
 from derca_hw.bus.join import ports
 from derca_hw.families.family import Family
+from derca_sim.errors import InputError
 from derca_sim.events import Kind
 from derca_sim.golden import machine
 from derca_sim.host.driver import Driver
@@ -120,6 +121,13 @@ def test_the_pll_gives_the_clock_of_the_core_or_of_its_memory(name):
         mhz = oscillator / 2 ** values["DIVQ"]
     assert mhz == board.core_mhz * board.steps
     assert low <= oscillator <= high
+
+
+def test_a_core_clock_that_no_pll_gives_is_bad_input():
+    odd = replace(BOARDS["ulx3s-85f"], core_mhz=20.0, steps=1)
+    clocks = Clocks(odd)
+    with pytest.raises(InputError, match="20 MHz must be an integer fraction or multiple of pin_mhz = 25"):
+        rtlil.convert(clocks, platform=Family(odd.target), ports=ports(clocks), emit_src=False)
 
 
 def test_platforms_name_their_board_and_its_clock():

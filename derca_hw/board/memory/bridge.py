@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import In, Out
 
+from derca_sim.errors import InputError
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import store_commands
@@ -56,16 +57,16 @@ class MainMemory(wiring.Component):
 
     Raises
     ------
-    ValueError
+    InputError
         `memory.read_latency` is below `READ_LATENCY`, or `memory.size` is not a multiple of 4096.
     """
 
     def __init__(self, p: Platform):
         if p.memory.read_latency < READ_LATENCY:
-            raise ValueError(f"platform.memory.read_latency must be at least {READ_LATENCY} with main memory on the "
+            raise InputError(f"platform.memory.read_latency must be at least {READ_LATENCY} with main memory on the "
                              f"chip, not {p.memory.read_latency}")
         if p.memory.size % 4096:
-            raise ValueError(f"platform.memory.size must be a multiple of 4096, not {p.memory.size}: no burst lies "
+            raise InputError(f"platform.memory.size must be a multiple of 4096, not {p.memory.size}: no burst lies "
                              "across its end")
         self._p = p
         self._beats = p.memory.size // p.beat_bytes

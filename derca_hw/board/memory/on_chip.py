@@ -6,6 +6,7 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from derca_sim.errors import InputError
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 
@@ -91,13 +92,13 @@ class DoubledStore(wiring.Component):
 
     Raises
     ------
-    ValueError
+    InputError
         The words or the size of the memory do not fit SPRAM.
     """
 
     def __init__(self, p: Platform):
         if p.bus.data_width != 2 * SPRAM_BITS or p.memory.size > 2 * SPRAM_BITS // 8 * SPRAM_WORDS:
-            raise ValueError("platform.bus.data_width must be 32 and platform.memory.size at most 65536 with main "
+            raise InputError("platform.bus.data_width must be 32 and platform.memory.size at most 65536 with main "
                              f"memory in SPRAM, not {p.bus.data_width} and {p.memory.size}")
         super().__init__({**store_ports(p), "phase": In(1)})
 

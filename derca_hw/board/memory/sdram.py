@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from derca_sim.errors import InputError
 from derca_sim.model.platform import Platform
 from derca_sim.model.sdram import Sdram, SdramSteps
 from derca_sim.model.tables import bits_for
@@ -54,14 +55,14 @@ class SdramStore(wiring.Component):
 
     Raises
     ------
-    ValueError
+    InputError
         The chip's words or its size do not fit the platform.
     """
 
     def __init__(self, p: Platform, chip: Sdram, period: int):
         self._words = p.bus.data_width // chip.width
         if self._words not in (2, 4, 8) or p.memory.size > chip.size:
-            raise ValueError(f"platform.bus.data_width must be 2, 4 or 8 words of {chip.width} bits and "
+            raise InputError(f"platform.bus.data_width must be 2, 4 or 8 words of {chip.width} bits and "
                              f"platform.memory.size at most {chip.size} with this SDRAM, not {p.bus.data_width} and "
                              f"{p.memory.size}")
         self._chip, self._steps = chip, SdramSteps(chip, self._words, period)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ..errors import InputError
+
 
 @dataclass(frozen=True)
 class Sdram:
@@ -70,7 +72,7 @@ class SdramSteps:
 
     Raises
     ------
-    ValueError
+    InputError
         If the period is too short.
     """
 
@@ -87,7 +89,7 @@ class SdramSteps:
 
     def __post_init__(self):
         if self.period < self.shortest:
-            raise ValueError(f"a core cycle of {self.period} cycles of the SDRAM is too short for beats of "
+            raise InputError(f"a core cycle of {self.period} cycles of the SDRAM is too short for beats of "
                              f"{self.words * self.chip.width} bits: at least {self.shortest}")
 
     @property
