@@ -22,6 +22,8 @@ class Environment {
         in_.now = uint32_t(random_.below(1ll << 32));
         in_.policy = random_.below(POLICIES);
         horizon_ = random_.below(1 << 20);
+        if (TIME_WIDTH > 20) // so that a run crosses 2^TIME_WIDTH
+            horizon_ = (1ll << TIME_WIDTH) - (horizon_ >> 4);
         for (int64_t task = 0; task < TASKS; task++) unwritten_.push_back(task);
         new_phase();
     }

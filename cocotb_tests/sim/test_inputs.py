@@ -142,6 +142,9 @@ PLATFORM_ERRORS = {
     "tile no multiple of the array": ("[tile]\nm = 12", "tile.m = 12", "multiples of array.rows = 8"),
     "memory beyond the addresses": ("[bus]\naddress_width = 16", "memory.size = 4194304", "2^16"),
     "trace too shallow for the tasks": ("[scheduler]\ntasks = 64\n[trace]\ndepth = 8", "trace.depth = 8", "at least"),
+    "more tasks than are compared at once": (
+        '[scheduler]\nkind = "tournament"\ntasks = 65\n[release]\nkind = "swept"', "scheduler.tasks = 65",
+        'at most 64 with scheduler.kind = "tournament"; scan and heap take more'),
     "a trace nobody takes": ("[release]\nsporadic = false\ntrace = 8", "release.trace = 8", "triggers"),
     "tile slice no whole beat": ("[bus]\ndata_width = 128\n[tile]\nk = 33", "tile.k = 33", "16-byte beats"),
 }

@@ -39,7 +39,10 @@ def check(case: Case, decisions: int) -> None:
         wanted |= {"releases with an issue", "releases with the end of the task's job"}
     if "abort" in case.overrun:
         wanted |= {"aborts", "aborted running", "aborts too late"}
-    rare = {name: found[name] for name in wanted if found[name] < decisions // 10000}
+    least = dict.fromkeys(wanted, decisions // 10000)
+    if case.time_width > 20:
+        least["wraps"] = 1  # a run begins shortly before the only one
+    rare = {name: found[name] for name in wanted if found[name] < least[name]}
     assert not rare, f"{case}: hardly covered: {rare} of {found}"
 
 

@@ -87,11 +87,12 @@ class SchedulerModel:
             self._progress[task] = 0
             if runs:
                 self._running, self._dropped = None, True
-            self._refill(cycle)
         else:
             key = self._release.take()
         self._log(Event(cycle, Kind.READY, task))
         self._join(cycle, task, key)
+        if self._release.abort:
+            self._refill(cycle)
 
     def _join(self, cycle: int, task: int, key: int) -> None:
         visible = cycle + self._timing.VISIBLE

@@ -185,7 +185,7 @@ def _explain(error: dict, schema: dict, hidden: int, allowed: str | None) -> lis
     key = _key(loc[hidden:])
     if kind == "value_error":  # a cross check of a section: its message lists `key = value: allowed are ...`
         prefix = f"{key}." if key else ""
-        return [prefix + text for text in str(error["ctx"]["error"]).split("; ")]
+        return [prefix + text for text in str(error["ctx"]["error"]).split("\n")]
     if kind == "extra_forbidden":
         known = sorted(_walk(schema, loc[:-1]).get("properties", {}))
         close = difflib.get_close_matches(str(loc[-1]), known, 1)

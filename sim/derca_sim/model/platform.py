@@ -275,7 +275,7 @@ class Platform(Section):
             f"at most 2^{min(32, bus.address_width)}, the range of bus.address_width and of the tasks' windows",
         )
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
     # -- resolved sizes ---------------------------------------------------------------------------------------------
