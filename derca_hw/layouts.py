@@ -50,7 +50,7 @@ class Part(enum.Enum, shape=2):
     """The words in which a layer's parameters reach the store engine with `tables.read = "word"`."""
 
     MULTIPLIER = 0  #: the layer's first word
-    OUTPUT = 1  #: its second: shift, zero point, `relu`
+    OUTPUT = 1  #: its second: shift, zero point, bounds or `relu`, `rounding`
     PLACE = 2  #: `c_panel_stride` and `save`, in beats
 
 
@@ -151,10 +151,12 @@ class Layouts:
             "c": address,  # of outputs; partial sums go to the save area
             "layer": layer,  # row of the layer table
         })
+        #: The fields that say how outputs are bounded and rounded.
+        self.limits = tuple(name for name, _ in self.layer if name in ("low", "high", "relu", "rounding"))
         self.parameters = data.StructLayout({
             "layer": layer,  # row of the layer table; the other fields are from there
             **{name: self.layer[name].shape
-               for name in ("multiplier", "shift", "zero_point", "relu", "c_panel_stride", "save")},
+               for name in ("multiplier", "shift", "zero_point", *self.limits, "c_panel_stride", "save")},
         })
         unused = offset_bits(p)
         #: How parameters reach the store engine.

@@ -1,5 +1,6 @@
 """The integer model against exact Python integers and fractions."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from derca_sim.model.network import Layer, random_network
 from derca_sim.model.numerics import gemm, partial_sums, requantise, run_network
+from derca_sim.model.rounding import Rounding
 
 
 def oracle(acc: int, multiplier: int, shift: int, zero_point: int, relu: bool, width: int = 8) -> int:
@@ -22,8 +24,10 @@ def wrap(value: int) -> int:
     return (value + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
-def one(acc: int, multiplier: int, shift: int, zero_point: int = 0, relu: bool = False) -> int:
-    return int(requantise(np.array([acc], np.int32), multiplier, shift, zero_point, relu)[0])
+def one(acc: int, multiplier: int, shift: int, zero_point: int = 0, relu: bool = False, **more) -> int:
+    nothing = np.zeros((1, 1), np.int8)
+    layer = Layer(1, 1, 1, nothing, np.zeros(1, np.int32), multiplier, shift, zero_point, relu, False, **more)
+    return int(requantise(np.array([acc], np.int32), layer)[0])
 
 
 EDGES = {
@@ -62,6 +66,35 @@ def test_requantise_random():
         shift, zero_point, relu = int(rng.integers(1, 63)), int(rng.integers(-128, 128)), bool(rng.integers(2))
         expected = oracle(acc, multiplier, shift, zero_point, relu)
         assert one(acc, multiplier, shift, zero_point, relu) == expected, (acc, multiplier, shift, zero_point, relu)
+
+
+def half_up(value: Fraction) -> int:
+    return math.floor(value + Fraction(1, 2))
+
+
+def half_away(value: Fraction) -> int:
+    return half_up(value) if value >= 0 else -half_up(-value)
+
+
+def test_other_roundings_and_bounds_random():
+    """TensorFlow Lite's roundings, in exact rationals: once half up; first to 2^(31 - shift), then half away."""
+    rng = np.random.default_rng(12)
+    halves = 0
+    for _ in range(3000):
+        rounding = (Rounding.UP, Rounding.TWICE)[int(rng.integers(2))]
+        shift = int(rng.integers(32 if rounding is Rounding.TWICE else 1, 63))
+        multiplier = int(rng.choice([1 << 30, (1 << 31) - 1, rng.integers(1 << 30, 1 << 31)]))
+        near = int(rng.integers(-300, 300)) * (1 << shift) // (2 * multiplier)  # about half an output step off
+        acc = int(np.clip(near + int(rng.integers(-1, 2)), -(1 << 31), (1 << 31) - 1))
+        zero_point, bounds = int(rng.integers(-128, 128)), tuple(int(b) for b in np.sort(rng.integers(-128, 128, 2)))
+        exact = Fraction(acc * multiplier, 1 << shift)
+        halves += exact.denominator == 2
+        value = half_up(exact) if rounding is Rounding.UP else half_away(
+            Fraction(half_up(Fraction(acc * multiplier, 1 << 31)), 1 << (shift - 31)))
+        expected = max(bounds[0], min(bounds[1], value + zero_point))
+        found = one(acc, multiplier, shift, zero_point, rounding=rounding, bounds=bounds)
+        assert found == expected, (acc, multiplier, shift, zero_point, rounding, bounds)
+    assert halves > 100
 
 
 @pytest.mark.parametrize("width", [8, 16])

@@ -13,6 +13,7 @@ from campaigns.random_sets import CONTROL, PIPELINES, PLATFORM_NAMES, random_pla
 from derca_sim.events import Kind
 from derca_sim.model.network import random_network
 from derca_sim.model.tables import Strategy
+from kit.requantisation import requantised_at_random
 
 INSIDE = ("recompute", "persist", "flexible", "mixed")
 #: Slices between points: all of an iteration's have their turn, as neither divides the other.
@@ -31,7 +32,8 @@ def networks(p):
         "shallow": [(1, 1, 1), (tm + 1, tk - 1, tn + 1)],
     }
     return {
-        name: random_network(name, [(*s, i % 2 == 1) for i, s in enumerate(part)], seed, p.array.dtype)
+        name: requantised_at_random(
+            random_network(name, [(*s, i % 2 == 1) for i, s in enumerate(part)], seed, p.array.dtype), p)
         for seed, (name, part) in enumerate(shapes.items())
     }
 

@@ -165,15 +165,30 @@ class LongProduct(wiring.Component):
     """Multiplies two numbers, the first at most 2^31, the second less; one product per cycle, `LATENCY` cycles.
 
     It consists of four products of 16 x 16 bits. On iCE40 the adders of the SB_MAC16 sum them, one after the other.
+
+    Parameters
+    ----------
+    with_addend
+        Add a number, modulo 2^64.
+
+    Attributes
+    ----------
+    a, b : In(32)
+    addend : In(64)
+        To be added to the product that comes `ADDEND` cycles later.
+    product : Out(64)
     """
 
     #: Multipliers of 16 x 16 bits.
     BLOCKS = 4
     #: The cycles of the multipliers, and two additions.
     LATENCY = MultiplierRow.LATENCY + 2
+    #: Cycles from the addend to its product.
+    ADDEND = 2
 
-    def __init__(self):
-        super().__init__({"a": In(32), "b": In(32), "product": Out(64)})
+    def __init__(self, with_addend: bool = False):
+        self._with_addend = with_addend
+        super().__init__({"a": In(32), "b": In(32), **({"addend": In(64)} if with_addend else {}), "product": Out(64)})
 
     def elaborate(self, family):
         m = Module()
@@ -189,7 +204,7 @@ class LongProduct(wiring.Component):
         outer = Signal(64)
         inner = Signal(33)
         m.d.sync += [
-            outer.eq(Cat(low, high)),
+            outer.eq(Cat(low, high) + (self.addend if self._with_addend else 0)),
             inner.eq(middle[0] + middle[1]),
             self.product.eq(outer + (inner << 16)),
         ]
@@ -209,4 +224,9 @@ class LongProduct(wiring.Component):
             carried = Cat(out[shift:], Const(0, shift)) if shift else out
             if shift:  # the bits below are final
                 low.append(out[:shift])
-        m.d.comb += self.product.eq(Cat(low, out))
+        product = Cat(low, out)
+        if self._with_addend:
+            addends = [Signal(64, name=f"addend_{i}") for i in range(self.ADDEND)]
+            m.d.sync += [after.eq(before) for before, after in zip([self.addend, *addends], addends, strict=False)]
+            product = product + addends[-1]
+        m.d.comb += self.product.eq(product)

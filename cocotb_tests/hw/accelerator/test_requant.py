@@ -4,18 +4,24 @@ import cocotb
 import pytest
 
 from derca_hw.accelerator.store.requant import RequantLane
+from derca_sim.model.platform import RequantConfig
+from derca_sim.model.rounding import Rounding
 from kit.cycles import Cycles
 from kit.payload import signed
 from kit.run import generator, parameters, simulate
 
 
-def exact(total: int, multiplier: int, shift: int, zero_point: int, relu: bool, width: int) -> int:
-    """round(total * multiplier / 2^shift), half away from zero, + zero point, saturated."""
+def exact(total: int, multiplier: int, shift: int, zero_point: int, bounds: tuple[int, int], rounding: Rounding) -> int:
+    """round(total * multiplier / 2^shift) + zero point, clamped."""
     product = total * multiplier
-    magnitude = (2 * abs(product) + (1 << shift)) // (2 << shift)
-    value = (magnitude if product >= 0 else -magnitude) + zero_point
-    least = -1 << (width - 1)
-    return min(-1 - least, max(zero_point if relu else least, value))
+    if rounding is Rounding.TWICE:
+        product, shift = (product + (1 << 30)) >> 31, shift - 31
+    if rounding is Rounding.UP:
+        value = (2 * product + (1 << shift)) // (2 << shift)
+    else:
+        magnitude = (2 * abs(product) + (1 << shift)) // (2 << shift)
+        value = magnitude if product >= 0 else -magnitude
+    return max(bounds[0], min(bounds[1], value + zero_point))
 
 
 def sums(random, multiplier: int, shift: int, zero_point: int, width: int) -> list[int]:
@@ -35,18 +41,29 @@ def sums(random, multiplier: int, shift: int, zero_point: int, width: int) -> li
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def values_and_latency(dut):
-    random, width = generator(), parameters()["width"]
+    random, width, options = generator(), parameters()["width"], RequantConfig(**parameters()["options"])
     most = 1 << (width - 1)
     bench = await Cycles(dut).start()
-    settings = [(0, 1, 0, 0), (1, 62, -most, 0), (2**31 - 1, 62, most - 1, 1), (2**31 - 1, 1, 0, 0), (1, 1, 0, 0)]
-    settings += [(multiplier, s, zero_point, s % 2) for s in range(1, 63)
+    settings = [(0, 1, 0), (1, 62, -most), (2**31 - 1, 62, most - 1), (2**31 - 1, 1, 0), (1, 1, 0)]
+    settings += [(multiplier, s, zero_point) for s in range(1, 63)
                  for multiplier, zero_point in ((1, -most), (1 << random.randint(1, 30), random.randrange(-most, most)),
                                                 (2**31 - 1, most - 1), (random.getrandbits(31), 0))]
-    settings += [(random.getrandbits(31), random.randint(1, 62), random.randrange(-most, most), random.randint(0, 1))
-                 for _ in range(150)]
+    settings += [(random.getrandbits(31), random.randint(1, 62), random.randrange(-most, most)) for _ in range(150)]
     checked = halves = 0
-    for multiplier, shift, zero_point, relu in settings:
-        bench.set(multiplier=multiplier, shift=shift, zero_point=zero_point & (2 * most - 1), relu=relu)
+    for number, (multiplier, shift, zero_point) in enumerate(settings):
+        bounds, rounding = (-most, most - 1), Rounding.AWAY
+        fields = {}
+        if options.clamp:
+            bounds = tuple(sorted(random.choice([-most, most - 1, zero_point, random.randrange(-most, most)])
+                                  for _ in range(2)))
+            fields |= {"low": bounds[0] & (2 * most - 1), "high": bounds[1] & (2 * most - 1)}
+        else:
+            fields["relu"] = number % 2
+            bounds = (zero_point if number % 2 else -most, most - 1)
+        if options.tflite and multiplier:
+            rounding = random.choice([r for r in Rounding if r is not Rounding.TWICE or shift >= 32])
+            fields["rounding"] = int(rounding)
+        bench.set(multiplier=multiplier, shift=shift, zero_point=zero_point & (2 * most - 1), **fields)
         stimulus = sums(random, multiplier, shift, zero_point, width)
         for i in range(len(stimulus) + RequantLane.LATENCY):
             if i < len(stimulus):
@@ -54,10 +71,10 @@ async def values_and_latency(dut):
             await bench.tick()
             done = i - RequantLane.LATENCY
             if done >= 0:
-                expected = exact(stimulus[done], multiplier, shift, zero_point, relu, width)
+                expected = exact(stimulus[done], multiplier, shift, zero_point, bounds, rounding)
                 found = signed(bench.get("value"), width)
                 assert found == expected, (
-                    f"{stimulus[done]} * {multiplier} >> {shift}, zero point {zero_point}, relu {relu}: "
+                    f"{stimulus[done]} * {multiplier} >> {shift}, zero point {zero_point}, {fields}: "
                     f"{found}, expected {expected}")
                 checked += 1
                 halves += (2 * stimulus[done] * multiplier) % (2 << shift) == 1 << shift
@@ -65,6 +82,8 @@ async def values_and_latency(dut):
     dut._log.info("%d values, %d exact halves", checked, halves)
 
 
-@pytest.mark.parametrize("width", [8, 16])
-def test_requantisation_is_exact(width):
-    simulate(lambda: RequantLane(width), __name__, "values_and_latency", width=width)
+@pytest.mark.parametrize(("width", "options"), [
+    (8, {}), (16, {}), (8, {"tflite": True, "clamp": True}), (8, {"tflite": True}), (8, {"clamp": True})])
+def test_requantisation_is_exact(width, options):
+    simulate(lambda: RequantLane(width, RequantConfig(**options)), __name__, "values_and_latency", width=width,
+             options=options)

@@ -44,6 +44,7 @@ class BeatAssembler(wiring.Component):
 
     def __init__(self, p: Platform):
         self._p = p
+        self._lay = Layouts(p)
         super().__init__({
             "issue": In(1),
             "persist": In(1),
@@ -51,7 +52,7 @@ class BeatAssembler(wiring.Component):
             "place": In(range(p.beat_bytes)),
             "sub": In(range(subs_of_word(p))),
             "word": In(8 * p.beat_bytes * p.bank_word_beats),
-            "row": In(Layouts(p).parameters),
+            "row": In(self._lay.parameters),
             "beat": Out(p.bus.data_width),
             "pushed": Out(1),
         })
@@ -77,13 +78,13 @@ class BeatAssembler(wiring.Component):
 
         values = []
         for i in range(lanes):
-            m.submodules[f"requant_{i}"] = lane = RequantLane(8 * p.array.element_bytes)
+            m.submodules[f"requant_{i}"] = lane = RequantLane(8 * p.array.element_bytes, p.requant)
             m.d.comb += [
                 lane.sum.eq(self.word.word_select(picked, 32 * lanes).word_select(i, 32)),
                 lane.multiplier.eq(row.multiplier),
                 lane.shift.eq(row.shift),
                 lane.zero_point.eq(row.zero_point),
-                lane.relu.eq(row.relu),
+                *(getattr(lane, name).eq(row[name]) for name in self._lay.limits),
             ]
             values.append(lane.value)
 

@@ -125,13 +125,14 @@ class ParameterWords(wiring.Component):
         early = self._p.array.rows == self._p.store.requant_lanes  # a panel may end in its first cycle
         with m.If(follows[0]):
             m.d.sync += held.eq(stride)
-        kept = Signal(len(row.shift) + len(row.zero_point) + len(row.relu))
+        second = Cat(row.shift, row.zero_point, *(row[name] for name in self._lay.limits))
+        kept = Signal(len(second))
         with m.If(follows[1]):
             m.d.sync += kept.eq(read.data)
         m.d.comb += [
             row.save.eq(save),
             row.c_panel_stride.eq(Mux(follows[0], stride, held) if early else held),
             row.multiplier.eq(read.data),
-            Cat(row.shift, row.zero_point, row.relu).eq(kept),
+            second.eq(kept),
         ]
         return m

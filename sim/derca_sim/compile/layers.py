@@ -132,9 +132,13 @@ class LayerPlan:
     def fields(self) -> dict[str, int]:
         """The row of the layer table as `model.tables.layer_layout` names it."""
         p, layer = self.platform, self.layer
+        modulus = 1 << 8 * p.array.element_bytes
         return {
             "multiplier": layer.multiplier, "shift": layer.shift,
-            "zero_point": layer.zero_point % (1 << 8 * p.array.element_bytes), "relu": int(layer.relu),
+            "zero_point": layer.zero_point % modulus,
+            **({"low": layer.limits[0] % modulus, "high": layer.limits[1] % modulus} if p.requant.clamp
+               else {"relu": int(layer.relu)}),
+            **({"rounding": int(layer.rounding)} if p.requant.tflite else {}),
             "last_m_panels": self.tile_m_panels(self.m_tiles - 1), "last_n": self.tile_n(self.n_tiles - 1),
             "last_k": self.tile_k(self.k_tiles - 1),
             "m_tiles": self.m_tiles, "n_tiles": self.n_tiles, "k_tiles": self.k_tiles,

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..errors import InputError
 from .loading import open_input, problem
+from .rounding import Rounding
 
 #: Largest dimension of a layer.
 MAX_DIMENSION = 65535
@@ -39,7 +40,8 @@ MULTIPLIER_RANGE, SHIFT_RANGE = (0, (1 << 31) - 1), (1, 62)
 class Layer:
     """One GEMM: A [m, k] times `weights` [k, n] plus `bias` int32 [n], requantised to C [m, n], all of one type.
 
-    `chained`: A is the output of the layer before; otherwise the network holds an input for this layer.
+    `chained`: A is the output of the layer before; otherwise the network holds an input for this layer. Outputs are
+    clamped to `bounds`, the least and largest; without, to their type, and to the zero point on with `relu`.
     """
 
     m: int
@@ -52,6 +54,16 @@ class Layer:
     zero_point: int
     relu: bool
     chained: bool
+    rounding: Rounding = Rounding.AWAY
+    bounds: tuple[int, int] | None = None
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Least and largest output: `bounds`, else those of the type, from the zero point on with `relu`."""
+        if self.bounds is not None:
+            return self.bounds
+        kind = np.iinfo(self.weights.dtype)
+        return max(self.zero_point, kind.min) if self.relu else kind.min, kind.max
 
 
 @dataclass(frozen=True, eq=False)

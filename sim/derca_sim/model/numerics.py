@@ -1,8 +1,8 @@
 """The integer arithmetic of the accelerator, bit by bit: it defines what every job must leave in memory.
 
 Products of int8 or int16 are summed with the int32 bias in int32, which wraps. Requantisation multiplies the sum by the
-layer's multiplier exactly, divides by 2^shift, rounds half away from zero, adds the zero point, and saturates to the
-type of the inputs. ReLU clamps below at the zero point.
+layer's multiplier exactly, divides by 2^shift, rounds as the layer says, adds the zero point, and clamps to the layer's
+bounds.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .network import Layer, Network
+from .rounding import Rounding
 
 
 def wrap32(values: np.ndarray) -> np.ndarray:
@@ -27,19 +28,27 @@ def partial_sums(a: np.ndarray, b: np.ndarray, start: np.ndarray | None = None) 
     return wrap32(sums if start is None else sums + start.astype(np.int64))
 
 
-def requantise(sums: np.ndarray, multiplier: int, shift: int, zero_point: int, relu: bool, dtype="int8") -> np.ndarray:
-    """`dtype` of int32 `sums`: scale by multiplier / 2^shift, round half away from zero, offset, saturate."""
-    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
-    product = sums.astype(np.int64) * multiplier  # |product| < 2^62, and rounding adds at most 2^61
+def rounded(product: np.ndarray, shift: int, rounding: Rounding) -> np.ndarray:
+    """int64 products divided by 2^shift and rounded."""
+    if rounding is Rounding.TWICE:
+        return rounded((product + (1 << 30)) >> 31, shift - 31, Rounding.AWAY)
+    if rounding is Rounding.UP:
+        return (product + (1 << (shift - 1))) >> shift
     magnitude = (np.abs(product) + (1 << (shift - 1))) >> shift
-    value = np.where(product < 0, -magnitude, magnitude) + zero_point
-    return np.clip(value, max(zero_point, least) if relu else least, most).astype(dtype)
+    return np.where(product < 0, -magnitude, magnitude)
+
+
+def requantise(sums: np.ndarray, layer: Layer) -> np.ndarray:
+    """Outputs for int32 `sums` of a layer: scaled by multiplier / 2^shift, rounded, offset, clamped."""
+    product = sums.astype(np.int64) * layer.multiplier  # |product| < 2^62, and rounding adds at most 2^61
+    value = rounded(product, layer.shift, layer.rounding) + layer.zero_point
+    return np.clip(value, *layer.limits).astype(layer.weights.dtype)
 
 
 def gemm(a: np.ndarray, layer: Layer) -> np.ndarray:
     """The output [m, n] of `layer` for the input `a` [m, k], in the type of its weights."""
     sums = partial_sums(a, layer.weights, layer.bias)
-    return requantise(sums, layer.multiplier, layer.shift, layer.zero_point, layer.relu, layer.weights.dtype)
+    return requantise(sums, layer)
 
 
 def run_network(network: Network, inputs: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray]:

@@ -150,6 +150,17 @@ class StoreConfig(Section):
     requant_lanes: Annotated[int, Field(ge=1, le=32)] = 2
 
 
+class RequantConfig(Section):
+    """What requantisation can do beside rounding half away from zero and ReLU; both take int8.
+
+    With `tflite` it also rounds as TensorFlow Lite's reference kernels do. With `clamp` a layer's outputs have a least
+    and a largest value of their own.
+    """
+
+    tflite: bool = False
+    clamp: bool = False
+
+
 class TraceConfig(Section):
     """The event stream and the counters.
 
@@ -188,6 +199,7 @@ class Platform(Section):
     supervision: SupervisionConfig = SupervisionConfig()
     tables: TableConfig = TableConfig()
     store: StoreConfig = StoreConfig()
+    requant: RequantConfig = RequantConfig()
     trace: TraceConfig = TraceConfig()
 
     @model_validator(mode="after")
@@ -236,6 +248,11 @@ class Platform(Section):
             "store.requant_lanes", self.store.requant_lanes,
             f"divisors of the {self.beat_bytes // a.element_bytes} outputs in a beat",
         )
+        for option in ("tflite", "clamp"):
+            require(
+                a.dtype == "int8" or not getattr(self.requant, option), f"requant.{option}", True,
+                'false, or array.dtype = "int8"',
+            )
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
             f"at most {4096 // self.beat_bytes} beats of {self.beat_bytes} bytes, the 4 KiB limit of AXI4",

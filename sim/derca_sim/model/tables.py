@@ -81,6 +81,15 @@ def bits_for(value: int) -> int:
     return max(1, int(value).bit_length())
 
 
+def _clamp(p: Platform) -> list[Field]:
+    """What bounds a layer's outputs, and how they are rounded."""
+    bits = 8 * p.array.element_bytes
+    fields = [Field("low", bits, "least output, two's complement"), Field("high", bits, "largest output")] \
+        if p.requant.clamp else [Field("relu", 1, "clamp below at the zero point")]
+    return fields + [Field("rounding", 2, "0 half away from zero, 1 half up, 2 TensorFlow Lite's two steps")] * (
+        p.requant.tflite)
+
+
 def layer_layout(p: Platform) -> RowLayout:
     """Layer descriptor: what is constant over a layer. Addresses and strides are whole beats."""
     addr, tiles = p.bus.address_width, bits_for(p.tables.tiles)
@@ -88,7 +97,7 @@ def layer_layout(p: Platform) -> RowLayout:
         Field("multiplier", 32, "requantisation multiplier, 0 .. 2^31-1"),
         Field("shift", 6, "requantisation shift, 1 .. 62"),
         Field("zero_point", 8 * p.array.element_bytes, "output zero point, two's complement"),
-        Field("relu", 1, "clamp below at the zero point"),
+        *_clamp(p),
         Field("last_m_panels", bits_for(p.m_panels), "A panels in the last tile along M"),
         Field("last_n", bits_for(p.tile.n), "columns in the last tile along N"),
         Field("last_k", bits_for(p.tile.k), "k steps in the last tile along K"),
