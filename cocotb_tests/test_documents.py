@@ -21,9 +21,9 @@ from derca_sim.experiments import figures, plots, report
 from derca_sim.experiments.series import ALL_SERIES
 from derca_sim.golden import machine
 from derca_sim.model.network import random_network
-from derca_sim.model.taskset import Task, TaskSet, load_platform, load_taskset
 from derca_sim.planning import analyse_taskset
 from derca_sim.report.metrics import measure
+from derca_sim.workload.taskset import Task, TaskSet, load_platform, load_taskset
 from kit.checkout import ROOT
 from kit.pipelines import LARGE_LAYERS, PIPELINES, scaled_layers
 

@@ -20,8 +20,8 @@ from derca_sim.compile import Compiled
 from derca_sim.events import Event, Kind
 from derca_sim.model.network import Network
 from derca_sim.model.platform import Platform
-from derca_sim.model.taskset import Task, TaskSet
 from derca_sim.model.timing import ANNOUNCE, OFFER, ComputeTiming, SchedulerTiming
+from derca_sim.workload.taskset import Task, TaskSet
 
 Step = tuple[int, int, int]
 _CYCLE = attrgetter("cycle")

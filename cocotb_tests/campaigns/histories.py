@@ -23,7 +23,7 @@ from derca_sim.golden.history import Commit, Run, history
 from derca_sim.model.network import random_network
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Reg, register_map, start_value
-from derca_sim.model.taskset import Task, TaskSet
+from derca_sim.workload.taskset import Task, TaskSet
 from kit.memory import changed_outside
 
 #: Further control planes beside every scheduler with every job release.

@@ -7,7 +7,7 @@ from derca_flow.sessions.system import check_results, run_rtl
 from derca_sim.compile import compile_taskset
 from derca_sim.events import Event, Kind
 from derca_sim.golden.machine import run
-from derca_sim.model.taskset import TaskSet
+from derca_sim.workload.taskset import TaskSet
 
 #: Cycles that a job alone gets for each of those it takes on the golden model's memory.
 PATIENCE = 200

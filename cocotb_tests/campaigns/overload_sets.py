@@ -14,8 +14,8 @@ from derca_sim.compile import Compiled
 from derca_sim.errors import InputError
 from derca_sim.model.network import Network, random_network
 from derca_sim.model.platform import Platform
-from derca_sim.model.taskset import Task, TaskSet
 from derca_sim.model.timing import longest_lap
+from derca_sim.workload.taskset import Task, TaskSet
 
 _POLICIES, _SCHEDULERS = ("edf", "deadline_monotonic", "least_slack"), ("scan", "tournament", "heap")
 #: What is drawn -> control planes (policy, scheduler, release) that take turns.

@@ -14,7 +14,7 @@ from derca_sim.errors import InputError
 from derca_sim.model.network import Network, random_network
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy
-from derca_sim.model.taskset import Task, TaskSet
+from derca_sim.workload.taskset import Task, TaskSet
 from kit.requantisation import requantised_at_random
 
 PIPELINES = ("decoupled", "lockstep")

@@ -15,8 +15,8 @@ from derca_cli import main
 from derca_flow.rtl.simulate import RtlResult
 from derca_sim.golden import machine
 from derca_sim.host.driver import Driver
-from derca_sim.model.taskset import load_taskset
 from derca_sim.planning import analyse_taskset
+from derca_sim.workload.taskset import load_taskset
 from kit.checkout import SIM
 
 PLATFORM = SIM / "platforms" / "hx8k.toml"

@@ -13,7 +13,7 @@ from amaranth.hdl._ast import Assign, Switch
 from amaranth.lib import wiring
 
 from derca_hw.top import Derca
-from derca_sim.model.taskset import load_platform
+from derca_sim.workload.taskset import load_platform
 from diagrams.svg import Svg, text_width
 from kit.checkout import PLATFORMS
 

@@ -24,7 +24,7 @@ from derca_hw.families.family import Family
 from derca_hw.generate import rtlil
 from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
-from derca_sim.model.taskset import load_platform
+from derca_sim.workload.taskset import load_platform
 from kit.toy_hierarchy import toy_rtlil
 
 

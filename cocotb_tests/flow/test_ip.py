@@ -11,7 +11,7 @@ from derca_flow.package.boards import BOARDS
 from derca_flow.tools import toolchain
 from derca_hw.ip import TOP, check_base
 from derca_sim.model.registers import register_map
-from derca_sim.model.taskset import load_platform
+from derca_sim.workload.taskset import load_platform
 from kit.checkout import ROOT
 from kit.ip_package import PLATFORM, derca_ip
 from oracles.ip.description import Component, differences, netlist, yosys

@@ -15,7 +15,7 @@ from derca_hw.bus.join import ports
 from derca_hw.generate import IP_TOP, TOP
 from derca_hw.ip import DercaIp, window_bits
 from derca_hw.top import Derca
-from derca_sim.model.taskset import load_platform
+from derca_sim.workload.taskset import load_platform
 from kit.checkout import PLATFORMS
 from kit.paths import Paths, modules
 from kit.platforms import SMALL, platform

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from derca_sim.model.network import random_network
 from derca_sim.model.platform import Platform
-from derca_sim.model.taskset import Task, TaskSet
+from derca_sim.workload.taskset import Task, TaskSet
 
 STRATEGIES = ("np", "lw", "recompute", "persist", "park", "flexible")
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from derca_cli import main
 from derca_flow.package.boards import BOARDS
 from derca_hw.ip import TOP
-from derca_sim.model.taskset import load_platform
+from derca_sim.workload.taskset import load_platform
 from oracles.ip.description import Component
 
 PLATFORM = """

@@ -7,7 +7,7 @@ from derca_flow.sessions.system import check_results, run_rtl
 from derca_sim.compile import compile_taskset
 from derca_sim.events import Kind
 from derca_sim.model.network import random_network
-from derca_sim.model.taskset import Task, TaskSet
+from derca_sim.workload.taskset import Task, TaskSet
 
 PIPELINES = ("lockstep", "decoupled")
 

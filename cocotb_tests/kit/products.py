@@ -16,7 +16,7 @@ from derca_hw.ip import TOP as IP_TOP
 from derca_hw.verilog.cells import empty_cells
 from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
-from derca_sim.model.taskset import load_platform
+from derca_sim.workload.taskset import load_platform
 from kit.checkout import PLATFORMS
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from derca_sim.compile import Compiled, compile_taskset
 from derca_sim.model.network import random_network
 from derca_sim.model.platform import Platform
-from derca_sim.model.taskset import Task, TaskSet
+from derca_sim.workload.taskset import Task, TaskSet
 
 #: Long enough for every deadline comparison in tests.
 PERIOD = 50_000

@@ -18,8 +18,8 @@ from derca_sim.golden.machine import run
 from derca_sim.model.network import random_network
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy
-from derca_sim.model.taskset import Task, TaskSet
 from derca_sim.planning import analyse_taskset
+from derca_sim.workload.taskset import Task, TaskSet
 
 
 def provable(seed: int):

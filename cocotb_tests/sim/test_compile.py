@@ -13,7 +13,7 @@ from derca_sim.golden.iteration import Iteration
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Reg, Table, TaskReg, register_map
 from derca_sim.model.tables import entry_layout, index_layout, layer_layout, task_layout
-from derca_sim.model.taskset import Task, TaskSet
+from derca_sim.workload.taskset import Task, TaskSet
 from kit.compiled_sets import STRATEGIES, random_platform, random_shapes, task_set
 from oracles.tables import Interpreter, run_job
 

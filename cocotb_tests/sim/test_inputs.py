@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from derca_sim.errors import InputError
-from derca_sim.model.taskset import load_platform, load_taskset
+from derca_sim.workload.taskset import load_platform, load_taskset
 
 GOOD = """
 name = "t"

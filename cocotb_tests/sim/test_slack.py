@@ -19,10 +19,10 @@ from derca_sim.compile.compiler import compile_taskset
 from derca_sim.errors import InputError
 from derca_sim.experiments import series, tasksets
 from derca_sim.model.platform import Platform
-from derca_sim.model.taskset import load_taskset
 from derca_sim.planning import analyse_taskset
 from derca_sim.timing.hardware import HardwareTiming
 from derca_sim.timing.interface import system as system_of
+from derca_sim.workload.taskset import load_taskset
 from kit.checkout import TASKSETS
 from kit.tasks import priced_system, task
 

@@ -13,8 +13,8 @@ from derca_sim.events import read_log
 from derca_sim.host.driver import Driver
 from derca_sim.host.link import Link
 from derca_sim.model.board import BOARDS
-from derca_sim.model.taskset import load_taskset
 from derca_sim.planning import compile_any
+from derca_sim.workload.taskset import load_taskset
 from kit.checkout import SIM
 
 TOY = SIM / "tasksets" / "hx8k.toml"

@@ -14,7 +14,7 @@ from derca_sim.model.description import RegisterMap
 from derca_sim.model.network import random_network
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map
-from derca_sim.model.taskset import Task, TaskSet, load_taskset
+from derca_sim.workload.taskset import Task, TaskSet, load_taskset
 from kit.checkout import TASKSETS
 
 DEMO = TASKSETS / "demo.toml"

@@ -16,8 +16,8 @@ from derca_sim.golden.history import Commit, Run, history
 from derca_sim.golden.machine import run
 from derca_sim.model.network import random_network
 from derca_sim.model.registers import Reg, register_map
-from derca_sim.model.taskset import Task, TaskSet
 from derca_sim.model.timing import RunTiming, release_latency
+from derca_sim.workload.taskset import Task, TaskSet
 
 #: Compiled for the quick suite: each has a job release, a scheduler and tables that the others have not.
 QUICK = ("heap-parallel", "scan-swept", "lean")

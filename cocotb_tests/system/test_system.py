@@ -15,7 +15,7 @@ from derca_flow.sessions.system import check_results, compare_with_model, hardwa
 from derca_sim.compile import compile_taskset
 from derca_sim.events import Event, Kind, number_jobs
 from derca_sim.model.registers import Reg
-from derca_sim.model.taskset import load_taskset
+from derca_sim.workload.taskset import load_taskset
 
 TASKSET = """
 name = "pair"

@@ -8,7 +8,7 @@ import numpy as np
 from derca_sim.compile import Compiled, compile_taskset
 from derca_sim.model.network import random_network
 from derca_sim.model.platform import Platform
-from derca_sim.model.taskset import Task, TaskSet
+from derca_sim.workload.taskset import Task, TaskSet
 
 #: Latency of the memory, read and write, in cycles.
 LATENCY = 64

@@ -8,9 +8,9 @@ import typer
 
 from derca_flow.tools.files import write_text
 from derca_sim.errors import CheckFailed
-from derca_sim.model.taskset import load_taskset
 from derca_sim.planning import DEFAULT, Plan, describe_point
 from derca_sim.report.plan import summarise
+from derca_sim.workload.taskset import load_taskset
 
 from ..console.output import JsonOption, print_json, show_table, stdout
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan, show_proof

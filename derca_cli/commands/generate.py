@@ -73,7 +73,7 @@ def generate(
 
     planned = None
     if taskset is not None:
-        from derca_sim.model.taskset import load_taskset
+        from derca_sim.workload.taskset import load_taskset
 
         planned = plan(load_taskset(taskset), strategy, placed, None, require_proof)
     elif require_proof:

@@ -68,7 +68,7 @@ def host(
     from derca_sim.host.driver import Driver, WrongHardware
     from derca_sim.host.link import Link
     from derca_sim.host.transport import AccessRefused, LinkError
-    from derca_sim.model.taskset import load_taskset
+    from derca_sim.workload.taskset import load_taskset
 
     if (port is None) != sim:
         raise InputError("--port, --sim: exactly one of them is allowed; --port DEV for the board, --sim without one")

@@ -74,7 +74,7 @@ def ip(
         raise InputError(f"--{e}") from e
     planned = proof = None
     if taskset is not None:
-        from derca_sim.model.taskset import load_taskset
+        from derca_sim.workload.taskset import load_taskset
 
         planned = plan(replace(load_taskset(taskset), platform=system), strategy, placed, None, require_proof)
         proof = planned.proof.and_beyond(varying_memory(system, target.memory))

@@ -9,9 +9,9 @@ import typer
 from derca_flow.package.description import write_tables
 from derca_flow.tools.files import output_directory
 from derca_sim.errors import CheckFailed
-from derca_sim.model.taskset import load_taskset
 from derca_sim.planning import DEFAULT
 from derca_sim.report.plan import summarise
+from derca_sim.workload.taskset import load_taskset
 
 from ..console.output import JsonOption, print_json, stdout
 from ..console.verdict import EveryOption, StrategyOption, plan, show_proof

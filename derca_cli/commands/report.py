@@ -13,7 +13,7 @@ from derca_flow.tools.checkout import platform_file
 from derca_flow.tools.targets import TARGETS, Target
 from derca_sim.errors import InputError
 from derca_sim.model.board import BOARDS, Board
-from derca_sim.model.taskset import load_platform
+from derca_sim.workload.taskset import load_platform
 
 from ..console import formats
 from ..console.boards import open_board

@@ -75,8 +75,8 @@ def run(
     """
     from derca_flow.rtl.simulate import RtlError
     from derca_flow.sessions.system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
-    from derca_sim.model.taskset import load_taskset
     from derca_sim.report.metrics import measure
+    from derca_sim.workload.taskset import load_taskset
 
     from ..console.usage import show_usage, usage
 

@@ -57,8 +57,8 @@ def simulate(
     """
     from derca_flow.sessions.system import task_infos
     from derca_sim.golden.machine import run as run_golden
-    from derca_sim.model.taskset import load_taskset
     from derca_sim.report.metrics import measure
+    from derca_sim.workload.taskset import load_taskset
 
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")

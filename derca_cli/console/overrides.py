@@ -8,7 +8,7 @@ import typer
 from derca_sim.errors import InputError
 from derca_sim.model.loading import validate
 from derca_sim.model.platform import Platform, ReleaseConfig, SchedulerConfig
-from derca_sim.model.taskset import TaskSet
+from derca_sim.workload.taskset import TaskSet
 
 PipelineOption = Annotated[str | None, typer.Option(
     help="decoupled or lockstep; by default as the platform says.", show_default=False)]

@@ -6,7 +6,7 @@ import typer
 
 from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed
-from derca_sim.model.taskset import TaskSet
+from derca_sim.workload.taskset import TaskSet
 
 from .output import say
 

@@ -110,6 +110,6 @@ def load_platform(path: Path | None) -> Platform:
     """
     if path is None:
         return Platform()
-    from derca_sim.model.taskset import load_platform
+    from derca_sim.workload.taskset import load_platform
 
     return load_platform(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from derca_sim.errors import CheckFailed
 from derca_sim.model.board import Board
-from derca_sim.model.taskset import TaskSet, load_taskset
+from derca_sim.workload.taskset import TaskSet, load_taskset
 
 from ..area.estimate import TOLERANCE
 from ..package.description import write_tables

@@ -18,9 +18,9 @@ from .errors import InputError
 from .events import Event, Kind
 from .golden.machine import run
 from .model.tables import Strategy
-from .model.taskset import TaskSet
 from .proof import Proof, assumptions
 from .timing.hardware import HardwareTiming
+from .workload.taskset import TaskSet
 
 #: The strategy of every command unless another is asked for.
 DEFAULT = "joint"

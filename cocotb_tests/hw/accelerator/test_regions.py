@@ -15,8 +15,8 @@ from derca_sim.compile.image import place
 from derca_sim.events import Event, Kind
 from derca_sim.model.network import Network, random_network
 from derca_sim.model.tables import Strategy
-from derca_sim.model.taskset import Task, TaskSet
 from derca_sim.model.timing import ComputeTiming, KernelTiming, SchedulerTiming
+from derca_sim.workload.taskset import Task, TaskSet
 from kit.platforms import platform
 
 TABLES = {"regions": 1024, "entries": 1024}

@@ -19,8 +19,8 @@ from derca_sim.host.link import Link
 from derca_sim.host.transport import AccessRefused
 from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
-from derca_sim.model.taskset import load_platform, load_taskset
 from derca_sim.planning import analyse_taskset, compile_any
+from derca_sim.workload.taskset import load_platform, load_taskset
 from kit.checkout import SIM
 
 #: Task set, horizon and least number of jobs. Loading takes longest, so the largest arrays get the toy task set.

@@ -18,7 +18,7 @@ from derca_hw.bus.join import ports
 from derca_hw.families.family import Family
 from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
-from derca_sim.model.taskset import load_platform
+from derca_sim.workload.taskset import load_platform
 from kit.checkout import ROOT
 
 OUT_OF_CONTEXT = sorted((ROOT / "constraints").glob("out_of_context.*"))

@@ -9,7 +9,7 @@ from derca_flow.tools.toolchain import verilator_command, verilator_environment
 from derca_hw import LINT_WAIVERS
 from derca_hw.families.family import Family
 from derca_hw.generate import TOP, cells, verilog
-from derca_sim.model.taskset import load_platform
+from derca_sim.workload.taskset import load_platform
 from kit import products
 
 

@@ -11,7 +11,7 @@ from derca_sim.errors import CheckFailed
 from derca_sim.events import Event, Kind
 from derca_sim.host import counters
 from derca_sim.model.tables import Strategy
-from derca_sim.model.taskset import Task
+from derca_sim.workload.taskset import Task
 
 from .. import cases
 

@@ -17,7 +17,7 @@ from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed
 from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
-from derca_sim.model.taskset import load_platform
+from derca_sim.workload.taskset import load_platform
 
 from ...console.output import JsonOption, print_json, show_table
 from .platforms import SEED, platforms

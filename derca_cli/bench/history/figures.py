@@ -11,7 +11,7 @@ from derca_flow.tools import toolchain
 from derca_flow.tools.cells import KINDS
 from derca_flow.tools.checkout import checkout_file
 from derca_flow.tools.targets import TARGETS
-from derca_sim.model.taskset import load_platform, load_taskset
+from derca_sim.workload.taskset import load_platform, load_taskset
 
 from .. import cases
 

@@ -43,7 +43,7 @@ def simulation(
     """
     from derca_flow.sessions.system import run_rtl
     from derca_sim.compile import compile_taskset
-    from derca_sim.model.taskset import load_taskset
+    from derca_sim.workload.taskset import load_taskset
 
     from ..simulators.amaranth_run import amaranth_run
 

@@ -12,7 +12,7 @@ from ..model.loading import problem
 from ..model.numerics import run_network
 from ..model.platform import Platform
 from ..model.tables import Strategy
-from ..model.taskset import TaskSet
+from ..workload.taskset import TaskSet
 from . import image as memory_image
 from . import tables
 from .keys import key_distance, regions_of

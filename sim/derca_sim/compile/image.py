@@ -6,7 +6,7 @@ import numpy as np
 
 from ..model.network import Network
 from ..model.platform import Platform
-from ..model.taskset import Task
+from ..workload.taskset import Task
 from .layers import LayerPlan
 from .layout import Allocator, a_bytes, b_bytes, bias_bytes, pack_panels, unpack_panels
 

@@ -21,8 +21,8 @@ The policy decides what x and the latest key are:
 from collections.abc import Sequence
 
 from ..model.platform import Platform, Policy
-from ..model.taskset import Task
 from ..model.timing import SchedulerTiming, release_latency
+from ..workload.taskset import Task
 from .layers import LayerPlan, longest_job, longest_slice
 from .plan import Point
 

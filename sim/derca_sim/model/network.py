@@ -130,7 +130,7 @@ def load_network(path: Path, name: str, batch: int, first: int = 0, dtype: str =
     InputError
         One line for every problem of the file, or for a range of images the test set does not have.
     """
-    arrays = _read_npz(path)
+    arrays = read_npz(path)
     problems: list[str] = []
 
     def array(key: str, dtype, shape: tuple[int | None, ...], low: int | None = None, high: int | None = None):
@@ -185,7 +185,7 @@ def load_network(path: Path, name: str, batch: int, first: int = 0, dtype: str =
     return Network(name, layers, (images, *[None] * (count - 1)), labels, metadata)
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
+def read_npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a file, however it is damaged.
 
     Raises
@@ -250,7 +250,7 @@ def _inputs(path: Path, metadata: dict, k: int, batch: int, first: int,
         rng = np.random.default_rng(_INPUT_SEED)
         return rng.integers(limits.min, limits.max, (batch, k), dtype, endpoint=True), None
     file = Path(path).parent / metadata["test_set"]
-    arrays = _read_npz(file)
+    arrays = read_npz(file)
     images, labels = arrays.get("images"), arrays.get("labels")
     if images is None or images.dtype != dtype or images.ndim != 2 or images.shape[1] != k:
         shape = None if images is None else f"{images.dtype} {list(images.shape)}"

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..operators import Conv, FullyConnected, Window
+from ..graph import Tensor
+from ..operators import Conv, FullyConnected, Operator, Window
 from .arithmetic import fixed_point, scaled, scaled_once, wrap
 from .values import Call, bounds, centred, clamped, finish
 
@@ -42,22 +43,23 @@ def matmul(call: Call) -> np.ndarray:
     return _rescaled(call, wrap(_exact(a, b))) if call.quantised else a @ b
 
 
-def factors(call: Call) -> np.ndarray:
+def factors_of(operator: Operator, x: Tensor, weights: Tensor, y: Tensor) -> np.ndarray:
     """Scale of a product's sums over that of its output: float64 [1] or one for each output channel.
 
     TensorFlow Lite multiplies the scales of a matrix product in float32 unless these are per channel.
     """
-    x, weights, y = (t.quantisation.scales for t in (call.input(0), call.input(1), call.output()))
-    single = len(weights) == 1 and not isinstance(call.operator, Conv)
-    product = (x * weights).astype(np.float64) if single else x.astype(np.float64) * weights
-    return product / y
+    scales = weights.quantisation.scales
+    single = len(scales) == 1 and not isinstance(operator, Conv)
+    of_x = x.quantisation.scales
+    product = (of_x * scales).astype(np.float64) if single else of_x.astype(np.float64) * scales
+    return product / y.quantisation.scales
 
 
 def _rescaled(call: Call, sums: np.ndarray) -> np.ndarray:
     """Stored values of 32-bit sums whose last dimension is the output channel."""
     activation = getattr(call.operator, "activation", None)
     round_to = scaled_once if isinstance(call.operator, FullyConnected) else scaled
-    values = round_to(sums, *fixed_point(factors(call)))
+    values = round_to(sums, *fixed_point(factors_of(call.operator, call.input(0), call.input(1), call.output())))
     if activation is None:
         return finish(values, call.output())
     least, most = bounds(call.output(), activation)

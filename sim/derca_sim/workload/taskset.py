@@ -13,10 +13,11 @@ import numpy as np
 from pydantic import Field
 
 from ..errors import InputError
-from .loading import problem, read_toml, show, validate
-from .network import MAX_DIMENSION, Network, load_network, random_network
-from .platform import Name, Overrun, Platform, Section
-from .timing import longest_lap
+from ..model.loading import problem, read_toml, show, validate
+from ..model.network import MAX_DIMENSION, Network, load_network, random_network
+from ..model.platform import Name, Overrun, Platform, Section
+from ..model.timing import longest_lap
+from ..networks.deploy import FORMATS, check_platform, load_model
 
 #: Longest default horizon in cycles.
 MAX_DEFAULT_HORIZON = 2_000_000
@@ -38,12 +39,17 @@ class LayerSection(Section):
 
 
 class NetworkSection(Section):
-    """A network: either `file` (with `batch` rows of its test set, from `first` on) or `layers` (drawn from `seed`)."""
+    """A network: either `file` (with `batch` rows of its test set, from `first` on) or `layers` (drawn from `seed`).
+
+    A `file` in a format that others have takes `batch` samples of `inputs`, a file with an array for each input of the
+    model; without it they are drawn from the range of each.
+    """
 
     name: Name
     file: str | None = None
     batch: Dimension | None = None
     first: Annotated[int, Field(ge=0, le=1 << 30)] | None = None
+    inputs: str | None = None
     seed: Annotated[int, Field(ge=0, le=(1 << 63) - 1)] | None = None
     layers: Annotated[tuple[LayerSection, ...], Field(min_length=1)] | None = None
 
@@ -183,7 +189,7 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
     if not problems:
         for i, n in enumerate(section.network):
             try:
-                networks[n.name] = _network(n, path, section.platform.array.dtype)
+                networks[n.name] = _network(n, path, section.platform)
             except InputError as e:
                 problems += [f"{path}: network[{i}] ({n.name}): {line}" for line in e.problems]
     if problems:
@@ -208,9 +214,16 @@ def _default_horizon(tasks: tuple[Task, ...]) -> int:
     return min(2 * hyperperiod + max(t.offset for t in tasks), MAX_DEFAULT_HORIZON)
 
 
-def _network(n: NetworkSection, path: Path, dtype: str) -> Network:
+def _network(n: NetworkSection, path: Path, p: Platform) -> Network:
+    dtype = p.array.dtype
     if n.file is not None:
-        return load_network(path.parent / n.file, n.name, n.batch or 1, n.first or 0, dtype)
+        file, batch, first = path.parent / n.file, n.batch or 1, n.first or 0
+        if file.suffix.lower() not in FORMATS:
+            return load_network(file, n.name, batch, first, dtype)
+        samples = path.parent / n.inputs if n.inputs is not None else None
+        network = load_model(file).network(n.name, samples, first, batch)
+        check_platform(network, p)
+        return network
     return random_network(n.name, [(s.m, s.k, s.n, s.relu) for s in n.layers], n.seed or 0, dtype)
 
 

@@ -1,0 +1,58 @@
+"""Operators of a graph as layers of the accelerator."""
+
+import numpy as np
+
+from ..model.network import MAX_DIMENSION, SHIFT_RANGE, Layer
+from ..model.numerics import wrap32
+from ..model.rounding import Rounding
+from .graph import Arithmetic, Graph, Node
+from .interpreter.arithmetic import fixed_point
+from .interpreter.products import factors_of
+from .interpreter.values import bounds
+
+
+class UnmappedError(Exception):
+    """Why the accelerator cannot compute an operator, and what would help."""
+
+
+def lowered(graph: Graph, node: Node, batch: int) -> Layer:
+    """A fully connected operator for `batch` samples at once.
+
+    The input's zero point goes into the biases: sum (x - z) w = sum x w - z sum w.
+
+    Raises
+    ------
+    UnmappedError
+        If the accelerator cannot compute it.
+    """
+    x, weights, bias = (*graph.read(node), None)[:3]
+    y, = graph.made(node)
+    if graph.arithmetic is not Arithmetic.TFLITE:
+        raise UnmappedError(f"arithmetic of {graph.arithmetic.value}: allowed is tflite")
+    if not weights.constant or bias is not None and not bias.constant:
+        raise UnmappedError("its weights or biases are computed: allowed are constants")
+    for tensor in (x, weights, y):
+        if tensor.dtype != np.int8 or tensor.quantisation is None:
+            raise UnmappedError(f"tensor {tensor.name} is {tensor.dtype}: allowed is int8 with a scale; quantise the "
+                                "model")
+    if weights.quantisation.zero_points.any():
+        raise UnmappedError("its weights have a zero point: allowed are symmetric weights")
+    if not weights.quantisation.per_tensor:
+        raise UnmappedError("its weights have a scale per channel: allowed is one for all")
+    n, k = weights.shape
+    m = batch * (x.elements // k)
+    if max(m, k, n) > MAX_DIMENSION:
+        raise UnmappedError(f"a product of {m} x {k} x {n}: allowed are dimensions up to {MAX_DIMENSION}")
+    multiplier, exponent = (int(v[0]) for v in fixed_point(factors_of(node.operator, x, weights, y)))
+    shift = 31 - exponent
+    if not SHIFT_RANGE[0] <= shift <= SHIFT_RANGE[1]:
+        raise UnmappedError(f"its scales make a factor of 2^{exponent}: allowed are 2^-31 .. 2^30")
+    offset = x.quantisation.zero_point * weights.data.astype(np.int64).sum(axis=1)
+    sums = (0 if bias is None else bias.data.astype(np.int64).reshape(n)) - offset
+    zero_point, (low, high) = y.quantisation.zero_point, bounds(y, node.operator.activation)
+    relu = (low, high) == (zero_point, 127) and low > -128
+    return Layer(
+        m, k, n, np.ascontiguousarray(weights.data.T), wrap32(sums), multiplier, shift, zero_point, relu, False,
+        Rounding.UP if multiplier else Rounding.AWAY,
+        None if relu or (low, high) == (-128, 127) else (low, high),
+    )
