@@ -27,6 +27,11 @@ class LiteRt:
         self._interpreter.invoke()
         return _Values(self._interpreter)
 
+    def outputs(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The model's outputs."""
+        values = self.run(inputs)
+        return [values[detail["index"]] for detail in self._interpreter.get_output_details()]
+
 
 class _Values(Mapping):
     def __init__(self, interpreter: Interpreter):

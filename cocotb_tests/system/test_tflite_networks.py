@@ -1,0 +1,62 @@
+"""Trained TensorFlow Lite models in task sets: RTL, golden model and LiteRT make the same bytes, in the same cycles."""
+
+import numpy as np
+import pytest
+
+from campaigns.judged_run import judged_run
+from derca_sim.compile import compile_taskset
+from derca_sim.events import Kind
+from derca_sim.networks.deploy import load_model
+from derca_sim.networks.samples import drawn
+from derca_sim.workload.taskset import load_taskset
+from kit.checkout import SIM
+from oracles.litert import LiteRt
+
+MODEL = SIM / "networks" / "anomaly_detection.tflite"
+TEXT = """
+name = "anomaly"
+horizon = 190000
+platform = {{ name = "small", array = {{ rows = 4, cols = 4 }}, tile = {{ m = 8, k = 64, n = 32 }}, \
+requant = {{ tflite = true }}, store = {{ requant_lanes = 1 }}, memory = {{ read_latency = 20 }} }}
+
+[[network]]
+name = "anomaly"
+file = "{file}"
+batch = {batch}
+
+[[network]]
+name = "urgent"
+seed = 1
+layers = [{{ m = 4, k = 20, n = 8 }}]
+
+[[task]]
+name = "machine"
+network = "anomaly"
+period = 190000
+
+[[task]]
+name = "urgent"
+network = "urgent"
+period = 7000
+offset = 1000
+"""
+
+
+def written(tmp_path, batch: int):
+    path = tmp_path / "anomaly.toml"
+    path.write_text(TEXT.format(file=MODEL, batch=batch))
+    return path
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_the_rtl_makes_what_litert_makes(tmp_path, batch):
+    """Preempted inside of layers by another task; from float32 samples to float32 results."""
+    compiled = compile_taskset(load_taskset(written(tmp_path, batch)), "flexible", 16)
+    judged = judged_run(compiled, 190_000)
+    assert not judged.problems and judged.error == 0
+    assert judged.count(Kind.PREEMPT) > 5 and judged.count(Kind.MISS) == 0
+    rows = compiled.read_outputs(judged.result.memory, 0)[-1]
+    model, oracle = load_model(MODEL), LiteRt(MODEL.read_bytes())
+    for sample, found in zip(drawn(model.graph, batch), model.results(rows), strict=True):
+        wanted, = oracle.outputs([sample])
+        assert found.dtype == wanted.dtype and np.array_equal(found, wanted)
