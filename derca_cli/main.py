@@ -10,10 +10,11 @@ from derca_sim.errors import EXIT_INTERRUPTED
 from .console.group import lazy_group
 
 #: Subcommands, in the order of the help; `bench` is a group.
-COMMANDS = ("run", "simulate", "analyze", "place", "generate", "ip", "build", "host", "report", "reproduce", "bench",
-            "cache")
+COMMANDS = ("import", "run", "simulate", "analyze", "place", "generate", "ip", "build", "host", "report", "reproduce",
+            "bench", "cache")
 
-app = lazy_group(__package__, {name: "bench" if name == "bench" else f"commands.{name}" for name in COMMANDS})
+app = lazy_group(__package__, {
+    name: {"bench": "bench", "import": "commands.import_"}.get(name, f"commands.{name}") for name in COMMANDS})
 
 
 @app.callback()
@@ -23,6 +24,8 @@ def derca():
     A task set (TOML) names tasks with periods and deadlines, the networks they run and the platform they run on.
 
     [bold]Examples[/bold]
+
+        derca import sim/networks/anomaly_detection.tflite
 
         derca run sim/tasksets/demo.toml
 

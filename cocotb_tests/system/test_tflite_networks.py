@@ -6,8 +6,8 @@ import pytest
 from campaigns.judged_run import judged_run
 from derca_sim.compile import compile_taskset
 from derca_sim.events import Kind
-from derca_sim.networks.deploy import load_model
-from derca_sim.networks.samples import drawn
+from derca_sim.networks.lowering.deploy import load_model
+from derca_sim.networks.lowering.samples import drawn
 from derca_sim.workload.taskset import load_taskset
 from kit.checkout import SIM
 from oracles.litert import LiteRt

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import keyword
 import sys
 
 import typer
@@ -23,7 +24,7 @@ def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
         Holds the modules of the commands.
     commands
         Command -> its module within the package, in the order of the help. The module's member of the command's name
-        is the command's function, or a group.
+        (with a low line behind it, if that is a word of Python) is the command's function, or a group.
     """
 
     names = list(commands)
@@ -45,7 +46,8 @@ def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
         def get_command(self, ctx, cmd_name):
             if cmd_name not in names:
                 return None
-            target = getattr(importlib.import_module(f".{commands[cmd_name]}", package), cmd_name)
+            member = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+            target = getattr(importlib.import_module(f".{commands[cmd_name]}", package), member)
             if isinstance(target, typer.Typer):
                 group = typer.main.get_command(target)
                 group.name = cmd_name  # under which the help lists it

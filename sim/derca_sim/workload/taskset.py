@@ -17,7 +17,7 @@ from ..model.loading import problem, read_toml, show, validate
 from ..model.network import MAX_DIMENSION, Network, load_network, random_network
 from ..model.platform import Name, Overrun, Platform, Section
 from ..model.timing import longest_lap
-from ..networks.deploy import FORMATS, check_platform, load_model
+from ..networks.lowering.deploy import FORMATS, check_platform, load_model
 
 #: Longest default horizon in cycles.
 MAX_DEFAULT_HORIZON = 2_000_000

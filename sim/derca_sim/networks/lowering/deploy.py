@@ -6,21 +6,33 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from ..model.network import Layer, Network
-from ..model.platform import Platform
-from ..model.rounding import Rounding
-from .graph import Graph, Node
-from .interpreter import compute, run
-from .layers import UnmappedError, lowered
-from .operators import Dequantise, FullyConnected, Quantise, Reshape, Softmax
+from ...errors import InputError
+from ...model.network import Layer, Network
+from ...model.platform import Platform
+from ...model.rounding import Rounding
+from ..graph import Graph, Node
+from ..interpreter import compute, run
+from ..tflite import load_tflite
+from .layers import lowered
+from .mapping import Where, place, reasons
 from .samples import load_samples
-from .tflite import load_tflite
 
 #: Formats of others by suffix, and what reads them.
 FORMATS = {".tflite": load_tflite}
-#: Operators that the host computes before the first layer and after the last.
-_HOST = (Quantise, Dequantise, Reshape, Softmax)
+
+
+def open_graph(path: Path) -> Graph:
+    """Read the graph of a model in any of `FORMATS`.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is in none of them.
+    """
+    reader = FORMATS.get(Path(path).suffix.lower())
+    if reader is None:
+        raise InputError(f"{path}: allowed are models whose names end in {', '.join(FORMATS)}")
+    return reader(path)
 
 
 def load_model(path: Path) -> "Model":
@@ -31,7 +43,7 @@ def load_model(path: Path) -> "Model":
     InputError
         If it cannot be read, or with the reason for each operator that cannot run.
     """
-    return Model(FORMATS[Path(path).suffix.lower()](path))
+    return Model(open_graph(path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,38 +59,18 @@ class Model:
     graph: Graph
 
     def __post_init__(self):
-        object.__setattr__(self, "graph", without_unused(self.graph))
-        self.parts  # noqa: B018 - find all reasons now
+        self.parts  # noqa: B018 - all reasons now
 
     @cached_property
     def parts(self) -> tuple[tuple[Node, ...], tuple[Node, ...], tuple[Node, ...]]:
-        """The nodes of the host before the accelerator, those of the accelerator, and those of the host after it."""
-        graph, reasons = self.graph, []
-        if len(graph.inputs) != 1:
-            reasons.append(f"{graph.name} has {len(graph.inputs)} inputs: allowed is 1")
-        core = [i for i, node in enumerate(graph.nodes) if not isinstance(node.operator, _HOST)]
-        if not core:
-            raise InputError(*reasons, f"{graph.name} has no layer that the accelerator computes")
-        before, inside, after = (graph.nodes[: core[0]], graph.nodes[core[0] : core[-1] + 1],
-                                 graph.nodes[core[-1] + 1 :])
-        value = graph.inputs[0]
-        for node in graph.nodes:
-            if node.inputs[0] != value:
-                reasons.append(f"{graph.name}: {node.name} does not continue the chain of layers: allowed are networks "
-                               "in which each operator takes the result of the one before")
-            value = node.outputs[0]
-        for node in inside:
-            try:
-                if isinstance(node.operator, FullyConnected):
-                    lowered(graph, node, 1)
-                elif not isinstance(node.operator, Reshape):
-                    why = getattr(node.operator, "reason", "the accelerator has no kernel for it")
-                    raise UnmappedError(f"{node.operator.kind} is not mapped: {why}")
-            except UnmappedError as e:
-                reasons.append(f"{graph.name}: {node.name}: {e}")
-        if reasons:
-            raise InputError(*reasons)
-        return before, tuple(node for node in inside if not isinstance(node.operator, Reshape)), after
+        """The nodes of the host before the layers, the layers, and the nodes of the host after them."""
+        placed = [p for p in place(self.graph) if p.where is not Where.UNUSED]
+        problems = reasons(self.graph, placed)
+        if problems:
+            raise InputError(*problems)
+        layers = [i for i, p in enumerate(placed) if p.where is Where.ACCELERATOR]
+        nodes = [p.node for p in placed]
+        return tuple(nodes[: layers[0]]), tuple(nodes[i] for i in layers), tuple(nodes[layers[-1] + 1 :])
 
     def network(self, name: str, samples: Path | None, first: int, batch: int) -> Network:
         """The layers for a batch, with inputs: `batch` samples of a file from `first` on, or drawn ones."""
@@ -119,16 +111,6 @@ class Model:
     @property
     def _k(self) -> int:
         return self.graph.tensors[self.parts[1][0].inputs[1]].shape[1]
-
-
-def without_unused(graph: Graph) -> Graph:
-    """The graph without nodes whose results nobody needs."""
-    needed, nodes = set(graph.outputs), []
-    for node in reversed(graph.nodes):
-        if needed & set(node.outputs):
-            nodes.append(node)
-            needed |= set(node.inputs)
-    return replace(graph, nodes=tuple(reversed(nodes)))
 
 
 def check_platform(network: Network, p: Platform) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from ..model.loading import problem
-from ..model.network import read_npz
-from .graph import Graph, Tensor
-from .interpreter.values import dequantised
+from ...errors import InputError
+from ...model.loading import problem
+from ...model.network import read_npz
+from ..graph import Graph, Tensor
+from ..interpreter.values import dequantised
 
 #: Seed of inputs that are drawn.
 _SEED = 1

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ..model.network import MAX_DIMENSION, SHIFT_RANGE, Layer
-from ..model.numerics import wrap32
-from ..model.rounding import Rounding
-from .graph import Arithmetic, Graph, Node
-from .interpreter.arithmetic import fixed_point
-from .interpreter.products import factors_of
-from .interpreter.values import bounds
+from ...model.network import MAX_DIMENSION, SHIFT_RANGE, Layer
+from ...model.numerics import wrap32
+from ...model.rounding import Rounding
+from ..graph import Arithmetic, Graph, Node
+from ..interpreter.arithmetic import fixed_point
+from ..interpreter.products import factors_of
+from ..interpreter.values import bounds
 
 
 class UnmappedError(Exception):

@@ -1,0 +1,124 @@
+"""What of a graph becomes layers, and why the rest does not: against the interpreter, with reasons in words."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from derca_sim.errors import InputError
+from derca_sim.model.numerics import run_network
+from derca_sim.model.platform import Platform
+from derca_sim.model.rounding import Rounding
+from derca_sim.networks.lowering.deploy import Model, check_platform, load_model
+from derca_sim.networks.lowering.samples import drawn, load_samples
+from derca_sim.networks.tflite import graph_of
+from kit.checkout import SIM
+from kit.tflite_model import Op, T, tflite_model
+
+NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
+
+
+def dense(rng, activations, sizes, scale=0.02, rows=1):
+    """A model of fully connected layers on int8 [rows, sizes[0]]; tensor i is the input of layer i."""
+    points = [int(rng.integers(-128, 128)) for _ in sizes]
+    tensors = [T(f"t{i}", (rows, size), "int8", [float(np.float32(rng.uniform(0.01, 0.1)))], [points[i]])
+               for i, size in enumerate(sizes)]
+    operators = []
+    for i, (k, n, activation) in enumerate(zip(sizes, sizes[1:], activations, strict=False)):
+        weights = rng.integers(-127, 128, (n, k)).astype(np.int8)
+        at = len(tensors)
+        tensors += [T(f"w{i}", (n, k), "int8", [scale], [0], 0, weights),
+                    T(f"b{i}", (n,), "int32", [scale], [0], 0, rng.integers(-9000, 9000, n).astype(np.int32))]
+        operators.append(Op("FULLY_CONNECTED", [i, at, at + 1], [i + 1], "FullyConnectedOptions",
+                            {"FusedActivationFunction": activation}))
+    return tensors, operators
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_layers_compute_what_the_graph_means(seed):
+    rng = np.random.default_rng(seed)
+    sizes = [int(s) for s in rng.integers(1, 30, int(rng.integers(2, 5)))]
+    activations = [int(rng.choice([NONE, RELU, RELU_N1_TO_1, RELU6])) for _ in sizes[1:]]
+    rows, batch = int(rng.integers(1, 4)), int(rng.integers(1, 5))
+    tensors, operators = dense(rng, activations, sizes, rows=rows)
+    model = Model(graph_of("dense", tflite_model(tensors, operators, [0], [len(sizes) - 1])))
+    network = model.network("dense", None, 0, batch)
+    assert [(x.m, x.k, x.n) for x in network.layers] == [(rows * batch, k, n)
+                                                         for k, n in zip(sizes, sizes[1:], strict=False)]
+    found = model.results(run_network(network)[-1])
+    wanted = model.expected(drawn(model.graph, batch))
+    assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True)) and len(found) == batch
+    print(seed, [x.limits for x in network.layers])
+
+
+def reasons_of(tensors, operators, inputs=(0,), outputs=(1,)):
+    with pytest.raises(InputError) as caught:
+        Model(graph_of("net", tflite_model(tensors, operators, list(inputs), list(outputs))))
+    return caught.value.problems
+
+
+def test_every_reason_is_given_at_once():
+    tensors, operators = dense(np.random.default_rng(1), [NONE, NONE], [8, 6, 4])
+    tensors[3] = replace(tensors[3], zero_points=[3])
+    tensors[5] = replace(tensors[5], scales=[0.1] * 4, zero_points=[0] * 4)
+    lines = reasons_of(tensors, operators, outputs=[2])
+    assert len(lines) == 2 and "its weights have a zero point" in lines[0] and "a scale per channel" in lines[1]
+    assert lines[0].startswith("net: 0 FULLY_CONNECTED: ")
+
+
+def test_a_branch_is_told():
+    tensors, operators = dense(np.random.default_rng(1), [NONE, NONE], [8, 8, 8])
+    operators[1] = replace(operators[1], inputs=[0, *operators[1].inputs[1:]])
+    tensors.append(replace(tensors[2], name="sum"))
+    operators.append(Op("ADD", [1, 2], [len(tensors) - 1], "AddOptions"))
+    lines = reasons_of(tensors, operators, outputs=[len(tensors) - 1])
+    assert any("it takes t0 and not the result of the operator before" in line for line in lines)
+    assert any("2 ADD: the accelerator has no kernel for it yet" in line for line in lines)
+
+
+def test_a_model_of_the_host_alone_is_told():
+    x = T("x", (1, 4), "int8", [0.5], [0])
+    assert reasons_of([x, replace(x, name="y")], [Op("RESHAPE", [0], [1])]) == [
+        "net: it has no operator that the accelerator computes"]
+
+
+def test_weights_that_are_computed_are_told():
+    x = T("x", (4, 4), "int8", [0.5], [0])
+    lines = reasons_of([x, replace(x, name="y")], [Op("FULLY_CONNECTED", [0, 0, -1], [1], "FullyConnectedOptions")])
+    assert lines == ["net: 0 FULLY_CONNECTED: its weights or biases are computed: allowed are constants"]
+
+
+def test_a_platform_says_what_it_lacks():
+    tensors, operators = dense(np.random.default_rng(1), [RELU_N1_TO_1], [8, 6])
+    model = Model(graph_of("net", tflite_model(tensors, operators, [0], [1])))
+    network = model.network("net", None, 0, 1)
+    assert network.layers[0].rounding is Rounding.UP and network.layers[0].bounds is not None
+    check_platform(network, Platform.model_validate({"requant": {"tflite": True, "clamp": True}}))
+    for options, missing in (({}, ["tflite", "clamp"]), ({"tflite": True}, ["clamp"]), ({"clamp": True}, ["tflite"])):
+        with pytest.raises(InputError) as caught:
+            check_platform(network, Platform.model_validate({"requant": options}))
+        assert caught.value.problems == [f"layer 0 needs requant.{m} = true in the platform" for m in missing]
+    with pytest.raises(InputError, match="its layers are int8, and array.dtype of the platform is int16"):
+        check_platform(network, Platform.model_validate({"array": {"dtype": "int16"}, "requant": {}}))
+
+
+@pytest.mark.parametrize(("arrays", "message"), [
+    ({"input_1": np.zeros((3, 5, 128, 1), np.float64)}, r"input_1 = .float64 \[3, 5, 128, 1\].: allowed are float32"),
+    ({"input_1": np.zeros((3, 5, 128), np.float32)}, r"allowed are float32 arrays of shape \[count, 5, 128, 1\]"),
+    ({"a": np.zeros(3), "b": np.zeros(3)}, "input_1 = "),
+    ({"any": np.zeros((2, 5, 128, 1), np.float32)}, r"first \+ batch = 3: allowed are at most 2"),
+])
+def test_samples_that_do_not_fit_are_told(tmp_path, arrays, message):
+    np.savez(tmp_path / "s.npz", **arrays)
+    model = load_model(SIM / "networks" / "anomaly_detection.tflite")
+    with pytest.raises(InputError, match=message):
+        load_samples(model.graph, tmp_path / "s.npz", 1, 2)
+
+
+def test_samples_of_a_file_are_those_asked_for(tmp_path):
+    samples = np.arange(4 * 640, dtype=np.float32).reshape(4, 1, 5, 128, 1)
+    np.savez(tmp_path / "s.npz", input_1=samples)
+    model = load_model(SIM / "networks" / "anomaly_detection.tflite")
+    assert np.array_equal(load_samples(model.graph, tmp_path / "s.npz", 1, 2), samples[1:3])
+    rows = model.network("x", tmp_path / "s.npz", 1, 2).inputs[0]
+    assert np.array_equal(rows, model.quantised(samples[1:3])) and rows.shape == (2, 640)

@@ -1,0 +1,56 @@
+"""`derca import`: what of a trained model runs where, before anything is built."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_sim.errors import InputError
+
+from ..console.output import JsonOption, print_json, say, show_table
+
+
+def import_(
+    model: Annotated[Path, typer.Argument(help="TensorFlow Lite model.", show_default=False)],
+    platform: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Platform TOML: least cycles of every operator on it, and whether the model fits.",
+        show_default=False)] = None,
+    batch: Annotated[int, typer.Option(min=1, max=65535, metavar="N", help="Samples that a job takes at once.")] = 1,
+    as_json: JsonOption = False,
+):
+    """Show every operator of a trained model: where it runs or why it cannot, its shape, its work and its bytes.
+
+    Nothing is built or written. A model that can run is named by a task set: file = "model.tflite".
+
+    [bold]Examples[/bold]
+
+        derca import sim/networks/anomaly_detection.tflite
+
+        derca import sim/networks/anomaly_detection.tflite --platform sim/platforms/tflite.toml --batch 8
+
+    [bold]Exit codes[/bold]  0 the model can run, 2 it cannot, with all reasons, or bad input.
+    """
+    from derca_sim.networks.lowering.deploy import Model, check_platform, open_graph
+    from derca_sim.networks.lowering.mapping import place, reasons
+    from derca_sim.workload.taskset import load_platform
+
+    from ..console.models import described, rows, summary
+
+    graph = open_graph(model)
+    system = load_platform(platform) if platform is not None else None
+    placed = place(graph, batch)
+    problems = reasons(graph, placed)
+    if not problems and system is not None:
+        try:
+            check_platform(Model(graph).network(graph.name, None, 0, batch), system)
+        except InputError as e:
+            problems = [f"{graph.name} on {system.name}: {line}" for line in e.problems]
+    if as_json:
+        print_json({**described(graph, placed, system, batch), "reasons": problems})
+    else:
+        columns, table = rows(placed, system)
+        show_table(f"{graph.name}: {len(graph.nodes)} operators", columns, table)
+        for name, text in summary(graph, placed, system, batch):
+            say(name, text)
+    if problems:
+        raise InputError(*problems)

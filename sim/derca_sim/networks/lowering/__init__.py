@@ -1,0 +1,1 @@
+"""What of a graph runs where, and its layers for the accelerator."""
