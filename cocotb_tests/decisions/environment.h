@@ -22,6 +22,7 @@ class Environment {
         in_.now = uint32_t(random_.below(1ll << 32));
         in_.policy = random_.below(POLICIES);
         horizon_ = random_.below(1 << 20);
+        off_ = random_.below(2 * TASKS);
         for (int64_t task = 0; task < TASKS; task++) unwritten_.push_back(task);
         new_phase();
     }
@@ -48,6 +49,8 @@ class Environment {
         holding_ = holding;
         if (holding) queue_.clear(), sent_ = false;
     }
+    // Cycles until the next reset.
+    int64_t lifetime() { return random_.between(1, random_.chance(0.5) ? 200 : 5000); }
     void stop() { off_ = random_.between(1, 2 * TASKS); }
 
   private:
@@ -67,7 +70,7 @@ class Environment {
     Checker &checker_;
     Inputs in_;
     Phase phase_{};
-    int64_t phase_end_ = 0, horizon_, feedback_in_ = -1, off_ = 8, cleared_ = TASKS;
+    int64_t phase_end_ = 0, horizon_, feedback_in_ = -1, off_, cleared_ = TASKS;
     bool holding_ = false, sent_ = false;
     std::deque<int64_t> unwritten_;
     std::deque<Pending> queue_;
