@@ -13,7 +13,7 @@ struct Mismatch {
 struct Counts {
     uint64_t cycles = 0, decisions = 0, switches = 0, preemptions = 0, resumes = 0, aborts = 0, abandoned = 0,
              unanswered_aborts = 0, stops = 0, spurious = 0, releases = 0, with_decision = 0, with_issue = 0,
-             reborn = 0, wraps = 0, edges = 0, given_up = 0, flips = 0, faults = 0;
+             reborn = 0, wraps = 0, edges = 0, given_up = 0, resets = 0, flips = 0, faults = 0;
     int64_t longest_refill = 0, longest_visibility = 0;
 };
 

@@ -67,8 +67,13 @@ class Device {
 #else
         (void)mutant;
 #endif
+        reset(2);
+    }
+
+    // The inputs stay as they are, as at a reset in the middle of a run.
+    void reset(int64_t cycles) {
         top_->rst = 1;
-        for (int i = 0; i < 2; i++) evaluate(), edge();
+        for (int64_t i = 0; i < cycles; i++) evaluate(), edge();
         top_->rst = 0;
     }
 

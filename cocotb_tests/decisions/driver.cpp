@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 
 #include "faults.h"
@@ -68,34 +69,40 @@ class Trail {  // the last cycles
     uint64_t count_ = 0;
 };
 
+// Lives of one device, with a reset after each: in whatever state and under whatever inputs that meets it.
 Result run(uint64_t seed, uint64_t decisions, bool flips, int64_t mutant = 0) {
-    Checker checker;
     Trail trail;
     Result result;
-    const Inputs *in = nullptr;
-    Outputs out{};
-    try {
-        Device device(mutant);
-        Environment environment(seed, checker);
-        Faults faults(checker, device, environment);
-        const uint64_t most = 400 * decisions + 100000;  // cycles; far more than needed
-        while (checker.counts.decisions < decisions) {
-            in = &environment.next();
-            if (flips) faults.before();
-            out = device.evaluate(*in);
-            trail.add(checker.t, *in, out);
-            checker.check(*in, out);
-            if (flips) faults.after(out);
-            device.edge();
-            if (checker.counts.cycles > most) throw Mismatch{"the decisions do not come"};
+    const uint64_t most = 400 * decisions + 100000;  // cycles; far more than needed
+    std::optional<Device> device;
+    for (uint64_t life = 0; result.failure.empty() && result.counts.decisions < decisions; life++) {
+        Checker checker;
+        checker.counts = result.counts;
+        try {
+            if (!device) device.emplace(mutant);
+            Environment environment(seed + (life << 32), checker);
+            Faults faults(checker, *device, environment);
+            const int64_t end = environment.lifetime();
+            while (checker.t < end && checker.counts.decisions < decisions) {
+                const Inputs &in = environment.next();
+                if (flips) faults.before();
+                const Outputs out = device->evaluate(in);
+                trail.add(checker.t, in, out);
+                checker.check(in, out);
+                if (flips) faults.after(out);
+                device->edge();
+                if (checker.counts.cycles > most) throw Mismatch{"the decisions do not come"};
+            }
+            device->reset(environment.random().between(1, 2));
+        } catch (const Mismatch &mismatch) {
+            result.failure = "reset " + std::to_string(life) + ", cycle " + std::to_string(checker.t) + ": " + mismatch.what;
+            result.events = trail.text();
         }
-    } catch (const Mismatch &mismatch) {
-        result.failure = "cycle " + std::to_string(checker.t) + ": " + mismatch.what;
-        result.events = trail.text();
+        result.counts = checker.counts;
+        result.counts.resets = life;
+        result.ties += checker.oracle.ties;
+        result.waiting_ties += checker.oracle.waiting_ties;
     }
-    result.counts = checker.counts;
-    result.ties = checker.oracle.ties;
-    result.waiting_ties = checker.oracle.waiting_ties;
     return result;
 }
 
@@ -106,7 +113,7 @@ void print(const Result &result) {
         "\"resumes\": %llu, \"ties\": %llu, \"waiting ties\": %llu, \"wraps\": %llu, \"edges\": %llu, \"releases\": %llu, "
         "\"releases with a decision\": %llu, \"releases with an issue\": %llu, "
         "\"releases with the end of the task's job\": %llu, \"aborts\": %llu, \"aborted running\": %llu, "
-        "\"aborts too late\": %llu, \"given up\": %llu, \"stops\": %llu, \"spurious\": %llu, \"flips\": %llu, \"faults\": %llu, "
+        "\"aborts too late\": %llu, \"given up\": %llu, \"stops\": %llu, \"spurious\": %llu, \"resets\": %llu, \"flips\": %llu, \"faults\": %llu, "
         "\"longest refill\": %lld, \"longest visibility\": %lld, \"declared refill\": %lld, "
         "\"declared visibility\": %lld}\n",
         CASE, (unsigned long long)c.cycles, (unsigned long long)c.decisions, (unsigned long long)c.switches,
@@ -115,7 +122,7 @@ void print(const Result &result) {
         (unsigned long long)c.edges, (unsigned long long)c.releases,
         (unsigned long long)c.with_decision, (unsigned long long)c.with_issue, (unsigned long long)c.reborn,
         (unsigned long long)c.aborts, (unsigned long long)c.abandoned, (unsigned long long)c.unanswered_aborts, (unsigned long long)c.given_up,
-        (unsigned long long)c.stops, (unsigned long long)c.spurious, (unsigned long long)c.flips,
+        (unsigned long long)c.stops, (unsigned long long)c.spurious, (unsigned long long)c.resets, (unsigned long long)c.flips,
         (unsigned long long)c.faults, (long long)c.longest_refill, (long long)c.longest_visibility,
         (long long)LONGEST_REFILL, (long long)VISIBILITY);
 }

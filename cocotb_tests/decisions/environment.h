@@ -24,6 +24,7 @@ class Environment {
         horizon_ = random_.below(1 << 20);
         if (TIME_WIDTH > 20) // so that a run crosses 2^TIME_WIDTH
             horizon_ = (1ll << TIME_WIDTH) - (horizon_ >> 4);
+        off_ = random_.below(2 * TASKS);
         for (int64_t task = 0; task < TASKS; task++) unwritten_.push_back(task);
         new_phase();
     }
@@ -50,6 +51,8 @@ class Environment {
         holding_ = holding;
         if (holding) queue_.clear(), sent_ = false;
     }
+    // Cycles until the next reset.
+    int64_t lifetime() { return random_.between(1, random_.chance(0.5) ? 200 : 5000); }
     void stop() { off_ = random_.between(1, 2 * TASKS); }
 
   private:
@@ -69,7 +72,7 @@ class Environment {
     Checker &checker_;
     Inputs in_;
     Phase phase_{};
-    int64_t phase_end_ = 0, horizon_, feedback_in_ = -1, off_ = 8, cleared_ = TASKS;
+    int64_t phase_end_ = 0, horizon_, feedback_in_ = -1, off_, cleared_ = TASKS;
     bool holding_ = false, sent_ = false;
     std::deque<int64_t> unwritten_;
     std::deque<Pending> queue_;

@@ -65,7 +65,8 @@ def campaign(name: str, count: int, seed: int, *, decisions: int = 8000, prove: 
         from decisions.survivors import cause
 
         for survivor in survivors:
-            survivor["cause"] = cause(folder, str(case), survivor["mutant"], survivor["mutation"])
+            survivor["explained"], survivor["cause"] = cause(folder, case, survivor["mutation"])
+            print(f"{case}: {survivor['mutant']}: {survivor['cause']}", flush=True)
     return {
         "case": str(case), "seed": seed, "mutants": count, "decisions": decisions, "killed": count - len(survivors),
         "by": {way: sum(row[2] == way for row in rows) for way in ("random", "faults")}, "survivors": survivors,
@@ -88,12 +89,13 @@ def markdown(reports: list[dict]) -> str:
              "| case | seed | mutants | killed | by decisions | by flipped bits | survivors | explained |",
              "|---|---|---|---|---|---|---|---|"]
     for r in reports:
-        explained = sum(s["cause"] is not None for s in r["survivors"])
+        explained = sum(s["explained"] for s in r["survivors"])
         lines.append(f"| {r['case']} | {r['seed']} | {r['mutants']} | {r['killed']} | {r['by']['random']} | "
                      f"{r['by']['faults']} | {len(r['survivors'])} | {explained} |")
     for r in reports:
         lines += ["", f"## Survivors of {r['case']}", ""]
-        lines += [f"- {s['mutant']}: `{s['mutation']}`: {s['cause'] or 'NOT EXPLAINED'}" for s in r["survivors"]]
+        lines += [f"- {s['mutant']}: `{s['mutation']}`: {'' if s['explained'] else 'NOT EXPLAINED: '}{s['cause']}"
+                  for s in r["survivors"]]
     return "\n".join(lines) + "\n"
 
 

@@ -1,75 +1,170 @@
-"""Causes of surviving mutants: a proof of equality by Yosys, or a reason found by reading, for the default run."""
+"""Whether legal inputs tell a surviving mutant from the original: by induction, else up to a depth."""
 
 import os
 import re
-import subprocess
+import shutil
+import tempfile
+import time
 from pathlib import Path
 
+from decisions.bench import Case
+from decisions.twins import Twins
+from derca_flow.rtl.build import call
 from derca_flow.tools.toolchain import command
+from formal.prover import Answer, Design
 
-#: Seconds for a proof.
-PATIENCE = 40
+#: The most cycles from reset that are looked at, and the seconds for that.
+DEPTH, PATIENCE = 30, 22
+#: The fewest cycles that explain a mutant for which there is no other reason: those of clearing, and these.
+BEYOND = 4
+#: Cycles with which a proof by induction begins.
+START = 3
 
-_ABORT = "no aborts are generated in this case: the bit is always 0"
-_CONSTANT = "the bit has that value already: the same circuit"
-_REGIONS = "bit 6 of the count of regions is only set at 64, the most there are, where it returns to 0"
-_CLEARED = "redundant beside the `clearing` of the set, which ends with the counters'"
-_UNUSED = "only in cycles in which the port is not enabled"
-#: (case, mutant of the default run, its port and bit): cause. An entry that meets another mutation does not apply.
-READ = {
-    ("heap-8", 3, "$mux", "B", 1): _CONSTANT,
-    ("heap-8", 13, "$mux", "A", 0): "taken only while not clearing, when it is 0",
-    ("heap-8", 27, "$pmux", "Y", 4): "a bit above the memory's address",
-    ("heap-8", 32, "$mux", "B", 0): "a release that does not win has lost to a valid winner: always 1",
-    ("heap-8", 36, "$mux", "Y", 4): "a child that exists has a place below 16",
-    ("heap-8", 37, "$logic_not", "Y", 0): "the address of a read whose result is not used",
-    ("heap-8", 90, "$pmux", "A", 0): "looks at the parity of word 0, which is never written",
-    ("heap-8", 112, "$dff", "Q", 2): "words are cleared in another order, all within N cycles",
-    ("scan-4", 18, "$dff", "Q", 0): _ABORT,
-    ("scan-4", 36, "$mux", "A", 0): _ABORT,
-    ("scan-4", 84, "$dff", "D", 0): _ABORT,
-    ("scan-4", 37, "$and", "A", 0): "while clearing nothing is fresh and nothing scans: redundant",
-    ("tournament-4", 13, "$dff", "Q", 16): "the key's top bit, inverted at the root for every job: differences stay",
-    ("tournament-4", 71, "$shift", "Y", 0): "`waits` matters to aborts only, and none are generated in this case",
-    ("tournament-4", 73, "$mux", "Y", 1): "the task in a node of tasks 0 and 1 has no higher bit",
-    ("tournament-4", 108, "$mux", "Y", 6): _REGIONS,
-    ("tournament-4", 114, "$dff", "Q", 0): _ABORT,
-    ("scan-5-abort", 12, "$mux", "B", 0): "what is fresh in the first cycle of clearing is not compared",
-    ("scan-5-abort", 19, "$mux", "A", 0): "the pointer is set to 0 before each clearing",
-    ("scan-5-abort", 53, "$not", "Y", 0): _CLEARED,
-    ("scan-5-abort", 107, "$mux", "A", 2): _UNUSED,
-    ("tournament-5-abort", 49, "$add", "B", 0): _CONSTANT,
-    ("tournament-5-abort", 56, "$mux", "B", 0): "a node's task after reset, while the node is not valid",
-    ("tournament-5-abort", 94, "$mux", "A", 0): "a node of tasks 0 and 1 never has bit 2 set: nothing is inverted",
-}
-
-_PAIR = ("read_rtlil top.il; hierarchy -top top; proc; flatten; opt_clean; copy top gate; {mutation}; rename top gold; "
-         "memory_map; opt -full; equiv_make -inames gold gate eq; hierarchy -top eq; equiv_simple -undef; "
-         "equiv_induct -undef -seq 2; equiv_status -assert")
+#: Memories become registers. What has no value is 0, as in Verilator's model, not free in each of the two.
+_REGISTERS = "memory_map; setundef -zero -undriven; setundef -zero -init; opt_clean; expose -dff"
+_BOTH = f"read_rtlil prepared.il; copy top gate; %s; {_REGISTERS}; %s; rename top gold; write_rtlil both.il"
+#: What reading adds where the cycles looked at are few: case, where the mutation is (port, bit and named wire; numbers
+#: of cells change with the netlist), and why no longer run tells more.
+READ = (
+    (".*", r"(-portbit|-ctrlbit) 6 (-.* )?-wire scheduler\.counters\.\$signature__data\$",
+     "bit 6 of the next region is only set at 64, the most there are, where it returns to 0"),
+    ("heap-8", r"-port ADDR -portbit 3 -wire scheduler\.waiting\.out__addr",
+     "the heap has at most 7 jobs, so at place 8 and behind it no job is compared"),
+    ("heap-8", r"-portbit 0 -ctrlbit 3 -wire scheduler\.waiting\.(write_at|out__addr)",
+     "the heap has at most 7 jobs, so at place 8 and behind it no job is compared, and none is written there"),
+    ("tournament-5-abort", r"-portbit 16 -ctrlbit 19 -wire scheduler\.waiting\.level_0_2",
+     "the only task under that node has bit 19 set; before it has that task it is not valid"),
+    ("tournament-5-abort", r"-mode cnot0 .*-ctrlbit 2 -wire scheduler\.counters\.pointer",
+     "the counters are cleared in another order, all within N cycles"),
+    ("scan-5-abort", r"-mode cnot1 .*-ctrlbit 2 -wire scheduler\.counters\.pointer",
+     "clearing the counters takes two cycles more, which pass before a release can be chosen"),
+)
+_PORT = r"^  wire (?:width (\d+) )?{way} \d+ \\(\S+)$"
 
 
-def cause(folder: Path, case: str, number: int, mutation: str) -> str | None:
-    """The cause for which a mutant of the design in `folder` survives; None when none is known.
+class Pair:
+    """The original and a mutated design, as modules of one text; their ports and registers.
 
     Parameters
     ----------
-    number, mutation
-        Its number, and the command of Yosys that makes it, as in `list.txt`.
+    prepared
+        RTLIL of the original, flat.
+    mutation
+        The command of Yosys that makes the mutant, as in `list.txt`.
     """
-    if reason := READ.get((case, number, *_where(folder, mutation))):
-        return reason
-    applied = re.sub(r"-ctrl \S+ \S+ \S+ ", "", mutation).replace("-module top", "-module gate")
-    try:
-        done = subprocess.run([*command("yosys"), "-q", "-p", _PAIR.format(mutation=applied)], cwd=folder,
-                              env=dict(os.environ), capture_output=True, text=True, timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        return None
-    return "the same function of the same registers: proved by induction" if done.returncode == 0 else None
+
+    def __init__(self, prepared: str, mutation: str):
+        self.inputs, self.outputs = ({name: width for name, width in _ports(prepared, way).items()
+                                      if name not in ("clk", "rst")} for way in ("input", "output"))
+        wire = re.search(r"-port (?:Q|DATA) .*-wire (\S+)", mutation)  # a register behind whose bit the mutation is
+        also = f"expose gate/w:{wire[1]}" if wire and not {wire[1]} & (self.inputs | self.outputs).keys() else ""
+        applied = re.sub(r"-ctrl \S+ \S+ \S+ ", "", mutation).replace("-module top", "-module gate")
+        with tempfile.TemporaryDirectory() as work:
+            (Path(work) / "prepared.il").write_text(prepared)
+            call([*command("yosys"), "-q", "-p", _BOTH % (applied, also)], Path(work), dict(os.environ))
+            text = (Path(work) / "both.il").read_text()
+        self.modules = re.sub(r"^ *attribute \\top 1\n", "", text, flags=re.M)
+        modules = {name: _ports(body, "output")
+                   for name, body in re.findall(r"^module \\(gold|gate)\n(.*?)^end$", text, re.M | re.S)}
+        self.states = {name: width for name, width in modules["gold"].items()
+                       if name not in self.outputs and name in modules["gate"]}
 
 
-def _where(folder: Path, mutation: str) -> tuple[str, str, int]:
-    """Type of the mutated cell, port and bit."""
-    words = mutation.split()
-    value = {flag: words[words.index(flag) + 1] for flag in ("-cell", "-port", "-portbit")}
-    found = re.search(rf"cell (\S+) {re.escape(value['-cell'])}\n", (folder / "prepared.il").read_text())
-    return found[1] if found else "", value["-port"], int(value["-portbit"])
+def _ports(text: str, way: str) -> dict[str, int]:
+    return {name: int(width or 1) for width, name in re.findall(_PORT.format(way=way), text, re.M)}
+
+
+class Equality:
+    """Registers that are equal in every cycle serve as lemmas; those that are found to differ are given up."""
+
+    def __init__(self, case: Case, pair: Pair, name: str):
+        self._case, self._pair, self._name = case, pair, name
+        self._split, self._lost = frozenset(), frozenset()
+        self._translated: dict[tuple, Design] = {}  # at most one: the last
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for design in self._translated.values():
+            shutil.rmtree(design.folder)
+        self._translated.clear()
+
+    def design(self) -> Design:
+        """Both, with the lemmas that are left, for the solver."""
+        key = self._split, self._lost
+        if key not in self._translated:
+            self.__exit__()
+            pair = self._pair
+            twins = Twins(self._case, pair.inputs, pair.outputs, pair.states, *key)
+            self._translated[key] = Design(twins, self._name, modules=pair.modules)
+        return self._translated[key]
+
+    def ask(self, question, patience: float) -> Answer:
+        """Ask `question(design, seconds left)` until no lemma fails, or an output does, or the time is up.
+
+        The answer's `failed` are the outputs that differ.
+        """
+        end = time.monotonic() + patience
+        again = set()  # registers of which a bit failed after they were split
+        while True:
+            answer = question(self.design(), max(1.0, end - time.monotonic()))
+            lemmas = {name for name in answer.failed if not name.startswith("output ")}
+            answer.failed = [name.partition(" ")[2] for name in answer.failed if name not in lemmas]
+            if answer.holds or answer.failed or not lemmas or time.monotonic() > end:
+                return answer
+            self._split |= {name.partition(" ")[2] for name in lemmas if name.startswith("state ") and ":" not in name}
+            for name in {name.partition(":")[0] for name in lemmas if ":" in name}:
+                if name in again:  # rather than one bit after the other
+                    lemmas |= {f"{name}:{bit}" for bit in range(self._pair.states[name.partition(" ")[2]])}
+                again.add(name)
+            self._lost |= lemmas
+
+    def proved(self, patience: float) -> bool:
+        """Whether two cycles with equal outputs, and with the lemmas, are followed by another."""
+        kept = self._split, self._lost  # it may give up what does hold from reset on
+        try:
+            return self.ask(lambda design, limit: design.inductive(START - 1, limit), patience).holds
+        finally:
+            self._split, self._lost = kept
+
+    def depth(self, most: int, patience: float) -> tuple[int, list[str]]:
+        """Cycles from reset, the reset among them, within which the outputs are equal; those that differ then."""
+        answer = self.ask(lambda design, limit: design.bounded(most, limit), patience)
+        steps = [int(step) for step in re.findall(r"Checking assertions in step (\d+)", answer.text)]
+        return most if answer.holds else max(steps, default=0), answer.failed
+
+
+def cause(folder: Path, case: Case, mutation: str, *, patience: float = PATIENCE) -> tuple[bool, str]:
+    """Whether a mutant of the design in `folder` is explained: no legal inputs are known to tell it from the original.
+
+    Parameters
+    ----------
+    mutation
+        The command of Yosys that makes it, as in `list.txt`.
+    patience
+        Seconds for a proof by induction, and once more for the cycles from reset.
+
+    Returns
+    -------
+    Whether it is, and what was found out.
+    """
+    pair = Pair((folder / "prepared.il").read_text(), mutation)
+    with Equality(case, pair, f"twins-{case}") as equality:
+        cycles, differ = equality.depth(START, patience)
+        if cycles == START and equality.proved(patience):
+            return True, "no legal inputs tell them apart: proved by induction (no flipped bits)"
+        if not differ:
+            cycles, differ = equality.depth(DEPTH, patience)
+    if differ:
+        return False, f"legal inputs tell them apart after {cycles} cycles from reset: {', '.join(differ)}"
+    reason = read(case, mutation)
+    found = f"no legal inputs tell them apart within {cycles} cycles from reset (no flipped bits)"
+    return (cycles >= case.tasks + BEYOND or reason is not None,
+            f"{found}; by reading: {reason}" if reason else found)
+
+
+def read(case: Case | str, mutation: str) -> str | None:
+    """The reason in `READ`; it is added to what the solver says and never replaces it."""
+    return next((reason for which, where, reason in READ
+                 if re.fullmatch(which, str(case)) and re.search(where, mutation)), None)

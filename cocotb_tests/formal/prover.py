@@ -75,15 +75,20 @@ def _run(command: list[str], folder: Path, limit: float | None) -> tuple[int, st
 class Design:
     """Properties translated once, to be asked several questions.
 
+    Parameters
+    ----------
+    modules : str
+        RTLIL of modules that the properties have instances of.
+
     Raises
     ------
     ProverError
         Yosys refuses the design.
     """
 
-    def __init__(self, properties: Properties, name: str, *, memories: bool = False):
+    def __init__(self, properties: Properties, name: str, *, memories: bool = False, modules: str = ""):
         ports = list(properties.ports.values())
-        text = convert(properties, "top", ports=ports)
+        text = modules + convert(properties, "top", ports=ports)
         self.properties = properties
         self.folder = build_directory("proofs") / f"{name}-{digest(text.encode())[:12]}-{os.getpid()}"
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,12 @@
 """`derca import`: what of a trained model runs where, before anything is built."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from derca_flow.tools.files import write_text
 from derca_sim.errors import InputError
 
 from ..console.output import JsonOption, print_json, say, show_table
@@ -16,11 +18,13 @@ def import_(
         metavar="FILE", help="Platform TOML: least cycles of every operator on it, and whether the model fits.",
         show_default=False)] = None,
     batch: Annotated[int, typer.Option(min=1, max=65535, metavar="N", help="Samples that a job takes at once.")] = 1,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="FILE", help="Write the JSON to this file.", show_default=False)] = None,
     as_json: JsonOption = False,
 ):
     """Show every operator of a trained model: where it runs or why it cannot, its shape, its work and its bytes.
 
-    Nothing is built or written. A model that can run is named by a task set: file = "model.tflite".
+    Nothing is built. A model that can run is named by a task set: file = "model.tflite".
 
     [bold]Examples[/bold]
 
@@ -45,8 +49,11 @@ def import_(
             check_platform(Model(graph).network(graph.name, None, 0, batch), system)
         except InputError as e:
             problems = [f"{graph.name} on {system.name}: {line}" for line in e.problems]
+    answer = {**described(graph, placed, system, batch), "reasons": problems}
+    if output is not None and not problems:
+        write_text(output, json.dumps(answer, indent=1) + "\n")
     if as_json:
-        print_json({**described(graph, placed, system, batch), "reasons": problems})
+        print_json(answer)
     else:
         columns, table = rows(placed, system)
         show_table(f"{graph.name}: {len(graph.nodes)} operators", columns, table)
