@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from derca_flow.tools.files import output_directory, output_file
@@ -48,6 +49,11 @@ def run(
         "--usage/--no-usage", help="Print where the time went and the distance to the roofline.")] = True,
     vcd: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Also write a waveform of the whole run (slow, large).", show_default=False)] = None,
+    inputs: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Samples (.npz): an array for each network or task that takes other inputs.",
+        show_default=False)] = None,
+    outputs: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Write the results of each task's last job (.npz).", show_default=False)] = None,
     as_json: JsonOption = False,
 ):
     """Simulate the generated RTL with a task set: jobs, responses, preemptions, deadlines, timeline.
@@ -71,17 +77,23 @@ def run(
 
         derca run sim/tasksets/demo.toml --handshake aw-with-w,late
 
+        derca run sim/tasksets/anomaly.toml --inputs samples.npz --outputs results.npz
+
     [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
     """
     from derca_flow.rtl.simulate import RtlError
+    from derca_flow.sessions.inference import results as results_of
     from derca_flow.sessions.system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
     from derca_sim.report.metrics import measure
+    from derca_sim.workload.inference import with_inputs
     from derca_sim.workload.taskset import load_taskset
 
     from ..console.usage import show_usage, usage
 
     noise = _noise(wrong_choices(pipeline, scheduler, release), horizon, jitter, stall, handshake, seed)
     tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
+    if inputs is not None:
+        tasks = with_inputs(tasks, inputs)
     planned = plan(tasks, strategy, placed, every)
     compiled, proof = planned.compiled(), planned.proof
     platform, cycles = compiled.platform, horizon or tasks.horizon
@@ -133,6 +145,11 @@ def run(
         problems = [*results.differences, *differences, *hardware_complaints(result)]
         with step("drawing the timeline"):
             write_files(work, summary, proof, result.events, infos, platform.clock_mhz)
+        if outputs is not None:
+            done = {f.task for f in result.finishes}
+            with output_file(outputs) as made, open(made, "wb") as file:
+                np.savez(file, **{t.name: results_of(compiled, result.memory, t.index)
+                                  for t in compiled.tasks if t.index in done})
     if as_json:
         print_json(summary)
     else:

@@ -15,6 +15,7 @@ import json
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,8 @@ class Layer:
 class Network:
     """Layers in order; `inputs[i]` is [m, k], or None where layer i is chained.
 
-    `labels` (int64 [m] or None) are the classes of the rows of the first input.
+    `labels` (int64 [m] or None) are the classes of the rows of the first input. `model` takes samples to the rows of
+    the first layer and rows of the last to results (`networks.lowering.deploy.Model`); None if nothing was quantised.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Network:
     inputs: tuple[np.ndarray | None, ...]
     labels: np.ndarray | None = None
     metadata: dict = field(default_factory=dict)
+    model: Any = None
 
     @property
     def macs(self) -> int:

@@ -78,7 +78,7 @@ class Model:
         rows = self.quantised(inputs)
         layers = tuple(replace(lowered(self.graph, node, batch), chained=i > 0)
                        for i, node in enumerate(self.parts[1]))
-        return Network(name, layers, (rows, *[None] * (len(layers) - 1)), metadata={"model": self.graph.name})
+        return Network(name, layers, (rows, *[None] * (len(layers) - 1)), model=self)
 
     def quantised(self, samples: np.ndarray) -> np.ndarray:
         """The rows [m, k] of the first layer for samples [batch, ...] of the model's input."""
@@ -107,6 +107,11 @@ class Model:
         """The model's output for each sample, as the graph defines it."""
         name, output = self.graph.inputs[0], self.graph.outputs[0]
         return [run(self.graph, {name: sample})[output] for sample in samples]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the first layer for one sample."""
+        return self.graph.tensors[self.parts[1][0].inputs[0]].elements // self._k
 
     @property
     def _k(self) -> int:

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ...model.loading import problem
 from ...model.network import read_npz
 from ..graph import Graph, Tensor
 from ..interpreter.values import dequantised
@@ -32,16 +31,30 @@ def load_samples(graph: Graph, path: Path | None, first: int, batch: int) -> np.
         return drawn(graph, first + batch)[first:]
     arrays = read_npz(path)
     name = tensor.name if tensor.name in arrays or len(arrays) != 1 else next(iter(arrays))
-    found = arrays.get(name)
-    # A sample may leave out leading dimensions of size 1.
+    if name not in arrays:
+        raise InputError(f"{path}: {name}, the input of {graph.name}, is not among its {len(arrays)} arrays: allowed "
+                         "is that name, or a single array of any")
+    try:
+        return fitting(graph, arrays[name][first:], batch)
+    except InputError as e:
+        raise InputError(f"{path}: {name} from sample {first} on: {e}") from None
+
+
+def fitting(graph: Graph, samples: np.ndarray, batch: int) -> np.ndarray:
+    """The first samples of an array, as [batch, *shape] of the model's input.
+
+    Raises
+    ------
+    InputError
+        If they have another shape or type, or are too few.
+    """
+    tensor = graph.tensors[graph.inputs[0]]
+    # A sample may leave out a leading dimension of size 1.
     shape = tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape
-    if found is None or found.dtype != tensor.dtype or found.shape[1:] not in (shape, tensor.shape):
-        what = None if found is None else f"{found.dtype} {list(found.shape)}"
-        raise InputError(problem(path, name, what, f"{tensor.dtype} arrays of shape [count, "
-                                 f"{', '.join(map(str, shape))}], the input of {graph.name}"))
-    if first + batch > len(found):
-        raise InputError(problem(path, "first + batch", first + batch, f"at most {len(found)}, the samples there are"))
-    return found[first : first + batch].reshape(batch, *tensor.shape)
+    if samples.dtype != tensor.dtype or samples.shape[1:] not in (shape, tensor.shape) or len(samples) < batch:
+        raise InputError(f"{samples.dtype} {list(samples.shape)}: allowed are {tensor.dtype} arrays of shape [count, "
+                         f"{', '.join(map(str, shape))}], count from {batch} on")
+    return samples[:batch].reshape(batch, *tensor.shape)
 
 
 def drawn(graph: Graph, count: int) -> np.ndarray:

@@ -1,0 +1,51 @@
+"""A model on the simulated system, from samples to results."""
+
+from pathlib import Path
+
+import numpy as np
+
+from derca_sim.compile import Compiled, compile_taskset
+from derca_sim.events import Kind
+from derca_sim.golden.machine import run
+from derca_sim.model.platform import Platform
+from derca_sim.networks.lowering.deploy import check_platform, load_model
+from derca_sim.workload.taskset import Task, TaskSet
+
+from .system import run_rtl
+
+#: Cycles in which the golden machine first looks for the end of the job.
+_FIRST = 1 << 16
+
+
+def infer(model: Path, samples: Path | None, platform: Platform, batch: int = 1) -> np.ndarray:
+    """Results [batch, *shape] of a trained model for `batch` samples, as its framework would give them.
+
+    One job runs on the RTL, in a compiled simulation of the platform. The host's part is done here: inputs are
+    quantised, outputs dequantised.
+
+    Parameters
+    ----------
+    samples : an `.npz` file with an array [count, *shape]; None draws them from the input's range.
+
+    Raises
+    ------
+    InputError
+        If the model cannot run, or does not fit the platform.
+    RtlError, BuildError
+        As `run_rtl`.
+    """
+    network = load_model(model).network(Path(model).stem, samples, 0, batch)
+    check_platform(network, platform)
+    never = 1 << 30
+    task = Task("inference", 0, network, never, never, 0, False, ())
+    compiled = compile_taskset(TaskSet("inference", Path(model), platform, never, (task,)), "np")
+    horizon, end = _FIRST, None
+    while end is None:
+        horizon *= 2
+        end = next((e.cycle for e in run(compiled, horizon) if e.kind == Kind.FINISH), None)
+    return results(compiled, run_rtl(compiled, end + 1).memory, 0)
+
+def results(compiled: Compiled, memory: np.ndarray, task: int) -> np.ndarray:
+    """What a task's last job has left in memory: results [batch, *shape] of its model, else rows [m, n]."""
+    rows, model = compiled.read_outputs(memory, task)[-1], compiled.tasks[task].network.model
+    return rows if model is None else np.stack(model.results(rows))
