@@ -1,0 +1,73 @@
+"""An `.onnx` file as a graph.
+
+Images of the graph are channels last inside; its inputs and outputs keep the order that the file gives them.
+"""
+
+from pathlib import Path
+
+from ...errors import InputError
+from ...model.loading import open_input
+from ..graph import Graph
+from ..shapes import ShapeError
+from .builder import Builder, UnsupportedError
+from .file import Call, File, MalformedError
+from .operators import take
+from .operators.found import Found
+
+#: Most bytes of a file; beyond them the weights stand in other files.
+MAX_BYTES = 2 << 30
+
+
+def load_onnx(path: Path) -> Graph:
+    """Read a model of operator set 13 or later with fixed shapes.
+
+    An operator that cannot be taken over becomes `Unknown`, with the reason.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is malformed, or if the package `onnx` is missing.
+    """
+    try:
+        with open_input(path) as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read ({e.strerror or e}): give the path of an .onnx file") from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{path}: larger than {MAX_BYTES >> 30} GiB, the most that is read")
+    try:
+        return graph_of(Path(path).stem, data, Path(path).parent)
+    except MalformedError as e:
+        raise InputError(f"{path}: no ONNX model that can be run: {e}") from None
+
+
+def graph_of(name: str, data: bytes, folder: Path = Path()) -> Graph:
+    """The graph of the bytes of a file, whose external data lies in a folder.
+
+    Raises
+    ------
+    MalformedError, InputError
+        If they are no model that is taken over.
+    """
+    file = File(data, folder)
+    builder = Builder(file)
+    for call in file.calls:
+        _take(call, file, builder)
+    return builder.graph(name)
+
+
+def _take(call: Call, file: File, builder: Builder) -> None:
+    for name in call.inputs:
+        if name is not None and not builder.knows(name):
+            raise MalformedError(f"tensor {name}, an input of node {call.label}, is made by no node before it: nodes "
+                                 "stand in order, and a network has no cycles")
+    for name in call.outputs:
+        if name is not None and builder.knows(name):
+            raise MalformedError(f"tensor {name} is made by node {call.label} and once before: a tensor has one maker")
+    builder.begin(call)
+    try:
+        found = Found(call, builder, tuple(builder.tensor(name) for name in call.inputs),
+                      tuple(file.declared.get(name) for name in call.outputs))
+        builder.end(call, take(found))
+    except (UnsupportedError, ShapeError) as e:
+        builder.unknown(call, str(e))
