@@ -1,6 +1,8 @@
 """An `.onnx` file as a graph.
 
-Images of the graph are channels last inside; its inputs and outputs keep the order that the file gives them.
+ONNX stores images channels first, a graph channels last. Inputs and outputs of the graph keep the order that the file
+gives them. Each operator that wants channels last is read with a transpose before and after it; `channels_last` then
+moves these until they meet and vanish. What remains stands mostly behind the inputs and before the outputs.
 """
 
 from pathlib import Path
@@ -8,6 +10,9 @@ from pathlib import Path
 from ...errors import InputError
 from ...model.loading import open_input
 from ..graph import Graph
+from ..passes.absorb import absorb
+from ..passes.fold import fold
+from ..passes.layout import channels_last
 from ..shapes import ShapeError
 from .builder import Builder, UnsupportedError
 from .file import Call, File, MalformedError
@@ -36,13 +41,13 @@ def load_onnx(path: Path) -> Graph:
     if len(data) > MAX_BYTES:
         raise InputError(f"{path}: larger than {MAX_BYTES >> 30} GiB, the most that is read")
     try:
-        return graph_of(Path(path).stem, data, Path(path).parent)
+        return simplified(graph_of(Path(path).stem, data, Path(path).parent))
     except MalformedError as e:
         raise InputError(f"{path}: no ONNX model that can be run: {e}") from None
 
 
 def graph_of(name: str, data: bytes, folder: Path = Path()) -> Graph:
-    """The graph of the bytes of a file, whose external data lies in a folder.
+    """The graph of the bytes of a file, node by node; its external data lies in a folder.
 
     Raises
     ------
@@ -54,6 +59,11 @@ def graph_of(name: str, data: bytes, folder: Path = Path()) -> Graph:
     for call in file.calls:
         _take(call, file, builder)
     return builder.graph(name)
+
+
+def simplified(graph: Graph) -> Graph:
+    """The graph with few transposes, batch normalisations in the products before them, and no computed constants."""
+    return fold(absorb(channels_last(graph)))
 
 
 def _take(call: Call, file: File, builder: Builder) -> None:
