@@ -22,10 +22,17 @@ def average_pool(call: Call) -> np.ndarray:
     inside = extended(np.ones((1, *x.shape[1:3], 1), np.int64), op.kernel, op.window)
     counts = positions(inside, op.kernel, op.window).sum(axis=(4, 5))
     if not call.quantised:
-        sums = positions(extended(call.real(0), op.kernel, op.window), op.kernel, op.window).sum(axis=(4, 5))
+        sums = _in_order(positions(extended(call.real(0), op.kernel, op.window), op.kernel, op.window))
         return clamped((sums / counts).astype(np.float32), op.activation)
     sums = positions(extended(x.astype(np.int64), op.kernel, op.window), op.kernel, op.window).sum(axis=(4, 5))
     return np.clip(quotient(sums, counts), *bounds(call.output(), op.activation)).astype(x.dtype)
+
+
+def _in_order(values: np.ndarray) -> np.ndarray:
+    """float32 sums over [..., kh, kw]: first of each column, then of these; an order makes them well defined."""
+    for _ in range(2):
+        values = np.cumsum(values, axis=-2, dtype=np.float32)[..., -1:, :].swapaxes(-1, -2)
+    return values[..., 0, 0]
 
 
 def mean(call: Call) -> np.ndarray:

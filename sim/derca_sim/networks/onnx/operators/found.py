@@ -74,8 +74,8 @@ class Found:
         return self.builder.emit(operator, inputs, like=like)
 
     def reshaped(self, x: Tensor, shape: Sequence[int]) -> Tensor:
-        """x in another shape."""
-        return self.builder.emit(op.Reshape(), [x], tuple(shape))
+        """x in another shape, or x itself if it has it."""
+        return x if x.shape == tuple(shape) else self.builder.emit(op.Reshape(), [x], tuple(shape))
 
     def transposed(self, x: Tensor, order: Sequence[int]) -> Tensor:
         """x with its dimensions in another order."""
