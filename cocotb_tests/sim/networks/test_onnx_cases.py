@@ -8,7 +8,7 @@ import pytest
 
 from derca_sim.networks.interpreter import run
 from derca_sim.networks.onnx import graph_of, simplified
-from derca_sim.networks.onnx.file import MalformedError
+from derca_sim.networks.onnx.reading.file import MalformedError
 from derca_sim.networks.operators import Unknown
 from kit.onnx_cases import Case, node_cases
 

@@ -14,10 +14,10 @@ from ..passes.absorb import absorb
 from ..passes.fold import fold
 from ..passes.layout import channels_last
 from ..shapes import ShapeError
-from .builder import Builder, UnsupportedError
-from .file import Call, File, MalformedError
 from .operators import take
 from .operators.found import Found
+from .reading.builder import Builder, UnsupportedError
+from .reading.file import Call, File, MalformedError
 
 #: Most bytes of a file; beyond them the weights stand in other files.
 MAX_BYTES = 2 << 30

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from ...graph import Tensor
-from ..builder import UnsupportedError
-from . import constants, elements, images, matrices, moves, quantised
+from ..reading.builder import UnsupportedError
+from . import constants, contrib, elements, images, matrices, moves, quantised
 from .found import Found
 
 _RULES: dict[str, Callable[[Found], Tensor | Sequence[Tensor]]] = {
-    **constants.RULES, **elements.RULES, **images.RULES, **matrices.RULES, **moves.RULES, **quantised.RULES,
+    **constants.RULES, **contrib.RULES, **elements.RULES, **images.RULES, **matrices.RULES, **moves.RULES,
+    **quantised.RULES,
 }
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...graph import Tensor
-from ..builder import UnsupportedError
-from ..file import constant
-from ..package import package
+from ..reading.builder import UnsupportedError
+from ..reading.file import constant
+from ..reading.package import package
 from .found import Found
 
 

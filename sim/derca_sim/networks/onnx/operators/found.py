@@ -7,8 +7,8 @@ import numpy as np
 
 from ... import operators as op
 from ...graph import Tensor
-from ..builder import Builder, UnsupportedError
-from ..file import Call
+from ..reading.builder import Builder, UnsupportedError
+from ..reading.file import Call
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ ONNX stores images channels first, a graph channels last. So each operator stand
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ... import operators as op
 from ...graph import Tensor
 from ...operators import Window
-from ..builder import UnsupportedError
+from ..reading.builder import UnsupportedError
 from .found import Found
 
 CHANNELS_LAST, CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -84,8 +84,8 @@ def _conv(found: Found) -> Tensor:
     return convolution(found, found.real(0), found.real(1), bias)
 
 
-def _pooled(found: Found, x: Tensor, make: Callable[[Window], op.Operator], extent: Window) -> Tensor:
-    return found.transposed(found.emit(make(extent), found.transposed(x, CHANNELS_LAST)), CHANNELS_FIRST)
+def _pooled(found: Found, x: Tensor, pool: op.Operator, like: Tensor | None = None) -> Tensor:
+    return found.transposed(found.emit(pool, found.transposed(x, CHANNELS_LAST), like=like), CHANNELS_FIRST)
 
 
 def _pool_window(found: Found, x: Tensor) -> tuple[tuple[int, int], Window]:
@@ -109,19 +109,25 @@ def _max_pool(found: Found) -> Tensor:
         raise UnsupportedError("storage_order 1: allowed is 0")
     x = found.needed(0)
     kernel, extent = _pool_window(found, x)
-    return _pooled(found, x, lambda w: op.MaxPool(kernel, w), extent)
+    return _pooled(found, x, op.MaxPool(kernel, extent))
 
 
-def _average_pool(found: Found) -> Tensor:
-    """Pads that count become explicit zeros; elements beyond them, where sizes are rounded up, never count."""
-    x = found.real(0)
+def average_pool(found: Found, x: Tensor, like: Tensor | None = None) -> Tensor:
+    """x [n, c, h, w] under the node's kernel.
+
+    Pads that count become explicit zeros; elements beyond them, where sizes are rounded up, never count.
+    """
     kernel, extent = _pool_window(found, x)
     if found.attribute("count_include_pad", 0):
         pads = _pads(found, image(x), kernel, (extent.strides, extent.dilations))
         x = found.emit(op.Pad((0, 0, *pads[:2]), (0, 0, *pads[2:])), x)
         extent = Window(extent.strides, extent.dilations, tuple(
             int(n) for n in np.subtract(extent.pads, pads)))
-    return _pooled(found, x, lambda w: op.AveragePool(kernel, w), extent)
+    return _pooled(found, x, op.AveragePool(kernel, extent), like)
+
+
+def _average_pool(found: Found) -> Tensor:
+    return average_pool(found, found.real(0))
 
 
 def _global_average_pool(found: Found) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ... import operators as op
 from ...graph import Tensor
-from ..builder import UnsupportedError
+from ..reading.builder import UnsupportedError
 from .found import Found
 
 

@@ -1,17 +1,14 @@
-"""Operators of quantised tensors: ONNX's own, and a few of ONNX Runtime's domain com.microsoft."""
-
-from collections.abc import Callable
+"""Operators of quantised tensors."""
 
 import numpy as np
 
 from ... import operators as op
 from ...graph import Quantisation, Tensor
-from ...operators import Activation
-from ..builder import UnsupportedError
-from ..package import package
+from ..reading.builder import UnsupportedError
+from ..reading.package import package
 from .found import Found
 from .images import convolution
-from .matrices import product, rows_of_weights
+from .matrices import product
 
 #: Types of stored values; a bias is dequantised from int32.
 _STORED = (np.int8, np.uint8, np.int16, np.uint16)
@@ -44,7 +41,7 @@ def _axis(found: Found) -> int | None:
     return found.attribute("axis", 1)
 
 
-def _quantised(found: Found, x: Tensor, inputs: tuple[int, int], dtype: np.dtype | None = None) -> Tensor:
+def result_like(found: Found, x: Tensor, inputs: tuple[int, int], dtype: np.dtype | None = None) -> Tensor:
     """A pattern of results like x: the type of the zero point, and the quantisation."""
     kind = found.needed(inputs[1]).dtype if dtype is None else dtype
     if kind not in _STORED:
@@ -52,7 +49,7 @@ def _quantised(found: Found, x: Tensor, inputs: tuple[int, int], dtype: np.dtype
     return Tensor("", x.shape, np.dtype(kind), _quantisation(found, x, inputs, _axis(found)))
 
 
-def _read(found: Found, index: int, inputs: tuple[int, int], axis: int | None = None) -> Tensor:
+def read(found: Found, index: int, inputs: tuple[int, int], axis: int | None = None) -> Tensor:
     """A quantised input, with the scales that come with it."""
     x = found.needed(index)
     if x.dtype not in (*_STORED, np.int32):
@@ -60,61 +57,46 @@ def _read(found: Found, index: int, inputs: tuple[int, int], axis: int | None = 
     return found.builder.settle(x, _quantisation(found, x, inputs, axis))
 
 
-def _quantize_linear(found: Found) -> Tensor:
+def quantize_linear(found: Found) -> Tensor:
+    """The rule for QuantizeLinear."""
     x, kind = found.real(0), None
     code = found.attribute("output_dtype", 0)
     if code:
         kind = package().helper.tensor_dtype_to_np_dtype(code)
     elif not found.given(2):
         kind = np.dtype(np.uint8)
-    return found.emit(op.Quantise(), x, like=_quantised(found, x, (1, 2), kind))
+    return found.emit(op.Quantise(), x, like=result_like(found, x, (1, 2), kind))
 
 
-def _dequantize_linear(found: Found) -> Tensor:
-    x = _read(found, 0, (1, 2), _axis(found))
+def dequantize_linear(found: Found) -> Tensor:
+    """The rule for DequantizeLinear."""
+    x = read(found, 0, (1, 2), _axis(found))
     return found.emit(op.Dequantise(), x, like=Tensor("", x.shape, np.dtype(np.float32)))
 
 
-def _sums(found: Found, bias: Tensor | None, outputs: int) -> Tensor | None:
+def stored_bias(found: Found, bias: Tensor | None, outputs: int) -> Tensor | None:
+    """A bias in the scale of its product, int32 [outputs].
+
+    Raises
+    ------
+    UnsupportedError
+        If it is another.
+    """
     if bias is not None and (bias.dtype != np.int32 or bias.elements != outputs):
         raise UnsupportedError(f"its bias is {bias.dtype} {list(bias.shape)}: allowed is int32 [{outputs}]")
     return None if bias is None else found.reshaped(bias, (outputs,))
 
 
 def _qlinear_conv(found: Found) -> Tensor:
-    x, weights = _read(found, 0, (1, 2)), _read(found, 3, (4, 5), 0)
-    bias = _sums(found, found.input(8), weights.shape[0])
-    return convolution(found, x, weights, bias, _quantised(found, x, (6, 7)))
+    x, weights = read(found, 0, (1, 2)), read(found, 3, (4, 5), 0)
+    bias = stored_bias(found, found.input(8), weights.shape[0])
+    return convolution(found, x, weights, bias, result_like(found, x, (6, 7)))
 
 
 def _qlinear_matmul(found: Found) -> Tensor:
-    a, b = _read(found, 0, (1, 2)), _read(found, 3, (4, 5), -1)
-    return product(found, a, b, _quantised(found, a, (6, 7)))
+    a, b = read(found, 0, (1, 2)), read(found, 3, (4, 5), -1)
+    return product(found, a, b, result_like(found, a, (6, 7)))
 
 
-def _qgemm(found: Found) -> Tensor:
-    """com.microsoft: a times b plus c, whose scale is that of the product."""
-    if found.attribute("transA", 0) or float(found.attribute("alpha", 1.0)) != 1 or not found.given(7):
-        raise UnsupportedError("it transposes a, has an alpha, or makes real values: allowed is none of these")
-    a, b = _read(found, 0, (1, 2)), _read(found, 3, (4, 5), 0 if found.attribute("transB", 0) else 1)
-    weights = rows_of_weights(found, b)
-    bias = _sums(found, found.input(6), weights.shape[0])
-    return found.emit(op.FullyConnected(), a, weights, *([] if bias is None else [bias]),
-                      like=_quantised(found, a, (7, 8)))
-
-
-def _qlinear_binary(kind: Callable[[Activation], op.Operator]) -> Callable[[Found], Tensor]:
-    """com.microsoft: the real values combined, then quantised."""
-    def rule(found: Found) -> Tensor:
-        a, b = _read(found, 0, (1, 2)), _read(found, 3, (4, 5))
-        return found.emit(kind(Activation.NONE), a, b, like=_quantised(found, a, (6, 7)))
-
-    return rule
-
-
-RULES = {
-    "QuantizeLinear": _quantize_linear, "DequantizeLinear": _dequantize_linear, "QLinearConv": _qlinear_conv,
-    "QLinearMatMul": _qlinear_matmul, "com.microsoft.QuantizeLinear": _quantize_linear,
-    "com.microsoft.DequantizeLinear": _dequantize_linear, "com.microsoft.QGemm": _qgemm,
-    "com.microsoft.QLinearAdd": _qlinear_binary(op.Add), "com.microsoft.QLinearMul": _qlinear_binary(op.Mul),
-}
+RULES = {"QuantizeLinear": quantize_linear, "DequantizeLinear": dequantize_linear, "QLinearConv": _qlinear_conv,
+         "QLinearMatMul": _qlinear_matmul}

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from ...errors import InputError
+from ....errors import InputError
 
 
 @cache

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import operators as op
-from ..graph import Arithmetic, Graph, Node, Quantisation, Tensor
-from ..passes.fold import folded
-from ..passes.moving import MOVING, moved, same
-from ..shapes import result_shapes
+from ... import operators as op
+from ...graph import Arithmetic, Graph, Node, Quantisation, Tensor
+from ...passes.fold import folded
+from ...passes.moving import MOVING, moved, same
+from ...shapes import result_shapes
 from .file import Call, File, MalformedError
 
 

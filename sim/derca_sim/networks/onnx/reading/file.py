@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..graph import Tensor
+from ...graph import Tensor
 from .package import package
 
 #: Oldest version of the operator set that is read.
