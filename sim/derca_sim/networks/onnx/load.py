@@ -44,6 +44,9 @@ def load_onnx(path: Path) -> Graph:
         return simplified(graph_of(Path(path).stem, data, Path(path).parent))
     except MalformedError as e:
         raise InputError(f"{path}: no ONNX model that can be run: {e}") from None
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, MemoryError) as e:
+        why = " ".join(str(e).split())[:120] or type(e).__name__
+        raise InputError(f"{path}: not a well-formed ONNX model ({why}): onnx.checker.check_model tells more") from None
 
 
 def graph_of(name: str, data: bytes, folder: Path = Path()) -> Graph:
@@ -67,13 +70,6 @@ def simplified(graph: Graph) -> Graph:
 
 
 def _take(call: Call, file: File, builder: Builder) -> None:
-    for name in call.inputs:
-        if name is not None and not builder.knows(name):
-            raise MalformedError(f"tensor {name}, an input of node {call.label}, is made by no node before it: nodes "
-                                 "stand in order, and a network has no cycles")
-    for name in call.outputs:
-        if name is not None and builder.knows(name):
-            raise MalformedError(f"tensor {name} is made by node {call.label} and once before: a tensor has one maker")
     builder.begin(call)
     try:
         found = Found(call, builder, tuple(builder.tensor(name) for name in call.inputs),

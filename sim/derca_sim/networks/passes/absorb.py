@@ -9,7 +9,7 @@ import numpy as np
 
 from ..graph import Graph, Node, Tensor
 from ..operators import Activation, Add, Conv, FullyConnected, Mul
-from .fold import needed
+from .fold import MOST_ELEMENTS, needed
 
 
 def absorb(graph: Graph) -> Graph:
@@ -43,7 +43,8 @@ def _channels(tensors: dict[str, Tensor], node: Node, before: Node) -> np.ndarra
     other, = (name for name in node.inputs if name != before.outputs[0]) if len(set(node.inputs)) == 2 else (None,)
     outputs = tensors[before.inputs[1]].shape[0]
     fixed = [tensors[name] for name in before.inputs[1:] if name is not None]
-    if other is None or any(t.data is None or t.quantisation is not None for t in (tensors[other], *fixed)):
+    if other is None or any(t.data is None or t.quantisation is not None or t.elements > MOST_ELEMENTS
+                            for t in (tensors[other], *fixed)):
         return None
     data, whole = tensors[other].data, tensors[before.outputs[0]]
     if data.dtype != np.float32 or tensors[node.outputs[0]].shape != whole.shape or any(

@@ -7,7 +7,10 @@ import numpy as np
 
 from ..graph import Arithmetic, Graph, Node, Tensor
 from ..interpreter import compute
-from ..operators import Dequantise, Shape, Unknown
+from ..operators import Dequantise, Shape, Transpose, Unknown
+
+#: Most elements of a constant that is computed before the network runs; a transpose costs nothing.
+MOST_ELEMENTS = 1 << 26
 
 
 def folded(node: Node, tensors: Mapping[str, Tensor], arithmetic: Arithmetic) -> dict[str, np.ndarray] | None:
@@ -21,7 +24,9 @@ def folded(node: Node, tensors: Mapping[str, Tensor], arithmetic: Arithmetic) ->
     if isinstance(operator, Shape):
         return {node.outputs[0]: np.array(tensors[node.inputs[0]].shape, tensors[node.outputs[0]].dtype)}
     read = [name for name in node.inputs if name is not None]
-    if not all(tensors[name].constant for name in read):
+    sizes = [tensors[name].elements for name in (*read, *node.outputs)]
+    if not all(tensors[name].constant for name in read) or (
+            max(sizes) > MOST_ELEMENTS and not isinstance(operator, Transpose)):
         return None
     own = {name: tensors[name] for name in (*read, *node.outputs)}
     alone = Graph("constants", own, (node,), (), node.outputs, arithmetic)

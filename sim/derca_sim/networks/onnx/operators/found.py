@@ -7,6 +7,7 @@ import numpy as np
 
 from ... import operators as op
 from ...graph import Tensor
+from ...passes.fold import MOST_ELEMENTS
 from ..reading.builder import Builder, UnsupportedError
 from ..reading.file import Call
 
@@ -53,6 +54,8 @@ class Found:
         tensor = self.needed(index)
         if not tensor.constant:
             raise UnsupportedError(f"its {what} are computed: allowed are constants")
+        if tensor.elements > MOST_ELEMENTS:
+            raise UnsupportedError(f"its {what} have {tensor.elements:,} elements: allowed are {MOST_ELEMENTS:,}")
         return tensor.data
 
     def numbers(self, index: int, what: str) -> tuple[int, ...]:

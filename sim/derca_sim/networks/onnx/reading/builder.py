@@ -34,10 +34,6 @@ class Builder:
         """What a name of the file means; None for an input that is absent, or whose shape is unknown."""
         return None if name is None else self.tensors[self._meant[name]]
 
-    def knows(self, name: str) -> bool:
-        """Whether a name of the file has been made."""
-        return name in self._meant
-
     def begin(self, call: Call) -> None:
         """Start with a node of the file."""
         self._label, self._new = call.label, []
@@ -183,8 +179,6 @@ class Builder:
         """The graph of all nodes."""
         outputs = self._file.outputs
         for output in outputs:
-            if output not in self._meant:
-                raise MalformedError(f"its output {output} is made by no node")
             if self._meant[output] != output:
                 self.tensors[output] = replace(self.tensors[self._meant[output]], name=output)
         return Graph(name, self.tensors, tuple(self._nodes), tuple(t.name for t in self._file.inputs), outputs,

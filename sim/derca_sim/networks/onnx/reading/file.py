@@ -70,10 +70,12 @@ class File:
         if model.graph.sparse_initializer:
             raise MalformedError("it stores weights sparsely: export the model with dense weights")
         self._check_inputs(model.graph)
+        self._check_order(model.graph)
         try:
             self._graph = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
         except onnx.shape_inference.InferenceError as e:
-            raise MalformedError(f"its shapes contradict each other: {_short(e)}") from None
+            raise MalformedError(f"its shapes contradict each other ({_short(e)}): "
+                                 "export it anew; onnx.checker.check_model(path, full_check=True) tells more") from None
 
     @staticmethod
     def _check_opset(model) -> int:
@@ -106,12 +108,35 @@ class File:
                 raise MalformedError(f"input {value.name} has no shape: export the model with fixed shapes")
             for i, dimension in enumerate(kind.shape.dim):
                 if not dimension.HasField("dim_value") or dimension.dim_value < 0:
-                    named = f" ({dimension.dim_param})" if dimension.dim_param else ""
+                    named, fix = (f" ({dimension.dim_param})", f"--dim_param {dimension.dim_param} --dim_value 1") \
+                        if dimension.dim_param else ("", f"--input_name {value.name} --input_shape ...")
                     raise MalformedError(
                         f"input {value.name}: dimension {i}{named} is dynamic: fix it, as with python -m "
-                        f"onnxruntime.tools.make_dynamic_shape_fixed")
+                        f"onnxruntime.tools.make_dynamic_shape_fixed {fix}")
                 if dimension.dim_value == 0:
                     raise MalformedError(f"input {value.name}: dimension {i} is 0: every dimension is at least 1")
+
+    def _check_order(self, graph) -> None:
+        """Every tensor has one maker, which stands before the nodes that read it."""
+        known = self._given | {value.name for value in graph.input}
+        makers = {name: f"{i} {node.op_type}" for i, node in reversed(list(enumerate(graph.node)))
+                  for name in node.output}
+        for i, node in enumerate(graph.node):
+            label = f"{i} {node.op_type}"
+            for name in filter(None, node.input):
+                if name not in known:
+                    if name not in makers:
+                        raise MalformedError(f"tensor {name}, an input of node {label}, is made by no node")
+                    raise MalformedError(f"tensor {name}, an input of node {label}, is made by node {makers[name]}, "
+                                         "which does not stand before it: nodes stand in order, without cycles")
+            for name in filter(None, node.output):
+                if name in known:
+                    raise MalformedError(f"tensor {name} is made by node {label}, but there is one of this name "
+                                         "already: a tensor has one maker")
+                known.add(name)
+        for value in graph.output:
+            if value.name not in known:
+                raise MalformedError(f"its output {value.name} is made by no node")
 
     @cached_property
     def constants(self) -> dict[str, Tensor]:
