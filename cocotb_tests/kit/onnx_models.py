@@ -1,5 +1,6 @@
 """Small ONNX models: any from a few nodes, and random quantised networks that read scikit-learn's digits."""
 
+import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -98,14 +99,21 @@ class _Pictures(quantization.CalibrationDataReader):
         return self._left.pop() if self._left else None
 
 
+def _no_advice(record: logging.LogRecord) -> bool:
+    """ONNX Runtime's quantiser advises a preparation that these models do not need."""
+    return "pre-processing" not in record.getMessage()
+
+
 def quantised_network(seed: int, folder: Path, kind: str = "QDQ") -> onnx.ModelProto:
     """The network of a seed, quantised by ONNX Runtime: per tensor or channel, int8 and uint8 mixed."""
     kinds = quantization.QuantType
     source, target = folder / f"{seed}.onnx", folder / f"{seed}-{kind}.onnx"
     onnx.save(small_network(seed), source)
+    logging.getLogger().addFilter(_no_advice)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         quantization.quantize_static(
             source, target, _Pictures(), quant_format=quantization.QuantFormat[kind], per_channel=seed % 4 > 1,
             activation_type=(kinds.QUInt8, kinds.QInt8)[seed // 2 % 2], weight_type=kinds.QInt8)
+    logging.getLogger().removeFilter(_no_advice)
     return onnx.load(target)

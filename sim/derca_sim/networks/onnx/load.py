@@ -21,6 +21,8 @@ from .reading.file import Call, File, MalformedError
 
 #: Most bytes of a file; beyond them the weights stand in other files.
 MAX_BYTES = 2 << 30
+#: What reading a damaged model raises.
+DAMAGE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, MemoryError)
 
 
 def load_onnx(path: Path) -> Graph:
@@ -44,9 +46,9 @@ def load_onnx(path: Path) -> Graph:
         return simplified(graph_of(Path(path).stem, data, Path(path).parent))
     except MalformedError as e:
         raise InputError(f"{path}: no ONNX model that can be run: {e}") from None
-    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, MemoryError) as e:
-        why = " ".join(str(e).split())[:120] or type(e).__name__
-        raise InputError(f"{path}: not a well-formed ONNX model ({why}): onnx.checker.check_model tells more") from None
+    except DAMAGE as e:
+        raise InputError(f"{path}: not a well-formed ONNX model ({_short(e)}): onnx.checker.check_model tells more") \
+            from None
 
 
 def graph_of(name: str, data: bytes, folder: Path = Path()) -> Graph:
@@ -77,3 +79,10 @@ def _take(call: Call, file: File, builder: Builder) -> None:
         builder.end(call, take(found))
     except (UnsupportedError, ShapeError) as e:
         builder.unknown(call, str(e))
+    except DAMAGE as e:
+        raise MalformedError(f"node {call.label} is not well-formed ({_short(e)}): onnx.checker.check_model tells "
+                             "more") from None
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__

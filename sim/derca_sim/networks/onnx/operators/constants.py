@@ -34,12 +34,12 @@ def _constant_of_shape(found: Found) -> Tensor:
 
 def _shape(found: Found) -> Tensor:
     shape = found.needed(0).shape
-    end = found.call.attributes.get("end", len(shape))
-    return found.builder.constant(np.array(shape[found.attribute("start", 0) : end], np.int64))
+    part = shape[found.attribute("start", 0) : found.attribute("end", len(shape))]
+    return found.builder.constant(np.array(part, np.int64))
 
 
 def _cast(found: Found) -> Tensor:
-    x, code = found.needed(0), found.attribute("to")
+    x, code = found.needed(0), found.attribute("to", kind=int)
     dtype = package().helper.tensor_dtype_to_np_dtype(code)
     if dtype == x.dtype and x.quantisation is None:
         return x

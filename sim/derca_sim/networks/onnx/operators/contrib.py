@@ -75,7 +75,7 @@ def _concat(found: Found) -> Tensor:
         like = result_like(found, x, (0, 1))
         alike = x.dtype == like.dtype and same(x.quantisation, like.quantisation)
         parts.append(x if alike else found.emit(op.Quantise(), x, like=like))
-    axis = found.axis(found.attribute("axis"), len(parts[0].shape)) if parts else 0
+    axis = found.axis(found.attribute("axis", kind=int), len(parts[0].shape)) if parts else 0
     return found.emit(op.Concat(axis), *parts)
 
 

@@ -52,7 +52,7 @@ _WIDEST = float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)
 
 def _clip(found: Found) -> Tensor:
     """A clip between the limits of an `Activation`; one without limits is nothing."""
-    low, high = (float(found.data(i, "limits")) if found.given(i) else None for i in (1, 2))
+    low, high = (float(found.single(i, "limits")) if found.given(i) else None for i in (1, 2))
     low = None if low is not None and low <= _WIDEST[0] else low
     high = None if high is not None and high >= _WIDEST[1] else high
     for activation in Activation:
@@ -74,7 +74,7 @@ def _softmax(found: Found) -> Tensor:
 def _reduce_mean(found: Found) -> Tensor:
     """Axes are an input or, in older sets, an attribute; none means all, or nothing if noop_with_empty_axes."""
     x = found.real(0)
-    axes = found.numbers(1, "axes") if found.given(1) else tuple(found.attribute("axes", ()))
+    axes = found.numbers(1, "axes") if found.given(1) else found.attribute("axes", ())
     if not axes and found.attribute("noop_with_empty_axes", 0):
         return x
     rank = len(x.shape)

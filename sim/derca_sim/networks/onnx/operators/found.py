@@ -24,11 +24,15 @@ class Found:
     inputs: tuple[Tensor | None, ...]
     declared: tuple[Tensor | None, ...]
 
-    def attribute(self, name: str, default=None):
-        """An attribute; without a default it has to be there."""
-        value = self.call.attributes.get(name, default)
+    def attribute(self, name: str, default=None, kind: type | None = None):
+        """An attribute; without a default it has to be there, of a kind that is int, float, str or tuple (of int)."""
+        value, kind = self.call.attributes.get(name, default), kind or type(default)
         if value is None:
             raise UnsupportedError(f"it has no attribute {name}")
+        value = tuple(value) if isinstance(value, list) else value
+        if not isinstance(value, kind) or kind is tuple and not all(isinstance(v, int) for v in value):
+            raise UnsupportedError(f"its attribute {name} is a {type(value).__name__}: allowed is {kind.__name__}"
+                                   f"{' of int' if kind is tuple else ''}")
         return value
 
     def input(self, index: int) -> Tensor | None:
@@ -57,6 +61,13 @@ class Found:
         if tensor.elements > MOST_ELEMENTS:
             raise UnsupportedError(f"its {what} have {tensor.elements:,} elements: allowed are {MOST_ELEMENTS:,}")
         return tensor.data
+
+    def single(self, index: int, what: str):
+        """The only element of an input that has to be constant."""
+        data = self.data(index, what)
+        if data.size != 1:
+            raise UnsupportedError(f"its {what} have shape {list(data.shape)}: allowed is one value")
+        return data.ravel()[0]
 
     def numbers(self, index: int, what: str) -> tuple[int, ...]:
         """The whole numbers of an input that has to be constant."""

@@ -18,7 +18,7 @@ from .found import Found
 CHANNELS_LAST, CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
-def window(found: Found, size: Sequence[int], kernel: Sequence[int], dilated: bool = True) -> Window:
+def window(found: Found, size: Sequence[int], kernel: Sequence[int]) -> Window:
     """Strides, dilations and pads over an image of a size (height, width).
 
     Raises
@@ -26,8 +26,7 @@ def window(found: Found, size: Sequence[int], kernel: Sequence[int], dilated: bo
     UnsupportedError
         For attributes that contradict each other or are unknown.
     """
-    strides = tuple(found.attribute("strides", (1, 1)))
-    dilations = tuple(found.attribute("dilations", (1, 1))) if dilated else (1, 1)
+    strides, dilations = found.attribute("strides", (1, 1)), found.attribute("dilations", (1, 1))
     if not len(strides) == len(dilations) == len(kernel) == 2 or min(*strides, *dilations, *kernel) < 1:
         raise UnsupportedError(f"kernel {list(kernel)}, strides {list(strides)}, dilations {list(dilations)}: allowed "
                                "are two numbers from 1 on each")
@@ -38,7 +37,7 @@ def _pads(found: Found, size, kernel, steps) -> tuple[int, int, int, int]:
     """(top, left, bottom, right)."""
     mode = found.attribute("auto_pad", "NOTSET")
     if mode == "NOTSET":
-        pads = tuple(found.attribute("pads", (0, 0, 0, 0)))
+        pads = found.attribute("pads", (0, 0, 0, 0))
         if len(pads) != 4 or min(pads) < 0:
             raise UnsupportedError(f"pads {list(pads)}: allowed are four numbers from 0 on")
         return pads
@@ -71,7 +70,8 @@ def image(x: Tensor) -> tuple[int, int]:
 def convolution(found: Found, x: Tensor, weights: Tensor, bias: Tensor | None, like: Tensor | None = None) -> Tensor:
     """x [n, c, h, w] with weights [m, c / groups, kh, kw] to [n, m, h', w']."""
     size = image(x)
-    if len(weights.shape) != 4 or tuple(found.attribute("kernel_shape", weights.shape[2:])) != weights.shape[2:]:
+    if len(weights.shape) != 4 or found.attribute(
+            "kernel_shape", weights.shape[2:]) != weights.shape[2:]:
         raise UnsupportedError(f"weights {list(weights.shape)} do not go with its image or its kernel_shape")
     conv = op.Conv(window(found, size, weights.shape[2:]), found.attribute("group", 1))
     y = found.emit(conv, found.transposed(x, CHANNELS_LAST), found.transposed(weights, CHANNELS_LAST),
@@ -90,7 +90,7 @@ def _pooled(found: Found, x: Tensor, pool: op.Operator, like: Tensor | None = No
 
 def _pool_window(found: Found, x: Tensor) -> tuple[tuple[int, int], Window]:
     """Kernel and window, whose pads reach further down and right if sizes are rounded up (ceil_mode)."""
-    size, kernel = image(x), tuple(found.attribute("kernel_shape"))
+    size, kernel = image(x), found.attribute("kernel_shape", kind=tuple)
     extent = window(found, size, kernel)
     if not found.attribute("ceil_mode", 0) or found.attribute("auto_pad", "NOTSET") != "NOTSET":
         return kernel, extent

@@ -38,7 +38,7 @@ def _concat(found: Found) -> Tensor:
         raise UnsupportedError("its inputs have different types")
     if len(found.inputs) == 1:
         return first
-    return found.emit(op.Concat(found.axis(found.attribute("axis"), len(first.shape))), *found.inputs)
+    return found.emit(op.Concat(found.axis(found.attribute("axis", kind=int), len(first.shape))), *found.inputs)
 
 
 def _slice(found: Found) -> Tensor:
@@ -78,7 +78,7 @@ def _split(found: Found) -> Sequence[Tensor]:
 
 def _transpose(found: Found) -> Tensor:
     x = found.needed(0)
-    return found.transposed(x, found.attribute("perm", range(len(x.shape))[::-1]))
+    return found.transposed(x, found.attribute("perm", tuple(range(len(x.shape)))[::-1]))
 
 
 def _reshape(found: Found) -> Tensor:
@@ -126,6 +126,8 @@ def _gather(found: Found) -> Tensor:
     """Elements of a constant; of others, one index or equally spaced ones, as a `Slice`."""
     x, indices = found.needed(0), found.data(1, "indices")
     axis = found.axis(found.attribute("axis", 0), len(x.shape))
+    if indices.dtype.kind not in "iu":
+        raise UnsupportedError(f"its indices have type {indices.dtype}: allowed are whole numbers")
     if indices.size and not (-x.shape[axis] <= indices.min() and indices.max() < x.shape[axis]):
         raise UnsupportedError(f"indices {indices.ravel()[:8].tolist()} leave dimension {axis} of {list(x.shape)}")
     if x.constant and x.quantisation is None:
