@@ -12,6 +12,7 @@ from derca_sim.networks.graph import Graph
 from derca_sim.networks.interpreter import run
 from derca_sim.networks.onnx import graph_of, simplified
 from derca_sim.networks.operators import Activation, Unknown
+from derca_sim.networks.passes.flatten import flatten
 from derca_sim.networks.passes.fold import fold
 from derca_sim.networks.passes.fuse_qdq import fuse_qdq
 from kit.onnx_models import Draft, digits, quantised_network
@@ -42,7 +43,7 @@ def quantised(read: str, made: str = "y", scale: str = S, point: str = P) -> lis
 def fused(model: onnx.ModelProto) -> tuple[Graph, Graph]:
     """The graph of a model as it is read, and fused."""
     graph = graph_of("drafted", model.SerializeToString())
-    return graph, fold(fuse_qdq(simplified(graph)))
+    return graph, fold(flatten(fuse_qdq(simplified(graph))))
 
 
 def kinds(graph: Graph) -> list[str]:

@@ -11,6 +11,7 @@ from ...errors import InputError
 from ...model.loading import open_input
 from ..graph import Graph
 from ..passes.absorb import absorb
+from ..passes.flatten import flatten
 from ..passes.fold import fold
 from ..passes.layout import channels_last
 from ..shapes import ShapeError
@@ -68,7 +69,7 @@ def graph_of(name: str, data: bytes, folder: Path = Path()) -> Graph:
 
 def simplified(graph: Graph) -> Graph:
     """The graph with few transposes, batch normalisations in the products before them, and no computed constants."""
-    return fold(absorb(channels_last(graph)))
+    return fold(flatten(absorb(channels_last(graph))))
 
 
 def _take(call: Call, file: File, builder: Builder) -> None:

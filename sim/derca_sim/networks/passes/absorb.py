@@ -13,7 +13,10 @@ from .fold import MOST_ELEMENTS, needed
 
 
 def absorb(graph: Graph) -> Graph:
-    """The graph without products and sums of real constants behind a `Conv` or `FullyConnected` of constant weights."""
+    """The graph without factors and offsets of channels behind a `Conv` or `FullyConnected`.
+
+    These are constants, as are the weights and the bias that they change.
+    """
     tensors, nodes, makers = dict(graph.tensors), [], {}
     for node in graph.nodes:
         before = _product(graph, makers, node)
@@ -42,7 +45,8 @@ def _channels(tensors: dict[str, Tensor], node: Node, before: Node) -> np.ndarra
     """The constant operand as one value for each channel [m]; None if it is no such thing."""
     other, = (name for name in node.inputs if name != before.outputs[0]) if len(set(node.inputs)) == 2 else (None,)
     outputs = tensors[before.inputs[1]].shape[0]
-    fixed = [tensors[name] for name in before.inputs[1:] if name is not None]
+    own = before.inputs[1:] if isinstance(node.operator, Mul) else before.inputs[2:]  # an offset leaves the weights
+    fixed = [tensors[name] for name in own if name is not None]
     if other is None or any(t.data is None or t.quantisation is not None or t.elements > MOST_ELEMENTS
                             for t in (tensors[other], *fixed)):
         return None

@@ -36,13 +36,20 @@ def _gemm(found: Found) -> Tensor:
 
 
 def product(found: Found, a: Tensor, b: Tensor, like: Tensor | None = None) -> Tensor:
-    """a [..., m, k] times b [..., k, n] as NumPy defines it: a vector is a row on the left, a column on the right."""
+    """a [..., m, k] times b [..., k, n] as NumPy defines it: a vector is a row on the left, a column on the right.
+
+    A constant matrix b becomes the weights of a `FullyConnected`.
+    """
     if not a.shape or not b.shape:
         raise UnsupportedError("it multiplies a scalar: allowed are vectors and matrices")
     row, column = len(a.shape) == 1, len(b.shape) == 1
     a = found.reshaped(a, (1, *a.shape)) if row else a
     b = found.reshaped(b, (*b.shape, 1)) if column else b
-    y = found.emit(op.MatMul(), a, b, like=like)
+    if len(b.shape) == 2 and found.builder.fixed(b):
+        weights = found.transposed(b, (1, 0))
+        y = found.builder.emit(op.FullyConnected(), [a, weights], (*a.shape[:-1], weights.shape[0]), like)
+    else:
+        y = found.emit(op.MatMul(), a, b, like=like)
     if not row and not column:
         return y
     return found.reshaped(y, _without(y.shape, row, column))

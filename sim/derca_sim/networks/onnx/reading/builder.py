@@ -34,6 +34,12 @@ class Builder:
         """What a name of the file means; None for an input that is absent, or whose shape is unknown."""
         return None if name is None else self.tensors[self._meant[name]]
 
+    def fixed(self, tensor: Tensor) -> bool:
+        """Whether a tensor is constant, or the real values of a constant."""
+        maker = next((n for n in reversed(self._nodes) if tensor.name in n.outputs), None)
+        return tensor.constant or (maker is not None and isinstance(maker.operator, op.Dequantise)
+                                   and self.tensors[maker.inputs[0]].constant)
+
     def begin(self, call: Call) -> None:
         """Start with a node of the file."""
         self._label, self._new = call.label, []
