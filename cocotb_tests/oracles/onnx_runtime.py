@@ -19,8 +19,9 @@ class OnnxRuntime:
         if every:
             whole = onnx.ModelProto()
             whole.CopyFrom(onnx.shape_inference.infer_shapes(model))
-            known = {value.name for value in whole.graph.output}
-            whole.graph.output.extend(value for value in whole.graph.value_info if value.name not in known)
+            made = {name for node in whole.graph.node for name in node.output}
+            made -= {value.name for value in whole.graph.output}
+            whole.graph.output.extend(value for value in whole.graph.value_info if value.name in made)
             model = whole
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
