@@ -102,7 +102,7 @@ def test_patterns_become_quantised_operators(nodes, expected):
     graph, simple = fused(model)
     assert kinds(simple) == ["Quantise", *expected, "Dequantise"]
     assert steps(graph, model) == 0
-    assert steps(simple, model) <= (1 if expected == ["MatMul"] else 0)
+    assert steps(simple, model) <= (1 if expected in (["MatMul"], ["Mean"]) else 0)
 
 
 @pytest.mark.parametrize(("nodes", "constants", "outputs"), [
@@ -180,9 +180,14 @@ def check_networks(tmp_path, kind: str, seeds: Iterable[int], pictures: int) -> 
     return tally
 
 
+def has_mean(seed: int) -> bool:
+    """Whether a network's last layer reads means: a step in one of them can be many in the outputs."""
+    return seed % 7 == 6
+
+
 @pytest.mark.parametrize("kind", ["QDQ", "QOperator"])
 def test_quantised_networks(tmp_path, capsys, kind):
-    tally = check_networks(tmp_path, kind, range(6), 20)
+    tally = check_networks(tmp_path, kind, range(7), 20)
     with capsys.disabled():
         print(f"\n{kind} beside ONNX Runtime: {tally}")
     assert tally.worst <= 1
@@ -190,8 +195,11 @@ def test_quantised_networks(tmp_path, capsys, kind):
 
 @pytest.mark.full
 @pytest.mark.parametrize("kind", ["QDQ", "QOperator"])
-def test_many_quantised_networks(tmp_path, capsys, kind):
-    tally = check_networks(tmp_path, kind, range(100, 200), 100)
+@pytest.mark.parametrize("mean", [False, True])
+def test_many_quantised_networks(tmp_path, capsys, kind, mean):
+    seeds = [seed for seed in range(100, 200) if has_mean(seed) == mean]
+    tally = check_networks(tmp_path, kind, seeds, 100)
     with capsys.disabled():
-        print(f"\n{kind} beside ONNX Runtime: {tally}")
-    assert tally.worst <= 1
+        print(f"\n{kind} beside ONNX Runtime, {'with' if mean else 'without'} means: {tally}")
+    assert tally.differ < tally.outputs / 1000
+    assert mean or tally.worst <= 1

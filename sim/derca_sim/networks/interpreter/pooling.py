@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..graph import Arithmetic
 from .arithmetic import fixed_point, quotient, scaled
 from .products import extended, positions
 from .values import Call, bounds, centred, clamped, finish
@@ -38,7 +39,8 @@ def _in_order(values: np.ndarray) -> np.ndarray:
 def _mean_in_order(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """float32 means along axes: four sums of every fourth element, added crosswise, then what is left at the end.
 
-    This is the order of ONNX Runtime's global average pool. Quantised means meet halves often, where it matters.
+    This is the order of ONNX Runtime's global average pool. Where results are quantised, halves are frequent, and the
+    order decides about them.
     """
     rows = np.moveaxis(x, axes, range(-len(axes), 0))
     rows = rows.reshape(*rows.shape[: x.ndim - len(axes)], -1).astype(np.float32)
@@ -60,6 +62,10 @@ def mean(call: Call) -> np.ndarray:
         return _mean_in_order(call.real(0), op.axes).reshape(call.output().shape)
     count = int(np.prod([x.shape[a] for a in op.axes]))
     sums = centred(x, call.input(0)).sum(axis=op.axes, keepdims=op.keep)
+    if call.arithmetic is Arithmetic.ONNX:
+        source, target = call.input(0).quantisation, call.output().quantisation
+        factor = source.scale / (target.scale * np.float32(count))
+        return finish(np.rint(sums.astype(np.float32) * factor), call.output())
     scales = (np.float64(t.quantisation.scale) for t in (call.input(0), call.output()))
     return finish(scaled(sums, *_shared(*fixed_point(next(scales) / next(scales)), count)), call.output())
 

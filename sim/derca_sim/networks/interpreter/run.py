@@ -22,7 +22,7 @@ _FUNCTIONS = {
 }
 
 #: Operators that Arithmetic.ONNX computes from real values.
-_THROUGH_REAL = (op.Add, op.Sub, op.Mul, op.AveragePool, op.Mean, op.Map, op.Softmax)
+_THROUGH_REAL = (op.Add, op.Sub, op.Mul, op.AveragePool, op.Map, op.Softmax)
 
 
 def run(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """Dequantised operands, a real operator and the quantisation of its result become one quantised operator.
 
-Quantised ONNX models are stored this way (QDQ). Products are then summed in integers, where the model sums float32
-values, so that a result differs from the model's by one step now and then. All other results stay the same.
+Quantised ONNX models are stored this way (QDQ). Products and means are then summed in integers, where the model sums
+float32 values, so that a result differs from the model's by one step now and then. All other results stay the same.
 """
 
 from dataclasses import dataclass, replace

@@ -58,6 +58,8 @@ def _check_channels_first(found: Found) -> None:
 
 def _average_pool(found: Found) -> Tensor:
     _check_channels_first(found)
+    if found.attribute("ceil_mode", 0) and found.attribute("count_include_pad", 0):
+        raise UnsupportedError("ceil_mode and count_include_pad: ONNX Runtime's definition differs from that of ONNX")
     x = read(found, 0, (1, 2))
     return average_pool(found, x, result_like(found, x, (3, 4)))
 

@@ -1,0 +1,47 @@
+"""Random operators of ONNX and of ONNX Runtime's own domain, beside ONNX Runtime."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from derca_sim.networks.interpreter import run
+from derca_sim.networks.onnx import graph_of, simplified
+from derca_sim.networks.operators import Unknown
+from kit.random_onnx import OPERATORS, STEPS, random_case
+from oracles.onnx_runtime import OnnxRuntime
+
+#: Error of real results, relative to the largest.
+RELATIVE = 1e-5
+
+
+def check(name: str, seeds: Iterable[int]) -> Counter:
+    """How many stored values are how many steps apart."""
+    found = Counter()
+    for seed in seeds:
+        case = random_case(name, seed)
+        graph = simplified(graph_of(name, case.model.SerializeToString()))
+        assert not [node.operator for node in graph.nodes if isinstance(node.operator, Unknown)], case.text
+        mine, wanted = run(graph, {"x": case.x})["y"], OnnxRuntime(case.model).run({"x": case.x})["y"]
+        assert (mine.dtype, mine.shape) == (wanted.dtype, wanted.shape), case.text
+        if wanted.dtype == np.float32:
+            assert np.allclose(mine, wanted, RELATIVE, RELATIVE * np.abs(wanted).max()), f"seed {seed}: {case.text}"
+            continue
+        apart = np.abs(mine.astype(int) - wanted)
+        assert apart.max() <= STEPS[name], f"seed {seed}: {case.text}: {apart.max()} steps"
+        found.update(apart.ravel().tolist())
+    return found
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_random_operators(name):
+    check(name, range(12))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", OPERATORS)
+def test_many_random_operators(name, capsys):
+    found = check(name, range(1000, 1400))
+    with capsys.disabled():
+        print(f"\n{name}: values by steps apart: {dict(found)}")
