@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from derca_sim.errors import InputError
 from derca_sim.networks.graph import Graph
 from derca_sim.networks.interpreter import run
-from derca_sim.networks.onnx import graph_of, load_onnx, simplified
+from derca_sim.networks.onnx import graph_of, load, load_onnx, simplified
 from derca_sim.networks.onnx.reading.package import package
 from derca_sim.networks.operators import Conv, Transpose, Unknown, Window
 from derca_sim.networks.passes.fuse_qdq import fuse_qdq
@@ -81,6 +81,41 @@ def test_a_shape_that_is_computed_from_known_ones_is_a_constant(tmp_path):
     assert [node.operator.kind for node in graph.nodes] == ["Reshape"]
     x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     assert np.array_equal(run(graph, {"x": x})["y"], x.reshape(2, 12))
+
+
+def test_shapes_are_divided_and_cast_as_numbers(tmp_path):
+    """What PyTorch writes for x.view(x.size(1) // 2, -1) and the like."""
+    draft = Draft()
+    draft.node("Shape", ["x"], "shape")
+    draft.node("Gather", ["shape", draft.constant("one", np.array([1]))], "size", axis=0)
+    draft.node("Cast", ["size"], "real", to=TensorProto.FLOAT)
+    draft.node("Div", ["real", draft.constant("two", np.float32([2]))], "half")
+    draft.node("Cast", ["half"], "whole", to=TensorProto.INT64)
+    draft.node("Div", ["size", draft.constant("three", np.array([3]))], "third")
+    draft.node("Concat", ["whole", "third", draft.constant("rest", np.array([-1]))], "sizes", axis=0)
+    draft.node("Reshape", ["x", "sizes"], "y")
+    graph = loaded(tmp_path, draft.model([("x", [2, 7, 3])], [("y", [3, 2, 7])]))
+    assert graph.tensors["y"].shape == (3, 2, 7)
+
+
+@pytest.mark.parametrize(("kind", "attributes", "wanted"), [
+    ("Flatten", {"axis": 3}, lambda x: x.reshape(24, 1)), ("Flatten", {"axis": 0}, lambda x: x.reshape(1, 24)),
+    ("Flatten", {"axis": -1}, lambda x: x.reshape(6, 4)), ("ReduceMean", {"noop_with_empty_axes": 1}, lambda x: x),
+    ("ReduceMean", {}, lambda x: x.mean(keepdims=True)), ("ReduceMean", {"keepdims": 0}, lambda x: x.mean()),
+])
+def test_attributes_at_the_edge_of_their_definition(tmp_path, kind, attributes, wanted):
+    x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    model = of_node(kind, x.shape, wanted(x).shape, **attributes)
+    model.opset_import[0].version = 18
+    assert np.array_equal(run(loaded(tmp_path, model), {"x": x})["y"], wanted(x))
+
+
+def test_another_exception_names_the_node(tmp_path, monkeypatch):
+    def broken(found):
+        raise TypeError("a list, where a number is wanted")
+
+    monkeypatch.setattr(load, "take", broken)
+    refused(tmp_path, RELU, "node 0 Relu is not well-formed .a list, where")
 
 
 def test_an_output_that_is_an_input_or_a_constant_has_its_name(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from derca_sim.networks.interpreter import run
 from derca_sim.networks.onnx import graph_of, simplified
 from derca_sim.networks.operators import Unknown
+from kit.onnx_models import Draft
 from kit.random_onnx import OPERATORS, STEPS, random_case
 from oracles.onnx_runtime import OnnxRuntime
 
@@ -37,6 +38,19 @@ def check(name: str, seeds: Iterable[int]) -> Counter:
 @pytest.mark.parametrize("name", OPERATORS)
 def test_random_operators(name):
     check(name, range(12))
+
+
+@pytest.mark.parametrize(("name", "attributes"), [
+    ("GlobalAveragePool", {}), ("AveragePool", {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 1]})])
+@pytest.mark.parametrize("size", [(8, 8), (7, 7), (5, 3)])
+def test_pools_add_in_the_order_of_onnx_runtime(name, attributes, size):
+    """To the last bit: where results are quantised, halves are frequent."""
+    draft = Draft()
+    draft.node(name, ["x"], "y", **attributes)
+    x = np.random.default_rng(1).normal(size=(1, 16, *size)).astype(np.float32)
+    model = draft.model([("x", x.shape)], [("y", None)])
+    graph = simplified(graph_of(name, model.SerializeToString()))
+    assert np.array_equal(run(graph, {"x": x})["y"], OnnxRuntime(model).run({"x": x})["y"])
 
 
 @pytest.mark.full

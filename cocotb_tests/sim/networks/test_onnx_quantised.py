@@ -129,6 +129,24 @@ def test_a_bias_of_another_scale_stays_real():
     assert steps(graph, model) == 0 and steps(simple, model) == 0
 
 
+def test_stored_values_have_one_scale_and_constants_any():
+    """Weights that two nodes read in two scales are two constants; a computed tensor that they read so is refused."""
+    weights = {"v": np.arange(-8, 8, dtype=np.int8).reshape(1, 1, 4, 4), "s": np.float32(0.5), "p": np.int8(0)}
+    model = drafted(("DequantizeLinear", "v scale p", "a"), ("DequantizeLinear", "v s p", "b"), ("Mul", "a b", "y"),
+                    **weights)
+    graph, simple = fused(model)
+    assert steps(graph, model) == steps(simple, model) == 0
+    graph, _ = fused(drafted(("DequantizeLinear", "q s point", "a"), ("Add", "a d", "y"), **weights))
+    reason, = (node.operator.reason for node in graph.nodes if isinstance(node.operator, Unknown))
+    assert "with another scale or zero point" in reason
+
+
+def test_stored_values_that_are_computed_with_are_refused():
+    graph, _ = fused(drafted(("Add", "q q", "a"), ("DequantizeLinear", "a scale point", "y")))
+    assert any("computes with the stored values" in node.operator.reason for node in graph.nodes
+               if isinstance(node.operator, Unknown))
+
+
 def test_an_output_may_be_stored_values():
     model = drafted(("QuantizeLinear", "d scale point", "y"))
     model.graph.output[0].type.CopyFrom(helper.make_tensor_type_proto(TensorProto.UINT8, None))

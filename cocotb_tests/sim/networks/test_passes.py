@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from derca_sim.networks.graph import Arithmetic, Graph
+from derca_sim.networks.graph import Arithmetic, Graph, Node, Tensor
 from derca_sim.networks.interpreter import run
 from derca_sim.networks.onnx import graph_of
-from derca_sim.networks.operators import Activation
+from derca_sim.networks.operators import Activation, Shape
 from derca_sim.networks.passes.absorb import absorb
+from derca_sim.networks.passes.flatten import flatten
 from derca_sim.networks.passes.fold import fold
 from derca_sim.networks.passes.layout import channels_last
 from derca_sim.networks.passes.orders import composed, inverse, same_elements
@@ -55,6 +56,13 @@ def test_shapes_and_what_depends_on_them_are_folded():
     assert {"Shape", "Slice", "Stack"} <= set(kinds(graph))
     assert not {"Shape", "Slice", "Stack"} & set(kinds(simple))
     assert same_results(graph, simple)
+
+
+def test_the_shape_of_a_tensor_is_a_constant():
+    tensors = {"x": Tensor("x", (2, 5), np.dtype(np.int8)), "y": Tensor("y", (2,), np.dtype(np.int32))}
+    graph = Graph("shape", tensors, (Node("0", Shape(), ("x",), ("y",)),), ("x",), ("y",), Arithmetic.TFLITE)
+    simple = fold(graph)
+    assert not simple.nodes and simple.tensors["y"].data.tolist() == [2, 5]
 
 
 @pytest.mark.parametrize("path", [
@@ -168,4 +176,30 @@ def test_what_is_no_factor_of_a_channel_stays(nodes, constants):
 def test_a_gemm_takes_an_offset():
     graph = drafted(("Gemm", "x w", "a"), ("Add", "a c", "y"), inputs=[("x", (2, 3))],
                     w=np.ones((3, 4), np.float32), c=np.arange(4, dtype=np.float32))
+    assert kinds(absorb(graph)) == ["FullyConnected"] and same_results(graph, absorb(graph), 1e-6)
+
+
+LAST = np.random.default_rng(4).normal(size=(90, 7)).astype(np.float32)
+
+
+@pytest.mark.parametrize("order", [[0, 2, 3, 1], [0, 3, 1, 2], [0, 1, 3, 2]])
+def test_a_last_layer_takes_images_in_any_order(order):
+    graph = drafted(("Transpose", "x", "a", {"perm": order}), ("Flatten", "a", "b"), ("Gemm", "b w", "y"), w=LAST)
+    simple = flatten(graph)
+    assert kinds(simple) == ["Reshape", "FullyConnected"] and same_results(graph, simple, 1e-5)
+
+
+@pytest.mark.parametrize("nodes", [
+    [("Transpose", "x", "a", {"perm": [1, 2, 3, 0]}), ("Reshape", "a s", "b"), ("Gemm", "b w", "y")],  # of dimension 0
+    [("Transpose", "x", "a", {"perm": [0, 2, 3, 1]}), ("Flatten", "a", "b"), ("Gemm", "b w", "c"), ("Tanh", "b", "y")],
+])
+def test_a_transpose_that_others_see_stays(nodes):
+    graph = drafted(*nodes, w=LAST, s=np.array([2, 90]), outputs=("y", "c") if len(nodes) > 3 else ("y",))
+    simple = flatten(graph)
+    assert "Transpose" in kinds(simple) and same_results(graph, simple)
+
+
+def test_a_product_with_a_constant_matrix_is_a_layer():
+    graph = drafted(("MatMul", "x w", "a"), ("Add", "a c", "y"), w=np.ones((5, 4), np.float32),
+                    c=np.arange(4, dtype=np.float32))
     assert kinds(absorb(graph)) == ["FullyConnected"] and same_results(graph, absorb(graph), 1e-6)
