@@ -83,7 +83,7 @@ def test_a_shape_that_is_computed_from_known_ones_is_a_constant(tmp_path):
     assert np.array_equal(run(graph, {"x": x})["y"], x.reshape(2, 12))
 
 
-def test_shapes_are_divided_and_cast_as_numbers(tmp_path):
+def test_shapes_are_divided_and_cast_as_numbers():
     """What PyTorch writes for x.view(x.size(1) // 2, -1) and the like."""
     draft = Draft()
     draft.node("Shape", ["x"], "shape")
@@ -94,7 +94,8 @@ def test_shapes_are_divided_and_cast_as_numbers(tmp_path):
     draft.node("Div", ["size", draft.constant("three", np.array([3]))], "third")
     draft.node("Concat", ["whole", "third", draft.constant("rest", np.array([-1]))], "sizes", axis=0)
     draft.node("Reshape", ["x", "sizes"], "y")
-    graph = loaded(tmp_path, draft.model([("x", [2, 7, 3])], [("y", [3, 2, 7])]))
+    graph = graph_of("divided", draft.model([("x", [2, 7, 3])], [("y", [3, 2, 7])]).SerializeToString())
+    assert [node.operator.kind for node in graph.nodes] == ["Reshape"]
     assert graph.tensors["y"].shape == (3, 2, 7)
 
 
@@ -134,6 +135,8 @@ def test_an_output_that_is_an_input_or_a_constant_has_its_name(tmp_path):
     (of_node("Fancy", domain="com.acme"), "com.acme.Fancy", "domain com.acme have no definition"),
     (of_node("Pad", (1, 3), (1, 5), [np.array([0, 1, 0, 1]), np.float32(4)]), "Pad", "pads with 4.0: allowed is 0"),
     (of_node("MaxPool", (1, 3, 8, 8), (1, 3, 8, 8), kernel_shape=[1, 1], storage_order=1), "MaxPool", "storage_order"),
+    (of_node("AveragePool", (1, 3, 8, 8), (1, 3, 11, 9), kernel_shape=[1, 2], pads=[2, 1, 1, 1]), "AveragePool",
+     r"pads \[2, 1, 1, 1\] of kernel \[1, 2\]: allowed are pads smaller"),
     (of_node("LeakyRelu", alpha="steep"), "LeakyRelu", "attribute alpha is a str: allowed is float"),
     (of_node("Gelu", approximate="quick"), "Gelu", "not implemented|approximate quick"),
 ])

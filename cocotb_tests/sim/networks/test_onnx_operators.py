@@ -9,7 +9,7 @@ import pytest
 from derca_sim.networks.interpreter import run
 from derca_sim.networks.onnx import graph_of, simplified
 from derca_sim.networks.operators import Unknown
-from kit.onnx_models import Draft
+from kit.onnx_models import Draft, digits, small_network
 from kit.random_onnx import OPERATORS, STEPS, random_case
 from oracles.onnx_runtime import OnnxRuntime
 
@@ -51,6 +51,16 @@ def test_pools_add_in_the_order_of_onnx_runtime(name, attributes, size):
     model = draft.model([("x", x.shape)], [("y", None)])
     graph = simplified(graph_of(name, model.SerializeToString()))
     assert np.array_equal(run(graph, {"x": x})["y"], OnnxRuntime(model).run({"x": x})["y"])
+
+
+@pytest.mark.parametrize("seed", [
+    *range(3), *(pytest.param(seed, marks=pytest.mark.full) for seed in range(3, 40))])
+def test_random_networks(seed):
+    """Of real values, layer by layer with other orders of summation."""
+    model, x = small_network(seed), digits()[0][seed][None]
+    graph = simplified(graph_of("network", model.SerializeToString()))
+    mine, wanted = run(graph, {"x": x})["y"], OnnxRuntime(model).run({"x": x})["y"]
+    assert np.allclose(mine, wanted, 0, 1e-4 * np.abs(wanted).max())
 
 
 @pytest.mark.full

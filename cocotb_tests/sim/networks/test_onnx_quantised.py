@@ -129,6 +129,42 @@ def test_a_bias_of_another_scale_stays_real():
     assert steps(graph, model) == 0 and steps(simple, model) == 0
 
 
+@pytest.mark.parametrize("bias", [[], [("Add", "m c", "s")]])
+def test_a_matrix_with_a_scale_for_each_column(bias):
+    """Read by MatMul, whose columns are the outputs; the offset behind it becomes the bias."""
+    weights = np.random.default_rng(6).integers(-127, 128, (5, 4)).astype(np.int8)
+    model = drafted(("DequantizeLinear", "w ws wp", "wd", {"axis": 1}), ("MatMul", "d wd", "m"), *bias,
+                    *quantised("s" if bias else "m"), shape=(2, 3, 5), w=weights,
+                    ws=np.float32([0.004, 0.01, 0.02, 0.03]), wp=np.zeros(4, np.int8), c=np.float32([1.5, -2, 0, 9]))
+    graph, simple = fused(model)
+    assert kinds(simple) == ["Quantise", "FullyConnected", "Dequantise"]
+    assert steps(graph, model) == 0 and steps(simple, model) <= 1
+
+
+def test_weights_may_be_quantised_in_the_model():
+    """As PyTorch writes them: real constants, a quantisation and its inverse."""
+    model = drafted(("QuantizeLinear", "r ws wp", "w", {"axis": 0}), *CONV, ("Conv", "d wd", "c"), *quantised("c"),
+                    r=np.random.default_rng(7).normal(size=(3, 2, 3, 3)).astype(np.float32) / 4,
+                    **{name: WEIGHTS[name] for name in ("ws", "wp")})
+    graph, simple = fused(model)
+    assert kinds(simple) == ["Quantise", "Conv", "Dequantise"]
+    assert steps(graph, model) == 0 and steps(simple, model) <= 1
+
+
+def test_an_input_may_be_stored_values_that_move_before_they_are_read():
+    draft = Draft()
+    scale, point = draft.constant(S, np.float32(0.125)), draft.constant(P, np.uint8(100))
+    draft.node("Transpose", ["x"], "t", perm=[0, 2, 3, 1])
+    draft.node("MaxPool", ["t"], "m", kernel_shape=[2, 2])
+    draft.node("DequantizeLinear", ["m", scale, point], "d")
+    draft.node("Sigmoid", ["d"], "y")
+    model = draft.model([("x", (1, 2, 4, 4), TensorProto.UINT8)], [("y", None)])
+    graph, _ = fused(model)
+    assert all(graph.tensors[name].quantisation.zero_point == 100 for name in ("x", "t", "m"))
+    x = np.random.default_rng(8).integers(0, 256, (1, 2, 4, 4)).astype(np.uint8)
+    assert np.allclose(run(graph, {"x": x})["y"], OnnxRuntime(model).run({"x": x})["y"], 1e-6, 1e-6)
+
+
 def test_stored_values_have_one_scale_and_constants_any():
     """Weights that two nodes read in two scales are two constants; a computed tensor that they read so is refused."""
     weights = {"v": np.arange(-8, 8, dtype=np.int8).reshape(1, 1, 4, 4), "s": np.float32(0.5), "p": np.int8(0)}

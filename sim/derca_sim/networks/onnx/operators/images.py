@@ -92,6 +92,9 @@ def _pool_window(found: Found, x: Tensor) -> tuple[tuple[int, int], Window]:
     """Kernel and window, whose pads reach further down and right if sizes are rounded up (ceil_mode)."""
     size, kernel = image(x), found.attribute("kernel_shape", kind=tuple)
     extent = window(found, size, kernel)
+    if any(pad >= k for pad, k in zip(extent.pads, (*kernel, *kernel), strict=True)):
+        raise UnsupportedError(f"pads {list(extent.pads)} of kernel {list(kernel)}: allowed are pads smaller than the "
+                               "kernel, so that each position sees the image")
     if not found.attribute("ceil_mode", 0) or found.attribute("auto_pad", "NOTSET") != "NOTSET":
         return kernel, extent
     before, after = extent.pads[:2], list(extent.pads[2:])

@@ -1,5 +1,6 @@
 """A graph while it grows, node of the file by node of the file."""
 
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -31,7 +32,7 @@ class Builder:
         self._new: list[Node] = []
 
     def tensor(self, name: str | None) -> Tensor | None:
-        """What a name of the file means; None for an input that is absent, or whose shape is unknown."""
+        """What a name of the file means; None for an input that is absent."""
         return None if name is None else self.tensors[self._meant[name]]
 
     def fixed(self, tensor: Tensor) -> bool:
@@ -79,7 +80,7 @@ class Builder:
         made = [Tensor(self._fresh(operator.kind), s, dtype, quantisation) for s in found]
         node = Node(self._label if not self._new else f"{self._label}:{len(self._new)}", operator,
                     tuple(None if t is None else t.name for t in inputs), tuple(t.name for t in made))
-        values = folded(node, self.tensors | {t.name: t for t in made}, Arithmetic.ONNX)
+        values = folded(node, ChainMap({t.name: t for t in made}, self.tensors), Arithmetic.ONNX)
         if values is not None:
             return [self._add(replace(t, data=values[t.name])) for t in made]
         self._new.append(node)
