@@ -76,6 +76,8 @@ def test_a_convolution_takes_its_bias_and_its_activation(clamp, activation, stor
     conv = next(node for node in simple.nodes if node.operator.kind == "Conv")
     assert conv.operator.activation is activation
     assert [simple.tensors[name].dtype for name in conv.inputs] == [np.uint8, np.int8, np.int32]
+    sums = simple.tensors[conv.inputs[2]].data
+    assert np.array_equal(sums, constants["b"] if stored else np.rint(constants["bd"] / (0.125 * WEIGHTS["ws"])))
     assert steps(graph, model) == 0 and steps(simple, model) <= 1
 
 

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from derca_sim.networks.graph import Arithmetic, Graph, Node, Tensor
+from derca_sim.networks.graph import Arithmetic, Graph, Node, Quantisation, Tensor
 from derca_sim.networks.interpreter import run
 from derca_sim.networks.onnx import graph_of
-from derca_sim.networks.operators import Activation, Shape
+from derca_sim.networks.operators import Activation, Reshape, Shape, Transpose
 from derca_sim.networks.passes.absorb import absorb
 from derca_sim.networks.passes.flatten import flatten
 from derca_sim.networks.passes.fold import fold
 from derca_sim.networks.passes.layout import channels_last
+from derca_sim.networks.passes.moving import moved, same
 from derca_sim.networks.passes.orders import composed, inverse, same_elements
 from derca_sim.networks.tflite import load_tflite
 from kit.checkout import SIM
@@ -135,6 +136,12 @@ def test_layout_of_random_networks(seed):
     simple = channels_last(graph)
     assert kinds(simple).count("Transpose") <= 2
     assert same_results(graph, simple, 1e-5)
+
+
+def test_a_scale_for_each_slice_moves_with_its_dimension():
+    q = Quantisation(np.ones(3, np.float32), np.zeros(3, np.int64), 1)
+    assert moved(Transpose((0, 2, 3, 1)), q).axis == 3 and moved(Transpose((0, 3, 1, 2)), q).axis == 2
+    assert moved(Reshape(), q) is None and same(q, q)
 
 
 def test_orders():
