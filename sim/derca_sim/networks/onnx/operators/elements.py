@@ -88,7 +88,10 @@ def _batch_normalization(found: Found) -> Tensor:
         raise UnsupportedError("training_mode 1: export the model for inference")
     x = found.real(0)
     scale, bias, mean, variance = (found.data(i, "parameters").astype(np.float64) for i in (1, 2, 3, 4))
-    factor = scale / np.sqrt(variance + found.attribute("epsilon", 1e-5))
+    variance = variance + found.attribute("epsilon", 1e-5)
+    if not (variance > 0).all():
+        raise UnsupportedError(f"its least variance with epsilon is {variance.min():g}: allowed are those above 0")
+    factor = scale / np.sqrt(variance)
     shape = (-1, *[1] * (len(x.shape) - 2))
     product, offset = (v.astype(np.float32).reshape(shape) for v in (factor, bias - mean * factor))
     return found.emit(op.Add(), found.emit(op.Mul(), x, found.builder.constant(product)),
