@@ -19,7 +19,8 @@ class Arithmetic(Enum):
     """Whose integer arithmetic defines the results of a graph.
 
     TFLITE: that of the reference kernels of LiteRT: 32-bit multipliers and shifts, rounded in two steps.
-    ONNX: that of ONNX Runtime: float32 scales, rounded half to even.
+    ONNX: that of ONNX Runtime: float32 scales, rounded half to even. Products and means are sums of integers times one
+    float32 factor. Other operators compute with the real values in float32 and quantise what comes out.
     """
 
     TFLITE = "tflite"

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from ..graph import Arithmetic
 from ..operators import Sub
 from .arithmetic import fixed_point, half_away, scaled
+from .real import quantised
 from .values import Call, centred, clamped, dequantised, finish
 
 #: Bits by which TensorFlow Lite widens the operands of a quantised sum.
@@ -13,9 +15,10 @@ _LEFT = 20
 def add(call: Call) -> np.ndarray:
     """`Add` and `Sub`."""
     op = call.operator
-    sign = -1 if isinstance(op, Sub) else 1
     if not call.quantised:
-        return clamped(call.real(0) + sign * call.real(1), op.activation)
+        combine = np.subtract if isinstance(op, Sub) else np.add
+        return clamped(combine(call.real(0), call.real(1)), op.activation)
+    sign = -1 if isinstance(op, Sub) else 1
     scales = [np.float64(call.input(i).quantisation.scale) for i in (0, 1)]
     common = 2 * max(scales)
     parts = [scaled(centred(call.value(i), call.input(i)) << _LEFT, *fixed_point(scales[i] / common)) for i in (0, 1)]
@@ -36,6 +39,8 @@ def mul(call: Call) -> np.ndarray:
 def quantise(call: Call) -> np.ndarray:
     """`Quantise`."""
     source, target = call.input(0), call.output()
+    if call.arithmetic is Arithmetic.ONNX:
+        return quantised(call.real(0), target)
     if source.quantisation is None:
         scale = target.quantisation.scale
         return finish(half_away(call.value(0).astype(np.float32) / scale), target)

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..graph import Tensor
-from ..operators import Conv, FullyConnected, Operator, Window
+from ..graph import Arithmetic, Tensor
+from ..operators import Activation, Conv, FullyConnected, Operator, Window
 from .arithmetic import fixed_point, scaled, scaled_once, wrap
 from .values import Call, bounds, centred, clamped, finish
 
@@ -58,6 +58,11 @@ def factors_of(operator: Operator, x: Tensor, weights: Tensor, y: Tensor) -> np.
 def _rescaled(call: Call, sums: np.ndarray) -> np.ndarray:
     """Stored values of 32-bit sums whose last dimension is the output channel."""
     activation = getattr(call.operator, "activation", None)
+    if call.arithmetic is Arithmetic.ONNX:
+        x, weights, y = (t.quantisation.scales for t in (call.input(0), call.input(1), call.output()))
+        least, most = bounds(call.output(), activation or Activation.NONE, np.rint)
+        values = np.rint(sums.astype(np.float32) * (x * weights / y)) + call.output().quantisation.zero_point
+        return np.clip(values, least, most).astype(call.output().dtype)
     round_to = scaled_once if isinstance(call.operator, FullyConnected) else scaled
     values = round_to(sums, *fixed_point(factors_of(call.operator, call.input(0), call.input(1), call.output())))
     if activation is None:

@@ -6,8 +6,9 @@ import numpy as np
 
 from ...errors import InputError
 from .. import operators as op
-from ..graph import Graph, Node, Tensor
+from ..graph import Arithmetic, Graph, Node, Tensor
 from . import activations, elementwise, pooling, products, shapes
+from .real import through_real
 from .values import Call
 
 _FUNCTIONS = {
@@ -19,6 +20,9 @@ _FUNCTIONS = {
     op.Pad: shapes.pad, op.Reshape: shapes.reshape, op.Transpose: shapes.transpose, op.Concat: shapes.concat,
     op.Slice: shapes.cut, op.Split: shapes.split, op.Shape: shapes.shape, op.Stack: shapes.stack,
 }
+
+#: Operators that Arithmetic.ONNX computes from real values.
+_THROUGH_REAL = (op.Add, op.Sub, op.Mul, op.AveragePool, op.Map, op.Softmax)
 
 
 def run(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -47,7 +51,9 @@ def compute(graph: Graph, node: Node, values: Mapping[str, np.ndarray]) -> dict[
     function = _FUNCTIONS.get(type(node.operator))
     if function is None:
         raise InputError(f"{graph.name}: {node.name}: operator {node.operator.kind} has no definition here")
-    result = function(Call(graph, node, tuple(None if name is None else values[name] for name in node.inputs)))
+    call = Call(graph, node, tuple(None if name is None else values[name] for name in node.inputs))
+    real = graph.arithmetic is Arithmetic.ONNX and isinstance(node.operator, _THROUGH_REAL) and call.quantised
+    result = through_real(function, call) if real else function(call)
     results = result if isinstance(result, tuple) else (result,)
     for tensor, value in zip(graph.made(node), results, strict=True):
         if value.shape != tensor.shape or value.dtype != tensor.dtype:

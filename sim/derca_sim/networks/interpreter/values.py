@@ -1,5 +1,6 @@
 """Tensors with their values while a graph is interpreted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,9 +42,10 @@ class Call:
         return self.values[index] if index < len(self.values) else None
 
     def real(self, index: int) -> np.ndarray | None:
-        """An input's real value as float32: itself, or dequantised."""
+        """An input's real value: float32 of a quantised one, itself otherwise."""
         value = self.value(index)
-        return value if value is None or value.dtype.kind == "f" else dequantised(value, self.input(index))
+        return value if value is None or self.input(index).quantisation is None else dequantised(
+            value, self.input(index))
 
     @property
     def quantised(self) -> bool:
@@ -61,13 +63,13 @@ def limits(tensor: Tensor) -> tuple[int, int]:
     return int(kind.min), int(kind.max)
 
 
-def bounds(tensor: Tensor, activation: Activation) -> tuple[int, int]:
-    """Least and largest stored value of a quantised tensor after an activation."""
+def bounds(tensor: Tensor, activation: Activation, rounded: Callable = half_away) -> tuple[int, int]:
+    """Least and largest stored value of a quantised tensor after an activation, whose limits are rounded."""
     least, most = limits(tensor)
     low, high = activation.bounds
 
     def stored(real: float) -> int:
-        return int(half_away(np.float32(real) / tensor.quantisation.scale)) + tensor.quantisation.zero_point
+        return int(rounded(np.float32(real) / tensor.quantisation.scale)) + tensor.quantisation.zero_point
 
     if low is not None:
         least = max(least, stored(low))

@@ -12,13 +12,22 @@ from ...model.platform import Platform
 from ...model.rounding import Rounding
 from ..graph import Graph, Node
 from ..interpreter import compute, run
+from ..onnx import load_onnx
+from ..passes.flatten import flatten
+from ..passes.fold import fold
+from ..passes.fuse_qdq import fuse_qdq
 from ..tflite import load_tflite
 from .layers import lowered
 from .mapping import Where, place, reasons
 from .samples import load_samples
 
+
+def _quantised_onnx(path: Path) -> Graph:
+    return fold(flatten(fuse_qdq(load_onnx(path))))
+
+
 #: Formats of others by suffix, and what reads them.
-FORMATS = {".tflite": load_tflite}
+FORMATS = {".tflite": load_tflite, ".onnx": _quantised_onnx}
 
 
 def open_graph(path: Path) -> Graph:

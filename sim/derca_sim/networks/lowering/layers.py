@@ -6,7 +6,7 @@ from ...model.network import MAX_DIMENSION, SHIFT_RANGE, Layer
 from ...model.numerics import wrap32
 from ...model.rounding import Rounding
 from ..graph import Arithmetic, Graph, Node
-from ..interpreter.arithmetic import fixed_point
+from ..interpreter.arithmetic import fixed_point, half_away
 from ..interpreter.products import factors_of
 from ..interpreter.values import bounds
 
@@ -18,7 +18,9 @@ class UnmappedError(Exception):
 def lowered(graph: Graph, node: Node, batch: int) -> Layer:
     """A fully connected operator for `batch` samples at once.
 
-    The input's zero point goes into the biases: sum (x - z) w = sum x w - z sum w.
+    The input's zero point goes into the biases: sum (x - z) w = sum x w - z sum w. TensorFlow Lite's arithmetic is
+    kept bit by bit. ONNX Runtime scales in float32 and rounds halves to even; the accelerator rounds the exact product,
+    halves away from zero, so that a result may be one step off.
 
     Raises
     ------
@@ -27,8 +29,6 @@ def lowered(graph: Graph, node: Node, batch: int) -> Layer:
     """
     x, weights, bias = (*graph.read(node), None)[:3]
     y, = graph.made(node)
-    if graph.arithmetic is not Arithmetic.TFLITE:
-        raise UnmappedError(f"arithmetic of {graph.arithmetic.value}: allowed is tflite")
     if not weights.constant or bias is not None and not bias.constant:
         raise UnmappedError("its weights or biases are computed: allowed are constants")
     for tensor in (x, weights, y):
@@ -49,10 +49,12 @@ def lowered(graph: Graph, node: Node, batch: int) -> Layer:
         raise UnmappedError(f"its scales make a factor of 2^{exponent}: allowed are 2^-31 .. 2^30")
     offset = x.quantisation.zero_point * weights.data.astype(np.int64).sum(axis=1)
     sums = (0 if bias is None else bias.data.astype(np.int64).reshape(n)) - offset
-    zero_point, (low, high) = y.quantisation.zero_point, bounds(y, node.operator.activation)
+    exact = graph.arithmetic is Arithmetic.TFLITE
+    zero_point = y.quantisation.zero_point
+    low, high = bounds(y, node.operator.activation, half_away if exact else np.rint)
     relu = (low, high) == (zero_point, 127) and low > -128
     return Layer(
         m, k, n, np.ascontiguousarray(weights.data.T), wrap32(sums), multiplier, shift, zero_point, relu, False,
-        Rounding.UP if multiplier else Rounding.AWAY,
+        Rounding.UP if multiplier and exact else Rounding.AWAY,
         None if relu or (low, high) == (-128, 127) else (low, high),
     )

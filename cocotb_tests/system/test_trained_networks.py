@@ -1,16 +1,21 @@
-"""Trained TensorFlow Lite models in task sets: RTL, golden model and LiteRT make the same bytes, in the same cycles."""
+"""Trained models in task sets, on the RTL: the bytes of LiteRT, and no output more than a step from ONNX Runtime's."""
 
 import numpy as np
+import onnx
 import pytest
 
 from campaigns.judged_run import judged_run
+from derca_flow.sessions.inference import infer
 from derca_sim.compile import compile_taskset
 from derca_sim.events import Kind
+from derca_sim.model.platform import Platform
 from derca_sim.networks.lowering.deploy import load_model
 from derca_sim.networks.lowering.samples import drawn
 from derca_sim.workload.taskset import load_taskset
 from kit.checkout import SIM
+from kit.onnx_models import digits, quantised_dense
 from oracles.litert import LiteRt
+from oracles.onnx_runtime import OnnxRuntime
 
 MODEL = SIM / "networks" / "anomaly_detection.tflite"
 TEXT = """
@@ -60,3 +65,20 @@ def test_the_rtl_makes_what_litert_makes(tmp_path, batch):
     for sample, found in zip(drawn(model.graph, batch), model.results(rows), strict=True):
         wanted, = oracle.outputs([sample])
         assert found.dtype == wanted.dtype and np.array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_onnx_model_is_never_more_than_a_step_off(tmp_path, seed):
+    """A classifier of digits that ONNX Runtime quantised; pictures of the test set, classes all equal."""
+    path = quantised_dense(seed, tmp_path)
+    pictures = digits()[0][:64].reshape(64, 1, 64)
+    np.savez(tmp_path / "pictures.npz", x=pictures)
+    found = infer(path, tmp_path / "pictures.npz", Platform.model_validate(
+        {"array": {"rows": 4, "cols": 4}, "tile": {"m": 16, "k": 32, "n": 16}, "store": {"requant_lanes": 1}}), 64)
+    oracle, graph = OnnxRuntime(onnx.load(path)), load_model(path).graph
+    wanted = np.stack([oracle.run({"x": picture})["y"] for picture in pictures])
+    step = next(t.quantisation.scale for t in map(graph.tensors.get, graph.nodes[-1].inputs[:1]))
+    steps = np.abs(found - wanted) / step
+    print(f"seed {seed}: {np.mean(steps > 0.5):.2%} of {steps.size} outputs differ, by {steps.max():.2f} steps at most")
+    assert steps.max() < 1.01 and np.array_equal(found.argmax(-1), wanted.argmax(-1))
+    assert np.mean(wanted.argmax(-1)[:, 0] == digits()[1][:64]) > 0.8

@@ -1,0 +1,1 @@
+"""Reading a file: its contents, and the graph while it grows."""

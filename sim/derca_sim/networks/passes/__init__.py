@@ -1,0 +1,1 @@
+"""Passes: each makes another graph of one, with the same results unless it says otherwise."""
