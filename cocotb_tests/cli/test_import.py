@@ -1,11 +1,15 @@
 """`derca import`: every operator of a trained model with its place or the reason why it has none."""
 
 import json
+from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from kit.checkout import PLATFORMS, SIM
 from kit.cli import derca
+from kit.onnx_models import dense_network, digits
 
 MODELS = sorted((SIM / "networks").glob("*.tflite"))
 
@@ -44,4 +48,38 @@ def test_another_format_is_told(tmp_path):
     path = tmp_path / "net.h5"
     path.write_text("x")
     done = derca("import", path)
-    assert done.exit_code == 2 and "allowed are models whose names end in .tflite" in done.stderr
+    assert done.exit_code == 2 and "allowed are models whose names end in .tflite, .onnx" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["bvlc_alexnet", "resnet50", "squeezenet"])
+def test_float_onnx_models_have_complete_tables(name):
+    path = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"light_{name}.onnx"
+    done = derca("import", path, "--json")
+    answer = json.loads(done.stdout)
+    assert done.exit_code == 2 and sum(o["macs"] for o in answer["operators"]) > 300e6
+    assert all(o["reason"] for o in answer["operators"] if o["where"] == "not mapped")
+
+
+def test_a_float_model_is_quantised_and_can_run(tmp_path):
+    onnx.save(dense_network(3), tmp_path / "float.onnx")
+    np.savez(tmp_path / "samples.npz", x=digits()[0][400:440].reshape(-1, 64))
+    refused = derca("import", tmp_path / "float.onnx")
+    assert refused.exit_code == 2 and "quantise the model" in refused.stderr
+    done = derca("import", tmp_path / "float.onnx", "--quantize", tmp_path / "int8.onnx", "--calibrate",
+                 tmp_path / "samples.npz", "--json")
+    assert done.exit_code == 0, done.output
+    assert [o["where"] for o in json.loads(done.stdout)["operators"]] == ["host", "accelerator", "accelerator", "host"]
+    assert derca("import", tmp_path / "int8.onnx").exit_code == 0
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (["--quantize", "int8.onnx"], "--quantize and --calibrate: allowed are both or none"),
+    (["--quantize", "int8.onnx", "--calibrate", "none.npz"], "none.npz: cannot be read"),
+    (["--quantize", "int8.onnx", "--calibrate", "wrong.npz"], r"allowed are float32 arrays of shape [count, 64]"),
+])
+def test_what_cannot_be_quantised_is_told(tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    onnx.save(dense_network(3), "float.onnx")
+    np.savez("wrong.npz", x=np.zeros((3, 63), np.float32))
+    done = derca("import", "float.onnx", *options)
+    assert done.exit_code == 2 and message in done.stderr and not (tmp_path / "int8.onnx").exists()

@@ -1,10 +1,12 @@
 """Samples into `derca run`, results out of it: those of LiteRT."""
 
+import re
+
 import numpy as np
 
 from derca_flow.sessions.inference import infer
 from derca_sim.workload.taskset import load_platform
-from kit.checkout import PLATFORMS, SIM, TASKSETS
+from kit.checkout import PLATFORMS, ROOT, SIM, TASKSETS
 from kit.cli import derca
 from oracles.litert import LiteRt
 
@@ -37,3 +39,11 @@ def test_an_array_of_no_task_is_bad_input(tmp_path):
     np.savez(tmp_path / "in.npz", nobody=SAMPLES)
     done = derca("run", TASKSETS / "anomaly.toml", "--inputs", tmp_path / "in.npz", "-o", tmp_path / "run")
     assert done.exit_code == 2 and "nobody" in done.stderr and not (tmp_path / "run").exists()
+
+
+def test_the_python_of_the_document_runs(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    code, = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "networks.md").read_text(), re.DOTALL)
+    exec(compile(code, "networks.md", "exec"), {})
+    printed, = re.findall(r"# (.*)", code)
+    assert capsys.readouterr().out.strip() == printed

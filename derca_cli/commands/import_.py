@@ -6,18 +6,24 @@ from typing import Annotated
 
 import typer
 
-from derca_flow.tools.files import write_text
+from derca_flow.tools.files import write_bytes, write_text
 from derca_sim.errors import InputError
 
 from ..console.output import JsonOption, print_json, say, show_table
 
 
 def import_(
-    model: Annotated[Path, typer.Argument(help="TensorFlow Lite model.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="TensorFlow Lite or ONNX model.", show_default=False)],
     platform: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Platform TOML: least cycles of every operator on it, and whether the model fits.",
         show_default=False)] = None,
     batch: Annotated[int, typer.Option(min=1, max=65535, metavar="N", help="Samples that a job takes at once.")] = 1,
+    quantize: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Quantise a float ONNX model to int8 first, and write it to this file.",
+        show_default=False)] = None,
+    calibrate: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="With --quantize: samples (.npz) from which the ranges are taken.",
+        show_default=False)] = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Write the JSON to this file.", show_default=False)] = None,
     as_json: JsonOption = False,
@@ -32,6 +38,8 @@ def import_(
 
         derca import sim/networks/anomaly_detection.tflite --platform sim/platforms/tflite.toml --batch 8
 
+        derca import float.onnx --quantize int8.onnx --calibrate samples.npz
+
     [bold]Exit codes[/bold]  0 the model can run, 2 it cannot, with all reasons, or bad input.
     """
     from derca_sim.networks.lowering.deploy import Model, check_platform, open_graph
@@ -40,6 +48,13 @@ def import_(
 
     from ..console.models import described, rows, summary
 
+    if (quantize is None) != (calibrate is None):
+        raise InputError("--quantize and --calibrate: allowed are both or none of them")
+    if quantize is not None:
+        from derca_sim.networks.onnx.quantise import quantised
+
+        write_bytes(quantize, quantised(model, calibrate))
+        model = quantize
     graph = open_graph(model)
     system = load_platform(platform) if platform is not None else None
     placed = place(graph, batch)

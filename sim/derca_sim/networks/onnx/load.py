@@ -19,6 +19,7 @@ from .operators import take
 from .operators.found import Found
 from .reading.builder import Builder, UnsupportedError
 from .reading.file import Call, File, MalformedError
+from .reading.package import short
 
 #: Most bytes of a file; beyond them the weights stand in other files.
 MAX_BYTES = 2 << 30
@@ -48,7 +49,7 @@ def load_onnx(path: Path) -> Graph:
     except MalformedError as e:
         raise InputError(f"{path}: no ONNX model that can be run: {e}") from None
     except DAMAGE as e:
-        raise InputError(f"{path}: not a well-formed ONNX model ({_short(e)}): onnx.checker.check_model tells more") \
+        raise InputError(f"{path}: not a well-formed ONNX model ({short(e)}): onnx.checker.check_model tells more") \
             from None
 
 
@@ -81,9 +82,5 @@ def _take(call: Call, file: File, builder: Builder) -> None:
     except (UnsupportedError, ShapeError) as e:
         builder.unknown(call, str(e))
     except DAMAGE as e:
-        raise MalformedError(f"node {call.label} is not well-formed ({_short(e)}): onnx.checker.check_model tells "
+        raise MalformedError(f"node {call.label} is not well-formed ({short(e)}): onnx.checker.check_model tells "
                              "more") from None
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ...graph import Tensor
-from .package import package
+from .package import package, short
 
-#: Oldest version of the operator set that is read.
-LEAST_OPSET = 13
+#: Oldest version of the operator set that is read, and the oldest one that the package converts to it.
+LEAST_OPSET, CONVERTED_FROM = 13, 7
 
 
 class MalformedError(Exception):
@@ -51,7 +51,7 @@ class File:
     Raises
     ------
     MalformedError
-        If these are no model, or one that is older than `LEAST_OPSET`, dynamic, or contradicts itself.
+        If these are no model, or one that is older than `CONVERTED_FROM`, dynamic, or contradicts itself.
     """
 
     def __init__(self, data: bytes, folder: Path):
@@ -59,10 +59,12 @@ class File:
         try:
             model = onnx.load_model_from_string(data)
         except Exception as e:  # DecodeError of a package that is not ours
-            raise MalformedError(f"its bytes are no ONNX model ({_short(e)}): it may be cut off or damaged") from None
+            raise MalformedError(f"its bytes are no ONNX model ({short(e)}): it may be cut off or damaged") from None
         if not model.HasField("graph") or not model.opset_import:
             raise MalformedError("it has no graph or names no operator set: it may be cut off, or another kind of file")
         self.opset = self._check_opset(model)
+        if self.opset < LEAST_OPSET:
+            model, self.opset = self._converted(model), LEAST_OPSET
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
         self._load_external(model, folder)
@@ -74,27 +76,35 @@ class File:
         try:
             self._graph = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
         except onnx.shape_inference.InferenceError as e:
-            raise MalformedError(f"its shapes contradict each other ({_short(e)}): "
+            raise MalformedError(f"its shapes contradict each other ({short(e)}): "
                                  "export it anew; onnx.checker.check_model(path, full_check=True) tells more") from None
 
     @staticmethod
     def _check_opset(model) -> int:
         versions = {entry.domain: entry.version for entry in model.opset_import}
         version, newest = versions.get("", versions.get("ai.onnx", 0)), package().defs.onnx_opset_version()
-        if version < LEAST_OPSET:
-            raise MalformedError(f"it uses operator set {version}: allowed are those from {LEAST_OPSET} on; export it "
-                                 "anew, or convert it with onnx.version_converter.convert_version")
+        if version < CONVERTED_FROM:
+            raise MalformedError(f"it uses operator set {version}: allowed are those from {LEAST_OPSET} on, and from "
+                                 f"{CONVERTED_FROM} on those that can be converted; export it anew")
         if version > newest:
             raise MalformedError(f"it uses operator set {version}, but the installed package onnx knows those up to "
                                  f"{newest}: pip install --upgrade onnx, or export it with an older set")
         return version
+
+    def _converted(self, model):
+        """The model in operator set `LEAST_OPSET`."""
+        try:
+            return package().version_converter.convert_version(model, LEAST_OPSET)
+        except Exception as e:  # ConvertError and RuntimeError of the package
+            raise MalformedError(f"it uses operator set {self.opset}, and onnx cannot convert it to {LEAST_OPSET} "
+                                 f"({short(e)}): export it anew") from None
 
     @staticmethod
     def _load_external(model, folder: Path) -> None:
         try:
             package().external_data_helper.load_external_data_for_model(model, str(folder))
         except Exception as e:  # OSError, ValidationError and others of the package
-            raise MalformedError(f"the file with its external data cannot be read ({_short(e)}): put it beside the "
+            raise MalformedError(f"the file with its external data cannot be read ({short(e)}): put it beside the "
                                  "model, or save the model with its data inside") from None
 
     def _check_inputs(self, graph) -> None:
@@ -193,7 +203,7 @@ def constant(name: str, proto) -> Tensor:
         data = np.asarray(package().numpy_helper.to_array(proto))
     except Exception as e:  # what reading damaged data raises
         raise MalformedError(f"the data of tensor {name} ({dtype} {list(proto.dims)}) cannot be read: "
-                             f"{_short(e)}") from None
+                             f"{short(e)}") from None
     return Tensor(name, tuple(data.shape), data.dtype, None, data)
 
 
@@ -206,7 +216,3 @@ def _dtype(name: str, code: int) -> np.dtype:
 
 def _names(names: Sequence[str]) -> tuple[str | None, ...]:
     return tuple(name or None for name in names)
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

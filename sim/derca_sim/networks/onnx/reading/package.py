@@ -23,3 +23,8 @@ def package():
         raise InputError("ONNX models are read with the package onnx, which is not installed: "
                          "pip install 'derca-hw[networks]'") from None
     return onnx
+
+
+def short(error: Exception) -> str:
+    """What an exception of the package says, in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
