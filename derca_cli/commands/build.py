@@ -176,7 +176,7 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
             (folder / board.constraints).write_text(request.constraints)
             shutil.copyfile(runs[-1].folder / nextpnr.REPORT, folder / "nextpnr.json")
             if "analysis" in prepared:
-                for name in (flow.ANALYSIS, "host_writes.txt", "memory.bin", "proof.json"):
+                for name in (flow.ANALYSIS, "host_writes.txt", "memory.bin", "tensors.json", "proof.json"):
                     shutil.copyfile(prepared["analysis"] / name, folder / name)
             running.detail = str(output / "report.md")
         text = summary.markdown(title, synthesised.rows, synthesised.total, prepared.get("estimate"), board, runs,

@@ -6,6 +6,7 @@ from pathlib import Path
 from derca_sim.describe.header import header
 from derca_sim.describe.markdown import markdown
 from derca_sim.describe.svd import svd
+from derca_sim.describe.tensors import tensors
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import ID_VALUE, VERSION_VALUE, register_map, table_layouts
 from derca_sim.proof import Proof
@@ -24,9 +25,10 @@ def write_register_files(folder: Path, system: Platform) -> None:
 
 
 def write_tables(folder: Path, compiled, proof: Proof) -> None:
-    """What a host needs to start a compiled task set: its register writes and the memory image; what is proved."""
+    """What a host needs to run a compiled task set, register writes, memory image, tensors; and what is proved."""
     (folder / "host_writes.txt").write_text(compiled.tables_text)
     (folder / "memory.bin").write_bytes(compiled.image.tobytes())
+    _write_json(folder / "tensors.json", tensors(compiled))
     _write_json(folder / "proof.json", {
         "taskset": compiled.taskset.name, "platform": compiled.platform.name,
         "config_hash": f"{compiled.platform.config_hash:08x}", **proof.as_dict()})

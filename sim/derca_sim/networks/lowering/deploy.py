@@ -10,7 +10,7 @@ from ...errors import InputError
 from ...model.network import Layer, Network
 from ...model.platform import Platform
 from ...model.rounding import Rounding
-from ..graph import Graph, Node
+from ..graph import Graph, Node, Tensor
 from ..interpreter import compute, run
 from ..onnx import load_onnx
 from ..passes.flatten import flatten
@@ -91,22 +91,21 @@ class Model:
 
     def quantised(self, samples: np.ndarray) -> np.ndarray:
         """The rows [m, k] of the first layer for samples [batch, ...] of the model's input."""
-        before, inside, _ = self.parts
+        before, _, _ = self.parts
         rows = []
         for sample in samples:
             values = {self.graph.inputs[0]: sample}
             for node in before:
                 values |= compute(self.graph, node, values)
-            rows.append(values[inside[0].inputs[0]].reshape(-1, self._k))
+            rows.append(values[self.first.name].reshape(-1, self._k))
         return np.concatenate(rows)
 
     def results(self, rows: np.ndarray) -> list[np.ndarray]:
         """The model's output for each sample, from the last layer's rows [m, n]."""
-        _, inside, after = self.parts
-        last = self.graph.tensors[inside[-1].outputs[0]]
+        _, _, after = self.parts
         out = []
-        for part in rows.reshape(-1, *last.shape):
-            values = {last.name: part, **{n: t.data for n, t in self.graph.tensors.items() if t.constant}}
+        for part in rows.reshape(-1, *self.last.shape):
+            values = {self.last.name: part, **{n: t.data for n, t in self.graph.tensors.items() if t.constant}}
             for node in after:
                 values |= compute(self.graph, node, values)
             out.append(values[self.graph.outputs[0]])
@@ -118,9 +117,19 @@ class Model:
         return [run(self.graph, {name: sample})[output] for sample in samples]
 
     @property
+    def first(self) -> Tensor:
+        """The input of the first layer, as stored."""
+        return self.graph.tensors[self.parts[1][0].inputs[0]]
+
+    @property
+    def last(self) -> Tensor:
+        """The output of the last layer, as stored."""
+        return self.graph.tensors[self.parts[1][-1].outputs[0]]
+
+    @property
     def rows(self) -> int:
         """Rows of the first layer for one sample."""
-        return self.graph.tensors[self.parts[1][0].inputs[0]].elements // self._k
+        return self.first.elements // self._k
 
     @property
     def _k(self) -> int:

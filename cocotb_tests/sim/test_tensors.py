@@ -1,0 +1,37 @@
+"""`tensors.json`: an element found by its rule is the element that the compiler placed there."""
+
+import numpy as np
+import pytest
+
+from derca_sim.compile import compile_taskset
+from derca_sim.describe.tensors import tensors
+from derca_sim.workload.taskset import load_taskset
+from kit.checkout import TASKSETS
+
+
+def read(memory: np.ndarray, at: dict) -> np.ndarray:
+    """All elements of a tensor, one by one as the rule says."""
+    rows, columns = np.arange(at["rows"])[:, None], np.arange(at["columns"])[None]
+    address = (at["address"] + rows // at["panel_rows"] * at["panel_stride"] + columns * at["column_stride"]
+               + rows % at["panel_rows"] * at["element_bytes"])
+    parts = [memory[address + i].astype(np.uint64) << 8 * i for i in range(at["element_bytes"])]
+    return sum(parts).astype(f"uint{8 * at['element_bytes']}").view(at["type"])
+
+
+@pytest.mark.parametrize("name", ["anomaly", "shapes", "hx8k"])
+def test_elements_lie_where_the_rule_says(name):
+    compiled = compile_taskset(load_taskset(TASKSETS / f"{name}.toml"), "lw")
+    noise = np.random.default_rng(1).integers(0, 256, len(compiled.image)).astype(np.uint8)
+    for index, (task, told) in enumerate(zip(compiled.tasks, tensors(compiled)["tasks"], strict=True)):
+        own = [rows for rows in task.network.inputs if rows is not None]
+        assert len(own) == len(told["inputs"]) and told["task"] == task.name
+        for rows, at in zip(own, told["inputs"], strict=True):
+            assert np.array_equal(read(compiled.image, at), rows)
+        assert np.array_equal(read(noise, told["output"]), compiled.read_outputs(noise, index)[-1])
+
+
+def test_a_model_is_described_by_name_and_scale():
+    machine, digits = tensors(compile_taskset(load_taskset(TASKSETS / "anomaly.toml"), "lw"))["tasks"]
+    assert machine["model_input"] == {"name": "input_1", "shape": [1, 5, 128, 1], "type": "float32"}
+    assert machine["stored_input"]["shape"] == [1, 640] and 0 < machine["stored_input"]["scale"] < 10
+    assert machine["rows_of_a_sample"] == 1 and machine["output"]["columns"] == 640 and "model" not in digits
