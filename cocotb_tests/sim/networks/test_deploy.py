@@ -10,6 +10,7 @@ from derca_sim.model.numerics import run_network
 from derca_sim.model.platform import Platform
 from derca_sim.model.rounding import Rounding
 from derca_sim.networks.lowering.deploy import Model, check_platform, load_model
+from derca_sim.networks.lowering.mapping import place
 from derca_sim.networks.lowering.samples import drawn, load_samples
 from derca_sim.networks.tflite import graph_of
 from kit.checkout import SIM
@@ -80,6 +81,27 @@ def test_a_model_of_the_host_alone_is_told():
     x = T("x", (1, 4), "int8", [0.5], [0])
     assert reasons_of([x, replace(x, name="y")], [Op("RESHAPE", [0], [1])]) == [
         "net: it has no operator that the accelerator computes"]
+
+
+@pytest.mark.parametrize(("shape", "columns", "runs"), [((1, 8), 8, True), ((1, 1, 8), 8, True), ((2, 4), 4, False)])
+def test_a_reshape_between_layers_keeps_rows(shape, columns, runs):
+    """Its elements stay where the layer before has left them."""
+    tensors, operators = dense(np.random.default_rng(1), [NONE, NONE], [5, 8, 6])
+    flat = replace(tensors[1], name="flat", shape=shape)
+    rows = int(np.prod(shape)) // columns
+    tensors[2] = replace(tensors[2], shape=(rows, 6))
+    tensors[5] = replace(tensors[5], shape=(6, columns), data=tensors[5].data[:, :columns])
+    tensors.append(flat)
+    at = len(tensors) - 1
+    operators = [operators[0], Op("RESHAPE", [1], [at]), replace(operators[1], inputs=[at, *operators[1].inputs[1:]])]
+    if not runs:
+        line, = reasons_of(tensors, operators, outputs=[2])
+        assert line.startswith("net: 2 FULLY_CONNECTED: it takes 2 x 4 elements, where the layer before makes 1 x 8: ")
+        return
+    model = Model(graph_of("net", tflite_model(tensors, operators, [0], [2])))
+    assert [p.where.value for p in place(model.graph)] == ["accelerator", "in place", "accelerator"]
+    found = model.results(run_network(model.network("net", None, 0, 3))[-1])
+    assert np.array_equal(found, model.expected(drawn(model.graph, 3)))
 
 
 def test_weights_that_are_computed_are_told():

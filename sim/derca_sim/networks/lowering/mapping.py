@@ -24,6 +24,7 @@ class Where(Enum):
 
     HOST = "host"
     ACCELERATOR = "accelerator"
+    VIEW = "in place"
     UNUSED = "not needed"
     NOWHERE = "not mapped"
 
@@ -52,7 +53,7 @@ def place(graph: Graph, batch: int = 1) -> list[Placed]:
     """
     live = _needed(graph)
     inner = [i for i, node in enumerate(graph.nodes) if node.name in live and not isinstance(node.operator, HOST)]
-    value, out = graph.inputs[0] if graph.inputs else None, []
+    value, before, out = graph.inputs[0] if graph.inputs else None, None, []
     for i, node in enumerate(graph.nodes):
         if node.name not in live:
             out.append(_placed(graph, node, Where.UNUSED, "", batch))
@@ -65,9 +66,24 @@ def place(graph: Graph, batch: int = 1) -> list[Placed]:
         elif not reason and sum(t is not None and not t.constant for t in graph.read(node)) > 1:
             reason = "it takes two computed tensors: allowed are networks in which each operator takes one"
         value = node.outputs[0]
-        place_ = Where.NOWHERE if reason else Where.HOST if isinstance(node.operator, HOST) else Where.ACCELERATOR
-        out.append(_placed(graph, node, place_, reason, batch))
+        where = Where.NOWHERE if reason else Where.HOST
+        if not reason and isinstance(node.operator, op.FullyConnected):
+            where, shape = Where.ACCELERATOR, _rows(graph, node)
+            if before not in (None, shape):
+                reason = (f"it takes {shape[0]} x {shape[1]} elements, where the layer before makes {before[0]} x "
+                          f"{before[1]}: allowed are reshapes that keep rows and columns")
+                where = Where.NOWHERE
+            before = shape[0], next(graph.made(node)).shape[-1]
+        elif not reason and not on_host:
+            where = Where.VIEW
+        out.append(_placed(graph, node, where, reason, batch))
     return out
+
+
+def _rows(graph: Graph, node: Node) -> tuple[int, int]:
+    """Rows and columns of the input of a fully connected operator."""
+    x, weights = (*graph.read(node),)[:2]
+    return x.elements // weights.shape[1], weights.shape[1]
 
 
 def reasons(graph: Graph, placed: list[Placed]) -> list[str]:
