@@ -15,6 +15,7 @@ from derca_sim.networks.operators import Activation, Unknown
 from derca_sim.networks.passes.flatten import flatten
 from derca_sim.networks.passes.fold import fold
 from derca_sim.networks.passes.fuse_qdq import fuse_qdq
+from derca_sim.networks.passes.signed import signed
 from kit.onnx_models import Draft, digits, quantised_network
 from oracles.onnx_runtime import OnnxRuntime
 
@@ -259,3 +260,28 @@ def test_many_quantised_networks(tmp_path, capsys, kind, mean):
         print(f"\n{kind} beside ONNX Runtime, {'with' if mean else 'without'} means: {tally}")
     assert tally.differ < tally.outputs / 1000
     assert mean or tally.worst <= 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_signed_tensors_have_the_same_real_values(tmp_path, seed):
+    """Networks of both types: of uint8 nothing is left, and no result changes."""
+    graph = fused(quantised_network(seed, tmp_path))[1]
+    found = signed(graph)
+    assert all(t.dtype != np.uint8 for t in found.tensors.values())
+    assert any(t.dtype == np.uint8 for t in graph.tensors.values()) == (seed // 2 % 2 == 0)
+    for picture in digits()[0][:4]:
+        x = {graph.inputs[0]: picture[None]}
+        a, b = run(graph, x), run(found, x)
+        assert all(np.array_equal(a[name], b[name]) for name in graph.outputs)
+
+
+def test_an_input_of_uint8_stays():
+    draft = Draft()
+    for name, value in ((S, np.float32(0.125)), (P, np.uint8(100))):
+        draft.constant(name, value)
+    draft.node("DequantizeLinear", ["x", S, P], "d")
+    draft.node("Relu", ["d"], "r")
+    draft.node("QuantizeLinear", ["r", S, P], "y")
+    model = draft.model([("x", (1, 4), TensorProto.UINT8)], [("y", (1, 4), TensorProto.UINT8)])
+    graph = fused(model)[1]
+    assert signed(graph) is graph

@@ -16,6 +16,7 @@ from ..onnx import load_onnx
 from ..passes.flatten import flatten
 from ..passes.fold import fold
 from ..passes.fuse_qdq import fuse_qdq
+from ..passes.signed import signed
 from ..tflite import load_tflite
 from .layers import lowered
 from .mapping import Where, place, reasons
@@ -23,7 +24,7 @@ from .samples import load_samples
 
 
 def _quantised_onnx(path: Path) -> Graph:
-    return fold(flatten(fuse_qdq(load_onnx(path))))
+    return fold(signed(flatten(fuse_qdq(load_onnx(path)))))
 
 
 #: Formats of others by suffix, and what reads them.
