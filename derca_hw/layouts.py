@@ -9,7 +9,7 @@ from amaranth.lib.wiring import PureInterface
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TASK_STRIDE
-from derca_sim.model.tables import RowLayout, WordOrder, bits_for, entry_layout, layer_layout
+from derca_sim.model.tables import RowLayout, WordOrder, bits_for, entry_layout, layer_layout, scale_layout
 from derca_sim.model.timing import store_commands
 
 REGION_BITS = 16
@@ -150,13 +150,18 @@ class Layouts:
             "n": n,  # columns in the tile
             "c": address,  # of outputs; partial sums go to the save area
             "layer": layer,  # row of the layer table
+            **({"scale": bits_for(p.requant.channels - 1)} if p.requant.channels else {}),  # row of its first column
         })
-        #: The fields that say how outputs are bounded and rounded.
-        self.limits = tuple(name for name, _ in self.layer if name in ("low", "high", "relu", "rounding"))
+        #: A row of the table of scales.
+        self.scale = struct(scale_layout(p))
+        #: The fields of a layer that say how outputs are bounded.
+        self.limits = tuple(name for name, _ in self.layer if name in ("low", "high", "relu"))
+        #: The fields in the second word of its parameters, lowest first.
+        self.second = tuple(name for name, _ in self.layer if name in ("shift", "rounding", "zero_point", *self.limits))
         self.parameters = data.StructLayout({
             "layer": layer,  # row of the layer table; the other fields are from there
             **{name: self.layer[name].shape
-               for name in ("multiplier", "shift", "zero_point", *self.limits, "c_panel_stride", "save")},
+               for name in (*(() if p.requant.channels else ("multiplier",)), *self.second, "c_panel_stride", "save")},
         })
         unused = offset_bits(p)
         #: How parameters reach the store engine.

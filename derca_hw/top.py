@@ -156,7 +156,7 @@ class Derca(wiring.Component):
 
     def _connect_writes(self, m, host, blocks: Blocks):
         """Connect the host's writes, and the page in use."""
-        release, scheduler, manager, _, memory, supervision = blocks
+        release, scheduler, manager, accelerator, memory, supervision = blocks
         connect(m, host.regions, scheduler.regions)
         for block in (scheduler, supervision, memory):
             connect(m, host.config, block.config)
@@ -170,6 +170,13 @@ class Derca(wiring.Component):
             release.policy.eq(host.policy),
             scheduler.policy.eq(host.policy),
         ]
+        if self._p.requant.channels:
+            write = accelerator.scale_write
+            m.d.comb += [
+                write.en.eq(host.scale_write),
+                *(getattr(write, name).eq(getattr(host.table_write, name)) for name in ("page", "row", "word", "data")),
+                accelerator.page.eq(host.config.page),
+            ]
 
     def _connect_run(self, m, host, blocks: Blocks):
         """Connect time, run state, and the counters of the host."""

@@ -40,7 +40,8 @@ _PLATFORMS = {
         "array": {"rows": 4, "cols": 4}, "tile": {"m": 8, "k": 8, "n": 8},
         "buffers": {"slots": 3, "banks": 3, "spare": 1}, "store": {"requant_lanes": 1},
         "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
-        "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19}, "requant": {"clamp": True},
+        "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
+        "requant": {"clamp": True, "channels": 2048},
     },
     # Several k steps in a beat, an array wider than high, two spare banks, tables read word by word.
     "flat": {
@@ -53,7 +54,8 @@ _PLATFORMS = {
     "padded": {
         "array": {"rows": 6, "cols": 3}, "tile": {"m": 12, "k": 12, "n": 12}, "buffers": {"slots": 4, "banks": 2},
         "bus": {"data_width": 128, "outstanding": 2, "burst_beats": 8}, "store": {"requant_lanes": 2},
-        "memory": {"read_latency": 40, "write_latency": 1, "size": 1 << 19}, "requant": {"tflite": True},
+        "memory": {"read_latency": 40, "write_latency": 1, "size": 1 << 19},
+        "requant": {"tflite": True, "channels": 4096},
     },
     # int16, an odd number of rows and columns, tables of one page read word by word.
     "words": {

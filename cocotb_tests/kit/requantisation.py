@@ -16,9 +16,14 @@ def requantised_at_random(network: Network, p: Platform) -> Network:
 
 
 def _drawn(layer: Layer, p: Platform, rng: np.random.Generator) -> Layer:
+    if p.requant.channels and rng.random() < 0.8:  # within a step of its own shift, so that outputs stay in range
+        layer = replace(layer, multiplier=rng.integers(1 << 30, 1 << 31, layer.n),
+                        shift=layer.shift + rng.integers(-1, 2, layer.n))
     if p.requant.tflite:
-        allowed = [r for r in Rounding if r is not Rounding.TWICE or layer.shift >= 32]
-        layer = replace(layer, rounding=allowed[int(rng.integers(len(allowed)))])
+        count = layer.n if p.requant.channels else 1
+        drawn = np.array([rng.choice([r for r in Rounding if r is not Rounding.TWICE or layer.scales[1][i] >= 32])
+                          for i in range(count)])
+        layer = replace(layer, rounding=drawn if p.requant.channels else Rounding(int(drawn[0])))
     if p.requant.clamp and rng.random() < 0.7:
         low, high = (int(b) for b in np.sort(rng.integers(-128, 128, 2)))
         layer = replace(layer, bounds=(low, high))

@@ -87,3 +87,31 @@ async def values_and_latency(dut):
 def test_requantisation_is_exact(width, options):
     simulate(lambda: RequantLane(width, RequantConfig(**options)), __name__, "values_and_latency", width=width,
              options=options)
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def every_sum_with_its_own_scale(dut):
+    """Parameters change with every sum and come `AFTER` it."""
+    random, delay = generator(), RequantLane.AFTER
+    bench = await Cycles(dut).start()
+    bench.set(zero_point=0, low=0x80, high=0x7F)
+    given = []
+    for i in range(3000):
+        shift = random.randint(20, 40)
+        rounding = random.choice([r for r in Rounding if r is not Rounding.TWICE or shift >= 32])
+        total = random.randint(-300, 300) * (1 << shift) // (1 << 32) + random.randint(-2, 2)
+        given.append((total, random.choice([1 << 30, random.randint(1 << 30, (1 << 31) - 1)]), shift, rounding))
+        bench.set(sum=total & 0xFFFFFFFF)
+        for name, place in (("multiplier", 1), ("shift", 2), ("rounding", 3)):
+            if i >= delay[name]:
+                bench.set(**{name: int(given[i - delay[name]][place])})
+        await bench.tick()
+        done = i - RequantLane.LATENCY
+        if done >= 0:
+            expected = exact(*given[done][:3], 0, (-128, 127), given[done][3])
+            assert signed(bench.get("value"), 8) == expected, (done, given[done])
+
+
+def test_scales_may_change_with_every_sum():
+    simulate(lambda: RequantLane(8, RequantConfig(tflite=True, clamp=True, channels=8)), __name__,
+             "every_sum_with_its_own_scale")

@@ -19,17 +19,20 @@ from kit.tflite_model import Op, T, tflite_model
 NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
 
 
-def dense(rng, activations, sizes, scale=0.02, rows=1):
-    """A model of fully connected layers on int8 [rows, sizes[0]]; tensor i is the input of layer i."""
-    points = [int(rng.integers(-128, 128)) for _ in sizes]
-    tensors = [T(f"t{i}", (rows, size), "int8", [float(np.float32(rng.uniform(0.01, 0.1)))], [points[i]])
-               for i, size in enumerate(sizes)]
+def dense(rng, activations, sizes, channels=False, rows=1):
+    """A model of fully connected layers on int8 [rows, sizes[0]]; tensor i is the input of layer i.
+
+    With `channels` every output has a scale of its own.
+    """
+    tensors = [T(f"t{i}", (rows, size), "int8", [float(np.float32(rng.uniform(0.01, 0.1)))],
+                 [int(rng.integers(-128, 128))]) for i, size in enumerate(sizes)]
     operators = []
     for i, (k, n, activation) in enumerate(zip(sizes, sizes[1:], activations, strict=False)):
         weights = rng.integers(-127, 128, (n, k)).astype(np.int8)
-        at = len(tensors)
-        tensors += [T(f"w{i}", (n, k), "int8", [scale], [0], 0, weights),
-                    T(f"b{i}", (n,), "int32", [scale], [0], 0, rng.integers(-9000, 9000, n).astype(np.int32))]
+        at, scales = len(tensors), rng.uniform(0.005, 0.05, n).tolist() if channels else [0.02]
+        points = [0] * len(scales)
+        tensors += [T(f"w{i}", (n, k), "int8", scales, points, 0, weights),
+                    T(f"b{i}", (n,), "int32", scales, points, 0, rng.integers(-9000, 9000, n).astype(np.int32))]
         operators.append(Op("FULLY_CONNECTED", [i, at, at + 1], [i + 1], "FullyConnectedOptions",
                             {"FusedActivationFunction": activation}))
     return tensors, operators
@@ -41,7 +44,7 @@ def test_layers_compute_what_the_graph_means(seed):
     sizes = [int(s) for s in rng.integers(1, 30, int(rng.integers(2, 5)))]
     activations = [int(rng.choice([NONE, RELU, RELU_N1_TO_1, RELU6])) for _ in sizes[1:]]
     rows, batch = int(rng.integers(1, 4)), int(rng.integers(1, 5))
-    tensors, operators = dense(rng, activations, sizes, rows=rows)
+    tensors, operators = dense(rng, activations, sizes, seed % 2 == 1, rows)
     model = Model(graph_of("dense", tflite_model(tensors, operators, [0], [len(sizes) - 1])))
     network = model.network("dense", None, 0, batch)
     assert [(x.m, x.k, x.n) for x in network.layers] == [(rows * batch, k, n)
@@ -61,9 +64,9 @@ def reasons_of(tensors, operators, inputs=(0,), outputs=(1,)):
 def test_every_reason_is_given_at_once():
     tensors, operators = dense(np.random.default_rng(1), [NONE, NONE], [8, 6, 4])
     tensors[3] = replace(tensors[3], zero_points=[3])
-    tensors[5] = replace(tensors[5], scales=[0.1] * 4, zero_points=[0] * 4)
+    tensors[5] = replace(tensors[5], scales=[0.1] * 6, zero_points=[0] * 6, axis=1)
     lines = reasons_of(tensors, operators, outputs=[2])
-    assert len(lines) == 2 and "its weights have a zero point" in lines[0] and "a scale per channel" in lines[1]
+    assert len(lines) == 2 and "its weights have a zero point" in lines[0] and "a scale for each input" in lines[1]
     assert lines[0].startswith("net: 0 FULLY_CONNECTED: ")
 
 
@@ -116,6 +119,10 @@ def test_a_platform_says_what_it_lacks():
     network = model.network("net", None, 0, 1)
     assert network.layers[0].rounding is Rounding.UP and network.layers[0].bounds is not None
     check_platform(network, Platform.model_validate({"requant": {"tflite": True, "clamp": True}}))
+    tensors[2] = replace(tensors[2], scales=[0.02] * 6, zero_points=[0] * 6)
+    channels = Model(graph_of("net", tflite_model(tensors, operators, [0], [1]))).network("net", None, 0, 1)
+    with pytest.raises(InputError, match="layer 0 needs requant.channels = 6 in the platform"):
+        check_platform(channels, Platform.model_validate({"requant": {"tflite": True, "clamp": True}}))
     for options, missing in (({}, ["tflite", "clamp"]), ({"tflite": True}, ["clamp"]), ({"clamp": True}, ["tflite"])):
         with pytest.raises(InputError) as caught:
             check_platform(network, Platform.model_validate({"requant": options}))

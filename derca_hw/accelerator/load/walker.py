@@ -132,8 +132,8 @@ class Walker(wiring.Component):
             output.n.eq(Mux(last_n, layer.last_n, p.tile.n)),
             output.c.eq(address(c_row + along(entry.n, p.tile.n * p.a_lanes))),
             output.layer.eq(entry.layer),
+            *([output.scale.eq(layer.scale + times(entry.n, p.tile.n))] if p.requant.channels else []),
         ]
-
         step = Signal()
         m.d.comb += step.eq(out.valid & out.ready)
         with m.If(step & preload):

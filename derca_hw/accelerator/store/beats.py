@@ -37,6 +37,8 @@ class BeatAssembler(wiring.Component):
         The word of the bank, one cycle later.
     row : In
         The layer's parameters.
+    scale : In
+        With `requant.channels`: the row of the word's column in the table of scales, with the word.
     beat : Out
     pushed : Out(1)
         `beat` is complete.
@@ -53,6 +55,7 @@ class BeatAssembler(wiring.Component):
             "sub": In(range(subs_of_word(p))),
             "word": In(8 * p.beat_bytes * p.bank_word_beats),
             "row": In(self._lay.parameters),
+            **({"scale": In(self._lay.scale)} if p.requant.channels else {}),
             "beat": Out(p.bus.data_width),
             "pushed": Out(1),
         })
@@ -76,13 +79,13 @@ class BeatAssembler(wiring.Component):
         for before, after in zip(steps, steps[1:], strict=False):
             m.d.sync += after.eq(before)
 
+        scale = self._scale(m)
         values = []
         for i in range(lanes):
             m.submodules[f"requant_{i}"] = lane = RequantLane(8 * p.array.element_bytes, p.requant)
             m.d.comb += [
                 lane.sum.eq(self.word.word_select(picked, 32 * lanes).word_select(i, 32)),
-                lane.multiplier.eq(row.multiplier),
-                lane.shift.eq(row.shift),
+                *(getattr(lane, name).eq(value) for name, value in scale.items()),
                 lane.zero_point.eq(row.zero_point),
                 *(getattr(lane, name).eq(row[name]) for name in self._lay.limits),
             ]
@@ -101,3 +104,18 @@ class BeatAssembler(wiring.Component):
                 with m.Elif(last.place == 0):
                     m.d.sync += outputs.eq(0)
         return m
+
+    def _scale(self, m) -> dict:
+        """What sums are scaled by, in all lanes: as the layer says, or as their column does, when a lane needs it."""
+        names = [name for name, _ in self._lay.scale]
+        if not self._p.requant.channels:
+            return {name: self.row[name] for name in names}
+        out = {}
+        for name in names:
+            value = self.scale[name]
+            for i in range(RequantLane.AFTER[name]):
+                later = Signal.like(value, name=f"{name}_{i}")
+                m.d.sync += later.eq(value)
+                value = later
+            out[name] = value
+        return out

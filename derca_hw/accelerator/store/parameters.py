@@ -125,7 +125,7 @@ class ParameterWords(wiring.Component):
         early = self._p.array.rows == self._p.store.requant_lanes  # a panel may end in its first cycle
         with m.If(follows[0]):
             m.d.sync += held.eq(stride)
-        second = Cat(row.shift, row.zero_point, *(row[name] for name in self._lay.limits))
+        second = Cat(row[name] for name in self._lay.second)
         kept = Signal(len(second))
         with m.If(follows[1]):
             m.d.sync += kept.eq(read.data)

@@ -19,8 +19,8 @@ class RequantLane(wiring.Component):
 
     The value is round(sum * multiplier / 2^shift) + zero point, clamped. It is not registered. It rounds half away from
     zero: magnitude and sign go separate ways, so that half an output step is a carry. The other roundings differ by
-    what is added to the product before that (`Rounding`). The parameters are used in different stages and must be
-    stable while values pass.
+    what is added to the product before that (`Rounding`). Parameters are used in different stages: they must be stable
+    while values pass, or, with `options.channels`, come `AFTER` their sum.
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ class RequantLane(wiring.Component):
 
     #: Sum, product, two shifts. Zero point and saturation are combinational, before the user's register.
     LATENCY = StoreTiming.REQUANT - 1
+    #: Cycles from a sum to the parameters that it is scaled by.
+    AFTER = {"multiplier": 1, "rounding": LongProduct.LATENCY - LongProduct.ADDEND + 1, "shift": LongProduct.LATENCY}
 
     def __init__(self, width: int = 8, options: RequantConfig = PLAIN):
         self._width = width
@@ -82,7 +84,11 @@ class RequantLane(wiring.Component):
         window = Signal.like(coarse)
         more = Signal()
         m.d.sync += [window.eq(coarse), more.eq(beyond)]
-        fine, beyond = self._shifted(window, place, (2, 1, 0))
+        fine_place = place
+        if self._options.channels:
+            fine_place = Signal(3)
+            m.d.sync += fine_place.eq(place)
+        fine, beyond = self._shifted(window, fine_place, (2, 1, 0))
         kept = Signal.like(fine)
         above = Signal()
         m.d.sync += [kept.eq(fine), above.eq(more | beyond)]

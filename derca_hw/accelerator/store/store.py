@@ -2,21 +2,34 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.tables import bits_for
+from derca_sim.model.tables import bits_for, scale_layout
 from derca_sim.model.timing import StoreTiming, store_commands
 
 from ...blocks.arithmetic import count, times
 from ...blocks.droppable import DroppableQueue
 from ...blocks.fifo import Fifo
 from ...blocks.ram import Ram
+from ...kernel.tables import Table
+from ...kernel.writing import TableWrite
 from ...layouts import Layouts, pulse
 from ..load.load import beats_of
 from ..signatures.sums import BankRead
 from .beats import BeatAssembler, subs_of_word
 from .parameters import ParameterTable, ParameterWords
+
+
+def scale_ports(p: Platform) -> dict[str, Member]:
+    """The ports for the host's table of scales; none without `requant.channels`.
+
+    scale_write : In(`TableWrite`)
+        A word of it is written.
+    page : In(1)
+        The page in use; 0 without `tables.shadow`.
+    """
+    return {"scale_write": In(TableWrite()), "page": In(1)} if p.requant.channels else {}
 
 
 class StoreEngine(wiring.Component):
@@ -53,6 +66,8 @@ class StoreEngine(wiring.Component):
         A tile is in memory.
     busy : Out(1)
         A tile is in work.
+
+    and `scale_ports`.
     """
 
     #: Beats buffered between the requantisation and the bus.
@@ -75,13 +90,16 @@ class StoreEngine(wiring.Component):
             "give_back": Out(1),
             "done": Out(pulse(lay.done)),
             "busy": Out(1),
+            **scale_ports(p),
         })
 
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
         lay, parameters = Layouts(p), ParameterWords if p.tables.read == "word" else ParameterTable
-        return [DroppableQueue.memory(lay.store.size, p.buffers.banks), *parameters.memories(p),
+        scales = Table.memories(scale_layout(p), p.requant.channels, 1 + p.tables.shadow, False) \
+            if p.requant.channels else []
+        return [*scales, DroppableQueue.memory(lay.store.size, p.buffers.banks), *parameters.memories(p),
                 Ram(lay.done.size, store_commands(p) + 1, 1, "shallow"),
                 Ram(p.bus.data_width, StoreEngine.BUFFER, 1, "shallow")]
 
@@ -186,7 +204,6 @@ class StoreEngine(wiring.Component):
                     m.next = "IDLE"
 
         m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
-
         m.submodules.assembler = assembler = BeatAssembler(p)
         m.d.comb += [
             assembler.issue.eq(issue),
@@ -196,6 +213,7 @@ class StoreEngine(wiring.Component):
             assembler.sub.eq(sub),
             assembler.word.eq(self.sums.word),
             assembler.row.eq(layer),
+            *([assembler.scale.eq(self._scales(m, output.scale + n))] if p.requant.channels else []),
             buffer.w_data.eq(assembler.beat),
             buffer.w_en.eq(assembler.pushed),
             self.beat.payload.eq(buffer.r_data),
@@ -205,6 +223,20 @@ class StoreEngine(wiring.Component):
         count(m, space, buffer.r_en, issue & push)
         self._complete(m, pop, queue, waiting)
         return m
+
+    def _scales(self, m, address):
+        """Read the row of the table of scales that belongs to a word of a bank, together with the word."""
+        p = self._p
+        m.submodules.scales = scales = Table(
+            scale_layout(p), p.requant.channels, pages=1 + p.tables.shadow, registered=False)
+        connect(m, flipped(self.scale_write), scales.write)
+        m.d.comb += [
+            scales.written.eq(1),
+            scales.page.eq(self.page),
+            scales.read.eq(self.sums.read),
+            scales.address.eq(address),
+        ]
+        return scales.row
 
     def _complete(self, m, pop, queue, waiting):
         """Keep the tiles that wait for their responses, and report when they are in memory."""

@@ -183,6 +183,9 @@ def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPl
 
     need("memory.size", p.memory.size, used, "the bytes of all weights, inputs, outputs and save areas")
     need("tables.layers", p.tables.layers, sum(map(len, placed)), "the layers of all tasks")
+    if p.requant.channels:
+        need("requant.channels", p.requant.channels, max(x.scale + x.layer.n for layers in placed for x in layers),
+             "the output channels of all layers")
     entries = sum(map(len, placed)) + sum(point.inside for points in where for point in points)
     need("tables.entries", p.tables.entries, entries, f"the metadata entries of all tasks; or {sparser}")
     for task, layers, points in zip(taskset.tasks, placed, where, strict=True):

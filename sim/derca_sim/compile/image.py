@@ -20,24 +20,26 @@ def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPl
     Tasks with the same network share weights and biases, and nothing else. Of a task's own areas, those that it writes
     come last, so that no input lies between them.
     """
-    memory, shared, placed, row = Allocator(), {}, [], 0
+    memory, shared, placed, row, channels = Allocator(), {}, [], 0, 0
     for task in tasks:
         network = task.network
         if id(network) not in shared:
             shared[id(network)] = [
                 (memory.take(b_bytes(platform, layer.k, layer.n)), memory.take(bias_bytes(platform, layer.n)))
                 for layer in network.layers
-            ]
+            ], channels
+            channels += sum(layer.n for layer in network.layers)
         inputs = [0 if layer.chained else memory.take(a_bytes(platform, layer.m, layer.k)) for layer in network.layers]
         save, layers, output = memory.take(platform.bank_bytes), [], 0
+        weights, scale = shared[id(network)]
         for i, layer in enumerate(network.layers):
             a_base = output if layer.chained else inputs[i]
             output = memory.take(a_bytes(platform, layer.m, layer.n))
             before = layers[-1].n_tiles if layers else 0
             layers.append(LayerPlan(
-                platform, layer, task.index, i, row, a_base, *shared[id(network)][i], output, save, before,
-                i == len(network.layers) - 1))
-            row += 1
+                platform, layer, task.index, i, row, a_base, *weights[i], output, save, before,
+                i == len(network.layers) - 1, scale))
+            row, scale = row + 1, scale + layer.n
         placed.append(tuple(layers))
     return placed, memory.used
 

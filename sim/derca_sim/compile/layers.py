@@ -11,7 +11,7 @@ from functools import cached_property
 
 from ..model.network import Layer
 from ..model.platform import Platform
-from ..model.tables import layer_layout
+from ..model.tables import layer_layout, scale_layout
 from .layout import ceil_div
 
 
@@ -21,6 +21,7 @@ class LayerPlan:
 
     `weights_base`, `bias_base` may be shared between tasks; `a_base`, `c_base` and `save` belong to the task.
     `prev_n_tiles` are the tiles along N of the job's layer before (0 for its first); `last`: the job has none after.
+    `scale` is the row of its first channel in the table of scales, which may be shared as well.
     """
 
     platform: Platform
@@ -35,6 +36,7 @@ class LayerPlan:
     save: int
     prev_n_tiles: int
     last: bool
+    scale: int = 0
 
     @cached_property
     def m_tiles(self) -> int:
@@ -134,11 +136,10 @@ class LayerPlan:
         p, layer = self.platform, self.layer
         modulus = 1 << 8 * p.array.element_bytes
         return {
-            "multiplier": layer.multiplier, "shift": layer.shift,
+            **({"scale": self.scale} if p.requant.channels else self.scale_fields(0)),
             "zero_point": layer.zero_point % modulus,
             **({"low": layer.limits[0] % modulus, "high": layer.limits[1] % modulus} if p.requant.clamp
                else {"relu": int(layer.relu)}),
-            **({"rounding": int(layer.rounding)} if p.requant.tflite else {}),
             "last_m_panels": self.tile_m_panels(self.m_tiles - 1), "last_n": self.tile_n(self.n_tiles - 1),
             "last_k": self.tile_k(self.k_tiles - 1),
             "m_tiles": self.m_tiles, "n_tiles": self.n_tiles, "k_tiles": self.k_tiles,
@@ -149,9 +150,20 @@ class LayerPlan:
             "c_panel_stride": self.c_panel_stride, "save": self.save,
         }
 
+    def scale_fields(self, channel: int) -> dict[str, int]:
+        """What `model.tables.scale_layout` names, for an output channel."""
+        multiplier, shift, rounding = (int(values[channel]) for values in self.layer.scales)
+        return {"multiplier": multiplier, "shift": shift,
+                **({"rounding": rounding} if self.platform.requant.tflite else {})}
+
     def packed(self) -> int:
         """The row as one integer."""
         return layer_layout(self.platform).pack(**self.fields())
+
+    def packed_scales(self) -> list[int]:
+        """Rows of the table of scales from `scale` on, as integers."""
+        layout = scale_layout(self.platform)
+        return [layout.pack(**self.scale_fields(channel)) for channel in range(self.layer.n)]
 
 
 def longest_job(layers: Sequence[LayerPlan]) -> int:

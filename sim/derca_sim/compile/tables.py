@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..model.platform import Platform
 from ..model.registers import OVERRUN, ROW_BITS, Reg, Table, register_map
-from ..model.tables import RowLayout, entry_layout, index_layout, layer_layout, task_layout
+from ..model.tables import RowLayout, entry_layout, index_layout, layer_layout, scale_layout, task_layout
 from .plan import TaskPlan
 from .windows import windows
 
@@ -35,6 +35,10 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
     index, task_row, registers = index_layout(platform), task_layout(platform), register_map(platform)
     writes = table_writes(platform, Table.LAYER, 0, layer_layout(platform), layer_rows)
     writes += table_writes(platform, Table.ENTRY, 0, entry_layout(platform), entry_rows)
+    if platform.requant.channels:
+        plans = {layer.scale: layer for task in tasks for layer in task.layers}  # tasks may share a network
+        scales = [row for scale in sorted(plans) for row in plans[scale].packed_scales()]
+        writes += table_writes(platform, Table.SCALE, 0, scale_layout(platform), scales)
     for task in tasks:
         rows = [index_rows[task.index, region.index] for region in task.regions]
         writes += table_writes(platform, Table.INDEX, index_row(platform, task.index, 0), index, rows)

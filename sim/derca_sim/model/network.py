@@ -43,6 +43,7 @@ class Layer:
 
     `chained`: A is the output of the layer before; otherwise the network holds an input for this layer. Outputs are
     clamped to `bounds`, the least and largest; without, to their type, and to the zero point on with `relu`.
+    Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel.
     """
 
     m: int
@@ -50,13 +51,24 @@ class Layer:
     n: int
     weights: np.ndarray
     bias: np.ndarray
-    multiplier: int
-    shift: int
+    multiplier: int | np.ndarray
+    shift: int | np.ndarray
     zero_point: int
     relu: bool
     chained: bool
-    rounding: Rounding = Rounding.AWAY
+    rounding: Rounding | np.ndarray = Rounding.AWAY
     bounds: tuple[int, int] | None = None
+
+    @property
+    def scales(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Multiplier, shift and rounding of each output channel, int64 [n]."""
+        return tuple(np.broadcast_to(np.asarray(value, np.int64), (self.n,))
+                     for value in (self.multiplier, self.shift, self.rounding))
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether output channels have scales of their own."""
+        return any(np.ndim(value) for value in (self.multiplier, self.shift, self.rounding))
 
     @property
     def limits(self) -> tuple[int, int]:

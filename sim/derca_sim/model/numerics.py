@@ -28,20 +28,27 @@ def partial_sums(a: np.ndarray, b: np.ndarray, start: np.ndarray | None = None) 
     return wrap32(sums if start is None else sums + start.astype(np.int64))
 
 
-def rounded(product: np.ndarray, shift: int, rounding: Rounding) -> np.ndarray:
-    """int64 products divided by 2^shift and rounded."""
-    if rounding is Rounding.TWICE:
-        return rounded((product + (1 << 30)) >> 31, shift - 31, Rounding.AWAY)
-    if rounding is Rounding.UP:
-        return (product + (1 << (shift - 1))) >> shift
-    magnitude = (np.abs(product) + (1 << (shift - 1))) >> shift
+def rounded(product: np.ndarray, shift: np.ndarray, rounding: np.ndarray) -> np.ndarray:
+    """int64 products [..., n] divided by 2^shift and rounded; shift and rounding [n]."""
+    once = np.where(rounding == Rounding.UP, _up(product, shift), _away(product, shift))
+    twice = _away((product + (1 << 30)) >> 31, np.maximum(shift - 31, 1))
+    return np.where(rounding == Rounding.TWICE, twice, once)
+
+
+def _up(product: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    return (product + (np.int64(1) << (shift - 1))) >> shift
+
+
+def _away(product: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    magnitude = (np.abs(product) + (np.int64(1) << (shift - 1))) >> shift
     return np.where(product < 0, -magnitude, magnitude)
 
 
 def requantise(sums: np.ndarray, layer: Layer) -> np.ndarray:
-    """Outputs for int32 `sums` of a layer: scaled by multiplier / 2^shift, rounded, offset, clamped."""
-    product = sums.astype(np.int64) * layer.multiplier  # |product| < 2^62, and rounding adds at most 2^61
-    value = rounded(product, layer.shift, layer.rounding) + layer.zero_point
+    """Outputs for int32 `sums` [m, n] of a layer: scaled by multiplier / 2^shift, rounded, offset, clamped."""
+    multiplier, shift, rounding = layer.scales
+    product = sums.astype(np.int64) * multiplier  # |product| < 2^62, and rounding adds at most 2^61
+    value = rounded(product, shift, rounding) + layer.zero_point
     return np.clip(value, *layer.limits).astype(layer.weights.dtype)
 
 

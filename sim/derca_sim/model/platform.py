@@ -154,11 +154,13 @@ class RequantConfig(Section):
     """What requantisation can do beside rounding half away from zero and ReLU; both take int8.
 
     With `tflite` it also rounds as TensorFlow Lite's reference kernels do. With `clamp` a layer's outputs have a least
-    and a largest value of their own.
+    and a largest value of their own. With `channels` above 0 every output channel has a scale of its own, and so many
+    channels of all layers together have room in the table of scales.
     """
 
     tflite: bool = False
     clamp: bool = False
+    channels: Annotated[int, Field(ge=0, le=65536)] = 0
 
 
 class TraceConfig(Section):
@@ -253,6 +255,10 @@ class Platform(Section):
                 a.dtype == "int8" or not getattr(self.requant, option), f"requant.{option}", True,
                 'false, or array.dtype = "int8"',
             )
+        require(
+            not self.requant.channels or self.tables.read == "row", "requant.channels", self.requant.channels,
+            '0, or tables.read = "row"',
+        )
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
             f"at most {4096 // self.beat_bytes} beats of {self.beat_bytes} bytes, the 4 KiB limit of AXI4",

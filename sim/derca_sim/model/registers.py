@@ -9,7 +9,7 @@ from enum import IntEnum
 from .description import WORD_BITS, Access, Array, Choice, Field, Guard, Register, RegisterMap
 from .platform import Overrun, Platform
 from .tables import Field as Column
-from .tables import RowLayout, bits_for, entry_layout, index_layout, layer_layout, task_layout
+from .tables import RowLayout, bits_for, entry_layout, index_layout, layer_layout, scale_layout, task_layout
 
 #: `ID` reads as "DRCA".
 ID_VALUE = 0x44524341
@@ -113,6 +113,7 @@ class Table(IntEnum):
     INDEX = 2  #: row = task * tables.regions rounded up to a power of two + region
     TASK = 3
     TRACE = 4  #: triggers to replay
+    SCALE = 5  #: scales of output channels
 
 
 class Fault(IntEnum):
@@ -207,6 +208,8 @@ def table_layouts(p: Platform) -> dict[Table, tuple[RowLayout, int]]:
     }
     if p.release.trace:
         tables[Table.TRACE] = (trace_layout(), p.release.trace)
+    if p.requant.channels:
+        tables[Table.SCALE] = (scale_layout(p), p.requant.channels)
     return tables
 
 

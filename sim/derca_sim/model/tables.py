@@ -81,21 +81,35 @@ def bits_for(value: int) -> int:
     return max(1, int(value).bit_length())
 
 
+def _scale(p: Platform) -> list[Field]:
+    """What a sum is multiplied by, and how the product is rounded."""
+    return [
+        Field("multiplier", 32, "requantisation multiplier, 0 .. 2^31-1"),
+        Field("shift", 6, "requantisation shift, 1 .. 62"),
+        *([Field("rounding", 2, "0 half away from zero, 1 half up, 2 TensorFlow Lite's two steps")]
+          if p.requant.tflite else []),
+    ]
+
+
+def scale_layout(p: Platform) -> RowLayout:
+    """Scale table row: one output channel of a layer."""
+    return RowLayout(tuple(_scale(p)))
+
+
 def _clamp(p: Platform) -> list[Field]:
-    """What bounds a layer's outputs, and how they are rounded."""
+    """What bounds a layer's outputs."""
     bits = 8 * p.array.element_bytes
     fields = [Field("low", bits, "least output, two's complement"), Field("high", bits, "largest output")] \
         if p.requant.clamp else [Field("relu", 1, "clamp below at the zero point")]
-    return fields + [Field("rounding", 2, "0 half away from zero, 1 half up, 2 TensorFlow Lite's two steps")] * (
-        p.requant.tflite)
+    return fields
 
 
 def layer_layout(p: Platform) -> RowLayout:
     """Layer descriptor: what is constant over a layer. Addresses and strides are whole beats."""
     addr, tiles = p.bus.address_width, bits_for(p.tables.tiles)
     return RowLayout((
-        Field("multiplier", 32, "requantisation multiplier, 0 .. 2^31-1"),
-        Field("shift", 6, "requantisation shift, 1 .. 62"),
+        *([Field("scale", bits_for(p.requant.channels - 1), "row of the first channel in the table of scales")]
+          if p.requant.channels else _scale(p)),
         Field("zero_point", 8 * p.array.element_bytes, "output zero point, two's complement"),
         *_clamp(p),
         Field("last_m_panels", bits_for(p.m_panels), "A panels in the last tile along M"),

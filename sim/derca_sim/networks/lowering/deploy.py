@@ -149,16 +149,21 @@ def check_platform(network: Network, p: Platform) -> None:
     dtype = network.layers[0].weights.dtype
     if dtype != p.array.dtype:
         problems.append(f"its layers are {dtype}, and array.dtype of the platform is {p.array.dtype}")
-    for option, needs in (("tflite", _rounds), ("clamp", _clamps)):
+    for option, needs, value in (("tflite", _rounds, "true"), ("clamp", _clamps, "true"),
+                                 ("channels", _scales, sum(layer.n for layer in network.layers))):
         layers = [i for i, layer in enumerate(network.layers) if needs(layer)]
         if layers and not getattr(p.requant, option):
-            problems.append(f"layer {layers[0]} needs requant.{option} = true in the platform")
+            problems.append(f"layer {layers[0]} needs requant.{option} = {value} in the platform")
     if problems:
         raise InputError(*problems)
 
 
 def _rounds(layer: Layer) -> bool:
-    return layer.rounding is not Rounding.AWAY
+    return bool((layer.scales[2] != Rounding.AWAY).any())
+
+
+def _scales(layer: Layer) -> bool:
+    return layer.per_channel
 
 
 def _clamps(layer: Layer) -> bool:

@@ -37,24 +37,27 @@ def lowered(graph: Graph, node: Node, batch: int) -> Layer:
                                 "model")
     if weights.quantisation.zero_points.any():
         raise UnmappedError("its weights have a zero point: allowed are symmetric weights")
-    if not weights.quantisation.per_tensor:
-        raise UnmappedError("its weights have a scale per channel: allowed is one for all")
+    if not weights.quantisation.per_tensor and weights.quantisation.axis != 0:
+        raise UnmappedError("its weights have a scale for each input: allowed is one for all, or one for each output")
     n, k = weights.shape
     m = batch * (x.elements // k)
     if max(m, k, n) > MAX_DIMENSION:
         raise UnmappedError(f"a product of {m} x {k} x {n}: allowed are dimensions up to {MAX_DIMENSION}")
-    multiplier, exponent = (int(v[0]) for v in fixed_point(factors_of(node.operator, x, weights, y)))
+    multiplier, exponent = fixed_point(factors_of(node.operator, x, weights, y))
     shift = 31 - exponent
-    if not SHIFT_RANGE[0] <= shift <= SHIFT_RANGE[1]:
-        raise UnmappedError(f"its scales make a factor of 2^{exponent}: allowed are 2^-31 .. 2^30")
+    if (shift < SHIFT_RANGE[0]).any() or (shift > SHIFT_RANGE[1]).any():
+        raise UnmappedError(f"its scales make factors of 2^{exponent.min()} to 2^{exponent.max()}: allowed are 2^-31 "
+                            "to 2^30")
     offset = x.quantisation.zero_point * weights.data.astype(np.int64).sum(axis=1)
     sums = (0 if bias is None else bias.data.astype(np.int64).reshape(n)) - offset
     exact = graph.arithmetic is Arithmetic.TFLITE
     zero_point = y.quantisation.zero_point
     low, high = bounds(y, node.operator.activation, half_away if exact else np.rint)
     relu = (low, high) == (zero_point, 127) and low > -128
+    rounding = np.where((multiplier != 0) & exact, Rounding.UP, Rounding.AWAY)
+    scales = [kind(value[0]) if len(value) == 1 else value.astype(np.int64)
+              for kind, value in ((int, multiplier), (int, shift), (Rounding, rounding))]
     return Layer(
-        m, k, n, np.ascontiguousarray(weights.data.T), wrap32(sums), multiplier, shift, zero_point, relu, False,
-        Rounding.UP if multiplier and exact else Rounding.AWAY,
+        m, k, n, np.ascontiguousarray(weights.data.T), wrap32(sums), *scales[:2], zero_point, relu, False, scales[2],
         None if relu or (low, high) == (-128, 127) else (low, high),
     )
