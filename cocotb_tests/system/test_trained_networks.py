@@ -14,6 +14,7 @@ from derca_sim.networks.lowering.samples import drawn
 from derca_sim.workload.taskset import load_taskset
 from kit.checkout import SIM
 from kit.onnx_models import digits, quantised_dense
+from kit.tflite_model import Op, T, tflite_model
 from oracles.litert import LiteRt
 from oracles.onnx_runtime import OnnxRuntime
 
@@ -82,3 +83,35 @@ def test_an_onnx_model_is_never_more_than_a_step_off(tmp_path, seed):
     print(f"seed {seed}: {np.mean(steps > 0.5):.2%} of {steps.size} outputs differ, by {steps.max():.2f} steps at most")
     assert steps.max() < 1.01 and np.array_equal(found.argmax(-1), wanted.argmax(-1))
     assert np.mean(wanted.argmax(-1)[:, 0] == digits()[1][:64]) > 0.8
+
+
+def pixelwise(seed: int) -> bytes:
+    """Convolutions of single pixels with a scale per channel and RELU6, and a fully connected layer behind them."""
+    rng, sizes = np.random.default_rng(seed), (3, 20, 9, 10)
+    tensors = [T(f"t{i}", (1, 4, 5, c) if i < 3 else (20, c), "int8", [float(np.float32(rng.uniform(0.02, 0.08)))],
+                 [int(rng.integers(-128, 60))]) for i, c in enumerate(sizes)]
+    operators = []
+    for i, (k, n) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        conv, scales, at = i < 2, rng.uniform(0.003, 0.02, n), len(tensors)
+        shape = (n, 1, 1, k) if conv else (n, k)
+        tensors += [T(f"w{i}", shape, "int8", scales, [0] * n, 0, rng.integers(-127, 128, shape).astype(np.int8)),
+                    T(f"b{i}", (n,), "int32", scales, [0] * n, 0, rng.integers(-5000, 5000, n).astype(np.int32))]
+        options = {"FusedActivationFunction": 3 if conv else 0}
+        operators.append(Op("CONV_2D" if conv else "FULLY_CONNECTED", [i, at, at + 1], [i + 1],
+                            "Conv2DOptions" if conv else "FullyConnectedOptions",
+                            {**options, **({"StrideH": 1, "StrideW": 1, "Padding": 1} if conv else {})}))
+    return tflite_model(tensors, operators, [0], [3])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_scales_of_channels_are_those_of_litert(tmp_path, seed):
+    data = pixelwise(seed)
+    (tmp_path / "pixels.tflite").write_bytes(data)
+    samples = np.random.default_rng(seed).integers(-128, 128, (3, 1, 4, 5, 3)).astype(np.int8)
+    np.savez(tmp_path / "s.npz", samples)
+    found = infer(tmp_path / "pixels.tflite", tmp_path / "s.npz", Platform.model_validate({
+        "array": {"rows": 4, "cols": 4}, "tile": {"m": 16, "k": 8, "n": 8}, "store": {"requant_lanes": 2},
+        "requant": {"tflite": True, "clamp": True, "channels": 64}}), 3)
+    oracle = LiteRt(data)
+    wanted = np.stack([oracle.outputs([sample])[0] for sample in samples])
+    assert np.array_equal(found, wanted) and len(np.unique(found)) > 20

@@ -134,7 +134,8 @@ class Model:
 
     @property
     def _k(self) -> int:
-        return self.graph.tensors[self.parts[1][0].inputs[1]].shape[1]
+        weights = self.graph.tensors[self.parts[1][0].inputs[1]]
+        return weights.elements // weights.shape[0]
 
 
 def check_platform(network: Network, p: Platform) -> None:

@@ -8,13 +8,14 @@ import numpy as np
 
 from .. import operators as op
 from ..graph import Graph, Node, Tensor
-from .layers import UnmappedError, lowered
+from .layers import UnmappedError, is_product, lowered
 
 #: Operators that the host computes before the first layer and after the last.
 HOST = (op.Quantise, op.Dequantise, op.Reshape, op.Softmax)
 #: What would help, by operator.
 _HELP = {
-    op.Conv: "convolutions are not mapped yet: allowed are fully connected layers",
+    op.Conv: "convolutions of more than a pixel are not mapped yet: allowed are fully connected layers, and 1 x 1 "
+             "convolutions with stride 1, without pads and groups",
     op.MatMul: "products of two computed matrices are not mapped yet",
 }
 
@@ -67,7 +68,7 @@ def place(graph: Graph, batch: int = 1) -> list[Placed]:
             reason = "it takes two computed tensors: allowed are networks in which each operator takes one"
         value = node.outputs[0]
         where = Where.NOWHERE if reason else Where.HOST
-        if not reason and isinstance(node.operator, op.FullyConnected):
+        if not reason and isinstance(node.operator, op.FullyConnected | op.Conv):
             where, shape = Where.ACCELERATOR, _rows(graph, node)
             if before not in (None, shape):
                 reason = (f"it takes {shape[0]} x {shape[1]} elements, where the layer before makes {before[0]} x "
@@ -81,9 +82,10 @@ def place(graph: Graph, batch: int = 1) -> list[Placed]:
 
 
 def _rows(graph: Graph, node: Node) -> tuple[int, int]:
-    """Rows and columns of the input of a fully connected operator."""
+    """Rows and columns of the input of a product."""
     x, weights = (*graph.read(node),)[:2]
-    return x.elements // weights.shape[1], weights.shape[1]
+    columns = weights.elements // weights.shape[0]
+    return x.elements // columns, columns
 
 
 def reasons(graph: Graph, placed: list[Placed]) -> list[str]:
@@ -112,7 +114,7 @@ def _reason(graph: Graph, node: Node, batch: int, on_host: bool) -> str:
     kind = type(node.operator)
     if kind is op.Unknown:
         return node.operator.reason
-    if kind is op.FullyConnected:
+    if kind in (op.FullyConnected, op.Conv) and is_product(node.operator, list(graph.read(node))[1]):
         try:
             lowered(graph, node, batch)
         except UnmappedError as e:
