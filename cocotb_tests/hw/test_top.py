@@ -142,6 +142,7 @@ def test_results_are_exact_under_stalls(strategy):
     run(SMALL, strategy)
 
 
+@pytest.mark.full
 def test_results_are_exact_in_lockstep():
     run(LOCKSTEP, "persist", seed=3)
 

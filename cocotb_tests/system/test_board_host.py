@@ -111,7 +111,7 @@ def test_bad_input_is_exit_code_2(args, text, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["hx8k", "ulx3s-85f"])
+@pytest.mark.parametrize("name", ["hx8k", pytest.param("ulx3s-85f", marks=pytest.mark.full)])
 def test_one_task_set_after_the_other(name):
     """Without shadow tables a run is stopped at once; with them jobs end first. The next run begins as the first."""
     board = BOARDS[name]

@@ -42,7 +42,12 @@ def lit(board, line) -> set[str]:
     return {name for name, level in line.leds().items() if level != (name in board.low_leds)}
 
 
-@pytest.mark.parametrize("name", BOARDS)
+#: Two of the boards with an ECP5 differ from the ULX3S in their pins and sizes only: with --full.
+_LIKE_OTHERS = ("ecpix5-45f", "orangecrab-25f")
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.full) if name in _LIKE_OTHERS else name for name in BOARDS])
 def test_a_task_set_runs_on_the_board(name):
     board = BOARDS[name]
     taskset, horizon, least = RUNS[name]

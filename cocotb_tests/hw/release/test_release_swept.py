@@ -204,6 +204,7 @@ def test_the_longest_lap(tasks, overrun, mode):
     run("longest_lap", tasks, overrun=overrun, mode=mode)
 
 
+@pytest.mark.full
 def test_releases_of_256_tasks_at_once():
     run("rules", 256, 7, ("skip", "queue"), cycles=60_000, ready=0.9, ends=0.2)
 
