@@ -117,6 +117,7 @@ def test_the_model_is_exact_and_a_difference_is_seen(monkeypatch):
     assert "goal missed: RTL beside golden model" in done.stderr and "seed 0: " in done.stderr
 
 
+@pytest.mark.full
 def test_cocotb_writes_the_same_events_and_others_are_seen(monkeypatch):
     real, runs = cocotb_run.cocotb_run, []
 

@@ -102,6 +102,7 @@ def test_a_job_is_never_faster_than_its_roofline():
     assert row["times_roofline"] > 1
 
 
+@pytest.mark.full
 def test_the_command_shows_where_the_time_went(tmp_path):
     (tmp_path / "p.toml").write_text('name = "usage"\nstore = { requant_lanes = 1 }\n')
     (tmp_path / "t.toml").write_text(

@@ -123,6 +123,7 @@ async def answers_nobody_asked_for(dut):
         assert await lite.read(host, Reg.FAULTS) == 0
 
 
+@pytest.mark.full
 def test_an_answer_that_nobody_asked_for_is_a_fault():
     simulate(lambda: Derca(SMALL), __name__, "answers_nobody_asked_for", platform=SMALL)
 

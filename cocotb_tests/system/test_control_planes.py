@@ -80,6 +80,7 @@ def test_the_demo_on_the_rtl_of_every_scheduler(kind, release):
     assert judged.count(Kind.MISS) == 0 and judged.count(Kind.PREEMPT) >= 5
 
 
+@pytest.mark.full
 def test_the_demo_on_the_rtl_of_a_platform_without_all_that_can_be_left_out():
     plan = compile_taskset(lean(), "flexible")
     judged = judged_run(plan, 100_000)

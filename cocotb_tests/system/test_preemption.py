@@ -85,7 +85,8 @@ def run(platform, strategy, every, seed):
         if not every and (victim // 2 != seed // 2 or ((first - victim) % 4, (second - victim) % 4)
                           != ((1, 2), (3, 1))[seed % 2]):
             continue  # two victims remain; those of two seeds have two of their preemptors between them
-        compiled = compile_tasks(p, [nets[name] for name in names], strategy, EVERY[platform[0]])
+        step = EVERY[platform[0]] if every or platform[0] != "flat" else 2
+        compiled = compile_tasks(p, [nets[name] for name in names], strategy, step)
         scenarios = [*singles(compiled), *nested(compiled, every), *seconds(compiled, every), *both(compiled)]
         if not scenarios:
             continue

@@ -40,7 +40,6 @@ REFUSED = {
     "scales have type float16": """
         qlinearmatmul_2D_uint8_float16 qlinearmatmul_3D_uint8_float16 qlinearmatmul_2D_int8_float16
         qlinearmatmul_3D_int8_float16""",
-    "operator set 11": "dropout_default_old dropout_random_old",
     "indices .* equally spaced": "gather_0 gather_1 gather_negative_indices",
     "is a (sequence|optional)_type": "identity_sequence identity_opt",
     "its output 1 is used": "maxpool_with_argmax_2d_precomputed_pads",
