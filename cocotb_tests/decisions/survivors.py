@@ -136,7 +136,7 @@ class Equality:
 
 
 def cause(folder: Path, case: Case, mutation: str, *, patience: float = PATIENCE) -> tuple[bool, str]:
-    """Whether a mutant of the design in `folder` is explained: no legal inputs are known to tell it from the original.
+    """Whether a mutant of the design in `folder` is explained: no legal inputs are known that show a difference.
 
     Parameters
     ----------

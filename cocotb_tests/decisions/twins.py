@@ -83,9 +83,11 @@ class Twins(Properties):
         n, width = p.scheduler.tasks, p.scheduler.time_width
         most = p.tables.regions
         lives = Signal(n)
-        live, counts = Signal(n), [Signal(range(most + 1), name=f"count_{t}") for t in range(n)]
+        live = Signal(n)
+        counts = [Signal(range(most + 1), name=f"count_{t}") for t in range(n)]
         keys = [Signal(width, name=f"key_{t}") for t in range(n)]
-        current, base = Signal(len(i["release_task"])), self.free("base", width)
+        current = Signal(len(i["release_task"]))
+        base = self.free("base", width)
 
         def at(values, task) -> Value:
             result = Value.cast(values[0])

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..graph import Arithmetic
 from .arithmetic import fixed_point, quotient, scaled
-from .products import extended, positions
+from .products import patches
 from .values import Call, bounds, centred, clamped, finish
 
 
@@ -12,7 +12,7 @@ def max_pool(call: Call) -> np.ndarray:
     """`MaxPool`; the quantisation of the output is that of the input."""
     op, x = call.operator, call.value(0)
     least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    y = positions(extended(x, op.kernel, op.window, least), op.kernel, op.window).max(axis=(4, 5))
+    y = patches(x, op.kernel, op.window, least).max(axis=(4, 5))
     return np.clip(y, *bounds(call.output(), op.activation)).astype(x.dtype) if call.quantised else clamped(
         y, op.activation)
 
@@ -20,12 +20,12 @@ def max_pool(call: Call) -> np.ndarray:
 def average_pool(call: Call) -> np.ndarray:
     """`AveragePool`; the quantisation of the output is that of the input."""
     op, x = call.operator, call.value(0)
-    inside = extended(np.ones((1, *x.shape[1:3], 1), np.int64), op.kernel, op.window)
-    counts = positions(inside, op.kernel, op.window).sum(axis=(4, 5))
+    inside = np.ones((1, *x.shape[1:3], 1), np.int64)
+    counts = patches(inside, op.kernel, op.window).sum(axis=(4, 5))
     if not call.quantised:
-        sums = _in_order(positions(extended(call.real(0), op.kernel, op.window), op.kernel, op.window))
+        sums = _in_order(patches(call.real(0), op.kernel, op.window))
         return clamped((sums / counts).astype(np.float32), op.activation)
-    sums = positions(extended(x.astype(np.int64), op.kernel, op.window), op.kernel, op.window).sum(axis=(4, 5))
+    sums = patches(x.astype(np.int64), op.kernel, op.window).sum(axis=(4, 5))
     return np.clip(quotient(sums, counts), *bounds(call.output(), op.activation)).astype(x.dtype)
 
 

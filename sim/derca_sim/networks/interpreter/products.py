@@ -13,10 +13,10 @@ def conv(call: Call) -> np.ndarray:
     """`Conv`."""
     op, x, weights = call.operator, call.value(0), call.value(1)
     if not call.quantised:
-        return clamped(_sums(_patches(call.real(0), weights.shape[1:3], op.window), weights, op.groups, call.real(2)),
+        return clamped(_sums(patches(call.real(0), weights.shape[1:3], op.window), weights, op.groups, call.real(2)),
                        op.activation)
     # A place outside the image holds the zero point, so it adds nothing.
-    sums = _sums(_patches(centred(x, call.input(0)), weights.shape[1:3], op.window), centred(weights, call.input(1)),
+    sums = _sums(patches(centred(x, call.input(0)), weights.shape[1:3], op.window), centred(weights, call.input(1)),
                  op.groups, call.value(2))
     return _rescaled(call, wrap(sums))
 
@@ -57,18 +57,15 @@ def factors_of(operator: Operator, x: Tensor, weights: Tensor, y: Tensor) -> np.
 
 def _rescaled(call: Call, sums: np.ndarray) -> np.ndarray:
     """Stored values of 32-bit sums whose last dimension is the output channel."""
-    activation = getattr(call.operator, "activation", None)
+    activation = getattr(call.operator, "activation", Activation.NONE)
     if call.arithmetic is Arithmetic.ONNX:
         x, weights, y = (t.quantisation.scales for t in (call.input(0), call.input(1), call.output()))
-        least, most = bounds(call.output(), activation or Activation.NONE, np.rint)
+        least, most = bounds(call.output(), activation, np.rint)
         values = np.rint(sums.astype(np.float32) * (x * weights / y)) + call.output().quantisation.zero_point
         return np.clip(values, least, most).astype(call.output().dtype)
     round_to = scaled_once if isinstance(call.operator, FullyConnected) else scaled
     values = round_to(sums, *fixed_point(factors_of(call.operator, call.input(0), call.input(1), call.output())))
-    if activation is None:
-        return finish(values, call.output())
-    least, most = bounds(call.output(), activation)
-    return np.clip(values + call.output().quantisation.zero_point, least, most).astype(call.output().dtype)
+    return finish(values, call.output(), activation)
 
 
 def _exact(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -76,21 +73,13 @@ def _exact(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
 
 
-def extended(x: np.ndarray, kernel: tuple[int, int], window: Window, fill=0) -> np.ndarray:
-    """x [n, h, w, c] with its pads, and cut where no kernel position reaches."""
+def patches(x: np.ndarray, kernel: tuple[int, int], window: Window, fill=0) -> np.ndarray:
+    """What lies under each kernel position on x [n, h, w, c], with `fill` in the pads: [n, h', w', c, kh, kw]."""
     top, left, bottom, right = window.pads
-    return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
-
-
-def positions(x: np.ndarray, kernel: tuple[int, int], window: Window) -> np.ndarray:
-    """Views of x [n, h, w, c], pads included, under each kernel position: [n, h', w', c, kh, kw]."""
+    padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, window.dilations, strict=True)]
-    view = sliding_window_view(x, reach, axis=(1, 2))
+    view = sliding_window_view(padded, reach, axis=(1, 2))
     return view[:, :: window.strides[0], :: window.strides[1], :, :: window.dilations[0], :: window.dilations[1]]
-
-
-def _patches(x: np.ndarray, kernel: tuple[int, int], window: Window) -> np.ndarray:
-    return positions(extended(x, kernel, window), kernel, window)
 
 
 def _sums(patches: np.ndarray, weights: np.ndarray, groups: int, bias: np.ndarray | None) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import operators as op
 from ..graph import Graph, Node, Tensor
+from ..passes.fold import needed
 from .layers import UnmappedError, is_product, lowered
 
 #: Operators that the host computes before the first layer and after the last.
@@ -52,7 +53,7 @@ def place(graph: Graph, batch: int = 1) -> list[Placed]:
 
     Layers form a chain: each takes the result of the one before. The host computes what it can before and after it.
     """
-    live = _needed(graph)
+    live = {node.name for node in needed(graph).nodes}
     inner = [i for i, node in enumerate(graph.nodes) if node.name in live and not isinstance(node.operator, HOST)]
     value, before, out = graph.inputs[0] if graph.inputs else None, None, []
     for i, node in enumerate(graph.nodes):
@@ -97,16 +98,6 @@ def reasons(graph: Graph, placed: list[Placed]) -> list[str]:
     if not any(p.where is Where.ACCELERATOR for p in placed) and not out:
         out.append(f"{graph.name}: it has no operator that the accelerator computes")
     return out
-
-
-def _needed(graph: Graph) -> set[str]:
-    """Names of the nodes whose results lead to an output."""
-    tensors, nodes = set(graph.outputs), set()
-    for node in reversed(graph.nodes):
-        if tensors & set(node.outputs):
-            nodes.add(node.name)
-            tensors |= set(node.inputs)
-    return nodes
 
 
 def _reason(graph: Graph, node: Node, batch: int, on_host: bool) -> str:

@@ -8,7 +8,7 @@ moves these until they meet and vanish. What remains stands mostly behind the in
 from pathlib import Path
 
 from ...errors import InputError
-from ...model.loading import open_input
+from ..files import read_model
 from ..graph import Graph
 from ..passes.absorb import absorb
 from ..passes.flatten import flatten
@@ -21,8 +21,6 @@ from .reading.builder import Builder, UnsupportedError
 from .reading.file import Call, File, MalformedError
 from .reading.package import short
 
-#: Most bytes of a file; beyond them the weights stand in other files.
-MAX_BYTES = 2 << 30
 #: What reading a damaged model raises.
 DAMAGE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, MemoryError)
 
@@ -37,13 +35,7 @@ def load_onnx(path: Path) -> Graph:
     InputError
         If the file cannot be read or is malformed, or if the package `onnx` is missing.
     """
-    try:
-        with open_input(path) as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read ({e.strerror or e}): give the path of an .onnx file") from None
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{path}: larger than {MAX_BYTES >> 30} GiB, the most that is read")
+    data = read_model(path, "an .onnx")
     try:
         return simplified(graph_of(Path(path).stem, data, Path(path).parent))
     except MalformedError as e:

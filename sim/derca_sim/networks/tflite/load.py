@@ -6,15 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ...model.loading import open_input
+from ..files import read_model
 from ..graph import Arithmetic, Graph, Node, Tensor
 from ..operators import Operator, Quantise, Unknown
 from ..shapes import ShapeError, result_shapes
 from .file import File, MalformedError
 from .operators import Found, Taken, UnsupportedError, take
-
-#: Most bytes of a file.
-MAX_BYTES = 2 << 30
 
 
 def load_tflite(path: Path) -> Graph:
@@ -27,13 +24,7 @@ def load_tflite(path: Path) -> Graph:
     InputError
         If the file cannot be read or is malformed, or if the package `tflite` is missing.
     """
-    try:
-        with open_input(path) as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read ({e.strerror or e}): give the path of a .tflite file") from None
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{path}: larger than {MAX_BYTES >> 30} GiB, the most that is read")
+    data = read_model(path, "a .tflite")
     try:
         return graph_of(Path(path).stem, data)
     except MalformedError as e:
