@@ -78,9 +78,9 @@ class Layouts:
         time = p.scheduler.time_width
         slot = bits_for(p.buffers.slots - 1)
         bank = bits_for(p.buffers.banks - 1)
-        m_panels = bits_for(p.m_panels)
+        m_panels = bits_for(p.most_m_panels)
         n = bits_for(p.tile.n)
-        k = bits_for(p.tile.k)
+        k = bits_for(p.most_k)
         beats = bits_for(p.largest_request)
         layer = bits_for(p.tables.layers - 1)
 
@@ -179,8 +179,11 @@ class Layouts:
             "new_b": 1,  # the first to use its tile of B
             "last_a": 1,  # the last to use its tile of A
             "last_b": 1,  # the last to use its tile of B
-            "m_panel": bits_for(p.m_panels - 1),  # of the slice at which it begins
+            "m_panel": bits_for(p.most_m_panels - 1),  # of the slice at which it begins
             "n_panel": bits_for(p.n_panels - 1),
+            # where that slice's panels begin in their slots, and its columns in the bank
+            **({name: self.entry[name].shape for name in ("a_word", "b_word", "bank_word")}
+               if p.tile.per_layer else {}),
         })
         self.iteration = data.StructLayout({
             "preload": 1,  # load partial sums into a bank instead of tiles into slots
@@ -192,12 +195,24 @@ class Layouts:
             "b": address,
             "b_panel_stride": address,
             "bias": address,
+            **({"ahead": self.layer["ahead"].shape} if p.buffers.ahead else {}),
             "tag": self.tag,
+        })
+        #: The requests for a tile of A, made after those of a later iteration.
+        self.later = data.StructLayout({
+            **{name: self.iteration[name].shape for name in ("a", "a_panel_stride", "depends")},
+            "stored": bits_for(outstanding_tiles(p)) + 2,  # tiles of the job that have to be in memory, modulo
+            "due": bits_for(2 * p.buffers.slots),  # number of the iteration that it follows, modulo
+            "k": k,
+            "m_panels": m_panels,
+            "slot": slot,
         })
         self.target = data.StructLayout({
             "destination": Destination,
             "unit": max(slot, bank),  # slot or bank
-            "panel": bits_for(max(p.m_panels, p.n_panels)),
+            # panel of the tile; with `tile.per_layer` the word of slot or bank at which it begins
+            "panel": bits_for(max(p.a_steps, p.b_steps, p.bank_columns) - 1 if p.tile.per_layer
+                              else max(p.m_panels, p.n_panels)),
         })
         self.read_request = data.StructLayout({
             "address": address,

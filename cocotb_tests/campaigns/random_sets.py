@@ -3,7 +3,7 @@
 A seed fixes everything about a case. There are few platforms, so that their simulations are compiled once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from derca_sim.errors import InputError
 from derca_sim.model.network import Network, random_network
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy
+from derca_sim.model.tile import Mapping, Tile, fits, platform_tile
 from derca_sim.workload.taskset import Task, TaskSet
 from kit.requantisation import requantised_at_random
 
@@ -37,22 +38,24 @@ _PLATFORMS = {
     "demo": {},
     # A beat is one k step; three slots and banks, one of them spare, one requantised output per cycle, a short memory.
     "narrow": {
-        "array": {"rows": 4, "cols": 4}, "tile": {"m": 8, "k": 8, "n": 8},
-        "buffers": {"slots": 3, "banks": 3, "spare": 1}, "store": {"requant_lanes": 1},
+        "array": {"rows": 4, "cols": 4}, "tile": {"m": 8, "k": 8, "n": 8, "per_layer": True},
+        "buffers": {"slots": 3, "banks": 3, "spare": 1, "ahead": 2}, "store": {"requant_lanes": 1},
         "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
         "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
         "requant": {"clamp": True, "channels": 2048},
     },
     # Several k steps in a beat, an array wider than high, two spare banks, tables read word by word.
     "flat": {
-        "array": {"rows": 2, "cols": 4}, "tile": {"m": 4, "k": 8, "n": 8}, "bus": {"data_width": 64, "burst_beats": 4},
-        "buffers": {"banks": 4, "spare": 2}, "tables": {"read": "word"},
+        "array": {"rows": 2, "cols": 4}, "tile": {"m": 4, "k": 8, "n": 8, "per_layer": True},
+        "bus": {"data_width": 64, "burst_beats": 4}, "buffers": {"banks": 4, "spare": 2, "ahead": 1},
+        "tables": {"read": "word"},
         "memory": {"read_latency": 20, "write_latency": 40, "size": 1 << 19},
         "requant": {"tflite": True, "clamp": True},
     },
     # Padding lanes on both sides, nothing a power of two, columns that drain faster than a bank is updated.
     "padded": {
-        "array": {"rows": 6, "cols": 3}, "tile": {"m": 12, "k": 12, "n": 12}, "buffers": {"slots": 4, "banks": 2},
+        "array": {"rows": 6, "cols": 3}, "tile": {"m": 12, "k": 12, "n": 12, "per_layer": True},
+        "buffers": {"slots": 4, "banks": 2, "ahead": 3},
         "bus": {"data_width": 128, "outstanding": 2, "burst_beats": 8}, "store": {"requant_lanes": 2},
         "memory": {"read_latency": 40, "write_latency": 1, "size": 1 << 19},
         "requant": {"tflite": True, "channels": 4096},
@@ -72,6 +75,8 @@ def random_platform(name: str, pipeline: str, scheduler: str | None = None, rele
     """A fixed platform in a pipeline. Each combination has a control plane of its own, unless one is named."""
     drawn = CONTROLS.get((name, pipeline), CONTROL)
     base = {"memory": {"size": 1 << 19}, **_PLATFORMS[name]}
+    if pipeline == "lockstep":
+        base["buffers"] = {key: value for key, value in base.get("buffers", {}).items() if key != "ahead"}
     return Platform.model_validate({
         **base, "name": f"{name}-{pipeline}", "pipeline": pipeline, "trace": {"depth": 64},
         "scheduler": {**base.get("scheduler", {}), "kind": scheduler or drawn[0]},
@@ -163,18 +168,36 @@ def _network(rng: np.random.Generator, p: Platform, name: str) -> Network:
         if shapes and rng.random() < 0.6:  # chained to the layer before
             m, k = shapes[-1][0], shapes[-1][2]
         shapes.append((m, k, n, bool(rng.random() < 0.4)))
-    return requantised_at_random(random_network(name, shapes, int(rng.integers(1 << 30)), p.array.dtype), p)
+    network = requantised_at_random(random_network(name, shapes, int(rng.integers(1 << 30)), p.array.dtype), p)
+    return mapped_at_random(network, p, rng)
+
+
+def mapped_at_random(network: Network, p: Platform, rng: np.random.Generator) -> Network:
+    """The network with layers of any tile that the platform holds, and tiles of B requested at any distance."""
+    if not p.tile.per_layer and not p.buffers.ahead:
+        return network
+    step = max(1, p.beat_bytes // min(p.a_lanes, p.b_lanes))
+    held = [platform_tile(p), *(
+        tile for m in range(1, p.most_m_panels + 1) for n in range(1, p.n_panels + 1)
+        for k in range(step, p.most_k + 1, step)
+        if fits(p, tile := Tile(m * p.array.rows, k, n * p.array.cols)))]
+    layers = [replace(layer, mapping=Mapping(held[int(rng.integers(len(held)))],
+                                             int(rng.integers(p.buffers.ahead + 1)))) for layer in network.layers]
+    return replace(network, layers=tuple(layers))
 
 
 def rough_cycles(p: Platform, network: Network) -> int:
     """A rough estimate of the cycles of a job alone."""
     total = 0
     for layer in network.layers:
-        m, k, n = (-(-d // t) for d, t in ((layer.m, p.tile.m), (layer.k, p.tile.k), (layer.n, p.tile.n)))
-        loads = min(layer.m, p.tile.m) * p.a_lanes // p.array.rows + min(layer.n, p.tile.n) * p.b_lanes // p.array.cols
-        beats = loads * min(layer.k, p.tile.k) // p.beat_bytes
-        passes = -(-min(layer.m, p.tile.m) // p.array.rows) * -(-min(layer.n, p.tile.n) // p.array.cols)
-        total += m * n * k * max(beats, passes * min(layer.k, p.tile.k), 8) + 2 * p.memory.read_latency + 60
+        tile = platform_tile(p) if layer.mapping is None else layer.mapping.tile
+        m, k, n = (-(-d // t) for d, t in ((layer.m, tile.m), (layer.k, tile.k), (layer.n, tile.n)))
+        loads = min(layer.m, tile.m) * p.a_lanes // p.array.rows + min(layer.n, tile.n) * p.b_lanes // p.array.cols
+        beats = loads * min(layer.k, tile.k) // p.beat_bytes
+        panels = -(-min(layer.m, tile.m) // p.array.rows), -(-min(layer.n, tile.n) // p.array.cols)
+        shortest = panels[0] * panels[1] * max(min(layer.k, tile.k), min(layer.n, p.array.cols))
+        waiting = (sum(panels) + 1) * p.memory.read_latency // p.bus.outstanding
+        total += m * n * k * max(beats, shortest, waiting, 8) + 2 * p.memory.read_latency + 60
     return total
 
 

@@ -15,7 +15,7 @@ from derca_hw.host.interface import HostInterface
 from derca_hw.kernel.manager import KernelManager
 from derca_hw.layouts import Layouts
 from derca_hw.memory.ports import MemoryInterface
-from derca_hw.memory.write import waiting_bursts
+from derca_hw.memory.write import command_bursts, waiting_bursts
 from derca_hw.release.datapath import TIME_BITS
 from derca_hw.release.rows import State
 from derca_hw.release.stamps import SMALL
@@ -102,11 +102,9 @@ def _release(p: Platform) -> Block:
 def _memory(p: Platform) -> Block:
     bits, lay = _task_bits(p), Layouts(p)
     windows, failures, commands = p.supervision.windows, p.supervision.failures, store_commands(p)
-    panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
-    bursts = p.m_panels * (-(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1)  # of a store command, at most
     return Block(
         {"one": 1, "address bits": p.bus.address_width, "data bits": p.bus.data_width, "failures": failures,
-         "sequence bits": 1 + bits_for(commands * bursts + 2), "source bits": lay.target.size + bits,
+         "sequence bits": 1 + bits_for(commands * command_bursts(p) + 2), "source bits": lay.target.size + bits,
          "windows": windows, "address bits of windows": windows * p.bus.address_width},
         tuple(MemoryInterface.memories(p)))
 

@@ -25,14 +25,17 @@ def waiting_bursts(p: Platform) -> int:
     It is twice what one store command can need, but at most four for every read in flight. It is never so few that an
     AW would be delayed although the memory takes every beat at once.
     """
-    most = max(16, 1 << bits_for(2 * _command_bursts(p)))
+    most = max(16, 1 << bits_for(2 * command_bursts(p)))
     return min(most, max(4 * p.bus.outstanding, 1 << bits_for(_bursts_ahead(p) - 1)))
 
 
-def _command_bursts(p: Platform) -> int:
+def command_bursts(p: Platform) -> int:
     """The most bursts of a store command."""
-    panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
-    return p.m_panels * (-(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1)
+    sums = p.bank_word_beats * p.beat_bytes
+    burst = p.bus.burst_beats * p.beat_bytes
+    if p.tile.per_layer:  # each panel begins and ends a burst
+        return p.bank_columns * max(sums, p.a_lanes) // burst + 2 * p.most_m_panels
+    return p.m_panels * (-(-max(p.tile.n * sums, p.panel_stride(p.tile.n, p.a_lanes)) // burst) + 1)
 
 
 def _bursts_ahead(p: Platform) -> int:
@@ -53,7 +56,7 @@ def _sequence_bits(p: Platform) -> int:
     Half of the numbers less two may wait for responses: at least as many bursts as the commands have that may begin
     before one of them is stored.
     """
-    return 1 + bits_for(store_commands(p) * _command_bursts(p) + 2)
+    return 1 + bits_for(store_commands(p) * command_bursts(p) + 2)
 
 
 def _burst_layout(p: Platform) -> data.StructLayout:

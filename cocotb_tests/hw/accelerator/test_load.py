@@ -131,7 +131,7 @@ def requests(p, it: dict, a_unit: int, b_unit: int) -> list[tuple[str, dict]]:
     if it["preload"]:
         for i in panels:
             size = output["n"] * p.bank_word_beats * beat
-            request(it["a"] + i * p.save_panel_stride, size, Destination.BANK, a_unit, i)
+            request(it["a"] + i * size, size, Destination.BANK, a_unit, i)
         return out
     if tag["new_b"]:
         for j in range(-(-output["n"] // p.array.cols)):

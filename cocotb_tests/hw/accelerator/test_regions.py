@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from campaigns.judged_run import judged_run
-from campaigns.random_sets import PIPELINES, PLATFORM_NAMES, random_platform, random_shape, rough_cycles
+from campaigns.random_sets import (
+    PIPELINES,
+    PLATFORM_NAMES,
+    mapped_at_random,
+    random_platform,
+    random_shape,
+    rough_cycles,
+)
 from derca_flow.sessions.system import run_rtl
 from derca_sim.compile import Compiled
 from derca_sim.compile.compiler import compile_points
@@ -15,6 +22,7 @@ from derca_sim.compile.image import place
 from derca_sim.events import Event, Kind
 from derca_sim.model.network import Network, random_network
 from derca_sim.model.tables import Strategy
+from derca_sim.model.tile import platform_tile
 from derca_sim.model.timing import ComputeTiming, KernelTiming, SchedulerTiming
 from derca_sim.workload.taskset import Task, TaskSet
 from kit.platforms import platform
@@ -157,8 +165,10 @@ def check_random(name: str, pipeline: str, seed: int) -> None:
     rng = np.random.default_rng([50, seed])
     p = random_platform(name, pipeline)
     shapes = [(*random_shape(rng, p), False) for _ in range(rng.integers(1, 4))]
-    network = random_network("random", shapes, seed, p.array.dtype)
-    slices = sum(-(-m // p.array.rows) * -(-k // p.tile.k) * -(-n // p.array.cols) for m, k, n, _ in shapes)
+    network = mapped_at_random(random_network("random", shapes, seed, p.array.dtype), p, rng)
+    tiles = [platform_tile(p) if layer.mapping is None else layer.mapping.tile for layer in network.layers]
+    slices = sum(-(-m // p.array.rows) * -(-k // tile.k) * -(-n // p.array.cols)
+                 for (m, k, n, _), tile in zip(shapes, tiles, strict=True))
     most = min(slices, p.tables.regions)
     some = int(rng.integers(1, most + 1))
     print(f"{p.name}, seed {seed}: {shapes}, 1, {some} and {most} regions")

@@ -141,7 +141,8 @@ async def tiles(dut):
             layers.append({name: tile[name] for name, _ in lay.parameters})
             unstored.append({k: tile[k] for k in ("task", "final", "persist")} | {"failed": 0})
             for i, panel in enumerate(beats(p, tile, content)):
-                first, stride = ("save", p.save_panel_stride) if tile["persist"] else ("c", tile["c_panel_stride"])
+                saved = tile["n"] * p.bank_word_beats * p.beat_bytes
+                first, stride = ("save", saved) if tile["persist"] else ("c", tile["c_panel_stride"])
                 requests.append({"address": tile[first] + i * stride, "beats": len(panel),
                                  "task": tile["task"], "end": int(i == tile["m_panels"] - 1)})
                 data += panel

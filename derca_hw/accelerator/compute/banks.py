@@ -1,6 +1,6 @@
 """Output banks: memories of int32 partial sums, and which are free."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,7 @@ from derca_sim.model.timing import ComputeTiming, KernelTiming
 
 from ...blocks.ram import Buffer, Ram
 from ...layouts import Destination
-from ..signatures.operands import PlacedBeat
+from ..signatures.operands import PlacedBeat, word_in_unit
 from ..signatures.sums import BankRead, BankUpdate, bank_address
 
 
@@ -118,7 +118,7 @@ class Banks(wiring.Component):
                 updating.eq(update.write & (update.write_bank == i)),
                 preloading.eq(placed.beat.valid & (target.destination == Destination.BANK) & (target.unit == i)),
                 update_reads.eq(update.read & (update.read_bank == i)),
-                write.addr.eq(Mux(from_array, update.write_address, Cat(placed.word[:n_bits], target.panel))),
+                write.addr.eq(Mux(from_array, update.write_address, word_in_unit(p, placed, n_bits))),
                 write.data.eq(Mux(from_array, update.write_row, placed.beat.p.data.replicate(p.bank_word_beats))),
                 read.addr.eq(Mux(update_reads, update.read_address, store.address)),
                 read.en.eq(update_reads | (store.read & (store.bank == i))),

@@ -10,7 +10,7 @@ from derca_sim.model.timing import ComputeTiming
 
 from ...families.multiplier import SB_MAC16_BLOCKS, LongProduct
 from ..signatures.operands import BiasRead
-from ..signatures.sums import BankUpdate
+from ..signatures.sums import BankUpdate, bank_address
 from .array import PEArray
 
 
@@ -44,7 +44,8 @@ class Drain(wiring.Component):
         self._p = p
         self.slice_layout = data.StructLayout({
             "bank": bits_for(p.buffers.banks - 1),
-            "panel": bits_for(p.m_panels - 1),
+            # panel; where tiles have any shape, the first column's place in the bank
+            "place": bank_address(p) if p.tile.per_layer else bits_for(p.m_panels - 1),
             "n": bits_for(p.tile.n - 1),  # first column
             "columns": bits_for(p.array.cols),
             "first": 1,  # nothing is in the bank: add the biases
@@ -96,7 +97,10 @@ class Drain(wiring.Component):
         with m.If(fired[-1]):
             m.d.sync += [valid.eq(1), column.eq(leaving)]
         with m.Elif(valid):
-            m.d.sync += [valid.eq(~ends), column.n.eq(column.n + 1), column.columns.eq(column.columns - 1)]
+            m.d.sync += [
+                valid.eq(~ends), column.place.eq(column.place + p.tile.per_layer), column.n.eq(column.n + 1),
+                column.columns.eq(column.columns - 1),
+            ]
 
         # Read the bank word while the column is in a register, add, write.
         read_valid = Signal()
@@ -119,14 +123,18 @@ class Drain(wiring.Component):
         m.d.comb += [
             bank.read.eq(valid),
             bank.read_bank.eq(column.bank),
-            bank.read_address.eq(Cat(column.n, column.panel)),
+            bank.read_address.eq(self._bank_word(column)),
             biases.set.eq(column.bias_set),
             biases.n.eq(column.n),
             bank.write.eq(written_valid),
             bank.write_bank.eq(written.bank),
-            bank.write_address.eq(Cat(written.n, written.panel)),
+            bank.write_address.eq(self._bank_word(written)),
             bank.write_row.eq(total),
             self.complete.eq(written_valid & written.complete),
             self.drained.eq(~(fired.any() | valid | read_valid | written_valid)),
         ]
         return m
+
+    def _bank_word(self, column):
+        """The address of a column in its bank."""
+        return column.place if self._p.tile.per_layer else Cat(column.n, column.place)

@@ -18,73 +18,62 @@ class PanelMemory(wiring.Component):
     Attributes
     ----------
     write : In(1)
-    write_slot, write_panel, write_word, write_lane : In
-        Slot, panel, word of the panel, and beat of the word.
+    write_slot, write_word, write_lane : In
+        Slot, word of the slot, and beat of the word.
     write_data : In
         A beat.
     read : In(1)
-    slot, panel, k : In
-        The step to be read.
+    slot, word : In
+        The word to be read.
+    k : In
+        The step, of which the low bits select one in the word.
     step : Out
         `lanes` bytes.
     """
 
-    def __init__(self, p: Platform, lanes: int, panels: int):
-        self._p = p
-        self._lanes = lanes
+    def __init__(self, p: Platform, lanes: int, words: int):
         beat = p.beat_bytes
+        self._lanes, self._beat = lanes, beat
         self._word_bytes = max(lanes, beat)
-        self._steps_per_word = self._word_bytes // lanes
-        self._words = p.tile.k * lanes // self._word_bytes
-        self._panel_bits = bits_for(panels - 1)
-        self._word_bits = bits_for(self._words - 1)
         self._slot_bits = bits_for(p.buffers.slots - 1)
-        self._depth = p.buffers.slots << (self._panel_bits + self._word_bits)
+        self._depth = p.buffers.slots << words
         super().__init__({
             "write": In(1),
             "write_slot": In(self._slot_bits),
-            "write_panel": In(self._panel_bits),
-            "write_word": In(self._word_bits),
+            "write_word": In(words),
             "write_lane": In(bits_for(max(0, self._word_bytes // beat - 1))),
             "write_data": In(8 * beat),
             "read": In(1),
             "slot": In(self._slot_bits),
-            "panel": In(self._panel_bits),
-            "k": In(bits_for(p.tile.k - 1)),
+            "word": In(words),
+            "k": In(bits_for(p.most_k - 1)),
             "step": Out(8 * lanes),
         })
 
     @staticmethod
-    def memories(p: Platform, lanes: int, panels: int) -> list[Ram]:
-        """Its memory."""
-        word = max(lanes, p.beat_bytes)
-        words = p.tile.k * lanes // word
-        return [Ram(8 * word, p.buffers.slots << bits_for(panels - 1) + bits_for(words - 1), 1, "buffer",
-                    8 * p.beat_bytes)]
+    def memories(p: Platform, lanes: int, words: int) -> list[Ram]:
+        """Its memory, of 2^`words` words in a slot."""
+        return [Ram(8 * max(lanes, p.beat_bytes), p.buffers.slots << words, 1, "buffer", 8 * p.beat_bytes)]
 
     def elaborate(self, platform):
         m = Module()
-        beat = self._p.beat_bytes
+        beat = self._beat
         beats = self._word_bytes // beat
         m.submodules.memory = memory = Buffer(8 * self._word_bytes, self._depth, lane=8 * beat)
         write, read = memory.write, memory.read
         m.d.comb += [
-            write.addr.eq(Cat(self.write_word, self.write_panel, self.write_slot)),
+            write.addr.eq(Cat(self.write_word, self.write_slot)),
             write.data.eq(self.write_data.replicate(beats)),
+            read.addr.eq(Cat(self.word, self.slot)),
             read.en.eq(self.read),
         ]
         for lane in range(beats):
             m.d.comb += write.en[lane].eq(self.write & (self.write_lane == lane))
-        if self._steps_per_word == 1:
-            m.d.comb += [
-                read.addr.eq(Cat(self.k, self.panel, self.slot)),
-                self.step.eq(read.data),
-            ]
+        steps = self._word_bytes // self._lanes
+        if steps == 1:
+            m.d.comb += self.step.eq(read.data)
         else:
-            select_bits = bits_for(self._steps_per_word - 1)
-            word = Signal(self._word_bits)
-            select = Signal(select_bits)
-            m.d.comb += [word.eq(self.k >> select_bits), read.addr.eq(Cat(word, self.panel, self.slot))]
+            select = Signal(bits_for(steps - 1))
             with m.If(self.read):
                 m.d.sync += select.eq(self.k)
             m.d.comb += self.step.eq(read.data.word_select(select, 8 * self._lanes))

@@ -91,7 +91,7 @@ class Parking(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        width = bits_for(p.m_panels) + bits_for(p.tile.n) + bits_for(p.tables.layers - 1)
+        width = bits_for(p.most_m_panels) + bits_for(p.tile.n) + bits_for(p.tables.layers - 1)
         return [Ram(width, p.buffers.banks, 1, "comb")] * (p.buffers.spare > 0)
 
     def elaborate(self, platform):

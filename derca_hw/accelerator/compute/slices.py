@@ -10,6 +10,9 @@ from derca_sim.model.timing import ComputeTiming
 
 from ...blocks.arithmetic import times
 from ...layouts import Layouts
+from ..signatures.operands import a_words, b_words
+from ..signatures.sums import bank_address
+from .addresses import SliceAddresses
 
 
 class SliceSequencer(wiring.Component):
@@ -46,10 +49,10 @@ class SliceSequencer(wiring.Component):
         The last operands of the slice in work come 1 + `ComputeTiming.AHEAD` cycles later.
     k : Out
         The k step.
-    m_panel, n_panel : Out
-        The panels of the slice in work.
+    a_word, b_word, bank_word : Out
+        See `SliceAddresses`.
     n_base, columns : Out
-        First column, and number of columns, of that slice.
+        First column, and number of columns, of the slice in work.
     last : Out(1)
         That slice is the last one of the iteration.
     """
@@ -69,9 +72,10 @@ class SliceSequencer(wiring.Component):
             "active": Out(1),
             "inside": Out(1),
             "near": Out(1),
-            "k": Out(bits_for(p.tile.k - 1)),
-            "m_panel": Out(bits_for(p.m_panels - 1)),
-            "n_panel": Out(bits_for(p.n_panels - 1)),
+            "k": Out(bits_for(p.most_k - 1)),
+            "a_word": Out(a_words(p)),
+            "b_word": Out(b_words(p)),
+            "bank_word": Out(bank_address(p)),
             "n_base": Out(bits_for(p.tile.n - 1)),
             "columns": Out(bits_for(p.array.cols)),
             "last": Out(1),
@@ -79,8 +83,12 @@ class SliceSequencer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        cols, timing = self._p.array.cols, ComputeTiming
+        p, cols, timing = self._p, self._p.array.cols, ComputeTiming
         tag = self.tag
+        m_panel = Signal(bits_for(p.most_m_panels - 1))
+        n_panel = Signal(bits_for(p.n_panels - 1))
+        m.submodules.addresses = addresses = SliceAddresses(p)
+        tile_n = Signal.like(tag.output.n)
         steps = Signal.like(tag.k)
         m_panels = Signal.like(tag.output.m_panels)
         left = Signal.like(tag.output.n)  # columns from the slice in work on
@@ -89,16 +97,26 @@ class SliceSequencer(wiring.Component):
         last_m = Signal()
         last_n = Signal()
         m.d.comb += [
-            self.n_base.eq(times(self.n_panel, cols)),
+            self.n_base.eq(times(n_panel, cols)),
             self.columns.eq(Mux(left < cols, left, cols)),
             last_k.eq(self.k + 1 == steps),
-            last_m.eq(self.m_panel + 1 == m_panels),
+            last_m.eq(m_panel + 1 == m_panels),
             last_n.eq(left <= cols),
             self.last.eq(last_m & last_n),
             self.issue.eq(self.active & self.running & ~(last_k & (spacing > 1))),
             self.fire.eq(self.issue & last_k),
             self.done.eq(self.fire & self.last),
             self.inside.eq(self.active & ~self.done),
+            addresses.start.eq(self.start),
+            addresses.tag.eq(tag),
+            addresses.issue.eq(self.issue),
+            addresses.fire.eq(self.fire),
+            addresses.last_m.eq(last_m),
+            addresses.k.eq(self.k),
+            addresses.m_panel.eq(m_panel),
+            addresses.n_panel.eq(n_panel),
+            addresses.columns.eq(tile_n),
+            *(getattr(self, name).eq(getattr(addresses, name)) for name in ("a_word", "b_word", "bank_word")),
         ]
         # The last operands come when both the slice's k steps and the spacing have run out. The distance to them falls
         # by one in every cycle, so it equals `before` exactly once.
@@ -120,13 +138,13 @@ class SliceSequencer(wiring.Component):
         with m.If(self.fire):
             m.d.sync += [
                 self.k.eq(0),
-                self.m_panel.eq(self.m_panel + 1),
+                m_panel.eq(m_panel + 1),
                 spacing.eq(Mux(self.columns > timing.UPDATE, self.columns, timing.UPDATE)),
             ]
             with m.If(last_m):
                 m.d.sync += [
-                    self.m_panel.eq(0),
-                    self.n_panel.eq(self.n_panel + 1),
+                    m_panel.eq(0),
+                    n_panel.eq(n_panel + 1),
                     left.eq(left - cols),
                 ]
         with m.If(self.done | self.abandon):
@@ -136,8 +154,9 @@ class SliceSequencer(wiring.Component):
                 self.active.eq(1),
                 steps.eq(tag.k),
                 m_panels.eq(tag.output.m_panels),
-                self.m_panel.eq(tag.m_panel),
-                self.n_panel.eq(tag.n_panel),
+                m_panel.eq(tag.m_panel),
+                n_panel.eq(tag.n_panel),
                 left.eq(tag.output.n - times(tag.n_panel, cols)),
+                tile_n.eq(tag.output.n),
             ]
         return m

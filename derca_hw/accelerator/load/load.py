@@ -1,6 +1,6 @@
 """The load engine: turns one iteration at a time into read requests."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,6 +9,7 @@ from derca_sim.model.tables import bits_for
 
 from ...blocks.arithmetic import times
 from ...layouts import Destination, Layouts, outstanding_tiles, pulse
+from .later import LaterPanels
 
 
 class Phase(enum.Enum, shape=3):
@@ -29,6 +30,11 @@ def beats_of(steps, lanes: int, beat_bytes: int):
     return (steps + (per_beat - 1)) >> (per_beat.bit_length() - 1)
 
 
+def words_of(steps, lanes: int, beat_bytes: int):
+    """Words of a slot that `steps` panel steps of `lanes` bytes take, in hardware."""
+    return beats_of(steps, lanes, beat_bytes) if lanes < beat_bytes else steps
+
+
 class LoadEngine(wiring.Component):
     """Requests what an iteration needs and does not have: B panels, biases with the first K step, A panels.
 
@@ -39,7 +45,8 @@ class LoadEngine(wiring.Component):
     tiles of the task in memory. In the lock-step pipeline the barrier must be open.
 
     A panels that depend on the layer before are requested once at most `allow` of the job's older tiles are on their
-    way to memory. In the lock-step pipeline the iteration is not taken before.
+    way to memory. In the lock-step pipeline the iteration is not taken before. With `buffers.ahead` A panels follow the
+    requests of the iteration `ahead` later, or of the job's last one.
 
     Attributes
     ----------
@@ -107,13 +114,12 @@ class LoadEngine(wiring.Component):
         m = Module()
         p, lay = self._p, self._lay
         beat = p.beat_bytes
-        lockstep = p.pipeline == "lockstep"
-        work = Signal(lay.iteration)  # `a` and `b` advance panel by panel
-        panel = Signal(bits_for(max(p.m_panels, p.n_panels)))
+        work = Signal(lay.iteration)  # `b` advances panel by panel
+        panel = Signal(bits_for(max(p.most_m_panels, p.n_panels)))
         left = Signal(bits_for(p.tile.n))  # columns whose B panels are still to be requested
-        a_unit = Signal(lay.target["unit"].shape)
         b_unit = Signal(lay.target["unit"].shape)
         output = work.tag.output
+        m.submodules.later = later = LaterPanels(p)
 
         out = self.request
         phase = Signal(Phase)
@@ -121,28 +127,23 @@ class LoadEngine(wiring.Component):
         done = Signal()
         last_m = Signal()
         last_n = Signal()
-        held = Signal()  # a dependence holds back requests for A
         new_phase = Signal(Phase)
-        margin = Signal(signed(len(self.outstanding) + 2))  # outstanding tiles allowed, less those there are
-        if not lockstep:
-            m.d.comb += held.eq(margin < 0)
-            with m.If(self.fewer):
-                m.d.sync += margin.eq(margin + 1)
+        restart = Signal()  # the next request is the first of its kind
         m.d.comb += [
             step.eq(out.valid & out.ready),
             out.p.task.eq(output.task),
-            out.p.target.unit.eq(Mux((phase == Phase.B) | (phase == Phase.BIAS), b_unit, a_unit)),
-            out.p.target.panel.eq(panel),
-            last_m.eq(panel + 1 == output.m_panels),
+            out.p.target.unit.eq(Mux((phase == Phase.B) | (phase == Phase.BIAS), b_unit, later.part.unit)),
+            last_m.eq(panel + 1 == Mux(phase == Phase.BANK, output.m_panels, later.part.m_panels)),
             last_n.eq(left <= p.array.cols),
             new_phase.eq(phase),
             self.busy.eq(phase != Phase.IDLE),
         ]
+        after_b = Mux(later.due, Phase.A, phase)
         with m.Switch(phase):
             with m.Case(Phase.BANK):
                 m.d.comb += [
                     out.valid.eq(1),
-                    out.p.address.eq(work.a),
+                    out.p.address.eq(later.part.a),
                     out.p.beats.eq(times(output.n, p.bank_word_beats)),
                     out.p.target.destination.eq(Destination.BANK),
                     done.eq(last_m),
@@ -153,91 +154,108 @@ class LoadEngine(wiring.Component):
                     out.p.address.eq(work.b),
                     out.p.beats.eq(beats_of(work.tag.k, p.b_lanes, beat)),
                     out.p.target.destination.eq(Destination.B),
-                    done.eq(last_n & ~work.tag.first & ~work.new_a),
+                    done.eq(last_n & ~work.tag.first & ~later.due),
                     self.issued_b.eq(step & last_n & ~work.tag.first),
                 ]
                 with m.If(step & last_n):
-                    m.d.comb += new_phase.eq(Mux(work.tag.first, Phase.BIAS, Phase.A))
+                    m.d.comb += new_phase.eq(Mux(work.tag.first, Phase.BIAS, after_b))
             with m.Case(Phase.BIAS):
                 m.d.comb += [
                     out.valid.eq(1),
                     out.p.address.eq(work.bias),
                     out.p.beats.eq(beats_of(output.n, 4, beat)),
                     out.p.target.destination.eq(Destination.BIAS),
-                    done.eq(~work.new_a),
+                    done.eq(~later.due),
                     self.issued_b.eq(step),
                 ]
                 with m.If(step):
-                    m.d.comb += new_phase.eq(Phase.A)
+                    m.d.comb += new_phase.eq(after_b)
             with m.Case(Phase.A):
                 m.d.comb += [
-                    out.valid.eq(~held),
-                    out.p.address.eq(work.a),
-                    out.p.beats.eq(beats_of(work.tag.k, p.a_lanes, beat)),
+                    out.valid.eq(~later.held),
+                    out.p.address.eq(later.part.a),
+                    out.p.beats.eq(beats_of(later.part.k, p.a_lanes, beat)),
                     out.p.target.destination.eq(Destination.A),
-                    done.eq(last_m),
+                    done.eq(last_m & ~later.more),
                     self.issued_a.eq(step & last_m),
                 ]
         with m.If(step):
-            self._advance(m, phase, new_phase, work, panel, left)
+            m.d.sync += [panel.eq(panel + 1), left.eq(left - p.array.cols)]
+            with m.If(phase == Phase.B):
+                m.d.sync += work.b.eq(work.b + work.b_panel_stride)
+        with m.If(restart):
+            m.d.sync += panel.eq(0)
+        m.d.comb += [
+            restart.eq(self.iteration.ready | step & ((new_phase != phase) | self.issued_a)),
+            later.step.eq(step & ((phase == Phase.A) | (phase == Phase.BANK))),
+            later.last.eq(self.issued_a),
+        ]
+        if p.tile.per_layer:
+            self._words(m, work, later.part, phase, restart)
+        else:
+            m.d.comb += out.p.target.panel.eq(panel)
 
-        # The next iteration is taken when idle or with the last request of the previous one.
+        take = self._take(m, later, phase, step & done)
+        new = self.iteration.p
+        m.d.sync += phase.eq(new_phase)
+        with m.If(take):
+            m.d.sync += [work.eq(new), left.eq(new.tag.output.n), b_unit.eq(self.b_slot)]
+            with m.If(new.preload):
+                m.d.sync += phase.eq(Phase.BANK)
+            with m.Elif(new.tag.new_b):
+                m.d.sync += phase.eq(Phase.B)
+            with m.Else():
+                m.d.sync += phase.eq(Mux(later.due_then, Phase.A, Phase.IDLE))
+        with m.Elif((step & done) | self.flush):
+            m.d.sync += phase.eq(Phase.IDLE)
+        return m
+
+    def _take(self, m, later, phase, ends):
+        """Take the next iteration when idle or with the last request of the previous one; returns when."""
         new = self.iteration.p
         room = Signal()
         take = Signal()
         late = Signal()
         queue = self.queue
-        if lockstep:
+        if self._p.pipeline == "lockstep":
             m.d.comb += late.eq(new.depends & (self.outstanding > new.allow))
         m.d.comb += [
             room.eq(Mux(
                 new.preload, self.bank_free & (self.outstanding == 0),
                 (self.a_free | ~new.new_a) & (self.b_free | ~new.tag.new_b) & ~late)),
             self.ready.eq(self.iteration.valid & room),
-            take.eq(self.ready & (~self.busy | (step & done)) & ~self.flush & self.barrier),
+            take.eq(self.ready & (~self.busy | ends) & ~self.flush & self.barrier),
             self.iteration.ready.eq(take),
             self.take_bank.eq(take & new.preload),
             queue.valid.eq(take & ~new.preload),
             queue.payload.eq(new.tag),
             self.take_a.eq(queue.valid & new.new_a),
             self.take_b.eq(queue.valid & new.tag.new_b),
-            self.waiting.eq((phase == Phase.A) & held | self.iteration.valid & ~self.busy & (
+            self.waiting.eq((phase == Phase.A) & later.held | self.iteration.valid & ~self.busy & (
                 late | new.preload & (self.outstanding != 0))),
+            later.take.eq(take),
+            later.iteration.eq(new),
+            later.unit.eq(Mux(new.preload, self.bank, self.a_slot)),
+            later.outstanding.eq(self.outstanding),
+            later.fewer.eq(self.fewer),
+            later.flush.eq(self.flush),
         ]
-        m.d.sync += phase.eq(new_phase)
-        with m.If(take):
-            m.d.sync += [
-                work.eq(new),
-                panel.eq(0),
-                left.eq(new.tag.output.n),
-                margin.eq(Mux(new.depends, new.allow - self.outstanding + self.fewer, 0)),
-                a_unit.eq(Mux(new.preload, self.bank, self.a_slot)),
-                b_unit.eq(self.b_slot),
-            ]
-            self._first_phase(m, phase)
-        with m.Elif((step & done) | self.flush):
-            m.d.sync += phase.eq(Phase.IDLE)
-        return m
+        return take
 
-    def _advance(self, m, phase, new_phase, work, panel, left):
-        """Go on to the next request of the iteration."""
-        m.d.sync += [panel.eq(panel + 1), left.eq(left - self._p.array.cols)]
-        with m.If((phase == Phase.A) | (phase == Phase.BANK)):
-            m.d.sync += work.a.eq(
-                work.a + Mux(phase == Phase.BANK, self._p.save_panel_stride, work.a_panel_stride))
-        with m.Else():
-            m.d.sync += work.b.eq(work.b + work.b_panel_stride)
-        with m.If(new_phase != phase):
-            m.d.sync += panel.eq(0)
-
-    def _first_phase(self, m, phase):
-        """Begin with the first request that the iteration needs."""
-        new = self.iteration.p
-        with m.If(new.preload):
-            m.d.sync += phase.eq(Phase.BANK)
-        with m.Elif(new.tag.new_b):
-            m.d.sync += phase.eq(Phase.B)
-        with m.Elif(new.new_a):
-            m.d.sync += phase.eq(Phase.A)
-        with m.Else():
-            m.d.sync += phase.eq(Phase.IDLE)
+    def _words(self, m, work, part, phase, restart):
+        """Count the words of slot or bank that the panels requested take: a panel begins where the one before ends."""
+        p, request = self._p, self.request
+        word = Signal.like(request.p.target.panel)
+        words = Signal.like(word)  # of the panel requested
+        m.d.comb += request.p.target.panel.eq(word)
+        with m.Switch(phase):
+            with m.Case(Phase.A):
+                m.d.comb += words.eq(words_of(part.k, p.a_lanes, p.beat_bytes))
+            with m.Case(Phase.B):
+                m.d.comb += words.eq(words_of(work.tag.k, p.b_lanes, p.beat_bytes))
+            with m.Case(Phase.BANK):
+                m.d.comb += words.eq(work.tag.output.n)
+        with m.If(request.valid & request.ready):
+            m.d.sync += word.eq(word + words)
+        with m.If(restart):
+            m.d.sync += word.eq(0)

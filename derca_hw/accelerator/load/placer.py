@@ -13,6 +13,8 @@ from ..signatures.operands import PlacedBeat
 class BeatPlacer(wiring.Component):
     """Counts the beats of a request into memory words. Combinational from a beat to its word and lane.
 
+    Words count from the panel's, or where tiles have any shape from the place of the panel in its slot or bank.
+
     A word of an A (B) panel is one k step of `a_lanes` (`b_lanes`) bytes or a whole beat, whichever is wider. A word of
     a bank is one column of `rows` partial sums. Biases are stored beat by beat.
 
@@ -23,6 +25,7 @@ class BeatPlacer(wiring.Component):
     """
 
     def __init__(self, p: Platform):
+        self._p = p
         self._p = p
         lay = Layouts(p)
         self.beats = {
@@ -49,7 +52,7 @@ class BeatPlacer(wiring.Component):
                 with m.Case(destination):
                     m.d.comb += per_word.eq(count)
         m.d.comb += [
-            placed.word.eq(Mux(beat.p.first, 0, next_word)),
+            placed.word.eq(Mux(beat.p.first, beat.p.target.panel if self._p.tile.per_layer else 0, next_word)),
             placed.lane.eq(Mux(beat.p.first, 0, next_lane)),
         ]
         with m.If(beat.valid):

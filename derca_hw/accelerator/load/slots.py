@@ -10,7 +10,7 @@ from derca_sim.model.tables import bits_for
 from ...blocks.ram import Ram
 from ...layouts import Destination
 from ..compute.panels import BiasMemory, PanelMemory
-from ..signatures.operands import BiasRead, OperandRead, PlacedBeat
+from ..signatures.operands import BiasRead, OperandRead, PlacedBeat, a_words, b_words, word_in_unit
 
 
 class InputSlots(wiring.Component):
@@ -37,8 +37,8 @@ class InputSlots(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         slot = bits_for(p.buffers.slots - 1)
-        self.a = PanelMemory(p, p.a_lanes, p.m_panels)
-        self.b = PanelMemory(p, p.b_lanes, p.n_panels)
+        self.a = PanelMemory(p, p.a_lanes, a_words(p))
+        self.b = PanelMemory(p, p.b_lanes, b_words(p))
         self.bias = BiasMemory(p)
         self._slot = slot
         super().__init__({
@@ -54,7 +54,7 @@ class InputSlots(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [*PanelMemory.memories(p, p.a_lanes, p.m_panels), *PanelMemory.memories(p, p.b_lanes, p.n_panels),
+        return [*PanelMemory.memories(p, p.a_lanes, a_words(p)), *PanelMemory.memories(p, p.b_lanes, b_words(p)),
                 *BiasMemory.memories(p)]
 
     def elaborate(self, platform):
@@ -63,21 +63,24 @@ class InputSlots(wiring.Component):
         toggle = Signal(self._p.buffers.slots)  # per slot: the set of biases of its next fill not yet begun
         placed, operands, biases = self.placed, self.operands, self.biases
         target, valid = placed.beat.p.target, placed.beat.valid
-        for memory, destination, slot in ((a, Destination.A, operands.a_slot), (b, Destination.B, operands.b_slot)):
+        p = self._p
+        for memory, destination, slot, word, lanes in (
+            (a, Destination.A, operands.a_slot, operands.a_word, p.a_lanes),
+            (b, Destination.B, operands.b_slot, operands.b_word, p.b_lanes),
+        ):
+            bits = bits_for(p.tile.k * lanes // max(lanes, p.beat_bytes) - 1)
             m.d.comb += [
                 memory.write.eq(valid & (target.destination == destination)),
                 memory.write_slot.eq(target.unit),
-                memory.write_panel.eq(target.panel),
-                memory.write_word.eq(placed.word),
+                memory.write_word.eq(word_in_unit(p, placed, bits)),
                 memory.write_lane.eq(placed.lane),
                 memory.write_data.eq(placed.beat.p.data),
                 memory.read.eq(operands.read),
                 memory.slot.eq(slot),
+                memory.word.eq(word),
                 memory.k.eq(operands.k),
             ]
         m.d.comb += [
-            a.panel.eq(operands.m_panel),
-            b.panel.eq(operands.n_panel),
             operands.a_step.eq(a.step),
             operands.b_step.eq(b.step),
             bias.write.eq(valid & (target.destination == Destination.BIAS)),

@@ -12,6 +12,7 @@ from ...blocks.droppable import DroppableQueue
 from ...blocks.ram import Ram
 from ...layouts import Destination, Layouts, outstanding_tiles, pulse
 from ..signatures.operands import BiasRead, OperandRead, PlacedBeat, TileSupply
+from .later import LaterPanels
 from .load import LoadEngine
 from .placer import BeatPlacer
 from .ring import SlotRing
@@ -109,7 +110,8 @@ class LoadStage(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [*InputSlots.memories(p), DroppableQueue.memory(Layouts(p).tag.size, 2 * p.buffers.slots - 2)]
+        return [*InputSlots.memories(p), *LaterPanels.memories(p),
+                DroppableQueue.memory(Layouts(p).tag.size, 2 * p.buffers.slots - 2)]
 
     def elaborate(self, platform):
         m = Module()
@@ -117,7 +119,7 @@ class LoadStage(wiring.Component):
         m.submodules.walker = walker = Walker(p)
         m.submodules.engine = engine = LoadEngine(p)
         m.submodules.placer = placer = BeatPlacer(p)
-        m.submodules.a_slots = a_slots = SlotRing(p, p.m_panels)
+        m.submodules.a_slots = a_slots = SlotRing(p, p.most_m_panels)
         m.submodules.b_slots = b_slots = SlotRing(p, p.n_panels + 1)
         # In a layer every iteration takes a slot of A, or every iteration takes one of B. Most iterations are under way
         # where a layer of one kind follows a layer of the other: its first iteration takes both slots.

@@ -30,6 +30,24 @@ class _Places(NamedTuple):
     b_panel_stride: Value
 
 
+class _Shape(NamedTuple):
+    """The full tile of a layer."""
+
+    m_panels: Value | int
+    k: Value | int
+    n: Value | int
+
+
+def _words(p: Platform) -> tuple[str, ...]:
+    """The fields of an entry that say where the panels of its first slice begin on chip, if tiles have any shape."""
+    return ("a_word", "b_word", "bank_word") if p.tile.per_layer else ()
+
+
+def _first_slice(entry, p: Platform):
+    """What an entry says of the slice at which it begins."""
+    return Cat(entry.m_panel, entry.n_panel, *(entry[name] for name in _words(p)))
+
+
 class Walker(wiring.Component):
     """Turns an entry into iterations up to the end of its layer, one per cycle: K innermost, then N, then M.
 
@@ -89,12 +107,9 @@ class Walker(wiring.Component):
         one_k = Signal()
         one_n = Signal()
 
-        def along(count, size):
-            """Beats of `count` pieces of `size` bytes."""
-            return times(count, size >> unused)
-
-        def address(beats):
-            return Cat(Const(0, unused), beats[:p.bus.address_width - unused])
+        per_layer = p.tile.per_layer
+        shape = _Shape(layer.m_panels, layer.tile_k, layer.tile_n) if per_layer else _Shape(
+            p.m_panels, p.tile.k, p.tile.n)
 
         last_m = Signal()
         last_n = Signal()
@@ -103,20 +118,15 @@ class Walker(wiring.Component):
         most = (1 << len(out.p.allow)) - 1
         m.d.comb += [
             last_m.eq(entry.m + 1 == layer.m_tiles),
-            last_n.eq(entry.n + 1 == layer.n_tiles),
-            last_k.eq(entry.k + 1 == layer.k_tiles),
+            last_n.eq(entry.n == layer.n_end if per_layer else entry.n + 1 == layer.n_tiles),
+            last_k.eq(entry.k == layer.k_end if per_layer else entry.k + 1 == layer.k_tiles),
             last.eq(~preload & last_m & last_n & last_k),
             out.valid.eq(active & ~self.flush),
             out.p.preload.eq(preload),
             out.p.new_a.eq(new_a),
             out.p.depends.eq(entry.depends & new_a),
             out.p.allow.eq(Mux(entry.allow[len(out.p.allow):].any(), most, entry.allow)),
-            out.p.a.eq(Mux(preload, layer.save, address(a_row + along(entry.k, p.tile.k * p.a_lanes)))),
-            out.p.a_panel_stride.eq(layer.a_panel_stride),
-            out.p.b.eq(address(b_col + along(entry.k, p.tile.k * p.b_lanes))),
-            out.p.b_panel_stride.eq(b_panel_stride),
-            out.p.bias.eq(address(layer.bias_base[unused:] + along(entry.n, 4 * p.tile.n))),
-            tag.k.eq(Mux(last_k, layer.last_k, p.tile.k)),
+            tag.k.eq(Mux(last_k, layer.last_k, shape.k)),
             tag.first.eq(entry.k == 0),
             tag.last.eq(last_k),
             tag.resumed.eq(resumed),
@@ -128,12 +138,14 @@ class Walker(wiring.Component):
             output.task.eq(task),
             output.final.eq(last & entry.final),
             output.persist.eq(0),
-            output.m_panels.eq(Mux(last_m, layer.last_m_panels, p.m_panels)),
-            output.n.eq(Mux(last_n, layer.last_n, p.tile.n)),
-            output.c.eq(address(c_row + along(entry.n, p.tile.n * p.a_lanes))),
+            output.m_panels.eq(Mux(last_m, layer.last_m_panels, shape.m_panels)),
+            output.n.eq(Mux(last_n, layer.last_n, shape.n)),
             output.layer.eq(entry.layer),
-            *([output.scale.eq(layer.scale + times(entry.n, p.tile.n))] if p.requant.channels else []),
+            *([out.p.ahead.eq(layer.ahead)] if p.buffers.ahead else []),
+            *(tag[name].eq(entry[name]) for name in _words(p)),
         ]
+        places = _Places(a_row, b_col, c_row, b_panel_stride)
+        self._addresses(m, layer, entry, places, preload)
         step = Signal()
         m.d.comb += step.eq(out.valid & out.ready)
         with m.If(step & preload):
@@ -144,10 +156,10 @@ class Walker(wiring.Component):
                 resumed.eq(0),
                 new_a.eq(tag.last_a),
                 new_b.eq(tag.last_b),
-                Cat(entry.m_panel, entry.n_panel).eq(0),
+                _first_slice(entry, p).eq(0),
                 entry.allow.eq(entry.allow + last_k - Mux(last_k & last_n, layer.prev_n_tiles, 0)),
             ]
-            self._advance(m, layer, entry, _Places(a_row, b_col, c_row, b_panel_stride), last_k, last_n)
+            self._advance(m, layer, entry, places, last_k, last_n)
 
         taken = Signal()
         begins = Signal()
@@ -180,36 +192,70 @@ class Walker(wiring.Component):
                 active.eq(1),
                 new_a.eq(1),
                 new_b.eq(1),
-                one_k.eq(new_layer.k_tiles == 1),
-                one_n.eq(new_layer.n_tiles == 1),
+                one_k.eq(new_layer.k_end == 0 if per_layer else new_layer.k_tiles == 1),
+                one_n.eq(new_layer.n_end == 0 if per_layer else new_layer.n_tiles == 1),
             ]
             if p.preemption == "layer":  # no walk begins inside a tile
-                m.d.sync += Cat(entry.m_panel, entry.n_panel).eq(0)
+                m.d.sync += _first_slice(entry, p).eq(0)
         with m.If(begins & redo):
-            m.d.sync += Cat(entry.k, entry.m_panel, entry.n_panel).eq(0)
+            m.d.sync += Cat(entry.k, _first_slice(entry, p)).eq(0)
         with m.If(self.flush):
             m.d.sync += active.eq(0)
         return m
 
+    def _addresses(self, m, layer, entry, places: _Places, preload):
+        """Where the iteration's tiles and biases lie in memory."""
+        p, out = self._p, self.iteration
+        unused = offset_bits(p)
+
+        def along(count, size, tile):
+            """Beats of `count` tiles, or so many single elements where tiles have any shape, of `size` bytes each."""
+            return times(count, size) >> unused if p.tile.per_layer else times(count, size * tile >> unused)
+
+        def address(beats):
+            return Cat(Const(0, unused), beats[:p.bus.address_width - unused])
+
+        output = out.p.tag.output
+        m.d.comb += [
+            out.p.a.eq(Mux(preload, layer.save, address(places.a_row + along(entry.k, p.a_lanes, p.tile.k)))),
+            out.p.a_panel_stride.eq(layer.a_panel_stride),
+            out.p.b.eq(address(places.b_col + along(entry.k, p.b_lanes, p.tile.k))),
+            out.p.b_panel_stride.eq(places.b_panel_stride),
+            out.p.bias.eq(address(layer.bias_base[unused:] + along(entry.n, 4, p.tile.n))),
+            output.c.eq(address(places.c_row + along(entry.n, p.a_lanes, p.tile.n))),
+        ]
+        if p.requant.channels:
+            m.d.comb += output.scale.eq(layer.scale + times(entry.n, 1 if p.tile.per_layer else p.tile.n))
+
     def _advance(self, m, layer, entry, places: _Places, last_k, last_n):
         """Go on to the next tile: along K, then along N, then along M."""
-        unused = offset_bits(self._p)
+        p = self._p
+        unused = offset_bits(p)
+        if p.tile.per_layer:
+            k, n = layer.tile_k, layer.tile_n
+            along_m = layer.a_m_stride[unused:], layer.c_m_stride[unused:]
+            along_n = layer.b_n_stride[unused:]
+        else:
+            k = n = 1
+            along_m = (times(stride[unused:], p.m_panels) for stride in (layer.a_panel_stride, layer.c_panel_stride))
+            along_n = times(places.b_panel_stride[unused:], p.n_panels)
+        a_along, c_along = along_m
         with m.If(~last_k):
-            m.d.sync += entry.k.eq(entry.k + 1)
+            m.d.sync += entry.k.eq(entry.k + k)
         with m.Elif(~last_n):
             m.d.sync += [
                 entry.k.eq(0),
-                entry.n.eq(entry.n + 1),
-                places.b_col.eq(places.b_col + times(places.b_panel_stride[unused:], self._p.n_panels)),
+                entry.n.eq(entry.n + n),
+                places.b_col.eq(places.b_col + along_n),
             ]
         with m.Else():
             m.d.sync += [
                 entry.k.eq(0),
                 entry.n.eq(0),
                 entry.m.eq(entry.m + 1),
-                places.a_row.eq(places.a_row + times(layer.a_panel_stride[unused:], self._p.m_panels)),
+                places.a_row.eq(places.a_row + a_along),
                 places.b_col.eq(layer.b_base[unused:]),
-                places.c_row.eq(places.c_row + times(layer.c_panel_stride[unused:], self._p.m_panels)),
+                places.c_row.eq(places.c_row + c_along),
             ]
 
     def _take(self, m, layer, entry, taken):

@@ -1,5 +1,6 @@
 """Signatures on the way from read data to operands: placed beats, tiles, reads of the slots."""
 
+from amaranth.hdl import Cat, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,6 +14,22 @@ def _slot(p: Platform) -> int:
     return bits_for(p.buffers.slots - 1)
 
 
+def _words(p: Platform, lanes: int, panels: int) -> int:
+    """Bits of the address of a word in a slot: the panel in the high bits, unless tiles have any shape."""
+    words = p.tile.k * lanes // max(lanes, p.beat_bytes)
+    return bits_for(panels * words - 1) if p.tile.per_layer else bits_for(panels - 1) + bits_for(words - 1)
+
+
+def a_words(p: Platform) -> int:
+    """Bits of the address of a word in a slot of A; a word is a k step or a whole beat, whichever is wider."""
+    return _words(p, p.a_lanes, p.m_panels)
+
+
+def b_words(p: Platform) -> int:
+    """Bits of the address of a word in a slot of B."""
+    return _words(p, p.b_lanes, p.n_panels)
+
+
 class PlacedBeat(wiring.Signature):
     """A beat of read data and its place in the target, seen from the load stage.
 
@@ -20,7 +37,7 @@ class PlacedBeat(wiring.Signature):
     -------
     beat : Out(stream, always ready)
     word : Out
-        Word of the slot's panel, or of the bank.
+        Word of the panel in its slot or bank; of the whole slot or bank where tiles have any shape.
     lane : Out
         Which beat of that word.
     """
@@ -29,7 +46,8 @@ class PlacedBeat(wiring.Signature):
         words = (p.a_lanes // p.beat_bytes, p.b_lanes // p.beat_bytes, p.bank_word_beats)
         super().__init__({
             "beat": Out(pulse(Layouts(p).read_beat)),
-            "word": Out(range(max(p.tile.k, p.tile.n))),
+            "word": Out(range(max(p.most_k, p.tile.n, *(
+                (p.a_steps, p.b_steps, p.bank_columns) if p.tile.per_layer else ())))),
             "lane": Out(bits_for(max(words) - 1)),
         })
 
@@ -73,8 +91,10 @@ class OperandRead(wiring.Signature):
     Members
     -------
     read : Out(1)
-    a_slot, b_slot, m_panel, n_panel, k : Out
-        The address.
+    a_slot, b_slot, a_word, b_word : Out
+        Slots, and words in them.
+    k : Out
+        The step, of which the low bits select one in a word.
     a_step, b_step : In
         `a_lanes` and `b_lanes` bytes, one cycle after the address.
     """
@@ -84,9 +104,9 @@ class OperandRead(wiring.Signature):
             "read": Out(1),
             "a_slot": Out(_slot(p)),
             "b_slot": Out(_slot(p)),
-            "m_panel": Out(bits_for(p.m_panels - 1)),
-            "n_panel": Out(bits_for(p.n_panels - 1)),
-            "k": Out(bits_for(p.tile.k - 1)),
+            "a_word": Out(a_words(p)),
+            "b_word": Out(b_words(p)),
+            "k": Out(bits_for(p.most_k - 1)),
             "a_step": In(8 * p.a_lanes),
             "b_step": In(8 * p.b_lanes),
         })
@@ -107,3 +127,8 @@ class BiasRead(wiring.Signature):
 
     def __init__(self, p: Platform):
         super().__init__({"set": Out(_slot(p) + 1), "n": Out(bits_for(p.tile.n - 1)), "value": In(32)})
+
+
+def word_in_unit(p: Platform, placed, bits: int) -> Value:
+    """The word of a slot or bank that a placed beat is for; a panel has 2^`bits` words unless tiles have any shape."""
+    return placed.word if p.tile.per_layer else Cat(placed.word[:bits], placed.beat.p.target.panel)

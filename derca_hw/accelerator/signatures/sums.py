@@ -12,8 +12,12 @@ def _bank(p: Platform) -> int:
 
 
 def bank_address(p: Platform) -> int:
-    """Bits of the address of a column in a bank: the panel in the high bits, the column of the tile in the low ones."""
-    return bits_for(p.m_panels - 1) + bits_for(p.tile.n - 1)
+    """Bits of the address of a column in a bank.
+
+    The panel is in the high bits and the column of the tile in the low ones. Where tiles have any shape, the columns of
+    one panel follow those of the other.
+    """
+    return bits_for(p.bank_columns - 1) if p.tile.per_layer else bits_for(p.m_panels - 1) + bits_for(p.tile.n - 1)
 
 
 class BankUpdate(wiring.Signature):

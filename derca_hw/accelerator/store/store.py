@@ -16,7 +16,7 @@ from ...kernel.tables import Table
 from ...kernel.writing import TableWrite
 from ...layouts import Layouts, pulse
 from ..load.load import beats_of
-from ..signatures.sums import BankRead
+from ..signatures.sums import BankRead, bank_address
 from .beats import BeatAssembler, subs_of_word
 from .parameters import ParameterTable, ParameterWords
 
@@ -135,8 +135,9 @@ class StoreEngine(wiring.Component):
         # -- the walk over the tile ----------------------------------------------------------------------------------
         subs = p.array.rows // lanes
         sub = Signal(range(subs_of_word(p)))
-        panel = Signal(bits_for(p.m_panels - 1))
+        panel = Signal(bits_for(p.most_m_panels - 1))
         n = Signal(bits_for(p.tile.n))
+        word = Signal(bank_address(p))  # of the bank, where columns of one panel follow those of the other
         place = Signal(range(beat_bytes))  # byte of the beat that the next outputs fill
         word_place = Signal(range(beat_bytes))  # byte where the current word began
         last_sub = Signal()
@@ -152,7 +153,7 @@ class StoreEngine(wiring.Component):
         stride = Signal.like(output.c)  # distance to the next panel
         m.d.comb += [
             here.eq(Mux(output.persist & (panel == 0), layer.save, output.c)),
-            stride.eq(Mux(output.persist, p.save_panel_stride, layer.c_panel_stride)),
+            stride.eq(Mux(output.persist, times(output.n, p.bank_word_beats * beat_bytes), layer.c_panel_stride)),
             last_sub.eq(sub == Mux(output.persist, p.bank_word_beats, subs) - 1),
             last_n.eq(n + 1 == output.n),
             last_panel.eq(panel + 1 == output.m_panels),
@@ -166,7 +167,7 @@ class StoreEngine(wiring.Component):
             issue.eq(reading & (space != 0) & (self.request.ready | ~panel_start)),
             self.sums.read.eq(issue & (sub == 0)),
             self.sums.bank.eq(work.bank),
-            self.sums.address.eq(Cat(n[:self._n_bits], panel)),
+            self.sums.address.eq(word if p.tile.per_layer else Cat(n[:self._n_bits], panel)),
             next_place.eq(word_place + p.a_lanes if p.a_lanes < beat_bytes else 0),
             push.eq(Mux(
                 output.persist, 1,
@@ -175,12 +176,11 @@ class StoreEngine(wiring.Component):
         with m.If(issue):
             m.d.sync += [sub.eq(sub + 1), place.eq(place + step_bytes)]
             with m.If(last_sub):
-                m.d.sync += [sub.eq(0), n.eq(n + 1), place.eq(next_place), word_place.eq(next_place)]
+                m.d.sync += [
+                    sub.eq(0), n.eq(n + 1), word.eq(word + 1), place.eq(next_place), word_place.eq(next_place),
+                ]
                 with m.If(last_n):
-                    m.d.sync += [
-                        n.eq(0), panel.eq(panel + 1), place.eq(0), word_place.eq(0),
-                        output.c.eq(here + stride),
-                    ]
+                    m.d.sync += [Cat(n, place, word_place).eq(0), panel.eq(panel + 1), output.c.eq(here + stride)]
         finished = Signal()
         m.d.comb += [finished.eq(issue & last_sub & last_n & last_panel), self.give_back.eq(finished)]
 
@@ -189,9 +189,7 @@ class StoreEngine(wiring.Component):
             with m.State("IDLE"):
                 with m.If(self.barrier & self.room & (completed != 0)):
                     m.d.comb += pop.eq(1)
-                    m.d.sync += [
-                        work.eq(queue.o.payload), panel.eq(0), n.eq(0), sub.eq(0), place.eq(0), word_place.eq(0),
-                    ]
+                    m.d.sync += [work.eq(queue.o.payload), Cat(panel, n, sub, word, place, word_place).eq(0)]
                     m.next = "READ"
             with m.State("READ"):
                 m.d.comb += reading.eq(1)

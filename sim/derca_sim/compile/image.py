@@ -1,6 +1,7 @@
 """The memory image of a task set: placing every area, filling it, and reading results back."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from ..model.platform import Platform
 from ..workload.taskset import Task
 from .layers import LayerPlan
 from .layout import Allocator, a_bytes, b_bytes, bias_bytes, pack_panels, unpack_panels
+from .mapping import mapping_of
 
 #: Outputs hold this byte before the first job, so that one that is never written cannot pass for a result.
 POISON = 0xA5
@@ -27,21 +29,30 @@ def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPl
             shared[id(network)] = [
                 (memory.take(b_bytes(platform, layer.k, layer.n)), memory.take(bias_bytes(platform, layer.n)))
                 for layer in network.layers
-            ], channels
+            ], channels, [mapping_of(platform, layer) for layer in network.layers]
             channels += sum(layer.n for layer in network.layers)
         inputs = [0 if layer.chained else memory.take(a_bytes(platform, layer.m, layer.k)) for layer in network.layers]
         save, layers, output = memory.take(platform.bank_bytes), [], 0
-        weights, scale = shared[id(network)]
+        weights, scale, mappings = shared[id(network)]
         for i, layer in enumerate(network.layers):
             a_base = output if layer.chained else inputs[i]
             output = memory.take(a_bytes(platform, layer.m, layer.n))
-            before = layers[-1].n_tiles if layers else 0
-            layers.append(LayerPlan(
-                platform, layer, task.index, i, row, a_base, *weights[i], output, save, before,
-                i == len(network.layers) - 1, scale))
+            plan = LayerPlan(
+                platform, layer, task.index, i, row, a_base, *weights[i], output, save, 0,
+                i == len(network.layers) - 1, scale, *mappings[i])
+            layers.append(replace(plan, prev_n_tiles=_tiles_of_a_row(layers[-1], plan)) if layers else plan)
             row, scale = row + 1, scale + layer.n
         placed.append(tuple(layers))
     return placed, memory.used
+
+
+def _tiles_of_a_row(before: LayerPlan, plan: LayerPlan) -> int:
+    """Output tiles of the layer before that hold the rows of one tile along M; 0 if these do not end with its tiles."""
+    rows, rest = divmod(plan.tile.m, before.tile.m)
+    if rest or before.m_tiles != plan.m_tiles * rows:
+        return 0
+    tiles = rows * before.n_tiles
+    return tiles if tiles <= plan.platform.tables.tiles else 0
 
 
 def fill(platform: Platform, placed: Sequence[tuple[Sequence[LayerPlan], Network]], size: int) -> np.ndarray:

@@ -29,7 +29,7 @@ from .plan import Point
 
 def longest_switch(p: Platform) -> int:
     """A bound on the cycles of a switch to another job and back: finding it, saving and loading sums, cold starts."""
-    save = 2 * p.m_panels * p.tile.n * p.bank_word_beats
+    save = 2 * p.bank_columns * p.bank_word_beats
     return SchedulerTiming(p).LONGEST_REFILL + save + 2 * longest_slice(p)
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from ..model.network import Layer
 from ..model.platform import Platform
 from ..model.tables import layer_layout, scale_layout
+from ..model.tile import Tile
 from .layout import ceil_div
 
 
@@ -20,8 +21,10 @@ class LayerPlan:
     """A layer of one task, placed in memory: row `row` of the layer table. Addresses and strides are in bytes.
 
     `weights_base`, `bias_base` may be shared between tasks; `a_base`, `c_base` and `save` belong to the task.
-    `prev_n_tiles` are the tiles along N of the job's layer before (0 for its first); `last`: the job has none after.
-    `scale` is the row of its first channel in the table of scales, which may be shared as well.
+    `prev_n_tiles` are the output tiles of the job's layer before that hold the rows of a tile of A. They are 0 for the
+    first layer, and where tiles of the two layers end at different rows. `last`: the job has no layer after this.
+    `scale` is the row of its first channel in the table of scales, which may be shared as well. `tile` is what an
+    iteration computes; tiles of B are requested `ahead` iterations before tiles of A.
     """
 
     platform: Platform
@@ -36,22 +39,34 @@ class LayerPlan:
     save: int
     prev_n_tiles: int
     last: bool
-    scale: int = 0
+    scale: int
+    tile: Tile
+    ahead: int
+
+    @property
+    def m_panels(self) -> int:
+        """A panels of a full tile."""
+        return self.tile.m // self.platform.array.rows
+
+    @property
+    def n_panels(self) -> int:
+        """B panels of a full tile."""
+        return self.tile.n // self.platform.array.cols
 
     @cached_property
     def m_tiles(self) -> int:
         """Tiles along M."""
-        return ceil_div(self.layer.m, self.platform.tile.m)
+        return ceil_div(self.layer.m, self.tile.m)
 
     @cached_property
     def n_tiles(self) -> int:
         """Tiles along N."""
-        return ceil_div(self.layer.n, self.platform.tile.n)
+        return ceil_div(self.layer.n, self.tile.n)
 
     @cached_property
     def k_tiles(self) -> int:
         """Tiles along K."""
-        return ceil_div(self.layer.k, self.platform.tile.k)
+        return ceil_div(self.layer.k, self.tile.k)
 
     @property
     def iterations(self) -> int:
@@ -91,10 +106,10 @@ class LayerPlan:
 
     def position(self, slice_: int) -> tuple[int, int]:
         """(iteration, slice in that iteration) of slice `slice_` of the layer; its end is the end's iteration."""
-        p, n_panels = self.platform, ceil_div(self.layer.n, self.platform.array.cols)
-        m, rest = divmod(slice_, p.m_panels * n_panels * self.k_tiles)
+        n_panels = ceil_div(self.layer.n, self.platform.array.cols)
+        m, rest = divmod(slice_, self.m_panels * n_panels * self.k_tiles)
         m_panels = self.tile_m_panels(m) if rest else 1
-        n, rest = divmod(rest, m_panels * p.n_panels * self.k_tiles)
+        n, rest = divmod(rest, m_panels * self.n_panels * self.k_tiles)
         k, within = divmod(rest, m_panels * self.tile_n_panels(n)) if rest else (0, 0)
         return (m * self.n_tiles + n) * self.k_tiles + k, within
 
@@ -108,7 +123,8 @@ class LayerPlan:
         """Output tiles of the job that may be outstanding when the A tiles of row `m` are loaded for column `n`.
 
         These are the tiles of the previous layer in later rows, because stores keep their order, and the tiles of this
-        layer before (m, n). Only a chained layer waits for tiles; for the others the value is 0.
+        layer before (m, n). Where `prev_n_tiles` is 0, all of the layer before has to be there. Only a chained layer
+        waits for tiles; for the others the value is 0.
         """
         if not self.layer.chained:
             return 0
@@ -116,12 +132,11 @@ class LayerPlan:
 
     def tile_m_panels(self, m: int) -> int:
         """A panels of the tiles at coordinate `m`; the last may have fewer."""
-        p = self.platform
-        return min(p.m_panels, ceil_div(self.layer.m - m * p.tile.m, p.array.rows))
+        return min(self.m_panels, ceil_div(self.layer.m - m * self.tile.m, self.platform.array.rows))
 
     def tile_n(self, n: int) -> int:
         """Columns of the tiles at coordinate `n`; the last may have fewer."""
-        return min(self.platform.tile.n, self.layer.n - n * self.platform.tile.n)
+        return min(self.tile.n, self.layer.n - n * self.tile.n)
 
     def tile_n_panels(self, n: int) -> int:
         """B panels of the tiles at coordinate `n`."""
@@ -129,7 +144,7 @@ class LayerPlan:
 
     def tile_k(self, k: int) -> int:
         """K steps of the tiles at coordinate `k`; the last may have fewer."""
-        return min(self.platform.tile.k, self.layer.k - k * self.platform.tile.k)
+        return min(self.tile.k, self.layer.k - k * self.tile.k)
 
     def fields(self) -> dict[str, int]:
         """The row of the layer table as `model.tables.layer_layout` names it."""
@@ -142,12 +157,24 @@ class LayerPlan:
                else {"relu": int(layer.relu)}),
             "last_m_panels": self.tile_m_panels(self.m_tiles - 1), "last_n": self.tile_n(self.n_tiles - 1),
             "last_k": self.tile_k(self.k_tiles - 1),
-            "m_tiles": self.m_tiles, "n_tiles": self.n_tiles, "k_tiles": self.k_tiles,
+            "m_tiles": self.m_tiles, **(self.tile_fields() if p.tile.per_layer else {
+                "n_tiles": self.n_tiles, "k_tiles": self.k_tiles}),
             "prev_n_tiles": self.prev_n_tiles,
+            **({"ahead": self.ahead} if p.buffers.ahead else {}),
             "a_panel_stride": self.a_panel_stride,
             **({"b_panel_stride": self.b_panel_stride} if p.a_lanes != p.b_lanes else {}),
             "b_base": self.b_base, "bias_base": self.bias_base,
             "c_panel_stride": self.c_panel_stride, "save": self.save,
+        }
+
+    def tile_fields(self) -> dict[str, int]:
+        """What the row names of the layer's own tile."""
+        tile = self.tile
+        return {
+            "m_panels": self.m_panels, "tile_n": tile.n, "tile_k": tile.k,
+            "n_end": (self.n_tiles - 1) * tile.n, "k_end": (self.k_tiles - 1) * tile.k,
+            "a_m_stride": self.m_panels * self.a_panel_stride, "b_n_stride": self.n_panels * self.b_panel_stride,
+            "c_m_stride": self.m_panels * self.c_panel_stride,
         }
 
     def scale_fields(self, channel: int) -> dict[str, int]:
@@ -174,7 +201,7 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
     total = 0
     for layer in layers:
         p, shape = layer.platform, layer.layer
-        memory, k, n = p.memory, min(p.tile.k, shape.k), min(p.tile.n, shape.n)
+        memory, k, n = p.memory, min(layer.tile.k, shape.k), min(layer.tile.n, shape.n)
         rows, cols = ceil_div(shape.m, p.array.rows), ceil_div(shape.n, p.array.cols)
         a_panels, b_panels = rows * layer.n_tiles * layer.k_tiles, cols * layer.m_tiles * layer.k_tiles
         load = a_panels * p.panel_beats(k, p.a_lanes) + b_panels * p.panel_beats(k, p.b_lanes)
@@ -190,7 +217,7 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
 def longest_slice(p: Platform) -> int:
     """A bound on the cycles of one slice with its loads and stores alone; as generous as `longest_job`."""
     tile, memory = p.tile, p.memory
-    load = p.panel_beats(tile.k, p.a_lanes) + p.panel_beats(tile.k, p.b_lanes) + p.panel_beats(tile.n, 4)
-    compute = tile.k + p.array.cols + 4
+    load = p.panel_beats(p.most_k, p.a_lanes) + p.panel_beats(p.most_k, p.b_lanes) + p.panel_beats(tile.n, 4)
+    compute = p.most_k + p.array.cols + 4
     store = 2 * tile.n * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
     return load + 3 * (memory.read_latency + 8) + compute + store + memory.write_latency + 64

@@ -40,14 +40,19 @@ class EntryPlan:
         iteration, within = self.start
         m, n, k = layer.coordinates(iteration)
         n_panel, m_panel = divmod(within, layer.tile_m_panels(m))
+        at = {"m": m, "n": n, "k": k}
+        if p.tile.per_layer:
+            words = {lanes: -(-layer.tile_k(k) * lanes // max(lanes, p.beat_bytes)) for lanes in (p.a_lanes, p.b_lanes)}
+            at = {"m": m, "n": n * layer.tile.n, "k": k * layer.tile.k, "a_word": m_panel * words[p.a_lanes],
+                  "b_word": n_panel * words[p.b_lanes], "bank_word": m_panel * layer.tile_n(n)}
         return {
             "layer": layer.row, "next": self.next_row, "next_layer": self.next_layer.row,
             "final": int(layer.last), "depends": int(self.depends),
-            "allow": layer.allow(m, n), "m": m, "n": n, "k": k,
+            "allow": layer.allow(m, n), **at,
             "m_panel": m_panel, "n_panel": n_panel,
-            "a_row": layer.a_base + m * p.m_panels * layer.a_panel_stride,
-            "b_col": layer.b_base + n * p.n_panels * layer.b_panel_stride,
-            "c_row": layer.c_base + m * p.m_panels * layer.c_panel_stride,
+            "a_row": layer.a_base + m * layer.m_panels * layer.a_panel_stride,
+            "b_col": layer.b_base + n * layer.n_panels * layer.b_panel_stride,
+            "c_row": layer.c_base + m * layer.m_panels * layer.c_panel_stride,
         }
 
     def packed(self) -> int:

@@ -118,8 +118,8 @@ def recompute_cost(layer: LayerPlan, slice_: int) -> int:
     iteration, within = layer.position(slice_)
     m, n, done = layer.coordinates(iteration)
     m_panels, n_panels = layer.tile_m_panels(m), layer.tile_n_panels(n)
-    load = m_panels * p.panel_beats(p.tile.k, p.a_lanes) + n_panels * p.panel_beats(p.tile.k, p.b_lanes)
-    return done * max(load, m_panels * n_panels * p.tile.k) + within * layer.tile_k(done)
+    load = m_panels * p.panel_beats(layer.tile.k, p.a_lanes) + n_panels * p.panel_beats(layer.tile.k, p.b_lanes)
+    return done * max(load, m_panels * n_panels * layer.tile.k) + within * layer.tile_k(done)
 
 
 def persist_cost(layer: LayerPlan, slice_: int) -> int:

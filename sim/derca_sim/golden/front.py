@@ -72,12 +72,29 @@ class Tag(NamedTuple):
     b: Slot
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The requests of an iteration for one operand.
+
+    They may `wait` for the layer before. `older` counts the output tiles of iterations taken before its own. The tile
+    of A is requested with the iteration taken as number `due`.
+    """
+
+    iteration: Iteration
+    slot: Slot
+    reads: list[tuple[int, int]]
+    wait: bool
+    older: int
+    due: int
+
+
 class Front:
     """Everything before the compute engine, which takes the oldest of `tags`.
 
     The entries of a job are offered one after the other, each up to the end of its layer. If tables are read word by
     word, the next entry follows the last iteration of the entry before. Iterations are taken one by one. Each requests
-    the tiles that are not on chip yet: B before A, because A may have to wait for the previous layer (`depends`).
+    the tiles that are not on chip yet: B at once, A after the B of the iteration `ahead` later, or after that of the
+    job's last iteration. A may have to wait for the previous layer (`depends`).
     """
 
     def __init__(self, p: Platform, agenda: Agenda, log: Callable[[Event], None], banks: Banks,
@@ -103,7 +120,11 @@ class Front:
         self._read = ReadChannel(p)
         self._free_from: float = 0  # it can take an iteration
         self._idle_from: float = 0  # and has nothing left to request
-        self._waiting: tuple[Iteration, int] | None = None  # A tile still to be requested, not before this cycle
+        self._taken = 0  # iterations
+        self._older = 0  # and the output tiles that these complete
+        self._later: deque[Part] = deque()  # tiles of A that follow the B of a later iteration
+        self._parts: deque[Part] = deque()  # of the iteration in work, still to be requested
+        self._parts_from = 0  # and not before this cycle
         self.a, self.b = Ring(p.buffers.slots), Ring(p.buffers.slots)
         self.tags: deque[Tag] = deque()
 
@@ -119,7 +140,9 @@ class Front:
             self.a.signature(cycle), self.b.signature(cycle), tuple(tag.iteration.key for tag in self.tags),
             self._head and self._head.key, self._preload, max(self._head_from - cycle, 0),
             self._entry and self._entry.row, max(self._offered_from - cycle, 0), self._read.signature(cycle),
-            self._waiting and (self._waiting[0].key, max(self._waiting[1] - cycle, 0)),
+            tuple((part.iteration.key, part.due - self._taken) for part in self._later),
+            tuple((part.iteration.key, len(part.reads)) for part in self._parts),
+            self._parts and max(self._parts_from - cycle, 0),
             max(self._free_from - cycle, 0), max(self._idle_from - cycle, 0),
         )
 
@@ -143,7 +166,9 @@ class Front:
 
     def _flush(self, cycle: int) -> None:
         self._read.drop_after(cycle)
-        self._head = self._waiting = None
+        self._head = None
+        self._later.clear()
+        self._parts.clear()
         self._preload = False
         self._free_from = min(self._free_from, cycle + 1)
         self._idle_from = min(self._idle_from, cycle + 1)
@@ -163,8 +188,8 @@ class Front:
 
     def visit(self, cycle: int, barrier: bool) -> None:
         """Let load engine, walker and kernel manager begin what they can in `cycle`."""
-        if self._waiting is not None and cycle >= self._waiting[1]:
-            self._try_a(cycle)
+        if self._parts and cycle >= self._parts_from:
+            self._request(cycle, cycle)
         if self._head is not None and self._head_from <= cycle and self._free_from <= cycle and barrier:
             self._try_take(cycle)
         if self._head is None and self._entry is not None and self._offered_from <= cycle:
@@ -205,23 +230,23 @@ class Front:
         if self._lockstep and not allowed:
             return
         self._outstanding.add(it.task, it.last)
-        taken = cycle
+        self._taken += 1
         if it.new_b:
             self.b.claim()
-            requests = self._ask(cycle + 1, it.b_reads())
-            self.b.latest.fill(requests)
-            taken = requests[-1].taken
-            self._agenda.at(self.b.latest.filled_from)
+            self._parts.append(Part(it, self.b.latest, it.b_reads(), False, self._older, 0))
         if it.new_a:
             self.a.claim()
-            self._waiting = it, taken + 1
+            wait = self._layer_entry.depends
+            self._later.append(
+                Part(it, self.a.latest, it.a_reads(), wait, self._older, self._taken + it.layer.ahead))
+        while self._later and (it.final or self._later[0].due <= self._taken):
+            self._parts.append(self._later.popleft())
+        self._older += it.last
+        if self._parts:
             self._free_from = self._idle_from = NEVER
-            if allowed:  # and stays so
-                self._request_a(taken + 1)
-            else:
-                self._agenda.at(taken + 1)
+            self._request(cycle, cycle + 1)
         else:
-            self._asked(taken)
+            self._asked(cycle)
         self.tags.append(Tag(it, self.a.latest, self.b.latest))
         number = it.number + 1
         self._head = Iteration(it.layer, number, False) if number < it.layer.iterations else None
@@ -239,18 +264,22 @@ class Front:
         self._asked(self._ask(cycle + 1, it.saved_reads())[-1].taken)
         self._agenda.at(cycle + 1)
 
-    def _try_a(self, cycle: int) -> None:
-        """Request the A tile of the iteration taken last, if the tiles that it depends on are in memory."""
-        it = self._waiting[0]
-        if self._outstanding.of(it.task, cycle) - it.last <= it.allow:  # its own tile does not count
-            self._request_a(cycle)
-
-    def _request_a(self, cycle: int) -> None:
-        requests = self._ask(cycle, self._waiting[0].a_reads())
-        self._waiting = None
-        self.a.latest.fill(requests)
-        self._agenda.at(self.a.latest.filled_from)
-        self._asked(requests[-1].taken)
+    def _request(self, cycle: int, offered: int) -> None:
+        """Make the requests of the iteration in work that need not wait any more, from cycle `offered` on."""
+        while self._parts:
+            part = self._parts[0]
+            it = part.iteration
+            others = self._outstanding.of(it.task, cycle) - (self._older - part.older)  # its own and later do not count
+            if part.wait and others > it.allow:
+                self._parts_from = offered
+                self._agenda.at(offered)
+                return
+            requests = self._ask(offered, part.reads)
+            part.slot.fill(requests)
+            self._agenda.at(part.slot.filled_from)
+            offered = requests[-1].taken + 1
+            self._parts.popleft()
+        self._asked(offered - 1)
 
     def _ask(self, offered: int, reads: list[tuple[int, int]]) -> list[ReadRequest]:
         """Make requests one after the other, the first offered from cycle `offered` on."""

@@ -61,18 +61,20 @@ class Iteration:
     def a_reads(self) -> list[tuple[int, int]]:
         """(address, beats) of the requests for its A tile."""
         layer, p = self.layer, self.layer.platform
-        a = layer.a_base + self.k * p.tile.k * p.a_lanes + self.m * p.m_panels * layer.a_panel_stride
+        tile = layer.tile
+        a = layer.a_base + self.k * tile.k * p.a_lanes + self.m * tile.m // p.array.rows * layer.a_panel_stride
         beats = p.panel_beats(self.steps, p.a_lanes)
         return [(a + i * layer.a_panel_stride, beats) for i in range(self.panels)]
 
     def b_reads(self) -> list[tuple[int, int]]:
         """(address, beats) of the requests for its B tile, and for the biases if it is the first K step."""
         layer, p = self.layer, self.layer.platform
-        b = layer.b_base + self.k * p.tile.k * p.b_lanes + self.n * p.n_panels * layer.b_panel_stride
+        tile = layer.tile
+        b = layer.b_base + self.k * tile.k * p.b_lanes + self.n * tile.n // p.array.cols * layer.b_panel_stride
         beats = p.panel_beats(self.steps, p.b_lanes)
         out = [(b + i * layer.b_panel_stride, beats) for i in range(layer.tile_n_panels(self.n))]
         if self.first:
-            out.append((layer.bias_base + 4 * self.n * p.tile.n, -(-4 * self.columns // p.beat_bytes)))
+            out.append((layer.bias_base + 4 * self.n * tile.n, -(-4 * self.columns // p.beat_bytes)))
         return out
 
     def saved_reads(self) -> list[tuple[int, int]]:
@@ -84,7 +86,8 @@ class Iteration:
         layer, p = self.layer, self.layer.platform
         if persist:
             beats = self.columns * p.bank_word_beats
-            return [(layer.save + i * p.save_panel_stride, self.columns, beats) for i in range(self.panels)]
-        c = layer.c_base + self.m * p.m_panels * layer.c_panel_stride + self.n * p.tile.n * p.a_lanes
+            return [(layer.save + i * beats * p.beat_bytes, self.columns, beats) for i in range(self.panels)]
+        row = self.m * layer.tile.m // p.array.rows
+        c = layer.c_base + row * layer.c_panel_stride + self.n * layer.tile.n * p.a_lanes
         beats = p.panel_beats(self.columns, p.a_lanes)
         return [(c + i * layer.c_panel_stride, self.columns, beats) for i in range(self.panels)]

@@ -21,10 +21,10 @@ import numpy as np
 
 from ..errors import InputError
 from .loading import open_input, problem
+from .platform import MAX_DIMENSION
 from .rounding import Rounding
+from .tile import Mapping
 
-#: Largest dimension of a layer.
-MAX_DIMENSION = 65535
 #: Most bytes that the arrays of a file may have together; no platform has half as much memory.
 MAX_BYTES = 2 << 30
 #: Formats that people have networks in, by the suffix or the beginning of a file.
@@ -43,7 +43,8 @@ class Layer:
 
     `chained`: A is the output of the layer before; otherwise the network holds an input for this layer. Outputs are
     clamped to `bounds`, the least and largest; without, to their type, and to the zero point on with `relu`.
-    Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel.
+    Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel. `mapping` says how
+    the layer runs; the compiler estimates which is best where it is None.
     """
 
     m: int
@@ -58,6 +59,7 @@ class Layer:
     chained: bool
     rounding: Rounding | np.ndarray = Rounding.AWAY
     bounds: tuple[int, int] | None = None
+    mapping: Mapping | None = None
 
     @property
     def scales(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,15 +6,12 @@ A `Platform` is declared intent (what a user writes in TOML); its properties are
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from .sections import ArrayConfig, BufferConfig, BusConfig, MemoryConfig, Section, TileConfig
 
-class Section(BaseModel):
-    """Base of every TOML section: unknown keys are errors, values are immutable once validated."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
+#: Largest dimension of a layer.
+MAX_DIMENSION = 65535
 #: How platforms, networks and tasks are named: in files, tables and the hardware's documents.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$",
                             description="names of at most 41 letters, digits, - and _, the first a letter")]
@@ -27,59 +24,6 @@ Overrun = Literal["skip", "abort", "queue"]
 def _as_tuple(value):
     """Turn a list into a tuple: TOML has lists only."""
     return tuple(value) if isinstance(value, list) else value
-
-
-class ArrayConfig(Section):
-    """The PE array: `rows` x `cols` multiply-accumulate elements, output stationary; `dtype` of inputs and outputs."""
-
-    rows: Annotated[int, Field(ge=2, le=32)] = 8
-    cols: Annotated[int, Field(ge=2, le=32)] = 8
-    dtype: Literal["int8", "int16"] = "int8"
-
-    @property
-    def element_bytes(self) -> int:
-        """Bytes of an input or output."""
-        return {"int8": 1, "int16": 2}[self.dtype]
-
-
-class TileConfig(Section):
-    """Tile of one iteration, in elements: `m` x `k` of A times `k` x `n` of B."""
-
-    m: Annotated[int, Field(ge=2, le=1024)] = 16
-    k: Annotated[int, Field(ge=4, le=1024)] = 32
-    n: Annotated[int, Field(ge=2, le=1024)] = 16
-
-
-class BufferConfig(Section):
-    """On-chip buffers: `slots` tiles of each operand, `banks` output tiles of int32 partial sums.
-
-    Up to `spare` banks may hold sums of preempted jobs.
-    """
-
-    slots: Annotated[int, Field(ge=2, le=8)] = 2
-    banks: Annotated[int, Field(ge=2, le=8)] = 2
-    spare: Annotated[int, Field(ge=0, le=6)] = 0
-
-
-class BusConfig(Section):
-    """The AXI4 master: widths in bits, read bursts in flight, longest burst in beats."""
-
-    data_width: Literal[32, 64, 128, 256] = 64
-    address_width: Annotated[int, Field(ge=16, le=40)] = 32
-    outstanding: Literal[2, 4, 8, 16, 32] = 16
-    burst_beats: Literal[4, 8, 16, 32, 64, 128, 256] = 64
-
-
-class MemoryConfig(Section):
-    """The memory the timing model assumes: one beat per cycle and direction, fixed latencies in cycles.
-
-    `read_latency` counts from the accepted AR to its first R beat, `write_latency` from the accepted last W beat to
-    B. `size` is the bytes of the simulated memory.
-    """
-
-    read_latency: Annotated[int, Field(ge=2, le=1024)] = 32
-    write_latency: Annotated[int, Field(ge=1, le=1024)] = 16
-    size: Annotated[int, Field(ge=4096, le=1 << 30)] = 1 << 22
 
 
 class SchedulerConfig(Section):
@@ -237,6 +181,11 @@ class Platform(Section):
             self.buffers.spare <= self.buffers.banks - 2, "buffers.spare", self.buffers.spare,
             f"at most buffers.banks - 2 = {self.buffers.banks - 2}, so that two banks are left for the running job",
         )
+        most = self.buffers.slots - 1 if self.pipeline == "decoupled" else 0
+        require(
+            self.buffers.ahead <= most, "buffers.ahead", self.buffers.ahead,
+            f"at most buffers.slots - 1 = {self.buffers.slots - 1}, and 0 with pipeline = \"lockstep\"",
+        )
         require(
             self.preemption == "slice" or self.buffers.spare == 0, "buffers.spare", self.buffers.spare,
             '0 with preemption = "layer", where jobs are preempted only when they have no partial sums',
@@ -344,14 +293,34 @@ class Platform(Section):
         return _ceil_div(4 * self.array.rows, self.beat_bytes)
 
     @property
-    def bank_bytes(self) -> int:
-        """Bytes of a task's save area: one full bank."""
-        return self.m_panels * self.tile.n * self.bank_word_beats * self.beat_bytes
+    def a_steps(self) -> int:
+        """K steps of panels of A that a slot holds."""
+        return self.m_panels * self.tile.k
 
     @property
-    def save_panel_stride(self) -> int:
-        """Bytes from one panel to the next in a task's save area."""
-        return self.tile.n * self.bank_word_beats * self.beat_bytes
+    def b_steps(self) -> int:
+        """K steps of panels of B that a slot holds."""
+        return self.n_panels * self.tile.k
+
+    @property
+    def bank_columns(self) -> int:
+        """Columns of `rows` sums that a bank holds."""
+        return self.m_panels * self.tile.n
+
+    @property
+    def most_k(self) -> int:
+        """K steps of the longest tile."""
+        return min(self.a_steps, self.b_steps) if self.tile.per_layer else self.tile.k
+
+    @property
+    def most_m_panels(self) -> int:
+        """A panels of the highest tile."""
+        return self.m_panels * (self.n_panels if self.tile.per_layer else 1)
+
+    @property
+    def bank_bytes(self) -> int:
+        """Bytes of a task's save area: one full bank."""
+        return self.bank_columns * self.bank_word_beats * self.beat_bytes
 
     @property
     def largest_request(self) -> int:
@@ -359,7 +328,7 @@ class Platform(Section):
         t = self.tile
         return max(
             4096,
-            self.panel_beats(t.k, self.a_lanes), self.panel_beats(t.k, self.b_lanes),
+            self.panel_beats(self.most_k, self.a_lanes), self.panel_beats(self.most_k, self.b_lanes),
             self.panel_beats(t.n, self.a_lanes), self.panel_beats(t.n, 4), t.n * self.bank_word_beats,
         )
 

@@ -7,7 +7,7 @@ packs integers with them. The host writes rows as consecutive 32-bit words, leas
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .platform import Platform
+from .platform import MAX_DIMENSION, Platform
 
 
 class Strategy(IntEnum):
@@ -106,19 +106,35 @@ def _clamp(p: Platform) -> list[Field]:
 
 def layer_layout(p: Platform) -> RowLayout:
     """Layer descriptor: what is constant over a layer. Addresses and strides are whole beats."""
-    addr, tiles = p.bus.address_width, bits_for(p.tables.tiles)
+    addr, tiles, dimension = p.bus.address_width, bits_for(p.tables.tiles), bits_for(MAX_DIMENSION)
+    shape = [
+        Field("n_tiles", tiles, "tiles along N"),
+        Field("k_tiles", tiles, "tiles along K"),
+    ]
+    if p.tile.per_layer:
+        shape = [
+            Field("m_panels", bits_for(p.most_m_panels), "A panels of a full tile"),
+            Field("tile_n", bits_for(p.tile.n), "columns of a full tile"),
+            Field("tile_k", bits_for(p.most_k), "k steps of a full tile"),
+            Field("n_end", dimension, "first column of the last tile along N"),
+            Field("k_end", dimension, "first k step of the last tile along K"),
+            Field("a_m_stride", addr, "bytes of A between tiles along M"),
+            Field("b_n_stride", addr, "bytes of B between tiles along N"),
+            Field("c_m_stride", addr, "bytes of C between tiles along M"),
+        ]
     return RowLayout((
         *([Field("scale", bits_for(p.requant.channels - 1), "row of the first channel in the table of scales")]
           if p.requant.channels else _scale(p)),
         Field("zero_point", 8 * p.array.element_bytes, "output zero point, two's complement"),
         *_clamp(p),
-        Field("last_m_panels", bits_for(p.m_panels), "A panels in the last tile along M"),
+        Field("last_m_panels", bits_for(p.most_m_panels), "A panels in the last tile along M"),
         Field("last_n", bits_for(p.tile.n), "columns in the last tile along N"),
-        Field("last_k", bits_for(p.tile.k), "k steps in the last tile along K"),
+        Field("last_k", bits_for(p.most_k), "k steps in the last tile along K"),
         Field("m_tiles", tiles, "tiles along M"),
-        Field("n_tiles", tiles, "tiles along N"),
-        Field("k_tiles", tiles, "tiles along K"),
+        *shape,
         Field("prev_n_tiles", tiles, "tiles along N of the job's layer before, 0 for its first"),
+        *([Field("ahead", bits_for(p.buffers.ahead), "iterations by which tiles of B are requested before those of A")]
+          if p.buffers.ahead else []),
         Field("a_panel_stride", addr, "bytes between panels of A, and of B where its panels are as wide"),
         Field("b_base", addr, "address of B"),
         *([Field("b_panel_stride", addr, "bytes between panels of B")] if p.a_lanes != p.b_lanes else []),
@@ -134,6 +150,22 @@ def entry_layout(p: Platform) -> RowLayout:
     The first word holds everything that the kernel manager needs to go on.
     """
     addr, tiles = p.bus.address_width, bits_for(p.tables.tiles)
+    walk = [
+        Field("n", tiles, "tile coordinate along N"),
+        Field("k", tiles, "tile coordinate along K"),
+        Field("m_panel", bits_for(p.m_panels - 1), "A panel of the first slice"),
+        Field("n_panel", bits_for(p.n_panels - 1), "B panel of the first slice"),
+    ]
+    if p.tile.per_layer:
+        walk = [
+            Field("n", bits_for(MAX_DIMENSION), "first column of the first iteration"),
+            Field("k", bits_for(MAX_DIMENSION), "its first k step"),
+            Field("m_panel", bits_for(p.most_m_panels - 1), "A panel of the first slice"),
+            Field("n_panel", bits_for(p.n_panels - 1), "B panel of the first slice"),
+            Field("a_word", bits_for(p.a_steps - 1), "where that A panel begins in its slot, in words"),
+            Field("b_word", bits_for(p.b_steps - 1), "where that B panel begins in its slot, in words"),
+            Field("bank_word", bits_for(p.bank_columns - 1), "where the slice's columns begin in the bank"),
+        ]
     return RowLayout((
         Field("layer", bits_for(p.tables.layers - 1), "row of the layer table"),
         Field("next", bits_for(p.tables.entries - 1), "row of the job's next layer, its own if there is none"),
@@ -142,10 +174,7 @@ def entry_layout(p: Platform) -> RowLayout:
         Field("depends", 1, "its input comes from the layer before"),
         Field("allow", bits_for(2 * p.tables.slices), "output tiles of the job that may not be in memory yet"),
         Field("m", tiles, "tile coordinate along M of the first iteration"),
-        Field("n", tiles, "tile coordinate along N"),
-        Field("k", tiles, "tile coordinate along K"),
-        Field("m_panel", bits_for(p.m_panels - 1), "A panel of the first slice"),
-        Field("n_panel", bits_for(p.n_panels - 1), "B panel of the first slice"),
+        *walk,
         Field("a_row", addr, "address of A at (m, 0)"),
         Field("b_col", addr, "address of B at (0, n)"),
         Field("c_row", addr, "address of C at (m, 0)"),

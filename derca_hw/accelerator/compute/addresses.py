@@ -1,0 +1,97 @@
+"""Where the operands of a slice are in their slots, and its columns in the bank."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+from ...blocks.arithmetic import times
+from ...layouts import Layouts
+from ..signatures.operands import a_words, b_words
+from ..signatures.sums import bank_address
+
+
+def _steps_per_word(p: Platform, lanes: int) -> int:
+    return max(1, p.beat_bytes // lanes)
+
+
+class SliceAddresses(wiring.Component):
+    """Addresses the k steps of a slice in the slots of A and B, combinational from registers; see `SliceSequencer`.
+
+    With `tile.per_layer` the panels of a tile follow each other in slot and bank without gaps, so the addresses count
+    up. Otherwise a panel has a fixed place, and the numbers of panel and step are the address.
+
+    Attributes
+    ----------
+    start : In(1)
+    tag : In
+    issue, fire, last_m : In(1)
+        A step is read; it is the last of its slice; the slice is the last of its B panel.
+    k, m_panel, n_panel : In
+        Step and panels of the slice in work.
+    columns : In
+        Columns of the bank from one panel to the next, in the tile in work.
+    a_word, b_word : Out
+        Words of the slots.
+    bank_word : Out
+        The slice's first column in the bank.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        super().__init__({
+            "start": In(1),
+            "tag": In(lay.tag),
+            "issue": In(1),
+            "fire": In(1),
+            "last_m": In(1),
+            "k": In(bits_for(p.most_k - 1)),
+            "m_panel": In(bits_for(p.most_m_panels - 1)),
+            "n_panel": In(bits_for(p.n_panels - 1)),
+            "columns": In(lay.output["n"].shape),
+            "a_word": Out(a_words(p)),
+            "b_word": Out(b_words(p)),
+            "bank_word": Out(bank_address(p)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p = self._p
+        a_bits, b_bits = ((_steps_per_word(p, lanes) - 1).bit_length() for lanes in (p.a_lanes, p.b_lanes))
+        if not p.tile.per_layer:
+            n_base = times(self.n_panel, p.array.cols)
+            m.d.comb += [
+                self.a_word.eq(Cat(self.k[a_bits:], self.m_panel)),
+                self.b_word.eq(Cat(self.k[b_bits:], self.n_panel)),
+                self.bank_word.eq(Cat((n_base | 0)[:bits_for(p.tile.n - 1)], self.m_panel)),
+            ]
+            return m
+        b_first = Signal.like(self.b_word)  # of the B panel
+        n_first = Signal.like(self.bank_word)  # of its columns in the bank's first panel
+        a_next = Signal.like(self.a_word)
+        b_next = Signal.like(self.b_word)
+        # A word may hold several steps: the next one begins after its last step, or with the next panel.
+        m.d.comb += [
+            a_next.eq(self.a_word + (self.k[:a_bits].all() | self.fire)),
+            b_next.eq(self.b_word + (self.k[:b_bits].all() | self.fire)),
+        ]
+        with m.If(self.issue):
+            m.d.sync += [self.a_word.eq(a_next), self.b_word.eq(b_next)]
+        with m.If(self.fire):
+            m.d.sync += [self.b_word.eq(b_first), self.bank_word.eq(self.bank_word + self.columns)]
+            with m.If(self.last_m):
+                m.d.sync += [
+                    self.a_word.eq(0), self.b_word.eq(b_next), b_first.eq(b_next),
+                    self.bank_word.eq(n_first + p.array.cols), n_first.eq(n_first + p.array.cols),
+                ]
+        with m.If(self.start):
+            tag = self.tag
+            base = times(tag.n_panel, p.array.cols)
+            m.d.sync += [
+                self.a_word.eq(tag.a_word), self.b_word.eq(tag.b_word), b_first.eq(tag.b_word),
+                self.bank_word.eq(tag.bank_word + base), n_first.eq(base),
+            ]
+        return m

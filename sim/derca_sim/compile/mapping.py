@@ -1,0 +1,91 @@
+"""How a layer is cut into tiles, and how far ahead its tiles of B are requested: the choices and an estimate of each.
+
+A tile of A stays in its slot for all tiles along N if K is a single tile; a tile of B stays for all tiles along M if it
+holds all of B. Which of these a shape gives, how often the others are loaded again, and how long the array waits for
+the first tile and the memory for the last decide what a shape costs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..model.network import Layer
+from ..model.platform import Platform
+from ..model.tile import Mapping, Tile, fits, platform_tile
+from .layout import ceil_div
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Least cycles of a layer under a mapping: of the array, the reads, the store engine, and before and after them."""
+
+    array: int
+    reads: int
+    store: int
+    ends: int
+
+    @property
+    def cycles(self) -> int:
+        """All of them, as far as they do not overlap."""
+        return max(self.array, self.reads, self.store) + self.ends
+
+
+def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
+    """What a layer costs with a tile, without the delays of single requests."""
+    m_tiles, n_tiles, k_tiles = (ceil_div(whole, part) for whole, part in zip((layer.m, layer.n, layer.k),
+                                                                              (tile.m, tile.n, tile.k), strict=True))
+    m_panels, n_panels = ceil_div(layer.m, p.array.rows), ceil_div(layer.n, p.array.cols)
+    last_k = layer.k - (k_tiles - 1) * tile.k
+    spacing = min(layer.n, p.array.cols)
+    steps = (k_tiles - 1) * max(tile.k, spacing) + max(last_k, spacing)
+    a, b = p.panel_beats(layer.k, p.a_lanes), p.panel_beats(layer.k, p.b_lanes)
+    again = m_tiles if k_tiles * n_tiles > 1 else 1
+    reads = m_panels * a * (n_tiles if k_tiles > 1 else 1)
+    reads += again * (n_panels * b + n_tiles * p.panel_beats(min(tile.n, layer.n), 4))
+    per_column = p.array.rows // p.store.requant_lanes
+    first = p.panel_beats(min(tile.k, layer.k), p.a_lanes) * min(tile.m // p.array.rows, m_panels)
+    first += p.panel_beats(min(tile.k, layer.k), p.b_lanes) * min(tile.n // p.array.cols, n_panels)
+    last = min(tile.m // p.array.rows, m_panels) * min(tile.n, layer.n) * per_column
+    return Estimate(m_panels * n_panels * steps, reads, m_panels * layer.n * per_column, first + last)
+
+
+def tiles(p: Platform, layer: Layer) -> Iterator[Tile]:
+    """The shapes worth a look: as many K steps as fit, for each number of panels that makes a difference."""
+    if not p.tile.per_layer:
+        yield platform_tile(p)
+        return
+    rows, cols = p.array.rows, p.array.cols
+    whole = ceil_div(layer.k, _step(p)) * _step(p)
+    seen = set()
+    for m_panels in range(1, min(p.most_m_panels, ceil_div(layer.m, rows)) + 1):
+        for n_panels in range(1, min(p.n_panels, ceil_div(layer.n, cols)) + 1):
+            most = min(p.a_steps // m_panels, p.b_steps // n_panels, whole)
+            for k in {most, ceil_div(whole, ceil_div(whole, most))}:
+                tile = Tile(m_panels * rows, ceil_div(k, _step(p)) * _step(p), n_panels * cols)
+                if tile not in seen and fits(p, tile):
+                    seen.add(tile)
+                    yield tile
+
+
+def _step(p: Platform) -> int:
+    """K steps that are whole beats of both operands."""
+    return max(1, p.beat_bytes // p.a_lanes, p.beat_bytes // p.b_lanes)
+
+
+def ranked(p: Platform, layer: Layer) -> list[Tile]:
+    """The shapes for a layer, that of the least estimate first; among equals that of the fewest reads."""
+    costs = {tile: estimate(p, layer, tile) for tile in tiles(p, layer)}
+    return sorted(costs or {platform_tile(p): None}, key=lambda t: (costs[t].cycles, costs[t].reads, t) if costs else 0)
+
+
+def mapping_of(p: Platform, layer: Layer) -> Mapping:
+    """The mapping of a layer: its own if it has one, else that of the least estimate."""
+    if layer.mapping is not None:
+        return layer.mapping
+    tile = ranked(p, layer)[0]
+    return Mapping(tile, ahead(p, layer, tile))
+
+
+def ahead(p: Platform, layer: Layer, tile: Tile) -> int:
+    """How far tiles of B run ahead: to the last slot where A stays, else one slot less, so that A is loaded in time."""
+    stays = tile.k >= layer.k and tile.n < layer.n
+    return min(p.buffers.ahead, p.buffers.slots - (1 if stays else 2))

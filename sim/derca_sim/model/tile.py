@@ -1,0 +1,43 @@
+"""The tile of a layer: how much of a product one iteration computes."""
+
+from typing import NamedTuple
+
+from .platform import Platform
+
+
+class Tile(NamedTuple):
+    """`m` x `k` elements of A times `k` x `n` of B."""
+
+    m: int
+    k: int
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.m} x {self.k} x {self.n}"
+
+
+class Mapping(NamedTuple):
+    """How a layer runs: its tile, and how many iterations before tiles of A its tiles of B are requested."""
+
+    tile: Tile
+    ahead: int
+
+
+def platform_tile(p: Platform) -> Tile:
+    """The tile that every layer has without `tile.per_layer`, and the one that fills slots and banks with it."""
+    return Tile(p.tile.m, p.tile.k, p.tile.n)
+
+
+def fits(p: Platform, tile: Tile) -> bool:
+    """Whether a layer may have this tile: within slots, banks and biases, in whole panels and beats."""
+    if tile == platform_tile(p):
+        return True
+    m_panels, n_panels = tile.m // p.array.rows, tile.n // p.array.cols
+    return (
+        p.tile.per_layer
+        and tile.m == m_panels * p.array.rows and tile.n == n_panels * p.array.cols and min(tile) > 0
+        and m_panels * tile.k <= p.a_steps and n_panels * tile.k <= p.b_steps
+        and m_panels * tile.n <= p.bank_columns and tile.n <= p.tile.n
+        and not any(tile.k * lanes % p.beat_bytes for lanes in (p.a_lanes, p.b_lanes))
+        and tile.n * p.a_lanes % p.beat_bytes == 0 and tile.n * 4 % p.beat_bytes == 0
+    )
