@@ -17,6 +17,11 @@ from kit.run import generator, parameters, simulate
 
 #: The pipeline in which iterations themselves wait for what they depend on.
 LOCKSTEP = platform(name="lockstep", pipeline="lockstep")
+#: Tiles of any shape, tiles of B up to two iterations before tiles of A, beats narrower than a step of A.
+AHEAD = platform(
+    name="ahead", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4, "per_layer": True},
+    bus={"data_width": 32}, buffers={"slots": 3, "banks": 2, "ahead": 2}, store={"requant_lanes": 1},
+)
 RINGS = ("a", "b")
 #: Ports of a ring that the test drives and sees.
 RING_IN = ("received", "received_slot", "advance", "release", "release_slot")
@@ -30,7 +35,7 @@ class LoadBench(wiring.Component):
         self._p = p
         lay = Layouts(p)
         self._load = LoadEngine(p)
-        self._rings = {"a": SlotRing(p, p.m_panels), "b": SlotRing(p, p.n_panels + 1)}
+        self._rings = {"a": SlotRing(p, p.most_m_panels), "b": SlotRing(p, p.n_panels + 1)}
         members = self._load.signature.members
         ring = self._rings["a"].signature.members
         super().__init__({
@@ -116,31 +121,34 @@ class Ring:
 
 
 def requests(p, it: dict, a_unit: int, b_unit: int) -> list[tuple[str, dict]]:
-    """(ring or "bank", read request) of an iteration, in order."""
+    """(ring or "bank", read request) of an iteration, first those for B."""
     tag, beat = it["tag"], p.beat_bytes
     output = tag["output"]
     out = []
 
-    def request(address, size, destination, unit, panel):
+    def request(address, size, destination, unit, panel, words=0):
+        if p.tile.per_layer:  # where the panel begins
+            panel *= words
         ring = {Destination.A: "a", Destination.BANK: "bank"}.get(destination, "b")
         out.append((ring, {
             "address": address, "beats": -(-size // beat), "task": output["task"],
             "target": {"destination": destination.value, "unit": unit, "panel": panel}}))
 
     panels = range(output["m_panels"])
+    a_words, b_words = (-(-tag["k"] * lanes // max(lanes, beat)) for lanes in (p.a_lanes, p.b_lanes))
     if it["preload"]:
         for i in panels:
             size = output["n"] * p.bank_word_beats * beat
-            request(it["a"] + i * size, size, Destination.BANK, a_unit, i)
+            request(it["a"] + i * size, size, Destination.BANK, a_unit, i, output["n"])
         return out
     if tag["new_b"]:
         for j in range(-(-output["n"] // p.array.cols)):
-            request(it["b"] + j * it["b_panel_stride"], tag["k"] * p.b_lanes, Destination.B, b_unit, j)
+            request(it["b"] + j * it["b_panel_stride"], tag["k"] * p.b_lanes, Destination.B, b_unit, j, b_words)
         if tag["first"]:
             request(it["bias"], 4 * output["n"], Destination.BIAS, b_unit, 0)
     if it["new_a"]:
         for i in panels:
-            request(it["a"] + i * it["a_panel_stride"], tag["k"] * p.a_lanes, Destination.A, a_unit, i)
+            request(it["a"] + i * it["a_panel_stride"], tag["k"] * p.a_lanes, Destination.A, a_unit, i, a_words)
     return out
 
 
@@ -156,9 +164,12 @@ def random_iteration(random, p, number: int, before: dict | None) -> dict:
         "preload": preload, "a": address(), "a_panel_stride": random.randrange(64) * p.beat_bytes,
         "b": address(), "b_panel_stride": random.randrange(64) * p.beat_bytes, "bias": address(),
         "new_a": new_a, "depends": new_a and random.getrandbits(1), "allow": random.randrange(4),
+        **({"ahead": random.randrange(p.buffers.ahead + 1)} if p.buffers.ahead else {}),
         "tag": {
             "output": {"m_panels": random.randint(1, p.m_panels), "n": random.randint(1, p.tile.n),
-                       "task": random.randrange(p.scheduler.tasks), "c": number},
+                       "task": before["tag"]["output"]["task"] if before else random.randrange(p.scheduler.tasks),
+                       "c": number,
+                       "final": int(random.random() < 0.1)},
             "k": random.choice([1, p.tile.k, random.randint(1, p.tile.k)]), "first": random.getrandbits(1),
             "last": random.getrandbits(1), "new_b": new_b, "last_a": last_a,
             "last_b": last_b,
@@ -174,12 +185,14 @@ async def fills_and_frees(dut):
     lay, lockstep = Layouts(p), p.pipeline == "lockstep"
     bench = await Cycles(dut).start()
     rings = {name: Ring(p.buffers.slots) for name in RINGS}
-    queue: list[tuple[str, dict]] = []  # requests still to be made by the iteration in work
-    work, current, before = None, None, None
+    queue: list[tuple[str, dict, dict]] = []  # requests still to be made now, each with its iteration
+    later: list[tuple[int, list, dict]] = []  # requests for A: number of the iteration that they follow
+    taken = older = 0  # iterations, and output tiles that these complete
+    current, before = None, None
     head: list[tuple[dict, dict[str, int]]] = []  # iterations that were taken and not begun, with their slots
     latest: dict[str, int] = {}
     outstanding = number = 0
-    counts = dict.fromkeys(("begun", "flushes", "preloads", "doomed", "released", "again", "held", "late"), 0)
+    counts = dict.fromkeys(("begun", "flushes", "preloads", "doomed", "released", "again", "held", "late", "apart"), 0)
     pace = 0.5
     for cycle in range(8000):
         if cycle % 200 == 0:
@@ -189,7 +202,7 @@ async def fills_and_frees(dut):
             number += 1
         flush = random.random() < 0.01
         barrier, bank_free = random.random() < 0.9, random.random() < 0.7
-        if not queue and random.random() < 0.3:
+        if not queue and not later and random.random() < 0.3:
             outstanding = random.randrange(6)
         fewer = outstanding > 0 and random.random() < 0.1
         bank = random.randrange(p.buffers.banks)
@@ -229,8 +242,9 @@ async def fills_and_frees(dut):
             assert bench.get(f"{name}_filling_any") == ring.filling_any(cycle), at
 
         # -- requests ------------------------------------------------------------------------------------------------
+        work = queue[0][2] if queue else None
         held = bool(queue) and queue[0][0] == "a" and work["depends"] and not lockstep and (
-            outstanding > work["allow"] + work["tag"]["last"])
+            outstanding > work["allow"] + older - work["older"])
         counts["held"] += held
         asks = bool(queue) and not held
         assert bench.get("request__valid") == asks, f"{where}: request, expected {queue[:1]}, held back {held}"
@@ -263,7 +277,7 @@ async def fills_and_frees(dut):
         # -- what happens at the end of the cycle ----------------------------------------------------------------
         outstanding += (takes and not current["preload"] and current["tag"]["last"]) - fewer
         if made:
-            ring, _ = queue.pop(0)
+            ring, *_ = queue.pop(0)
             if ring != "bank":
                 slot = rings[ring].slots[work["units"][ring]]
                 slot["out"] += 1
@@ -283,7 +297,7 @@ async def fills_and_frees(dut):
                     ring.used.append(slots[name])
         if flush:
             counts["flushes"] += 1
-            queue, work, current, before, head = [], None, None, None, []
+            queue, later, current, before, head = [], [], None, None, []
             a.drop(cycle)
             b.drop(cycle)
         if takes:
@@ -291,25 +305,36 @@ async def fills_and_frees(dut):
             counts["preloads"] += current["preload"]
             new_a, new_b = current["new_a"], current["tag"]["new_b"]
             units = {"a": a.filling if new_a else latest["a"], "b": b.filling if new_b else latest["b"]}
-            queue = requests(p, current, bank if current["preload"] else units["a"], units["b"])
+            work = {**current, "units": units, "older": older}
+            wanted = requests(p, current, bank if current["preload"] else units["a"], units["b"])
+            queue = [(kind, request, work) for kind, request in wanted if kind != "a"]
             if not current["preload"]:
                 found = bench.get("queue__payload")
                 assert found == pack(lay.tag, **current["tag"]), f"{where}: {unpack(lay.tag, found)}"
                 for name, ring, new in (("a", a, new_a), ("b", b, new_b)):
                     if new:
-                        ring.take(sum(kind == name for kind, _ in queue))
+                        ring.take(sum(kind == name for kind, _ in wanted))
                 counts["again"] += not (new_a and new_b)
                 head.append((current, units))
                 before, latest = current, units
-            work, current = {**current, "units": units}, None
+                taken, older = taken + 1, older + current["tag"]["last"]
+                if new_a:
+                    later.append((taken + current.get("ahead", 0), [x for x in wanted if x[0] == "a"], work))
+                final = current["tag"]["last"] and current["tag"]["output"]["final"]
+                while later and (final or later[0][0] <= taken):
+                    queue += [(kind, request, later[0][2]) for kind, request in later[0][1]]
+                    counts["apart"] += later.pop(0)[2] is not work
+            current = None
     del counts["late" if not lockstep else "held"]
+    if not p.buffers.ahead:
+        del counts["apart"]
     dut._log.info("%s", counts)
     assert min(counts.values()) > 30, counts
     assert width(lay.iteration) == len(dut.iteration__payload)
     assert bits_for(p.buffers.slots - 1) == len(dut.a_filling)
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, LOCKSTEP], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, LOCKSTEP, AHEAD], ids=lambda p: p.name)
 def test_load_engine_and_slots(p):
     simulate(lambda: LoadBench(p), __name__, "fills_and_frees", platform=p)
 
@@ -317,4 +342,5 @@ def test_load_engine_and_slots(p):
 @pytest.mark.full
 @pytest.mark.parametrize("seed", range(2, 12))
 def test_load_engine_and_slots_at_length(seed):
-    simulate(lambda: LoadBench(PADDED), __name__, "fills_and_frees", platform=PADDED, seed=seed)
+    for p in (PADDED, AHEAD, NARROW):
+        simulate(lambda p=p: LoadBench(p), __name__, "fills_and_frees", platform=p, seed=seed)
