@@ -1,20 +1,29 @@
 """The tile walk against an independent walk over the plan: addresses, extents, reuse, dependences, cycles."""
 
+from dataclasses import replace
+
 import cocotb
+import numpy as np
 import pytest
 
+from campaigns.random_sets import mapped_at_random
 from derca_hw.accelerator.load.walker import Walker
 from derca_hw.layouts import Layouts, Part
 from derca_sim.compile import LayerPlan, TaskPlan
 from derca_sim.model.tables import Strategy, WordOrder, entry_layout, layer_layout
 from kit.cycles import Cycles
 from kit.payload import pack, unpack
-from kit.platforms import NARROW, PADDED, SMALL, SPARE, platform
+from kit.platforms import PADDED, SMALL, SPARE, platform
 from kit.run import generator, parameters, simulate
 from kit.workload import compiled, shape, task
 
 #: Entries come word by word.
-WORDS = platform(name="words", tables={"read": "word"})
+WORDS = platform(name="words", tables={"read": "word"}, tile={"m": 8, "k": 16, "n": 8, "per_layer": True})
+#: Every layer has a tile of its own, and says how far its tiles of B run ahead.
+SHAPES = platform(
+    name="shapes", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4, "per_layer": True},
+    bus={"data_width": 32}, buffers={"slots": 3, "banks": 2, "ahead": 2}, store={"requant_lanes": 1},
+)
 
 
 def tiles(at: LayerPlan, number: int) -> dict[str, tuple[int, int]]:
@@ -25,9 +34,9 @@ def tiles(at: LayerPlan, number: int) -> dict[str, tuple[int, int]]:
 
 def iteration(at: LayerPlan, number: int) -> dict:
     """What iteration `number` of a layer is, from its coordinates alone."""
-    p, layer = at.platform, at.layer
+    p, layer, tile = at.platform, at.layer, at.tile
     m, n, k = at.coordinates(number)
-    first_row, first_column, first_step = m * p.tile.m, n * p.tile.n, k * p.tile.k
+    first_row, first_column, first_step = m * tile.m, n * tile.n, k * tile.k
     return {
         "a": at.a_base + first_row // p.array.rows * at.a_panel_stride + first_step * p.a_lanes,
         "a_panel_stride": at.a_panel_stride,
@@ -35,12 +44,12 @@ def iteration(at: LayerPlan, number: int) -> dict:
         "b_panel_stride": at.b_panel_stride,
         "bias": at.bias_base + 4 * first_column,
         "tag": {
-            "k": min(p.tile.k, layer.k - first_step),
+            "k": min(tile.k, layer.k - first_step),
             "first": int(first_step == 0),
-            "last": int(first_step + p.tile.k >= layer.k),
+            "last": int(first_step + tile.k >= layer.k),
             "output": {
-                "m_panels": -(-min(p.tile.m, layer.m - first_row) // p.array.rows),
-                "n": min(p.tile.n, layer.n - first_column),
+                "m_panels": -(-min(tile.m, layer.m - first_row) // p.array.rows),
+                "n": min(tile.n, layer.n - first_column),
                 "c": at.c_base + first_row // p.array.rows * at.c_panel_stride + first_column * p.a_lanes,
                 "layer": at.row, "persist": 0,
             },
@@ -81,8 +90,10 @@ def older_tiles(plan: TaskPlan, at: LayerPlan, number: int) -> int:
     done = [(before, c) for c in dict.fromkeys(tiles(before, i)["c"] for i in range(before.iterations))]
     done += [(at, c) for c in dict.fromkeys(tiles(at, i)["c"] for i in range(number))
              if c != tiles(at, number)["c"]]
-    row = tiles(at, number)["a"][0]
-    needed = max(i for i, (layer, c) in enumerate(done) if layer is before and c[0] <= row)
+    end = (tiles(at, number)["a"][0] + 1) * at.tile.m  # of the rows that A needs
+    if any(row % before.tile.m for row in range(at.tile.m, at.layer.m, at.tile.m)):
+        end = at.layer.m  # tiles do not end together: all are waited for
+    needed = max(i for i, (layer, c) in enumerate(done) if layer is before and c[0] * before.tile.m < end)
     return len(done) - 1 - needed
 
 
@@ -117,6 +128,8 @@ def walk(plan: TaskPlan, first_region: int, resident: bool) -> list[tuple[int, l
                 "last_a": int(after.get("a") != used["a"]), "last_b": int(after.get("b") != used["b"]),
                 "m_panel": m_panel, "n_panel": n_panel,
             }
+            if at.platform.buffers.ahead:
+                one["ahead"] = at.ahead
             one["tag"]["output"] |= {"task": plan.index, "final": int(at is plan.layers[-1] and i == at.iterations - 1)}
             work.append(one)
             before, skip, kept = used, 0, False
@@ -154,6 +167,8 @@ def job_sets(random, p) -> list[TaskPlan]:
         shapes.append([(m, k, n, False), (m, n, random.randint(1, 3 * p.tile.n), True), shape(random, p)])
         shapes[0].append((p.tile.m, 3 * p.tile.k, p.tile.n + 1, False))  # with points inside tiles
         sets = [task(i, layers, random.getrandbits(30)) for i, layers in enumerate(shapes)]
+        rng = np.random.default_rng(random.getrandbits(30))
+        sets = [replace(one, network=mapped_at_random(one.network, p, rng)) for one in sets]
         plans += compiled(p, sets, strategy).tasks
     return plans
 
@@ -258,7 +273,7 @@ async def walks(dut):
     assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, SPARE, WORDS], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES], ids=lambda p: p.name)
 def test_walks(p):
     simulate(lambda: Walker(p), __name__, "walks", platform=p)
 
@@ -266,4 +281,5 @@ def test_walks(p):
 @pytest.mark.full
 @pytest.mark.parametrize("seed", range(2, 12))
 def test_more_walks(seed):
-    simulate(lambda: Walker(SMALL), __name__, "walks", platform=SMALL, seed=seed)
+    for p in (SMALL, SHAPES):
+        simulate(lambda p=p: Walker(p), __name__, "walks", platform=p, seed=seed)
