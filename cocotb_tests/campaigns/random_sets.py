@@ -160,7 +160,7 @@ def _network(rng: np.random.Generator, p: Platform, name: str) -> Network:
     shapes = []
     for _ in range(rng.choice([1, 1, 2, 2, 3, 4])):
         m, k, n = random_shape(rng, p)
-        if shapes and rng.random() < 0.6:  # chained to the layer before
+        if shapes and rng.random() < 0.6:  # takes the output of the layer before
             m, k = shapes[-1][0], shapes[-1][2]
         shapes.append((m, k, n, bool(rng.random() < 0.4)))
     return requantised_at_random(random_network(name, shapes, int(rng.integers(1 << 30)), p.array.dtype), p)

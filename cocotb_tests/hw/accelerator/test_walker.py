@@ -108,7 +108,7 @@ def walk(plan: TaskPlan, first_region: int, resident: bool) -> list[tuple[int, l
             new_a = before is None or before["a"] != used["a"]
             m_panels = at.tile_m_panels(used["c"][0])
             n_panel, m_panel = divmod(skip, m_panels)
-            depends = new_a and at.layer.chained
+            depends = new_a and at.wait.a
             one = {**iteration(at, i), "preload": 0, "new_a": int(new_a), "depends": int(depends)}
             if depends:
                 one["older"] = older_tiles(plan, at, i)
@@ -145,7 +145,7 @@ def matches(found: dict, expected: dict) -> bool:
 
 
 def job_sets(random, p) -> list[TaskPlan]:
-    """Random layers, some chained, and layers of one K tile that use a tile of A or B again and again."""
+    """Random layers, some of which take the output of the one before, and layers of one K tile that use a tile of A or B again and again."""
     plans = []
     keep = "park" if p.buffers.spare else "persist"
     for strategy in ("recompute", "persist", keep, "flexible", "lw", "np"):

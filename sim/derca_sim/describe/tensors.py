@@ -1,6 +1,7 @@
 """Where the inputs and outputs of a compiled task set lie in memory, for hosts in any language."""
 
 from ..compile import Compiled
+from ..compile.image import areas_of
 from ..compile.layers import LayerPlan
 
 #: Where an element lies.
@@ -20,8 +21,8 @@ def tensors(compiled: Compiled) -> dict:
 def _task(name: str, layers: tuple[LayerPlan, ...], network) -> dict:
     out = {
         "task": name, "network": network.name,
-        "inputs": [_place(plan, plan.a_base, plan.layer.m, plan.layer.k, plan.a_panel_stride)
-                   for plan in layers if not plan.layer.chained],
+        "inputs": [_place(layers[0], area.address, *network.matrices[i], area.panel_stride)
+                   for i, area in areas_of(layers).items() if network.inputs[i] is not None],
         "output": _place(layers[-1], layers[-1].c_base, layers[-1].layer.m, layers[-1].layer.n,
                          layers[-1].c_panel_stride),
     }

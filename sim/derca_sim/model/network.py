@@ -1,4 +1,4 @@
-"""Networks: lists of GEMM layers with their inputs, read from `.npz` files or drawn at random.
+"""Networks: GEMM layers between matrices, built by hand, read from `.npz` files or drawn at random.
 
 All weights, inputs and outputs of a network have the type of the platform's `array.dtype`, int8 or int16, here called
 T.
@@ -13,7 +13,8 @@ Format of a network file (`numpy.savez`, no pickles), for layers i = 0 .. L-1:
 
 import json
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,27 +38,54 @@ _INPUT_SEED = 1
 MULTIPLIER_RANGE, SHIFT_RANGE = (0, (1 << 31) - 1), (1, 62)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a part of a matrix begins: the matrix's number in the network, the part's first row and column."""
+
+    matrix: int
+    row: int = 0
+    column: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One GEMM: A [m, k] times `weights` [k, n] plus `bias` int32 [n], requantised to C [m, n], all of one type.
+    """One GEMM: A [m, k] times B [k, n] plus `bias` int32 [n], requantised to C [m, n], all of one type.
 
-    `chained`: A is the output of the layer before; otherwise the network holds an input for this layer. Outputs are
-    clamped to `bounds`, the least and largest; without, to their type, and to the zero point on with `relu`.
-    Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel.
+    A is the part of a matrix at `a`, C becomes the part at `c`. B are the constant `weights` [k, n]. Without weights,
+    B is the transpose of the part [n, k] at `b`. With `transposed`, the part at `c` is [n, m] and becomes the transpose
+    of C. `dtype` is the type; that of the weights where there are any.
+
+    Outputs are clamped to `bounds`, the least and largest; without, to their type, and to the zero point on with
+    `relu`. Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel.
     """
 
     m: int
     k: int
     n: int
-    weights: np.ndarray
+    weights: np.ndarray | None
     bias: np.ndarray
     multiplier: int | np.ndarray
     shift: int | np.ndarray
     zero_point: int
     relu: bool
-    chained: bool
     rounding: Rounding | np.ndarray = Rounding.AWAY
     bounds: tuple[int, int] | None = None
+    a: Place = Place(0)
+    b: Place | None = None
+    c: Place = Place(1)
+    transposed: bool = False
+    dtype: np.dtype = np.dtype(np.int8)
+
+    def __post_init__(self):
+        if (self.weights is None) == (self.b is None):
+            raise ValueError("B is given as weights or as a place: exactly one of them")
+        if self.weights is not None:
+            object.__setattr__(self, "dtype", self.weights.dtype)
+
+    @property
+    def c_shape(self) -> tuple[int, int]:
+        """Rows and columns of the part at `c`."""
+        return (self.n, self.m) if self.transposed else (self.m, self.n)
 
     @property
     def scales(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,20 +103,23 @@ class Layer:
         """Least and largest output: `bounds`, else those of the type, from the zero point on with `relu`."""
         if self.bounds is not None:
             return self.bounds
-        kind = np.iinfo(self.weights.dtype)
+        kind = np.iinfo(self.dtype)
         return max(self.zero_point, kind.min) if self.relu else kind.min, kind.max
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Layers in order; `inputs[i]` is [m, k], or None where layer i is chained.
+    """Layers in order, and the matrices that they read and write.
 
-    `labels` (int64 [m] or None) are the classes of the rows of the first input. `model` takes samples to the rows of
-    the first layer and rows of the last to results (`networks.lowering.deploy.Model`); None if nothing was quantised.
+    `matrices` are their shapes (rows, columns). `inputs[i]` are the elements of matrix i if they are given; None where
+    layers write it, each element at most once in a job. `labels` (int64 [m] or None) are the classes of the rows of the
+    first input. `model` takes samples to inputs and the layers' outputs to results (`networks.lowering.batch.Batch`);
+    None if nothing was quantised.
     """
 
     name: str
     layers: tuple[Layer, ...]
+    matrices: tuple[tuple[int, int], ...]
     inputs: tuple[np.ndarray | None, ...]
     labels: np.ndarray | None = None
     metadata: dict = field(default_factory=dict)
@@ -100,10 +131,27 @@ class Network:
         return sum(layer.m * layer.k * layer.n for layer in self.layers)
 
 
+def chain(name: str, layers: Sequence[Layer], inputs: Sequence[np.ndarray | None], **more) -> Network:
+    """A network of layers that follow each other: where `inputs[i]` is None, layer i takes the output of the one before.
+
+    Every other layer takes its own `inputs[i]` [m, k]. Matrices are numbered as layers read and write them. `more` are
+    further fields of the network.
+    """
+    placed, shapes, given = [], [], []
+    for layer, own in zip(layers, inputs, strict=True):
+        if own is not None:
+            shapes.append((layer.m, layer.k))
+            given.append(own)
+        placed.append(replace(layer, a=Place(len(shapes) - 1), c=Place(len(shapes))))
+        shapes.append((layer.m, layer.n))
+        given.append(None)
+    return Network(name, tuple(placed), tuple(shapes), tuple(given), **more)
+
+
 def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: int, dtype: str = "int8") -> Network:
     """A network of the given (m, k, n, relu) with random weights, biases, requantisation and inputs of `dtype`.
 
-    A layer is chained if its m and k equal the m and n of the layer before. The same seed gives the same network. The
+    A layer takes the output of the layer before if its m and k equal that one's m and n. The same seed gives the same network. The
     scale is chosen so that outputs spread over the range of the type and sometimes saturate. Weights of int16 stay
     within 11 bits, so that sums seldom wrap.
     """
@@ -120,10 +168,10 @@ def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: in
         layers.append(Layer(
             m, k, n, rng.integers(-weight, weight, (k, n)).astype(dtype),
             rng.integers(-bias, bias + 1, n).astype(np.int32), multiplier, shift,
-            unit * int(rng.integers(-16, 17)), relu, chained,
+            unit * int(rng.integers(-16, 17)), relu,
         ))
         inputs.append(None if chained else rng.integers(-limit, limit, (m, k)).astype(dtype))
-    return Network(name, tuple(layers), tuple(inputs))
+    return chain(name, layers, inputs)
 
 
 def save_network(path: Path, layers: list[Layer], metadata: dict) -> None:
@@ -194,10 +242,10 @@ def load_network(path: Path, name: str, batch: int, first: int = 0, dtype: str =
     images, labels = _inputs(path, metadata, weights[0].shape[0], batch, first, dtype)
     layers = tuple(
         Layer(batch, *weights[i].shape, weights[i], biases[i], int(multiplier[i]), int(shift[i]), int(zero_point[i]),
-              bool(relu[i]), i > 0)
+              bool(relu[i]))
         for i in range(count)
     )
-    return Network(name, layers, (images, *[None] * (count - 1)), labels, metadata)
+    return chain(name, layers, (images, *[None] * (count - 1)), labels=labels, metadata=metadata)
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

@@ -106,7 +106,7 @@ class Task:
 
     @property
     def inputs(self) -> tuple[np.ndarray | None, ...]:
-        """Per layer the input [m, k], or None where it is the output of the layer before."""
+        """Per matrix of the network its elements, or None where layers write it."""
         return self.network.inputs
 
 

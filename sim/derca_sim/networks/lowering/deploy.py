@@ -1,13 +1,13 @@
 """A graph on the accelerator: the host's part before and after it, and the layers in between."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import InputError
-from ...model.network import Layer, Network
+from ...model.network import Layer, Network, chain
 from ...model.platform import Platform
 from ...model.rounding import Rounding
 from ..graph import Graph, Node, Tensor
@@ -86,9 +86,8 @@ class Model:
         """The layers for a batch, with inputs: `batch` samples of a file from `first` on, or drawn ones."""
         inputs = load_samples(self.graph, samples, first, batch)
         rows = self.quantised(inputs)
-        layers = tuple(replace(lowered(self.graph, node, batch), chained=i > 0)
-                       for i, node in enumerate(self.parts[1]))
-        return Network(name, layers, (rows, *[None] * (len(layers) - 1)), model=self)
+        layers = tuple(lowered(self.graph, node, batch) for node in self.parts[1])
+        return chain(name, layers, (rows, *[None] * (len(layers) - 1)), model=self)
 
     def quantised(self, samples: np.ndarray) -> np.ndarray:
         """The rows [m, k] of the first layer for samples [batch, ...] of the model's input."""
@@ -147,7 +146,7 @@ def check_platform(network: Network, p: Platform) -> None:
         With a line for each option that is missing, and the first layer that needs it.
     """
     problems = []
-    dtype = network.layers[0].weights.dtype
+    dtype = network.layers[0].dtype
     if dtype != p.array.dtype:
         problems.append(f"its layers are {dtype}, and array.dtype of the platform is {p.array.dtype}")
     for option, needs, value in (("tflite", _rounds, "true"), ("clamp", _clamps, "true"),

@@ -67,6 +67,6 @@ def lowered(graph: Graph, node: Node, batch: int) -> Layer:
     scales = [kind(value[0]) if len(value) == 1 else value.astype(np.int64)
               for kind, value in ((int, multiplier), (int, shift), (Rounding, rounding))]
     return Layer(
-        m, k, n, np.ascontiguousarray(matrix.T), wrap32(sums), *scales[:2], zero_point, relu, False, scales[2],
+        m, k, n, np.ascontiguousarray(matrix.T), wrap32(sums), *scales[:2], zero_point, relu, scales[2],
         None if relu or (low, high) == (-128, 127) else (low, high),
     )
