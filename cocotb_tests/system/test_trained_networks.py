@@ -61,9 +61,9 @@ def test_the_rtl_makes_what_litert_makes(tmp_path, batch):
     judged = judged_run(compiled, 190_000)
     assert not judged.problems and judged.error == 0
     assert judged.count(Kind.PREEMPT) > 5 and judged.count(Kind.MISS) == 0
-    rows = compiled.read_outputs(judged.result.memory, 0)[-1]
-    model, oracle = load_model(MODEL), LiteRt(MODEL.read_bytes())
-    for sample, found in zip(drawn(model.graph, batch), model.results(rows), strict=True):
+    model, oracle = compiled.tasks[0].network.model, LiteRt(MODEL.read_bytes())
+    made, = model.results(compiled.read_outputs(judged.result.memory, 0)).values()
+    for sample, found in zip(drawn(model.graph, batch)["input_1"], made, strict=True):
         wanted, = oracle.outputs([sample])
         assert found.dtype == wanted.dtype and np.array_equal(found, wanted)
 
