@@ -10,8 +10,8 @@ from derca_sim.model.tables import Strategy, entry_layout, index_layout, layer_l
 #: Content of the padding lanes of stored outputs.
 GARBAGE = 0x77
 #: Fields of an entry that the walk keeps up to date.
-WALK = ("layer", "next", "next_layer", "final", "depends", "depends_b", "allow", "m", "n", "k", "m_panel", "n_panel", "a_row",
-        "b_col", "c_row")
+WALK = ("layer", "next", "next_layer", "final", "depends", "depends_b", "allow", "m", "n", "k", "m_panel", "n_panel",
+        "a_row", "b_col", "c_row")
 
 
 class Interpreter:

@@ -260,7 +260,7 @@ def narrow_tables(**tables) -> Platform:
 
 
 def test_whatever_compiles_fits_every_field():
-    """A set of random layers, after each other or not, on tables of random sizes is refused in words or fits: nothing else."""
+    """A set of random layers on tables of random sizes is refused in words or fits: nothing else."""
     done = refused = 0
     for seed in range(120):
         random = np.random.default_rng(seed)

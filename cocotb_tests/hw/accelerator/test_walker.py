@@ -145,7 +145,7 @@ def matches(found: dict, expected: dict) -> bool:
 
 
 def job_sets(random, p) -> list[TaskPlan]:
-    """Random layers, some of which take the output of the one before, and layers of one K tile that use a tile of A or B again and again."""
+    """Random layers, some after each other, and layers of one K tile that use a tile of A or B again and again."""
     plans = []
     keep = "park" if p.buffers.spare else "persist"
     for strategy in ("recompute", "persist", keep, "flexible", "lw", "np"):

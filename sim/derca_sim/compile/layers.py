@@ -35,7 +35,7 @@ class LayerPlan:
     """A layer of one task, placed in memory: row `row` of the layer table. Addresses and strides are in bytes.
 
     Weights in `b`, `bias_base` and the row `scale` of its first channel in the table of scales may be shared, also
-    between tasks; `a`, `c`, computed matrices in `b`, and `save` belong to the task. `last`: the job has no layer after.
+    between tasks; `a`, `c`, computed matrices in `b`, and `save` belong to the task. `last`: the job has none after.
     """
 
     platform: Platform

@@ -1,4 +1,4 @@
-"""What a layer waits for: which operands other layers of the job write, and how many tiles may still be on their way."""
+"""What a layer waits for: which operands other layers write, and how many tiles may still be on their way."""
 
 from collections.abc import Sequence
 

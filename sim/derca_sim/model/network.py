@@ -74,13 +74,13 @@ class Layer:
     b: Place | None = None
     c: Place = Place(1)
     transposed: bool = False
-    dtype: np.dtype = np.dtype(np.int8)
+    dtype: str = "int8"
 
     def __post_init__(self):
         if (self.weights is None) == (self.b is None):
             raise ValueError("B is given as weights or as a place: exactly one of them")
         if self.weights is not None:
-            object.__setattr__(self, "dtype", self.weights.dtype)
+            object.__setattr__(self, "dtype", self.weights.dtype.name)
 
     @property
     def c_shape(self) -> tuple[int, int]:
@@ -132,7 +132,7 @@ class Network:
 
 
 def chain(name: str, layers: Sequence[Layer], inputs: Sequence[np.ndarray | None], **more) -> Network:
-    """A network of layers that follow each other: where `inputs[i]` is None, layer i takes the output of the one before.
+    """A network of layers one after the other: where `inputs[i]` is None, layer i takes the output of the one before.
 
     Every other layer takes its own `inputs[i]` [m, k]. Matrices are numbered as layers read and write them. `more` are
     further fields of the network.
@@ -151,9 +151,9 @@ def chain(name: str, layers: Sequence[Layer], inputs: Sequence[np.ndarray | None
 def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: int, dtype: str = "int8") -> Network:
     """A network of the given (m, k, n, relu) with random weights, biases, requantisation and inputs of `dtype`.
 
-    A layer takes the output of the layer before if its m and k equal that one's m and n. The same seed gives the same network. The
-    scale is chosen so that outputs spread over the range of the type and sometimes saturate. Weights of int16 stay
-    within 11 bits, so that sums seldom wrap.
+    A layer takes the output of the layer before if its m and k equal that one's m and n. The same seed gives the same
+    network. The scale is chosen so that outputs spread over the range of the type and sometimes saturate. Weights of
+    int16 stay within 11 bits, so that sums seldom wrap.
     """
     layers, inputs = [], []
     limit = np.iinfo(dtype).max + 1

@@ -51,16 +51,13 @@ def misplaced(network: Network, p: Platform) -> list[str]:
     for i, layer in enumerate(network.layers):
         own = c_part(layer)
         for part in filter(None, (a_part(layer), b_part(layer), own)):
-            where = f"layer {i}: {part.name} at row {part.place.row}, column {part.place.column} of matrix " \
-                    f"{part.place.matrix}"
+            at = part.place
+            where = f"layer {i}: {part.name} at row {at.row}, column {at.column} of matrix {at.matrix}"
             problems = list(_bounds(network, part)) or list(_alignment(part, p))
             if not problems and part is own:
                 problems = list(_writable(network, own, written))
-            elif not problems and network.inputs[part.place.matrix] is None:
-                have = sum(part.common(other) for _, other in written.get(part.place.matrix, ()))
-                if have < part.rows * part.columns:
-                    problems = [f"{part.rows * part.columns - have} of its elements are not written before: allowed "
-                                "are inputs, and what earlier layers write"]
+            elif not problems and network.inputs[at.matrix] is None:
+                problems = list(_readable(part, written))
             out += [f"{where}: {text}" for text in problems]
         written.setdefault(layer.c.matrix, []).append((i, own))
     return out
@@ -100,6 +97,12 @@ def _alignment(part: Part, p: Platform) -> Iterator[str]:
 def column_step(p: Platform) -> int:
     """Columns of a panel of A that fill a beat, at least 1: parts of matrices begin at their multiples."""
     return max(1, p.beat_bytes // p.a_lanes)
+
+
+def _readable(part: Part, written: dict[int, list[tuple[int, Part]]]) -> Iterator[str]:
+    missing = part.rows * part.columns - sum(part.common(other) for _, other in written.get(part.place.matrix, ()))
+    if missing:
+        yield f"{missing} of its elements are not written before: allowed are inputs, and what earlier layers write"
 
 
 def _writable(network: Network, own: Part, written: dict[int, list[tuple[int, Part]]]) -> Iterator[str]:

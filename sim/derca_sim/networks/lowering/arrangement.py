@@ -81,13 +81,14 @@ class Arrangement:
             fitting = [Spot(int(down[0]), int(right[0]), turned) for down, right, turned in ways
                        if np.ptp(down) == 0 and np.ptp(right) == 0]
             before = self._groups.get(int(source), {}).get(int(source))
-            if before is not None and len(fitting) == 2 and before.turned:  # a single element, which fits both ways
+            if before is not None and before.turned:  # a single element fits both ways
                 fitting.reverse()
             if not fitting:
                 shape = self._shapes[int(source)]
-                raise UnmappedError(f"it takes {numbers.shape[0]} x {numbers.shape[1]} elements, where the layer before "
-                                    f"makes {shape[0]} x {shape[1]}: allowed are parts of such matrices, also transposed "
-                                    "or side by side, but no other order")
+                raise UnmappedError(
+                    f"it takes {numbers.shape[0]} x {numbers.shape[1]} elements, where the layer before makes "
+                    f"{shape[0]} x {shape[1]}: allowed are parts of such matrices, also transposed or side by side, "
+                    "but no other order")
             out[int(source)] = fitting[0]
         return out
 
@@ -108,15 +109,16 @@ class Arrangement:
 
     def matrices(self) -> tuple[list[tuple[int, int]], dict[int, tuple[int, Spot]]]:
         """Shapes of the matrices; for each source its matrix and its spot there."""
-        shapes, places, numbers = [], {}, {}
+        shapes: list[tuple[int, int]] = []
+        places: dict[int, tuple[int, Spot]] = {}
         for source in self._shapes:
+            if source in places:
+                continue
             group = self._groups.get(source, {source: Spot(0, 0)})
-            if id(group) not in numbers:
-                numbers[id(group)] = len(shapes)
-                sizes = [(spot.row, spot.column, *self._size(member, spot)) for member, spot in group.items()]
-                top, left = min(size[0] for size in sizes), min(size[1] for size in sizes)
-                shapes.append((max(row + rows for row, _, rows, _ in sizes) - top,
-                               max(column + columns for _, column, _, columns in sizes) - left))
-                for member, spot in group.items():
-                    places[member] = numbers[id(group)], spot.moved(-top, -left)
+            sizes = [(spot.row, spot.column, *self._size(member, spot)) for member, spot in group.items()]
+            top, left = min(size[0] for size in sizes), min(size[1] for size in sizes)
+            for member, spot in group.items():
+                places[member] = len(shapes), spot.moved(-top, -left)
+            shapes.append((max(row + rows for row, _, rows, _ in sizes) - top,
+                           max(column + columns for _, column, _, columns in sizes) - left))
         return shapes, places

@@ -52,8 +52,8 @@ class Batch:
             return Network(name, layers, one.matrices * count, self.inputs(samples), model=self)
         most = max(rows for rows, _ in one.matrices)
         if count * most > MAX_DIMENSION:
-            raise InputError(f"batch = {count}: allowed are 1 .. {MAX_DIMENSION // most}, so that matrices have at most "
-                             f"{MAX_DIMENSION} rows")
+            raise InputError(f"batch = {count}: allowed are 1 .. {MAX_DIMENSION // most}, so that matrices have at "
+                             f"most {MAX_DIMENSION} rows")
         layers = tuple(replace(layer, m=count * layer.m) for layer in one.layers)
         shapes = tuple((count * rows, columns) for rows, columns in one.matrices)
         return Network(name, layers, shapes, self.inputs(samples), model=self)
@@ -113,7 +113,7 @@ class Batch:
                 for name, numbers in self.lowered.read.items()}
 
     def _numbers(self, of_sample: Sequence[int], sample: int, each: int) -> list[int]:
-        """Numbers of all samples from those of one: `sample` apart from sample to sample, `each` from one to the next."""
+        """Numbers of all samples from those of one: `each` apart, and `sample` from sample to sample."""
         if self.stacked:
             return list(of_sample)
         return [i * each + s * sample for s in range(self.count) for i in of_sample]

@@ -9,6 +9,7 @@ from .. import operators as op
 from ..graph import Graph, Node, Tensor
 from .walk import Walk, Where
 
+
 @dataclass(frozen=True)
 class Placed:
     """An operator with its place.

@@ -34,8 +34,8 @@ def load_samples(graph: Graph, path: Path | None, first: int, batch: int) -> dic
         arrays = {graph.inputs[0]: next(iter(arrays.values()))}
     for name in graph.inputs:
         if name not in arrays:
-            raise InputError(f"{path}: {name}, an input of {graph.name}, is not among its {len(arrays)} arrays: allowed "
-                             "is that name, or a single array of any for a model with one input")
+            raise InputError(f"{path}: {name}, an input of {graph.name}, is not among its {len(arrays)} arrays: "
+                             "allowed is that name, or a single array of any for a model with one input")
     try:
         return fitting(graph, {name: arrays[name][first:] for name in graph.inputs}, batch)
     except InputError as e:

@@ -96,7 +96,7 @@ class Walk:
             self.places[node.name] = where, ""
         except UnmappedError as e:
             self.places[node.name] = Where.NOWHERE, str(e)
-            results = {name: _Value.UNKNOWN for name in node.outputs}
+            results = dict.fromkeys(node.outputs, _Value.UNKNOWN)
         self._values |= results
 
     def _mapped(self, node: Node) -> tuple[Where, dict[str, np.ndarray | _Value]]:
@@ -106,7 +106,7 @@ class Walk:
         known = {value for value in values if isinstance(value, _Value)}
 
         def made(value):
-            return {name: value for name in node.outputs}
+            return dict.fromkeys(node.outputs, value)
 
         if kind is op.Unknown:
             raise UnmappedError(node.operator.reason)
@@ -212,8 +212,8 @@ class Walk:
                                   c=Place(len(given) + matrix, spot.row, spot.column), transposed=spot.turned))
         return Lowered(
             tuple(layers), tuple(numbers.shape for numbers in given) + tuple(shapes),
-            tuple(elements.without(numbers, _TENSORS) for numbers in given) + (None,) * len(shapes), tuple(self._hosts), self._read,
-            tuple(self._before), tuple(self._after))
+            tuple(elements.without(numbers, _TENSORS) for numbers in given) + (None,) * len(shapes),
+            tuple(self._hosts), self._read, tuple(self._before), tuple(self._after))
 
 
 def _inner(graph: Graph) -> set[str]:
