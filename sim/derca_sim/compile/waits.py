@@ -15,9 +15,8 @@ def wait_of(network: Network, before: Sequence[LayerPlan]) -> Wait:
     the same rows only.
     """
     layer = network.layers[len(before)]
-    operands = a_part(layer), b_part(layer)
-    written = [c_part(plan.layer) for plan in before]
-    makers = [[i for i, part in enumerate(written) if read is not None and part.common(read)] for read in operands]
+    makers = [[i for i, plan in enumerate(before) if part is not None and plan.layer.c.matrix == part.place.matrix
+               and c_part(plan.layer).common(part)] for part in (a_part(layer), b_part(layer))]
     if not any(makers):
         return Wait()
     a, b = map(bool, makers)
