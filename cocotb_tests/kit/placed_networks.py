@@ -88,7 +88,7 @@ def placed_network(name: str, rng: np.random.Generator, p: Platform, count: int,
     draw, layers = _Draw(rng, p, longest), []
     for _ in range(int(rng.integers(1, 3))):
         draw.given(draw.size(), draw.size())
-    for i in range(count):
+    for _ in range(count):
         a, m, k = draw.part()
         second = draw.part(k) if p.operators.matmul and rng.random() < 0.5 else None
         n = draw.size() if second is None else second[1]

@@ -66,10 +66,8 @@ def two_layers(**second) -> Network:
 
 @pytest.mark.parametrize(("second", "allowed"), [
     ({"a": Place(1, 4)}, "layer 1: A at row 4, column 0 of matrix 1: its 8 x 4 elements do not lie in the matrix"),
-    ({"a": Place(1, 2), "m": 6}, "layer 1: A at row 2, column 0 of matrix 1: allowed are rows that are multiples of "
-                                 "array.rows = 4"),
-    ({"a": Place(1, 0, 1)}, "column 1 of matrix 1: allowed are columns that are multiples of 2, so that a part begins "
-                            "with a beat of 8 bytes"),
+    ({"a": Place(1, 2), "m": 6}, "row 2, column 0 of matrix 1: allowed are rows that are multiples of array.rows = 4"),
+    ({"a": Place(1, 0, 1)}, "column 1 of matrix 1: allowed are columns that are multiples of 2, so that a part begins"),
     ({"a": Place(2)}, "layer 1: A at row 0, column 0 of matrix 2: 32 of its elements are not written before"),
     ({"a": Place(3)}, "layer 1: A at row 0, column 0 of matrix 3: allowed are the network's matrices 0 .. 2"),
     ({"c": Place(0, 0, 4)}, "layer 1: C at row 0, column 4 of matrix 0: the matrix is an input"),

@@ -7,15 +7,7 @@ from derca_sim.compile import compile_taskset
 from derca_sim.describe.tensors import tensors
 from derca_sim.workload.taskset import load_taskset
 from kit.checkout import TASKSETS
-
-
-def read(memory: np.ndarray, at: dict) -> np.ndarray:
-    """All elements of a tensor, one by one as the rule says."""
-    rows, columns = np.arange(at["rows"])[:, None], np.arange(at["columns"])[None]
-    address = (at["address"] + rows // at["panel_rows"] * at["panel_stride"] + columns * at["column_stride"]
-               + rows % at["panel_rows"] * at["element_bytes"])
-    parts = [memory[address + i].astype(np.uint64) << 8 * i for i in range(at["element_bytes"])]
-    return sum(parts).astype(f"uint{8 * at['element_bytes']}").view(at["type"])
+from oracles.tensors import read
 
 
 @pytest.mark.parametrize("name", ["anomaly", "shapes", "hx8k"])

@@ -83,8 +83,8 @@ def older_tiles(plan: TaskPlan, at: LayerPlan, number: int) -> int:
     """Tiles of a job that may be on their way to memory when an iteration's A is read.
 
     By listing all tiles up to there in the order in which they are stored, and finding the last one that A needs: of
-    the layer just before, up to the same row, if A alone takes it from its first row on; otherwise all of the last layer
-    whose elements are taken.
+    the layer just before, up to the same row, if A alone takes it from its first row on; otherwise all of the last
+    layer whose elements are taken.
     """
     read = cells(at.layer.a, at.layer.m, at.layer.k)
     second = set() if at.layer.b is None else cells(at.layer.b, at.layer.n, at.layer.k)

@@ -113,10 +113,18 @@ def test_a_reshape_between_layers_keeps_rows(shape, columns, runs):
     check(model, 3)
 
 
-def test_weights_that_are_computed_are_told():
-    x = T("x", (4, 4), "int8", [0.5], [0])
-    lines = reasons_of([x, replace(x, name="y")], [Op("FULLY_CONNECTED", [0, 0, -1], [1], "FullyConnectedOptions")])
-    assert lines == ["net: 0 FULLY_CONNECTED: its weights are computed: allowed are constants"]
+def test_weights_that_are_computed():
+    """They are the second operand of a fully connected layer, and nothing that a convolution can have."""
+    x, weights = (T(name, (4, 4), "int8", [0.5], [0]) for name in "xw")
+    y = replace(x, name="y", scales=[5.0])
+    dense = Op("FULLY_CONNECTED", [0, 1, -1], [2], "FullyConnectedOptions")
+    model = Model(graph_of("net", tflite_model([x, weights, y], [dense], [0, 1], [2])))
+    assert check(model, 2).layers[0].weights is None
+    x, weights, y = (T(name, (1, 1, 1, 4), "int8", [0.5], [0]) for name in "xwy")
+    conv = Op("CONV_2D", [0, 1, -1], [2], "Conv2DOptions", {"StrideH": 1, "StrideW": 1, "Padding": 1})
+    y = replace(y, shape=(1, 1, 1, 1))
+    assert reasons_of([x, weights, y], [conv], [0, 1], [2]) == [
+        "net: 0 CONV_2D: its weights are computed: allowed are constants"]
 
 
 def test_a_platform_says_what_it_lacks():

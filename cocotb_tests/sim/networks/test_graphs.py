@@ -1,17 +1,21 @@
 """Graphs of products on the accelerator: what the layers leave in matrices is what the interpreter computes."""
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
 from derca_sim.errors import InputError
 from derca_sim.model.network import Place
 from derca_sim.model.numerics import run_network
 from derca_sim.model.placing import misplaced
 from derca_sim.model.platform import Platform
-from derca_sim.networks.lowering.deploy import Model
+from derca_sim.networks.lowering.deploy import Model, load_model
 from derca_sim.networks.lowering.samples import drawn
 from derca_sim.networks.tflite import graph_of
 from kit.graph_models import Net, attention, random_graph
+from kit.onnx_models import Draft
+from oracles.onnx_runtime import OnnxRuntime
 
 MATMUL = Platform.model_validate({"array": {"rows": 4, "cols": 4}, "tile": {"m": 8, "k": 8, "n": 8},
                                   "store": {"requant_lanes": 1}, "requant": {"tflite": True},
@@ -159,3 +163,45 @@ def test_what_does_not_fit_is_told(make, reason):
     net = Net(1)
     line, = reasons_of(net, *make(net))
     assert line.startswith("net: ") and reason in line
+
+
+def onnx_products() -> onnx.ModelProto:
+    """QLinearMatMul and MatMul between quantisations, of constants and of computed matrices; two outputs."""
+    rng, draft = np.random.default_rng(4), Draft()
+    for name, value in (("s", 0.05), ("w", 0.02), ("big", 3.0)):
+        draft.constant(name, np.float32(value))
+    draft.constant("z", np.int8(0))
+    for i in (1, 2):
+        draft.constant(f"weights{i}", rng.integers(-127, 128, (6, 8)).astype(np.int8))
+    draft.node("QuantizeLinear", ["x", "s", "z"], "xq")
+    for i in (1, 2):
+        draft.node("QLinearMatMul", ["xq", "s", "z", f"weights{i}", "w", "z", "w", "z"], f"y{i}")
+    draft.node("Transpose", ["y2"], "turned", perm=[1, 0])
+    draft.node("QLinearMatMul", ["y1", "w", "z", "turned", "w", "z", "s", "z"], "scores")
+    draft.node("DequantizeLinear", ["scores", "s", "z"], "real")
+    draft.node("DequantizeLinear", ["y1", "w", "z"], "real1")
+    draft.node("MatMul", ["real", "real1"], "mixed")
+    draft.node("QuantizeLinear", ["mixed", "big", "z"], "mixed_q")
+    draft.node("DequantizeLinear", ["mixed_q", "big", "z"], "out")
+    return draft.model([("x", (5, 6))], [("out", None), ("real", None)])
+
+
+def test_products_of_an_onnx_model(tmp_path):
+    """They are at most a step off ONNX Runtime; y1 is read as it is stored and, for its last product, transposed."""
+    model = onnx_products()
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="a matrix that another layer takes transposed"):
+        load_model(tmp_path / "m.onnx")
+    model.graph.node[7].input[1] = "x"  # the product with an input needs no transposed output
+    lowest = next(node for node in model.graph.node if node.op_type == "MatMul")
+    lowest.input[1] = "xd"
+    model.graph.node.insert(1, helper.make_node("DequantizeLinear", ["xq", "s", "z"], ["xd"]))
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    loaded = load_model(tmp_path / "m.onnx")
+    network = loaded.network("m", None, 0, 3)
+    assert [x.weights is None for x in network.layers[::3]] == [False, False, True, True]
+    found = network.model.results(run_network(network))
+    oracle, scales = OnnxRuntime(model), {"out": 3.0, "real": 0.05}
+    for i, sample in enumerate(drawn(loaded.graph, 3)["x"]):
+        for name, wanted in oracle.run({"x": sample}).items():
+            assert np.abs(found[name][i] - wanted).max() < 1.01 * scales[name] and len(np.unique(wanted)) > 5

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...model.network import Layer
 from ..graph import Graph, Node
-from ..operators import MatMul
+from ..operators import Conv, MatMul
 from .layers import UnmappedError, is_product, product
 
 #: What would help where a convolution is none of single pixels.
@@ -54,12 +54,14 @@ def products(graph: Graph, node: Node) -> list[Product]:
     x, weights = (*graph.read(node),)[:2]
     if not is_product(node.operator, weights):
         raise UnmappedError(_PIXELS)
-    if not weights.constant:
-        raise UnmappedError("its weights are computed: allowed are constants")
-    matrix = weights.data.reshape(weights.shape[0], -1)
-    n, k = matrix.shape
+    n, k = weights.shape[0], weights.elements // weights.shape[0]
     m = x.elements // k
-    return [Product(product(graph, node, (m, k, n), np.ascontiguousarray(matrix.T)), Pick(shape=(m, k)), None)]
+    if weights.constant:
+        matrix = np.ascontiguousarray(weights.data.reshape(n, k).T)
+        return [Product(product(graph, node, (m, k, n), matrix), Pick(shape=(m, k)), None)]
+    if isinstance(node.operator, Conv):
+        raise UnmappedError("its weights are computed: allowed are constants")
+    return [Product(product(graph, node, (m, k, n), None), Pick(shape=(m, k)), Pick(shape=(n, k)))]
 
 
 def _matmul(graph: Graph, node: Node) -> Iterator[Product]:
