@@ -15,6 +15,7 @@ from derca_sim.model.network import Network, random_network
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy
 from derca_sim.workload.taskset import Task, TaskSet
+from kit.placed_networks import placed_network
 from kit.requantisation import requantised_at_random
 
 PIPELINES = ("decoupled", "lockstep")
@@ -163,7 +164,12 @@ def _network(rng: np.random.Generator, p: Platform, name: str) -> Network:
         if shapes and rng.random() < 0.6:  # takes the output of the layer before
             m, k = shapes[-1][0], shapes[-1][2]
         shapes.append((m, k, n, bool(rng.random() < 0.4)))
-    return requantised_at_random(random_network(name, shapes, int(rng.integers(1 << 30)), p.array.dtype), p)
+    seed = int(rng.integers(1 << 30))
+    if seed % 4 == 0:
+        network = placed_network(name, np.random.default_rng(seed), p, len(shapes) + 2, 3 * max(p.tile.m, p.tile.n))
+    else:
+        network = random_network(name, shapes, seed, p.array.dtype)
+    return requantised_at_random(network, p)
 
 
 def rough_cycles(p: Platform, network: Network) -> int:

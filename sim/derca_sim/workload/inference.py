@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..model.loading import problem
-from ..model.network import Network, read_npz
+from ..model.network import Network
+from ..model.network_files import read_npz
 from ..networks.lowering.samples import fitting
 from .taskset import TaskSet
 

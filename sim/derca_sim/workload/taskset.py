@@ -14,7 +14,8 @@ from pydantic import Field
 
 from ..errors import InputError
 from ..model.loading import problem, read_toml, show, validate
-from ..model.network import MAX_DIMENSION, Network, load_network, random_network
+from ..model.network import MAX_DIMENSION, Network, random_network
+from ..model.network_files import load_network
 from ..model.platform import Name, Overrun, Platform, Section
 from ..model.timing import longest_lap
 from ..networks.lowering.deploy import FORMATS, check_platform, load_model

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ...model.network import read_npz
+from ...model.network_files import read_npz
 from ..graph import Graph, Tensor
 from ..interpreter.values import dequantised
 
