@@ -126,12 +126,15 @@ def random_graph(seed: int) -> bytes:
     for _ in range(int(rng.integers(2, 7))):
         x = int(rng.choice(have))
         m, n = net.shape(x)
-        match int(rng.integers(7)):
+        match int(rng.integers(9)):
             case 0 | 1:
                 have.append(net.fc(x, int(rng.integers(2, 12))))
             case 2:
-                first, last = sorted(int(v) for v in rng.integers(0, n + 1, 2))
-                have.append(net.fc(net.slice(x, [0, first], [m, max(1, last - first)]) if first < n else x, 5))
+                axis = int(rng.integers(2))
+                begin, size = [0, 0], [m, n]
+                begin[axis] = int(rng.integers(size[axis]))
+                size[axis] = int(rng.integers(1, size[axis] - begin[axis] + 1))
+                have.append(net.fc(net.slice(x, begin, size), 5))
             case 3:
                 joined = [net.fc(int(y), int(rng.integers(1, 6))) for y in rng.choice(have, int(rng.integers(2, 4)))]
                 if len({net.shape(y)[0] for y in joined}) == 1:
@@ -144,5 +147,12 @@ def random_graph(seed: int) -> bytes:
                 have.append(net.matmul(x, int(rng.choice(same)), adj_x=True))
             case 6:
                 have.append(net.fc(net.transpose(x, 1, 0), 4))
+            case 7:  # two products of a batch
+                first, second = (net.pack([net.fc(x, 4), net.fc(x, 4)], 0) for _ in range(2))
+                have.append(net.fc(net.reshape(net.matmul(first, second, adj_y=True),
+                                               2 * m, m), 3))
+            case 8:
+                parts = net.split(net.fc(x, 6), 1, int(rng.choice([2, 3])))
+                have += [net.fc(part, 4) for part in parts]
     outputs = [have[-1], *(y for y in have[:-1] if rng.random() < 0.3)]
     return net.model(inputs, list(dict.fromkeys(outputs)))
