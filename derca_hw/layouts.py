@@ -188,8 +188,9 @@ class Layouts:
         self.iteration = data.StructLayout({
             "preload": 1,  # load partial sums into a bank instead of tiles into slots
             "new_a": 1,  # its tile of A is a new one; for B see tag.new_b
-            "depends": 1,  # its tile of A comes from the layer before
-            "allow": bits_for(outstanding_tiles(p)),  # if `depends`: older tiles of the job that may be on their way
+            "depends": 1,  # its tile of A comes from layers of the job
+            **({"depends_b": 1} if p.operators.matmul else {}),  # its tile of B comes from layers of the job
+            "allow": bits_for(outstanding_tiles(p)),  # if it depends: older tiles of the job that may be on their way
             "a": address,
             "a_panel_stride": address,  # of tiles, not of partial sums
             "b": address,

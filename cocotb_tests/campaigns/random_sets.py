@@ -16,6 +16,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy
 from derca_sim.model.tile import Mapping, Tile, fits, platform_tile
 from derca_sim.workload.taskset import Task, TaskSet
+from kit.placed_networks import placed_network
 from kit.requantisation import requantised_at_random
 
 PIPELINES = ("decoupled", "lockstep")
@@ -165,11 +166,15 @@ def _network(rng: np.random.Generator, p: Platform, name: str) -> Network:
     shapes = []
     for _ in range(rng.choice([1, 1, 2, 2, 3, 4])):
         m, k, n = random_shape(rng, p)
-        if shapes and rng.random() < 0.6:  # chained to the layer before
+        if shapes and rng.random() < 0.6:  # takes the output of the layer before
             m, k = shapes[-1][0], shapes[-1][2]
         shapes.append((m, k, n, bool(rng.random() < 0.4)))
-    network = requantised_at_random(random_network(name, shapes, int(rng.integers(1 << 30)), p.array.dtype), p)
-    return mapped_at_random(network, p, rng)
+    seed = int(rng.integers(1 << 30))
+    if seed % 4 == 0:
+        network = placed_network(name, np.random.default_rng(seed), p, len(shapes) + 2, 3 * max(p.tile.m, p.tile.n))
+    else:
+        network = random_network(name, shapes, seed, p.array.dtype)
+    return mapped_at_random(requantised_at_random(network, p), p, rng)
 
 
 def mapped_at_random(network: Network, p: Platform, rng: np.random.Generator) -> Network:

@@ -9,6 +9,7 @@ import pytest
 
 from kit.checkout import PLATFORMS, SIM
 from kit.cli import derca
+from kit.graph_models import attention
 from kit.onnx_models import dense_network, digits
 
 MODELS = sorted((SIM / "networks").glob("*.tflite"))
@@ -42,6 +43,18 @@ def test_a_platform_without_the_rounding_is_named():
     done = derca("import", SIM / "networks" / "anomaly_detection.tflite", "--platform", PLATFORMS / "demo.toml")
     assert done.exit_code == 2
     assert "anomaly_detection on demo: layer 0 needs requant.tflite = true in the platform" in done.stderr
+
+
+def test_a_graph_and_what_a_platform_lacks_for_it(tmp_path):
+    (tmp_path / "attention.tflite").write_bytes(attention(9, 12, 3))
+    done = derca("import", tmp_path / "attention.tflite", "--json")
+    assert done.exit_code == 0, done.output
+    where = {o["name"].split()[1]: (o["where"], o["shape"]) for o in json.loads(done.stdout)["operators"]}
+    assert where["BATCH_MATMUL"] == ("accelerator", "3 GEMM 9 x 9 x 4") and where["TRANSPOSE"][0] == "in place"
+    done = derca("import", tmp_path / "attention.tflite", "--platform", PLATFORMS / "tflite.toml")
+    assert done.exit_code == 2
+    assert "layer 3 multiplies two computed matrices: it needs operators.matmul = true" in done.stderr
+    assert "layer 2 stores its transpose: it needs operators.transpose = true in the platform" in done.stderr
 
 
 def test_another_format_is_told(tmp_path):

@@ -10,8 +10,8 @@ from derca_sim.model.tables import Strategy, entry_layout, index_layout, layer_l
 #: Content of the padding lanes of stored outputs.
 GARBAGE = 0x77
 #: Fields of an entry that the walk keeps up to date.
-WALK = ("layer", "next", "next_layer", "final", "depends", "allow", "m", "n", "k", "m_panel", "n_panel", "a_row",
-        "b_col", "c_row")
+WALK = ("layer", "next", "next_layer", "final", "depends", "depends_b", "allow", "m", "n", "k", "m_panel", "n_panel",
+        "a_row", "b_col", "c_row")
 
 
 class Interpreter:
@@ -33,6 +33,7 @@ class Interpreter:
         self.walk: dict | None = None
         self.task = 0
         self.tiles: dict[int, list[int]] = {}  # task -> output tiles completed in each layer of its job
+        self.writer: dict[int, np.ndarray] = {}  # task -> the tile of its job that wrote each byte, or -1
         self.size = {"int8": 1, "int16": 2}[self.p.array.dtype]
 
     def run_region(self, task: int, region: int, resumed: bool) -> dict:
@@ -45,14 +46,16 @@ class Interpreter:
             self.walk = dict(begin)
             if region == 0:
                 self.tiles[task] = [0]
+                self.writer[task] = np.full(self.p.memory.size, -1, np.int32)
             if resumed and row["in_strategy"] == Strategy.RECOMPUTE:
                 self.walk.update(k=0, m_panel=0, n_panel=0)
                 slices = row["redone"]
             if resumed and row["in_strategy"] in (Strategy.PERSIST, Strategy.PARK):
                 self.load_bank(task, self.layers[begin["layer"]])
         else:
-            differ = {f for f in WALK if self.walk[f] != begin[f] and not (f == "next" and begin["final"])
-                      and not (f == "allow" and not begin["depends"])}  # which nobody reads then
+            waits = begin["depends"] or begin.get("depends_b")  # nobody reads "allow" otherwise
+            differ = {f for f in WALK if self.walk.get(f) != begin.get(f) and not (f == "next" and begin["final"])
+                      and not (f == "allow" and not waits)}
             assert not differ, (task, region, {f: (self.walk[f], begin[f]) for f in differ})
         for at in range(slices):
             assert self.walk is not None, f"the job ends {slices - at} slices before its region {region}"
@@ -102,7 +105,12 @@ class Interpreter:
         return data.reshape(steps, lanes).view(f"<i{self.size}")[:, :group].astype(np.int32)
 
     def b_panel_stride(self, layer: dict) -> int:
-        return layer["a_panel_stride" if self.p.a_lanes == self.p.b_lanes else "b_panel_stride"]
+        return layer.get("b_panel_stride", layer["a_panel_stride"])
+
+    def check_read(self, address: int, size: int, depends: bool):
+        """Everything read is an input, or a tile old enough for the bound on outstanding ones, and said to be one."""
+        latest = self.writer[self.task][address : address + size].max()
+        assert latest < (sum(self.tiles[self.task]) - self.walk["allow"] if depends else 0), (self.walk, latest)
 
     def slice(self):
         """One pair of panels, then step the state as counters would."""
@@ -112,7 +120,7 @@ class Interpreter:
         i, base = s["m_panel"], s["n_panel"] * cols
         width = min(cols, columns - base)
         assert base < columns and i < m_panels
-        if s["depends"]:  # the bound on outstanding tiles says just that the rows up to m have been stored
+        if s["depends"] and layer["prev_n_tiles"]:  # the bound says just that the rows up to m have been stored
             done = self.tiles[self.task]
             assert sum(done) - s["allow"] == sum(done[:-2]) + (s["m"] + 1) * layer["prev_n_tiles"]
         if s["k"] == i == base == 0:
@@ -122,9 +130,12 @@ class Interpreter:
             bias = self.memory[biases : biases + 4 * width].view("<i4")
             self.bank[i, base : base + width] = bias[:, None]
         before = s["k"] * p.tile.k  # k steps of earlier tiles
-        a = self.panel(s["a_row"] + before * p.a_lanes + i * layer["a_panel_stride"], steps, p.a_lanes, rows)
-        b = self.panel(
-            s["b_col"] + before * p.b_lanes + s["n_panel"] * self.b_panel_stride(layer), steps, p.b_lanes, cols)
+        a_from = s["a_row"] + before * p.a_lanes + i * layer["a_panel_stride"]
+        b_from = s["b_col"] + before * p.b_lanes + s["n_panel"] * self.b_panel_stride(layer)
+        self.check_read(a_from, steps * p.a_lanes, s["depends"])
+        self.check_read(b_from, steps * p.b_lanes, s.get("depends_b", 0))
+        a = self.panel(a_from, steps, p.a_lanes, rows)
+        b = self.panel(b_from, steps, p.b_lanes, cols)
         self.bank[i, base : base + width] += (b.T @ a)[:width]
         s["m_panel"] += 1
         if s["m_panel"] == m_panels:
@@ -140,7 +151,7 @@ class Interpreter:
         if s["k"] == layer["k_tiles"]:
             self.store(layer, s, m_panels, columns)
             self.tiles[self.task][-1] += 1
-            s["k"], s["n"], s["allow"] = 0, s["n"] + 1, s["allow"] + bool(layer["prev_n_tiles"])
+            s["k"], s["n"], s["allow"] = 0, s["n"] + 1, s["allow"] + 1
             s["b_col"] += p.n_panels * self.b_panel_stride(layer)
             if s["n"] == layer["n_tiles"]:
                 s["n"], s["m"], s["allow"] = 0, s["m"] + 1, s["allow"] - layer["prev_n_tiles"]
@@ -171,6 +182,7 @@ class Interpreter:
             address = s["c_row"] + s["n"] * p.tile.n * p.a_lanes + i * layer["c_panel_stride"]
             assert address % p.beat_bytes == 0
             self.memory[address : address + len(out)] = out
+            self.writer[self.task][address : address + len(out)] = sum(self.tiles[self.task])
         self.bank = None
 
 

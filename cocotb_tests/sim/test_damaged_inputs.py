@@ -6,7 +6,7 @@ import pytest
 
 from derca_sim.errors import InputError
 from derca_sim.events import read_log
-from derca_sim.model.network import load_network
+from derca_sim.model.network_files import load_network
 from kit.wrong_inputs import npz
 
 # -- readers ----------------------------------------------------------------------------------------------------------

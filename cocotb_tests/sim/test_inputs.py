@@ -58,7 +58,7 @@ def test_good_file(tmp_path):
     one, two = taskset.tasks
     assert (one.deadline, two.deadline, two.offset) == (900, 2000, 10)
     assert one.network is two.network
-    assert [layer.chained for layer in one.network.layers] == [False, True]
+    assert [layer.a.matrix for layer in one.network.layers] == [0, 1]
     assert one.inputs[0].shape == (4, 5) and one.inputs[1] is None
     assert taskset.platform.scheduler.tasks == 2 and taskset.horizon == 5000
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from derca_sim.errors import InputError
-from derca_sim.model.network import load_network, random_network, save_network
+from derca_sim.model.network import random_network
+from derca_sim.model.network_files import load_network, save_network
 from derca_sim.model.numerics import run_network
 
 SHAPES = {

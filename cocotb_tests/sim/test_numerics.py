@@ -26,7 +26,7 @@ def wrap(value: int) -> int:
 
 def one(acc: int, multiplier: int, shift: int, zero_point: int = 0, relu: bool = False, **more) -> int:
     nothing = np.zeros((1, 1), np.int8)
-    layer = Layer(1, 1, 1, nothing, np.zeros(1, np.int32), multiplier, shift, zero_point, relu, False, **more)
+    layer = Layer(1, 1, 1, nothing, np.zeros(1, np.int32), multiplier, shift, zero_point, relu, **more)
     return int(requantise(np.array([acc], np.int32), layer)[0])
 
 
@@ -119,7 +119,7 @@ def test_accumulation_wraps(bias):
     found = partial_sums(a, b, np.array([bias], np.int32))
     assert found.dtype == np.int32
     assert found[0, 0] == wrap(bias + sign * 3 * 127 * 127)
-    layer = Layer(1, 3, 1, b, np.array([bias], np.int32), 1, 24, 0, False, False)
+    layer = Layer(1, 3, 1, b, np.array([bias], np.int32), 1, 24, 0, False)
     assert gemm(a, layer)[0, 0] == oracle(wrap(bias + sign * 3 * 127 * 127), 1, 24, 0, False)
     assert np.sign(gemm(a, layer)[0, 0]) == -sign
 
@@ -141,7 +141,7 @@ def test_partial_sums_may_be_split_anywhere():
 
 def test_network_chains_and_uses_own_inputs():
     network = random_network("x", [(3, 4, 5, True), (3, 5, 2, False), (6, 2, 3, False)], 1)
-    assert [layer.chained for layer in network.layers] == [False, True, False]
+    assert [layer.a.matrix for layer in network.layers] == [0, 1, 3]
     first, second, third = run_network(network)
     assert np.array_equal(second, gemm(first, network.layers[1]))
-    assert np.array_equal(third, gemm(network.inputs[2], network.layers[2]))
+    assert np.array_equal(third, gemm(network.inputs[3], network.layers[2]))

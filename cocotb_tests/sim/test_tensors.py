@@ -7,15 +7,7 @@ from derca_sim.compile import compile_taskset
 from derca_sim.describe.tensors import tensors
 from derca_sim.workload.taskset import load_taskset
 from kit.checkout import TASKSETS
-
-
-def read(memory: np.ndarray, at: dict) -> np.ndarray:
-    """All elements of a tensor, one by one as the rule says."""
-    rows, columns = np.arange(at["rows"])[:, None], np.arange(at["columns"])[None]
-    address = (at["address"] + rows // at["panel_rows"] * at["panel_stride"] + columns * at["column_stride"]
-               + rows % at["panel_rows"] * at["element_bytes"])
-    parts = [memory[address + i].astype(np.uint64) << 8 * i for i in range(at["element_bytes"])]
-    return sum(parts).astype(f"uint{8 * at['element_bytes']}").view(at["type"])
+from oracles.tensors import read
 
 
 @pytest.mark.parametrize("name", ["anomaly", "shapes", "hx8k"])
@@ -27,11 +19,14 @@ def test_elements_lie_where_the_rule_says(name):
         assert len(own) == len(told["inputs"]) and told["task"] == task.name
         for rows, at in zip(own, told["inputs"], strict=True):
             assert np.array_equal(read(compiled.image, at), rows)
-        assert np.array_equal(read(noise, told["output"]), compiled.read_outputs(noise, index)[-1])
+        at, = told["outputs"]
+        assert np.array_equal(read(noise, at), compiled.read_outputs(noise, index)[at["layer"]])
 
 
 def test_a_model_is_described_by_name_and_scale():
     machine, digits = tensors(compile_taskset(load_taskset(TASKSETS / "anomaly.toml"), "lw"))["tasks"]
-    assert machine["model_input"] == {"name": "input_1", "shape": [1, 5, 128, 1], "type": "float32"}
-    assert machine["stored_input"]["shape"] == [1, 640] and 0 < machine["stored_input"]["scale"] < 10
-    assert machine["rows_of_a_sample"] == 1 and machine["output"]["columns"] == 640 and "model" not in digits
+    assert machine["model_inputs"] == [{"name": "input_1", "shape": [1, 5, 128, 1], "type": "float32"}]
+    stored, = machine["stored_inputs"]
+    assert stored["shape"] == [1, 640] and 0 < stored["scale"] < 10 and stored["matrices"] == [0]
+    assert machine["stored_outputs"][0]["layers"] == [machine["outputs"][0]["layer"]] == [9]
+    assert machine["samples"] == 8 and machine["outputs"][0]["columns"] == 640 and "model" not in digits

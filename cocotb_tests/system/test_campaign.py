@@ -76,7 +76,9 @@ def test_the_sets_cover_what_they_should():
     assert len({c.compiled.platform.name for c in cases}) == len(PLATFORM_NAMES) * len(PIPELINES)
     assert {len(c.compiled.tasks) for c in cases} == set(range(1, 7))
     assert any(layer.k == 1 for _, layer in layers) and any(layer.m == 1 and layer.n == 1 for _, layer in layers)
-    assert any(layer.k > 10 * p.tile.k for p, layer in layers) and any(layer.chained for _, layer in layers)
+    assert any(layer.k > 10 * p.tile.k for p, layer in layers)
+    waits = [x.wait for t in tasks for x in t.layers]
+    assert {bool(wait.prev_n_tiles) for wait in waits if wait.a} == {True, False} and not all(w.a for w in waits)
     shared = [
         set(a.triggers) & set(b.triggers)
         for c in cases for a in c.compiled.tasks for b in c.compiled.tasks if a.index < b.index

@@ -1,5 +1,7 @@
 """Trained models in task sets, on the RTL: the bytes of LiteRT, and no output more than a step from ONNX Runtime's."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -11,9 +13,11 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.networks.lowering.deploy import load_model
 from derca_sim.networks.lowering.samples import drawn
-from derca_sim.workload.taskset import load_taskset
+from derca_sim.workload.taskset import Task, TaskSet, load_taskset
 from kit.checkout import SIM
+from kit.graph_models import Net
 from kit.onnx_models import digits, quantised_dense
+from kit.placed_networks import placed_network
 from kit.tflite_model import Op, T, tflite_model
 from oracles.litert import LiteRt
 from oracles.onnx_runtime import OnnxRuntime
@@ -61,9 +65,9 @@ def test_the_rtl_makes_what_litert_makes(tmp_path, batch):
     judged = judged_run(compiled, 190_000)
     assert not judged.problems and judged.error == 0
     assert judged.count(Kind.PREEMPT) > 5 and judged.count(Kind.MISS) == 0
-    rows = compiled.read_outputs(judged.result.memory, 0)[-1]
-    model, oracle = load_model(MODEL), LiteRt(MODEL.read_bytes())
-    for sample, found in zip(drawn(model.graph, batch), model.results(rows), strict=True):
+    model, oracle = compiled.tasks[0].network.model, LiteRt(MODEL.read_bytes())
+    made, = model.results(compiled.read_outputs(judged.result.memory, 0)).values()
+    for sample, found in zip(drawn(model.graph, batch)["input_1"], made, strict=True):
         wanted, = oracle.outputs([sample])
         assert found.dtype == wanted.dtype and np.array_equal(found, wanted)
 
@@ -103,15 +107,54 @@ def pixelwise(seed: int) -> bytes:
     return tflite_model(tensors, operators, [0], [3])
 
 
+PIXELS = {"array": {"rows": 4, "cols": 4}, "tile": {"m": 16, "k": 8, "n": 8}, "store": {"requant_lanes": 2},
+          "requant": {"tflite": True, "clamp": True, "channels": 512}}
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_scales_of_channels_are_those_of_litert(tmp_path, seed):
     data = pixelwise(seed)
     (tmp_path / "pixels.tflite").write_bytes(data)
     samples = np.random.default_rng(seed).integers(-128, 128, (3, 1, 4, 5, 3)).astype(np.int8)
     np.savez(tmp_path / "s.npz", samples)
-    found = infer(tmp_path / "pixels.tflite", tmp_path / "s.npz", Platform.model_validate({
-        "array": {"rows": 4, "cols": 4}, "tile": {"m": 16, "k": 8, "n": 8}, "store": {"requant_lanes": 2},
-        "requant": {"tflite": True, "clamp": True, "channels": 64}}), 3)
+    found = infer(tmp_path / "pixels.tflite", tmp_path / "s.npz", Platform.model_validate(PIXELS), 3)
     oracle = LiteRt(data)
     wanted = np.stack([oracle.outputs([sample])[0] for sample in samples])
     assert np.array_equal(found, wanted) and len(np.unique(found)) > 20
+
+
+def branches() -> bytes:
+    """Products of slices, joined side by side in two ways, and three outputs, one of them of the host."""
+    net = Net(1)
+    x = net.tensor(11, 14, point=-4)
+    y = net.fc(x, 28, activation=1)
+    left, right = net.split(y, 1, 2)
+    z = net.concat([net.fc(net.slice(left, [0, 2], [11, 10]), 6), net.fc(x, 12), net.fc(right, 4)], 1)
+    return net.model([x], [net.softmax(net.fc(z, 10)), right, net.fc(net.slice(z, [4, 4], [7, 16]), 5)])
+
+
+def test_slices_and_joins_are_those_of_litert(tmp_path):
+    """Parts of matrices; with rows of a sample cut, every sample has its own."""
+    data = branches()
+    (tmp_path / "branches.tflite").write_bytes(data)
+    samples = np.random.default_rng(1).integers(-128, 128, (2, 11, 14)).astype(np.int8)
+    np.savez(tmp_path / "s.npz", samples)
+    found = infer(tmp_path / "branches.tflite", tmp_path / "s.npz", Platform.model_validate(PIXELS), 2)
+    oracle = LiteRt(data)
+    assert len(found) == 3
+    for i, made in enumerate(found.values()):
+        wanted = np.stack([oracle.outputs([sample])[i] for sample in samples])
+        assert np.array_equal(made, wanted) and len(np.unique(made)) > 20
+
+
+def test_parts_of_matrices_in_the_cycles_of_the_golden_model():
+    """Random layers that cut and join, preempted by each other; every job and every event."""
+    rng, p = np.random.default_rng(3), Platform.model_validate(PIXELS)
+    networks = [placed_network(f"n{i}", rng, p, 8, 30) for i in range(3)]
+    tasks = tuple(Task(f"t{i}", i, network, 4100 * (i + 1), 4100 * (i + 1), 700 * (2 - i), False, ())
+                  for i, network in enumerate(networks))
+    compiled = compile_taskset(TaskSet("t", Path("t.toml"), p, 60_000, tasks), "flexible", 8)
+    waits = [layer.wait for task in compiled.tasks for layer in task.layers]
+    assert {bool(wait.prev_n_tiles) for wait in waits if wait.a} == {True, False} and max(w.allow for w in waits) > 3
+    judged = judged_run(compiled, 60_000)
+    assert not judged.problems and judged.error == 0 and judged.jobs > 8 and judged.count(Kind.PREEMPT) > 3

@@ -44,6 +44,7 @@ def import_(
     """
     from derca_sim.networks.lowering.deploy import Model, check_platform, open_graph
     from derca_sim.networks.lowering.mapping import place, reasons
+    from derca_sim.networks.lowering.walk import Walk
     from derca_sim.workload.taskset import load_platform
 
     from ..console.models import described, rows, summary
@@ -57,8 +58,8 @@ def import_(
         model = quantize
     graph = open_graph(model)
     system = load_platform(platform) if platform is not None else None
-    placed = place(graph, batch)
-    problems = reasons(graph, placed)
+    walk = Walk(graph)
+    placed, problems = place(graph, walk, batch), reasons(graph, walk)
     if not problems and system is not None:
         try:
             check_platform(Model(graph).network(graph.name, None, 0, batch), system)

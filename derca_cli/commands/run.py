@@ -85,7 +85,7 @@ def run(
     from derca_flow.sessions.inference import results as results_of
     from derca_flow.sessions.system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
     from derca_sim.report.metrics import measure
-    from derca_sim.workload.inference import with_inputs
+    from derca_sim.workload.inference import named, with_inputs
     from derca_sim.workload.taskset import load_taskset
 
     from ..console.usage import show_usage, usage
@@ -148,8 +148,12 @@ def run(
         if outputs is not None:
             done = {f.task for f in result.finishes}
             with output_file(outputs) as made, open(made, "wb") as file:
-                np.savez(file, **{t.name: results_of(compiled, result.memory, t.index)
-                                  for t in compiled.tasks if t.index in done})
+                arrays = {}
+                for task in compiled.tasks:
+                    if task.index in done:
+                        made = results_of(compiled, result.memory, task.index)
+                        arrays |= {key: made[part] for part, key in named(task.name, list(made)).items()}
+                np.savez(file, **arrays)
     if as_json:
         print_json(summary)
     else:

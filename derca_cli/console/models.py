@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from derca_sim.model.platform import Platform
 from derca_sim.networks.graph import Graph, Tensor
-from derca_sim.networks.lowering.mapping import Placed, Where, totals
+from derca_sim.networks.lowering.mapping import Placed, totals
+from derca_sim.networks.lowering.walk import Where
 from derca_sim.timing.roofline import Roofline
 
 

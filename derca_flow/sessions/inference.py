@@ -17,15 +17,18 @@ from .system import run_rtl
 _FIRST = 1 << 16
 
 
-def infer(model: Path, samples: Path | None, platform: Platform, batch: int = 1) -> np.ndarray:
+def infer(model: Path, samples: Path | None, platform: Platform,
+          batch: int = 1) -> np.ndarray | dict[str, np.ndarray]:
     """Results [batch, *shape] of a trained model for `batch` samples, as its framework would give them.
+
+    Those of a model with several outputs come by name.
 
     One job runs on the RTL, in a compiled simulation of the platform. The host's part is done here: inputs are
     quantised, outputs dequantised.
 
     Parameters
     ----------
-    samples : an `.npz` file with an array [count, *shape]; None draws them from the input's range.
+    samples : an `.npz` file with an array [count, *shape] for each input; None draws them from the inputs' ranges.
 
     Raises
     ------
@@ -43,9 +46,14 @@ def infer(model: Path, samples: Path | None, platform: Platform, batch: int = 1)
     while end is None:
         horizon *= 2
         end = next((e.cycle for e in run(compiled, horizon) if e.kind == Kind.FINISH), None)
-    return results(compiled, run_rtl(compiled, end + 1).memory, 0)
+    made = results(compiled, run_rtl(compiled, end + 1).memory, 0)
+    return made if len(made) > 1 else next(iter(made.values()))
 
-def results(compiled: Compiled, memory: np.ndarray, task: int) -> np.ndarray:
-    """What a task's last job has left in memory: results [batch, *shape] of its model, else rows [m, n]."""
-    rows, model = compiled.read_outputs(memory, task)[-1], compiled.tasks[task].network.model
-    return rows if model is None else np.stack(model.results(rows))
+
+def results(compiled: Compiled, memory: np.ndarray, task: int) -> dict[str, np.ndarray]:
+    """What a task's last job has left in memory: its model's outputs [batch, *shape] by name.
+
+    Without a model it is the output [m, n] of the last layer, of name "".
+    """
+    outputs, model = compiled.read_outputs(memory, task), compiled.tasks[task].network.model
+    return {"": outputs[-1]} if model is None else model.results(outputs)

@@ -10,9 +10,11 @@ from campaigns.random_sets import mapped_at_random
 from derca_hw.accelerator.load.walker import Walker
 from derca_hw.layouts import Layouts, Part
 from derca_sim.compile import LayerPlan, TaskPlan
+from derca_sim.model.network import Place
 from derca_sim.model.tables import Strategy, WordOrder, entry_layout, layer_layout
 from kit.cycles import Cycles
 from kit.payload import pack, unpack
+from kit.placed_networks import placed_network
 from kit.platforms import PADDED, SMALL, SPARE, platform
 from kit.run import generator, parameters, simulate
 from kit.workload import compiled, shape, task
@@ -24,6 +26,8 @@ SHAPES = platform(
     name="shapes", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4, "per_layer": True},
     bus={"data_width": 32}, buffers={"slots": 3, "banks": 2, "ahead": 2}, store={"requant_lanes": 1},
 )
+#: B has a stride of its own, and may be computed.
+MATMUL = platform(name="matmul", operators={"matmul": True})
 
 
 def tiles(at: LayerPlan, number: int) -> dict[str, tuple[int, int]]:
@@ -84,17 +88,33 @@ def part_of(p, at: LayerPlan, part: Part) -> dict:
 def older_tiles(plan: TaskPlan, at: LayerPlan, number: int) -> int:
     """Tiles of a job that may be on their way to memory when an iteration's A is read.
 
-    By listing all tiles up to there in the order in which they are stored, and finding the last one that A needs.
+    By listing all tiles up to there in the order in which they are stored, and finding the last one that A needs: of
+    the layer just before, up to the same row, if A alone takes it from its first row on; otherwise all of the last
+    layer whose elements are taken.
     """
-    before = plan.layers[at.index - 1]
-    done = [(before, c) for c in dict.fromkeys(tiles(before, i)["c"] for i in range(before.iterations))]
+    read = cells(at.layer.a, at.layer.m, at.layer.k)
+    second = set() if at.layer.b is None else cells(at.layer.b, at.layer.n, at.layer.k)
+    makers = [layer for layer in plan.layers[: at.index]
+              if (read | second) & cells(layer.layer.c, layer.layer.m, layer.layer.n)]
+    own = cells(makers[-1].layer.c, makers[-1].layer.m, makers[-1].layer.n)
+    by_rows = (makers[-1].index == at.index - 1 and not any(
+        second & cells(layer.layer.c, layer.layer.m, layer.layer.n) for layer in makers)
+        and min(read)[1] == min(own)[1] and at.layer.m <= makers[-1].layer.m)
+    done = [(layer, c) for layer in plan.layers[: at.index]
+            for c in dict.fromkeys(tiles(layer, i)["c"] for i in range(layer.iterations))]
     done += [(at, c) for c in dict.fromkeys(tiles(at, i)["c"] for i in range(number))
              if c != tiles(at, number)["c"]]
+    before = makers[-1]
     end = (tiles(at, number)["a"][0] + 1) * at.tile.m  # of the rows that A needs
-    if any(row % before.tile.m for row in range(at.tile.m, at.layer.m, at.tile.m)):
-        end = at.layer.m  # tiles do not end together: all are waited for
+    if not by_rows or at.tile.m % before.tile.m or at.m_tiles * at.tile.m > before.m_tiles * before.tile.m:
+        end = before.layer.m  # the tiles do not end together: all are waited for
     needed = max(i for i, (layer, c) in enumerate(done) if layer is before and c[0] * before.tile.m < end)
     return len(done) - 1 - needed
+
+
+def cells(place: Place, rows: int, columns: int) -> set[tuple[int, int, int]]:
+    """The elements of a part: (matrix, row, column)."""
+    return {(place.matrix, place.row + i, place.column + j) for i in range(rows) for j in range(columns)}
 
 
 def walk(plan: TaskPlan, first_region: int, resident: bool) -> list[tuple[int, list[dict]]]:
@@ -119,7 +139,7 @@ def walk(plan: TaskPlan, first_region: int, resident: bool) -> list[tuple[int, l
             new_a = before is None or before["a"] != used["a"]
             m_panels = at.tile_m_panels(used["c"][0])
             n_panel, m_panel = divmod(skip, m_panels)
-            depends = new_a and at.layer.chained
+            depends = new_a and at.wait.a
             one = {**iteration(at, i), "preload": 0, "new_a": int(new_a), "depends": int(depends)}
             if depends:
                 one["older"] = older_tiles(plan, at, i)
@@ -158,7 +178,7 @@ def matches(found: dict, expected: dict) -> bool:
 
 
 def job_sets(random, p) -> list[TaskPlan]:
-    """Random layers, some chained, and layers of one K tile that use a tile of A or B again and again."""
+    """Random layers, some after each other or cut from others; some of one K tile that use tiles again and again."""
     plans = []
     keep = "park" if p.buffers.spare else "persist"
     for strategy in ("recompute", "persist", keep, "flexible", "lw", "np"):
@@ -167,6 +187,8 @@ def job_sets(random, p) -> list[TaskPlan]:
         shapes.append([(m, k, n, False), (m, n, random.randint(1, 3 * p.tile.n), True), shape(random, p)])
         shapes[0].append((p.tile.m, 3 * p.tile.k, p.tile.n + 1, False))  # with points inside tiles
         sets = [task(i, layers, random.getrandbits(30)) for i, layers in enumerate(shapes)]
+        cut = placed_network("cut", np.random.default_rng(random.getrandbits(30)), p, 5, 3 * p.tile.n)
+        sets[1] = replace(sets[1], network=cut)
         rng = np.random.default_rng(random.getrandbits(30))
         sets = [replace(one, network=mapped_at_random(one.network, p, rng)) for one in sets]
         plans += compiled(p, sets, strategy).tasks
@@ -273,7 +295,7 @@ async def walks(dut):
     assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES, MATMUL], ids=lambda p: p.name)
 def test_walks(p):
     simulate(lambda: Walker(p), __name__, "walks", platform=p)
 

@@ -25,6 +25,12 @@ class LaterPanels(wiring.Component):
     iteration, unit : In
     outstanding, fewer, flush : In
         See `LoadEngine`.
+    idle : In(1)
+        `iteration` could be taken, and nothing is being requested.
+    drains : Out(1)
+        `iteration` must wait until all parts of earlier ones have been requested.
+    drain : Out(1)
+        Strobe: from the next cycle on every part is due.
     step : In(1)
         A request of the part that shows is accepted.
     last : In(1)
@@ -55,6 +61,9 @@ class LaterPanels(wiring.Component):
             "outstanding": In(range(outstanding_tiles(p) + 1)),
             "fewer": In(1),
             "flush": In(1),
+            "idle": In(1),
+            "drains": Out(1),
+            "drain": Out(1),
             "step": In(1),
             "last": In(1),
             "part": Out(self._part),
@@ -117,8 +126,17 @@ class LaterPanels(wiring.Component):
         def reached(due, now):
             return ~(now - due)[len(taken) - 1]
 
-        since = (stored + self.fewer - following.p.stored)[:len(stored)]
+        draining = Signal()
         waits = Mux(self.last, following.valid, valid)
+        if self._p.operators.matmul:
+            m.d.comb += [
+                self.drains.eq(new.depends_b & ~new.preload & waits), self.drain.eq(self.drains & self.idle),
+            ]
+            with m.If(self.drain):
+                m.d.sync += draining.eq(1)
+            with m.If(self.take | self.flush):
+                m.d.sync += draining.eq(0)
+        since = (stored + self.fewer - following.p.stored)[:len(stored)]
         ends = new.tag.last & new.tag.output.final
         m.d.comb += [
             number.eq(taken + 1),
@@ -132,8 +150,8 @@ class LaterPanels(wiring.Component):
             queue.i.p.a_panel_stride.eq(new.a_panel_stride),
             queue.i.p.depends.eq(new.depends),
             following.ready.eq(self.last),
-            self.due.eq(valid & (final | reached(shown, taken))),
-            self.more.eq(following.valid & (final | reached(following.p.due, taken))),
+            self.due.eq(valid & (final | draining | reached(shown, taken))),
+            self.more.eq(following.valid & (final | draining | reached(following.p.due, taken))),
             self.due_then.eq(Mux(
                 waits, ends | reached(Mux(self.last, following.p.due, shown), number),
                 new.new_a & (ends | (new.ahead == 0)))),

@@ -1,6 +1,6 @@
 """The load engine: turns one iteration at a time into read requests."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -46,7 +46,8 @@ class LoadEngine(wiring.Component):
 
     A panels that depend on the layer before are requested once at most `allow` of the job's older tiles are on their
     way to memory. In the lock-step pipeline the iteration is not taken before. With `buffers.ahead` A panels follow the
-    requests of the iteration `ahead` later, or of the job's last one.
+    requests of the iteration `ahead` later, or of the job's last one. B panels that depend on other layers wait
+    likewise, and their iteration is taken only when all A panels of earlier ones have been requested.
 
     Attributes
     ----------
@@ -128,6 +129,7 @@ class LoadEngine(wiring.Component):
         last_m = Signal()
         last_n = Signal()
         new_phase = Signal(Phase)
+        held = Signal()  # a dependence holds back requests for B
         restart = Signal()  # the next request is the first of its kind
         m.d.comb += [
             step.eq(out.valid & out.ready),
@@ -150,7 +152,7 @@ class LoadEngine(wiring.Component):
                 ]
             with m.Case(Phase.B):
                 m.d.comb += [
-                    out.valid.eq(1),
+                    out.valid.eq(~held),
                     out.p.address.eq(work.b),
                     out.p.beats.eq(beats_of(work.tag.k, p.b_lanes, beat)),
                     out.p.target.destination.eq(Destination.B),
@@ -195,9 +197,11 @@ class LoadEngine(wiring.Component):
         else:
             m.d.comb += out.p.target.panel.eq(panel)
 
-        take = self._take(m, later, phase, step & done)
+        take = self._take(m, later, phase, step & done, held)
         new = self.iteration.p
         m.d.sync += phase.eq(new_phase)
+        with m.If(later.drain):
+            m.d.sync += phase.eq(Phase.A)
         with m.If(take):
             m.d.sync += [work.eq(new), left.eq(new.tag.output.n), b_unit.eq(self.b_slot)]
             with m.If(new.preload):
@@ -210,19 +214,21 @@ class LoadEngine(wiring.Component):
             m.d.sync += phase.eq(Phase.IDLE)
         return m
 
-    def _take(self, m, later, phase, ends):
+    def _take(self, m, later, phase, ends, held):
         """Take the next iteration when idle or with the last request of the previous one; returns when."""
+        p = self._p
         new = self.iteration.p
         room = Signal()
         take = Signal()
         late = Signal()
         queue = self.queue
-        if self._p.pipeline == "lockstep":
-            m.d.comb += late.eq(new.depends & (self.outstanding > new.allow))
+        if p.pipeline == "lockstep":
+            depends = new.depends | new.depends_b if p.operators.matmul else new.depends
+            m.d.comb += late.eq(depends & (self.outstanding > new.allow))
         m.d.comb += [
             room.eq(Mux(
                 new.preload, self.bank_free & (self.outstanding == 0),
-                (self.a_free | ~new.new_a) & (self.b_free | ~new.tag.new_b) & ~late)),
+                (self.a_free | ~new.new_a) & (self.b_free | ~new.tag.new_b) & ~late & ~later.drains)),
             self.ready.eq(self.iteration.valid & room),
             take.eq(self.ready & (~self.busy | ends) & ~self.flush & self.barrier),
             self.iteration.ready.eq(take),
@@ -231,7 +237,8 @@ class LoadEngine(wiring.Component):
             queue.payload.eq(new.tag),
             self.take_a.eq(queue.valid & new.new_a),
             self.take_b.eq(queue.valid & new.tag.new_b),
-            self.waiting.eq((phase == Phase.A) & later.held | self.iteration.valid & ~self.busy & (
+            later.idle.eq(self.iteration.valid & ~self.busy & ~self.flush),
+            self.waiting.eq((phase == Phase.A) & later.held | held | self.iteration.valid & ~self.busy & (
                 late | new.preload & (self.outstanding != 0))),
             later.take.eq(take),
             later.iteration.eq(new),
@@ -240,6 +247,13 @@ class LoadEngine(wiring.Component):
             later.fewer.eq(self.fewer),
             later.flush.eq(self.flush),
         ]
+        if p.operators.matmul and p.pipeline == "decoupled":
+            margin = Signal(signed(len(self.outstanding) + 2), name="margin_b")  # tiles allowed less those there are
+            m.d.comb += held.eq((phase == Phase.B) & (margin < 0))
+            with m.If(take):
+                m.d.sync += margin.eq(Mux(new.depends_b, new.allow - self.outstanding + self.fewer, 0))
+            with m.Elif(self.fewer):
+                m.d.sync += margin.eq(margin + 1)
         return take
 
     def _words(self, m, work, part, phase, restart):

@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.tables import Strategy, WordOrder
+from derca_sim.model.tables import Strategy, WordOrder, own_b_stride
 
 from ...blocks.arithmetic import times
 from ...layouts import Layouts, Part, offset_bits, pulse
@@ -95,7 +95,7 @@ class Walker(wiring.Component):
         entry = Signal(lay.entry, reset_less=True)  # the walk's state from its start on
         unused = offset_bits(p)
         a_row, b_col, c_row = entry.a_row[unused:], entry.b_col[unused:], entry.c_row[unused:]  # in beats
-        b_panel_stride = layer.a_panel_stride if p.a_lanes == p.b_lanes else layer.b_panel_stride
+        b_panel_stride = layer.b_panel_stride if own_b_stride(p) else layer.a_panel_stride
         out, tag, output = self.iteration, self.iteration.p.tag, self.iteration.p.tag.output
         task = Signal.like(output.task)
         active = Signal()
@@ -142,6 +142,7 @@ class Walker(wiring.Component):
             output.n.eq(Mux(last_n, layer.last_n, shape.n)),
             output.layer.eq(entry.layer),
             *([out.p.ahead.eq(layer.ahead)] if p.buffers.ahead else []),
+            *([out.p.depends_b.eq(entry.depends_b & new_b)] if p.operators.matmul else []),
             *(tag[name].eq(entry[name]) for name in _words(p)),
         ]
         places = _Places(a_row, b_col, c_row, b_panel_stride)

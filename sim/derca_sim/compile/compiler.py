@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..model.loading import problem
 from ..model.numerics import run_network
+from ..model.placing import misplaced
 from ..model.platform import Platform
 from ..model.tables import Strategy
 from ..workload.taskset import TaskSet
@@ -17,6 +18,7 @@ from . import image as memory_image
 from . import tables
 from .keys import key_distance, regions_of
 from .layers import LayerPlan
+from .layout import ceil_div
 from .plan import EntryPlan, Point, TaskPlan, entries_and_regions, one_per_cycle
 from .strategies import canonical, points_at, points_every, smallest_interval, stays_parked
 
@@ -91,8 +93,8 @@ class Compiled:
         return self._expected[task]
 
     def output_ranges(self, task: int) -> list[tuple[int, int]]:
-        """(address, length) in bytes of every layer output of a task, padding included."""
-        return [memory_image.output_range(layer) for layer in self.tasks[task].layers]
+        """(address, length) in bytes of every matrix that a task's layers write, padding included."""
+        return memory_image.output_ranges(self.tasks[task].layers)
 
     def read_outputs(self, memory: bytes | np.ndarray, task: int) -> list[np.ndarray]:
         """The output [m, n] of every layer of a task as found in `memory` (from address 0), without padding."""
@@ -126,7 +128,7 @@ def compile_taskset(taskset: TaskSet, strategy: str = "flexible", every: int | N
     if every is not None and every < 1:
         raise InputError(f"every = {every}: allowed are whole numbers from 1, slices between preemption points")
     p = taskset.platform
-    placed, used = memory_image.place(p, taskset.tasks)
+    placed, used = _place(taskset)
     if every is None:
         intervals = smallest_interval(strategy, placed, p.tables.regions, p.tables.entries)
     else:
@@ -150,9 +152,24 @@ def compile_points(taskset: TaskSet, strategy: str, chosen: Sequence[dict[tuple[
     InputError
         One line for every resource of the platform that does not suffice.
     """
-    placed, used = memory_image.place(taskset.platform, taskset.tasks)
+    placed, used = _place(taskset)
     where = [points_at(layers, own) for layers, own in zip(placed, chosen, strict=True)]
     return _build(taskset, strategy, placed, used, where, "use fewer preemption points")
+
+
+def _place(taskset: TaskSet) -> tuple[list[tuple[LayerPlan, ...]], int]:
+    """Place all tasks.
+
+    Raises
+    ------
+    InputError
+        For matrices that do not lie as the platform needs, and for layers that it does not have.
+    """
+    problems = [f"{taskset.file}: task {task.name}: {line}" for task in taskset.tasks
+                for line in misplaced(task.network, taskset.platform)]
+    if problems:
+        raise InputError(*problems)
+    return memory_image.place(taskset.platform, taskset.tasks)
 
 
 def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]], used: int,
@@ -195,6 +212,9 @@ def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPl
         need("tables.slices", p.tables.slices, slices,
              f"the slices of the longest region of task {task.name} and the iterations of each layer; or use larger "
              "tiles or more preemption points")
+        need("tables.slices", p.tables.slices, ceil_div(max(x.most_allowed for x in layers), 2),
+             f"half the output tiles of task {task.name} between a layer and those whose results it reads; or use "
+             "larger tiles")
         need("tables.tiles", p.tables.tiles, max(max(x.m_tiles, x.n_tiles, x.k_tiles) for x in layers),
              f"the tiles along a dimension of a layer of task {task.name}; or use larger tiles")
     if p.preemption == "layer" and any(point.inside for points in where for point in points):

@@ -1,58 +1,91 @@
 """The memory image of a task set: placing every area, filling it, and reading results back."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from ..model.network import Network
+from ..model.network import Layer, Network
 from ..model.platform import Platform
+from ..model.tables import own_b_stride
 from ..workload.taskset import Task
 from .layers import LayerPlan
-from .layout import Allocator, a_bytes, b_bytes, bias_bytes, pack_panels, unpack_panels
+from .layout import Allocator, Area, Operand, activations, bias_bytes, pack_panels, part, unpack_panels, weights
 from .mapping import mapping_of
+from .waits import wait_of
 
 #: Outputs hold this byte before the first job, so that one that is never written cannot pass for a result.
 POISON = 0xA5
 
 
+class _Constants:
+    """Places of weights, biases and scales; the same arrays have one place, whoever uses them."""
+
+    def __init__(self, platform: Platform, memory: Allocator):
+        self._p = platform
+        self._memory = memory
+        self._weights: dict[tuple[int, int], Area] = {}
+        self._biases: dict[int, int] = {}
+        self._scales: dict[tuple, int] = {}
+        self._channels = 0
+
+    def weights(self, layer: Layer, a_stride: int) -> Operand:
+        """Weights of a layer whose panels of A are `a_stride` bytes apart, as those of B are without own stride."""
+        own = self._p.panel_stride(layer.k, self._p.b_lanes)
+        key = id(layer.weights), own if own_b_stride(self._p) else a_stride
+        if key not in self._weights:
+            self._weights[key] = weights(self._p, self._memory, layer.n, key[1])
+        return Operand(self._weights[key], self._weights[key].address)
+
+    def bias(self, layer: Layer) -> int:
+        """The address of a layer's biases."""
+        if id(layer.bias) not in self._biases:
+            self._biases[id(layer.bias)] = self._memory.take(bias_bytes(self._p, layer.n))
+        return self._biases[id(layer.bias)]
+
+    def scale(self, layer: Layer) -> int:
+        """The row of a layer's first channel in the table of scales."""
+        parts = (id(v) if isinstance(v, np.ndarray) else v for v in (layer.multiplier, layer.shift, layer.rounding))
+        key = layer.n, *parts
+        if key not in self._scales:
+            self._scales[key] = self._channels
+            self._channels += layer.n
+        return self._scales[key]
+
+
 def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPlan, ...]], int]:
     """Place all areas; return the layers of each task, and the bytes of memory used.
 
-    Tasks with the same network share weights and biases, and nothing else. Of a task's own areas, those that it writes
-    come last, so that no input lies between them.
+    Weights, biases and scales are shared by all layers that have the same arrays. Of a task's own areas, those that it
+    writes come last, so that no input lies between them.
     """
-    memory, shared, placed, row, channels = Allocator(), {}, [], 0, 0
+    memory, placed, row = Allocator(), [], 0
+    constants = _Constants(platform, memory)
     for task in tasks:
-        network = task.network
-        if id(network) not in shared:
-            shared[id(network)] = [
-                (memory.take(b_bytes(platform, layer.k, layer.n)), memory.take(bias_bytes(platform, layer.n)))
-                for layer in network.layers
-            ], channels, [mapping_of(platform, layer) for layer in network.layers]
-            channels += sum(layer.n for layer in network.layers)
-        inputs = [0 if layer.chained else memory.take(a_bytes(platform, layer.m, layer.k)) for layer in network.layers]
-        save, layers, output = memory.take(platform.bank_bytes), [], 0
-        weights, scale, mappings = shared[id(network)]
-        for i, layer in enumerate(network.layers):
-            a_base = output if layer.chained else inputs[i]
-            output = memory.take(a_bytes(platform, layer.m, layer.n))
-            plan = LayerPlan(
-                platform, layer, task.index, i, row, a_base, *weights[i], output, save, 0,
-                i == len(network.layers) - 1, scale, *mappings[i])
-            layers.append(replace(plan, prev_n_tiles=_tiles_of_a_row(layers[-1], plan)) if layers else plan)
-            row, scale = row + 1, scale + layer.n
-        placed.append(tuple(layers))
+        layers = _placed(platform, task, row, memory, constants)
+        row += len(layers)
+        placed.append(layers)
     return placed, memory.used
 
 
-def _tiles_of_a_row(before: LayerPlan, plan: LayerPlan) -> int:
-    """Output tiles of the layer before that hold the rows of one tile along M; 0 if these do not end with its tiles."""
-    rows, rest = divmod(plan.tile.m, before.tile.m)
-    if rest or before.m_tiles != plan.m_tiles * rows:
-        return 0
-    tiles = rows * before.n_tiles
-    return tiles if tiles <= plan.platform.tables.tiles else 0
+def _placed(p: Platform, task: Task, row: int, memory: Allocator, constants: _Constants) -> tuple[LayerPlan, ...]:
+    network, plans = task.network, []
+    strides = [p.panel_stride(columns, p.a_lanes) for _, columns in network.matrices]
+    b, biases = [], []
+    for layer in network.layers:
+        b.append(None if layer.weights is None else constants.weights(layer, strides[layer.a.matrix]))
+        biases.append(constants.bias(layer))
+    given = [i for i, rows in enumerate(network.inputs) if rows is not None]
+    areas = {i: activations(p, memory, *network.matrices[i]) for i in given}
+    save = memory.take(p.bank_bytes)
+    areas |= {i: activations(p, memory, *shape) for i, shape in enumerate(network.matrices) if i not in areas}
+    tiles = [mapping_of(p, layer) for layer in network.layers]
+    for i, layer in enumerate(network.layers):
+        plans.append(LayerPlan(
+            p, layer, task.index, i, row + i, part(p, areas[layer.a.matrix], layer.a),
+            b[i] or part(p, areas[layer.b.matrix], layer.b), biases[i], part(p, areas[layer.c.matrix], layer.c), save,
+            wait_of(network, plans, tiles[i].tile), i == len(network.layers) - 1, constants.scale(layer),
+            *tiles[i]))
+    return tuple(plans)
 
 
 def fill(platform: Platform, placed: Sequence[tuple[Sequence[LayerPlan], Network]], size: int) -> np.ndarray:
@@ -63,25 +96,44 @@ def fill(platform: Platform, placed: Sequence[tuple[Sequence[LayerPlan], Network
         image[address : address + len(data)] = data
 
     for layers, network in placed:
-        for plan, own_input in zip(layers, network.inputs, strict=True):
+        for plan in layers:
             layer = plan.layer
-            put(plan.b_base, pack_panels(layer.weights.T, platform.array.cols, platform.b_lanes, plan.b_panel_stride))
+            if layer.weights is not None:
+                put(plan.b_base, pack_panels(layer.weights.T, platform.array.cols, platform.b_lanes,
+                                             plan.b_panel_stride))
             put(plan.bias_base, layer.bias.astype("<i4").view(np.uint8))
-            if own_input is not None:
-                put(plan.a_base, pack_panels(own_input, platform.array.rows, platform.a_lanes, plan.a_panel_stride))
-            address, length = output_range(plan)
-            image[address : address + length] = POISON
+        for i, area in areas_of(layers).items():
+            if network.inputs[i] is None:
+                image[area.address : area.address + area.size] = POISON
+            else:
+                put(area.address, pack_panels(network.inputs[i], platform.array.rows, platform.a_lanes,
+                                              area.panel_stride))
     return image
 
 
-def output_range(plan: LayerPlan) -> tuple[int, int]:
-    """(address, length) in bytes of a layer's output, padding included."""
-    return plan.c_base, a_bytes(plan.platform, plan.layer.m, plan.layer.n)
+def areas_of(layers: Sequence[LayerPlan]) -> dict[int, Area]:
+    """The areas of a task's matrices by the matrices' numbers, in the order in which layers use them."""
+    out: dict[int, Area] = {}
+    for plan in layers:
+        layer = plan.layer
+        for place, operand in ((layer.a, plan.a), (layer.b, plan.b), (layer.c, plan.c)):
+            if place is not None:
+                out.setdefault(place.matrix, operand.area)
+    return out
+
+
+def output_ranges(layers: Sequence[LayerPlan]) -> list[tuple[int, int]]:
+    """(address, length) in bytes of every matrix that a task's layers write, padding included, in their order."""
+    return list(dict.fromkeys((plan.c.area.address, plan.c.area.size) for plan in layers))
 
 
 def read_output(memory: np.ndarray, plan: LayerPlan) -> np.ndarray:
     """A layer's output [m, n] from uint8 memory, without padding."""
-    address, length = output_range(plan)
-    p = plan.platform
-    data = memory[address : address + length]
-    return unpack_panels(data, plan.layer.m, plan.layer.n, p.array.rows, p.a_lanes, plan.c_panel_stride, p.array.dtype)
+    p, (rows, columns) = plan.platform, plan.layer.c_shape
+    first, stride = plan.c_base, plan.c_panel_stride
+    panels = -(-rows // p.array.rows)
+    data = np.zeros(panels * stride, np.uint8)
+    have = memory[first : first + len(data)]
+    data[: len(have)] = have
+    stored = unpack_panels(data, rows, columns, p.array.rows, p.a_lanes, stride, p.array.dtype)
+    return stored.T if plan.layer.transposed else stored

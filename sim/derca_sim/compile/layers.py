@@ -11,20 +11,33 @@ from functools import cached_property
 
 from ..model.network import Layer
 from ..model.platform import Platform
-from ..model.tables import layer_layout, scale_layout
+from ..model.tables import layer_layout, own_b_stride, scale_layout
 from ..model.tile import Tile
-from .layout import ceil_div
+from .layout import Operand, ceil_div
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What a layer waits for before it loads tiles that depend on others of the job.
+
+    `a`, `b`: that operand comes from layers of the job. At the layer's first tile `allow` output tiles of the job may
+    not be in memory yet; each of its tiles adds one, each row of tiles takes `prev_n_tiles` away, the output tiles of
+    the layer before that hold the row's part of A.
+    """
+
+    a: bool = False
+    b: bool = False
+    allow: int = 0
+    prev_n_tiles: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class LayerPlan:
     """A layer of one task, placed in memory: row `row` of the layer table. Addresses and strides are in bytes.
 
-    `weights_base`, `bias_base` may be shared between tasks; `a_base`, `c_base` and `save` belong to the task.
-    `prev_n_tiles` are the output tiles of the job's layer before that hold the rows of a tile of A. They are 0 for the
-    first layer, and where tiles of the two layers end at different rows. `last`: the job has no layer after this.
-    `scale` is the row of its first channel in the table of scales, which may be shared as well. `tile` is what an
-    iteration computes; tiles of B are requested `ahead` iterations before tiles of A.
+    Weights in `b`, `bias_base` and the row `scale` of its first channel in the table of scales may be shared, also
+    between tasks; `a`, `c`, computed matrices in `b`, and `save` belong to the task. `last`: the job has none after.
+    `tile` is what an iteration computes; tiles of B are requested `ahead` iterations before tiles of A.
     """
 
     platform: Platform
@@ -32,12 +45,12 @@ class LayerPlan:
     task: int
     index: int
     row: int
-    a_base: int
-    b_base: int
+    a: Operand
+    b: Operand
     bias_base: int
-    c_base: int
+    c: Operand
     save: int
-    prev_n_tiles: int
+    wait: Wait
     last: bool
     scale: int
     tile: Tile
@@ -84,20 +97,35 @@ class LayerPlan:
         """Whether output tiles take more than one slice, so that partial sums exist at some points."""
         return self.slices > self.m_tiles * self.n_tiles
 
-    @cached_property
+    @property
+    def a_base(self) -> int:
+        """Address of A."""
+        return self.a.base
+
+    @property
+    def b_base(self) -> int:
+        """Address of B."""
+        return self.b.base
+
+    @property
+    def c_base(self) -> int:
+        """Address of C."""
+        return self.c.base
+
+    @property
     def a_panel_stride(self) -> int:
         """Bytes between panels of A."""
-        return self.platform.panel_stride(self.layer.k, self.platform.a_lanes)
+        return self.a.area.panel_stride
 
-    @cached_property
+    @property
     def b_panel_stride(self) -> int:
         """Bytes between panels of B."""
-        return self.platform.panel_stride(self.layer.k, self.platform.b_lanes)
+        return self.b.area.panel_stride
 
-    @cached_property
+    @property
     def c_panel_stride(self) -> int:
         """Bytes between panels of C."""
-        return self.platform.panel_stride(self.layer.n, self.platform.a_lanes)
+        return self.c.area.panel_stride
 
     def coordinates(self, iteration: int) -> tuple[int, int, int]:
         """Tile coordinates (m, n, k) of an iteration."""
@@ -120,15 +148,19 @@ class LayerPlan:
         return within + (k * self.tile_m_panels(m) * self.tile_n_panels(n) if k else 0)
 
     def allow(self, m: int, n: int) -> int:
-        """Output tiles of the job that may be outstanding when the A tiles of row `m` are loaded for column `n`.
+        """Output tiles of the job that may be outstanding when tiles that depend on others are loaded for (m, n).
 
-        These are the tiles of the previous layer in later rows, because stores keep their order, and the tiles of this
-        layer before (m, n). Where `prev_n_tiles` is 0, all of the layer before has to be there. Only a chained layer
-        waits for tiles; for the others the value is 0.
+        These are tiles that it does not need, because stores keep their order, and the tiles of this layer before
+        (m, n). Only a layer that waits counts them; for the others the value is 0.
         """
-        if not self.layer.chained:
+        if not (self.wait.a or self.wait.b):
             return 0
-        return (self.m_tiles - m - 1) * self.prev_n_tiles + m * self.n_tiles + n
+        return self.wait.allow + m * (self.n_tiles - self.wait.prev_n_tiles) + n
+
+    @property
+    def most_allowed(self) -> int:
+        """The largest value of `allow` in the layer."""
+        return max(self.allow(m, self.n_tiles - 1) for m in (0, self.m_tiles - 1))
 
     def tile_m_panels(self, m: int) -> int:
         """A panels of the tiles at coordinate `m`; the last may have fewer."""
@@ -159,10 +191,10 @@ class LayerPlan:
             "last_k": self.tile_k(self.k_tiles - 1),
             "m_tiles": self.m_tiles, **(self.tile_fields() if p.tile.per_layer else {
                 "n_tiles": self.n_tiles, "k_tiles": self.k_tiles}),
-            "prev_n_tiles": self.prev_n_tiles,
+            "prev_n_tiles": self.wait.prev_n_tiles,
             **({"ahead": self.ahead} if p.buffers.ahead else {}),
             "a_panel_stride": self.a_panel_stride,
-            **({"b_panel_stride": self.b_panel_stride} if p.a_lanes != p.b_lanes else {}),
+            **({"b_panel_stride": self.b_panel_stride} if own_b_stride(p) else {}),
             "b_base": self.b_base, "bias_base": self.bias_base,
             "c_panel_stride": self.c_panel_stride, "save": self.save,
         }

@@ -6,8 +6,11 @@ array rows, weights B [k, n] (as their transpose) groups of array columns, and o
 of the next layer.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from ..model.network import Place
 from ..model.platform import Platform
 
 #: Every area starts at a multiple of this many bytes; the first such block of memory stays unused.
@@ -41,14 +44,40 @@ def unpack_panels(data: np.ndarray, rows: int, k: int, group: int, lanes: int, s
     return np.ascontiguousarray(matrix[:rows], dtype)
 
 
-def a_bytes(platform: Platform, m: int, k: int) -> int:
-    """Bytes of activations [m, k]."""
-    return ceil_div(m, platform.array.rows) * platform.panel_stride(k, platform.a_lanes)
+@dataclass(frozen=True)
+class Area:
+    """A matrix in memory: its address, its size, and the distance of its panels, in bytes."""
+
+    address: int
+    size: int
+    panel_stride: int
 
 
-def b_bytes(platform: Platform, k: int, n: int) -> int:
-    """Bytes of weights [k, n]."""
-    return ceil_div(n, platform.array.cols) * platform.panel_stride(k, platform.b_lanes)
+@dataclass(frozen=True)
+class Operand:
+    """A part of a matrix in memory: the area of the matrix, and the address at which the part begins."""
+
+    area: Area
+    base: int
+
+
+def activations(platform: Platform, memory: "Allocator", rows: int, columns: int) -> Area:
+    """A new area for a matrix that layers read as A."""
+    stride = platform.panel_stride(columns, platform.a_lanes)
+    size = ceil_div(rows, platform.array.rows) * stride
+    return Area(memory.take(size), size, stride)
+
+
+def weights(platform: Platform, memory: "Allocator", n: int, stride: int) -> Area:
+    """A new area for weights of `n` columns, with panels `stride` bytes apart."""
+    size = ceil_div(n, platform.array.cols) * stride
+    return Area(memory.take(size), size, stride)
+
+
+def part(platform: Platform, area: Area, place: Place) -> Operand:
+    """A part of a matrix in an area."""
+    panels = place.row // platform.array.rows * area.panel_stride
+    return Operand(area, area.address + panels + place.column * platform.a_lanes)
 
 
 def bias_bytes(platform: Platform, n: int) -> int:

@@ -31,8 +31,13 @@ class EntryPlan:
 
     @property
     def depends(self) -> bool:
-        """Whether the layer's input is the output of the previous layer."""
-        return self.layer.layer.chained
+        """Whether A comes from layers of the job."""
+        return self.layer.wait.a
+
+    @property
+    def depends_b(self) -> bool:
+        """Whether B comes from layers of the job."""
+        return self.layer.wait.b
 
     def fields(self) -> dict[str, int]:
         """The row of the entry table as `model.tables.entry_layout` names it."""
@@ -48,6 +53,7 @@ class EntryPlan:
         return {
             "layer": layer.row, "next": self.next_row, "next_layer": self.next_layer.row,
             "final": int(layer.last), "depends": int(self.depends),
+            **({"depends_b": int(self.depends_b)} if p.operators.matmul else {}),
             "allow": layer.allow(m, n), **at,
             "m_panel": m_panel, "n_panel": n_panel,
             "a_row": layer.a_base + m * layer.m_panels * layer.a_panel_stride,

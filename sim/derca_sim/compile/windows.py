@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ..model.registers import READ_WINDOWS, WRITE_WINDOW, TaskReg
-from .layout import a_bytes, b_bytes, bias_bytes
+from .layout import Area, bias_bytes
 from .plan import LayerPlan
 
 
@@ -12,16 +12,20 @@ def windows(layers: Sequence[LayerPlan]) -> dict[TaskReg, int]:
     p = layers[0].platform
     weights, read, written = [], [], [(layers[0].save, p.bank_bytes)]
     for plan in layers:
-        m, k, n = plan.layer.m, plan.layer.k, plan.layer.n
-        weights += [(plan.b_base, b_bytes(p, k, n)), (plan.bias_base, bias_bytes(p, n))]
-        read.append((plan.a_base, a_bytes(p, m, k)))
-        written.append((plan.c_base, a_bytes(p, m, n)))
+        weights.append((plan.bias_base, bias_bytes(p, plan.layer.n)))
+        (weights if plan.layer.b is None else read).append(_range(plan.b.area))
+        read.append(_range(plan.a.area))
+        written.append(_range(plan.c.area))
     areas = (weights, read + written[:1], written)
     return {
         register: value
         for registers, area in zip((*READ_WINDOWS, WRITE_WINDOW), areas, strict=True)
         for register, value in zip(registers, _bounds(area), strict=True)
     }
+
+
+def _range(area: Area) -> tuple[int, int]:
+    return area.address, area.size
 
 
 def _bounds(areas: Iterable[tuple[int, int]]) -> tuple[int, int]:

@@ -1,7 +1,10 @@
 """Where the inputs and outputs of a compiled task set lie in memory, for hosts in any language."""
 
 from ..compile import Compiled
+from ..compile.image import areas_of
 from ..compile.layers import LayerPlan
+from ..model.network import Network
+from ..model.platform import Platform
 
 #: Where an element lies.
 RULE = ("element [row, column] lies at address + (row // panel_rows) * panel_stride + column * column_stride + "
@@ -9,34 +12,39 @@ RULE = ("element [row, column] lies at address + (row // panel_rows) * panel_str
 
 
 def tensors(compiled: Compiled) -> dict:
-    """For each task its inputs (those of layers that take no other layer's output) and the output of its last layer.
+    """For each task its inputs, the matrices that the host fills, and its outputs, layers that the host reads.
 
-    A task of a trained model also has the model's input and output by name, with shape, type and quantisation, and the
-    rows of the first layer that make one sample.
+    A task of a trained model also has the model's inputs and outputs by name, with shape, type and quantisation, and
+    which of its tensors are stored in which matrices and by which layers.
     """
     return {"rule": RULE, "tasks": [_task(task.name, task.layers, task.network) for task in compiled.tasks]}
 
 
-def _task(name: str, layers: tuple[LayerPlan, ...], network) -> dict:
+def _task(name: str, layers: tuple[LayerPlan, ...], network: Network) -> dict:
+    model = network.model
+    read = [len(layers) - 1] if model is None else model.output_layers
     out = {
         "task": name, "network": network.name,
-        "inputs": [_place(plan, plan.a_base, plan.layer.m, plan.layer.k, plan.a_panel_stride)
-                   for plan in layers if not plan.layer.chained],
-        "output": _place(layers[-1], layers[-1].c_base, layers[-1].layer.m, layers[-1].layer.n,
-                         layers[-1].c_panel_stride),
+        "inputs": [{"matrix": i, **_place(layers[0].platform, area.address, network.matrices[i], area.panel_stride)}
+                   for i, area in areas_of(layers).items() if network.inputs[i] is not None],
+        "outputs": [{"layer": i, "transposed": layers[i].layer.transposed,
+                     **_place(layers[i].platform, layers[i].c_base, layers[i].layer.c_shape, layers[i].c_panel_stride)}
+                    for i in read],
     }
-    if network.model is not None:
-        model = network.model
-        out |= {"model": model.graph.name, "rows_of_a_sample": model.rows,
-                "model_input": _tensor(model.graph.tensors[model.graph.inputs[0]]),
-                "model_output": _tensor(model.graph.tensors[model.graph.outputs[0]]),
-                "stored_input": _tensor(model.first), "stored_output": _tensor(model.last)}
+    if model is not None:
+        graph = model.graph
+        out |= {"model": graph.name, "samples": model.count,
+                "model_inputs": [_tensor(graph.tensors[name]) for name in graph.inputs],
+                "model_outputs": [_tensor(graph.tensors[name]) for name in graph.outputs],
+                "stored_inputs": [{**_tensor(graph.tensors[name]), "matrices": matrices}
+                                  for name, matrices in model.stored_inputs.items()],
+                "stored_outputs": [{**_tensor(graph.tensors[name]), "layers": own}
+                                   for name, own in model.stored_outputs.items()]}
     return out
 
 
-def _place(plan: LayerPlan, address: int, rows: int, columns: int, stride: int) -> dict:
-    p = plan.platform
-    return {"layer": plan.index, "address": address, "rows": rows, "columns": columns, "type": p.array.dtype,
+def _place(p: Platform, address: int, shape: tuple[int, int], stride: int) -> dict:
+    return {"address": address, "rows": shape[0], "columns": shape[1], "type": p.array.dtype,
             "panel_rows": p.array.rows, "panel_stride": stride, "column_stride": p.a_lanes,
             "element_bytes": p.array.element_bytes}
 

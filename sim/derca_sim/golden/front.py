@@ -94,7 +94,7 @@ class Front:
     The entries of a job are offered one after the other, each up to the end of its layer. If tables are read word by
     word, the next entry follows the last iteration of the entry before. Iterations are taken one by one. Each requests
     the tiles that are not on chip yet: B at once, A after the B of the iteration `ahead` later, or after that of the
-    job's last iteration. A may have to wait for the previous layer (`depends`).
+    job's last iteration. Tiles that depend on other layers may have to wait for these.
     """
 
     def __init__(self, p: Platform, agenda: Agenda, log: Callable[[Event], None], banks: Banks,
@@ -224,21 +224,25 @@ class Front:
         if self._preload:
             self._try_preload(cycle, it)
             return
+        b_waits, a_waits = it.new_b and self._layer_entry.depends_b, it.new_a and self._layer_entry.depends
+        if b_waits and self._later:  # or tiles that B waits for might never be computed
+            self._parts, self._later = self._later, self._parts
+            self._free_from = NEVER
+            self._request(cycle, cycle + 1)
+            return
         if (it.new_a and not self.a.room(cycle)) or (it.new_b and not self.b.room(cycle)):
             return
-        allowed = not (it.new_a and self._layer_entry.depends) or self._outstanding.of(it.task, cycle) <= it.allow
-        if self._lockstep and not allowed:
+        if self._lockstep and (a_waits or b_waits) and self._outstanding.of(it.task, cycle) > it.allow:
             return
         self._outstanding.add(it.task, it.last)
         self._taken += 1
         if it.new_b:
             self.b.claim()
-            self._parts.append(Part(it, self.b.latest, it.b_reads(), False, self._older, 0))
+            self._parts.append(Part(it, self.b.latest, it.b_reads(), b_waits, self._older, 0))
         if it.new_a:
             self.a.claim()
-            wait = self._layer_entry.depends
             self._later.append(
-                Part(it, self.a.latest, it.a_reads(), wait, self._older, self._taken + it.layer.ahead))
+                Part(it, self.a.latest, it.a_reads(), a_waits, self._older, self._taken + it.layer.ahead))
         while self._later and (it.final or self._later[0].due <= self._taken):
             self._parts.append(self._later.popleft())
         self._older += it.last

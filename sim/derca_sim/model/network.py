@@ -1,65 +1,72 @@
-"""Networks: lists of GEMM layers with their inputs, read from `.npz` files or drawn at random.
+"""Networks: GEMM layers between matrices, built by hand or drawn at random; `network_files` reads them.
 
 All weights, inputs and outputs of a network have the type of the platform's `array.dtype`, int8 or int16, here called
 T.
-
-Format of a network file (`numpy.savez`, no pickles), for layers i = 0 .. L-1:
-
-- `weights_i` T [k, n]; `bias_i` int32 [n]; k of a layer equals n of the layer before
-- `multiplier` int64 [L], 0 .. 2^31-1; `shift` int64 [L], 1 .. 62; `zero_point` int64 [L], range of T; `relu` bool [L]
-- `metadata`, optional JSON text. Its key `test_set` names a file beside the network with `images` T [count, k] and, for
-  a classifier, `labels` int64 [count]. Without a test set the inputs are random, the same in every call.
 """
 
-import json
-import zipfile
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from .loading import open_input, problem
-from .platform import MAX_DIMENSION
 from .rounding import Rounding
 from .tile import Mapping
 
-#: Most bytes that the arrays of a file may have together; no platform has half as much memory.
-MAX_BYTES = 2 << 30
-#: Formats that people have networks in, by the suffix or the beginning of a file.
-_FORMATS = {".onnx": "an ONNX model", ".tflite": "a TensorFlow Lite model", ".pt": "a PyTorch file",
-            ".pth": "a PyTorch file", ".h5": "an HDF5 file", ".keras": "a Keras model",
-            ".safetensors": "a safetensors file", ".npy": "a single array", ".toml": "a TOML file"}
-#: Seed of the inputs of a network without a test set.
-_INPUT_SEED = 1
 #: Allowed requantisation multipliers and shifts, inclusive.
 MULTIPLIER_RANGE, SHIFT_RANGE = (0, (1 << 31) - 1), (1, 62)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a part of a matrix begins: the matrix's number in the network, the part's first row and column."""
+
+    matrix: int
+    row: int = 0
+    column: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One GEMM: A [m, k] times `weights` [k, n] plus `bias` int32 [n], requantised to C [m, n], all of one type.
+    """One GEMM: A [m, k] times B [k, n] plus `bias` int32 [n], requantised to C [m, n], all of one type.
 
-    `chained`: A is the output of the layer before; otherwise the network holds an input for this layer. Outputs are
-    clamped to `bounds`, the least and largest; without, to their type, and to the zero point on with `relu`.
-    Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel. `mapping` says how
-    the layer runs; the compiler estimates which is best where it is None.
+    A is the part of a matrix at `a`, C becomes the part at `c`. B are the constant `weights` [k, n]. Without weights,
+    B is the transpose of the part [n, k] at `b`. With `transposed`, the part at `c` is [n, m] and becomes the transpose
+    of C. `dtype` is the type; that of the weights where there are any.
+
+    Outputs are clamped to `bounds`, the least and largest; without, to their type, and to the zero point on with
+    `relu`. Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel. `mapping`
+    says how the layer runs; the compiler estimates which is best where it is None.
     """
 
     m: int
     k: int
     n: int
-    weights: np.ndarray
+    weights: np.ndarray | None
     bias: np.ndarray
     multiplier: int | np.ndarray
     shift: int | np.ndarray
     zero_point: int
     relu: bool
-    chained: bool
     rounding: Rounding | np.ndarray = Rounding.AWAY
     bounds: tuple[int, int] | None = None
     mapping: Mapping | None = None
+    a: Place = Place(0)
+    b: Place | None = None
+    c: Place = Place(1)
+    transposed: bool = False
+    dtype: str = "int8"
+
+    def __post_init__(self):
+        if (self.weights is None) == (self.b is None):
+            raise ValueError("B is given as weights or as a place: exactly one of them")
+        if self.weights is not None:
+            object.__setattr__(self, "dtype", self.weights.dtype.name)
+
+    @property
+    def c_shape(self) -> tuple[int, int]:
+        """Rows and columns of the part at `c`."""
+        return (self.n, self.m) if self.transposed else (self.m, self.n)
 
     @property
     def scales(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -77,20 +84,23 @@ class Layer:
         """Least and largest output: `bounds`, else those of the type, from the zero point on with `relu`."""
         if self.bounds is not None:
             return self.bounds
-        kind = np.iinfo(self.weights.dtype)
+        kind = np.iinfo(self.dtype)
         return max(self.zero_point, kind.min) if self.relu else kind.min, kind.max
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Layers in order; `inputs[i]` is [m, k], or None where layer i is chained.
+    """Layers in order, and the matrices that they read and write.
 
-    `labels` (int64 [m] or None) are the classes of the rows of the first input. `model` takes samples to the rows of
-    the first layer and rows of the last to results (`networks.lowering.deploy.Model`); None if nothing was quantised.
+    `matrices` are their shapes (rows, columns). `inputs[i]` are the elements of matrix i if they are given; None where
+    layers write it, each element at most once in a job. `labels` (int64 [m] or None) are the classes of the rows of the
+    first input. `model` takes samples to inputs and the layers' outputs to results (`networks.lowering.batch.Batch`);
+    None if nothing was quantised.
     """
 
     name: str
     layers: tuple[Layer, ...]
+    matrices: tuple[tuple[int, int], ...]
     inputs: tuple[np.ndarray | None, ...]
     labels: np.ndarray | None = None
     metadata: dict = field(default_factory=dict)
@@ -102,12 +112,29 @@ class Network:
         return sum(layer.m * layer.k * layer.n for layer in self.layers)
 
 
+def chain(name: str, layers: Sequence[Layer], inputs: Sequence[np.ndarray | None], **more) -> Network:
+    """A network of layers one after the other: where `inputs[i]` is None, layer i takes the output of the one before.
+
+    Every other layer takes its own `inputs[i]` [m, k]. Matrices are numbered as layers read and write them. `more` are
+    further fields of the network.
+    """
+    placed, shapes, given = [], [], []
+    for layer, own in zip(layers, inputs, strict=True):
+        if own is not None:
+            shapes.append((layer.m, layer.k))
+            given.append(own)
+        placed.append(replace(layer, a=Place(len(shapes) - 1), c=Place(len(shapes))))
+        shapes.append((layer.m, layer.n))
+        given.append(None)
+    return Network(name, tuple(placed), tuple(shapes), tuple(given), **more)
+
+
 def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: int, dtype: str = "int8") -> Network:
     """A network of the given (m, k, n, relu) with random weights, biases, requantisation and inputs of `dtype`.
 
-    A layer is chained if its m and k equal the m and n of the layer before. The same seed gives the same network. The
-    scale is chosen so that outputs spread over the range of the type and sometimes saturate. Weights of int16 stay
-    within 11 bits, so that sums seldom wrap.
+    A layer takes the output of the layer before if its m and k equal that one's m and n. The same seed gives the same
+    network. The scale is chosen so that outputs spread over the range of the type and sometimes saturate. Weights of
+    int16 stay within 11 bits, so that sums seldom wrap.
     """
     layers, inputs = [], []
     limit = np.iinfo(dtype).max + 1
@@ -122,160 +149,7 @@ def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: in
         layers.append(Layer(
             m, k, n, rng.integers(-weight, weight, (k, n)).astype(dtype),
             rng.integers(-bias, bias + 1, n).astype(np.int32), multiplier, shift,
-            unit * int(rng.integers(-16, 17)), relu, chained,
+            unit * int(rng.integers(-16, 17)), relu,
         ))
         inputs.append(None if chained else rng.integers(-limit, limit, (m, k)).astype(dtype))
-    return Network(name, tuple(layers), tuple(inputs))
-
-
-def save_network(path: Path, layers: list[Layer], metadata: dict) -> None:
-    """Write a network file; the same content gives the same bytes."""
-    arrays = {"metadata": np.array(json.dumps(metadata, sort_keys=True))}
-    for i, layer in enumerate(layers):
-        arrays[f"weights_{i}"], arrays[f"bias_{i}"] = layer.weights, layer.bias
-    for key in ("multiplier", "shift", "zero_point"):
-        arrays[key] = np.array([getattr(layer, key) for layer in layers], np.int64)
-    arrays["relu"] = np.array([layer.relu for layer in layers], bool)
-    np.savez(path, **arrays)
-
-
-def load_network(path: Path, name: str, batch: int, first: int = 0, dtype: str = "int8") -> Network:
-    """Read a network file of `dtype` and the `batch` test images from `first` on, or as many random inputs.
-
-    Raises
-    ------
-    InputError
-        One line for every problem of the file, or for a range of images the test set does not have.
-    """
-    arrays = read_npz(path)
-    problems: list[str] = []
-
-    def array(key: str, dtype, shape: tuple[int | None, ...], low: int | None = None, high: int | None = None):
-        """The named array, or None and a problem if it is missing or not as allowed."""
-        want = f"{np.dtype(dtype).name} arrays of shape [{', '.join('any' if s is None else str(s) for s in shape)}]"
-        if low is not None:
-            want += f" with values {low} .. {high}"
-        if key not in arrays:
-            problems.append(f"{path}: {key} is missing: allowed are {want}")
-            return None
-        a = arrays[key]
-        fits = len(a.shape) == len(shape) and all(s in (None, d) for s, d in zip(shape, a.shape, strict=True))
-        if a.dtype != dtype or not fits:
-            problems.append(problem(path, key, f"{a.dtype} {list(a.shape)}", want))
-            return None
-        if low is not None and a.size and (a.min() < low or a.max() > high):
-            problems.append(problem(path, key, f"values {a.min()} .. {a.max()}", want))
-            return None
-        return a
-
-    count = 0
-    while f"weights_{count}" in arrays:
-        count += 1
-    if not count:
-        raise InputError(f"{path}: weights_0 is missing: allowed are {dtype} arrays of shape [k, n], one per layer")
-    known = {"metadata", "multiplier", "shift", "zero_point", "relu"}
-    known |= {f"{key}_{i}" for key in ("weights", "bias") for i in range(count)}
-    for key in sorted(set(arrays) - known):
-        problems.append(f"{path}: {key}: unknown array: allowed are {', '.join(sorted(known))}")
-    multiplier = array("multiplier", np.int64, (count,), *MULTIPLIER_RANGE)
-    shift = array("shift", np.int64, (count,), *SHIFT_RANGE)
-    zero_point = array("zero_point", np.int64, (count,), np.iinfo(dtype).min, np.iinfo(dtype).max)
-    relu = array("relu", bool, (count,))
-    weights, biases, k = [], [], None
-    for i in range(count):
-        w = array(f"weights_{i}", dtype, (k, None))
-        if w is not None and not all(1 <= d <= MAX_DIMENSION for d in w.shape):
-            problems.append(problem(path, f"weights_{i}", f"{dtype} {list(w.shape)}",
-                                    f"dimensions 1 .. {MAX_DIMENSION}"))
-        k = None if w is None else w.shape[1]
-        weights.append(w)
-        biases.append(array(f"bias_{i}", np.int32, (k,)))
-    metadata = _metadata(path, arrays, problems)
-    if problems:
-        raise InputError(*problems)
-    images, labels = _inputs(path, metadata, weights[0].shape[0], batch, first, dtype)
-    layers = tuple(
-        Layer(batch, *weights[i].shape, weights[i], biases[i], int(multiplier[i]), int(shift[i]), int(zero_point[i]),
-              bool(relu[i]), i > 0)
-        for i in range(count)
-    )
-    return Network(name, layers, (images, *[None] * (count - 1)), labels, metadata)
-
-
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file, however it is damaged.
-
-    Raises
-    ------
-    InputError
-        With what is wrong in one line.
-    """
-    try:
-        file = open_input(path)  # numpy leaves a file it opened itself open when it is malformed
-    except OSError as e:
-        why = e.strerror or e
-        raise InputError(f"{path}: cannot be read ({why}): give the path of an existing .npz file") from None
-    with file:
-        try:
-            _check_size(file)
-            file.seek(0)
-            data = np.load(file, allow_pickle=False)
-            return {key: data[key] for key in data.files}
-        except (MemoryError, _TooLargeError) as e:
-            raise InputError(f"{path}: its arrays are larger than memory allows ({e}): allowed are {MAX_BYTES >> 30} "
-                             "GiB in all") from None
-        except Exception as e:  # zipfile, zlib, numpy and tokenize each raise their own on damaged bytes
-            kind = _FORMATS.get(Path(path).suffix.lower())
-            seems = f"by its name {kind}" if kind else " ".join(str(e).split())[:120] or type(e).__name__
-            raise InputError(f"{path}: not a well-formed .npz file ({seems}): networks and test sets are read from "
-                             ".npz files; write it with numpy.savez") from None
-
-
-class _TooLargeError(Exception):
-    """The contents that a file announces do not fit in memory."""
-
-
-def _check_size(file) -> None:
-    """Refuse archives whose contents are too large, before anything of them is unpacked."""
-    with zipfile.ZipFile(file) as archive:
-        size = sum(entry.file_size for entry in archive.infolist())
-    if size > MAX_BYTES:
-        raise _TooLargeError(f"{size:,} bytes")
-
-
-def _metadata(path: Path, arrays: dict[str, np.ndarray], problems: list[str]) -> dict:
-    if "metadata" not in arrays:
-        return {}
-    try:
-        metadata = json.loads(str(arrays["metadata"]))
-        if isinstance(metadata, dict) and isinstance(metadata.get("test_set", ""), str):
-            return metadata
-    except (ValueError, RecursionError):
-        pass
-    problems.append(f"{path}: metadata is malformed: allowed are JSON objects; a key test_set in them is text, the "
-                    "name of a file beside the network")
-    return {}
-
-
-def _inputs(path: Path, metadata: dict, k: int, batch: int, first: int,
-            dtype: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Rows first .. first+batch-1 of the test set a network names, with their labels; random ones without a set."""
-    if "test_set" not in metadata:
-        if first:
-            raise InputError(problem(path, "first", first, "0 in a network without a test set"))
-        limits = np.iinfo(dtype)
-        rng = np.random.default_rng(_INPUT_SEED)
-        return rng.integers(limits.min, limits.max, (batch, k), dtype, endpoint=True), None
-    file = Path(path).parent / metadata["test_set"]
-    arrays = read_npz(file)
-    images, labels = arrays.get("images"), arrays.get("labels")
-    if images is None or images.dtype != dtype or images.ndim != 2 or images.shape[1] != k:
-        shape = None if images is None else f"{images.dtype} {list(images.shape)}"
-        raise InputError(problem(file, "images", shape, f"{dtype} arrays of shape [count, {k}], the inputs of {path}"))
-    if labels is not None and (labels.dtype != np.int64 or labels.shape != images.shape[:1]):
-        raise InputError(problem(file, "labels", f"{labels.dtype} {list(labels.shape)}",
-                                 f"int64 arrays of shape [{len(images)}], or none where there are no classes"))
-    if first + batch > len(images):
-        raise InputError(problem(file, "first + batch", first + batch, f"at most {len(images)}, the images of the set"))
-    rows = slice(first, first + batch)
-    return images[rows].copy(), None if labels is None else labels[rows].copy()
+    return chain(name, layers, inputs)

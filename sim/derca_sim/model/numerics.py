@@ -5,11 +5,9 @@ layer's multiplier exactly, divides by 2^shift, rounds as the layer says, adds t
 bounds.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from .network import Layer, Network
+from .network import Layer, Network, Place
 from .rounding import Rounding
 
 
@@ -49,23 +47,26 @@ def requantise(sums: np.ndarray, layer: Layer) -> np.ndarray:
     multiplier, shift, rounding = layer.scales
     product = sums.astype(np.int64) * multiplier  # |product| < 2^62, and rounding adds at most 2^61
     value = rounded(product, shift, rounding) + layer.zero_point
-    return np.clip(value, *layer.limits).astype(layer.weights.dtype)
+    return np.clip(value, *layer.limits).astype(layer.dtype)
 
 
-def gemm(a: np.ndarray, layer: Layer) -> np.ndarray:
-    """The output [m, n] of `layer` for the input `a` [m, k], in the type of its weights."""
-    sums = partial_sums(a, layer.weights, layer.bias)
+def gemm(a: np.ndarray, layer: Layer, b: np.ndarray | None = None) -> np.ndarray:
+    """The output [m, n] of `layer` for the inputs `a` [m, k] and `b` [k, n], by default its weights."""
+    sums = partial_sums(a, layer.weights if b is None else b, layer.bias)
     return requantise(sums, layer)
 
 
-def run_network(network: Network, inputs: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray]:
-    """The output of every layer, in order.
+def run_network(network: Network) -> list[np.ndarray]:
+    """The output [m, n] of every layer, in order."""
+    matrices = [np.zeros(shape, network.layers[0].dtype) if given is None else given
+                for shape, given in zip(network.matrices, network.inputs, strict=True)]
 
-    Parameters
-    ----------
-    inputs : per layer [m, k], or None where the layer is chained; default: the network's own.
-    """
-    outputs: list[np.ndarray] = []
-    for layer, own in zip(network.layers, network.inputs if inputs is None else inputs, strict=True):
-        outputs.append(gemm(outputs[-1] if layer.chained else own, layer))
+    def part(place: Place, rows: int, columns: int) -> np.ndarray:
+        return matrices[place.matrix][place.row : place.row + rows, place.column : place.column + columns]
+
+    outputs = []
+    for layer in network.layers:
+        b = None if layer.b is None else part(layer.b, layer.n, layer.k).T
+        outputs.append(gemm(part(layer.a, layer.m, layer.k), layer, b))
+        part(layer.c, *layer.c_shape)[:] = outputs[-1].T if layer.transposed else outputs[-1]
     return outputs

@@ -107,6 +107,17 @@ class RequantConfig(Section):
     channels: Annotated[int, Field(ge=0, le=65536)] = 0
 
 
+class OperatorsConfig(Section):
+    """What layers can do beside products with constant weights; left out by default.
+
+    With `matmul` both operands of a product may be computed. With `transpose` a layer can store the transpose of its
+    output.
+    """
+
+    matmul: bool = False
+    transpose: bool = False
+
+
 class TraceConfig(Section):
     """The event stream and the counters.
 
@@ -146,6 +157,7 @@ class Platform(Section):
     tables: TableConfig = TableConfig()
     store: StoreConfig = StoreConfig()
     requant: RequantConfig = RequantConfig()
+    operators: OperatorsConfig = OperatorsConfig()
     trace: TraceConfig = TraceConfig()
 
     @model_validator(mode="after")
@@ -207,6 +219,10 @@ class Platform(Section):
         require(
             not self.requant.channels or self.tables.read == "row", "requant.channels", self.requant.channels,
             '0, or tables.read = "row"',
+        )
+        require(
+            not self.operators.matmul or a.rows == a.cols, "operators.matmul", "true",
+            f"false, or array.cols = array.rows = {a.rows}: B is read as A is stored",
         )
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,

@@ -104,6 +104,11 @@ def _clamp(p: Platform) -> list[Field]:
     return fields
 
 
+def own_b_stride(p: Platform) -> bool:
+    """Whether layers have a stride of B; otherwise its panels are as far apart as those of A."""
+    return p.a_lanes != p.b_lanes or p.operators.matmul
+
+
 def layer_layout(p: Platform) -> RowLayout:
     """Layer descriptor: what is constant over a layer. Addresses and strides are whole beats."""
     addr, tiles, dimension = p.bus.address_width, bits_for(p.tables.tiles), bits_for(MAX_DIMENSION)
@@ -132,12 +137,12 @@ def layer_layout(p: Platform) -> RowLayout:
         Field("last_k", bits_for(p.most_k), "k steps in the last tile along K"),
         Field("m_tiles", tiles, "tiles along M"),
         *shape,
-        Field("prev_n_tiles", tiles, "tiles along N of the job's layer before, 0 for its first"),
+        Field("prev_n_tiles", tiles, "output tiles of the job's layer before that a row waits for, if by rows; else 0"),
         *([Field("ahead", bits_for(p.buffers.ahead), "iterations by which tiles of B are requested before those of A")]
           if p.buffers.ahead else []),
-        Field("a_panel_stride", addr, "bytes between panels of A, and of B where its panels are as wide"),
+        Field("a_panel_stride", addr, "bytes between panels of A; those of B too, where it has no field of its own"),
         Field("b_base", addr, "address of B"),
-        *([Field("b_panel_stride", addr, "bytes between panels of B")] if p.a_lanes != p.b_lanes else []),
+        *([Field("b_panel_stride", addr, "bytes between panels of B")] if own_b_stride(p) else []),
         Field("bias_base", addr, "address of the int32 biases"),
         Field("c_panel_stride", addr, "bytes between panels of C"),
         Field("save", addr, "address of the task's save area for persisted partial sums"),
@@ -171,7 +176,8 @@ def entry_layout(p: Platform) -> RowLayout:
         Field("next", bits_for(p.tables.entries - 1), "row of the job's next layer, its own if there is none"),
         Field("final", 1, "the job's last layer"),
         Field("next_layer", bits_for(p.tables.layers - 1), "row of the layer table that the next entry names"),
-        Field("depends", 1, "its input comes from the layer before"),
+        Field("depends", 1, "its A comes from layers of the job"),
+        *([Field("depends_b", 1, "its B comes from layers of the job")] if p.operators.matmul else []),
         Field("allow", bits_for(2 * p.tables.slices), "output tiles of the job that may not be in memory yet"),
         Field("m", tiles, "tile coordinate along M of the first iteration"),
         *walk,

@@ -14,8 +14,9 @@ from pydantic import Field
 
 from ..errors import InputError
 from ..model.loading import problem, read_toml, show, validate
-from ..model.network import MAX_DIMENSION, Network, load_network, random_network
-from ..model.platform import Name, Overrun, Platform, Section
+from ..model.network import Network, random_network
+from ..model.network_files import load_network
+from ..model.platform import MAX_DIMENSION, Name, Overrun, Platform, Section
 from ..model.timing import longest_lap
 from ..networks.lowering.deploy import FORMATS, check_platform, load_model
 
@@ -106,7 +107,7 @@ class Task:
 
     @property
     def inputs(self) -> tuple[np.ndarray | None, ...]:
-        """Per layer the input [m, k], or None where it is the output of the layer before."""
+        """Per matrix of the network its elements, or None where layers write it."""
         return self.network.inputs
 
 

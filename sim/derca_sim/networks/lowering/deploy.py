@@ -1,6 +1,6 @@
-"""A graph on the accelerator: the host's part before and after it, and the layers in between."""
+"""A model from its file to a network."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -8,19 +8,21 @@ import numpy as np
 
 from ...errors import InputError
 from ...model.network import Layer, Network
+from ...model.placing import misplaced
 from ...model.platform import Platform
 from ...model.rounding import Rounding
-from ..graph import Graph, Node, Tensor
-from ..interpreter import compute, run
+from ..graph import Graph
+from ..interpreter import run
 from ..onnx import load_onnx
 from ..passes.flatten import flatten
 from ..passes.fold import fold
 from ..passes.fuse_qdq import fuse_qdq
 from ..passes.signed import signed
 from ..tflite import load_tflite
-from .layers import lowered
-from .mapping import Where, place, reasons
+from .batch import Batch, Samples
+from .mapping import reasons
 from .samples import load_samples
+from .walk import Lowered, Walk
 
 
 def _quantised_onnx(path: Path) -> Graph:
@@ -58,88 +60,47 @@ def load_model(path: Path) -> "Model":
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A graph whose layers run on the accelerator one after the other.
+    """A graph whose products run on the accelerator; the host computes what is before and after them.
 
     Raises
     ------
     InputError
-        With the reason for each operator that cannot.
+        With the reason for each operator that cannot run.
     """
 
     graph: Graph
 
     def __post_init__(self):
-        self.parts  # noqa: B018 - all reasons now
+        self.lowered  # noqa: B018 - all reasons now
 
     @cached_property
-    def parts(self) -> tuple[tuple[Node, ...], tuple[Node, ...], tuple[Node, ...]]:
-        """The nodes of the host before the layers, the layers, and the nodes of the host after them."""
-        placed = [p for p in place(self.graph) if p.where is not Where.UNUSED]
-        problems = reasons(self.graph, placed)
+    def lowered(self) -> Lowered:
+        """The layers for one sample."""
+        walk = Walk(self.graph)
+        problems = reasons(self.graph, walk)
         if problems:
             raise InputError(*problems)
-        layers = [i for i, p in enumerate(placed) if p.where is Where.ACCELERATOR]
-        nodes = [p.node for p in placed]
-        return tuple(nodes[: layers[0]]), tuple(nodes[i] for i in layers), tuple(nodes[layers[-1] + 1 :])
+        return walk.lowered
 
     def network(self, name: str, samples: Path | None, first: int, batch: int) -> Network:
-        """The layers for a batch, with inputs: `batch` samples of a file from `first` on, or drawn ones."""
-        inputs = load_samples(self.graph, samples, first, batch)
-        rows = self.quantised(inputs)
-        layers = tuple(replace(lowered(self.graph, node, batch), chained=i > 0)
-                       for i, node in enumerate(self.parts[1]))
-        return Network(name, layers, (rows, *[None] * (len(layers) - 1)), model=self)
+        """The layers for a batch, with inputs: `batch` samples of a file from `first` on, or drawn ones.
 
-    def quantised(self, samples: np.ndarray) -> np.ndarray:
-        """The rows [m, k] of the first layer for samples [batch, ...] of the model's input."""
-        before, _, _ = self.parts
-        rows = []
-        for sample in samples:
-            values = {self.graph.inputs[0]: sample}
-            for node in before:
-                values |= compute(self.graph, node, values)
-            rows.append(values[self.first.name].reshape(-1, self._k))
-        return np.concatenate(rows)
+        Raises
+        ------
+        InputError
+            If the samples do not fit, or are too many for a job.
+        """
+        return Batch(self.graph, self.lowered, batch).network(name, load_samples(self.graph, samples, first, batch))
 
-    def results(self, rows: np.ndarray) -> list[np.ndarray]:
-        """The model's output for each sample, from the last layer's rows [m, n]."""
-        _, _, after = self.parts
-        out = []
-        for part in rows.reshape(-1, *self.last.shape):
-            values = {self.last.name: part, **{n: t.data for n, t in self.graph.tensors.items() if t.constant}}
-            for node in after:
-                values |= compute(self.graph, node, values)
-            out.append(values[self.graph.outputs[0]])
-        return out
-
-    def expected(self, samples: np.ndarray) -> list[np.ndarray]:
-        """The model's output for each sample, as the graph defines it."""
-        name, output = self.graph.inputs[0], self.graph.outputs[0]
-        return [run(self.graph, {name: sample})[output] for sample in samples]
-
-    @property
-    def first(self) -> Tensor:
-        """The input of the first layer, as stored."""
-        return self.graph.tensors[self.parts[1][0].inputs[0]]
-
-    @property
-    def last(self) -> Tensor:
-        """The output of the last layer, as stored."""
-        return self.graph.tensors[self.parts[1][-1].outputs[0]]
-
-    @property
-    def rows(self) -> int:
-        """Rows of the first layer for one sample."""
-        return self.first.elements // self._k
-
-    @property
-    def _k(self) -> int:
-        weights = self.graph.tensors[self.parts[1][0].inputs[1]]
-        return weights.elements // weights.shape[0]
+    def expected(self, samples: Samples) -> dict[str, np.ndarray]:
+        """The model's outputs [count, *shape] for samples, as the graph defines them."""
+        each = [run(self.graph, dict(zip(samples, values, strict=True)))
+                for values in zip(*samples.values(), strict=True)]
+        return {name: np.stack([values[name] for values in each]) for name in self.graph.outputs}
 
 
 def check_platform(network: Network, p: Platform) -> None:
-    """Refuse a network that the platform's requantisation cannot compute.
+    """Refuse a network that the platform cannot compute, or whose matrices it cannot place.
 
     Raises
     ------
@@ -147,7 +108,7 @@ def check_platform(network: Network, p: Platform) -> None:
         With a line for each option that is missing, and the first layer that needs it.
     """
     problems = []
-    dtype = network.layers[0].weights.dtype
+    dtype = network.layers[0].dtype
     if dtype != p.array.dtype:
         problems.append(f"its layers are {dtype}, and array.dtype of the platform is {p.array.dtype}")
     for option, needs, value in (("tflite", _rounds, "true"), ("clamp", _clamps, "true"),
@@ -155,6 +116,7 @@ def check_platform(network: Network, p: Platform) -> None:
         layers = [i for i, layer in enumerate(network.layers) if needs(layer)]
         if layers and not getattr(p.requant, option):
             problems.append(f"layer {layers[0]} needs requant.{option} = {value} in the platform")
+    problems += misplaced(network, p)
     if problems:
         raise InputError(*problems)
 

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from ...model.network import MAX_DIMENSION, SHIFT_RANGE, Layer
+from ...model.network import SHIFT_RANGE, Layer, Place
 from ...model.numerics import wrap32
+from ...model.platform import MAX_DIMENSION
 from ...model.rounding import Rounding
 from ..graph import Arithmetic, Graph, Node, Tensor
 from ..interpreter.arithmetic import fixed_point, half_away
 from ..interpreter.products import factors_of
 from ..interpreter.values import bounds
-from ..operators import Conv, FullyConnected, Operator, Window
+from ..operators import Activation, Conv, FullyConnected, Operator, Window
 
 
 class UnmappedError(Exception):
@@ -22,51 +23,70 @@ def is_product(operator: Operator, weights: Tensor) -> bool:
         operator.groups == 1 and operator.window == Window() and weights.shape[1:3] == (1, 1))
 
 
-def lowered(graph: Graph, node: Node, batch: int) -> Layer:
-    """A fully connected operator, or a convolution of single pixels, for `batch` samples at once.
+def product(graph: Graph, node: Node, shape: tuple[int, int, int], weights: np.ndarray | None) -> Layer:
+    """A product of (m, k, n) that a node computes, its operands not placed yet.
 
     The input's zero point goes into the biases: sum (x - z) w = sum x w - z sum w. TensorFlow Lite's arithmetic is
     kept bit by bit. ONNX Runtime scales in float32 and rounds halves to even; the accelerator rounds the exact product,
     halves away from zero, so that a result may be one step off.
+
+    Parameters
+    ----------
+    weights : int8 [k, n], or None where both operands are computed.
 
     Raises
     ------
     UnmappedError
         If the accelerator cannot compute it.
     """
-    x, weights, bias = (*graph.read(node), None)[:3]
+    m, k, n = shape
+    x, second, bias = (*graph.read(node), None)[:3]
     y, = graph.made(node)
-    if not weights.constant or bias is not None and not bias.constant:
-        raise UnmappedError("its weights or biases are computed: allowed are constants")
-    for tensor in (x, weights, y):
-        if tensor.dtype != np.int8 or tensor.quantisation is None:
-            raise UnmappedError(f"tensor {tensor.name} is {tensor.dtype}: allowed is int8 with a scale; quantise the "
-                                "model")
-    if weights.quantisation.zero_points.any():
-        raise UnmappedError("its weights have a zero point: allowed are symmetric weights")
-    if not weights.quantisation.per_tensor and weights.quantisation.axis != 0:
-        raise UnmappedError("its weights have a scale for each input: allowed is one for all, or one for each output")
-    matrix = weights.data.reshape(weights.shape[0], -1)
-    n, k = matrix.shape
-    m = batch * (x.elements // k)
+    _check(x, second, bias, y, weights is not None)
     if max(m, k, n) > MAX_DIMENSION:
         raise UnmappedError(f"a product of {m} x {k} x {n}: allowed are dimensions up to {MAX_DIMENSION}")
-    multiplier, exponent = fixed_point(factors_of(node.operator, x, weights, y))
+    multiplier, exponent = fixed_point(factors_of(node.operator, x, second, y))
     shift = 31 - exponent
     if (shift < SHIFT_RANGE[0]).any() or (shift > SHIFT_RANGE[1]).any():
         raise UnmappedError(f"its scales make factors of 2^{exponent.min()} to 2^{exponent.max()}: allowed are 2^-31 "
                             "to 2^30")
-    offset = x.quantisation.zero_point * matrix.astype(np.int64).sum(axis=1)
-    sums = (0 if bias is None else bias.data.astype(np.int64).reshape(n)) - offset
+    sums = np.zeros(n, np.int64) if bias is None else bias.data.astype(np.int64).reshape(n)
+    if weights is not None:
+        sums = sums - x.quantisation.zero_point * weights.astype(np.int64).sum(axis=0)
     exact = graph.arithmetic is Arithmetic.TFLITE
     zero_point = y.quantisation.zero_point
-    low, high = bounds(y, node.operator.activation, half_away if exact else np.rint)
+    activation = getattr(node.operator, "activation", Activation.NONE)
+    low, high = bounds(y, activation, half_away if exact else np.rint)
     relu = (low, high) == (zero_point, 127) and low > -128
-    rounding = np.where((shift > 31) & isinstance(node.operator, Conv), Rounding.TWICE, Rounding.UP)
+    once = isinstance(node.operator, FullyConnected)
+    rounding = np.where((shift > 31) & (not once), Rounding.TWICE, Rounding.UP)
     rounding = np.where((multiplier != 0) & exact, rounding, Rounding.AWAY)
     scales = [kind(value[0]) if len(value) == 1 else value.astype(np.int64)
               for kind, value in ((int, multiplier), (int, shift), (Rounding, rounding))]
     return Layer(
-        m, k, n, np.ascontiguousarray(matrix.T), wrap32(sums), *scales[:2], zero_point, relu, False, scales[2],
-        None if relu or (low, high) == (-128, 127) else (low, high),
+        m, k, n, weights, wrap32(sums), *scales[:2], zero_point, relu, scales[2],
+        None if relu or (low, high) == (-128, 127) else (low, high), b=Place(0) if weights is None else None,
     )
+
+
+def _check(x: Tensor, second: Tensor, bias: Tensor | None, y: Tensor, weighted: bool) -> None:
+    """Refuse types and quantisations that the accelerator does not have."""
+    if bias is not None and not bias.constant:
+        raise UnmappedError("its biases are computed: allowed are constants")
+    for tensor in (x, second, y):
+        if tensor.dtype != np.int8 or tensor.quantisation is None:
+            raise UnmappedError(f"tensor {tensor.name} is {tensor.dtype}: allowed is int8 with a scale; quantise the "
+                                "model")
+    if weighted:
+        if second.quantisation.zero_points.any():
+            raise UnmappedError("its weights have a zero point: allowed are symmetric weights")
+        if not second.quantisation.per_tensor and second.quantisation.axis != 0:
+            raise UnmappedError("its weights have a scale for each input: allowed is one for all, or one for each "
+                                "output")
+        return
+    for tensor in (x, second):
+        if not tensor.quantisation.per_tensor:
+            raise UnmappedError(f"{tensor.name} has several scales: allowed is one in a product of computed matrices")
+        if tensor.quantisation.zero_point:
+            raise UnmappedError(f"{tensor.name} has zero point {tensor.quantisation.zero_point}: allowed is 0 in a "
+                                "product of computed matrices; quantise it symmetrically")

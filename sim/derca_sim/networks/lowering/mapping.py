@@ -2,33 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 
 from .. import operators as op
 from ..graph import Graph, Node, Tensor
-from ..passes.fold import needed
-from .layers import UnmappedError, is_product, lowered
-
-#: Operators that the host computes before the first layer and after the last.
-HOST = (op.Quantise, op.Dequantise, op.Reshape, op.Softmax)
-#: What would help, by operator.
-_HELP = {
-    op.Conv: "convolutions of more than a pixel are not mapped yet: allowed are fully connected layers, and 1 x 1 "
-             "convolutions with stride 1, without pads and groups",
-    op.MatMul: "products of two computed matrices are not mapped yet",
-}
-
-
-class Where(Enum):
-    """The place of an operator."""
-
-    HOST = "host"
-    ACCELERATOR = "accelerator"
-    VIEW = "in place"
-    UNUSED = "not needed"
-    NOWHERE = "not mapped"
+from .walk import Walk, Where
 
 
 @dataclass(frozen=True)
@@ -48,74 +27,15 @@ class Placed:
     values: int
 
 
-def place(graph: Graph, batch: int = 1) -> list[Placed]:
-    """All operators of a graph in order, for `batch` samples.
-
-    Layers form a chain: each takes the result of the one before. The host computes what it can before and after it.
-    """
-    live = {node.name for node in needed(graph).nodes}
-    inner = [i for i, node in enumerate(graph.nodes) if node.name in live and not isinstance(node.operator, HOST)]
-    value, before, out = graph.inputs[0] if graph.inputs else None, None, []
-    for i, node in enumerate(graph.nodes):
-        if node.name not in live:
-            out.append(_placed(graph, node, Where.UNUSED, "", batch))
-            continue
-        on_host = not inner or not inner[0] < i < inner[-1]
-        reason = _reason(graph, node, batch, on_host)
-        if not reason and node.inputs[:1] != (value,):
-            reason = (f"it takes {node.inputs[0]} and not the result of the operator before: allowed are networks in "
-                      "which each operator takes that")
-        elif not reason and sum(t is not None and not t.constant for t in graph.read(node)) > 1:
-            reason = "it takes two computed tensors: allowed are networks in which each operator takes one"
-        value = node.outputs[0]
-        where = Where.NOWHERE if reason else Where.HOST
-        if not reason and isinstance(node.operator, op.FullyConnected | op.Conv):
-            where, shape = Where.ACCELERATOR, _rows(graph, node)
-            if before not in (None, shape):
-                reason = (f"it takes {shape[0]} x {shape[1]} elements, where the layer before makes {before[0]} x "
-                          f"{before[1]}: allowed are reshapes that keep rows and columns")
-                where = Where.NOWHERE
-            before = shape[0], next(graph.made(node)).shape[-1]
-        elif not reason and not on_host:
-            where = Where.VIEW
-        out.append(_placed(graph, node, where, reason, batch))
-    return out
+def place(graph: Graph, walk: Walk, batch: int = 1) -> list[Placed]:
+    """All operators of a graph in order, as the walk has placed them, for `batch` samples."""
+    return [_placed(graph, node, *walk.places[node.name], batch) for node in graph.nodes]
 
 
-def _rows(graph: Graph, node: Node) -> tuple[int, int]:
-    """Rows and columns of the input of a product."""
-    x, weights = (*graph.read(node),)[:2]
-    columns = weights.elements // weights.shape[0]
-    return x.elements // columns, columns
-
-
-def reasons(graph: Graph, placed: list[Placed]) -> list[str]:
+def reasons(graph: Graph, walk: Walk) -> list[str]:
     """Why a graph cannot run, a line for each operator and for the graph; empty if it can."""
-    out = [f"{graph.name}: {p.node.name}: {p.reason}" for p in placed if p.where is Where.NOWHERE]
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        out.append(f"{graph.name}: it has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs: allowed is one "
-                   "of each")
-    if not any(p.where is Where.ACCELERATOR for p in placed) and not out:
-        out.append(f"{graph.name}: it has no operator that the accelerator computes")
-    return out
-
-
-def _reason(graph: Graph, node: Node, batch: int, on_host: bool) -> str:
-    """Why a node is not mapped; empty if it is."""
-    kind = type(node.operator)
-    if kind is op.Unknown:
-        return node.operator.reason
-    if kind in (op.FullyConnected, op.Conv) and is_product(node.operator, list(graph.read(node))[1]):
-        try:
-            lowered(graph, node, batch)
-        except UnmappedError as e:
-            return str(e)
-        return ""
-    if kind in HOST:
-        return "" if on_host or kind is op.Reshape else (
-            "it stands between layers: allowed are quantisation, dequantisation and softmax before the first and after "
-            "the last")
-    return _HELP.get(kind, "the accelerator has no kernel for it yet")
+    out = [f"{graph.name}: {name}: {reason}" for name, (where, reason) in walk.places.items() if where is Where.NOWHERE]
+    return out + [f"{graph.name}: {problem}" for problem in walk.problems]
 
 
 def _placed(graph: Graph, node: Node, where: Where, reason: str, batch: int) -> Placed:

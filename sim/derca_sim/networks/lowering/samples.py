@@ -1,11 +1,12 @@
-"""Inputs of a model: from a file, or drawn from the range of its input."""
+"""Samples of a model's inputs: from a file, or drawn from the range of each."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import InputError
-from ...model.network import read_npz
+from ...model.network_files import read_npz
 from ..graph import Graph, Tensor
 from ..interpreter.values import dequantised
 
@@ -13,57 +14,67 @@ from ..interpreter.values import dequantised
 _SEED = 1
 
 
-def load_samples(graph: Graph, path: Path | None, first: int, batch: int) -> np.ndarray:
-    """Samples `first` .. `first + batch - 1` of the model's input: [batch, *shape], in its type.
+def load_samples(graph: Graph, path: Path | None, first: int, batch: int) -> dict[str, np.ndarray]:
+    """Samples `first` .. `first + batch - 1` of the model's inputs: by name [batch, *shape], in their types.
 
     Parameters
     ----------
-    path : an `.npz` file with an array [count, *shape] of the input's name, or a single one of any name; None draws
-        them, the same in every call.
+    path : an `.npz` file with an array [count, *shape] of each input's name, or a single one of any name for a model
+        with one input; None draws them, the same in every call.
 
     Raises
     ------
     InputError
-        If the file has no such array, or not as many samples.
+        If the file has no such arrays, or not as many samples.
     """
-    tensor = graph.tensors[graph.inputs[0]]
     if path is None:
-        return drawn(graph, first + batch)[first:]
+        return {name: values[first:] for name, values in drawn(graph, first + batch).items()}
     arrays = read_npz(path)
-    name = tensor.name if tensor.name in arrays or len(arrays) != 1 else next(iter(arrays))
-    if name not in arrays:
-        raise InputError(f"{path}: {name}, the input of {graph.name}, is not among its {len(arrays)} arrays: allowed "
-                         "is that name, or a single array of any")
+    if len(graph.inputs) == len(arrays) == 1:
+        arrays = {graph.inputs[0]: next(iter(arrays.values()))}
+    for name in graph.inputs:
+        if name not in arrays:
+            raise InputError(f"{path}: {name}, an input of {graph.name}, is not among its {len(arrays)} arrays: "
+                             "allowed is that name, or a single array of any for a model with one input")
     try:
-        return fitting(graph, arrays[name][first:], batch)
+        return fitting(graph, {name: arrays[name][first:] for name in graph.inputs}, batch)
     except InputError as e:
-        raise InputError(f"{path}: {name} from sample {first} on: {e}") from None
+        raise InputError(*(f"{path}: from sample {first} on: {line}" for line in e.problems)) from None
 
 
-def fitting(graph: Graph, samples: np.ndarray, batch: int) -> np.ndarray:
-    """The first samples of an array, as [batch, *shape] of the model's input.
+def fitting(graph: Graph, samples: Mapping[str, np.ndarray], batch: int) -> dict[str, np.ndarray]:
+    """The first samples of an array for each of the model's inputs, as [batch, *shape].
 
     Raises
     ------
     InputError
         If they have another shape or type, or are too few.
     """
-    tensor = graph.tensors[graph.inputs[0]]
-    # A sample may leave out a leading dimension of size 1.
-    shape = tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape
-    if samples.dtype != tensor.dtype or samples.shape[1:] not in (shape, tensor.shape) or len(samples) < batch:
-        raise InputError(f"{samples.dtype} {list(samples.shape)}: allowed are {tensor.dtype} arrays of shape [count, "
-                         f"{', '.join(map(str, shape))}], count from {batch} on")
-    return samples[:batch].reshape(batch, *tensor.shape)
+    out, problems = {}, []
+    for name in graph.inputs:
+        values, tensor = samples[name], graph.tensors[name]
+        # A sample may leave out a leading dimension of size 1.
+        shape = tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape
+        if values.dtype != tensor.dtype or values.shape[1:] not in (shape, tensor.shape) or len(values) < batch:
+            problems.append(f"{name}: {values.dtype} {list(values.shape)}: allowed are {tensor.dtype} arrays of shape "
+                            f"[{', '.join(map(str, ('count', *shape)))}], count from {batch} on")
+        else:
+            out[name] = values[:batch].reshape(batch, *tensor.shape)
+    if problems:
+        raise InputError(*problems)
+    return out
 
 
-def drawn(graph: Graph, count: int) -> np.ndarray:
-    """Random samples [count, *shape] that cover the range of the model's input."""
-    tensor = graph.tensors[graph.inputs[0]]
-    stored = _stored(graph, tensor)
-    kind = np.iinfo(stored.dtype)
-    values = np.random.default_rng(_SEED).integers(kind.min, kind.max, (count, *tensor.shape), stored.dtype, True)
-    return values if stored is tensor else np.stack([dequantised(value, stored) for value in values])
+def drawn(graph: Graph, count: int) -> dict[str, np.ndarray]:
+    """Random samples [count, *shape] of the model's inputs by name, which cover the range of each."""
+    rng, out = np.random.default_rng(_SEED), {}
+    for name in graph.inputs:
+        tensor = graph.tensors[name]
+        stored = _stored(graph, tensor)
+        kind = np.iinfo(stored.dtype)
+        values = rng.integers(kind.min, kind.max, (count, *tensor.shape), stored.dtype, True)
+        out[name] = values if stored is tensor else np.stack([dequantised(value, stored) for value in values])
+    return out
 
 
 def _stored(graph: Graph, tensor: Tensor) -> Tensor:

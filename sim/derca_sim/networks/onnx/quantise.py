@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ...model.network import read_npz
+from ...model.network_files import read_npz
 from .reading.package import short
 
 #: Most samples that calibrate.

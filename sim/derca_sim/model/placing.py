@@ -1,0 +1,114 @@
+"""Parts of matrices: which of them layers read and write, and what a platform cannot place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .network import Layer, Network, Place
+from .platform import Platform
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a matrix of a network: `name` says whose it is, in words."""
+
+    name: str
+    place: Place
+    rows: int
+    columns: int
+
+    def common(self, other: "Part") -> int:
+        """Number of elements that two parts share."""
+        a, b = self.place, other.place
+        if a.matrix != b.matrix:
+            return 0
+        rows = min(a.row + self.rows, b.row + other.rows) - max(a.row, b.row)
+        columns = min(a.column + self.columns, b.column + other.columns) - max(a.column, b.column)
+        return max(rows, 0) * max(columns, 0)
+
+
+def a_part(layer: Layer) -> Part:
+    """What a layer reads as A."""
+    return Part("A", layer.a, layer.m, layer.k)
+
+
+def b_part(layer: Layer) -> Part | None:
+    """What a layer reads as the transpose of B; None if B are weights."""
+    return None if layer.b is None else Part("B", layer.b, layer.n, layer.k)
+
+
+def c_part(layer: Layer) -> Part:
+    """What a layer writes."""
+    return Part("C", layer.c, *layer.c_shape)
+
+
+def misplaced(network: Network, p: Platform) -> list[str]:
+    """What the platform cannot place, a line for each part of a matrix and each option that is missing.
+
+    Parts begin at whole panels and whole beats, lie in their matrices, and are written once, before they are read.
+    """
+    out = _options(network, p)
+    written: dict[int, list[tuple[int, Part]]] = {}
+    for i, layer in enumerate(network.layers):
+        own = c_part(layer)
+        for part in filter(None, (a_part(layer), b_part(layer), own)):
+            at = part.place
+            where = f"layer {i}: {part.name} at row {at.row}, column {at.column} of matrix {at.matrix}"
+            problems = list(_bounds(network, part)) or list(_alignment(part, p))
+            if not problems and part is own:
+                problems = list(_writable(network, own, written))
+            elif not problems and network.inputs[at.matrix] is None:
+                problems = list(_readable(part, written))
+            out += [f"{where}: {text}" for text in problems]
+        written.setdefault(layer.c.matrix, []).append((i, own))
+    return out
+
+
+def _options(network: Network, p: Platform) -> list[str]:
+    products = [i for i, layer in enumerate(network.layers) if layer.b is not None]
+    turned = [i for i, layer in enumerate(network.layers) if layer.transposed]
+    out = []
+    if products and not p.operators.matmul:
+        out.append(f"layer {products[0]} multiplies two computed matrices: it needs operators.matmul = true in the "
+                   "platform")
+    if turned and not p.operators.transpose:
+        out.append(f"layer {turned[0]} stores its transpose: it needs operators.transpose = true in the platform")
+    return out
+
+
+def _bounds(network: Network, part: Part) -> Iterator[str]:
+    place = part.place
+    if not 0 <= place.matrix < len(network.matrices):
+        yield f"allowed are the network's matrices 0 .. {len(network.matrices) - 1}"
+        return
+    rows, columns = network.matrices[place.matrix]
+    if min(place.row, place.column) < 0 or place.row + part.rows > rows or place.column + part.columns > columns:
+        yield f"its {part.rows} x {part.columns} elements do not lie in the matrix of {rows} x {columns}"
+
+
+def _alignment(part: Part, p: Platform) -> Iterator[str]:
+    place, step = part.place, column_step(p)
+    if place.row % p.array.rows:
+        yield f"allowed are rows that are multiples of array.rows = {p.array.rows}"
+    if place.column % step:
+        yield (f"allowed are columns that are multiples of {step}, so that a part begins with a beat of "
+               f"{p.beat_bytes} bytes (bus.data_width)")
+
+
+def column_step(p: Platform) -> int:
+    """Columns of a panel of A that fill a beat, at least 1: parts of matrices begin at their multiples."""
+    return max(1, p.beat_bytes // p.a_lanes)
+
+
+def _readable(part: Part, written: dict[int, list[tuple[int, Part]]]) -> Iterator[str]:
+    missing = part.rows * part.columns - sum(part.common(other) for _, other in written.get(part.place.matrix, ()))
+    if missing:
+        yield f"{missing} of its elements are not written before: allowed are inputs, and what earlier layers write"
+
+
+def _writable(network: Network, own: Part, written: dict[int, list[tuple[int, Part]]]) -> Iterator[str]:
+    if network.inputs[own.place.matrix] is not None:
+        yield "the matrix is an input: allowed are others"
+    for i, other in written.get(own.place.matrix, ()):
+        if own.common(other):
+            yield f"layer {i} writes elements of it as well: allowed is one layer"
+            return

@@ -1,0 +1,93 @@
+"""The matrix products of an operator, by the element numbers of its operands."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...model.network import Layer
+from ..graph import Graph, Node
+from ..operators import Conv, MatMul
+from .layers import UnmappedError, is_product, product
+
+#: What would help where a convolution is none of single pixels.
+_PIXELS = ("convolutions of more than a pixel are not mapped yet: allowed are fully connected layers, and 1 x 1 "
+           "convolutions with stride 1, without pads and groups")
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """A layer that is not placed yet. `a`, `b` pick its operands from the element numbers of the node's inputs.
+
+    They are [m, k] and [n, k], the second None where B are weights.
+    """
+
+    layer: Layer
+    a: "Pick"
+    b: "Pick | None"
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A matrix of a tensor: that at `index` of its leading dimensions, or `shape` if all of it; perhaps transposed."""
+
+    index: tuple[int, ...] = ()
+    shape: tuple[int, int] | None = None
+    transposed: bool = False
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """The matrix in the values of a tensor."""
+        matrix = values[self.index] if self.shape is None else values.reshape(self.shape)
+        return matrix.T if self.transposed else matrix
+
+
+def products(graph: Graph, node: Node) -> list[Product]:
+    """The layers of an operator for one sample, in the order of the matrices of its output.
+
+    Raises
+    ------
+    UnmappedError
+        If the accelerator cannot compute it.
+    """
+    if isinstance(node.operator, MatMul):
+        return list(_matmul(graph, node))
+    x, weights = (*graph.read(node),)[:2]
+    if not is_product(node.operator, weights):
+        raise UnmappedError(_PIXELS)
+    n, k = weights.shape[0], weights.elements // weights.shape[0]
+    m = x.elements // k
+    if weights.constant:
+        matrix = np.ascontiguousarray(weights.data.reshape(n, k).T)
+        return [Product(product(graph, node, (m, k, n), matrix), Pick(shape=(m, k)), None)]
+    if isinstance(node.operator, Conv):
+        raise UnmappedError("its weights are computed: allowed are constants")
+    return [Product(product(graph, node, (m, k, n), None), Pick(shape=(m, k)), Pick(shape=(n, k)))]
+
+
+def _matmul(graph: Graph, node: Node) -> Iterator[Product]:
+    a, b = graph.read(node)
+    y, = graph.made(node)
+    op, lead, (m, n) = node.operator, y.shape[:-2], y.shape[-2:]
+    k = a.shape[-2 if op.transpose_a else -1]
+    constant = b.data.swapaxes(-1, -2) if b.constant and op.transpose_b else b.data  # [..., k, n]
+    if constant is not None and (b.quantisation is None or not b.quantisation.per_tensor):
+        raise UnmappedError(f"{b.name} has not one scale: allowed are int8 matrices with one")
+    if constant is not None and constant.size == k * n and not op.transpose_a:
+        m = y.elements // n
+        weights = np.ascontiguousarray(constant.reshape(k, n))
+        yield Product(product(graph, node, (m, k, n), weights), Pick(shape=(m, k)), None)
+        return
+    for index in np.ndindex(lead):
+        pick = Pick(_of(index, a.shape[:-2]), transposed=op.transpose_a)
+        if constant is not None:
+            weights = np.ascontiguousarray(constant[_of(index, b.shape[:-2])])
+            yield Product(product(graph, node, (m, k, n), weights), pick, None)
+        else:
+            second = Pick(_of(index, b.shape[:-2]), transposed=not op.transpose_b)
+            yield Product(product(graph, node, (m, k, n), None), pick, second)
+
+
+def _of(index: tuple[int, ...], lead: tuple[int, ...]) -> tuple[int, ...]:
+    """The index of an operand with leading dimensions `lead`, of which those of size 1 are broadcast."""
+    own = index[len(index) - len(lead) :]
+    return tuple(0 if size == 1 else i for i, size in zip(own, lead, strict=True))

@@ -1,0 +1,226 @@
+"""A graph as layers between matrices: which nodes the host computes before and after, and why the rest cannot run."""
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from functools import cached_property
+
+import numpy as np
+
+from ...model.network import Layer, Place
+from .. import operators as op
+from ..graph import Graph, Node
+from ..passes.fold import needed
+from . import elements
+from .arrangement import Arrangement, Wanted
+from .layers import UnmappedError
+from .products import products
+
+#: Number of the first source that is a tensor of the host; sources below are outputs of layers.
+_TENSORS = 1 << 20
+#: Operators that become layers.
+PRODUCTS = (op.FullyConnected, op.Conv, op.MatMul)
+#: Operators that the host computes before the first layers and after the last, beside those that move elements.
+HOST = (op.Quantise, op.Dequantise, op.Softmax)
+
+
+class Where(Enum):
+    """The place of an operator."""
+
+    HOST = "host"
+    ACCELERATOR = "accelerator"
+    VIEW = "in place"
+    UNUSED = "not needed"
+    NOWHERE = "not mapped"
+
+
+class _Value(Enum):
+    """What is known of a tensor that layers do not make."""
+
+    BEFORE = auto()  #: the host has it before the first layer
+    AFTER = auto()  #: the host has it after the last
+    UNKNOWN = auto()  #: nobody makes it, for a reason that is told
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """The layers of a graph for one sample, and what the host does around them.
+
+    `given[i]` are the element numbers of matrix i, whose sources number `hosts`, tensors that nodes `before` make;
+    layers write the other matrices. `read` are the element numbers of the tensors that the host reads, whose sources
+    are the layers; nodes `after` make the outputs from them.
+    """
+
+    layers: tuple[Layer, ...]
+    matrices: tuple[tuple[int, int], ...]
+    given: tuple[np.ndarray | None, ...]
+    hosts: tuple[str, ...]
+    read: dict[str, np.ndarray]
+    before: tuple[Node, ...]
+    after: tuple[Node, ...]
+
+
+class Walk:
+    """Goes through a graph once.
+
+    Attributes
+    ----------
+    places : for each node its place, and the reason if it has none.
+    problems : of the graph as a whole.
+    """
+
+    def __init__(self, graph: Graph):
+        self._graph = graph
+        self._values: dict[str, np.ndarray | _Value] = {name: _Value.BEFORE for name, tensor in graph.tensors.items()
+                                                        if tensor.constant or name in graph.inputs}
+        self._hosts: dict[str, np.ndarray] = {}  # numbers of the host's tensors that layers read, in order
+        self._given: dict[tuple, np.ndarray] = {}  # matrices that the host fills
+        self._shapes: dict[int, tuple[int, int]] = {}  # of the layers' outputs
+        self._arrangement = Arrangement(self._shapes)
+        self._steps: list[tuple[Layer, Wanted | int, Wanted | int | None]] = []  # with operands; a number: given
+        self._before: list[Node] = []
+        self._after: list[Node] = []
+        self.places: dict[str, tuple[Where, str]] = {}
+        live = needed(graph)
+        self._inner = _inner(live)
+        for node in graph.nodes:
+            self.places[node.name] = Where.UNUSED, ""
+        for node in live.nodes:
+            self._visit(node)
+        self.problems = list(self._problems())
+
+    # -- nodes ------------------------------------------------------------------------------------------------------
+
+    def _visit(self, node: Node) -> None:
+        try:
+            where, results = self._mapped(node)
+            self.places[node.name] = where, ""
+        except UnmappedError as e:
+            self.places[node.name] = Where.NOWHERE, str(e)
+            results = dict.fromkeys(node.outputs, _Value.UNKNOWN)
+        self._values |= results
+
+    def _mapped(self, node: Node) -> tuple[Where, dict[str, np.ndarray | _Value]]:
+        """Where a node runs, and what is known of its outputs."""
+        kind = type(node.operator)
+        values = [self._values[tensor.name] for tensor in self._graph.read(node) if tensor and not tensor.constant]
+        known = {value for value in values if isinstance(value, _Value)}
+
+        def made(value):
+            return dict.fromkeys(node.outputs, value)
+
+        if kind is op.Unknown:
+            raise UnmappedError(node.operator.reason)
+        if kind in PRODUCTS:
+            return Where.ACCELERATOR, self._product(node)
+        if kind not in HOST and kind not in elements.MOVES:
+            raise UnmappedError("the accelerator has no kernel for it yet")
+        if all(value is _Value.BEFORE for value in values):
+            self._before.append(node)
+            return Where.HOST, made(_Value.BEFORE)
+        if node.name in self._inner and not elements.moves(node):
+            raise UnmappedError(
+                "it stands between layers: allowed are quantisation, dequantisation and softmax before the first and "
+                "after the last" if kind in HOST else
+                "it clamps what it moves between layers: allowed is none; clamp in the layers before")
+        if _Value.UNKNOWN in known:
+            return Where.VIEW if node.name in self._inner else Where.HOST, made(_Value.UNKNOWN)
+        if node.name not in self._inner:
+            if _Value.BEFORE in known:
+                raise UnmappedError("it joins an input with what layers make: allowed is one of them on the host")
+            self._after.append(node)
+            return Where.HOST, made(_Value.AFTER)
+        numbers = {name: self._numbers(name) for name in node.inputs if name is not None}
+        return Where.VIEW, elements.moved(self._graph, node, numbers)
+
+    def _product(self, node: Node) -> dict[str, np.ndarray | _Value]:
+        found = products(self._graph, node)
+        read = node.inputs[:2]
+        if any(self._values[name] is _Value.UNKNOWN for name in read):
+            return {node.outputs[0]: _Value.UNKNOWN}
+        y, = self._graph.made(node)
+        made = []
+        for each in found:
+            a, b = (None if pick is None else self._operand(pick(self._numbers(name)))
+                    for name, pick in zip(read, (each.a, each.b), strict=True))
+            source = len(self._steps)
+            self._shapes[source] = each.layer.m, each.layer.n
+            self._steps.append((each.layer, a, b))
+            made.append(elements.matrix(source, each.layer.m, each.layer.n))
+        return {y.name: np.stack(made).reshape(y.shape)}
+
+    def _operand(self, numbers: np.ndarray) -> Wanted | int:
+        """An operand of a layer, or the number of the matrix that the host fills for it."""
+        of_host = elements.sources(numbers) >= _TENSORS
+        if not of_host.any():
+            return self._arrangement.operand(numbers)
+        if not of_host.all():
+            raise UnmappedError("it takes elements of an input and of layers together: allowed is one of them for an "
+                                "operand; multiply both alone and add up")
+        key = numbers.shape, numbers.tobytes()
+        self._given.setdefault(key, numbers)
+        return list(self._given).index(key)
+
+    def _numbers(self, name: str) -> np.ndarray:
+        """The element numbers of a tensor that is known."""
+        value = self._values[name]
+        if value is not _Value.BEFORE:
+            return value
+        if name not in self._hosts:
+            shape = self._graph.tensors[name].shape
+            self._hosts[name] = elements.tensor(_TENSORS + len(self._hosts), shape)
+        return self._hosts[name]
+
+    # -- the whole --------------------------------------------------------------------------------------------------
+
+    def _problems(self):
+        graph = self._graph
+        if any(where is Where.NOWHERE for where, _ in self.places.values()):
+            return
+        if not self._steps:
+            yield "it has no operator that the accelerator computes"
+            return
+        for name in graph.outputs:
+            if self._values[name] is _Value.BEFORE:
+                yield f"its output {name} comes from no layer: allowed are outputs that layers make"
+        for name, numbers in self._read.items():
+            if (elements.sources(numbers) >= _TENSORS).any():
+                yield f"{name} joins an input with what layers make: allowed is one of them on the host"
+
+    @property
+    def _read(self) -> dict[str, np.ndarray]:
+        """What the host reads of the layers' outputs."""
+        names = dict.fromkeys((*self._graph.outputs, *(name for node in self._after for name in node.inputs)))
+        return {name: self._values[name] for name in names
+                if name is not None and isinstance(self._values[name], np.ndarray)}
+
+    @cached_property
+    def lowered(self) -> Lowered:
+        """The layers, placed in matrices: first those that the host fills."""
+        given = list(self._given.values())
+        shapes, places = self._arrangement.matrices()
+
+        def place(wanted: Wanted | int) -> Place:
+            if isinstance(wanted, int):
+                return Place(wanted)
+            matrix, spot = places[wanted.source]
+            return Place(len(given) + matrix, spot.row - wanted.spot.row, spot.column - wanted.spot.column)
+
+        layers = []
+        for source, (layer, a, b) in enumerate(self._steps):
+            matrix, spot = places[source]
+            layers.append(replace(layer, a=place(a), b=None if b is None else place(b),
+                                  c=Place(len(given) + matrix, spot.row, spot.column), transposed=spot.turned))
+        return Lowered(
+            tuple(layers), tuple(numbers.shape for numbers in given) + tuple(shapes),
+            tuple(elements.without(numbers, _TENSORS) for numbers in given) + (None,) * len(shapes),
+            tuple(self._hosts), self._read, tuple(self._before), tuple(self._after))
+
+
+def _inner(graph: Graph) -> set[str]:
+    """The nodes whose results go into a product."""
+    inner: set[str] = set()
+    for node in reversed(graph.nodes):
+        users = [user for name in node.outputs for user in graph.users[name]]
+        if any(user.name in inner or isinstance(user.operator, PRODUCTS) for user in users):
+            inner.add(node.name)
+    return inner
