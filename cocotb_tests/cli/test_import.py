@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto
 
 from kit.checkout import PLATFORMS, SIM
 from kit.cli import derca
 from kit.graph_models import attention
-from kit.onnx_models import dense_network, digits
+from kit.onnx_models import Draft, dense_network, digits, quantised_dense
 
 MODELS = sorted((SIM / "networks").glob("*.tflite"))
 
@@ -73,26 +74,78 @@ def test_float_onnx_models_have_complete_tables(name):
     assert all(o["reason"] for o in answer["operators"] if o["where"] == "not mapped")
 
 
-def test_a_float_model_is_quantised_and_can_run(tmp_path):
-    onnx.save(dense_network(3), tmp_path / "float.onnx")
-    np.savez(tmp_path / "samples.npz", x=digits()[0][400:440].reshape(-1, 64))
-    refused = derca("import", tmp_path / "float.onnx")
-    assert refused.exit_code == 2 and "quantise the model" in refused.stderr
-    done = derca("import", tmp_path / "float.onnx", "--quantize", tmp_path / "int8.onnx", "--calibrate",
-                 tmp_path / "samples.npz", "--json")
-    assert done.exit_code == 0, done.output
-    assert [o["where"] for o in json.loads(done.stdout)["operators"]] == ["host", "accelerator", "accelerator", "host"]
-    assert derca("import", tmp_path / "int8.onnx").exit_code == 0
+@pytest.fixture(scope="module")
+def float_bytes():
+    return dense_network(3).SerializeToString()
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (["--quantize", "int8.onnx"], "--quantize and --calibrate: allowed are both or none"),
-    (["--quantize", "int8.onnx", "--calibrate", "none.npz"], "none.npz: cannot be read"),
-    (["--quantize", "int8.onnx", "--calibrate", "wrong.npz"], r"allowed are float32 arrays of shape [count, 64]"),
-])
-def test_what_cannot_be_quantised_is_told(tmp_path, monkeypatch, options, message):
+@pytest.fixture
+def float_model(tmp_path, monkeypatch, float_bytes):
+    """A folder with a float model and with samples of its input x [1, 64]."""
     monkeypatch.chdir(tmp_path)
-    onnx.save(dense_network(3), "float.onnx")
-    np.savez("wrong.npz", x=np.zeros((3, 63), np.float32))
-    done = derca("import", "float.onnx", *options)
-    assert done.exit_code == 2 and message in done.stderr and not (tmp_path / "int8.onnx").exists()
+    Path("float.onnx").write_bytes(float_bytes)
+    np.savez("samples.npz", x=digits()[0][400:440].reshape(-1, 64))
+    return tmp_path
+
+
+CALIBRATED = ("--quantize", "--calibrate", "samples.npz")
+
+
+def test_a_float_model_is_quantised_and_can_run(float_model):
+    refused = derca("import", "float.onnx")
+    assert refused.exit_code == 2 and "quantise the model" in refused.stderr
+    done = derca("import", "float.onnx", *CALIBRATED, "-o", "made/int8.onnx", "--json")
+    assert done.exit_code == 0, done.output
+    answer = json.loads(done.stdout)
+    assert [o["where"] for o in answer["operators"]] == ["host", "accelerator", "accelerator", "host"]
+    assert answer["int8_model"] == "made/int8.onnx" and derca("import", "made/int8.onnx").exit_code == 0
+    assert onnx.load("made/int8.onnx").doc_string == (
+        "Again: derca import float.onnx --quantize --calibrate samples.npz -o made/int8.onnx")
+
+
+def test_the_quantised_model_replaces_what_it_may(float_model, float_bytes):
+    """Without -o no file at all; with it a file of derca, and never the model that is read."""
+    assert derca("import", "float.onnx", *CALIBRATED).exit_code == 0
+    first = Path("float-int8.onnx").read_bytes()
+    again = derca("import", "float.onnx", *CALIBRATED)
+    assert again.exit_code == 2 and "float-int8.onnx: exists already; name a file" in again.stderr
+    np.savez("samples.npz", x=np.zeros((1, 64), np.float32))
+    assert derca("import", "float.onnx", *CALIBRATED, "-o", "float-int8.onnx").exit_code == 0
+    assert Path("float-int8.onnx").read_bytes() != first
+    for name, message in (("float.onnx", "is an input of this command"), ("other.onnx", "derca did not write")):
+        Path(name).write_bytes(float_bytes)
+        done = derca("import", "float.onnx", *CALIBRATED, "-o", name)
+        assert done.exit_code == 2 and message in done.stderr and Path(name).read_bytes() == float_bytes
+
+
+@pytest.mark.parametrize(("model", "options", "message"), [
+    ("float.onnx", ["--quantize"], "--quantize needs samples of the model's input: --calibrate FILE.npz"),
+    ("float.onnx", ["--calibrate", "samples.npz"], "--calibrate: allowed with --quantize"),
+    ("float.onnx", ["--quantize", "--calibrate", "none.npz"], "none.npz: cannot be read"),
+    ("float.onnx", ["--quantize", "--calibrate", "wrong.npz"],
+     "wrong.npz: from sample 0 on: x: float32 [3, 63]: allowed are float32 arrays of shape [count, 64], count from 1"),
+    ("float.onnx", ["--quantize", "--calibrate", "two.npz"], "x, an input of float, is not among its 2 arrays"),
+    ("float.onnx", ["--quantize", "--calibrate", "single.npz"], "from sample 0 on: x: float32 [1]: allowed are"),
+    ("float.onnx", ["--quantize", "--calibrate", "empty.npz"], "from sample 0 on: x: float32 [0, 64]: allowed are"),
+    ("float.onnx", ["--quantize", "--calibrate", "infinite.npz"], "infinite.npz: it holds values that are no finite"),
+    ("float.onnx", [*CALIBRATED, "-o", "int8.json"], "int8.json: allowed are names that end in .onnx"),
+    ("none.onnx", CALIBRATED, "none.onnx: cannot be read"),
+    ("int8.onnx", CALIBRATED, "int8.onnx: it is quantised already: allowed are float models"),
+    ("double.onnx", CALIBRATED, "double.onnx: its input x is float64: allowed is float32"),
+    ("pair.onnx", CALIBRATED, "pair.onnx: it has 2 inputs: allowed is 1"),
+    (SIM / "networks" / "anomaly_detection.tflite", CALIBRATED, "allowed are float models whose names end in .onnx"),
+])
+def test_what_cannot_be_quantised_is_told(float_model, model, options, message):
+    for name, arrays in (("wrong", {"x": np.zeros((3, 63), np.float32)}), ("single", [np.float32(1)]),
+                         ("two", {"a": np.zeros(3), "b": np.zeros(3)}), ("empty", {"x": np.zeros((0, 64), np.float32)}),
+                         ("infinite", {"x": np.full((1, 64), np.nan, np.float32)})):
+        np.savez(f"{name}.npz", **arrays) if isinstance(arrays, dict) else np.savez(f"{name}.npz", *arrays)
+    if model == "int8.onnx":
+        quantised_dense(1, float_model).rename(model)
+    for name, inputs in (("double", [("x", [4], TensorProto.DOUBLE)]), ("pair", [("x", [4]), ("z", [4])])):
+        draft = Draft()
+        draft.node("Add", [value[0] for value in (inputs * 2)[:2]], "y")
+        onnx.save(draft.model(inputs, [("y", *inputs[0][1:])]), f"{name}.onnx")
+    before = set(float_model.rglob("*"))
+    done = derca("import", model, *options)
+    assert done.exit_code == 2 and message in done.stderr and set(float_model.rglob("*")) == before

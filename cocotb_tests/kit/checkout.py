@@ -7,3 +7,5 @@ ROOT = Path(__file__).resolve().parents[2]
 SIM = ROOT / "sim"
 PLATFORMS = SIM / "platforms"
 TASKSETS = SIM / "tasksets"
+#: Models that PyTorch has exported.
+PYTORCH = ROOT / "cocotb_tests" / "kit" / "pytorch"

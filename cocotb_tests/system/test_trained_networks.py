@@ -1,5 +1,6 @@
 """Trained models in task sets, on the RTL: the bytes of LiteRT, and no output more than a step from ONNX Runtime's."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from derca_sim.compile import compile_taskset
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.networks.lowering.deploy import load_model
+from derca_sim.networks.lowering.quantise import quantised
 from derca_sim.networks.lowering.samples import drawn
 from derca_sim.workload.taskset import Task, TaskSet, load_taskset
-from kit.checkout import SIM
+from kit.checkout import PYTORCH, SIM
 from kit.graph_models import Net
 from kit.onnx_models import digits, quantised_dense
 from kit.placed_networks import placed_network
@@ -72,19 +74,29 @@ def test_the_rtl_makes_what_litert_makes(tmp_path, batch):
         assert found.dtype == wanted.dtype and np.array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_an_onnx_model_is_never_more_than_a_step_off(tmp_path, seed):
+def from_pytorch(folder: Path) -> Path:
+    """The file of a network that PyTorch has trained and exported."""
+    np.savez(folder / "samples.npz", digits()[0][400:440])
+    (folder / "pytorch.onnx").write_bytes(quantised(PYTORCH / "mlp-dynamo.onnx", folder / "samples.npz"))
+    return folder / "pytorch.onnx"
+
+
+@pytest.mark.parametrize(("shape", "make"), [
+    ((1, 64), partial(quantised_dense, 1)), ((1, 64), partial(quantised_dense, 2)), ((1, 1, 8, 8), from_pytorch)],
+    ids=["1", "2", "from PyTorch"])
+def test_an_onnx_model_is_never_more_than_a_step_off(tmp_path, shape, make):
     """A classifier of digits that ONNX Runtime quantised; pictures of the test set, classes all equal."""
-    path = quantised_dense(seed, tmp_path)
-    pictures = digits()[0][:64].reshape(64, 1, 64)
+    path = make(folder=tmp_path)
+    pictures = digits()[0][:64].reshape(64, *shape)
     np.savez(tmp_path / "pictures.npz", x=pictures)
     found = infer(path, tmp_path / "pictures.npz", Platform.model_validate(
         {"array": {"rows": 4, "cols": 4}, "tile": {"m": 16, "k": 32, "n": 16}, "store": {"requant_lanes": 1}}), 64)
     oracle, graph = OnnxRuntime(onnx.load(path)), load_model(path).graph
-    wanted = np.stack([oracle.run({"x": picture})["y"] for picture in pictures])
+    (x,), (y,) = graph.inputs, graph.outputs
+    wanted = np.stack([oracle.run({x: picture})[y] for picture in pictures])
     step = next(t.quantisation.scale for t in map(graph.tensors.get, graph.nodes[-1].inputs[:1]))
     steps = np.abs(found - wanted) / step
-    print(f"seed {seed}: {np.mean(steps > 0.5):.2%} of {steps.size} outputs differ, by {steps.max():.2f} steps at most")
+    print(f"{path.stem}: {np.mean(steps > 0.5):.2%} of {steps.size} outputs differ, by {steps.max():.2f} steps at most")
     assert steps.max() < 1.01 and np.array_equal(found.argmax(-1), wanted.argmax(-1))
     assert np.mean(wanted.argmax(-1)[:, 0] == digits()[1][:64]) > 0.8
 

@@ -1,6 +1,7 @@
 """`derca import`: what of a trained model runs where, before anything is built."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -18,14 +19,15 @@ def import_(
         metavar="FILE", help="Platform TOML: least cycles of every operator on it, and whether the model fits.",
         show_default=False)] = None,
     batch: Annotated[int, typer.Option(min=1, max=65535, metavar="N", help="Samples that a job takes at once.")] = 1,
-    quantize: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Quantise a float ONNX model to int8 first, and write it to this file.",
-        show_default=False)] = None,
+    quantize: Annotated[bool, typer.Option(
+        "--quantize", help="Quantise a float ONNX model to int8, write it, and show that.")] = False,
     calibrate: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="With --quantize: samples (.npz) from which the ranges are taken.",
+        metavar="FILE", help="With --quantize: samples (.npz) of the input, from which the ranges are taken.",
         show_default=False)] = None,
     output: Annotated[Path | None, typer.Option(
-        "--output", "-o", metavar="FILE", help="Write the JSON to this file.", show_default=False)] = None,
+        "--output", "-o", metavar="FILE",
+        help="Write the JSON to this file; with --quantize, the int8 model, else to MODEL-int8.onnx here.",
+        show_default=False)] = None,
     as_json: JsonOption = False,
 ):
     """Show every operator of a trained model: where it runs or why it cannot, its shape, its work and its bytes.
@@ -38,7 +40,7 @@ def import_(
 
         derca import sim/networks/anomaly_detection.tflite --platform sim/platforms/tflite.toml --batch 8
 
-        derca import float.onnx --quantize int8.onnx --calibrate samples.npz
+        derca import float.onnx --quantize --calibrate samples.npz -o int8.onnx
 
     [bold]Exit codes[/bold]  0 the model can run, 2 it cannot, with all reasons, or bad input.
     """
@@ -49,13 +51,10 @@ def import_(
 
     from ..console.models import described, rows, summary
 
-    if (quantize is None) != (calibrate is None):
-        raise InputError("--quantize and --calibrate: allowed are both or none of them")
-    if quantize is not None:
-        from derca_sim.networks.onnx.quantise import quantised
-
-        write_bytes(quantize, quantised(model, calibrate))
-        model = quantize
+    if calibrate is not None and not quantize:
+        raise InputError("--calibrate: allowed with --quantize")
+    if quantize:
+        model, output = _quantised(model, calibrate, output), None
     graph = open_graph(model)
     system = load_platform(platform) if platform is not None else None
     walk = Walk(graph)
@@ -65,7 +64,8 @@ def import_(
             check_platform(Model(graph).network(graph.name, None, 0, batch), system)
         except InputError as e:
             problems = [f"{graph.name} on {system.name}: {line}" for line in e.problems]
-    answer = {**described(graph, placed, system, batch), "reasons": problems}
+    answer = {**described(graph, placed, system, batch), "reasons": problems,
+              **({"int8_model": str(model)} if quantize else {})}
     if output is not None and not problems:
         write_text(output, json.dumps(answer, indent=1) + "\n")
     if as_json:
@@ -75,5 +75,24 @@ def import_(
         show_table(f"{graph.name}: {len(graph.nodes)} operators", columns, table)
         for name, text in summary(graph, placed, system, batch):
             say(name, text)
+        if quantize:
+            say("int8 model", str(model))
     if problems:
         raise InputError(*problems)
+
+
+def _quantised(model: Path, samples: Path | None, output: Path | None) -> Path:
+    """The file of the int8 model that is made of a float one."""
+    from derca_sim.networks.lowering.quantise import quantised
+
+    if samples is None:
+        raise InputError("--quantize needs samples of the model's input: --calibrate FILE.npz, written by numpy.savez")
+    path = output or Path(f"{model.stem}-int8.onnx")
+    if path.suffix.lower() != ".onnx":
+        raise InputError(f"output = {path}: allowed are names that end in .onnx, since it is an ONNX model that is "
+                         "written")
+    if output is None and path.exists():
+        raise InputError(f"output = {path}: exists already; name a file for the int8 model with -o, or remove this one")
+    command = ["derca", "import", str(model), "--quantize", "--calibrate", str(samples), "-o", str(path)]
+    write_bytes(path, quantised(model, samples, f"Again: {shlex.join(command)}"))
+    return path

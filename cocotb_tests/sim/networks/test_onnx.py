@@ -111,6 +111,19 @@ def test_attributes_at_the_edge_of_their_definition(tmp_path, kind, attributes, 
     assert np.array_equal(run(loaded(tmp_path, model), {"x": x})["y"], wanted(x))
 
 
+@pytest.mark.parametrize(("x", "y"), [(("batch", 3, 4), ("batch", 12)), ((None, 3, 4), (None, 12)),
+                                      (("n", 3, 4), ("m", 12))])
+def test_an_open_number_of_samples_is_one(tmp_path, x, y):
+    """Also of results that shape inference knows nothing of: those that are declared."""
+    draft = Draft()
+    draft.node("Fancy", ["x"], "z", domain="com.acme")
+    draft.node("Flatten", ["z"], "y")
+    model = draft.model([("x", x)], [("y", y)], domains=[helper.make_opsetid("com.acme", 1)])
+    model.graph.value_info.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (x[0] or 1, 3, 4)))
+    graph = loaded(tmp_path, model)
+    assert [graph.tensors[name].shape for name in ("x", "z", "y")] == [(1, 3, 4), (1, 3, 4), (1, 12)]
+
+
 def test_another_exception_names_the_node(tmp_path, monkeypatch):
     def broken(found):
         raise TypeError("a list, where a number is wanted")
@@ -156,8 +169,9 @@ RELU = of_node("Relu", (1, 3), (1, 3))
     (b"", "no graph or names no operator set"),
     (b"\x89PNG\r\n\x1a\n" + b"0" * 100, "no graph|no ONNX model"),
     (RELU.SerializeToString()[:40], "cut off or damaged"),
-    (of_node("Relu", ("batch", 3), ("batch", 3)), r"input x: dimension 0 \(batch\) is dynamic: fix it, as with"),
-    (of_node("Relu", (None, 3), (None, 3)), "input x: dimension 0 is dynamic"),
+    (of_node("Relu", (1, "length"), (1, "length")), r"input x: dimension 1 \(length\) is dynamic: fix it, as with"),
+    (of_node("Relu", (None, None), (None, None)), "input x: dimension 1 is dynamic"),
+    (of_node("Relu", ("n", "n"), ("n", "n")), r"input x: dimension 0 \(n\) is dynamic"),
     (of_node("Relu", (1, 0), (1, 0)), "dimension 1 is 0: every dimension is at least 1"),
     (of_node("Relu", None, None), "input x has no shape"),
     (of_node("Relu", (1, 3), (1, 4)), r"shapes contradict each other.*\(3\) vs \(4\)"),

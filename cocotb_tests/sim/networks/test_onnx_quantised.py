@@ -89,6 +89,17 @@ def test_a_convolution_takes_its_bias_and_its_activation(clamp, activation, stor
     ([("Softmax", "d", "a", {"axis": 1}), *quantised("a")], ["Softmax"]),
     ([("AveragePool", "d", "a", {"kernel_shape": [2, 2], "pads": [1, 0, 0, 1]}), *quantised("a")], ["AveragePool"]),
     ([("GlobalAveragePool", "d", "a"), *quantised("a")], ["Mean"]),
+    ([("AveragePool", "d", "a", {"kernel_shape": [2, 2], "count_include_pad": 1}), *quantised("a")], ["AveragePool"]),
+    ([("AveragePool", "d", "a", {"kernel_shape": [2, 2]}), ("Flatten", "a", "f"), *quantised("f")], ["AveragePool"]),
+    ([("Add", "d d", "a"), ("Flatten", "a", "f"), ("Relu", "f", "r"), ("Transpose", "r", "t"), *quantised("t")],
+     ["Add"]),
+    ([("Add", "d d", "a"), *quantised("a", "b"), ("Clip", "b zero six", "r"), *quantised("r")], ["Add"]),
+    ([("Add", "d d", "a"), *quantised("a", "b"), ("Relu", "b", "r"), *quantised("r", scale="other")], ["Add", "Map"]),
+    ([("Add", "d d", "a"), ("Relu", "a", "b"), *quantised("b", "c"), ("Clip", "c zero six", "r"), *quantised("r")],
+     ["Add", "Map"]),
+    ([("Add", "d d", "a"), *quantised("a", "b"), ("Relu", "b", "r"), *quantised("r", "u"), ("Sub", "u b", "v"),
+      *quantised("v")], ["Add", "Map", "Sub"]),
+    ([("Pad", "d none", "a"), *quantised("a")], []),
     ([("MaxPool", "d", "a", {"kernel_shape": [2, 2]}), *quantised("a")], ["MaxPool"]),
     ([("MaxPool", "d", "a", {"kernel_shape": [2, 2]}), *quantised("a", scale="other")], ["MaxPool", "Quantise"]),
     ([("Pad", "d pads", "a"), *quantised("a")], ["Pad"]),
@@ -101,7 +112,8 @@ def test_a_convolution_takes_its_bias_and_its_activation(clamp, activation, stor
     (quantised("d", scale="other"), ["Quantise"]),
 ])
 def test_patterns_become_quantised_operators(nodes, expected):
-    model = drafted(*nodes, other=np.float32(0.3), pads=np.array([0, 0, 1, 2, 0, 0, 0, 1]))
+    model = drafted(*nodes, other=np.float32(0.3), pads=np.array([0, 0, 1, 2, 0, 0, 0, 1]),
+                    none=np.zeros(8, np.int64), zero=np.float32(0), six=np.float32(6))
     graph, simple = fused(model)
     assert kinds(simple) == ["Quantise", *expected, "Dequantise"]
     assert steps(graph, model) == 0
@@ -133,11 +145,17 @@ def test_a_bias_of_another_scale_stays_real():
 
 
 @pytest.mark.parametrize("bias", [[], [("Add", "m c", "s")]])
-def test_a_matrix_with_a_scale_for_each_column(bias):
-    """Read by MatMul, whose columns are the outputs; the offset behind it becomes the bias."""
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_matrix_with_a_scale_for_each_column(bias, axis):
+    """Read by MatMul, whose columns are the outputs; the offset behind it becomes the bias.
+
+    PyTorch's quantiser stores outputs first (axis 0), and transposes the real weights.
+    """
     weights = np.random.default_rng(6).integers(-127, 128, (5, 4)).astype(np.int8)
-    model = drafted(("DequantizeLinear", "w ws wp", "wd", {"axis": 1}), ("MatMul", "d wd", "m"), *bias,
-                    *quantised("s" if bias else "m"), shape=(2, 3, 5), w=weights,
+    turned = [("Transpose", "wd", "wt")] if axis == 0 else []
+    model = drafted(("DequantizeLinear", "w ws wp", "wd", {"axis": axis}), *turned,
+                    ("MatMul", "d wt" if turned else "d wd", "m"), *bias, *quantised("s" if bias else "m"),
+                    shape=(2, 3, 5), w=weights if axis else weights.T,
                     ws=np.float32([0.004, 0.01, 0.02, 0.03]), wp=np.zeros(4, np.int8), c=np.float32([1.5, -2, 0, 9]))
     graph, simple = fused(model)
     assert kinds(simple) == ["Quantise", "FullyConnected", "Dequantise"]
@@ -152,6 +170,15 @@ def test_weights_may_be_quantised_in_the_model():
     graph, simple = fused(model)
     assert kinds(simple) == ["Quantise", "Conv", "Dequantise"]
     assert steps(graph, model) == 0 and steps(simple, model) <= 1
+
+
+def test_a_cast_of_stored_values_to_their_own_type_is_nothing():
+    """As PyTorch's older exporter writes behind each quantisation."""
+    model = drafted(("Cast", "q", "c", {"to": TensorProto.UINT8}), ("DequantizeLinear", "c scale point", "e"),
+                    ("Sigmoid", "e", "s"), *quantised("s"))
+    graph, simple = fused(model)
+    assert kinds(simple) == ["Quantise", "Map", "Dequantise"]
+    assert steps(graph, model) == steps(simple, model) == 0
 
 
 def test_an_input_may_be_stored_values_that_move_before_they_are_read():

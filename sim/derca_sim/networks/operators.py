@@ -147,10 +147,14 @@ class Map(Operator):
 
 @dataclass(frozen=True)
 class Softmax(Operator):
-    """exp(beta x) divided by the sum of these along `axis`."""
+    """exp(beta x) divided by the sum of these along `axis`, or the natural logarithm of that.
+
+    The logarithm is of real values only.
+    """
 
     beta: float = 1.0
     axis: int = -1
+    logarithm: bool = False
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,10 @@ def softmax(call: Call) -> np.ndarray:
     """`Softmax`: quantised, from a table of float32 exponentials, summed one after the other."""
     op, x = call.operator, call.value(0)
     if not call.quantised:
-        e = np.exp((x - x.max(axis=op.axis, keepdims=True)) * np.float32(op.beta))
-        return (e / e.sum(axis=op.axis, keepdims=True)).astype(np.float32)
+        z = (x - x.max(axis=op.axis, keepdims=True)) * np.float32(op.beta)
+        e = np.exp(z)
+        sums = e.sum(axis=op.axis, keepdims=True)
+        return (z - np.log(sums) if op.logarithm else e / sums).astype(np.float32)
     target = call.output()
     exponentials = np.exp(-call.input(0).quantisation.scale * np.float32(op.beta) * np.arange(256, dtype=np.float32))
     rows = np.moveaxis(x.astype(np.int64), op.axis, -1)

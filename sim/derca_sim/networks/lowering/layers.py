@@ -42,6 +42,9 @@ def product(graph: Graph, node: Node, shape: tuple[int, int, int], weights: np.n
     m, k, n = shape
     x, second, bias = (*graph.read(node), None)[:3]
     y, = graph.made(node)
+    if y.quantisation is None:
+        raise UnmappedError(f"its result {y.name} is {y.dtype}: allowed is int8 with a scale; quantise the model, its "
+                            "outputs too")
     _check(x, second, bias, y, weights is not None)
     if max(m, k, n) > MAX_DIMENSION:
         raise UnmappedError(f"a product of {m} x {k} x {n}: allowed are dimensions up to {MAX_DIMENSION}")

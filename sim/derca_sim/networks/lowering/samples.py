@@ -9,6 +9,7 @@ from ...errors import InputError
 from ...model.network_files import read_npz
 from ..graph import Graph, Tensor
 from ..interpreter.values import dequantised
+from ..passes.moving import MOVING
 
 #: Seed of inputs that are drawn.
 _SEED = 1
@@ -37,7 +38,7 @@ def load_samples(graph: Graph, path: Path | None, first: int, batch: int) -> dic
             raise InputError(f"{path}: {name}, an input of {graph.name}, is not among its {len(arrays)} arrays: "
                              "allowed is that name, or a single array of any for a model with one input")
     try:
-        return fitting(graph, {name: arrays[name][first:] for name in graph.inputs}, batch)
+        return fitting(graph, {name: np.atleast_1d(arrays[name])[first:] for name in graph.inputs}, batch)
     except InputError as e:
         raise InputError(*(f"{path}: from sample {first} on: {line}" for line in e.problems)) from None
 
@@ -78,14 +79,17 @@ def drawn(graph: Graph, count: int) -> dict[str, np.ndarray]:
 
 
 def _stored(graph: Graph, tensor: Tensor) -> Tensor:
-    """The quantised tensor of an input: itself, or what its quantisation makes.
+    """The quantised tensor of an input: itself, or what its quantisation makes, also after moves.
 
     Raises
     ------
     InputError
         If it is not quantised.
     """
-    for candidate in (tensor, *(t for node in graph.users[tensor.name] for t in graph.made(node))):
+    waiting = [tensor]
+    for candidate in waiting:
         if candidate.quantisation is not None:
             return candidate
+        waiting += [t for node in graph.users[candidate.name] for t in graph.made(node)
+                    if t.quantisation is not None or isinstance(node.operator, MOVING)]
     raise InputError(f"{graph.name}: input {tensor.name} is not quantised: give samples, or quantise the model")

@@ -10,14 +10,13 @@ import numpy as np
 
 from .. import operators as op
 from ..graph import Graph, Node, Quantisation, Tensor
-from ..operators import Activation, Function
+from ..operators import Activation
+from .clamp import CLAMPS, merge_clamps
 from .fold import needed
 from .moving import MOVING, moved, same
 
 _PRODUCTS = (op.Conv, op.FullyConnected, op.MatMul)
 _FUSED = (*_PRODUCTS, op.Add, op.Sub, op.Mul, op.AveragePool, op.Mean, op.Map, op.Softmax, op.Concat)
-_CLAMPS = {Function.RELU: Activation.RELU, Function.RELU6: Activation.RELU6,
-           Function.RELU_N1_TO_1: Activation.RELU_N1_TO_1}
 #: Types of quantised activations and weights.
 _BYTES = (np.int8, np.uint8)
 #: Relative difference of a bias's scale from that of its product that counts as rounding.
@@ -26,9 +25,10 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class _Chain:
-    """A real operator, the activation behind it, and the nodes up to the quantisation of the result."""
+    """A real operator with the activation behind it, nodes that move its result, and all up to its quantisation."""
 
     operator: op.Operator
+    moves: tuple[Node, ...]
     behind: tuple[Node, ...]
     result: str
 
@@ -40,7 +40,7 @@ def fuse_qdq(graph: Graph) -> Graph:
         walk.take(node)
     for name in graph.outputs:
         walk.output(name)
-    return needed(replace(graph, tensors=walk.tensors, nodes=tuple(walk.nodes)))
+    return merge_clamps(needed(replace(graph, tensors=walk.tensors, nodes=tuple(walk.nodes))))
 
 
 class _Walk:
@@ -135,20 +135,33 @@ class _Walk:
             inputs = tuple(self._stored[name] for name in node.inputs) if whole else None
         if inputs is None:
             return False
-        self.nodes.append(Node(node.name, chain.operator, inputs, (chain.result,)))
+        self._add_chain(node, chain, inputs)
         self._gone.update(n.outputs[0] for n in chain.behind)
         return True
 
+    def _add_chain(self, node: Node, chain: _Chain, inputs: tuple[str, ...]) -> None:
+        """The fused node, and behind it the nodes that move what it stores."""
+        names = [self._fresh(move.inputs[0]) for move in chain.moves] + [chain.result]
+        for name, move in zip(names, chain.moves, strict=False):
+            self.tensors[name] = replace(self.tensors[chain.result], name=name,
+                                         shape=self.tensors[move.inputs[0]].shape)
+        self.nodes.append(Node(node.name, chain.operator, inputs, (names[0],)))
+        for move, x, y in zip(chain.moves, names, names[1:], strict=False):
+            self.nodes.append(replace(move, inputs=(x,), outputs=(y,)))
+
     def _chain(self, node: Node) -> _Chain | None:
-        """What is behind a node, if that is a quantisation or a clamp and a quantisation, and no one else reads."""
-        operator, behind, made = node.operator, [], node.outputs[0]
+        """What is behind a node, if that is a quantisation, after clamps and moves, and no one else reads."""
+        operator, moves, behind, made = node.operator, [], [], node.outputs[0]
         while made not in self._graph.outputs and len(self._graph.users[made]) == 1:
             next_, = self._graph.users[made]
             behind.append(next_)
             made = next_.outputs[0]
             if isinstance(next_.operator, op.Quantise):
-                return _Chain(operator, tuple(behind), made)
-            clamp = _CLAMPS.get(next_.operator.function) if isinstance(next_.operator, op.Map) else None
+                return _Chain(operator, tuple(moves), tuple(behind), made)
+            if isinstance(next_.operator, op.Reshape | op.Transpose):
+                moves.append(next_)
+                continue
+            clamp = CLAMPS.get(next_.operator.function) if isinstance(next_.operator, op.Map) else None
             if clamp is None or getattr(operator, "activation", None) is not Activation.NONE:
                 return None
             operator = replace(operator, activation=clamp)

@@ -41,7 +41,7 @@ def _shape(found: Found) -> Tensor:
 def _cast(found: Found) -> Tensor:
     x, code = found.needed(0), found.attribute("to", kind=int)
     dtype = package().helper.tensor_dtype_to_np_dtype(code)
-    if dtype == x.dtype and x.quantisation is None:
+    if dtype == x.dtype:
         return x
     if dtype.kind not in "fiub":
         raise UnsupportedError(f"it makes {dtype}: allowed are NumPy's numbers")

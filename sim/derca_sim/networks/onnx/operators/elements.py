@@ -66,9 +66,12 @@ def _limit(value: float | None) -> str:
     return "no limit" if value is None else f"{value:g}"
 
 
-def _softmax(found: Found) -> Tensor:
-    x = found.real(0)
-    return found.emit(op.Softmax(1.0, found.axis(found.attribute("axis", -1), len(x.shape))), x)
+def _softmax(logarithm: bool) -> Callable[[Found], Tensor]:
+    def rule(found: Found) -> Tensor:
+        x = found.real(0)
+        return found.emit(op.Softmax(1.0, found.axis(found.attribute("axis", -1), len(x.shape)), logarithm), x)
+
+    return rule
 
 
 def _reduce_mean(found: Found) -> Tensor:
@@ -102,5 +105,6 @@ RULES = {
     "Add": _binary(op.Add), "Sub": _binary(op.Sub), "Mul": _binary(op.Mul), "Sum": _sum,
     "Relu": _map(Function.RELU), "LeakyRelu": _leaky_relu, "Sigmoid": _map(Function.SIGMOID),
     "Tanh": _map(Function.TANH), "HardSwish": _map(Function.HARD_SWISH), "Gelu": _gelu, "Clip": _clip,
-    "Softmax": _softmax, "ReduceMean": _reduce_mean, "BatchNormalization": _batch_normalization,
+    "Softmax": _softmax(False), "LogSoftmax": _softmax(True),
+    "ReduceMean": _reduce_mean, "BatchNormalization": _batch_normalization,
 }

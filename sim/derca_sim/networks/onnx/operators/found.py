@@ -7,6 +7,7 @@ import numpy as np
 
 from ... import operators as op
 from ...graph import Tensor
+from ...interpreter.values import dequantised
 from ...passes.fold import MOST_ELEMENTS
 from ..reading.builder import Builder, UnsupportedError
 from ..reading.file import Call
@@ -54,13 +55,14 @@ class Found:
         return tensor
 
     def data(self, index: int, what: str) -> np.ndarray:
-        """The value of an input that has to be constant."""
+        """The value of an input that has to be constant; its real value, if it is stored quantised."""
         tensor = self.needed(index)
-        if not tensor.constant:
+        source = self.builder.source(tensor)
+        if source is None:
             raise UnsupportedError(f"its {what} are computed: allowed are constants")
         if tensor.elements > MOST_ELEMENTS:
             raise UnsupportedError(f"its {what} have {tensor.elements:,} elements: allowed are {MOST_ELEMENTS:,}")
-        return tensor.data
+        return tensor.data if source is tensor else dequantised(source.data, source)
 
     def single(self, index: int, what: str):
         """The only element of an input that has to be constant."""
@@ -92,5 +94,9 @@ class Found:
         return x if x.shape == tuple(shape) else self.builder.emit(op.Reshape(), [x], tuple(shape))
 
     def transposed(self, x: Tensor, order: Sequence[int]) -> Tensor:
-        """x with its dimensions in another order."""
-        return self.emit(op.Transpose(tuple(order)), x)
+        """x with its dimensions in another order; the real values of a constant stay such."""
+        source = self.builder.source(x)
+        if source is None or source is x:
+            return self.emit(op.Transpose(tuple(order)), x)
+        moved = self.emit(op.Transpose(tuple(order)), source)
+        return self.emit(op.Dequantise(), moved, like=Tensor("", moved.shape, x.dtype))

@@ -121,8 +121,8 @@ def average_pool(found: Found, x: Tensor, like: Tensor | None = None) -> Tensor:
     Pads that count become explicit zeros; elements beyond them, where sizes are rounded up, never count.
     """
     kernel, extent = _pool_window(found, x)
-    if found.attribute("count_include_pad", 0):
-        pads = _pads(found, image(x), kernel, (extent.strides, extent.dilations))
+    pads = _pads(found, image(x), kernel, (extent.strides, extent.dilations))
+    if found.attribute("count_include_pad", 0) and any(pads):
         x = found.emit(op.Pad((0, 0, *pads[:2]), (0, 0, *pads[2:])), x)
         extent = Window(extent.strides, extent.dilations, tuple(
             int(n) for n in np.subtract(extent.pads, pads)))

@@ -45,7 +45,7 @@ def product(found: Found, a: Tensor, b: Tensor, like: Tensor | None = None) -> T
     row, column = len(a.shape) == 1, len(b.shape) == 1
     a = found.reshaped(a, (1, *a.shape)) if row else a
     b = found.reshaped(b, (*b.shape, 1)) if column else b
-    if len(b.shape) == 2 and found.builder.fixed(b):
+    if len(b.shape) == 2 and found.builder.source(b) is not None:
         weights = found.transposed(b, (1, 0))
         y = found.builder.emit(op.FullyConnected(), [a, weights], (*a.shape[:-1], weights.shape[0]), like)
     else:

@@ -24,6 +24,8 @@ def _pad(found: Found) -> Tensor:
     if len(widths) != 2 * len(axes) or min(widths, default=0) < 0:
         raise UnsupportedError(f"pads {list(widths)} for {len(axes)} dimensions: allowed are two numbers from 0 on for "
                                "each")
+    if not any(widths):
+        return x
     if x.quantisation is not None and x.quantisation.zero_points.any():
         raise UnsupportedError("it pads stored values whose zero point is not 0: pad before quantising")
     before, after = [0] * rank, [0] * rank

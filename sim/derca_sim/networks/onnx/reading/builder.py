@@ -35,11 +35,13 @@ class Builder:
         """What a name of the file means; None for an input that is absent."""
         return None if name is None else self.tensors[self._meant[name]]
 
-    def fixed(self, tensor: Tensor) -> bool:
-        """Whether a tensor is constant, or the real values of a constant."""
-        maker = next((n for n in reversed(self._nodes) if tensor.name in n.outputs), None)
-        return tensor.constant or (maker is not None and isinstance(maker.operator, op.Dequantise)
-                                   and self.tensors[maker.inputs[0]].constant)
+    def source(self, tensor: Tensor) -> Tensor | None:
+        """The constant that a tensor is, or whose real values it holds; None if it is computed."""
+        if tensor.constant:
+            return tensor
+        maker = next((n for n in reversed((*self._nodes, *self._new)) if tensor.name in n.outputs), None)
+        found = maker is not None and isinstance(maker.operator, op.Dequantise) and self.tensors[maker.inputs[0]]
+        return found if found and found.constant else None
 
     def begin(self, call: Call) -> None:
         """Start with a node of the file."""

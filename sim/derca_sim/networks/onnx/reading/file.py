@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...graph import Tensor
+from .batch import one_sample
 from .package import package, short
 
 #: Oldest version of the operator set that is read, and the oldest one that the package converts to it.
@@ -71,6 +72,7 @@ class File:
         self._given = {tensor.name for tensor in model.graph.initializer}
         if model.graph.sparse_initializer:
             raise MalformedError("it stores weights sparsely: export the model with dense weights")
+        one_sample(model.graph, self._given)
         self._check_inputs(model.graph)
         self._check_order(model.graph)
         try:
