@@ -121,3 +121,14 @@ def test_a_transposed_output_has_the_shape_and_the_bytes_of_its_transpose():
             memory[address] = stored[row, column].view(np.uint8)
     assert plan.c_base == compiled.output_ranges(0)[1][0] + plan.c_panel_stride
     assert compiled.bit_exact(memory, 0)
+
+
+def test_the_tiles_between_a_layer_and_what_it_reads_must_be_countable():
+    """Ten layers of a tile each stand between; the bound has a bit more than the slices of a region."""
+    layers = [random_network("n", [(8, 8, 8, False)], i).layers[0] for i in range(12)]
+    layers = [replace(layer, a=Place(i == 11), c=Place(i + 1)) for i, layer in enumerate(layers)]
+    network = Network("n", tuple(layers), ((8, 8),) * 13, (np.zeros((8, 8), np.int8), *[None] * 12))
+    with pytest.raises(InputError, match=r"platform.tables.slices = 4: allowed are at least 5, half the output tiles"):
+        compiled_alone(network, Platform.model_validate({**SMALL, "tables": {"slices": 4}}), "lw")
+    compiled = compiled_alone(network, Platform.model_validate({**SMALL, "tables": {"slices": 5}}), "lw")
+    assert compiled.entries[11].fields()["allow"] == 10 and len(compiled.entry_rows) == 12

@@ -3,7 +3,6 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
 
 from derca_sim.errors import InputError
 from derca_sim.model.network import Place
@@ -11,7 +10,9 @@ from derca_sim.model.numerics import run_network
 from derca_sim.model.placing import misplaced
 from derca_sim.model.platform import Platform
 from derca_sim.networks.lowering.deploy import Model, load_model
+from derca_sim.networks.lowering.mapping import place
 from derca_sim.networks.lowering.samples import drawn
+from derca_sim.networks.lowering.walk import Walk
 from derca_sim.networks.tflite import graph_of
 from kit.graph_models import Net, attention, random_graph
 from kit.onnx_models import Draft
@@ -39,24 +40,18 @@ def reasons_of(net: Net, inputs, outputs) -> list[str]:
     return caught.value.problems
 
 
-def test_random_graphs_are_mapped_right_or_refused_in_words():
-    refused: list[str] = []
-    kinds = {"mapped": 0, "computed B": 0, "transposed": 0, "parts": 0, "outputs": 0}
+def test_random_graphs_are_mapped_right():
+    kinds = {"computed B": 0, "transposed": 0, "parts": 0, "outputs": 0, "again": 0}
     for seed in range(120):
-        try:
-            network = lowered(random_graph(seed), 1 + seed % 3)
-        except InputError as e:
-            refused += e.problems
-            continue
+        network = lowered(random_graph(seed), 1 + seed % 3)
         layers = network.layers
-        kinds["mapped"] += 1
+        kinds["again"] += bool(Walk(network.model.graph).again)
         kinds["computed B"] += any(x.b is not None for x in layers)
         kinds["transposed"] += any(x.transposed for x in layers)
         kinds["parts"] += len({x.c.matrix for x in layers}) < len(layers)
         kinds["outputs"] += len(network.model.graph.outputs) > 1
-    print(kinds, {line.split(": ")[2] for line in refused})
-    assert all(": allowed " in line for line in refused)
-    assert kinds["mapped"] > 60 and min(kinds.values()) > 10
+    print(kinds)
+    assert min(kinds.values()) > 20
 
 
 @pytest.mark.parametrize(("tokens", "width", "heads", "batch"), [(197, 192, 3, 1), (128, 128, 2, 1), (9, 12, 3, 4)],
@@ -105,21 +100,24 @@ def test_inputs_are_stored_as_layers_take_them():
     assert network.model.stored_inputs["t0"][:3] == [0, 2, 4]
 
 
+def test_what_is_taken_in_two_ways_is_computed_again():
+    """Once for each way, however many take it so; the table of operators counts the work."""
+    net = Net(3)
+    x = net.tensor(4, 6)
+    y, z = net.fc(x, 4), net.fc(x, 5)
+    turned = [net.fc(net.transpose(y, 1, 0), n) for n in (3, 2)]
+    joined = [net.fc(net.concat(parts, 1), 3) for parts in ([y, z], [z, y], [z, y])]
+    data = net.model([x], [net.fc(y, 3), *turned, *joined])
+    layers, graph = lowered(data).layers, graph_of("net", data)
+    assert [layer.transposed for layer in layers].count(True) == 1 and len(layers) == 8 + 3
+    placed = {each.node.name: each for each in place(graph, Walk(graph))}
+    assert placed["0 FULLY_CONNECTED"].what == "GEMM 4 x 6 x 4, 2 again"
+    assert placed["0 FULLY_CONNECTED"].macs == 3 * 4 * 6 * 4 and placed["1 FULLY_CONNECTED"].macs == 2 * 4 * 6 * 5
+
+
 def _constants_and_computed(net: Net) -> tuple:
     x = net.tensor(4, 6)
     return [x], [net.fc(net.concat([x, net.fc(x, 3)], 1), 4)]
-
-
-def _both_ways(net: Net) -> tuple:
-    x = net.tensor(4, 6)
-    y = net.fc(x, 4)
-    return [x], [net.fc(y, 3), net.fc(net.transpose(y, 1, 0), 3)]
-
-
-def _two_orders(net: Net) -> tuple:
-    x = net.tensor(4, 6)
-    y, z = net.fc(x, 4), net.fc(x, 4)
-    return [x], [net.fc(net.concat([y, z], 1), 3), net.fc(net.concat([z, y], 1), 3)]
 
 
 def _cut_and_joined(net: Net) -> tuple:
@@ -150,9 +148,7 @@ def _output_of_the_host(net: Net) -> tuple:
 
 
 @pytest.mark.parametrize(("make", "reason"), [
-    (_constants_and_computed, "it takes elements of an input and of layers together: allowed is one of them"),
-    (_both_ways, "it takes a matrix that another layer takes transposed: allowed is one of the two"),
-    (_two_orders, "it takes matrices side by side that another layer takes otherwise: allowed is one order"),
+    (_constants_and_computed, "it takes elements of an input or a constant together with those of layers: allowed is"),
     (_cut_and_joined, "allowed are whole matrices; cut them after they are joined"),
     (_zero_point, "t3 has zero point 3: allowed is 0 in a product of computed matrices; quantise it symmetrically"),
     (_softmax, "it stands between layers: allowed are quantisation, dequantisation and softmax before"),
@@ -187,19 +183,13 @@ def onnx_products() -> onnx.ModelProto:
 
 
 def test_products_of_an_onnx_model(tmp_path):
-    """They are at most a step off ONNX Runtime; y1 is read as it is stored and, for its last product, transposed."""
+    """They are at most a step off ONNX Runtime; y1 is read in rows and, for the last product, in columns."""
     model = onnx_products()
-    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(InputError, match="a matrix that another layer takes transposed"):
-        load_model(tmp_path / "m.onnx")
-    model.graph.node[7].input[1] = "x"  # the product with an input needs no transposed output
-    lowest = next(node for node in model.graph.node if node.op_type == "MatMul")
-    lowest.input[1] = "xd"
-    model.graph.node.insert(1, helper.make_node("DequantizeLinear", ["xq", "s", "z"], ["xd"]))
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     loaded = load_model(tmp_path / "m.onnx")
     network = loaded.network("m", None, 0, 3)
-    assert [x.weights is None for x in network.layers[::3]] == [False, False, True, True]
+    assert [(x.weights is None, x.transposed) for x in network.layers[::3]] == [
+        (False, False), (False, False), (True, False), (False, True), (True, False)]
     found = network.model.results(run_network(network))
     oracle, scales = OnnxRuntime(model), {"out": 3.0, "real": 0.05}
     for i, sample in enumerate(drawn(loaded.graph, 3)["x"]):

@@ -29,6 +29,10 @@ class Wanted:
     spot: Spot
 
 
+class TakenError(UnmappedError):
+    """An operand that does not go with those before it; it would with other copies of the same matrices."""
+
+
 class Arrangement:
     """Sources by number, each in a group of sources that share a matrix once an operand needs that.
 
@@ -41,11 +45,17 @@ class Arrangement:
         self._shapes = shapes
         self._groups: dict[int, dict[int, Spot]] = {}  # source -> the spots of its group, which its members share
 
+    def taken(self, source: int) -> bool:
+        """Whether an operand has a source already."""
+        return source in self._groups
+
     def operand(self, numbers: np.ndarray) -> Wanted:
         """Let a matrix of element numbers [rows, columns] be a part of one matrix.
 
         Raises
         ------
+        TakenError
+            If layers already leave its elements otherwise.
         UnmappedError
             If layers cannot leave its elements like that.
         """
@@ -59,11 +69,11 @@ class Arrangement:
                 origin = here.row - spot.row, here.column - spot.column
             down, right = origin[0] + spot.row - here.row, origin[1] + spot.column - here.column
             if here.turned != spot.turned:
-                raise UnmappedError("it takes a matrix that another layer takes transposed: allowed is one of the two")
+                raise TakenError("it takes a matrix that another layer takes transposed: allowed is one of the two")
             for member, own in group.items():
                 if merged.setdefault(member, own.moved(down, right)) != own.moved(down, right):
-                    raise UnmappedError("it takes matrices side by side that another layer takes otherwise: allowed is "
-                                        "one order")
+                    raise TakenError("it takes matrices side by side that another layer takes otherwise: allowed is "
+                                     "one order")
         self._check_apart(merged)
         for member in merged:
             self._groups[member] = merged
@@ -103,8 +113,8 @@ class Arrangement:
             for row, column, height, width in taken:
                 if (spot.row < row + height and row < spot.row + rows
                         and spot.column < column + width and column < spot.column + columns):
-                    raise UnmappedError("it takes parts of matrices side by side whose other parts lie there: allowed "
-                                        "are whole matrices; cut them after they are joined")
+                    raise TakenError("it takes parts of matrices side by side whose other parts lie there: allowed are "
+                                     "whole matrices; cut them after they are joined")
             taken.append((spot.row, spot.column, rows, columns))
 
     def matrices(self) -> tuple[list[tuple[int, int]], dict[int, tuple[int, Spot]]]:

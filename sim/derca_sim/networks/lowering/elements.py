@@ -41,6 +41,14 @@ def without(numbers: np.ndarray, first: int) -> np.ndarray:
     return numbers - (first << _SOURCE)
 
 
+def renamed(numbers: np.ndarray, new: Mapping[int, int]) -> np.ndarray:
+    """The same elements of other sources."""
+    out, of = numbers.copy(), sources(numbers)
+    for source, other in new.items():
+        out[of == source] += (other - source) << _SOURCE
+    return out
+
+
 def positions(numbers: np.ndarray) -> np.ndarray:
     """The position of each element in its tensor of the host."""
     return numbers & ((1 << _SOURCE) - 1)

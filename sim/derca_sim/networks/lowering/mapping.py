@@ -1,10 +1,11 @@
 """What runs where: every operator of a graph with its place, or the reason why it has none, and its work."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ...model.network import Layer
 from .. import operators as op
 from ..graph import Graph, Node, Tensor
 from .walk import Walk, Where
@@ -29,7 +30,7 @@ class Placed:
 
 def place(graph: Graph, walk: Walk, batch: int = 1) -> list[Placed]:
     """All operators of a graph in order, as the walk has placed them, for `batch` samples."""
-    return [_placed(graph, node, *walk.places[node.name], batch) for node in graph.nodes]
+    return [_placed(graph, node, *walk.places[node.name], batch, walk.again.get(node.name, ())) for node in graph.nodes]
 
 
 def reasons(graph: Graph, walk: Walk) -> list[str]:
@@ -38,11 +39,16 @@ def reasons(graph: Graph, walk: Walk) -> list[str]:
     return out + [f"{graph.name}: {problem}" for problem in walk.problems]
 
 
-def _placed(graph: Graph, node: Node, where: Where, reason: str, batch: int) -> Placed:
+def _placed(graph: Graph, node: Node, where: Where, reason: str, batch: int,
+            again: Sequence[Layer]) -> Placed:
     what, macs = _work(graph, node, batch)
+    if again:
+        what += f", {batch * len(again)} again"
+        macs += batch * sum(layer.m * layer.k * layer.n for layer in again)
     read = [t for t in graph.read(node) if t is not None]
     constants = sum(_bytes(t) for t in read if t.constant)
     values = batch * sum(_bytes(t) for t in (*(t for t in read if not t.constant), *graph.made(node)))
+    values += batch * sum(layer.m * (layer.k + layer.n) for layer in again)
     return Placed(node, where, reason, what, macs, constants, values)
 
 

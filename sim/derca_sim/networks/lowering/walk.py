@@ -1,5 +1,6 @@
 """A graph as layers between matrices: which nodes the host computes before and after, and why the rest cannot run."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import cached_property
@@ -11,7 +12,7 @@ from .. import operators as op
 from ..graph import Graph, Node
 from ..passes.fold import needed
 from . import elements
-from .arrangement import Arrangement, Wanted
+from .arrangement import Arrangement, TakenError, Wanted
 from .layers import UnmappedError
 from .products import products
 
@@ -65,6 +66,7 @@ class Walk:
     Attributes
     ----------
     places : for each node its place, and the reason if it has none.
+    again : for each node the layers that compute a part of its result once more, to leave it otherwise.
     problems : of the graph as a whole.
     """
 
@@ -77,6 +79,9 @@ class Walk:
         self._shapes: dict[int, tuple[int, int]] = {}  # of the layers' outputs
         self._arrangement = Arrangement(self._shapes)
         self._steps: list[tuple[Layer, Wanted | int, Wanted | int | None]] = []  # with operands; a number: given
+        self._makers: list[str] = []  # the node of each step
+        self._copies: dict[int, int] = {}  # of sources, the last
+        self.again: dict[str, list[Layer]] = {}
         self._before: list[Node] = []
         self._after: list[Node] = []
         self.places: dict[str, tuple[Where, str]] = {}
@@ -142,23 +147,47 @@ class Walk:
         for each in found:
             a, b = (None if pick is None else self._operand(pick(self._numbers(name)))
                     for name, pick in zip(read, (each.a, each.b), strict=True))
-            source = len(self._steps)
-            self._shapes[source] = each.layer.m, each.layer.n
-            self._steps.append((each.layer, a, b))
+            source = self._step(node.name, each.layer, a, b)
             made.append(elements.matrix(source, each.layer.m, each.layer.n))
         return {y.name: np.stack(made).reshape(y.shape)}
+
+    def _step(self, node: str, layer: Layer, a: Wanted | int, b: Wanted | int | None) -> int:
+        """Add a layer; return its number as a source."""
+        source = len(self._steps)
+        self._shapes[source] = layer.m, layer.n
+        self._steps.append((layer, a, b))
+        self._makers.append(node)
+        return source
 
     def _operand(self, numbers: np.ndarray) -> Wanted | int:
         """An operand of a layer, or the number of the matrix that the host fills for it."""
         of_host = elements.sources(numbers) >= _TENSORS
         if not of_host.any():
-            return self._arrangement.operand(numbers)
+            return self._arranged(numbers)
         if not of_host.all():
-            raise UnmappedError("it takes elements of an input and of layers together: allowed is one of them for an "
-                                "operand; multiply both alone and add up")
+            raise UnmappedError("it takes elements of an input or a constant together with those of layers: allowed is "
+                                "one of them for an operand; multiply both alone and add up")
         key = numbers.shape, numbers.tobytes()
         self._given.setdefault(key, numbers)
         return list(self._given).index(key)
+
+    def _arranged(self, numbers: np.ndarray) -> Wanted:
+        """An operand of layers' outputs; where others have them otherwise, they are computed again."""
+        try:
+            return self._arrangement.operand(numbers)
+        except TakenError as e:
+            taken = e
+        latest = {source: self._copies.get(source, source) for source in np.unique(elements.sources(numbers)).tolist()}
+        with suppress(TakenError):
+            return self._arrangement.operand(elements.renamed(numbers, latest))
+        for source, copy in latest.items():
+            if self._arrangement.taken(copy):
+                latest[source] = self._copies[source] = self._step(self._makers[source], *self._steps[source])
+                self.again.setdefault(self._makers[source], []).append(self._steps[source][0])
+        try:
+            return self._arrangement.operand(elements.renamed(numbers, latest))
+        except TakenError:
+            raise taken from None
 
     def _numbers(self, name: str) -> np.ndarray:
         """The element numbers of a tensor that is known."""
