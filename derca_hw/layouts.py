@@ -151,6 +151,10 @@ class Layouts:
             "c": address,  # of outputs; partial sums go to the save area
             "layer": layer,  # row of the layer table
             **({"scale": bits_for(p.requant.channels - 1)} if p.requant.channels else {}),  # row of its first column
+            **({
+                "transpose": 1,  # outputs are stored transposed
+                "rows": bits_for(p.tile.m),  # rows in the tile
+            } if p.operators.transpose else {}),
         })
         #: A row of the table of scales.
         self.scale = struct(scale_layout(p))

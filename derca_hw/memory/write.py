@@ -32,7 +32,11 @@ def waiting_bursts(p: Platform) -> int:
 def _command_bursts(p: Platform) -> int:
     """The most bursts of a store command."""
     panel = max(p.save_panel_stride, p.panel_stride(p.tile.n, p.a_lanes))
-    return p.m_panels * (-(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1)
+    bursts = p.m_panels * (-(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1)
+    if p.operators.transpose:
+        panel = p.panel_stride(p.tile.m, p.a_lanes)
+        bursts = max(bursts, p.tile.n // p.array.rows * (-(-panel // (p.bus.burst_beats * p.beat_bytes)) + 1))
+    return bursts
 
 
 def _bursts_ahead(p: Platform) -> int:
@@ -44,6 +48,13 @@ def _bursts_ahead(p: Platform) -> int:
         for beats, cycles, latency in (outputs, raw):
             bursts = min(beats, 1 + -(-beats // p.bus.burst_beats))
             ahead = max(ahead, bursts * (1 + -(-(latency + 2) // cycles)))
+    if p.operators.transpose:
+        # A panel of columns is requested when one more block may be on its way, whose reads may not have begun.
+        step, row = p.array.rows // p.store.requant_lanes, max(1, p.a_lanes // p.beat_bytes)
+        block, beats = p.array.rows * row, p.panel_beats(p.tile.m, p.a_lanes)
+        panels = 1 + -(-(StoreTiming.REQUANTISED + 2 + block) // (p.array.rows * step))
+        ahead = max(ahead, min(beats, 1 + -(-beats // p.bus.burst_beats)) + panels * min(
+            block, 1 + -(-block // p.bus.burst_beats)))
     return ahead
 
 

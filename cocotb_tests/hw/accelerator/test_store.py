@@ -16,7 +16,7 @@ from kit.cycles import Cycles
 from kit.families import Built
 from kit.models import model
 from kit.payload import pack, signed, unpack
-from kit.platforms import NARROW, PADDED, SMALL, TINY, WORDS
+from kit.platforms import ACROSS, ACROSS_BEATS, ACROSS_NARROW, ACROSS_WORDS, NARROW, PADDED, SMALL, TINY, WORDS
 from kit.run import generator, parameters, simulate
 
 #: Parameters come word by word: to what the iCEBreaker holds, and where a panel can end in its first cycle.
@@ -25,6 +25,9 @@ BY_WORDS = [
         **p.tables.model_dump(), "read": "word"}, "store": {"requant_lanes": lanes}})
     for p, lanes in ((TINY, 1), (NARROW, 4), (SMALL, 4), (WORDS, 1))
 ]
+
+
+TRANSPOSING = [ACROSS, ACROSS_BEATS, ACROSS_NARROW, ACROSS_WORDS]
 
 
 def quantised(total: int, tile: dict, size: int) -> bytes:
@@ -39,6 +42,8 @@ def quantised(total: int, tile: dict, size: int) -> bytes:
 
 def beats(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
     """Per panel the (value, mask of the bytes that matter) of each beat."""
+    if tile.get("transpose") and not tile["persist"]:
+        return beats_across(p, tile, bank)
     out = []
     for panel in range(tile["m_panels"]):
         data, care = bytearray(), bytearray()
@@ -59,9 +64,24 @@ def beats(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
     return out
 
 
-def random_tile(random, p, m_panels: int, n: int, persist: bool) -> tuple[dict, dict]:
+def beats_across(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
+    """Like `beats`, for a tile that is stored transposed: every byte that is no output is zero."""
+    rows, size, out = p.array.rows, p.array.element_bytes, []
+    for first in range(0, tile["n"], rows):
+        data = b"".join(
+            b"".join(quantised(bank[r // rows, n][r % rows], tile, size)
+                     for n in range(first, min(first + rows, tile["n"]))).ljust(p.a_lanes, b"\0")
+            for r in range(tile["rows"]))
+        data += bytes(-len(data) % p.beat_bytes)
+        out.append([(int.from_bytes(data[i : i + p.beat_bytes], "little"), (1 << 8 * p.beat_bytes) - 1)
+                    for i in range(0, len(data), p.beat_bytes)])
+    return out
+
+
+def random_tile(random, p, rows: int, n: int, kind: str) -> tuple[dict, dict]:
     """(output and parameters of its layer, bank contents)."""
-    small = random.random() < 0.5
+    small, persist = random.random() < 0.5, kind == "raw"
+    m_panels = -(-rows // p.array.rows)
     reach = 1 << (8 if small else 31)
     tile = {
         "task": random.randrange(p.scheduler.tasks), "final": random.getrandbits(1) & (not persist),
@@ -69,6 +89,8 @@ def random_tile(random, p, m_panels: int, n: int, persist: bool) -> tuple[dict, 
         "c_panel_stride": random.randrange(1 << 10) * p.beat_bytes, "multiplier": random.getrandbits(31),
         "shift": 31 if small else random.randint(1, 62), "zero_point": random.getrandbits(8 * p.array.element_bytes),
         "relu": random.getrandbits(1), "save": random.randrange(1 << 20) * p.beat_bytes,
+        **({"rows": rows, "transpose": int(kind == "across" or persist and random.getrandbits(1))}
+           if p.operators.transpose else {}),
     }
     bank = {(i, j): [random.randrange(-reach, reach) for _ in range(p.array.rows)]
             for i in range(p.m_panels) for j in range(p.tile.n)}
@@ -89,10 +111,12 @@ def parts(p, layer: dict) -> list[dict]:
     return [{"layer": layer["layer"], "part": part.value, "data": word} for part, word in words.items()]
 
 
-def shapes(p) -> list[tuple[int, int, bool]]:
-    """Every (panels, columns), requantised and raw."""
-    return [(m, n, persist) for m in range(1, p.m_panels + 1) for n in range(1, p.tile.n + 1)
-            for persist in (False, True)]
+def shapes(p) -> list[tuple[int, int, str]]:
+    """Every (rows, columns, kind): of whole panels requantised and raw, of any rows transposed."""
+    columns = range(1, p.tile.n + 1)
+    out = [(m * p.array.rows, n, kind) for m in range(1, p.m_panels + 1) for n in columns
+           for kind in ("requantised", "raw")]
+    return out + [(m, n, "across") for m in range(1, p.tile.m + 1) for n in columns if p.operators.transpose]
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -121,7 +145,6 @@ async def tiles(dut):
     word = 0
     given = done = 0
     total = len(todo)
-    kinds = {False: 0, True: 0}
     requested_beats = sent_beats = 0
     finished_requests: list[int] = []  # beats sent when a command's data are complete
     flow = 1.0
@@ -140,12 +163,12 @@ async def tiles(dut):
             tile["layer"] = number = (number + 1) % p.tables.layers
             layers.append({name: tile[name] for name, _ in lay.parameters})
             unstored.append({k: tile[k] for k in ("task", "final", "persist")} | {"failed": 0})
-            for i, panel in enumerate(beats(p, tile, content)):
+            panels = beats(p, tile, content)
+            for i, panel in enumerate(panels):
                 first, stride = ("save", p.save_panel_stride) if tile["persist"] else ("c", tile["c_panel_stride"])
                 requests.append({"address": tile[first] + i * stride, "beats": len(panel),
-                                 "task": tile["task"], "end": int(i == tile["m_panels"] - 1)})
+                                 "task": tile["task"], "end": int(i == len(panels) - 1)})
                 data += panel
-            kinds[bool(tile["persist"])] += 1
             store = {"bank": bank, "output": {name: tile[name] for name, _ in lay.output}}
             incomplete += 1
         if store:
@@ -206,7 +229,6 @@ async def tiles(dut):
             unstored.pop(0)
             in_memory, done = in_memory - 1, done + 1
     assert not data and not requests
-    assert kinds[False] == kinds[True] == total // 2
     if not stalls:
         assert min(gaps) == StoreTiming.GAP, f"least gap between tiles {min(gaps)}"
     for _ in range(StoreTiming.GAP):
@@ -266,7 +288,7 @@ async def latencies(dut):
 
 
 @pytest.mark.parametrize("stalls", [False, True], ids=["free", "stalled"])
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS, *TRANSPOSING], ids=lambda p: p.name)
 def test_tiles(p, stalls):
     simulate(lambda: StoreEngine(p), __name__, "tiles", platform=p, stalls=stalls)
 

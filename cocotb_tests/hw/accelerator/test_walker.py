@@ -9,7 +9,7 @@ from derca_sim.compile import LayerPlan, TaskPlan
 from derca_sim.model.tables import Strategy, WordOrder, entry_layout, layer_layout
 from kit.cycles import Cycles
 from kit.payload import pack, unpack
-from kit.platforms import NARROW, PADDED, SMALL, SPARE, platform
+from kit.platforms import ACROSS, ACROSS_WORDS, NARROW, PADDED, SMALL, SPARE, platform
 from kit.run import generator, parameters, simulate
 from kit.workload import compiled, shape, task
 
@@ -28,6 +28,8 @@ def iteration(at: LayerPlan, number: int) -> dict:
     p, layer = at.platform, at.layer
     m, n, k = at.coordinates(number)
     first_row, first_column, first_step = m * p.tile.m, n * p.tile.n, k * p.tile.k
+    panel, step = (first_column, first_row) if layer.transposed else (first_row, first_column)  # of C
+    rows = min(p.tile.m, layer.m - first_row)
     return {
         "a": at.a_base + first_row // p.array.rows * at.a_panel_stride + first_step * p.a_lanes,
         "a_panel_stride": at.a_panel_stride,
@@ -39,10 +41,11 @@ def iteration(at: LayerPlan, number: int) -> dict:
             "first": int(first_step == 0),
             "last": int(first_step + p.tile.k >= layer.k),
             "output": {
-                "m_panels": -(-min(p.tile.m, layer.m - first_row) // p.array.rows),
+                "m_panels": -(-rows // p.array.rows),
                 "n": min(p.tile.n, layer.n - first_column),
-                "c": at.c_base + first_row // p.array.rows * at.c_panel_stride + first_column * p.a_lanes,
+                "c": at.c_base + panel // p.array.rows * at.c_panel_stride + step * p.a_lanes,
                 "layer": at.row, "persist": 0,
+                **({"transpose": int(layer.transposed), "rows": rows} if p.operators.transpose else {}),
             },
         },
     }
@@ -50,10 +53,11 @@ def iteration(at: LayerPlan, number: int) -> dict:
 
 def parameters_of(at: LayerPlan) -> dict:
     """What the store engine is told of a layer."""
-    layer = at.layer
+    layer, size = at.layer, 8 * at.platform.array.element_bytes
     return {
-        "layer": at.row, "multiplier": layer.multiplier, "shift": layer.shift, "zero_point": layer.zero_point & 0xFF,
-        "relu": int(layer.relu), "c_panel_stride": at.c_panel_stride, "save": at.save,
+        "layer": at.row, "multiplier": layer.multiplier, "shift": layer.shift,
+        "zero_point": layer.zero_point % (1 << size), "relu": int(layer.relu),
+        "c_panel_stride": at.c_panel_stride, "save": at.save,
     }
 
 
@@ -62,7 +66,7 @@ def part_of(p, at: LayerPlan, part: Part) -> dict:
     told, unused = parameters_of(at), (p.beat_bytes - 1).bit_length()
     fields = {
         Part.MULTIPLIER: [(told["multiplier"], 32)],
-        Part.OUTPUT: [(told["shift"], 6), (told["zero_point"], 8), (told["relu"], 1)],
+        Part.OUTPUT: [(told["shift"], 6), (told["zero_point"], 8 * p.array.element_bytes), (told["relu"], 1)],
         Part.PLACE: [(told[name] >> unused, p.bus.address_width - unused) for name in ("c_panel_stride", "save")],
     }[part]
     word = bits = 0
@@ -82,7 +86,8 @@ def older_tiles(plan: TaskPlan, at: LayerPlan, number: int) -> int:
     done += [(at, c) for c in dict.fromkeys(tiles(at, i)["c"] for i in range(number))
              if c != tiles(at, number)["c"]]
     row = tiles(at, number)["a"][0]
-    needed = max(i for i, (layer, c) in enumerate(done) if layer is before and c[0] <= row)
+    needed = max(i for i, (layer, c) in enumerate(done)
+                 if layer is before and (c[0] <= row or before.layer.transposed))
     return len(done) - 1 - needed
 
 
@@ -153,7 +158,11 @@ def job_sets(random, p) -> list[TaskPlan]:
         m, k, n = random.randint(1, 4 * p.tile.m), random.randint(1, p.tile.k), random.randint(1, 3 * p.tile.n)
         shapes.append([(m, k, n, False), (m, n, random.randint(1, 3 * p.tile.n), True), shape(random, p)])
         shapes[0].append((p.tile.m, 3 * p.tile.k, p.tile.n + 1, False))  # with points inside tiles
-        sets = [task(i, layers, random.getrandbits(30)) for i, layers in enumerate(shapes)]
+        transposed = [[p.operators.transpose and bool(random.getrandbits(1)) for _ in layers] for layers in shapes]
+        if transposed[3][0]:
+            shapes[3][1] = (n, m, *shapes[3][1][2:])
+        sets = [task(i, layers, random.getrandbits(30), p.array.dtype, which)
+                for i, (layers, which) in enumerate(zip(shapes, transposed, strict=True))]
         plans += compiled(p, sets, strategy).tasks
     return plans
 
@@ -258,7 +267,7 @@ async def walks(dut):
     assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, SPARE, WORDS], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, SPARE, WORDS, ACROSS, ACROSS_WORDS], ids=lambda p: p.name)
 def test_walks(p):
     simulate(lambda: Walker(p), __name__, "walks", platform=p)
 

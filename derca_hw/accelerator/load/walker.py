@@ -132,8 +132,8 @@ class Walker(wiring.Component):
             output.n.eq(Mux(last_n, layer.last_n, p.tile.n)),
             output.c.eq(address(c_row + along(entry.n, p.tile.n * p.a_lanes))),
             output.layer.eq(entry.layer),
-            *([output.scale.eq(layer.scale + times(entry.n, p.tile.n))] if p.requant.channels else []),
         ]
+        self._options(m, layer, entry, output, last_m)
         step = Signal()
         m.d.comb += step.eq(out.valid & out.ready)
         with m.If(step & preload):
@@ -191,25 +191,41 @@ class Walker(wiring.Component):
             m.d.sync += active.eq(0)
         return m
 
+    def _options(self, m, layer, entry, output, last_m):
+        """What a tile of C is told only on platforms with an option."""
+        p = self._p
+        if p.requant.channels:
+            m.d.comb += output.scale.eq(layer.scale + times(entry.n, p.tile.n))
+        if p.operators.transpose:
+            m.d.comb += [
+                output.c.eq(entry.c),
+                output.transpose.eq(layer.transpose),
+                output.rows.eq(Mux(last_m, layer.last_m, p.tile.m)),
+            ]
+
     def _advance(self, m, layer, entry, places: _Places, last_k, last_n):
         """Go on to the next tile: along K, then along N, then along M."""
-        unused = offset_bits(self._p)
+        p, unused = self._p, offset_bits(self._p)
+        across = p.operators.transpose
+        c_m_stride = layer.c_m_stride[unused:] if across else times(layer.c_panel_stride[unused:], p.m_panels)
+        tiles = [entry.c[unused:]] if across else []
         with m.If(~last_k):
             m.d.sync += entry.k.eq(entry.k + 1)
         with m.Elif(~last_n):
             m.d.sync += [
                 entry.k.eq(0),
                 entry.n.eq(entry.n + 1),
-                places.b_col.eq(places.b_col + times(places.b_panel_stride[unused:], self._p.n_panels)),
+                places.b_col.eq(places.b_col + times(places.b_panel_stride[unused:], p.n_panels)),
+                *(c.eq(c + layer.c_n_stride[unused:]) for c in tiles),
             ]
         with m.Else():
             m.d.sync += [
                 entry.k.eq(0),
                 entry.n.eq(0),
                 entry.m.eq(entry.m + 1),
-                places.a_row.eq(places.a_row + times(layer.a_panel_stride[unused:], self._p.m_panels)),
+                places.a_row.eq(places.a_row + times(layer.a_panel_stride[unused:], p.m_panels)),
                 places.b_col.eq(layer.b_base[unused:]),
-                places.c_row.eq(places.c_row + times(layer.c_panel_stride[unused:], self._p.m_panels)),
+                *(c.eq(places.c_row + c_m_stride) for c in (places.c_row, *tiles)),
             ]
 
     def _take(self, m, layer, entry, taken):

@@ -183,6 +183,9 @@ def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPl
 
     need("memory.size", p.memory.size, used, "the bytes of all weights, inputs, outputs and save areas")
     need("tables.layers", p.tables.layers, sum(map(len, placed)), "the layers of all tasks")
+    if any(x.layer.transposed for layers in placed for x in layers) and not p.operators.transpose:
+        out.append(problem(file, "platform.operators.transpose", False, "true, for layers that store their outputs "
+                           "transposed"))
     if p.requant.channels:
         need("requant.channels", p.requant.channels, max(x.scale + x.layer.n for layers in placed for x in layers),
              "the output channels of all layers")

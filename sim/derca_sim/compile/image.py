@@ -34,8 +34,9 @@ def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPl
         weights, scale = shared[id(network)]
         for i, layer in enumerate(network.layers):
             a_base = output if layer.chained else inputs[i]
-            output = memory.take(a_bytes(platform, layer.m, layer.n))
-            before = layers[-1].n_tiles if layers else 0
+            output = memory.take(a_bytes(platform, *layer.stored))
+            # A row of a transposed matrix takes tiles from all over the layer.
+            before = layers[-1].n_tiles if layers and not layers[-1].layer.transposed else 0
             layers.append(LayerPlan(
                 platform, layer, task.index, i, row, a_base, *weights[i], output, save, before,
                 i == len(network.layers) - 1, scale))
@@ -65,7 +66,7 @@ def fill(platform: Platform, placed: Sequence[tuple[Sequence[LayerPlan], Network
 
 def output_range(plan: LayerPlan) -> tuple[int, int]:
     """(address, length) in bytes of a layer's output, padding included."""
-    return plan.c_base, a_bytes(plan.platform, plan.layer.m, plan.layer.n)
+    return plan.c_base, a_bytes(plan.platform, *plan.layer.stored)
 
 
 def read_output(memory: np.ndarray, plan: LayerPlan) -> np.ndarray:
@@ -73,4 +74,5 @@ def read_output(memory: np.ndarray, plan: LayerPlan) -> np.ndarray:
     address, length = output_range(plan)
     p = plan.platform
     data = memory[address : address + length]
-    return unpack_panels(data, plan.layer.m, plan.layer.n, p.array.rows, p.a_lanes, plan.c_panel_stride, p.array.dtype)
+    stored = unpack_panels(data, *plan.layer.stored, p.array.rows, p.a_lanes, plan.c_panel_stride, p.array.dtype)
+    return np.ascontiguousarray(stored.T) if plan.layer.transposed else stored

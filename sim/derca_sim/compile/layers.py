@@ -20,7 +20,8 @@ class LayerPlan:
     """A layer of one task, placed in memory: row `row` of the layer table. Addresses and strides are in bytes.
 
     `weights_base`, `bias_base` may be shared between tasks; `a_base`, `c_base` and `save` belong to the task.
-    `prev_n_tiles` are the tiles along N of the job's layer before (0 for its first); `last`: the job has none after.
+    `prev_n_tiles` are the tiles along N of the job's layer before, 0 for its first and behind a transposed output;
+    `last`: the job has none after.
     `scale` is the row of its first channel in the table of scales, which may be shared as well.
     """
 
@@ -81,8 +82,24 @@ class LayerPlan:
 
     @cached_property
     def c_panel_stride(self) -> int:
-        """Bytes between panels of C."""
-        return self.platform.panel_stride(self.layer.n, self.platform.a_lanes)
+        """Bytes between panels of C, as it is stored."""
+        return self.platform.panel_stride(self.layer.stored[1], self.platform.a_lanes)
+
+    @cached_property
+    def c_m_stride(self) -> int:
+        """Bytes between tiles of C along M."""
+        p = self.platform
+        return p.tile.m * p.a_lanes if self.layer.transposed else p.m_panels * self.c_panel_stride
+
+    @cached_property
+    def c_n_stride(self) -> int:
+        """Bytes between tiles of C along N."""
+        p = self.platform
+        return p.tile.n // p.array.rows * self.c_panel_stride if self.layer.transposed else p.tile.n * p.a_lanes
+
+    def c_tile(self, m: int, n: int) -> int:
+        """Address of the tile of C at coordinates (m, n)."""
+        return self.c_base + m * self.c_m_stride + n * self.c_n_stride
 
     def coordinates(self, iteration: int) -> tuple[int, int, int]:
         """Tile coordinates (m, n, k) of an iteration."""
@@ -114,10 +131,13 @@ class LayerPlan:
             return 0
         return (self.m_tiles - m - 1) * self.prev_n_tiles + m * self.n_tiles + n
 
+    def tile_m(self, m: int) -> int:
+        """Rows of the tiles at coordinate `m`; the last may have fewer."""
+        return min(self.platform.tile.m, self.layer.m - m * self.platform.tile.m)
+
     def tile_m_panels(self, m: int) -> int:
         """A panels of the tiles at coordinate `m`; the last may have fewer."""
-        p = self.platform
-        return min(p.m_panels, ceil_div(self.layer.m - m * p.tile.m, p.array.rows))
+        return ceil_div(self.tile_m(m), self.platform.array.rows)
 
     def tile_n(self, n: int) -> int:
         """Columns of the tiles at coordinate `n`; the last may have fewer."""
@@ -140,6 +160,8 @@ class LayerPlan:
             "zero_point": layer.zero_point % modulus,
             **({"low": layer.limits[0] % modulus, "high": layer.limits[1] % modulus} if p.requant.clamp
                else {"relu": int(layer.relu)}),
+            **({"transpose": int(layer.transposed), "last_m": self.tile_m(self.m_tiles - 1),
+                "c_m_stride": self.c_m_stride, "c_n_stride": self.c_n_stride} if p.operators.transpose else {}),
             "last_m_panels": self.tile_m_panels(self.m_tiles - 1), "last_n": self.tile_n(self.n_tiles - 1),
             "last_k": self.tile_k(self.k_tiles - 1),
             "m_tiles": self.m_tiles, "n_tiles": self.n_tiles, "k_tiles": self.k_tiles,
@@ -180,7 +202,8 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
         load = a_panels * p.panel_beats(k, p.a_lanes) + b_panels * p.panel_beats(k, p.b_lanes)
         requests = a_panels + b_panels + layer.iterations
         compute = layer.slices * (k + p.array.cols + 4)
-        store = 2 * rows * layer.n_tiles * n * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+        columns = layer.n_tiles * n if not shape.transposed else (ceil_div(shape.n, p.array.rows) + 1) * p.array.rows
+        store = 2 * rows * columns * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
         step = p.panel_beats(n, 4) + memory.write_latency + 64
         total += load + requests * (memory.read_latency + 8) + compute + store
         total += (layer.iterations + 1) * step + memory.read_latency  # and once for its descriptor and its end
@@ -192,5 +215,6 @@ def longest_slice(p: Platform) -> int:
     tile, memory = p.tile, p.memory
     load = p.panel_beats(tile.k, p.a_lanes) + p.panel_beats(tile.k, p.b_lanes) + p.panel_beats(tile.n, 4)
     compute = tile.k + p.array.cols + 4
-    store = 2 * tile.n * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+    columns = tile.n + p.array.rows * p.operators.transpose  # a transposed tile leaves in blocks of as many columns
+    store = 2 * columns * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
     return load + 3 * (memory.read_latency + 8) + compute + store + memory.write_latency + 64

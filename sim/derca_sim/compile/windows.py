@@ -15,7 +15,7 @@ def windows(layers: Sequence[LayerPlan]) -> dict[TaskReg, int]:
         m, k, n = plan.layer.m, plan.layer.k, plan.layer.n
         weights += [(plan.b_base, b_bytes(p, k, n)), (plan.bias_base, bias_bytes(p, n))]
         read.append((plan.a_base, a_bytes(p, m, k)))
-        written.append((plan.c_base, a_bytes(p, m, n)))
+        written.append((plan.c_base, a_bytes(p, *plan.layer.stored)))
     areas = (weights, read + written[:1], written)
     return {
         register: value

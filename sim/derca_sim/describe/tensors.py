@@ -22,8 +22,7 @@ def _task(name: str, layers: tuple[LayerPlan, ...], network) -> dict:
         "task": name, "network": network.name,
         "inputs": [_place(plan, plan.a_base, plan.layer.m, plan.layer.k, plan.a_panel_stride)
                    for plan in layers if not plan.layer.chained],
-        "output": _place(layers[-1], layers[-1].c_base, layers[-1].layer.m, layers[-1].layer.n,
-                         layers[-1].c_panel_stride),
+        "output": _place(layers[-1], layers[-1].c_base, *layers[-1].layer.stored, layers[-1].c_panel_stride),
     }
     if network.model is not None:
         model = network.model

@@ -13,6 +13,7 @@ Format of a network file (`numpy.savez`, no pickles), for layers i = 0 .. L-1:
 
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ class Layer:
 
     `chained`: A is the output of the layer before; otherwise the network holds an input for this layer. Outputs are
     clamped to `bounds`, the least and largest; without, to their type, and to the zero point on with `relu`.
-    Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel.
+    Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel. `transposed`: C is
+    stored as its transpose [n, m], which is what a chained layer behind it reads.
     """
 
     m: int
@@ -58,12 +60,18 @@ class Layer:
     chained: bool
     rounding: Rounding | np.ndarray = Rounding.AWAY
     bounds: tuple[int, int] | None = None
+    transposed: bool = False
 
     @property
     def scales(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Multiplier, shift and rounding of each output channel, int64 [n]."""
         return tuple(np.broadcast_to(np.asarray(value, np.int64), (self.n,))
                      for value in (self.multiplier, self.shift, self.rounding))
+
+    @property
+    def stored(self) -> tuple[int, int]:
+        """Rows and columns of C as it is stored."""
+        return (self.n, self.m) if self.transposed else (self.m, self.n)
 
     @property
     def per_channel(self) -> bool:
@@ -100,19 +108,21 @@ class Network:
         return sum(layer.m * layer.k * layer.n for layer in self.layers)
 
 
-def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: int, dtype: str = "int8") -> Network:
+def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: int, dtype: str = "int8",
+                   transposed: Sequence[bool] = ()) -> Network:
     """A network of the given (m, k, n, relu) with random weights, biases, requantisation and inputs of `dtype`.
 
-    A layer is chained if its m and k equal the m and n of the layer before. The same seed gives the same network. The
-    scale is chosen so that outputs spread over the range of the type and sometimes saturate. Weights of int16 stay
-    within 11 bits, so that sums seldom wrap.
+    A layer is chained if its m and k are those of the stored output of the layer before. `transposed` says which layers
+    store theirs transposed; default: none. The same seed gives the same network. The scale is chosen so that outputs
+    spread over the range of the type and sometimes saturate. Weights of int16 stay within 11 bits, so that sums seldom
+    wrap.
     """
     layers, inputs = [], []
     limit = np.iinfo(dtype).max + 1
     weight, bias, unit = (128, 4096, 1) if dtype == "int8" else (1024, 1 << 20, 256)
     for i, (m, k, n, relu) in enumerate(shapes):
         rng = np.random.default_rng([seed, i])
-        chained = i > 0 and (layers[-1].m, layers[-1].n) == (m, k)
+        chained = i > 0 and layers[-1].stored == (m, k)
         # Standard deviation of a sum of k products of uniform values: 74 for int8, of inputs and weights
         spread = 74.0 * (limit / 128) * 74.0 * (weight / 128) * np.sqrt(k)
         multiplier = int(rng.integers(1 << 30, 1 << 31))
@@ -120,7 +130,7 @@ def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: in
         layers.append(Layer(
             m, k, n, rng.integers(-weight, weight, (k, n)).astype(dtype),
             rng.integers(-bias, bias + 1, n).astype(np.int32), multiplier, shift,
-            unit * int(rng.integers(-16, 17)), relu, chained,
+            unit * int(rng.integers(-16, 17)), relu, chained, transposed=bool(transposed and transposed[i]),
         ))
         inputs.append(None if chained else rng.integers(-limit, limit, (m, k)).astype(dtype))
     return Network(name, tuple(layers), tuple(inputs))

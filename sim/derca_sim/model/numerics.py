@@ -59,13 +59,15 @@ def gemm(a: np.ndarray, layer: Layer) -> np.ndarray:
 
 
 def run_network(network: Network, inputs: Sequence[np.ndarray | None] | None = None) -> list[np.ndarray]:
-    """The output of every layer, in order.
+    """The output [m, n] of every layer, in order.
 
     Parameters
     ----------
     inputs : per layer [m, k], or None where the layer is chained; default: the network's own.
     """
     outputs: list[np.ndarray] = []
+    stored = None
     for layer, own in zip(network.layers, network.inputs if inputs is None else inputs, strict=True):
-        outputs.append(gemm(outputs[-1] if layer.chained else own, layer))
+        outputs.append(gemm(stored if layer.chained else own, layer))
+        stored = outputs[-1].T if layer.transposed else outputs[-1]
     return outputs

@@ -163,6 +163,16 @@ class RequantConfig(Section):
     channels: Annotated[int, Field(ge=0, le=65536)] = 0
 
 
+class OperatorsConfig(Section):
+    """What layers can do beside one GEMM after the other.
+
+    With `transpose` a layer can store its outputs transposed.
+    """
+
+    matmul: bool = False
+    transpose: bool = False
+
+
 class TraceConfig(Section):
     """The event stream and the counters.
 
@@ -202,6 +212,7 @@ class Platform(Section):
     tables: TableConfig = TableConfig()
     store: StoreConfig = StoreConfig()
     requant: RequantConfig = RequantConfig()
+    operators: OperatorsConfig = OperatorsConfig()
     trace: TraceConfig = TraceConfig()
 
     @model_validator(mode="after")
@@ -229,6 +240,16 @@ class Platform(Section):
             t.n * 4 % self.beat_bytes == 0, "tile.n", t.n,
             f"values whose biases fill whole {self.beat_bytes}-byte beats (n x 4 bytes)",
         )
+        if self.operators.transpose:
+            require(
+                t.m * self.a_lanes % self.beat_bytes == 0, "tile.m", t.m,
+                f"values whose columns fill whole {self.beat_bytes}-byte beats (m x {self.a_lanes} bytes) with "
+                "operators.transpose",
+            )
+            require(
+                t.n % a.rows == 0, "tile.n", t.n,
+                f"multiples of array.rows = {a.rows} and of array.cols = {a.cols} with operators.transpose",
+            )
         require(
             bus.data_width <= 32 * a.rows, "bus.data_width", bus.data_width,
             f"at most 32 x array.rows = {32 * a.rows} bits, so that a beat is never wider than a bank word",
@@ -361,6 +382,7 @@ class Platform(Section):
             4096,
             self.panel_beats(t.k, self.a_lanes), self.panel_beats(t.k, self.b_lanes),
             self.panel_beats(t.n, self.a_lanes), self.panel_beats(t.n, 4), t.n * self.bank_word_beats,
+            self.panel_beats(t.m, self.a_lanes) if self.operators.transpose else 0,
         )
 
     def panel_beats(self, k: int, lanes: int) -> int:

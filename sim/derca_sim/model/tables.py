@@ -112,18 +112,22 @@ def layer_layout(p: Platform) -> RowLayout:
           if p.requant.channels else _scale(p)),
         Field("zero_point", 8 * p.array.element_bytes, "output zero point, two's complement"),
         *_clamp(p),
+        *([Field("transpose", 1, "C is stored transposed"),
+           Field("last_m", bits_for(p.tile.m), "rows in the last tile along M")] if p.operators.transpose else []),
         Field("last_m_panels", bits_for(p.m_panels), "A panels in the last tile along M"),
         Field("last_n", bits_for(p.tile.n), "columns in the last tile along N"),
         Field("last_k", bits_for(p.tile.k), "k steps in the last tile along K"),
         Field("m_tiles", tiles, "tiles along M"),
         Field("n_tiles", tiles, "tiles along N"),
         Field("k_tiles", tiles, "tiles along K"),
-        Field("prev_n_tiles", tiles, "tiles along N of the job's layer before, 0 for its first"),
+        Field("prev_n_tiles", tiles, "tiles along N of the job's layer before, 0 to wait for all of it"),
         Field("a_panel_stride", addr, "bytes between panels of A, and of B where its panels are as wide"),
         Field("b_base", addr, "address of B"),
         *([Field("b_panel_stride", addr, "bytes between panels of B")] if p.a_lanes != p.b_lanes else []),
         Field("bias_base", addr, "address of the int32 biases"),
-        Field("c_panel_stride", addr, "bytes between panels of C"),
+        Field("c_panel_stride", addr, "bytes between panels of C, as it is stored"),
+        *([Field("c_m_stride", addr, "bytes between tiles of C along M"),
+           Field("c_n_stride", addr, "bytes between tiles of C along N")] if p.operators.transpose else []),
         Field("save", addr, "address of the task's save area for persisted partial sums"),
     ))
 
@@ -149,6 +153,7 @@ def entry_layout(p: Platform) -> RowLayout:
         Field("a_row", addr, "address of A at (m, 0)"),
         Field("b_col", addr, "address of B at (0, n)"),
         Field("c_row", addr, "address of C at (m, 0)"),
+        *([Field("c", addr, "address of C at (m, n)")] if p.operators.transpose else []),
     ))
 
 

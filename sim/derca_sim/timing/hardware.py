@@ -52,9 +52,25 @@ class Bounds:
         return Bounds(
             max(map(sum, reads)), max(sum(map(bursts, tile)) for tile in reads),
             max(map(max, reads)), max(bursts(beats) for tile in reads for beats in tile),
-            max(it.panels * it.columns for it in corners)
-            * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats),
+            max(map(_store_cycles, corners)),
         )
+
+
+def _store_cycles(it: Iteration) -> int:
+    """The longest time from the first read of a tile to the last, of its sums or of what is transposed from them.
+
+    The first block of a transposed tile is written, then each other block takes as long as its writing or its reading,
+    then the last one is read.
+    """
+    p = it.layer.platform
+    lanes, rows = p.store.requant_lanes, p.array.rows
+    most = it.panels * it.columns * max(rows // lanes, p.bank_word_beats)
+    if not it.layer.layer.transposed:
+        return most
+    per_row = max(1, p.a_lanes // p.beat_bytes)
+    blocks = [max(columns * rows // lanes, min(rows, it.rows - first) * per_row)
+              for _, columns in it.write_columns() for first in range(0, it.rows, rows)]
+    return max(most, sum(blocks) + rows * per_row)
 
 
 def _corners(layer: LayerPlan) -> Iterator[Iteration]:
