@@ -41,7 +41,7 @@ _PLATFORMS = {
         "buffers": {"slots": 3, "banks": 3, "spare": 1}, "store": {"requant_lanes": 1},
         "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
         "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
-        "requant": {"clamp": True, "channels": 2048}, "operators": {"transpose": True},
+        "requant": {"clamp": True, "channels": 2048, "tables": 3}, "operators": {"transpose": True},
     },
     # Several k steps in a beat, an array wider than high, two spare banks, tables read word by word.
     "flat": {
@@ -55,7 +55,7 @@ _PLATFORMS = {
         "array": {"rows": 6, "cols": 3}, "tile": {"m": 12, "k": 12, "n": 12}, "buffers": {"slots": 4, "banks": 2},
         "bus": {"data_width": 128, "outstanding": 2, "burst_beats": 8}, "store": {"requant_lanes": 2},
         "memory": {"read_latency": 40, "write_latency": 1, "size": 1 << 19},
-        "requant": {"tflite": True, "channels": 4096}, "operators": {"transpose": True},
+        "requant": {"tflite": True, "channels": 4096, "tables": 2}, "operators": {"transpose": True},
     },
     # int16, an odd number of rows and columns, tables of one page read word by word.
     "words": {

@@ -37,10 +37,11 @@ NARROW = platform(
     name="narrow", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4}, bus={"data_width": 32},
     store={"requant_lanes": 1},
 )
-#: Outputs can be stored transposed: two steps of A in a beat, a beat, two beats and padding, int16 with padding.
-ACROSS = platform(name="across", operators={"transpose": True})
+#: Outputs can be stored transposed: two steps of A in a beat, a beat, two beats and padding, int16 with padding. The
+#: first two have tables of outputs, of two pages and of one.
+ACROSS = platform(name="across", operators={"transpose": True}, requant={"tables": 3})
 ACROSS_BEATS = platform(name="across-beats", operators={"transpose": True}, bus={"data_width": 32},
-                        store={"requant_lanes": 4})
+                        store={"requant_lanes": 4}, requant={"tables": 1}, tables={"shadow": False})
 ACROSS_NARROW = platform(
     name="across-narrow", operators={"transpose": True}, array={"rows": 6, "cols": 2}, tile={"m": 12, "k": 8, "n": 6},
     bus={"data_width": 32}, store={"requant_lanes": 2},

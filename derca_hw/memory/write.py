@@ -41,10 +41,10 @@ def _command_bursts(p: Platform) -> int:
 
 def _bursts_ahead(p: Platform) -> int:
     """The most bursts between the request of a panel and its last beat, if no beat ever waits."""
-    ahead = 0
+    ahead, timing = 0, StoreTiming(p)
     for n in range(1, p.tile.n + 1):
-        outputs = p.panel_beats(n, p.a_lanes), n * (p.array.rows // p.store.requant_lanes), StoreTiming.REQUANTISED
-        raw = n * p.bank_word_beats, n * p.bank_word_beats, StoreTiming.RAW
+        outputs = p.panel_beats(n, p.a_lanes), n * (p.array.rows // p.store.requant_lanes), timing.REQUANTISED
+        raw = n * p.bank_word_beats, n * p.bank_word_beats, timing.RAW
         for beats, cycles, latency in (outputs, raw):
             bursts = min(beats, 1 + -(-beats // p.bus.burst_beats))
             ahead = max(ahead, bursts * (1 + -(-(latency + 2) // cycles)))
@@ -52,7 +52,7 @@ def _bursts_ahead(p: Platform) -> int:
         # A panel of columns is requested when one more block may be on its way, whose reads may not have begun.
         step, row = p.array.rows // p.store.requant_lanes, max(1, p.a_lanes // p.beat_bytes)
         block, beats = p.array.rows * row, p.panel_beats(p.tile.m, p.a_lanes)
-        panels = 1 + -(-(StoreTiming.REQUANTISED + 2 + block) // (p.array.rows * step))
+        panels = 1 + -(-(timing.REQUANTISED + 2 + block) // (p.array.rows * step))
         ahead = max(ahead, min(beats, 1 + -(-beats // p.bus.burst_beats)) + panels * min(
             block, 1 + -(-block // p.bus.burst_beats)))
     return ahead

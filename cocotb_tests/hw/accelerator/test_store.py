@@ -37,7 +37,15 @@ def quantised(total: int, tile: dict, size: int) -> bytes:
     product = total * tile["multiplier"]
     value = (2 * abs(product) + (1 << tile["shift"])) // (2 << tile["shift"])
     value = (value if product >= 0 else -value) + zero
-    return min(most - 1, max(zero if tile["relu"] else -most, value)).to_bytes(size, "little", signed=True)
+    value = min(most - 1, max(zero if tile["relu"] else -most, value))
+    if tile.get("activation"):
+        return bytes([looked_up(tile["table"], value % 256)])
+    return value.to_bytes(size, "little", signed=True)
+
+
+def looked_up(table: int, value: int) -> int:
+    """The byte that a table has for a byte: no two tables, values or pages alike."""
+    return (value * (2 * table + 3) + 7 * table + 11) % 256
 
 
 def beats(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
@@ -91,6 +99,8 @@ def random_tile(random, p, rows: int, n: int, kind: str) -> tuple[dict, dict]:
         "relu": random.getrandbits(1), "save": random.randrange(1 << 20) * p.beat_bytes,
         **({"rows": rows, "transpose": int(kind == "across" or persist and random.getrandbits(1))}
            if p.operators.transpose else {}),
+        **({"activation": random.getrandbits(1), "table": random.randrange(p.requant.tables)}
+           if p.requant.tables else {}),
     }
     bank = {(i, j): [random.randrange(-reach, reach) for _ in range(p.array.rows)]
             for i in range(p.m_panels) for j in range(p.tile.n)}
@@ -119,6 +129,18 @@ def shapes(p) -> list[tuple[int, int, str]]:
     return out + [(m, n, "across") for m in range(1, p.tile.m + 1) for n in columns if p.operators.transpose]
 
 
+async def write_tables(bench, p):
+    """Write all tables of outputs, and their complements into the other page."""
+    page = int(p.tables.shadow)
+    bench.set(page=page, activation_write__en=1, activation_write__word=0)
+    for other in (1, 0) if page else (0,):
+        for row in range(256 * p.requant.tables):
+            data = looked_up(*divmod(row, 256)) ^ (255 * other)
+            bench.set(activation_write__page=page ^ other, activation_write__row=row, activation_write__data=data)
+            await bench.tick()
+    bench.set(activation_write__en=0)
+
+
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def tiles(dut):
     """Tiles queued up to as many as there are banks, completed in order, under stalls of every kind.
@@ -129,7 +151,10 @@ async def tiles(dut):
     p, stalls = options["platform"], options["stalls"]
     lay = Layouts(p)
     n_bits = bits_for(p.tile.n - 1)
+    timing = StoreTiming(p)
     bench = await Cycles(dut).start()
+    if p.requant.tables:
+        await write_tables(bench, p)
     todo = shapes(p)
     random.shuffle(todo)
     contents: list[dict | None] = [None] * p.buffers.banks  # by bank, while it is owned
@@ -230,8 +255,8 @@ async def tiles(dut):
             in_memory, done = in_memory - 1, done + 1
     assert not data and not requests
     if not stalls:
-        assert min(gaps) == StoreTiming.GAP, f"least gap between tiles {min(gaps)}"
-    for _ in range(StoreTiming.GAP):
+        assert min(gaps) == timing.GAP, f"least gap between tiles {min(gaps)}"
+    for _ in range(timing.GAP):
         await bench.tick()
     assert not bench.get("busy")
 
@@ -241,8 +266,8 @@ async def latencies(dut):
     """Pop to read 1 cycle; read to beat as declared; the next tile `GAP` after the last read; none without room or
     while the barrier is closed."""
     p = parameters()["platform"]
-    lay = Layouts(p)
-    assert RequantLane.LATENCY + 3 == StoreTiming.REQUANTISED
+    lay, timing = Layouts(p), StoreTiming(p)
+    assert RequantLane.LATENCY + 3 + 2 * (p.requant.tables > 0) == timing.REQUANTISED
     bench = await Cycles(dut).start(request__ready=1, beat__ready=1)
     for persist in (0, 1):
         columns = max(1, p.beat_bytes // p.a_lanes)  # one beat of requantised outputs
@@ -273,13 +298,13 @@ async def latencies(dut):
                     cycles.append(bench.cycle - start)
         assert seen["sums__read"][0] == 1, "the first read follows the pop"
         first, second = seen["give_back"]
-        assert min(c for c in seen["sums__read"] if c > first) - first == StoreTiming.GAP
+        assert min(c for c in seen["sums__read"] if c > first) - first == timing.GAP
         if persist:
             assert seen["beat__valid"][0] == seen["sums__read"][0] + StoreTiming.RAW
             per_tile = columns * p.bank_word_beats
             assert seen["beat__valid"][:per_tile] == list(range(1 + StoreTiming.RAW, 1 + StoreTiming.RAW + per_tile))
         else:
-            assert seen["beat__valid"][-1] == second + StoreTiming.REQUANTISED
+            assert seen["beat__valid"][-1] == second + timing.REQUANTISED
         for _ in range(2):
             bench.set(stored=1)
             await bench.tick()
@@ -305,6 +330,6 @@ def test_tiles_of_the_ice40_synthesised():
              models=cells("ice40"), synthesis=TARGETS["ice40"].synthesis)
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS, ACROSS], ids=lambda p: p.name)
 def test_latencies(p):
     simulate(lambda: StoreEngine(p), __name__, "latencies", platform=p)

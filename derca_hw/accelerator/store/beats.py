@@ -2,12 +2,15 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.timing import StoreTiming
 
 from ...blocks.ram import Ram
+from ...kernel.writing import TableWrite
 from ...layouts import Layouts
+from .activation import Activation
 from .requant import RequantLane
 from .transpose import Transposer
 from .walk import block_ports, subs_of_word
@@ -16,7 +19,7 @@ from .walk import block_ports, subs_of_word
 class BeatAssembler(wiring.Component):
     """Gathers the outputs of steps in beats, one step per cycle; one beat of partial sums is one step.
 
-    A beat of partial sums is there 2 cycles after its step. A beat of outputs is there 2 + `RequantLane.LATENCY` cycles
+    A beat of partial sums is there 2 cycles after its step. A beat of outputs is there `StoreTiming.OUTPUT` + 1 cycles
     after its last step.
 
     Attributes
@@ -41,6 +44,8 @@ class BeatAssembler(wiring.Component):
     pushed : Out(1)
         `beat` is complete.
 
+    With `requant.tables`, `activation_write` and `page` are those of `Activation`.
+
     With `operators.transpose` also those of `block_ports`, reversed, and of `Transposer`: `space`, `free`, `quiet`, and
     `completes`, its `push`.
     """
@@ -57,6 +62,7 @@ class BeatAssembler(wiring.Component):
             "word": In(8 * p.beat_bytes * p.bank_word_beats),
             "row": In(self._lay.parameters),
             **({"scale": In(self._lay.scale)} if p.requant.channels else {}),
+            **({"activation_write": In(TableWrite()), "page": In(1)} if p.requant.tables else {}),
             "beat": Out(p.bus.data_width),
             "pushed": Out(1),
             **{name: In(member.shape) for name, member in block_ports(p).items()},
@@ -66,7 +72,8 @@ class BeatAssembler(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return Transposer.memories(p) if p.operators.transpose else []
+        return [*(Activation.memories(p) if p.requant.tables else []),
+                *(Transposer.memories(p) if p.operators.transpose else [])]
 
     def elaborate(self, platform):
         m = Module()
@@ -74,7 +81,7 @@ class BeatAssembler(wiring.Component):
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
         step_bytes = lanes * p.array.element_bytes
         step_layout = data.StructLayout({"valid": 1, "push": 1, "place": range(beat_bytes)})  # requantised outputs
-        steps = [Signal(step_layout, name=f"step_{i}") for i in range(1 + RequantLane.LATENCY)]
+        steps = [Signal(step_layout, name=f"step_{i}") for i in range(StoreTiming(p).OUTPUT)]
         picked = Signal.like(self.sub)
         raw = Signal()
         m.d.sync += [
@@ -99,6 +106,8 @@ class BeatAssembler(wiring.Component):
             ]
             values.append(lane.value)
 
+        values = self._activated(m, Cat(values)) if p.requant.tables else Cat(values)
+
         # Outputs gather in a beat. If their panel ends before the beat is full, zeros follow.
         last = steps[-1]
         m.d.sync += self.pushed.eq(raw | last.valid & last.push)
@@ -108,12 +117,24 @@ class BeatAssembler(wiring.Component):
             for i in range(beat_bytes // step_bytes):
                 outputs = self.beat.word_select(i, 8 * step_bytes)
                 with m.If(last.place == i * step_bytes):
-                    m.d.sync += outputs.eq(Cat(values))
+                    m.d.sync += outputs.eq(values)
                 with m.Elif(last.place == 0):
                     m.d.sync += outputs.eq(0)
         if p.operators.transpose:
-            self._transpose(m, Cat(values), raw | last.valid & last.push)
+            self._transpose(m, values, raw | last.valid & last.push)
         return m
+
+    def _activated(self, m, values):
+        """What the layer's table makes of the outputs."""
+        m.submodules.activation = activation = Activation(self._p)
+        connect(m, flipped(self.activation_write), activation.write)
+        m.d.comb += [
+            activation.page.eq(self.page),
+            activation.enabled.eq(self.row.activation),
+            activation.table.eq(self.row.table),
+            activation.values.eq(values),
+        ]
+        return activation.results
 
     def _transpose(self, m, values, pushed) -> None:
         """Let steps of tiles that are stored transposed go through the transposer; rows from there gather in a beat."""

@@ -14,7 +14,7 @@ from ...blocks.fifo import Fifo
 from ...blocks.ram import Ram
 from ...bus.join import join
 from ...kernel.tables import Table
-from ...kernel.writing import TableWrite
+from ...kernel.writing import TableWrite, store_tables
 from ...layouts import Layouts, pulse
 from ..signatures.sums import BankRead
 from .beats import BeatAssembler
@@ -22,15 +22,18 @@ from .parameters import ParameterTable, ParameterWords
 from .walk import TileWalk, block_ports
 
 
-def scale_ports(p: Platform) -> dict[str, Member]:
-    """The ports for the host's table of scales; none without `requant.channels`.
+def table_ports(p: Platform) -> dict[str, Member]:
+    """The ports for the host's tables behind the banks; none without `requant.channels` and `requant.tables`.
 
     scale_write : In(`TableWrite`)
-        A word of it is written.
+        A word of the table of scales is written.
+    activation_write : In(`TableWrite`)
+        A word of the tables of outputs is written.
     page : In(1)
         The page in use; 0 without `tables.shadow`.
     """
-    return {"scale_write": In(TableWrite()), "page": In(1)} if p.requant.channels else {}
+    tables = store_tables(p)
+    return {**{name: In(TableWrite()) for name in tables}, **({"page": In(1)} if tables else {})}
 
 
 class StoreEngine(wiring.Component):
@@ -72,7 +75,7 @@ class StoreEngine(wiring.Component):
     busy : Out(1)
         A tile is in work.
 
-    and `scale_ports`.
+    and `table_ports`.
     """
 
     #: Beats buffered between the requantisation and the bus.
@@ -94,7 +97,7 @@ class StoreEngine(wiring.Component):
             "give_back": Out(1),
             "done": Out(pulse(lay.done)),
             "busy": Out(1),
-            **scale_ports(p),
+            **table_ports(p),
         })
 
     @staticmethod
@@ -110,7 +113,7 @@ class StoreEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        p, lay = self._p, self._lay
+        p, lay, timing = self._p, self._lay, StoreTiming(self._p)
         m.submodules.queue = queue = DroppableQueue(lay.store, p.buffers.banks)
         m.submodules.waiting = waiting = Fifo(width=lay.done.size, depth=store_commands(p) + 1)
         m.submodules.buffer = buffer = Fifo(width=p.bus.data_width, depth=self.BUFFER)
@@ -151,7 +154,7 @@ class StoreEngine(wiring.Component):
             self.give_back.eq(walk.finished),
         ]
 
-        gap = Signal(range(StoreTiming.GAP))
+        gap = Signal(range(timing.GAP))
         in_order = Signal()
         with m.FSM() as fsm:
             with m.State("IDLE"):
@@ -161,7 +164,7 @@ class StoreEngine(wiring.Component):
                     m.next = "READ"
             with m.State("READ"):
                 m.d.comb += reading.eq(1)
-                m.d.sync += gap.eq(StoreTiming.GAP - 3)
+                m.d.sync += gap.eq(timing.GAP - 3)
                 with m.If(walk.finished):
                     m.next = "GAP"
             with m.State("GAP"):
@@ -185,6 +188,8 @@ class StoreEngine(wiring.Component):
             self.beat.valid.eq(buffer.r_rdy),
             buffer.r_en.eq(self.beat.ready & self.beat.valid),
         ]
+        if p.requant.tables:
+            join(m, self, assembler, ("activation_write", "page"))
         completes = issue & walk.push
         if p.operators.transpose:
             completes |= assembler.completes

@@ -10,7 +10,6 @@ from derca_sim.model.timing import StoreTiming
 
 from ...blocks.arithmetic import count
 from ...blocks.ram import Ram, table
-from .requant import RequantLane
 
 
 def beats_of_row(p: Platform) -> int:
@@ -21,7 +20,7 @@ def beats_of_row(p: Platform) -> int:
 class Transposer(wiring.Component):
     """Writes blocks of `rows` x `rows` outputs column by column, and reads them row by row, one beat or row per cycle.
 
-    Outputs come `RequantLane.LATENCY` + 1 cycles after their step. Reads are decided as if they came with it: the first
+    Outputs come `StoreTiming.OUTPUT` cycles after their step. Reads are decided as if they came with it: the first
     read of a block follows its last step, and its row is there as late as an output would be after a step. So a block
     may begin as soon as the last read of the block before the last has been decided.
 
@@ -39,7 +38,7 @@ class Transposer(wiring.Component):
     panel_end : In(1)
         With `end`: what has been gathered of a beat is completed with the block's last row.
     values : In
-        Outputs of the step made `RequantLane.LATENCY` + 1 cycles ago.
+        Outputs of the step made `StoreTiming.OUTPUT` cycles ago.
     free : Out(1)
         A block may begin.
     space : In(1)
@@ -84,7 +83,7 @@ class Transposer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        p = self._p
+        p, timing = self._p, StoreTiming(self._p)
         # -- decisions ------------------------------------------------------------------------------------------------
         begun = Signal(range(self.BUFFERS + 1))  # blocks that have begun and are not read
         full = Signal(range(self.BUFFERS + 1))  # of which all steps are made
@@ -101,7 +100,7 @@ class Transposer(wiring.Component):
         last_row = Signal()
         done = Signal()
         completes = Signal()
-        settle = Signal(range(StoreTiming.GAP - 1))
+        settle = Signal(range(timing.GAP - 1))
         m.d.comb += [
             self.free.eq(begun != self.BUFFERS),
             at.eq(blocks[reading]),
@@ -126,18 +125,18 @@ class Transposer(wiring.Component):
             with m.If(done):
                 m.d.sync += [row.eq(0), reading.eq(~reading)]
         with m.If(read):
-            m.d.sync += settle.eq(StoreTiming.GAP - 2)
+            m.d.sync += settle.eq(timing.GAP - 2)
         with m.Elif(settle != 0):
             m.d.sync += settle.eq(settle - 1)
 
-        # -- and what they lead to, `RequantLane.LATENCY` + 1 cycles later --------------------------------------------
+        # -- and what they lead to, `StoreTiming.OUTPUT` cycles later --------------------------------------------
         late = data.StructLayout(dict.fromkeys(("step", "end", "read", "done", "push"), 1))
         now = Signal(late)
         m.d.comb += [
             now.step.eq(self.step), now.end.eq(self.end), now.read.eq(read), now.done.eq(done),
             now.push.eq(self.push),
         ]
-        for i in range(RequantLane.LATENCY + 1):
+        for i in range(timing.OUTPUT):
             later = Signal(late, name=f"later_{i}")
             m.d.sync += later.eq(now)
             now = later

@@ -17,10 +17,10 @@ POISON = 0xA5
 def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPlan, ...]], int]:
     """Place all areas; return the layers of each task, and the bytes of memory used.
 
-    Tasks with the same network share weights and biases, and nothing else. Of a task's own areas, those that it writes
-    come last, so that no input lies between them.
+    Tasks with the same network share weights and biases, and layers equal tables of outputs. Of a task's own areas,
+    those that it writes come last, so that no input lies between them.
     """
-    memory, shared, placed, row, channels = Allocator(), {}, [], 0, 0
+    memory, shared, placed, row, channels, functions = Allocator(), {}, [], 0, 0, {}
     for task in tasks:
         network = task.network
         if id(network) not in shared:
@@ -39,7 +39,8 @@ def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPl
             before = layers[-1].n_tiles if layers and not layers[-1].layer.transposed else 0
             layers.append(LayerPlan(
                 platform, layer, task.index, i, row, a_base, *weights[i], output, save, before,
-                i == len(network.layers) - 1, scale))
+                i == len(network.layers) - 1, scale,
+                None if layer.table is None else functions.setdefault(layer.table.tobytes(), len(functions))))
             row, scale = row + 1, scale + layer.n
         placed.append(tuple(layers))
     return placed, memory.used

@@ -22,7 +22,8 @@ class LayerPlan:
     `weights_base`, `bias_base` may be shared between tasks; `a_base`, `c_base` and `save` belong to the task.
     `prev_n_tiles` are the tiles along N of the job's layer before, 0 for its first and behind a transposed output;
     `last`: the job has none after.
-    `scale` is the row of its first channel in the table of scales, which may be shared as well.
+    `scale` is the row of its first channel in the table of scales, which may be shared as well. `activation` is the
+    number of the table that its outputs go through, None without.
     """
 
     platform: Platform
@@ -38,6 +39,7 @@ class LayerPlan:
     prev_n_tiles: int
     last: bool
     scale: int = 0
+    activation: int | None = None
 
     @cached_property
     def m_tiles(self) -> int:
@@ -160,6 +162,8 @@ class LayerPlan:
             "zero_point": layer.zero_point % modulus,
             **({"low": layer.limits[0] % modulus, "high": layer.limits[1] % modulus} if p.requant.clamp
                else {"relu": int(layer.relu)}),
+            **({"activation": int(self.activation is not None), "table": self.activation or 0} if p.requant.tables
+               else {}),
             **({"transpose": int(layer.transposed), "last_m": self.tile_m(self.m_tiles - 1),
                 "c_m_stride": self.c_m_stride, "c_n_stride": self.c_n_stride} if p.operators.transpose else {}),
             "last_m_panels": self.tile_m_panels(self.m_tiles - 1), "last_n": self.tile_n(self.n_tiles - 1),

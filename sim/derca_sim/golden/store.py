@@ -34,6 +34,7 @@ class StoreModel:
     def __init__(self, p: Platform, agenda: Agenda, banks: Banks, outstanding: Outstanding,
                  stored: Callable[[int, bool, bool, int], None]):
         self._p = p
+        self._timing = StoreTiming(p)
         self._agenda = agenda
         self._banks = banks
         self._outstanding = outstanding
@@ -55,7 +56,7 @@ class StoreModel:
         """What later commands depend on, relative to `cycle`."""
         return (
             tuple((c.iteration.key, c.persist, max(c.complete_from - cycle, 0)) for c in self._queue),
-            max(self._free_from - cycle, 0), tuple(max(last - cycle, -StoreTiming.GAP) for last in self._blocks),
+            max(self._free_from - cycle, 0), tuple(max(last - cycle, -self._timing.GAP) for last in self._blocks),
             max(self.idle_from - cycle, 0), self._write.signature(cycle),
             tuple(r - cycle for r in self._recent if r > cycle),
         )
@@ -74,14 +75,14 @@ class StoreModel:
             return
         it, persist = self._queue[0].iteration, self._queue[0].persist
         across = it.layer.layer.transposed and not persist
-        if self._blocks and not across and cycle < self._blocks[-1] - 1 + StoreTiming.GAP:
-            self._agenda.at(self._blocks[-1] - 1 + StoreTiming.GAP)
+        if self._blocks and not across and cycle < self._blocks[-1] - 1 + self._timing.GAP:
+            self._agenda.at(self._blocks[-1] - 1 + self._timing.GAP)
             return
         command = self._queue.popleft()
         panels, read = self._columns(cycle + 1, it) if across else self._rows(cycle + 1, it, persist)
         stored = self._write.store(panels) + 1
         self._banks.given_back(command.parked, read)
-        self._free_from = read - 2 + StoreTiming.GAP
+        self._free_from = read - 2 + self._timing.GAP
         self.idle_from = max(self._free_from, stored + 1)
         self._recent.append(stored)
         self._outstanding.stored(it.task, stored + 1)
@@ -125,7 +126,7 @@ class StoreModel:
             # Several rows may share a beat, across blocks. The last row completes its beat.
             per_beat = max(1, p.beat_bytes // p.a_lanes)
             beats = [*ready[per_beat - 1::per_beat], *ready[-1:] * (len(ready) % per_beat > 0)]
-            panels.append((requested, address, [cycle + StoreTiming.REQUANTISED for cycle in beats]))
+            panels.append((requested, address, [cycle + self._timing.REQUANTISED for cycle in beats]))
             free = requested + len(list(bursts(p, address, len(beats))))
         return panels, read
 
@@ -133,7 +134,7 @@ class StoreModel:
         """The cycle in which each beat of a panel can go out, and the cycles that its reads take."""
         p = self._p
         if persist:
-            return [first_read + i + StoreTiming.RAW for i in range(beats)], columns * p.bank_word_beats
+            return [first_read + i + self._timing.RAW for i in range(beats)], columns * p.bank_word_beats
         lanes, rows = (p.array.element_bytes * count for count in (p.store.requant_lanes, p.array.rows))  # in bytes
         beat_bytes, column_bytes = p.beat_bytes, p.a_lanes
         per_column = rows // lanes
@@ -142,5 +143,5 @@ class StoreModel:
             byte = min((beat + 1) * beat_bytes, columns * column_bytes) - 1  # last of the beat, padding included
             column, row = divmod(byte, column_bytes)
             read = first_read + column * per_column + min(row, rows - 1) // lanes
-            ready.append(read + StoreTiming.REQUANTISED)
+            ready.append(read + self._timing.REQUANTISED)
         return ready, columns * per_column

@@ -45,7 +45,8 @@ class Layer:
     `chained`: A is the output of the layer before; otherwise the network holds an input for this layer. Outputs are
     clamped to `bounds`, the least and largest; without, to their type, and to the zero point on with `relu`.
     Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel. `transposed`: C is
-    stored as its transpose [n, m], which is what a chained layer behind it reads.
+    stored as its transpose [n, m], which is what a chained layer behind it reads. `table`, int8 [256], has the output
+    for each requantised and clamped value, from the least on; without, that value is the output.
     """
 
     m: int
@@ -61,6 +62,7 @@ class Layer:
     rounding: Rounding | np.ndarray = Rounding.AWAY
     bounds: tuple[int, int] | None = None
     transposed: bool = False
+    table: np.ndarray | None = None
 
     @property
     def scales(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -151,16 +151,18 @@ class StoreConfig(Section):
 
 
 class RequantConfig(Section):
-    """What requantisation can do beside rounding half away from zero and ReLU; both take int8.
+    """What requantisation can do beside rounding half away from zero and ReLU; all of it takes int8 but `channels`.
 
     With `tflite` it also rounds as TensorFlow Lite's reference kernels do. With `clamp` a layer's outputs have a least
     and a largest value of their own. With `channels` above 0 every output channel has a scale of its own, and so many
-    channels of all layers together have room in the table of scales.
+    channels of all layers together have room in the table of scales. With `tables` above 0 the outputs of a layer can
+    go through one of so many tables of 256 outputs: a function of one element that follows the layer.
     """
 
     tflite: bool = False
     clamp: bool = False
     channels: Annotated[int, Field(ge=0, le=65536)] = 0
+    tables: Annotated[int, Field(ge=0, le=256)] = 0
 
 
 class OperatorsConfig(Section):
@@ -271,15 +273,12 @@ class Platform(Section):
             "store.requant_lanes", self.store.requant_lanes,
             f"divisors of the {self.beat_bytes // a.element_bytes} outputs in a beat",
         )
-        for option in ("tflite", "clamp"):
-            require(
-                a.dtype == "int8" or not getattr(self.requant, option), f"requant.{option}", True,
-                'false, or array.dtype = "int8"',
-            )
-        require(
-            not self.requant.channels or self.tables.read == "row", "requant.channels", self.requant.channels,
-            '0, or tables.read = "row"',
-        )
+        for option, none in (("tflite", "false"), ("clamp", "false"), ("tables", "0")):
+            value = getattr(self.requant, option)
+            require(a.dtype == "int8" or not value, f"requant.{option}", value, f'{none}, or array.dtype = "int8"')
+        for option in ("channels", "tables"):
+            value = getattr(self.requant, option)
+            require(not value or self.tables.read == "row", f"requant.{option}", value, '0, or tables.read = "row"')
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
             f"at most {4096 // self.beat_bytes} beats of {self.beat_bytes} bytes, the 4 KiB limit of AXI4",

@@ -96,6 +96,15 @@ def scale_layout(p: Platform) -> RowLayout:
     return RowLayout(tuple(_scale(p)))
 
 
+#: Entries of a table of outputs: one for each value of int8.
+ACTIVATION_ENTRIES = 256
+
+
+def activation_layout(p: Platform) -> RowLayout:
+    """Activation table row: an output. Row 256 t + v is what table t makes of the value v, modulo 256."""
+    return RowLayout((Field("output", 8 * p.array.element_bytes, "output, two's complement"),))
+
+
 def _clamp(p: Platform) -> list[Field]:
     """What bounds a layer's outputs."""
     bits = 8 * p.array.element_bytes
@@ -112,6 +121,8 @@ def layer_layout(p: Platform) -> RowLayout:
           if p.requant.channels else _scale(p)),
         Field("zero_point", 8 * p.array.element_bytes, "output zero point, two's complement"),
         *_clamp(p),
+        *([Field("activation", 1, "outputs go through a table"),
+           Field("table", bits_for(p.requant.tables - 1), "number of the table")] if p.requant.tables else []),
         *([Field("transpose", 1, "C is stored transposed"),
            Field("last_m", bits_for(p.tile.m), "rows in the last tile along M")] if p.operators.transpose else []),
         Field("last_m_panels", bits_for(p.m_panels), "A panels in the last tile along M"),

@@ -93,7 +93,7 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
     store commands have been answered as may wait for responses. As many banks as may be parked stay so while the job
     runs; the others are those that are stored last.
     """
-    granted, memory = KernelTiming.GRANT, p.memory
+    granted, memory, store = KernelTiming.GRANT, p.memory, StoreTiming(p)
     ended = ComputeTiming.AHEAD
     crowded = p.buffers.slots * bounds.load_bursts > p.bus.outstanding
     rounds = 1 + (-(-bounds.request_bursts // p.bus.outstanding) if crowded else 0)
@@ -104,11 +104,11 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
         asked = read
     swapped = max(granted + 1, ended + ComputeTiming.DRAIN + p.array.cols)
     compute = swapped + 1 + (p.buffers.spare > 0)
-    answered = max(StoreTiming.REQUANTISED, StoreTiming.RAW) + memory.write_latency + 2  # after the last read
-    each, first, waiting = bounds.store + StoreTiming.GAP, compute, 0
+    answered = max(store.REQUANTISED, store.RAW) + memory.write_latency + 2  # after the last read
+    each, first, waiting = bounds.store + store.GAP, compute, 0
     if p.pipeline == "lockstep":
-        each += answered + StoreTiming.GAP
-    elif answered >= (store_commands(p) - 1) * (StoreTiming.GAP + 1):
+        each += answered + store.GAP
+    elif answered >= (store_commands(p) - 1) * (store.GAP + 1):
         first += answered
         waiting = first + p.buffers.banks * each + answered
     stored = tuple(first + (i + 1) * each for i in range(p.buffers.banks))
