@@ -12,9 +12,9 @@ import onnx.backend.test.case.node as cases_of_package
 #: The operators that the front end takes over.
 OPERATORS = (
     "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Constant", "Conv", "DequantizeLinear", "Dropout",
-    "Flatten", "Gather", "Gelu", "Gemm", "GlobalAveragePool", "HardSwish", "Identity", "LeakyRelu", "MatMul", "MaxPool",
-    "Mul", "Pad", "QLinearConv", "QLinearMatMul", "QuantizeLinear", "ReduceMean", "Relu", "Reshape", "Shape", "Sigmoid",
-    "Slice", "Softmax", "Split", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze",
+    "Elu", "Flatten", "Gather", "Gelu", "Gemm", "GlobalAveragePool", "HardSwish", "Identity", "LeakyRelu", "MatMul",
+    "MaxPool", "Mul", "Pad", "QLinearConv", "QLinearMatMul", "QuantizeLinear", "ReduceMean", "Relu", "Reshape", "Shape",
+    "Sigmoid", "Slice", "Softmax", "Split", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze",
 )
 #: The module of the package that holds the cases, where its name is not the operator in small letters.
 _MODULES = {"BatchNormalization": "batch_normalization"}

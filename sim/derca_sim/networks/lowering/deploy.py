@@ -18,6 +18,7 @@ from ..passes.fold import fold
 from ..passes.fuse_qdq import fuse_qdq
 from ..passes.signed import signed
 from ..tflite import load_tflite
+from .functions import table_of
 from .layers import lowered
 from .mapping import Where, place, reasons
 from .samples import load_samples
@@ -56,6 +57,19 @@ def load_model(path: Path) -> "Model":
     return Model(open_graph(path))
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A layer: its product, and the functions of one element that follow."""
+
+    product: Node
+    functions: tuple[Node, ...] = ()
+
+    @property
+    def last(self) -> Node:
+        """The node whose result the layer stores."""
+        return (self.product, *self.functions)[-1]
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A graph whose layers run on the accelerator one after the other.
@@ -72,22 +86,28 @@ class Model:
         self.parts  # noqa: B018 - all reasons now
 
     @cached_property
-    def parts(self) -> tuple[tuple[Node, ...], tuple[Node, ...], tuple[Node, ...]]:
+    def parts(self) -> tuple[tuple[Node, ...], tuple["Stage", ...], tuple[Node, ...]]:
         """The nodes of the host before the layers, the layers, and the nodes of the host after them."""
         placed = [p for p in place(self.graph) if p.where is not Where.UNUSED]
         problems = reasons(self.graph, placed)
         if problems:
             raise InputError(*problems)
-        layers = [i for i, p in enumerate(placed) if p.where is Where.ACCELERATOR]
-        nodes = [p.node for p in placed]
-        return tuple(nodes[: layers[0]]), tuple(nodes[i] for i in layers), tuple(nodes[layers[-1] + 1 :])
+        own = [i for i, p in enumerate(placed) if p.where in (Where.ACCELERATOR, Where.TABLE)]
+        nodes, stages = [p.node for p in placed], []
+        for i in own:
+            if placed[i].where is Where.ACCELERATOR:
+                stages.append(Stage(nodes[i]))
+            else:
+                stages[-1] = replace(stages[-1], functions=(*stages[-1].functions, nodes[i]))
+        return tuple(nodes[: own[0]]), tuple(stages), tuple(nodes[own[-1] + 1 :])
 
     def network(self, name: str, samples: Path | None, first: int, batch: int) -> Network:
         """The layers for a batch, with inputs: `batch` samples of a file from `first` on, or drawn ones."""
         inputs = load_samples(self.graph, samples, first, batch)
         rows = self.quantised(inputs)
-        layers = tuple(replace(lowered(self.graph, node, batch), chained=i > 0)
-                       for i, node in enumerate(self.parts[1]))
+        layers = tuple(replace(lowered(self.graph, stage.product, batch), chained=i > 0,
+                               table=table_of(self.graph, stage.functions))
+                       for i, stage in enumerate(self.parts[1]))
         return Network(name, layers, (rows, *[None] * (len(layers) - 1)), model=self)
 
     def quantised(self, samples: np.ndarray) -> np.ndarray:
@@ -120,12 +140,12 @@ class Model:
     @property
     def first(self) -> Tensor:
         """The input of the first layer, as stored."""
-        return self.graph.tensors[self.parts[1][0].inputs[0]]
+        return self.graph.tensors[self.parts[1][0].product.inputs[0]]
 
     @property
     def last(self) -> Tensor:
         """The output of the last layer, as stored."""
-        return self.graph.tensors[self.parts[1][-1].outputs[0]]
+        return self.graph.tensors[self.parts[1][-1].last.outputs[0]]
 
     @property
     def rows(self) -> int:
@@ -134,7 +154,7 @@ class Model:
 
     @property
     def _k(self) -> int:
-        weights = self.graph.tensors[self.parts[1][0].inputs[1]]
+        weights = self.graph.tensors[self.parts[1][0].product.inputs[1]]
         return weights.elements // weights.shape[0]
 
 
@@ -151,7 +171,8 @@ def check_platform(network: Network, p: Platform) -> None:
     if dtype != p.array.dtype:
         problems.append(f"its layers are {dtype}, and array.dtype of the platform is {p.array.dtype}")
     for option, needs, value in (("tflite", _rounds, "true"), ("clamp", _clamps, "true"),
-                                 ("channels", _scales, sum(layer.n for layer in network.layers))):
+                                 ("channels", _scales, sum(layer.n for layer in network.layers)),
+                                 ("tables", _maps, len({x.table.tobytes() for x in network.layers if _maps(x)}))):
         layers = [i for i, layer in enumerate(network.layers) if needs(layer)]
         if layers and not getattr(p.requant, option):
             problems.append(f"layer {layers[0]} needs requant.{option} = {value} in the platform")
@@ -165,6 +186,10 @@ def _rounds(layer: Layer) -> bool:
 
 def _scales(layer: Layer) -> bool:
     return layer.per_channel
+
+
+def _maps(layer: Layer) -> bool:
+    return layer.table is not None
 
 
 def _clamps(layer: Layer) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from .. import operators as op
 from ..graph import Graph, Node, Tensor
 from ..passes.fold import needed
+from .functions import is_function
 from .layers import UnmappedError, is_product, lowered
 
 #: Operators that the host computes before the first layer and after the last.
@@ -26,6 +27,7 @@ class Where(Enum):
 
     HOST = "host"
     ACCELERATOR = "accelerator"
+    TABLE = "table of its layer"
     VIEW = "in place"
     UNUSED = "not needed"
     NOWHERE = "not mapped"
@@ -51,7 +53,8 @@ class Placed:
 def place(graph: Graph, batch: int = 1) -> list[Placed]:
     """All operators of a graph in order, for `batch` samples.
 
-    Layers form a chain: each takes the result of the one before. The host computes what it can before and after it.
+    Layers form a chain: each takes the result of the one before. A function of one element behind a layer becomes a
+    table of that layer. The host computes what it can before and after the chain.
     """
     live = {node.name for node in needed(graph).nodes}
     inner = [i for i, node in enumerate(graph.nodes) if node.name in live and not isinstance(node.operator, HOST)]
@@ -61,7 +64,8 @@ def place(graph: Graph, batch: int = 1) -> list[Placed]:
             out.append(_placed(graph, node, Where.UNUSED, "", batch))
             continue
         on_host = not inner or not inner[0] < i < inner[-1]
-        reason = _reason(graph, node, batch, on_host)
+        function = before is not None and is_function(graph, node) and not (on_host and isinstance(node.operator, HOST))
+        reason = "" if function else _reason(graph, node, batch, on_host)
         if not reason and node.inputs[:1] != (value,):
             reason = (f"it takes {node.inputs[0]} and not the result of the operator before: allowed are networks in "
                       "which each operator takes that")
@@ -76,6 +80,8 @@ def place(graph: Graph, batch: int = 1) -> list[Placed]:
                           f"{before[1]}: allowed are reshapes that keep rows and columns")
                 where = Where.NOWHERE
             before = shape[0], next(graph.made(node)).shape[-1]
+        elif not reason and function:
+            where = Where.TABLE
         elif not reason and not on_host:
             where = Where.VIEW
         out.append(_placed(graph, node, where, reason, batch))
