@@ -1,5 +1,7 @@
 """The tile walk against an independent walk over the plan: addresses, extents, reuse, dependences, cycles."""
 
+from dataclasses import replace
+
 import cocotb
 import pytest
 
@@ -10,6 +12,7 @@ from derca_sim.model.tables import Strategy, WordOrder, entry_layout, layer_layo
 from kit.cycles import Cycles
 from kit.payload import pack, unpack
 from kit.platforms import ACROSS, ACROSS_WORDS, NARROW, PADDED, SMALL, SPARE, platform
+from kit.requantisation import requantised_at_random
 from kit.run import generator, parameters, simulate
 from kit.workload import compiled, shape, task
 
@@ -58,6 +61,8 @@ def parameters_of(at: LayerPlan) -> dict:
         "layer": at.row, "multiplier": layer.multiplier, "shift": layer.shift,
         "zero_point": layer.zero_point % (1 << size), "relu": int(layer.relu),
         "c_panel_stride": at.c_panel_stride, "save": at.save,
+        **({"activation": int(layer.table is not None), "table": at.activation or 0} if at.platform.requant.tables
+           else {}),
     }
 
 
@@ -163,6 +168,8 @@ def job_sets(random, p) -> list[TaskPlan]:
             shapes[3][1] = (n, m, *shapes[3][1][2:])
         sets = [task(i, layers, random.getrandbits(30), p.array.dtype, which)
                 for i, (layers, which) in enumerate(zip(shapes, transposed, strict=True))]
+        if p.requant.tables:
+            sets = [replace(one, network=requantised_at_random(one.network, p)) for one in sets]
         plans += compiled(p, sets, strategy).tasks
     return plans
 
