@@ -29,6 +29,8 @@ class BeatAssembler(wiring.Component):
         It is a step of partial sums.
     push : In(1)
         It completes a beat.
+    vector : In(1)
+        With `operators.vectors`: it is a step of one output, the first lane's.
     place : In
         The first byte of the beat that its outputs fill.
     sub : In
@@ -50,6 +52,7 @@ class BeatAssembler(wiring.Component):
         super().__init__({
             "issue": In(1),
             "persist": In(1),
+            **({"vector": In(1)} if p.operators.vectors else {}),
             "push": In(1),
             "place": In(range(p.beat_bytes)),
             "sub": In(range(subs_of_word(p))),
@@ -65,7 +68,10 @@ class BeatAssembler(wiring.Component):
         p, row = self._p, self.row
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
         step_bytes = lanes * p.array.element_bytes
-        step_layout = data.StructLayout({"valid": 1, "push": 1, "place": range(beat_bytes)})  # requantised outputs
+        vectors = p.operators.vectors
+        step_layout = data.StructLayout({  # requantised outputs
+            "valid": 1, "push": 1, "place": range(beat_bytes), **({"vector": 1} if vectors else {}),
+        })
         steps = [Signal(step_layout, name=f"step_{i}") for i in range(1 + RequantLane.LATENCY)]
         picked = Signal.like(self.sub)
         raw = Signal()
@@ -73,6 +79,7 @@ class BeatAssembler(wiring.Component):
             steps[0].valid.eq(self.issue & ~self.persist),
             steps[0].push.eq(self.push),
             steps[0].place.eq(self.place),
+            *([steps[0].vector.eq(self.vector)] if vectors else []),
             raw.eq(self.issue & self.persist),
             picked.eq(self.sub),
         ]
@@ -103,6 +110,9 @@ class BeatAssembler(wiring.Component):
                     m.d.sync += outputs.eq(Cat(values))
                 with m.Elif(last.place == 0):
                     m.d.sync += outputs.eq(0)
+        if vectors:
+            with m.If(last.valid & last.vector):
+                self._one(m, last.place, values[0])
         return m
 
     def _scale(self, m) -> dict:
@@ -119,3 +129,15 @@ class BeatAssembler(wiring.Component):
                 value = later
             out[name] = value
         return out
+
+    def _one(self, m, place, value) -> None:
+        """Put one output in its place; zeros follow in a new beat."""
+        element = self._p.array.element_bytes
+        for i in range(self._p.beat_bytes // element):
+            output = self.beat.word_select(i, 8 * element)
+            with m.If(place == i * element):
+                m.d.sync += output.eq(value)
+            with m.Elif(place == 0):
+                m.d.sync += output.eq(0)
+            with m.Else():
+                m.d.sync += output.eq(output)

@@ -1,6 +1,6 @@
 """The store engine: from banks to memory, finished tiles requantised and persisted partial sums unchanged."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Member, Out, connect, flipped
 
@@ -107,7 +107,8 @@ class StoreEngine(wiring.Component):
         m = Module()
         p, lay = self._p, self._lay
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
-        step_bytes = lanes * p.array.element_bytes
+        size = p.array.element_bytes
+        step_bytes = lanes * size
         m.submodules.queue = queue = DroppableQueue(lay.store, p.buffers.banks)
         m.submodules.waiting = waiting = Fifo(width=lay.done.size, depth=store_commands(p) + 1)
         m.submodules.buffer = buffer = Fifo(width=p.bus.data_width, depth=self.BUFFER)
@@ -149,26 +150,27 @@ class StoreEngine(wiring.Component):
         reading = Signal()
         space = Signal(range(self.BUFFER + 1), init=self.BUFFER)
         next_place = Signal.like(word_place)
+        vector = output.vector & ~output.persist if p.operators.vectors else Const(0)
         here = Signal.like(output.c)  # address of the panel
         stride = Signal.like(output.c)  # distance to the next panel
         m.d.comb += [
             here.eq(Mux(output.persist & (panel == 0), layer.save, output.c)),
             stride.eq(Mux(output.persist, times(output.n, p.bank_word_beats * beat_bytes), layer.c_panel_stride)),
-            last_sub.eq(sub == Mux(output.persist, p.bank_word_beats, subs) - 1),
+            last_sub.eq(vector | (sub == Mux(output.persist, p.bank_word_beats, subs) - 1)),
             last_n.eq(n + 1 == output.n),
             last_panel.eq(panel + 1 == output.m_panels),
             panel_start.eq((n == 0) & (sub == 0)),
             self.request.valid.eq(reading & panel_start & (space != 0)),
             self.request.p.task.eq(output.task),
             self.request.p.address.eq(here),
-            self.request.p.beats.eq(Mux(
-                output.persist, times(output.n, p.bank_word_beats), beats_of(output.n, p.a_lanes, beat_bytes))),
+            self.request.p.beats.eq(Mux(output.persist, times(output.n, p.bank_word_beats), Mux(
+                vector, beats_of(output.n, size, beat_bytes), beats_of(output.n, p.a_lanes, beat_bytes)))),
             self.request.p.end.eq(last_panel),
             issue.eq(reading & (space != 0) & (self.request.ready | ~panel_start)),
             self.sums.read.eq(issue & (sub == 0)),
             self.sums.bank.eq(work.bank),
             self.sums.address.eq(word if p.tile.per_layer else Cat(n[:self._n_bits], panel)),
-            next_place.eq(word_place + p.a_lanes if p.a_lanes < beat_bytes else 0),
+            next_place.eq(Mux(vector, word_place + size, word_place + p.a_lanes if p.a_lanes < beat_bytes else 0)),
             push.eq(Mux(
                 output.persist, 1,
                 Mux(last_sub, (next_place == 0) | last_n, place == beat_bytes - step_bytes))),
@@ -206,6 +208,7 @@ class StoreEngine(wiring.Component):
         m.d.comb += [
             assembler.issue.eq(issue),
             assembler.persist.eq(output.persist),
+            *([assembler.vector.eq(vector)] if p.operators.vectors else []),
             assembler.push.eq(push),
             assembler.place.eq(place),
             assembler.sub.eq(sub),

@@ -74,7 +74,7 @@ class StoreModel:
         it = command.iteration
         read, panels = cycle + 1, []  # cycle of the next read
         for address, columns, beats in it.write_panels(command.persist):
-            ready, reads = self._beats_ready(read, columns, beats, command.persist)
+            ready, reads = self._beats_ready(read, columns, beats, command)
             panels.append((read, address, ready))
             read += reads
         stored = self._write.store(panels) + 1
@@ -87,10 +87,14 @@ class StoreModel:
         for visible in (self._free_from, stored, stored + 1):
             self._agenda.at(visible)
 
-    def _beats_ready(self, first_read: int, columns: int, beats: int, persist: bool) -> tuple[list[int], int]:
+    def _beats_ready(self, first_read: int, columns: int, beats: int, command: StoreCommand) -> tuple[list[int], int]:
         """The cycle in which each beat of a panel can go out, and the cycles that its reads take."""
         p = self._p
-        if persist:
+        if not command.persist and command.iteration.layer.c_vector:  # a column is one element, read in one cycle
+            per_beat = p.beat_bytes // p.array.element_bytes
+            last = [min((beat + 1) * per_beat, columns) - 1 for beat in range(beats)]
+            return [first_read + column + StoreTiming.REQUANTISED for column in last], columns
+        if command.persist:
             return [first_read + i + StoreTiming.RAW for i in range(beats)], columns * p.bank_word_beats
         lanes, rows = (p.array.element_bytes * count for count in (p.store.requant_lanes, p.array.rows))  # in bytes
         beat_bytes, column_bytes = p.beat_bytes, p.a_lanes
