@@ -152,6 +152,10 @@ class Layouts:
             "c": address,  # of outputs; partial sums go to the save area
             "layer": layer,  # row of the layer table
             **({"scale": bits_for(p.requant.channels - 1)} if p.requant.channels else {}),  # row of its first column
+            **({
+                "transpose": 1,  # outputs are stored transposed
+                "rows": bits_for(p.most_m),  # rows in the tile
+            } if p.operators.transpose else {}),
         })
         #: A row of the table of scales.
         self.scale = struct(scale_layout(p))
@@ -159,10 +163,12 @@ class Layouts:
         self.limits = tuple(name for name, _ in self.layer if name in ("low", "high", "relu"))
         #: The fields in the second word of its parameters, lowest first.
         self.second = tuple(name for name, _ in self.layer if name in ("shift", "rounding", "zero_point", *self.limits))
+        functions = tuple(name for name, _ in self.layer if name in ("activation", "table"))
         self.parameters = data.StructLayout({
             "layer": layer,  # row of the layer table; the other fields are from there
             **{name: self.layer[name].shape
-               for name in (*(() if p.requant.channels else ("multiplier",)), *self.second, "c_panel_stride", "save")},
+               for name in (*(() if p.requant.channels else ("multiplier",)), *self.second, *functions,
+                            "c_panel_stride", "save")},
         })
         unused = offset_bits(p)
         #: How parameters reach the store engine.

@@ -17,6 +17,7 @@ from .bus.axi_lite import lite_ports
 from .bus.join import flat_members, join, join_flat
 from .host.interface import HostInterface
 from .kernel.manager import KernelManager
+from .kernel.writing import store_tables
 from .layouts import Layouts, Source
 from .memory.ports import MemoryInterface
 from .release.parallel import ParallelRelease
@@ -170,10 +171,10 @@ class Derca(wiring.Component):
             release.policy.eq(host.policy),
             scheduler.policy.eq(host.policy),
         ]
-        if self._p.requant.channels:
-            write = accelerator.scale_write
+        for port in store_tables(self._p):
+            write = getattr(accelerator, port)
             m.d.comb += [
-                write.en.eq(host.scale_write),
+                write.en.eq(getattr(host, port)),
                 *(getattr(write, name).eq(getattr(host.table_write, name)) for name in ("page", "row", "word", "data")),
                 accelerator.page.eq(host.config.page),
             ]

@@ -43,7 +43,8 @@ _PLATFORMS = {
         "buffers": {"slots": 3, "banks": 3, "spare": 1, "ahead": 2}, "store": {"requant_lanes": 1},
         "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
         "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
-        "requant": {"clamp": True, "channels": 2048}, "operators": {"vectors": True},
+        "requant": {"clamp": True, "channels": 2048, "tables": 3},
+        "operators": {"matmul": True, "transpose": True, "vectors": True},
     },
     # Several k steps in a beat, an array wider than high, two spare banks, tables read word by word.
     "flat": {
@@ -51,7 +52,7 @@ _PLATFORMS = {
         "bus": {"data_width": 64, "burst_beats": 4}, "buffers": {"banks": 4, "spare": 2, "ahead": 1},
         "tables": {"read": "word"},
         "memory": {"read_latency": 20, "write_latency": 40, "size": 1 << 19},
-        "requant": {"tflite": True, "clamp": True}, "operators": {"vectors": True},
+        "requant": {"tflite": True, "clamp": True}, "operators": {"transpose": True, "vectors": True},
     },
     # Padding lanes on both sides, nothing a power of two, columns that drain faster than a bank is updated.
     "padded": {
@@ -59,7 +60,7 @@ _PLATFORMS = {
         "buffers": {"slots": 4, "banks": 2, "ahead": 3},
         "bus": {"data_width": 128, "outstanding": 2, "burst_beats": 8}, "store": {"requant_lanes": 2},
         "memory": {"read_latency": 40, "write_latency": 1, "size": 1 << 19},
-        "requant": {"tflite": True, "channels": 4096},
+        "requant": {"tflite": True, "channels": 4096, "tables": 2}, "operators": {"transpose": True},
     },
     # int16, an odd number of rows and columns, tables of one page read word by word.
     "words": {
@@ -163,19 +164,20 @@ def _dimension(rng: np.random.Generator, tile: int, far: int) -> int:
 
 
 def _network(rng: np.random.Generator, p: Platform, name: str) -> Network:
-    shapes = []
+    shapes, transposed = [], []
     for _ in range(rng.choice([1, 1, 2, 2, 3, 4])):
         m, k, n = random_shape(rng, p)
         if p.operators.vectors and rng.random() < 0.3:
             m = 1
         if shapes and rng.random() < 0.6:  # takes the output of the layer before
-            m, k = shapes[-1][0], shapes[-1][2]
+            m, k = (shapes[-1][2], shapes[-1][0]) if transposed[-1] else (shapes[-1][0], shapes[-1][2])
         shapes.append((m, k, n, bool(rng.random() < 0.4)))
+        transposed.append(p.operators.transpose and bool(rng.random() < 0.4))
     seed = int(rng.integers(1 << 30))
     if seed % 4 == 0:
         network = placed_network(name, np.random.default_rng(seed), p, len(shapes) + 2, 3 * max(p.tile.m, p.tile.n))
     else:
-        network = random_network(name, shapes, seed, p.array.dtype)
+        network = random_network(name, shapes, seed, p.array.dtype, transposed)
     return mapped_at_random(requantised_at_random(network, p), p, rng)
 
 

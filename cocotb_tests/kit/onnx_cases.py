@@ -12,7 +12,7 @@ import onnx.backend.test.case.node as cases_of_package
 #: The operators that the front end takes over.
 OPERATORS = (
     "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Constant", "Conv", "DequantizeLinear", "Dropout",
-    "Flatten", "Gather", "Gelu", "Gemm", "GlobalAveragePool", "HardSwish", "Identity", "LeakyRelu", "LogSoftmax",
+    "Elu", "Flatten", "Gather", "Gelu", "Gemm", "GlobalAveragePool", "HardSwish", "Identity", "LeakyRelu", "LogSoftmax",
     "MatMul", "MaxPool", "Mul", "Pad", "QLinearConv", "QLinearMatMul", "QuantizeLinear", "ReduceMean", "Relu",
     "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Squeeze", "Sub", "Sum", "Tanh", "Transpose",
     "Unsqueeze",

@@ -104,23 +104,25 @@ def _no_advice(record: logging.LogRecord) -> bool:
     return "pre-processing" not in record.getMessage() and "bad performance" not in record.getMessage()
 
 
-def dense_network(seed: int) -> onnx.ModelProto:
-    """A float classifier of a picture [1, 64]: random features, rectified, and a layer fitted by least squares."""
+def dense_network(seed: int, function: str = "Relu") -> onnx.ModelProto:
+    """A float classifier of a picture [1, 64]: random features, a function of these, and a fitted layer."""
     rng = np.random.default_rng(seed)
     pictures, labels = digits()
     draft, x = Draft(), pictures.reshape(-1, 64)
     first = rng.normal(0, 0.3, (64, 48)).astype(np.float32)
-    hidden = np.maximum(x @ first, 0)
+    probe = Draft()
+    probe.node(function, [probe.node("MatMul", ["x", probe.constant("first", first)], "h")], "y")
+    hidden = OnnxRuntime(probe.model([("x", x.shape)], [("y", (len(x), 48))])).run({"x": x})["y"]
     second = np.linalg.lstsq(hidden, np.eye(10, dtype=np.float32)[labels], rcond=None)[0].astype(np.float32)
     h = draft.node("Gemm", ["x", draft.constant("first", first)], "h")
-    h = draft.node("Relu", [h], "rectified")
+    h = draft.node(function, [h], "features")
     draft.node("Gemm", [h, draft.constant("second", second.T.copy())], "y", transB=1)
     return draft.model([("x", (1, 64))], [("y", (1, 10))])
 
 
-def quantised_dense(seed: int, folder: Path) -> Path:
+def quantised_dense(seed: int, folder: Path, function: str = "Relu") -> Path:
     """The file of a `dense_network`, quantised by ONNX Runtime: activations uint8 if the seed is odd, else int8."""
-    onnx.save(dense_network(seed), folder / "float.onnx")
+    onnx.save(dense_network(seed, function), folder / "float.onnx")
     kinds = quantization.QuantType
     _quantise(folder / "float.onnx", folder / "dense.onnx", _Pictures((1, 64)),
               activation_type=kinds.QUInt8 if seed % 2 else kinds.QInt8, weight_type=kinds.QInt8)

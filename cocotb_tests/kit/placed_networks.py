@@ -84,7 +84,10 @@ def _readable(matrix: _Matrix) -> list[tuple[int, int, int, int]]:
 
 
 def placed_network(name: str, rng: np.random.Generator, p: Platform, count: int, longest: int) -> Network:
-    """`count` random layers with dimensions up to `longest`; if the platform can, some multiply two matrices."""
+    """`count` random layers with dimensions up to `longest`.
+
+    If the platform can, some multiply two matrices, and some are stored transposed.
+    """
     draw, layers = _Draw(rng, p, longest), []
     for _ in range(int(rng.integers(1, 3))):
         draw.given(draw.size(), draw.size())
@@ -98,5 +101,6 @@ def placed_network(name: str, rng: np.random.Generator, p: Platform, count: int,
             layer = replace(layer, weights=None, b=second[0])
         if rng.random() < 0.15:
             draw.given(draw.size(), draw.size())
-        layers.append(replace(layer, a=a, c=draw.target(m, n)))
+        layer = replace(layer, a=a, transposed=p.operators.transpose and bool(rng.random() < 0.3))
+        layers.append(replace(layer, c=draw.target(*layer.c_shape)))
     return Network(name, tuple(layers), tuple((x.rows, x.columns) for x in draw.matrices), tuple(draw.inputs))

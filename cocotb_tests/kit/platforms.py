@@ -37,6 +37,20 @@ NARROW = platform(
     name="narrow", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4}, bus={"data_width": 32},
     store={"requant_lanes": 1},
 )
+#: Outputs can be stored transposed: two steps of A in a beat, a beat, two beats and padding, int16 with padding. The
+#: first two have tables of outputs, of two pages and of one. In the first, every layer has a tile of its own.
+ACROSS = platform(name="across", operators={"transpose": True}, requant={"tables": 3},
+                  tile={"m": 8, "k": 16, "n": 8, "per_layer": True})
+ACROSS_BEATS = platform(name="across-beats", operators={"transpose": True}, bus={"data_width": 32},
+                        store={"requant_lanes": 4}, requant={"tables": 1}, tables={"shadow": False})
+ACROSS_NARROW = platform(
+    name="across-narrow", operators={"transpose": True}, array={"rows": 6, "cols": 2}, tile={"m": 12, "k": 8, "n": 6},
+    bus={"data_width": 32}, store={"requant_lanes": 2},
+)
+ACROSS_WORDS = platform(
+    name="across-words", operators={"transpose": True}, array={"rows": 3, "cols": 4, "dtype": "int16"},
+    tile={"m": 6, "k": 8, "n": 12}, bus={"data_width": 64}, store={"requant_lanes": 1}, tables={"read": "word"},
+)
 #: The smallest array, in the iCE40: what an UltraPlus holds.
 TINY = platform(
     name="tiny", array={"rows": 2, "cols": 2}, tile={"m": 8, "k": 16, "n": 8},

@@ -291,7 +291,7 @@ OPERATORS: dict[str, Callable] = {
     **{name: _binary(name) for name in ("ADD", "SUB", "MUL")},
     **{name: _pool(name) for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D")}, "MEAN": _mean,
     **{name: _map(name) for name in ("RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "LOGISTIC", "TANH", "HARD_SWISH",
-                                     "GELU")},
+                                     "GELU", "ELU")},
     "SOFTMAX": _softmax, "QUANTIZE": _quantise, "DEQUANTIZE": _dequantise, "PAD": _pad, "CONCATENATION": _concat,
     "STRIDED_SLICE": _strided_slice, "SLICE": _slice, "SPLIT": _split, "TRANSPOSE": _transpose, "PACK": _pack,
     "RESHAPE": _reshape,

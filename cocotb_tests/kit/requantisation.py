@@ -1,4 +1,4 @@
-"""Random roundings and bounds of layers, as far as a platform has them."""
+"""Random roundings, bounds and tables of layers, as far as a platform has them."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from derca_sim.model.rounding import Rounding
 
 
 def requantised_at_random(network: Network, p: Platform) -> Network:
-    """The network with other roundings and bounds, the same for the same network."""
+    """The network with other roundings, bounds and tables, the same for the same network."""
     rng = np.random.default_rng([7, len(network.layers), network.layers[0].multiplier])
     return replace(network, layers=tuple(_drawn(layer, p, rng) for layer in network.layers))
 
@@ -27,4 +27,7 @@ def _drawn(layer: Layer, p: Platform, rng: np.random.Generator) -> Layer:
     if p.requant.clamp and rng.random() < 0.7:
         low, high = (int(b) for b in np.sort(rng.integers(-128, 128, 2)))
         layer = replace(layer, bounds=(low, high))
+    if p.requant.tables and rng.random() < 0.5:  # all networks together have no more than there is room for
+        function = np.random.default_rng(rng.integers(p.requant.tables))
+        layer = replace(layer, table=function.integers(-128, 128, 256).astype(np.int8))
     return layer

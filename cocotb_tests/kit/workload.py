@@ -19,11 +19,11 @@ def shape(random, p: Platform) -> tuple[int, int, int, bool]:
     return size(p.tile.m), size(p.tile.k), size(p.tile.n), random.random() < 0.5
 
 
-def task(index: int, shapes, seed: int, dtype: str = "int8", **settings) -> Task:
-    """A task of a random network; `settings` replace the fields of `Task`."""
+def task(index: int, shapes, seed: int, dtype: str = "int8", transposed=(), **settings) -> Task:
+    """A task of a random network with `transposed` layers; `settings` replace the fields of `Task`."""
     base = {"name": f"task{index}", "index": index, "period": PERIOD, "deadline": PERIOD, "offset": 0,
             "sporadic": False, "triggers": ()}
-    return Task(network=random_network(f"net{index}", shapes, seed, dtype), **{**base, **settings})
+    return Task(network=random_network(f"net{index}", shapes, seed, dtype, transposed), **{**base, **settings})
 
 
 def compiled(p: Platform, tasks: list[Task], strategy: str, every: int | None = None) -> Compiled:

@@ -7,16 +7,18 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 
 class LiteRt:
-    """A model, ready to run on the reference kernels.
+    """A model, ready to run.
 
     Parameters
     ----------
     model : the bytes of a `.tflite` file.
+    reference : on the reference kernels, which do without ELU; else on the optimised ones, without delegates.
     """
 
-    def __init__(self, model: bytes):
+    def __init__(self, model: bytes, reference: bool = True):
+        kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         self._interpreter = Interpreter(
-            model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+            model_content=model, experimental_op_resolver_type=kernels,
             experimental_preserve_all_tensors=True, num_threads=1)
         self._interpreter.allocate_tensors()
 

@@ -9,9 +9,6 @@ from derca_sim.model.tables import Strategy, entry_layout, index_layout, layer_l
 
 #: Content of the padding lanes of stored outputs.
 GARBAGE = 0x77
-#: Fields of an entry that the walk keeps up to date.
-WALK = ("layer", "next", "next_layer", "final", "depends", "depends_b", "allow", "m", "n", "k", "m_panel", "n_panel",
-        "a_row", "b_col", "c_row")
 
 
 class Interpreter:
@@ -54,7 +51,7 @@ class Interpreter:
                 self.load_bank(task, self.layers[begin["layer"]])
         else:
             waits = begin["depends"] or begin.get("depends_b")  # nobody reads "allow" otherwise
-            differ = {f for f in WALK if self.walk.get(f) != begin.get(f) and not (f == "next" and begin["final"])
+            differ = {f for f in begin if self.walk[f] != begin[f] and not (f == "next" and begin["final"])
                       and not (f == "allow" and not waits)}
             assert not differ, (task, region, {f: (self.walk[f], begin[f]) for f in differ})
         for at in range(slices):
@@ -152,12 +149,14 @@ class Interpreter:
             self.store(layer, s, m_panels, columns)
             self.tiles[self.task][-1] += 1
             s["k"], s["n"], s["allow"] = 0, s["n"] + 1, s["allow"] + 1
+            s["c"] = s.get("c", 0) + layer.get("c_n_stride", 0)
             s["b_col"] += p.n_panels * self.b_panel_stride(layer)
             if s["n"] == layer["n_tiles"]:
                 s["n"], s["m"], s["allow"] = 0, s["m"] + 1, s["allow"] - layer["prev_n_tiles"]
                 s["b_col"] = layer["b_base"]
                 s["a_row"] += p.m_panels * layer["a_panel_stride"]
-                s["c_row"] += p.m_panels * layer["c_panel_stride"]
+                s["c_row"] += layer.get("c_m_stride", p.m_panels * layer["c_panel_stride"])
+                s["c"] = s["c_row"]
         if s["m"] == layer["m_tiles"]:
             following = self.entries[s["next"]]
             assert following["layer"] == s["next_layer"]
@@ -165,25 +164,33 @@ class Interpreter:
             self.tiles[self.task].append(0)
 
     def store(self, layer: dict, s: dict, m_panels: int, columns: int):
-        """Requantise with Python integers and write whole beats; padding becomes garbage."""
-        p, size = self.p, self.size
-        most = 1 << (8 * size - 1)
-        zero = (layer["zero_point"] ^ most) - most
-        for i in range(m_panels):
-            out = np.full(p.panel_beats(columns, p.a_lanes) * p.beat_bytes, GARBAGE, np.uint8)
-            for c in range(columns):
-                for r in range(p.array.rows):
-                    product = int(self.bank[i, c, r]) * layer["multiplier"]
-                    value = (abs(product) + (1 << (layer["shift"] - 1))) >> layer["shift"]
-                    value = max(-most, min(most - 1, (value if product >= 0 else -value) + zero))
-                    value = max(value, zero) if layer["relu"] else value
-                    place = c * p.a_lanes + r * size
-                    out[place : place + size] = list(value.to_bytes(size, "little", signed=True))
-            address = s["c_row"] + s["n"] * p.tile.n * p.a_lanes + i * layer["c_panel_stride"]
+        """Write whole beats of outputs; padding becomes garbage."""
+        p, rows = self.p, self.p.array.rows
+        c = s["c"] if p.operators.transpose else s["c_row"] + s["n"] * p.tile.n * p.a_lanes
+        outputs = np.array([[[self.requantised(layer, int(x)) for x in word] for word in panel[:columns]]
+                            for panel in self.bank[:m_panels]])  # [panel, column, row]
+        if layer.get("transpose"):  # [panel, row, column]: of the matrix's own rows, of whole panels of columns
+            last = s["m"] == layer["m_tiles"] - 1
+            outputs = outputs.transpose(0, 2, 1).reshape(-1, columns)[: layer["last_m"] if last else p.tile.m]
+            outputs = np.pad(outputs, ((0, 0), (0, -columns % rows)))
+            outputs = outputs.reshape(len(outputs), -1, rows).transpose(1, 0, 2)
+        for i, panel in enumerate(outputs):
+            out = np.full(p.panel_beats(len(panel), p.a_lanes) * p.beat_bytes, GARBAGE, np.uint8)
+            for j, step in enumerate(panel):
+                out[j * p.a_lanes :][: rows * self.size] = step.astype(f"<i{self.size}").view(np.uint8)
+            address = c + i * layer["c_panel_stride"]
             assert address % p.beat_bytes == 0
             self.memory[address : address + len(out)] = out
             self.writer[self.task][address : address + len(out)] = sum(self.tiles[self.task])
         self.bank = None
+
+    def requantised(self, layer: dict, total: int) -> int:
+        """The output of a sum, with Python integers."""
+        most = 1 << (8 * self.size - 1)
+        zero, product = (layer["zero_point"] ^ most) - most, total * layer["multiplier"]
+        value = (abs(product) + (1 << (layer["shift"] - 1))) >> layer["shift"]
+        value = max(-most, min(most - 1, (value if product >= 0 else -value) + zero))
+        return max(value, zero) if layer["relu"] else value
 
 
 def run_job(machine: Interpreter, task: int, regions: int, preempted_after=()) -> list[dict]:

@@ -1,9 +1,11 @@
 """The compiler: a naive interpreter of tables and image reproduces the integer model, also when preempted anywhere."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from derca_sim.compile import compile_taskset
 from derca_sim.compile.layout import pack_panels, unpack_panels
@@ -211,12 +213,28 @@ def test_unknown_strategy_and_interval():
         compile_taskset(taskset, "if", every=0)
 
 
+def test_a_layer_stored_transposed_needs_a_platform_that_can_do_that():
+    taskset = task_set(Platform(operators={"transpose": True}), [(8, 8, 8, False)] * 2, seed=2)
+    assert [layer.transposed for layer in taskset.tasks[0].network.layers] == [True, False]
+    compile_taskset(taskset)
+    with pytest.raises(InputError, match="layer 0 stores its transpose: it needs operators.transpose = true"):
+        compile_taskset(replace(taskset, platform=Platform()))
+    with pytest.raises(ValidationError, match=r"tile.n = 4: .*multiples of array.rows = 8 and of array.cols = 4"):
+        Platform(operators={"transpose": True}, array={"cols": 4}, tile={"n": 4})
+    with pytest.raises(ValidationError, match=r"tile.m = 10: .*whole 8-byte beats \(m x 2 bytes\)"):
+        Platform(operators={"transpose": True}, array={"rows": 2, "cols": 2}, tile={"m": 10}, bus={"data_width": 64},
+                 store={"requant_lanes": 1})
+
+
 def test_no_request_is_longer_than_the_platform_says():
     """The hardware's beat counters are as wide as the platform's longest request, however large the tile."""
     for config in (
         {}, {"tile": {"m": 8, "k": 8, "n": 256}, "bus": {"data_width": 32}},
         {"tile": {"m": 8, "k": 8, "n": 1024}, "bus": {"data_width": 32}},
         {"array": {"rows": 32, "cols": 2}, "tile": {"m": 32, "k": 1024, "n": 4}, "bus": {"data_width": 32}},
+        {"tile": {"m": 1024, "k": 8, "n": 8}, "bus": {"data_width": 32}, "operators": {"transpose": True}},
+        {"array": {"rows": 32, "cols": 2}, "tile": {"m": 1024, "k": 8, "n": 32}, "bus": {"data_width": 32},
+         "operators": {"transpose": True}},
     ):
         p = Platform.model_validate(config)
         full = (p.tile.m, p.tile.k, p.tile.n, False)
@@ -224,6 +242,8 @@ def test_no_request_is_longer_than_the_platform_says():
         whole = Iteration(layer, 0)
         stored = [beats for persist in (False, True) for _, _, beats in whole.write_panels(persist)]
         beats = [b for reads in (whole.a_reads(), whole.b_reads(), whole.saved_reads()) for _, b in reads] + stored
+        if p.operators.transpose:
+            beats += [-(-p.tile.m * p.a_lanes // p.beat_bytes) for _ in whole.write_columns()]
         assert max(4096, *beats) == p.largest_request
 
 

@@ -23,17 +23,21 @@ PARKING = ("narrow", "flat")
 
 
 def networks(p):
-    """By depth in K tiles: 6, 3 and then 3, 3 with an edge, 1. Ragged everywhere."""
-    tm, tk, tn = p.tile.m, p.tile.k, p.tile.n
+    """By depth in K tiles: 6, 3 and then 3, 3 with an edge, 1. Ragged everywhere.
+
+    The first layers of all but `twin` are stored transposed, where the platform can do that.
+    """
+    tm, tk, tn, across = p.tile.m, p.tile.k, p.tile.n, p.operators.transpose
     shapes = {
         "deep": [(tm + 1, 5 * tk + 3, tn)],
-        "middle": [(tm, 3 * tk, 2 * tn - 1), (tm, 2 * tn - 1, 3)],
+        "middle": [(tm, 3 * tk, 2 * tn - 1), (2 * tn - 1, tm, 3) if across else (tm, 2 * tn - 1, 3)],
         "twin": [(2, 3 * tk - 1, tn)],
         "shallow": [(1, 1, 1), (tm + 1, tk - 1, tn + 1)],
     }
     return {
         name: requantised_at_random(
-            random_network(name, [(*s, i % 2 == 1) for i, s in enumerate(part)], seed, p.array.dtype), p)
+            random_network(name, [(*s, i % 2 == 1) for i, s in enumerate(part)], seed, p.array.dtype,
+                           [across and name != "twin" and i == 0 for i in range(len(part))]), p)
         for seed, (name, part) in enumerate(shapes.items())
     }
 

@@ -1,5 +1,6 @@
 """Trained models in task sets, on the RTL: the bytes of LiteRT, and no output more than a step from ONNX Runtime's."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from derca_flow.sessions.inference import infer
 from derca_sim.compile import compile_taskset
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
-from derca_sim.networks.lowering.deploy import load_model
+from derca_sim.networks.lowering.deploy import check_platform, load_model
 from derca_sim.networks.lowering.quantise import quantised
 from derca_sim.networks.lowering.samples import drawn
 from derca_sim.timing.mapping import mapped
@@ -104,6 +105,59 @@ def test_an_onnx_model_is_never_more_than_a_step_off(tmp_path, shape, make):
     print(f"{path.stem}: {np.mean(steps > 0.5):.2%} of {steps.size} outputs differ, by {steps.max():.2f} steps at most")
     assert steps.max() < 1.01 and np.array_equal(found.argmax(-1), wanted.argmax(-1))
     assert np.mean(wanted.argmax(-1)[:, 0] == digits()[1][:64]) > 0.8
+
+
+#: Operators behind a layer, with their options.
+FUNCTIONS = [
+    ("LOGISTIC", None, {}), ("TANH", None, {}), ("HARD_SWISH", None, {}), ("RELU6", None, {}),
+    ("LEAKY_RELU", "LeakyReluOptions", {"Alpha": 0.3}), ("LEAKY_RELU", "LeakyReluOptions", {"Alpha": -0.2}),
+    ("GELU", "GeluOptions", {"Approximate": False}), ("GELU", "GeluOptions", {"Approximate": True}),
+    ("ELU", None, {}), ("ADD", "AddOptions", {}), ("MUL", "MulOptions", {"FusedActivationFunction": 1}),
+    ("QUANTIZE", None, {}),
+]
+
+
+def behind_a_layer(rng, name: str, options: str | None, fields: dict) -> bytes:
+    """A layer that passes the 256 values of its input on, a function of one element, and a layer of three outputs."""
+    scale, point = float(np.float32(rng.uniform(0.02, 0.08))), int(rng.integers(-60, 60))
+    made = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}.get(name, (scale * 0.8, point + 9))
+    x = T("x", (256, 1), "int8", [scale], [point])
+    tensors = [x, replace(x, name="same"), T("f", (256, 1), "int8", [made[0]], [made[1]]),
+               T("y", (256, 3), "int8", [made[0]], [made[1]]),
+               T("c", (1,), "int8", [scale], [point], data=np.int8([30]))]
+    for i, matrix in enumerate((np.int8([[1]]), np.int8([[1], [-1], [2]]))):
+        n, factor = len(matrix), tensors[2 * i].scales[0]
+        tensors += [T(f"w{i}", (n, 1), "int8", [1.0], [0], data=matrix),
+                    T(f"b{i}", (n,), "int32", [factor], [0], data=np.zeros(n, np.int32))]
+    layers = [Op("FULLY_CONNECTED", [2 * i, 5 + 2 * i, 6 + 2 * i], [2 * i + 1], "FullyConnectedOptions")
+              for i in (0, 1)]
+    inputs = [1, 4] if name in ("ADD", "MUL") else [1]
+    return tflite_model(tensors, [layers[0], Op(name, inputs, [2], options, fields), layers[1]], [0], [3])
+
+
+def test_functions_of_one_element_are_those_of_litert(tmp_path):
+    """Each of all values, as a table behind a layer; tasks preempt each other, and two of them share a table."""
+    rng, tasks, models = np.random.default_rng(5), [], []
+    platform = Platform.model_validate({
+        "name": "functions", "array": {"rows": 4, "cols": 4}, "tile": {"m": 16, "k": 8, "n": 8}, "trace": {"depth": 64},
+        "scheduler": {"tasks": 16}, "requant": {"tflite": True, "clamp": True, "tables": len(FUNCTIONS)}})
+    samples = np.arange(-128, 128).astype(np.int8).reshape(1, 256, 1)
+    np.savez(tmp_path / "s.npz", samples)
+    functions = [*FUNCTIONS, FUNCTIONS[0]]
+    for i, function in enumerate(functions):
+        data = behind_a_layer(rng if i < len(FUNCTIONS) else np.random.default_rng(5), *function)
+        (tmp_path / f"{i}.tflite").write_bytes(data)
+        network = load_model(tmp_path / f"{i}.tflite").network(f"n{i}", tmp_path / "s.npz", 0, 1)
+        check_platform(network, platform)
+        models.append((data, network))
+        tasks.append(Task(f"t{i}", i, network, 100_000, 100_000 - 5000 * i, 600 * i, False, ()))
+    compiled = compile_taskset(TaskSet("functions", tmp_path, platform, 100_000, tuple(tasks)), "flexible", 4)
+    judged = judged_run(compiled, 100_000)
+    assert not judged.problems and judged.error == 0 and judged.jobs == len(tasks) and judged.count(Kind.PREEMPT) > 5
+    for i, (data, network) in enumerate(models):
+        (found,), = network.model.results(compiled.read_outputs(judged.result.memory, i)).values()
+        wanted, = LiteRt(data, functions[i][0] != "ELU").outputs(samples)
+        assert np.array_equal(found, wanted) and len(np.unique(found[:, 0])) > 10, functions[i]
 
 
 def pixelwise(seed: int) -> bytes:

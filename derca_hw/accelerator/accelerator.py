@@ -14,7 +14,7 @@ from .compute.stage import ComputeStage
 from .load.stage import LoadStage
 from .load.walker import entry_ports
 from .store.stage import StoreStage
-from .store.store import StoreEngine, scale_ports
+from .store.store import StoreEngine, table_ports
 
 
 class Accelerator(wiring.Component):
@@ -78,7 +78,7 @@ class Accelerator(wiring.Component):
             "iteration_event": Out(pulse(lay.event)),
             "resume_event": Out(pulse(lay.event)),
             "saved_event": Out(pulse(lay.event)),
-            **scale_ports(p),
+            **table_ports(p),
         })
 
     @staticmethod
@@ -96,7 +96,7 @@ class Accelerator(wiring.Component):
         # -- the kernel manager's side, and memory's ------------------------------------------------------------------
         join(m, self, load, entry_ports(p))
         join(m, self, compute, ("regions", "grant", "feedback", "premature", "activity", "event", "iteration_event"))
-        join(m, self, store, ("stored", "room", "done", "saved_event", *scale_ports(p)))
+        join(m, self, store, ("stored", "room", "done", "saved_event", *table_ports(p)))
         connect(m, load.resume_event, flipped(self.resume_event))
         connect(m, load.request, flipped(self.read_request))
         connect(m, flipped(self.read_beat), load.beat)

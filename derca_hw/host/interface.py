@@ -23,7 +23,7 @@ from derca_sim.model.tables import bits_for
 from ..blocks.ram import Ram
 from ..bus.axi_lite import LiteSlave, lite_ports
 from ..bus.join import join
-from ..kernel.writing import TableWrite, TaskConfig
+from ..kernel.writing import TableWrite, TaskConfig, store_tables
 from ..layouts import Activity, Layouts, pulse
 from .activity import Counters
 from .checks import WriteChecks
@@ -73,8 +73,8 @@ class HostInterface(wiring.Component):
         A word of one of the kernel manager's tables was written.
     trace_write : Out(1)
         A word of the trace was written: `row`, `word` and `data` of `table_write`.
-    scale_write : Out(1)
-        Likewise of the table of scales, with `requant.channels`.
+    scale_write, activation_write : Out(1)
+        Likewise of the tables of scales and of outputs, as `store_tables` names them.
     trigger_valid, trigger_task : Out
         The host releases a sporadic task. Absent without `release.sporadic`.
     policy, watchdog_warn, watchdog_limit, trace_length : Out
@@ -118,7 +118,7 @@ class HostInterface(wiring.Component):
             "regions": Out(pulse(lay.task_write)),
             "table_write": Out(TableWrite()),
             "trace_write": Out(1),
-            **({"scale_write": Out(1)} if p.requant.channels else {}),
+            **{name: Out(1) for name in store_tables(p)},
             **({"trigger_valid": Out(1), "trigger_task": Out(bits_for(p.scheduler.tasks - 1))}
                if p.release.sporadic else {}),
             **{name.lower(): Out(_width(r)) for name, r in self._stored.items()},
@@ -244,7 +244,8 @@ class HostInterface(wiring.Component):
             self.table_write.word.eq(pointer.word),
             self.table_write.data.eq(value),
             self.trace_write.eq(written.TABLE_DATA & (table == TableId.TRACE)),
-            *([self.scale_write.eq(written.TABLE_DATA & (table == TableId.SCALE))] if self._p.requant.channels else []),
+            *(getattr(self, name).eq(written.TABLE_DATA & (table == number))
+              for name, number in store_tables(self._p).items()),
             self.regions.valid.eq(written.TABLE_DATA & (table == TableId.TASK)),
             self.regions.p.task.eq(pointer.row),
             self.regions.p.value.eq(value),

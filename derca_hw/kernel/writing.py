@@ -40,6 +40,14 @@ class TableWrite(wiring.Signature):
         })
 
 
+def store_tables(p: Platform) -> dict[str, TableId]:
+    """The tables of the store engine, by the name of the port for their writes."""
+    return {
+        **({"scale_write": TableId.SCALE} if p.requant.channels else {}),
+        **({"activation_write": TableId.ACTIVATION} if p.requant.tables else {}),
+    }
+
+
 class TaskConfig(wiring.Signature):
     """Parameters of tasks, seen from the host.
 

@@ -33,21 +33,30 @@ def command_bursts(p: Platform) -> int:
     """The most bursts of a store command."""
     sums = p.bank_word_beats * p.beat_bytes
     burst = p.bus.burst_beats * p.beat_bytes
+    panels_across = p.tile.n // p.array.rows if p.operators.transpose else 0
     if p.tile.per_layer:  # each panel begins and ends a burst
-        return p.bank_columns * max(sums, p.a_lanes) // burst + 2 * p.most_m_panels
-    return p.m_panels * (-(-max(p.tile.n * sums, p.panel_stride(p.tile.n, p.a_lanes)) // burst) + 1)
+        return p.bank_columns * max(sums, p.a_lanes) // burst + 2 * max(p.most_m_panels, panels_across)
+    bursts = p.m_panels * (-(-max(p.tile.n * sums, p.panel_stride(p.tile.n, p.a_lanes)) // burst) + 1)
+    return max(bursts, panels_across * (-(-p.panel_stride(p.tile.m, p.a_lanes) // burst) + 1))
 
 
 def _bursts_ahead(p: Platform) -> int:
     """The most bursts between the request of a panel and its last beat, if no beat ever waits."""
-    ahead = 0
+    ahead, timing = 0, StoreTiming(p)
     for n in range(1, p.tile.n + 1):
-        outputs = p.panel_beats(n, p.a_lanes), n * (p.array.rows // p.store.requant_lanes), StoreTiming.REQUANTISED
-        narrow = p.panel_beats(n, p.array.element_bytes), n, StoreTiming.REQUANTISED
-        raw = n * p.bank_word_beats, n * p.bank_word_beats, StoreTiming.RAW
+        outputs = p.panel_beats(n, p.a_lanes), n * (p.array.rows // p.store.requant_lanes), timing.REQUANTISED
+        narrow = p.panel_beats(n, p.array.element_bytes), n, timing.REQUANTISED
+        raw = n * p.bank_word_beats, n * p.bank_word_beats, timing.RAW
         for beats, cycles, latency in (outputs, raw, *([narrow] if p.operators.vectors else [])):
             bursts = min(beats, 1 + -(-beats // p.bus.burst_beats))
             ahead = max(ahead, bursts * (1 + -(-(latency + 2) // cycles)))
+    if p.operators.transpose:
+        # A panel of columns is requested when one more block may be on its way, whose reads may not have begun.
+        step, row = p.array.rows // p.store.requant_lanes, max(1, p.a_lanes // p.beat_bytes)
+        block, beats = p.array.rows * row, p.panel_beats(p.most_m, p.a_lanes)
+        panels = 1 + -(-(timing.REQUANTISED + 2 + block) // (p.array.rows * step))
+        ahead = max(ahead, min(beats, 1 + -(-beats // p.bus.burst_beats)) + panels * min(
+            block, 1 + -(-block // p.bus.burst_beats)))
     return ahead
 
 

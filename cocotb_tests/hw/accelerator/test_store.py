@@ -16,7 +16,7 @@ from kit.cycles import Cycles
 from kit.families import Built
 from kit.models import model
 from kit.payload import pack, signed, unpack
-from kit.platforms import NARROW, PADDED, SMALL, TINY, WORDS
+from kit.platforms import ACROSS, ACROSS_BEATS, ACROSS_NARROW, ACROSS_WORDS, NARROW, PADDED, SMALL, TINY, WORDS
 from kit.run import generator, parameters, simulate
 
 #: Parameters come word by word: to what the iCEBreaker holds, and where a panel can end in its first cycle.
@@ -27,6 +27,9 @@ BY_WORDS = [
 ]
 
 
+TRANSPOSING = [ACROSS, ACROSS_BEATS, ACROSS_NARROW, ACROSS_WORDS]
+
+
 def quantised(total: int, tile: dict, size: int) -> bytes:
     """The output of a sum, `size` bytes."""
     most = 1 << (8 * size - 1)
@@ -34,11 +37,21 @@ def quantised(total: int, tile: dict, size: int) -> bytes:
     product = total * tile["multiplier"]
     value = (2 * abs(product) + (1 << tile["shift"])) // (2 << tile["shift"])
     value = (value if product >= 0 else -value) + zero
-    return min(most - 1, max(zero if tile["relu"] else -most, value)).to_bytes(size, "little", signed=True)
+    value = min(most - 1, max(zero if tile["relu"] else -most, value))
+    if tile.get("activation"):
+        return bytes([looked_up(tile["table"], value % 256)])
+    return value.to_bytes(size, "little", signed=True)
+
+
+def looked_up(table: int, value: int) -> int:
+    """The byte that a table has for a byte: no two tables, values or pages alike."""
+    return (value * (2 * table + 3) + 7 * table + 11) % 256
 
 
 def beats(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
     """Per panel the (value, mask of the bytes that matter) of each beat."""
+    if tile.get("transpose") and not tile["persist"]:
+        return beats_across(p, tile, bank)
     out = []
     for panel in range(tile["m_panels"]):
         data, care = bytearray(), bytearray()
@@ -59,9 +72,24 @@ def beats(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
     return out
 
 
-def random_tile(random, p, m_panels: int, n: int, persist: bool) -> tuple[dict, dict]:
+def beats_across(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
+    """Like `beats`, for a tile that is stored transposed: every byte that is no output is zero."""
+    rows, size, out = p.array.rows, p.array.element_bytes, []
+    for first in range(0, tile["n"], rows):
+        data = b"".join(
+            b"".join(quantised(bank[r // rows, n][r % rows], tile, size)
+                     for n in range(first, min(first + rows, tile["n"]))).ljust(p.a_lanes, b"\0")
+            for r in range(tile["rows"]))
+        data += bytes(-len(data) % p.beat_bytes)
+        out.append([(int.from_bytes(data[i : i + p.beat_bytes], "little"), (1 << 8 * p.beat_bytes) - 1)
+                    for i in range(0, len(data), p.beat_bytes)])
+    return out
+
+
+def random_tile(random, p, rows: int, n: int, kind: str) -> tuple[dict, dict]:
     """(output and parameters of its layer, bank contents)."""
-    small = random.random() < 0.5
+    small, persist = random.random() < 0.5, kind == "raw"
+    m_panels = -(-rows // p.array.rows)
     reach = 1 << (8 if small else 31)
     tile = {
         "task": random.randrange(p.scheduler.tasks), "final": random.getrandbits(1) & (not persist),
@@ -69,9 +97,13 @@ def random_tile(random, p, m_panels: int, n: int, persist: bool) -> tuple[dict, 
         "c_panel_stride": random.randrange(1 << 10) * p.beat_bytes, "multiplier": random.getrandbits(31),
         "shift": 31 if small else random.randint(1, 62), "zero_point": random.getrandbits(8 * p.array.element_bytes),
         "relu": random.getrandbits(1), "save": random.randrange(1 << 20) * p.beat_bytes,
+        **({"rows": rows, "transpose": int(kind == "across" or persist and random.getrandbits(1))}
+           if p.operators.transpose else {}),
+        **({"activation": random.getrandbits(1), "table": random.randrange(p.requant.tables)}
+           if p.requant.tables else {}),
     }
     bank = {(i, j): [random.randrange(-reach, reach) for _ in range(p.array.rows)]
-            for i in range(p.m_panels) for j in range(p.tile.n)}
+            for i in range(m_panels) for j in range(n)}
     return tile, bank
 
 
@@ -89,10 +121,24 @@ def parts(p, layer: dict) -> list[dict]:
     return [{"layer": layer["layer"], "part": part.value, "data": word} for part, word in words.items()]
 
 
-def shapes(p) -> list[tuple[int, int, bool]]:
-    """Every (panels, columns), requantised and raw."""
-    return [(m, n, persist) for m in range(1, p.m_panels + 1) for n in range(1, p.tile.n + 1)
-            for persist in (False, True)]
+def shapes(p) -> list[tuple[int, int, str]]:
+    """Every (rows, columns, kind) that a bank holds: of whole panels requantised and raw, of any rows transposed."""
+    held = [(m, n) for m in range(1, p.most_m + 1) for n in range(1, p.tile.n + 1)
+            if -(-m // p.array.rows) * n <= p.bank_columns]
+    out = [(m, n, kind) for m, n in held if m % p.array.rows == 0 for kind in ("requantised", "raw")]
+    return out + [(m, n, "across") for m, n in held if p.operators.transpose]
+
+
+async def write_tables(bench, p):
+    """Write all tables of outputs, and their complements into the other page."""
+    page = int(p.tables.shadow)
+    bench.set(page=page, activation_write__en=1, activation_write__word=0)
+    for other in (1, 0) if page else (0,):
+        for row in range(256 * p.requant.tables):
+            data = looked_up(*divmod(row, 256)) ^ (255 * other)
+            bench.set(activation_write__page=page ^ other, activation_write__row=row, activation_write__data=data)
+            await bench.tick()
+    bench.set(activation_write__en=0)
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -105,10 +151,13 @@ async def tiles(dut):
     p, stalls = options["platform"], options["stalls"]
     lay = Layouts(p)
     n_bits = bits_for(p.tile.n - 1)
+    timing = StoreTiming(p)
     bench = await Cycles(dut).start()
+    if p.requant.tables:
+        await write_tables(bench, p)
     todo = shapes(p)
     random.shuffle(todo)
-    contents: list[dict | None] = [None] * p.buffers.banks  # by bank, while it is owned
+    contents: list[tuple[dict, int] | None] = [None] * p.buffers.banks  # by bank, while it is owned; and its columns
     queued: list[int] = []  # banks in order, not yet given back
     layers: list[dict] = []  # parameters of their tiles
     told: list[dict] = []  # of which this is still to come
@@ -121,7 +170,6 @@ async def tiles(dut):
     word = 0
     given = done = 0
     total = len(todo)
-    kinds = {False: 0, True: 0}
     requested_beats = sent_beats = 0
     finished_requests: list[int] = []  # beats sent when a command's data are complete
     flow = 1.0
@@ -135,18 +183,18 @@ async def tiles(dut):
         if todo and free and random.random() < 0.5:
             bank = random.choice(free)
             tile, content = random_tile(random, p, *todo.pop())
-            contents[bank] = content
+            contents[bank] = content, tile["n"]
             queued.append(bank)
             tile["layer"] = number = (number + 1) % p.tables.layers
             layers.append({name: tile[name] for name, _ in lay.parameters})
             unstored.append({k: tile[k] for k in ("task", "final", "persist")} | {"failed": 0})
-            for i, panel in enumerate(beats(p, tile, content)):
+            panels = beats(p, tile, content)
+            for i, panel in enumerate(panels):
                 saved = tile["n"] * p.bank_word_beats * p.beat_bytes
                 first, stride = ("save", saved) if tile["persist"] else ("c", tile["c_panel_stride"])
                 requests.append({"address": tile[first] + i * stride, "beats": len(panel),
-                                 "task": tile["task"], "end": int(i == tile["m_panels"] - 1)})
+                                 "task": tile["task"], "end": int(i == len(panels) - 1)})
                 data += panel
-            kinds[bool(tile["persist"])] += 1
             store = {"bank": bank, "output": {name: tile[name] for name, _ in lay.output}}
             incomplete += 1
         if store:
@@ -173,8 +221,9 @@ async def tiles(dut):
         if bench.get("sums__read"):
             address, bank = bench.get("sums__address"), bench.get("sums__bank")
             assert bank == queued[0], f"{where}: reads bank {bank}, expected {queued[0]}"
-            column, panel = address & ((1 << n_bits) - 1), address >> n_bits
-            word = sum((s & 0xFFFFFFFF) << (32 * r) for r, s in enumerate(contents[bank][panel, column]))
+            content, columns = contents[bank]
+            panel, column = divmod(address, columns if p.tile.per_layer else 1 << n_bits)
+            word = sum((s & 0xFFFFFFFF) << (32 * r) for r, s in enumerate(content[panel, column]))
             if last_read is not None and panel == column == 0:
                 gaps.append(bench.cycle - last_read)
                 last_read = None
@@ -207,10 +256,9 @@ async def tiles(dut):
             unstored.pop(0)
             in_memory, done = in_memory - 1, done + 1
     assert not data and not requests
-    assert kinds[False] == kinds[True] == total // 2
     if not stalls:
-        assert min(gaps) == StoreTiming.GAP, f"least gap between tiles {min(gaps)}"
-    for _ in range(StoreTiming.GAP):
+        assert min(gaps) == timing.GAP, f"least gap between tiles {min(gaps)}"
+    for _ in range(timing.GAP):
         await bench.tick()
     assert not bench.get("busy")
 
@@ -220,8 +268,8 @@ async def latencies(dut):
     """Pop to read 1 cycle; read to beat as declared; the next tile `GAP` after the last read; none without room or
     while the barrier is closed."""
     p = parameters()["platform"]
-    lay = Layouts(p)
-    assert RequantLane.LATENCY + 3 == StoreTiming.REQUANTISED
+    lay, timing = Layouts(p), StoreTiming(p)
+    assert RequantLane.LATENCY + 3 + 2 * (p.requant.tables > 0) == timing.REQUANTISED
     bench = await Cycles(dut).start(request__ready=1, beat__ready=1)
     for persist in (0, 1):
         columns = max(1, p.beat_bytes // p.a_lanes)  # one beat of requantised outputs
@@ -252,13 +300,13 @@ async def latencies(dut):
                     cycles.append(bench.cycle - start)
         assert seen["sums__read"][0] == 1, "the first read follows the pop"
         first, second = seen["give_back"]
-        assert min(c for c in seen["sums__read"] if c > first) - first == StoreTiming.GAP
+        assert min(c for c in seen["sums__read"] if c > first) - first == timing.GAP
         if persist:
             assert seen["beat__valid"][0] == seen["sums__read"][0] + StoreTiming.RAW
             per_tile = columns * p.bank_word_beats
             assert seen["beat__valid"][:per_tile] == list(range(1 + StoreTiming.RAW, 1 + StoreTiming.RAW + per_tile))
         else:
-            assert seen["beat__valid"][-1] == second + StoreTiming.REQUANTISED
+            assert seen["beat__valid"][-1] == second + timing.REQUANTISED
         for _ in range(2):
             bench.set(stored=1)
             await bench.tick()
@@ -267,7 +315,7 @@ async def latencies(dut):
 
 
 @pytest.mark.parametrize("stalls", [False, True], ids=["free", "stalled"])
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS, *TRANSPOSING], ids=lambda p: p.name)
 def test_tiles(p, stalls):
     simulate(lambda: StoreEngine(p), __name__, "tiles", platform=p, stalls=stalls)
 
@@ -284,6 +332,6 @@ def test_tiles_of_the_ice40_synthesised():
              models=cells("ice40"), synthesis=TARGETS["ice40"].synthesis)
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS, ACROSS], ids=lambda p: p.name)
 def test_latencies(p):
     simulate(lambda: StoreEngine(p), __name__, "latencies", platform=p)

@@ -15,7 +15,7 @@ from derca_sim.model.tables import Strategy, WordOrder, entry_layout, layer_layo
 from kit.cycles import Cycles
 from kit.payload import pack, unpack
 from kit.placed_networks import placed_network
-from kit.platforms import PADDED, SMALL, SPARE, platform
+from kit.platforms import ACROSS, ACROSS_WORDS, PADDED, SMALL, SPARE, platform
 from kit.run import generator, parameters, simulate
 from kit.workload import compiled, shape, task
 
@@ -41,6 +41,8 @@ def iteration(at: LayerPlan, number: int) -> dict:
     p, layer, tile = at.platform, at.layer, at.tile
     m, n, k = at.coordinates(number)
     first_row, first_column, first_step = m * tile.m, n * tile.n, k * tile.k
+    panel, step = (first_column, first_row) if layer.transposed else (first_row, first_column)  # of C
+    rows = min(tile.m, layer.m - first_row)
     return {
         "a": at.a_base + first_row // p.array.rows * at.a_panel_stride + first_step * p.a_lanes,
         "a_panel_stride": at.a_panel_stride,
@@ -52,10 +54,11 @@ def iteration(at: LayerPlan, number: int) -> dict:
             "first": int(first_step == 0),
             "last": int(first_step + tile.k >= layer.k),
             "output": {
-                "m_panels": -(-min(tile.m, layer.m - first_row) // p.array.rows),
+                "m_panels": -(-rows // p.array.rows),
                 "n": min(tile.n, layer.n - first_column),
-                "c": at.c_base + first_row // p.array.rows * at.c_panel_stride + first_column * p.a_lanes,
+                "c": at.c_base + panel // p.array.rows * at.c_panel_stride + step * p.a_lanes,
                 "layer": at.row, "persist": 0,
+                **({"transpose": int(layer.transposed), "rows": rows} if p.operators.transpose else {}),
             },
         },
     }
@@ -63,10 +66,12 @@ def iteration(at: LayerPlan, number: int) -> dict:
 
 def parameters_of(at: LayerPlan) -> dict:
     """What the store engine is told of a layer."""
-    layer = at.layer
+    layer, size = at.layer, 8 * at.platform.array.element_bytes
     return {
-        "layer": at.row, "multiplier": layer.multiplier, "shift": layer.shift, "zero_point": layer.zero_point & 0xFF,
-        "relu": int(layer.relu), "c_panel_stride": at.c_panel_stride, "save": at.save,
+        "layer": at.row, "multiplier": layer.multiplier, "shift": layer.shift,
+        "zero_point": layer.zero_point % (1 << size), "relu": int(layer.relu),
+        "c_panel_stride": at.c_panel_stride, "save": at.save,
+        **({"activation": 0, "table": 0} if at.platform.requant.tables else {}),
     }
 
 
@@ -75,7 +80,7 @@ def part_of(p, at: LayerPlan, part: Part) -> dict:
     told, unused = parameters_of(at), (p.beat_bytes - 1).bit_length()
     fields = {
         Part.MULTIPLIER: [(told["multiplier"], 32)],
-        Part.OUTPUT: [(told["shift"], 6), (told["zero_point"], 8), (told["relu"], 1)],
+        Part.OUTPUT: [(told["shift"], 6), (told["zero_point"], 8 * p.array.element_bytes), (told["relu"], 1)],
         Part.PLACE: [(told[name] >> unused, p.bus.address_width - unused) for name in ("c_panel_stride", "save")],
     }[part]
     word = bits = 0
@@ -89,16 +94,16 @@ def older_tiles(plan: TaskPlan, at: LayerPlan, number: int) -> int:
     """Tiles of a job that may be on their way to memory when an iteration's A is read.
 
     By listing all tiles up to there in the order in which they are stored, and finding the last one that A needs: of
-    the layer just before, up to the same row, if A alone takes it from its first row on; otherwise all of the last
-    layer whose elements are taken.
+    the layer just before, up to the same row, if A alone takes it from its first row on and it is not transposed;
+    otherwise all of the last layer whose elements are taken.
     """
     read = cells(at.layer.a, at.layer.m, at.layer.k)
     second = set() if at.layer.b is None else cells(at.layer.b, at.layer.n, at.layer.k)
     makers = [layer for layer in plan.layers[: at.index]
-              if (read | second) & cells(layer.layer.c, layer.layer.m, layer.layer.n)]
-    own = cells(makers[-1].layer.c, makers[-1].layer.m, makers[-1].layer.n)
-    by_rows = (makers[-1].index == at.index - 1 and not any(
-        second & cells(layer.layer.c, layer.layer.m, layer.layer.n) for layer in makers)
+              if (read | second) & cells(layer.layer.c, *layer.layer.c_shape)]
+    own = cells(makers[-1].layer.c, *makers[-1].layer.c_shape)
+    by_rows = (makers[-1].index == at.index - 1 and not makers[-1].layer.transposed and not any(
+        second & cells(layer.layer.c, *layer.layer.c_shape) for layer in makers)
         and min(read)[1] == min(own)[1] and at.layer.m <= makers[-1].layer.m)
     done = [(layer, c) for layer in plan.layers[: at.index]
             for c in dict.fromkeys(tiles(layer, i)["c"] for i in range(layer.iterations))]
@@ -186,7 +191,11 @@ def job_sets(random, p) -> list[TaskPlan]:
         m, k, n = random.randint(1, 4 * p.tile.m), random.randint(1, p.tile.k), random.randint(1, 3 * p.tile.n)
         shapes.append([(m, k, n, False), (m, n, random.randint(1, 3 * p.tile.n), True), shape(random, p)])
         shapes[0].append((p.tile.m, 3 * p.tile.k, p.tile.n + 1, False))  # with points inside tiles
-        sets = [task(i, layers, random.getrandbits(30)) for i, layers in enumerate(shapes)]
+        transposed = [[p.operators.transpose and bool(random.getrandbits(1)) for _ in layers] for layers in shapes]
+        if transposed[3][0]:
+            shapes[3][1] = (n, m, *shapes[3][1][2:])
+        sets = [task(i, layers, random.getrandbits(30), p.array.dtype, which)
+                for i, (layers, which) in enumerate(zip(shapes, transposed, strict=True))]
         cut = placed_network("cut", np.random.default_rng(random.getrandbits(30)), p, 5, 3 * p.tile.n)
         sets[1] = replace(sets[1], network=cut)
         rng = np.random.default_rng(random.getrandbits(30))
@@ -295,7 +304,7 @@ async def walks(dut):
     assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES, MATMUL], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES, MATMUL, ACROSS, ACROSS_WORDS], ids=lambda p: p.name)
 def test_walks(p):
     simulate(lambda: Walker(p), __name__, "walks", platform=p)
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from derca_sim.errors import InputError
@@ -15,7 +16,9 @@ from derca_sim.networks.lowering.samples import drawn, load_samples
 from derca_sim.networks.lowering.walk import Walk
 from derca_sim.networks.tflite import graph_of
 from kit.checkout import SIM
+from kit.onnx_models import digits, quantised_dense
 from kit.tflite_model import Op, T, tflite_model
+from oracles.onnx_runtime import OnnxRuntime
 
 NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
 
@@ -125,6 +128,27 @@ def test_weights_that_are_computed():
     y = replace(y, shape=(1, 1, 1, 1))
     assert reasons_of([x, weights, y], [conv], [0, 1], [2]) == [
         "net: 0 CONV_2D: its weights are computed: allowed are constants"]
+
+
+@pytest.mark.parametrize("function", ["Sigmoid", "Tanh", "LeakyRelu", "Elu"])
+def test_a_function_behind_a_layer_is_a_table_of_it(tmp_path, function):
+    """Of ONNX models; a result is never more than two steps from ONNX Runtime's, one for each layer."""
+    path = quantised_dense(2, tmp_path, function)
+    model = load_model(path)
+    assert [p.where.value for p in place(model.graph, Walk(model.graph))] == [
+        "host", "accelerator", "table of its layer", "accelerator", "host"]
+    samples = digits()[0][:64].reshape(64, 1, 64)
+    np.savez(tmp_path / "s.npz", samples)
+    network = model.network("n", tmp_path / "s.npz", 0, 64)
+    assert [layer.table is None for layer in network.layers] == [False, True]
+    with pytest.raises(InputError, match="layer 0 needs requant.tables = 1 in the platform"):
+        check_platform(network, Platform())
+    check_platform(network, Platform.model_validate({"requant": {"tables": 1}}))
+    (name, found), = network.model.results(run_network(network)).items()
+    oracle = OnnxRuntime(onnx.load(path))
+    wanted = np.stack([oracle.run({"x": sample})["y"] for sample in samples])
+    steps = np.abs(found - wanted) / model.graph.tensors[model.graph.makers[name].inputs[0]].quantisation.scale
+    assert steps.max() < 2.01 and np.mean(found.argmax(-1) == wanted.argmax(-1)) > 0.95
 
 
 def test_a_platform_says_what_it_lacks():

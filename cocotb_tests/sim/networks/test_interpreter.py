@@ -53,7 +53,7 @@ def test_every_tensor_of_a_trained_network_at_length(path):
 def check_operator(name: str, seeds) -> None:
     for seed in seeds:
         case = random_operator(name, seed)
-        graph, oracle = graph_of("random", case.model), LiteRt(case.model)
+        graph, oracle = graph_of("random", case.model), LiteRt(case.model, name != "ELU")
         values = run(graph, dict(zip(graph.inputs, case.inputs, strict=True)))
         found = differences(graph, values, oracle.run(case.inputs))
         assert not found, f"{case.text}: {found}"

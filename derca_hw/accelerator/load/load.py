@@ -191,7 +191,7 @@ class LoadEngine(wiring.Component):
         with m.If(restart):
             m.d.sync += panel.eq(0)
         m.d.comb += [
-            restart.eq(self.iteration.ready | step & ((new_phase != phase) | self.issued_a)),
+            restart.eq(self.iteration.ready | later.drain | step & ((new_phase != phase) | self.issued_a)),
             later.step.eq(step & ((phase == Phase.A) | (phase == Phase.BANK))),
             later.last.eq(self.issued_a),
         ]

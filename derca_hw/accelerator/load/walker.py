@@ -147,6 +147,7 @@ class Walker(wiring.Component):
         ]
         places = _Places(a_row, b_col, c_row, b_panel_stride)
         self._addresses(m, layer, entry, places, preload)
+        self._options(m, layer, entry, output, last_m)
         step = Signal()
         m.d.comb += step.eq(out.valid & out.ready)
         with m.If(step & preload):
@@ -229,31 +230,44 @@ class Walker(wiring.Component):
             out.p.b.eq(address(places.b_col + along(entry.k, p.b_lanes, p.tile.k))),
             out.p.b_panel_stride.eq(places.b_panel_stride),
             out.p.bias.eq(address(layer.bias_base[unused:] + along(entry.n, 4, p.tile.n))),
-            output.c.eq(address(places.c_row + c)),
+            output.c.eq(entry.c if p.operators.transpose else address(places.c_row + c)),
         ]
+
+    def _options(self, m, layer, entry, output, last_m):
+        """What a tile of C is told only on platforms with an option."""
+        p = self._p
         if p.requant.channels:
             m.d.comb += output.scale.eq(layer.scale + times(entry.n, 1 if p.tile.per_layer else p.tile.n))
+        if p.operators.transpose:
+            full = times(layer.m_panels, p.array.rows) if p.tile.per_layer else p.tile.m
+            m.d.comb += [
+                output.transpose.eq(layer.transpose),
+                output.rows.eq(Mux(last_m, layer.last_m, full)),
+            ]
 
     def _advance(self, m, layer, entry, places: _Places, last_k, last_n):
         """Go on to the next tile: along K, then along N, then along M."""
         p = self._p
         unused = offset_bits(p)
+        across = p.operators.transpose
         if p.tile.per_layer:
             k, n = layer.tile_k, layer.tile_n
-            along_m = layer.a_m_stride[unused:], layer.c_m_stride[unused:]
-            along_n = layer.b_n_stride[unused:]
+            a_along, b_along = layer.a_m_stride[unused:], layer.b_n_stride[unused:]
         else:
             k = n = 1
-            along_m = (times(stride[unused:], p.m_panels) for stride in (layer.a_panel_stride, layer.c_panel_stride))
-            along_n = times(places.b_panel_stride[unused:], p.n_panels)
-        a_along, c_along = along_m
+            a_along = times(layer.a_panel_stride[unused:], p.m_panels)
+            b_along = times(places.b_panel_stride[unused:], p.n_panels)
+        c_along = (layer.c_m_stride[unused:] if p.tile.per_layer or across
+                   else times(layer.c_panel_stride[unused:], p.m_panels))
+        tiles = [entry.c[unused:]] if across else []
         with m.If(~last_k):
             m.d.sync += entry.k.eq(entry.k + k)
         with m.Elif(~last_n):
             m.d.sync += [
                 entry.k.eq(0),
                 entry.n.eq(entry.n + n),
-                places.b_col.eq(places.b_col + along_n),
+                places.b_col.eq(places.b_col + b_along),
+                *(c.eq(c + layer.c_n_stride[unused:]) for c in tiles),
             ]
         with m.Else():
             m.d.sync += [
@@ -262,7 +276,7 @@ class Walker(wiring.Component):
                 entry.m.eq(entry.m + 1),
                 places.a_row.eq(places.a_row + a_along),
                 places.b_col.eq(layer.b_base[unused:]),
-                places.c_row.eq(places.c_row + c_along),
+                *(c.eq(places.c_row + c_along) for c in (places.c_row, *tiles)),
             ]
 
     def _take(self, m, layer, entry, taken):

@@ -1,24 +1,25 @@
 """From words of a bank to beats: requantised outputs are gathered, partial sums pass unchanged."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.timing import StoreTiming
 
+from ...blocks.ram import Ram
+from ...kernel.writing import TableWrite
 from ...layouts import Layouts
+from .activation import Activation
 from .requant import RequantLane
-
-
-def subs_of_word(p: Platform) -> int:
-    """The most steps in which a word of a bank is read. A step takes `requant_lanes` sums, or one beat of the word."""
-    return max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+from .transpose import Transposer
+from .walk import block_ports, subs_of_word
 
 
 class BeatAssembler(wiring.Component):
     """Gathers the outputs of steps in beats, one step per cycle; one beat of partial sums is one step.
 
-    A beat of partial sums is there 2 cycles after its step. A beat of outputs is there 2 + `RequantLane.LATENCY` cycles
+    A beat of partial sums is there 2 cycles after its step. A beat of outputs is there `StoreTiming.OUTPUT` + 1 cycles
     after its last step.
 
     Attributes
@@ -44,6 +45,11 @@ class BeatAssembler(wiring.Component):
     beat : Out
     pushed : Out(1)
         `beat` is complete.
+
+    With `requant.tables`, `activation_write` and `page` are those of `Activation`.
+
+    With `operators.transpose` also those of `block_ports`, reversed, and of `Transposer`: `space`, `free`, `quiet`, and
+    `completes`, its `push`.
     """
 
     def __init__(self, p: Platform):
@@ -59,9 +65,18 @@ class BeatAssembler(wiring.Component):
             "word": In(8 * p.beat_bytes * p.bank_word_beats),
             "row": In(self._lay.parameters),
             **({"scale": In(self._lay.scale)} if p.requant.channels else {}),
+            **({"activation_write": In(TableWrite()), "page": In(1)} if p.requant.tables else {}),
             "beat": Out(p.bus.data_width),
             "pushed": Out(1),
+            **{name: In(member.shape) for name, member in block_ports(p).items()},
+            **({"space": In(1), "free": Out(1), "quiet": Out(1), "completes": Out(1)} if p.operators.transpose else {}),
         })
+
+    @staticmethod
+    def memories(p: Platform) -> list[Ram]:
+        """Its memories, and those of its parts."""
+        return [*(Activation.memories(p) if p.requant.tables else []),
+                *(Transposer.memories(p) if p.operators.transpose else [])]
 
     def elaborate(self, platform):
         m = Module()
@@ -72,11 +87,11 @@ class BeatAssembler(wiring.Component):
         step_layout = data.StructLayout({  # requantised outputs
             "valid": 1, "push": 1, "place": range(beat_bytes), **({"vector": 1} if vectors else {}),
         })
-        steps = [Signal(step_layout, name=f"step_{i}") for i in range(1 + RequantLane.LATENCY)]
+        steps = [Signal(step_layout, name=f"step_{i}") for i in range(StoreTiming(p).OUTPUT)]
         picked = Signal.like(self.sub)
         raw = Signal()
         m.d.sync += [
-            steps[0].valid.eq(self.issue & ~self.persist),
+            steps[0].valid.eq(self.issue & ~self.persist & (~self.transposed if p.operators.transpose else 1)),
             steps[0].push.eq(self.push),
             steps[0].place.eq(self.place),
             *([steps[0].vector.eq(self.vector)] if vectors else []),
@@ -98,6 +113,8 @@ class BeatAssembler(wiring.Component):
             ]
             values.append(lane.value)
 
+        values = self._activated(m, Cat(values)) if p.requant.tables else Cat(values)
+
         # Outputs gather in a beat. If their panel ends before the beat is full, zeros follow.
         last = steps[-1]
         m.d.sync += self.pushed.eq(raw | last.valid & last.push)
@@ -107,13 +124,56 @@ class BeatAssembler(wiring.Component):
             for i in range(beat_bytes // step_bytes):
                 outputs = self.beat.word_select(i, 8 * step_bytes)
                 with m.If(last.place == i * step_bytes):
-                    m.d.sync += outputs.eq(Cat(values))
+                    m.d.sync += outputs.eq(values)
                 with m.Elif(last.place == 0):
                     m.d.sync += outputs.eq(0)
         if vectors:
             with m.If(last.valid & last.vector):
-                self._one(m, last.place, values[0])
+                self._one(m, last.place, values[:8 * p.array.element_bytes])
+        if p.operators.transpose:
+            self._transpose(m, values, raw | last.valid & last.push)
         return m
+
+    def _activated(self, m, values):
+        """What the layer's table makes of the outputs."""
+        m.submodules.activation = activation = Activation(self._p)
+        connect(m, flipped(self.activation_write), activation.write)
+        m.d.comb += [
+            activation.page.eq(self.page),
+            activation.enabled.eq(self.row.activation),
+            activation.table.eq(self.row.table),
+            activation.values.eq(values),
+        ]
+        return activation.results
+
+    def _transpose(self, m, values, pushed) -> None:
+        """Let steps of tiles that are stored transposed go through the transposer; rows from there gather in a beat."""
+        p = self._p
+        m.submodules.transposer = transposer = Transposer(p)
+        per_beat = max(1, p.beat_bytes // p.a_lanes)
+        place = Signal(range(per_beat), name="row_place")
+        row = transposer.row
+        m.d.comb += [
+            transposer.step.eq(self.issue & self.transposed),
+            transposer.start.eq(self.block_start),
+            transposer.end.eq(self.block_end),
+            transposer.rows.eq(self.block_rows),
+            transposer.panel_end.eq(self.panel_end),
+            transposer.values.eq(values),
+            transposer.space.eq(self.space),
+            self.free.eq(transposer.free),
+            self.quiet.eq(transposer.quiet),
+            self.completes.eq(transposer.push),
+        ]
+        m.d.sync += self.pushed.eq(pushed | transposer.row_valid & transposer.row_push)
+        with m.If(transposer.row_valid):
+            m.d.sync += place.eq(Mux(transposer.row_push, 0, place + 1))
+            for i in range(per_beat):
+                piece = self.beat.word_select(i, len(row))
+                with m.If(place == i):
+                    m.d.sync += piece.eq(row)
+                with m.Elif(place == 0):
+                    m.d.sync += piece.eq(0)
 
     def _scale(self, m) -> dict:
         """What sums are scaled by, in all lanes: as the layer says, or as their column does, when a lane needs it."""

@@ -12,7 +12,7 @@ from ...bus.join import join
 from ...layouts import Layouts, outstanding_tiles, pulse
 from ..signatures.sums import BankRead
 from .outstanding import OutstandingTiles
-from .store import StoreEngine, scale_ports
+from .store import StoreEngine, table_ports
 
 #: Ports that the stage shares with its engine.
 _ENGINE_PORTS = ("store", "complete", "parameters", "barrier", "request", "beat", "stored", "room", "sums", "give_back",
@@ -37,7 +37,7 @@ class StoreStage(wiring.Component):
         See `OutstandingTiles`.
     saved_event : Out(stream, always ready)
 
-    and `scale_ports`.
+    and `table_ports`.
     """
 
     def __init__(self, p: Platform):
@@ -63,14 +63,14 @@ class StoreStage(wiring.Component):
             "outstanding": Out(bits_for(outstanding_tiles(p))),
             "fewer": Out(1),
             "saved_event": Out(pulse(lay.event)),
-            **scale_ports(p),
+            **table_ports(p),
         })
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.engine = engine = StoreEngine(self._p)
         m.submodules.tiles = tiles = OutstandingTiles(self._p)
-        join(m, self, engine, (*_ENGINE_PORTS, *scale_ports(self._p)))
+        join(m, self, engine, (*_ENGINE_PORTS, *table_ports(self._p)))
         join(m, self, tiles, ("flush", "flush_task", "taken", "outstanding", "fewer"))
         saved, done = self.saved_event, engine.done
         m.d.comb += [

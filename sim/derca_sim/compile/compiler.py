@@ -203,6 +203,8 @@ def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPl
     if p.requant.channels:
         need("requant.channels", p.requant.channels, max(x.scale + x.layer.n for layers in placed for x in layers),
              "the output channels of all layers")
+    functions = [x.activation for layers in placed for x in layers if x.activation is not None]
+    need("requant.tables", p.requant.tables, max(functions, default=-1) + 1, "the functions behind all layers")
     entries = sum(map(len, placed)) + sum(point.inside for points in where for point in points)
     need("tables.entries", p.tables.entries, entries, f"the metadata entries of all tasks; or {sparser}")
     for task, layers, points in zip(taskset.tasks, placed, where, strict=True):

@@ -19,7 +19,7 @@ POISON = 0xA5
 
 
 class _Constants:
-    """Places of weights, biases and scales; the same arrays have one place, whoever uses them."""
+    """Places of weights, biases, scales and tables; the same arrays have one place, whoever uses them."""
 
     def __init__(self, platform: Platform, memory: Allocator):
         self._p = platform
@@ -28,6 +28,7 @@ class _Constants:
         self._biases: dict[int, int] = {}
         self._scales: dict[tuple, int] = {}
         self._channels = 0
+        self._tables: dict[bytes, int] = {}
 
     def weights(self, layer: Layer, a_stride: int) -> Operand:
         """Weights of a layer whose panels of A are `a_stride` bytes apart, as those of B are without own stride."""
@@ -52,12 +53,16 @@ class _Constants:
             self._channels += layer.n
         return self._scales[key]
 
+    def table(self, layer: Layer) -> int | None:
+        """The number of the table that a layer's outputs go through; None without. Equal tables have one number."""
+        return None if layer.table is None else self._tables.setdefault(layer.table.tobytes(), len(self._tables))
+
 
 def place(platform: Platform, tasks: Sequence[Task]) -> tuple[list[tuple[LayerPlan, ...]], int]:
     """Place all areas; return the layers of each task, and the bytes of memory used.
 
-    Weights, biases and scales are shared by all layers that have the same arrays. Of a task's own areas, those that it
-    writes come last, so that no input lies between them.
+    Weights, biases and scales are shared by all layers that have the same arrays, tables of outputs by all that have
+    equal ones. Of a task's own areas, those that it writes come last, so that no input lies between them.
     """
     memory, placed, row = Allocator(), [], 0
     constants = _Constants(platform, memory)
@@ -87,7 +92,7 @@ def _placed(p: Platform, task: Task, row: int, memory: Allocator, constants: _Co
             p, layer, task.index, i, row + i, part(areas[layer.a.matrix], layer.a),
             b[i] or part(areas[layer.b.matrix], layer.b), biases[i], part(areas[layer.c.matrix], layer.c), save,
             wait_of(network, plans, tiles[i].tile), i == len(network.layers) - 1, constants.scale(layer),
-            *tiles[i]))
+            constants.table(layer), *tiles[i]))
     return tuple(plans)
 
 

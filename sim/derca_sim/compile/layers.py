@@ -37,7 +37,8 @@ class LayerPlan:
 
     Weights in `b`, `bias_base` and the row `scale` of its first channel in the table of scales may be shared, also
     between tasks; `a`, `c`, computed matrices in `b`, and `save` belong to the task. `last`: the job has none after.
-    `tile` is what an iteration computes; tiles of B are requested `ahead` iterations before tiles of A.
+    `activation` is the number of the table that its outputs go through, None without. `tile` is what an iteration
+    computes; tiles of B are requested `ahead` iterations before tiles of A.
     """
 
     platform: Platform
@@ -53,6 +54,7 @@ class LayerPlan:
     wait: Wait
     last: bool
     scale: int
+    activation: int | None
     tile: Tile
     ahead: int
 
@@ -134,8 +136,27 @@ class LayerPlan:
 
     @property
     def c_panel_stride(self) -> int:
-        """Bytes between panels of C."""
+        """Bytes between panels of C, as it is stored."""
         return self.c.area.panel_stride
+
+    @cached_property
+    def c_m_stride(self) -> int:
+        """Bytes of C between tiles along M."""
+        if self.layer.transposed:
+            return self.tile.m * self.platform.a_lanes
+        return self.m_panels * self.c_panel_stride
+
+    @cached_property
+    def c_n_stride(self) -> int:
+        """Bytes of C between tiles along N."""
+        p = self.platform
+        if self.layer.transposed:
+            return self.tile.n // p.array.rows * self.c_panel_stride
+        return self.tile.n * self.c.area.lanes
+
+    def c_tile(self, m: int, n: int) -> int:
+        """Address of the tile of C at coordinates (m, n)."""
+        return self.c_base + m * self.c_m_stride + n * self.c_n_stride
 
     def coordinates(self, iteration: int) -> tuple[int, int, int]:
         """Tile coordinates (m, n, k) of an iteration."""
@@ -172,9 +193,13 @@ class LayerPlan:
         """The largest value of `allow` in the layer."""
         return max(self.allow(m, self.n_tiles - 1) for m in (0, self.m_tiles - 1))
 
+    def tile_m(self, m: int) -> int:
+        """Rows of the tiles at coordinate `m`; the last may have fewer."""
+        return min(self.tile.m, self.layer.m - m * self.tile.m)
+
     def tile_m_panels(self, m: int) -> int:
         """A panels of the tiles at coordinate `m`; the last may have fewer."""
-        return min(self.m_panels, ceil_div(self.layer.m - m * self.tile.m, self.platform.array.rows))
+        return ceil_div(self.tile_m(m), self.platform.array.rows)
 
     def tile_n(self, n: int) -> int:
         """Columns of the tiles at coordinate `n`; the last may have fewer."""
@@ -197,6 +222,11 @@ class LayerPlan:
             "zero_point": layer.zero_point % modulus,
             **({"low": layer.limits[0] % modulus, "high": layer.limits[1] % modulus} if p.requant.clamp
                else {"relu": int(layer.relu)}),
+            **({"activation": int(self.activation is not None), "table": self.activation or 0} if p.requant.tables
+               else {}),
+            **({"transpose": int(layer.transposed), "last_m": self.tile_m(self.m_tiles - 1),
+                "c_n_stride": self.c_n_stride} if p.operators.transpose else {}),
+            **({"c_m_stride": self.c_m_stride} if p.tile.per_layer or p.operators.transpose else {}),
             "last_m_panels": self.tile_m_panels(self.m_tiles - 1), "last_n": self.tile_n(self.n_tiles - 1),
             "last_k": self.tile_k(self.k_tiles - 1),
             "m_tiles": self.m_tiles, **(self.tile_fields() if p.tile.per_layer else {
@@ -217,7 +247,6 @@ class LayerPlan:
             "m_panels": self.m_panels, "tile_n": tile.n, "tile_k": tile.k,
             "n_end": (self.n_tiles - 1) * tile.n, "k_end": (self.k_tiles - 1) * tile.k,
             "a_m_stride": self.m_panels * self.a_panel_stride, "b_n_stride": self.n_panels * self.b_panel_stride,
-            "c_m_stride": self.m_panels * self.c_panel_stride,
         }
 
     def scale_fields(self, channel: int) -> dict[str, int]:
@@ -250,7 +279,8 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
         load = a_panels * p.panel_beats(k, p.a_lanes) + b_panels * p.panel_beats(k, p.b_lanes)
         requests = a_panels + b_panels + layer.iterations
         compute = layer.slices * (k + p.array.cols + 4)
-        store = 2 * rows * layer.n_tiles * n * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+        columns = layer.n_tiles * n if not shape.transposed else (ceil_div(shape.n, p.array.rows) + 1) * p.array.rows
+        store = 2 * rows * columns * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
         step = p.panel_beats(n, 4) + memory.write_latency + 64
         total += load + requests * (memory.read_latency + 8) + compute + store
         total += (layer.iterations + 1) * step + memory.read_latency  # and once for its descriptor and its end
@@ -262,5 +292,6 @@ def longest_slice(p: Platform) -> int:
     tile, memory = p.tile, p.memory
     load = p.panel_beats(p.most_k, p.a_lanes) + p.panel_beats(p.most_k, p.b_lanes) + p.panel_beats(tile.n, 4)
     compute = p.most_k + p.array.cols + 4
-    store = 2 * tile.n * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+    columns = tile.n + p.array.rows * p.operators.transpose  # a transposed tile leaves in blocks of as many columns
+    store = 2 * columns * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
     return load + 3 * (memory.read_latency + 8) + compute + store + memory.write_latency + 64

@@ -3,7 +3,7 @@
 A matrix of `rows` x `k` elements (int8 or int16, little endian) is cut into panels of `group` rows. A panel holds, for
 each k, `lanes` bytes: the panel's rows at column k, then zeros up to `lanes`. So activations A [m, k] have groups of
 array rows, weights B [k, n] (as their transpose) groups of array columns, and outputs C [m, n] have the layout of the A
-of the next layer.
+of the next layer. A layer that stores C transposed has that layout of C^T.
 """
 
 from dataclasses import dataclass

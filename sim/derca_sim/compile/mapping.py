@@ -7,6 +7,7 @@ the first tile and the memory for the last decide what a shape costs.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import lcm
 
 from ..model.network import Layer
 from ..model.platform import Platform
@@ -57,15 +58,22 @@ def tiles(p: Platform, layer: Layer) -> Iterator[Tile]:
         return
     rows, cols = p.array.rows, p.array.cols
     whole = ceil_div(layer.k, _step(p)) * _step(p)
+    m_step, n_step = (max(1, p.beat_bytes // (rows * p.a_lanes)), lcm(rows, cols) // cols) if p.operators.transpose \
+        else (1, 1)
     seen = set()
-    for m_panels in range(1, min(p.most_m_panels, ceil_div(layer.m, rows)) + 1):
-        for n_panels in range(1, min(p.n_panels, ceil_div(layer.n, cols)) + 1):
+    for m_panels in _panels(layer.m, rows, m_step, p.most_m_panels):
+        for n_panels in _panels(layer.n, cols, n_step, p.n_panels):
             most = min(p.a_steps // m_panels, p.b_steps // n_panels, whole)
             for k in {most, ceil_div(whole, ceil_div(whole, most))}:
                 tile = Tile(m_panels * rows, ceil_div(k, _step(p)) * _step(p), n_panels * cols)
                 if tile not in seen and fits(p, tile):
                     seen.add(tile)
                     yield tile
+
+
+def _panels(size: int, each: int, step: int, most: int) -> range:
+    """Numbers of panels of `each` rows or columns, multiples of `step`: up to all that a matrix has, or to the most."""
+    return range(step, min(most, ceil_div(size, step * each) * step) + 1, step)
 
 
 def _step(p: Platform) -> int:

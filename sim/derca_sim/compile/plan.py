@@ -58,7 +58,7 @@ class EntryPlan:
             "m_panel": m_panel, "n_panel": n_panel,
             "a_row": layer.a_base + m * layer.m_panels * layer.a_panel_stride,
             "b_col": layer.b_base + n * layer.n_panels * layer.b_panel_stride,
-            "c_row": layer.c_base + m * layer.m_panels * layer.c_panel_stride,
+            "c_row": layer.c_tile(m, 0), **({"c": layer.c_tile(m, n)} if p.operators.transpose else {}),
         }
 
     def packed(self) -> int:

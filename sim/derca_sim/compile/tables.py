@@ -2,9 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from ..model.platform import Platform
 from ..model.registers import OVERRUN, ROW_BITS, Reg, Table, register_map
-from ..model.tables import RowLayout, entry_layout, index_layout, layer_layout, scale_layout, task_layout
+from ..model.tables import (
+    RowLayout,
+    activation_layout,
+    entry_layout,
+    index_layout,
+    layer_layout,
+    scale_layout,
+    task_layout,
+)
 from .plan import TaskPlan
 from .windows import windows
 
@@ -39,6 +49,11 @@ def host_writes(platform: Platform, layer_rows: Sequence[int], entry_rows: Seque
         plans = {layer.scale: layer for task in tasks for layer in task.layers}  # tasks may share a network
         scales = [row for scale in sorted(plans) for row in plans[scale].packed_scales()]
         writes += table_writes(platform, Table.SCALE, 0, scale_layout(platform), scales)
+    functions = {layer.activation: layer.layer.table for task in tasks for layer in task.layers
+                 if layer.activation is not None}
+    if functions:
+        rows = np.concatenate([np.roll(functions[number], 128) for number in sorted(functions)]).view(np.uint8)
+        writes += table_writes(platform, Table.ACTIVATION, 0, activation_layout(platform), map(int, rows))
     for task in tasks:
         rows = [index_rows[task.index, region.index] for region in task.regions]
         writes += table_writes(platform, Table.INDEX, index_row(platform, task.index, 0), index, rows)

@@ -49,6 +49,11 @@ class Iteration:
         return self.layer.tile_m_panels(self.m)
 
     @cached_property
+    def rows(self) -> int:
+        """Rows of A and C."""
+        return self.layer.tile_m(self.m)
+
+    @cached_property
     def columns(self) -> int:
         """Output columns."""
         return self.layer.tile_n(self.n)
@@ -87,7 +92,13 @@ class Iteration:
         if persist:
             beats = self.columns * p.bank_word_beats
             return [(layer.save + i * beats * p.beat_bytes, self.columns, beats) for i in range(self.panels)]
-        row = self.m * layer.tile.m // p.array.rows
-        c = layer.c_base + row * layer.c_panel_stride + self.n * layer.tile.n * layer.c.area.lanes
+        c = layer.c_tile(self.m, self.n)
         beats = p.panel_beats(self.columns, layer.c.area.lanes)
         return [(c + i * layer.c_panel_stride, self.columns, beats) for i in range(self.panels)]
+
+    def write_columns(self) -> list[tuple[int, int]]:
+        """(address, columns) of each panel of columns that stores the tile transposed."""
+        layer, rows = self.layer, self.layer.platform.array.rows
+        c = layer.c_tile(self.m, self.n)
+        return [(c + i * layer.c_panel_stride, min(rows, self.columns - i * rows))
+                for i in range(-(-self.columns // rows))]

@@ -96,6 +96,11 @@ class WriteChannel:
         """What later stores depend on, relative to `cycle`."""
         return tuple(max(last - cycle, -1) for last in (self._last_aw, self._last_w, self._last_b))
 
+    @property
+    def next_request(self) -> int:
+        """First cycle in which another request is taken."""
+        return self._last_aw
+
     def store(self, panels: list[tuple[int, int, list[int]]]) -> int:
         """Write panels of (cycle of the request, address, cycle each beat is ready); the cycle of the last B."""
         for requested, address, ready in panels:

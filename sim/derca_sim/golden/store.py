@@ -9,7 +9,7 @@ from ..model.timing import StoreTiming, store_commands
 from .agenda import Agenda
 from .banks import Banks, Parked
 from .iteration import Iteration
-from .memory import WriteChannel
+from .memory import WriteChannel, bursts
 from .outstanding import Outstanding
 
 
@@ -34,6 +34,7 @@ class StoreModel:
     def __init__(self, p: Platform, agenda: Agenda, banks: Banks, outstanding: Outstanding,
                  stored: Callable[[int, bool, bool, int], None]):
         self._p = p
+        self._timing = StoreTiming(p)
         self._agenda = agenda
         self._banks = banks
         self._outstanding = outstanding
@@ -41,6 +42,7 @@ class StoreModel:
         self._queue: deque[StoreCommand] = deque()
         self._free_from = 0
         self._write = WriteChannel(p)
+        self._blocks: deque[int] = deque(maxlen=2)  # last reads of the latest blocks that are stored transposed
         self._recent: deque[int] = deque(maxlen=store_commands(p))  # completions of the latest commands
         #: First cycle in which nothing is being stored or on its way.
         self.idle_from = 0
@@ -54,7 +56,8 @@ class StoreModel:
         """What later commands depend on, relative to `cycle`."""
         return (
             tuple((c.iteration.key, c.persist, max(c.complete_from - cycle, 0)) for c in self._queue),
-            max(self._free_from - cycle, 0), max(self.idle_from - cycle, 0), self._write.signature(cycle),
+            max(self._free_from - cycle, 0), tuple(max(last - cycle, -self._timing.GAP) for last in self._blocks),
+            max(self.idle_from - cycle, 0), self._write.signature(cycle),
             tuple(r - cycle for r in self._recent if r > cycle),
         )
 
@@ -70,16 +73,16 @@ class StoreModel:
         if len(self._recent) == self._recent.maxlen and self._recent[0] >= cycle:
             self._agenda.at(self._recent[0] + 1)
             return
+        it, persist = self._queue[0].iteration, self._queue[0].persist
+        across = it.layer.layer.transposed and not persist
+        if self._blocks and not across and cycle < self._blocks[-1] - 1 + self._timing.GAP:
+            self._agenda.at(self._blocks[-1] - 1 + self._timing.GAP)
+            return
         command = self._queue.popleft()
-        it = command.iteration
-        read, panels = cycle + 1, []  # cycle of the next read
-        for address, columns, beats in it.write_panels(command.persist):
-            ready, reads = self._beats_ready(read, columns, beats, command)
-            panels.append((read, address, ready))
-            read += reads
+        panels, read = self._columns(cycle + 1, it) if across else self._rows(cycle + 1, it, persist)
         stored = self._write.store(panels) + 1
         self._banks.given_back(command.parked, read)
-        self._free_from = read - 2 + StoreTiming.GAP
+        self._free_from = read - 2 + self._timing.GAP
         self.idle_from = max(self._free_from, stored + 1)
         self._recent.append(stored)
         self._outstanding.stored(it.task, stored + 1)
@@ -87,15 +90,56 @@ class StoreModel:
         for visible in (self._free_from, stored, stored + 1):
             self._agenda.at(visible)
 
-    def _beats_ready(self, first_read: int, columns: int, beats: int, command: StoreCommand) -> tuple[list[int], int]:
+    def _rows(self, read: int, it: Iteration, persist: bool) -> tuple[list[tuple[int, int, list[int]]], int]:
+        """(request, address, cycle in which each beat can go out) of every panel, and the cycle after the last read.
+
+        `read` is the cycle of the first read.
+        """
+        p, panels = self._p, []
+        for address, columns, beats in it.write_panels(persist):
+            if it.layer.c_vector and not persist:  # a column is one element, read in one cycle
+                per_beat = p.beat_bytes // p.array.element_bytes
+                ends = [min((beat + 1) * per_beat, columns) - 1 for beat in range(beats)]
+                ready, reads = [read + column + self._timing.REQUANTISED for column in ends], columns
+            else:
+                ready, reads = self._beats_ready(read, columns, beats, persist)
+            panels.append((read, address, ready))
+            read += reads
+        return panels, read
+
+    def _columns(self, read: int, it: Iteration) -> tuple[list[tuple[int, int, list[int]]], int]:
+        """Like `_rows`, for a tile that is stored transposed.
+
+        Blocks of one panel of columns and one of rows are written to one of two buffers, column by column, and read
+        from there row by row. All times are those of the decisions; writing and reading follow as late as each other.
+        """
+        p = self._p
+        per_column, per_row = p.array.rows // p.store.requant_lanes, max(1, p.a_lanes // p.beat_bytes)
+        panels, free = [], self._write.next_request
+        for address, columns in it.write_columns():
+            ready: list[int] = []
+            for first in range(0, it.rows, p.array.rows):
+                if len(self._blocks) == self._blocks.maxlen:
+                    read = max(read, self._blocks[0] + 1)
+                if not first:
+                    read = requested = max(read, free)
+                read += columns * per_column
+                out = max(read, self._blocks[-1] + 1) if self._blocks else read
+                rows = min(p.array.rows, it.rows - first)
+                self._blocks.append(out + rows * per_row - 1)
+                ready += range(out, out + rows * per_row)
+            # Several rows may share a beat, across blocks. The last row completes its beat.
+            per_beat = max(1, p.beat_bytes // p.a_lanes)
+            beats = [*ready[per_beat - 1::per_beat], *ready[-1:] * (len(ready) % per_beat > 0)]
+            panels.append((requested, address, [cycle + self._timing.REQUANTISED for cycle in beats]))
+            free = requested + len(list(bursts(p, address, len(beats))))
+        return panels, read
+
+    def _beats_ready(self, first_read: int, columns: int, beats: int, persist: bool) -> tuple[list[int], int]:
         """The cycle in which each beat of a panel can go out, and the cycles that its reads take."""
         p = self._p
-        if not command.persist and command.iteration.layer.c_vector:  # a column is one element, read in one cycle
-            per_beat = p.beat_bytes // p.array.element_bytes
-            last = [min((beat + 1) * per_beat, columns) - 1 for beat in range(beats)]
-            return [first_read + column + StoreTiming.REQUANTISED for column in last], columns
-        if command.persist:
-            return [first_read + i + StoreTiming.RAW for i in range(beats)], columns * p.bank_word_beats
+        if persist:
+            return [first_read + i + self._timing.RAW for i in range(beats)], columns * p.bank_word_beats
         lanes, rows = (p.array.element_bytes * count for count in (p.store.requant_lanes, p.array.rows))  # in bytes
         beat_bytes, column_bytes = p.beat_bytes, p.a_lanes
         per_column = rows // lanes
@@ -104,5 +148,5 @@ class StoreModel:
             byte = min((beat + 1) * beat_bytes, columns * column_bytes) - 1  # last of the beat, padding included
             column, row = divmod(byte, column_bytes)
             read = first_read + column * per_column + min(row, rows - 1) // lanes
-            ready.append(read + StoreTiming.REQUANTISED)
+            ready.append(read + self._timing.REQUANTISED)
         return ready, columns * per_column

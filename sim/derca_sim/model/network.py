@@ -35,8 +35,9 @@ class Layer:
     of C. `dtype` is the type; that of the weights where there are any.
 
     Outputs are clamped to `bounds`, the least and largest; without, to their type, and to the zero point on with
-    `relu`. Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel. `mapping`
-    says how the layer runs; the compiler estimates which is best where it is None.
+    `relu`. `table`, int8 [256], has the output for each requantised and clamped value, from the least on; without, that
+    value is the output. Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel.
+    `mapping` says how the layer runs; the compiler estimates which is best where it is None.
     """
 
     m: int
@@ -55,6 +56,7 @@ class Layer:
     b: Place | None = None
     c: Place = Place(1)
     transposed: bool = False
+    table: np.ndarray | None = None
     dtype: str = "int8"
 
     def __post_init__(self):
@@ -124,24 +126,26 @@ def chain(name: str, layers: Sequence[Layer], inputs: Sequence[np.ndarray | None
             shapes.append((layer.m, layer.k))
             given.append(own)
         placed.append(replace(layer, a=Place(len(shapes) - 1), c=Place(len(shapes))))
-        shapes.append((layer.m, layer.n))
+        shapes.append(layer.c_shape)
         given.append(None)
     return Network(name, tuple(placed), tuple(shapes), tuple(given), **more)
 
 
-def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: int, dtype: str = "int8") -> Network:
+def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: int, dtype: str = "int8",
+                   transposed: Sequence[bool] = ()) -> Network:
     """A network of the given (m, k, n, relu) with random weights, biases, requantisation and inputs of `dtype`.
 
-    A layer takes the output of the layer before if its m and k equal that one's m and n. The same seed gives the same
-    network. The scale is chosen so that outputs spread over the range of the type and sometimes saturate. Weights of
-    int16 stay within 11 bits, so that sums seldom wrap.
+    A layer takes the output of the layer before if its m and k are the rows and columns of that output as it is stored.
+    `transposed` says which layers store theirs transposed; default: none. The same seed gives the same network. The
+    scale is chosen so that outputs spread over the range of the type and sometimes saturate. Weights of int16 stay
+    within 11 bits, so that sums seldom wrap.
     """
     layers, inputs = [], []
     limit = np.iinfo(dtype).max + 1
     weight, bias, unit = (128, 4096, 1) if dtype == "int8" else (1024, 1 << 20, 256)
     for i, (m, k, n, relu) in enumerate(shapes):
         rng = np.random.default_rng([seed, i])
-        chained = i > 0 and (layers[-1].m, layers[-1].n) == (m, k)
+        chained = i > 0 and layers[-1].c_shape == (m, k)
         # Standard deviation of a sum of k products of uniform values: 74 for int8, of inputs and weights
         spread = 74.0 * (limit / 128) * 74.0 * (weight / 128) * np.sqrt(k)
         multiplier = int(rng.integers(1 << 30, 1 << 31))
@@ -149,7 +153,7 @@ def random_network(name: str, shapes: list[tuple[int, int, int, bool]], seed: in
         layers.append(Layer(
             m, k, n, rng.integers(-weight, weight, (k, n)).astype(dtype),
             rng.integers(-bias, bias + 1, n).astype(np.int32), multiplier, shift,
-            unit * int(rng.integers(-16, 17)), relu,
+            unit * int(rng.integers(-16, 17)), relu, transposed=bool(transposed and transposed[i]),
         ))
         inputs.append(None if chained else rng.integers(-limit, limit, (m, k)).astype(dtype))
     return chain(name, layers, inputs)

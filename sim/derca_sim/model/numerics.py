@@ -2,7 +2,7 @@
 
 Products of int8 or int16 are summed with the int32 bias in int32, which wraps. Requantisation multiplies the sum by the
 layer's multiplier exactly, divides by 2^shift, rounds as the layer says, adds the zero point, and clamps to the layer's
-bounds.
+bounds. A table may say what becomes of the result.
 """
 
 import numpy as np
@@ -43,11 +43,11 @@ def _away(product: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 
 def requantise(sums: np.ndarray, layer: Layer) -> np.ndarray:
-    """Outputs for int32 `sums` [m, n] of a layer: scaled by multiplier / 2^shift, rounded, offset, clamped."""
+    """Outputs for int32 `sums` [m, n] of a layer: scaled by multiplier / 2^shift, rounded, offset, clamped, mapped."""
     multiplier, shift, rounding = layer.scales
     product = sums.astype(np.int64) * multiplier  # |product| < 2^62, and rounding adds at most 2^61
-    value = rounded(product, shift, rounding) + layer.zero_point
-    return np.clip(value, *layer.limits).astype(layer.dtype)
+    value = np.clip(rounded(product, shift, rounding) + layer.zero_point, *layer.limits)
+    return value.astype(layer.dtype) if layer.table is None else layer.table[value + 128]
 
 
 def gemm(a: np.ndarray, layer: Layer, b: np.ndarray | None = None) -> np.ndarray:

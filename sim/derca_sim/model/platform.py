@@ -95,16 +95,18 @@ class StoreConfig(Section):
 
 
 class RequantConfig(Section):
-    """What requantisation can do beside rounding half away from zero and ReLU; both take int8.
+    """What requantisation can do beside rounding half away from zero and ReLU; all of it takes int8 but `channels`.
 
     With `tflite` it also rounds as TensorFlow Lite's reference kernels do. With `clamp` a layer's outputs have a least
     and a largest value of their own. With `channels` above 0 every output channel has a scale of its own, and so many
-    channels of all layers together have room in the table of scales.
+    channels of all layers together have room in the table of scales. With `tables` above 0 the outputs of a layer can
+    go through one of so many tables of 256 outputs: a function of one element that follows the layer.
     """
 
     tflite: bool = False
     clamp: bool = False
     channels: Annotated[int, Field(ge=0, le=65536)] = 0
+    tables: Annotated[int, Field(ge=0, le=256)] = 0
 
 
 class OperatorsConfig(Section):
@@ -186,6 +188,16 @@ class Platform(Section):
             t.n * 4 % self.beat_bytes == 0, "tile.n", t.n,
             f"values whose biases fill whole {self.beat_bytes}-byte beats (n x 4 bytes)",
         )
+        if self.operators.transpose:
+            require(
+                t.m * self.a_lanes % self.beat_bytes == 0, "tile.m", t.m,
+                f"values whose columns fill whole {self.beat_bytes}-byte beats (m x {self.a_lanes} bytes) with "
+                "operators.transpose",
+            )
+            require(
+                t.n % a.rows == 0, "tile.n", t.n,
+                f"multiples of array.rows = {a.rows} and of array.cols = {a.cols} with operators.transpose",
+            )
         require(
             bus.data_width <= 32 * a.rows, "bus.data_width", bus.data_width,
             f"at most 32 x array.rows = {32 * a.rows} bits, so that a beat is never wider than a bank word",
@@ -212,15 +224,12 @@ class Platform(Section):
             "store.requant_lanes", self.store.requant_lanes,
             f"divisors of the {self.beat_bytes // a.element_bytes} outputs in a beat",
         )
-        for option in ("tflite", "clamp"):
-            require(
-                a.dtype == "int8" or not getattr(self.requant, option), f"requant.{option}", True,
-                'false, or array.dtype = "int8"',
-            )
-        require(
-            not self.requant.channels or self.tables.read == "row", "requant.channels", self.requant.channels,
-            '0, or tables.read = "row"',
-        )
+        for option, none in (("tflite", "false"), ("clamp", "false"), ("tables", "0")):
+            value = getattr(self.requant, option)
+            require(a.dtype == "int8" or not value, f"requant.{option}", value, f'{none}, or array.dtype = "int8"')
+        for option in ("channels", "tables"):
+            value = getattr(self.requant, option)
+            require(not value or self.tables.read == "row", f"requant.{option}", value, '0, or tables.read = "row"')
         require(
             not self.operators.matmul or a.rows == a.cols, "operators.matmul", "true",
             f"false, or array.cols = array.rows = {a.rows}: B is read as A is stored",
@@ -342,6 +351,11 @@ class Platform(Section):
         return self.m_panels * (self.n_panels if self.tile.per_layer else 1)
 
     @property
+    def most_m(self) -> int:
+        """Rows of the highest tile."""
+        return self.most_m_panels * self.array.rows
+
+    @property
     def bank_bytes(self) -> int:
         """Bytes of a task's save area: one full bank."""
         return self.bank_columns * self.bank_word_beats * self.beat_bytes
@@ -354,6 +368,7 @@ class Platform(Section):
             4096,
             self.panel_beats(self.most_k, self.a_lanes), self.panel_beats(self.most_k, self.b_lanes),
             self.panel_beats(t.n, self.a_lanes), self.panel_beats(t.n, 4), t.n * self.bank_word_beats,
+            self.panel_beats(self.most_m, self.a_lanes) if self.operators.transpose else 0,
         )
 
     def panel_beats(self, k: int, lanes: int) -> int:

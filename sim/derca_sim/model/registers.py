@@ -8,8 +8,18 @@ from enum import IntEnum
 
 from .description import WORD_BITS, Access, Array, Choice, Field, Guard, Register, RegisterMap
 from .platform import Overrun, Platform
+from .tables import (
+    ACTIVATION_ENTRIES,
+    RowLayout,
+    activation_layout,
+    bits_for,
+    entry_layout,
+    index_layout,
+    layer_layout,
+    scale_layout,
+    task_layout,
+)
 from .tables import Field as Column
-from .tables import RowLayout, bits_for, entry_layout, index_layout, layer_layout, scale_layout, task_layout
 
 #: `ID` reads as "DRCA".
 ID_VALUE = 0x44524341
@@ -114,6 +124,7 @@ class Table(IntEnum):
     TASK = 3
     TRACE = 4  #: triggers to replay
     SCALE = 5  #: scales of output channels
+    ACTIVATION = 6  #: tables of outputs, one after the other
 
 
 class Fault(IntEnum):
@@ -210,6 +221,8 @@ def table_layouts(p: Platform) -> dict[Table, tuple[RowLayout, int]]:
         tables[Table.TRACE] = (trace_layout(), p.release.trace)
     if p.requant.channels:
         tables[Table.SCALE] = (scale_layout(p), p.requant.channels)
+    if p.requant.tables:
+        tables[Table.ACTIVATION] = (activation_layout(p), ACTIVATION_ENTRIES * p.requant.tables)
     return tables
 
 

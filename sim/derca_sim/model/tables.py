@@ -96,6 +96,15 @@ def scale_layout(p: Platform) -> RowLayout:
     return RowLayout(tuple(_scale(p)))
 
 
+#: Entries of a table of outputs: one for each value of int8.
+ACTIVATION_ENTRIES = 256
+
+
+def activation_layout(p: Platform) -> RowLayout:
+    """Activation table row: an output. Row 256 t + v is what table t makes of the value v, modulo 256."""
+    return RowLayout((Field("output", 8 * p.array.element_bytes, "output, two's complement"),))
+
+
 def _clamp(p: Platform) -> list[Field]:
     """What bounds a layer's outputs."""
     bits = 8 * p.array.element_bytes
@@ -125,13 +134,16 @@ def layer_layout(p: Platform) -> RowLayout:
             Field("k_end", dimension, "first k step of the last tile along K"),
             Field("a_m_stride", addr, "bytes of A between tiles along M"),
             Field("b_n_stride", addr, "bytes of B between tiles along N"),
-            Field("c_m_stride", addr, "bytes of C between tiles along M"),
         ]
     return RowLayout((
         *([Field("scale", bits_for(p.requant.channels - 1), "row of the first channel in the table of scales")]
           if p.requant.channels else _scale(p)),
         Field("zero_point", 8 * p.array.element_bytes, "output zero point, two's complement"),
         *_clamp(p),
+        *([Field("activation", 1, "outputs go through a table"),
+           Field("table", bits_for(p.requant.tables - 1), "number of the table")] if p.requant.tables else []),
+        *([Field("transpose", 1, "C is stored transposed"),
+           Field("last_m", bits_for(p.most_m), "rows in the last tile along M")] if p.operators.transpose else []),
         Field("last_m_panels", bits_for(p.most_m_panels), "A panels in the last tile along M"),
         Field("last_n", bits_for(p.tile.n), "columns in the last tile along N"),
         Field("last_k", bits_for(p.most_k), "k steps in the last tile along K"),
@@ -146,7 +158,10 @@ def layer_layout(p: Platform) -> RowLayout:
         Field("b_base", addr, "address of B"),
         *([Field("b_panel_stride", addr, "bytes between panels of B")] if own_b_stride(p) else []),
         Field("bias_base", addr, "address of the int32 biases"),
-        Field("c_panel_stride", addr, "bytes between panels of C"),
+        Field("c_panel_stride", addr, "bytes between panels of C, as it is stored"),
+        *([Field("c_m_stride", addr, "bytes of C between tiles along M")]
+          if p.tile.per_layer or p.operators.transpose else []),
+        *([Field("c_n_stride", addr, "bytes of C between tiles along N")] if p.operators.transpose else []),
         Field("save", addr, "address of the task's save area for persisted partial sums"),
     ))
 
@@ -186,6 +201,7 @@ def entry_layout(p: Platform) -> RowLayout:
         Field("a_row", addr, "address of A at (m, 0)"),
         Field("b_col", addr, "address of B at (0, n)"),
         Field("c_row", addr, "address of C at (m, 0)"),
+        *([Field("c", addr, "address of C at (m, n)")] if p.operators.transpose else []),
     ))
 
 

@@ -29,7 +29,10 @@ def platform_tile(p: Platform) -> Tile:
 
 
 def fits(p: Platform, tile: Tile) -> bool:
-    """Whether a layer may have this tile: within slots, banks and biases, in whole panels and beats."""
+    """Whether a layer may have this tile: within slots, banks and biases, in whole panels and beats.
+
+    With `operators.transpose` its columns are whole panels, and its rows whole beats, of a transposed output too.
+    """
     if tile == platform_tile(p):
         return True
     m_panels, n_panels = tile.m // p.array.rows, tile.n // p.array.cols
@@ -41,4 +44,5 @@ def fits(p: Platform, tile: Tile) -> bool:
         and not any(tile.k * lanes % p.beat_bytes for lanes in (p.a_lanes, p.b_lanes))
         and tile.n * p.a_lanes % p.beat_bytes == 0 and tile.n * 4 % p.beat_bytes == 0
         and not (p.operators.vectors and (tile.k | tile.n) * p.array.element_bytes % p.beat_bytes)
+        and not (p.operators.transpose and (tile.n % p.array.rows or tile.m * p.a_lanes % p.beat_bytes))
     )

@@ -252,13 +252,19 @@ class RunTiming:
 class StoreTiming:
     """Latencies of the store engine's pipeline."""
 
-    #: Cycles from a sum to its requantised output.
-    REQUANT = 8
-    #: Cycles from a read to its W beat: requantised outputs, raw partial sums.
-    REQUANTISED, RAW = REQUANT + 2, 3
-    #: Cycles from the last read of a tile to the first read of the next: until the last output has been requantised
-    #: with the parameters of its tile. So no raw sums overtake outputs either.
-    GAP = REQUANT + 1
+    #: Cycles from a sum to its requantised output, and those that a table of outputs adds.
+    REQUANT, TABLE = 8, 2
+    #: Cycles from a read to its W beat: raw partial sums.
+    RAW = 3
+
+    def __init__(self, p: Platform):
+        #: Cycles from a sum to its output.
+        self.OUTPUT = self.REQUANT + self.TABLE * (p.requant.tables > 0)
+        #: Cycles from a read to its W beat: outputs.
+        self.REQUANTISED = self.OUTPUT + 2
+        #: Cycles from the last read of a tile to the first read of the next: until the last output has been made with
+        #: the parameters of its tile. So no raw sums overtake outputs either.
+        self.GAP = self.OUTPUT + 1
 
 
 def store_commands(p: Platform) -> int:

@@ -133,13 +133,14 @@ class Function(Enum):
     SIGMOID = "sigmoid"
     TANH = "tanh"
     HARD_SWISH = "hard_swish"
+    ELU = "elu"
     GELU = "gelu"
     GELU_TANH = "gelu_tanh"
 
 
 @dataclass(frozen=True)
 class Map(Operator):
-    """A function of each element of x; `alpha` is the slope of LEAKY_RELU below 0."""
+    """A function of each element of x; `alpha` is the slope of LEAKY_RELU below 0, or minus the limit of ELU."""
 
     function: Function
     alpha: float = 0.0

@@ -52,9 +52,25 @@ class Bounds:
         return Bounds(
             max(map(sum, reads)), max(sum(map(bursts, tile)) for tile in reads),
             max(map(max, reads)), max(bursts(beats) for tile in reads for beats in tile),
-            max(it.panels * it.columns for it in corners)
-            * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats),
+            max(map(_store_cycles, corners)),
         )
+
+
+def _store_cycles(it: Iteration) -> int:
+    """The longest time from the first read of a tile to the last, of its sums or of what is transposed from them.
+
+    The first block of a transposed tile is written, then each other block takes as long as its writing or its reading,
+    then the last one is read.
+    """
+    p = it.layer.platform
+    lanes, rows = p.store.requant_lanes, p.array.rows
+    most = it.panels * it.columns * max(rows // lanes, p.bank_word_beats)
+    if not it.layer.layer.transposed:
+        return most
+    per_row = max(1, p.a_lanes // p.beat_bytes)
+    blocks = [max(columns * rows // lanes, min(rows, it.rows - first) * per_row)
+              for _, columns in it.write_columns() for first in range(0, it.rows, rows)]
+    return max(most, sum(blocks) + rows * per_row)
 
 
 def _corners(layer: LayerPlan) -> Iterator[Iteration]:
@@ -77,7 +93,7 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
     store commands have been answered as may wait for responses. As many banks as may be parked stay so while the job
     runs; the others are those that are stored last.
     """
-    granted, memory = KernelTiming.GRANT, p.memory
+    granted, memory, store = KernelTiming.GRANT, p.memory, StoreTiming(p)
     ended = ComputeTiming.AHEAD
     crowded = p.buffers.slots * bounds.load_bursts > p.bus.outstanding
     rounds = 1 + (-(-bounds.request_bursts // p.bus.outstanding) if crowded else 0)
@@ -88,11 +104,11 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
         asked = read
     swapped = max(granted + 1, ended + ComputeTiming.DRAIN + p.array.cols)
     compute = swapped + 1 + (p.buffers.spare > 0)
-    answered = max(StoreTiming.REQUANTISED, StoreTiming.RAW) + memory.write_latency + 2  # after the last read
-    each, first, waiting = bounds.store + StoreTiming.GAP, compute, 0
+    answered = max(store.REQUANTISED, store.RAW) + memory.write_latency + 2  # after the last read
+    each, first, waiting = bounds.store + store.GAP, compute, 0
     if p.pipeline == "lockstep":
-        each += answered + StoreTiming.GAP
-    elif answered >= (store_commands(p) - 1) * (StoreTiming.GAP + 1):
+        each += answered + store.GAP
+    elif answered >= (store_commands(p) - 1) * (store.GAP + 1):
         first += answered
         waiting = first + p.buffers.banks * each + answered
     stored = tuple(first + (i + 1) * each for i in range(p.buffers.banks))

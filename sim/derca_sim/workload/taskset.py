@@ -31,12 +31,13 @@ Duration = Annotated[int, Field(ge=1, le=MAX_CYCLES)]
 
 
 class LayerSection(Section):
-    """A layer given by its shape alone: A [m, k] times B [k, n]."""
+    """A layer given by its shape alone: A [m, k] times B [k, n]. With `transpose`, C is stored as its transpose."""
 
     m: Dimension
     k: Dimension
     n: Dimension
     relu: bool = False
+    transpose: bool = False
 
 
 class NetworkSection(Section):
@@ -225,7 +226,8 @@ def _network(n: NetworkSection, path: Path, p: Platform) -> Network:
         network = load_model(file).network(n.name, samples, first, batch)
         check_platform(network, p)
         return network
-    return random_network(n.name, [(s.m, s.k, s.n, s.relu) for s in n.layers], n.seed or 0, dtype)
+    return random_network(n.name, [(s.m, s.k, s.n, s.relu) for s in n.layers], n.seed or 0, dtype,
+                          [s.transpose for s in n.layers])
 
 
 def _repeated(names: list[str]) -> list[int]:

@@ -37,6 +37,7 @@ _REAL = {
     Function.SIGMOID: _sigmoid,
     Function.TANH: lambda x, _: np.tanh(x),
     Function.HARD_SWISH: lambda x, _: x * np.clip(x + np.float32(3), 0, 6) / np.float32(6),
+    Function.ELU: lambda x, alpha: np.where(x < 0, np.float32(alpha) * np.expm1(np.minimum(x, 0)), x),
     Function.GELU: _gelu,
     Function.GELU_TANH: _gelu_tanh,
 }
@@ -68,10 +69,14 @@ def table(call: Call) -> np.ndarray:
 
 
 def _rescaled(call: Call, slope: float = 1.0) -> np.ndarray:
-    """Input values times a slope in the scale of the output, without its zero point."""
+    """Input values times a slope in the scale of the output, without its zero point.
+
+    A negative slope negates the result of a positive one: halves are rounded as LiteRT 2.3 rounds them.
+    """
     source, target = call.input(0).quantisation, call.output().quantisation
-    factor = fixed_point(np.float64(source.scale * np.float32(slope) / target.scale))
-    return scaled(centred(call.value(0), call.input(0)), *factor)
+    real = np.float64(source.scale * np.float32(slope) / target.scale)
+    values = scaled(centred(call.value(0), call.input(0)), *fixed_point(abs(real)))
+    return -values if real < 0 else values
 
 
 def softmax(call: Call) -> np.ndarray:

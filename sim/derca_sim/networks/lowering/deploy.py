@@ -112,7 +112,8 @@ def check_platform(network: Network, p: Platform) -> None:
     if dtype != p.array.dtype:
         problems.append(f"its layers are {dtype}, and array.dtype of the platform is {p.array.dtype}")
     for option, needs, value in (("tflite", _rounds, "true"), ("clamp", _clamps, "true"),
-                                 ("channels", _scales, sum(layer.n for layer in network.layers))):
+                                 ("channels", _scales, sum(layer.n for layer in network.layers)),
+                                 ("tables", _maps, len({x.table.tobytes() for x in network.layers if _maps(x)}))):
         layers = [i for i, layer in enumerate(network.layers) if needs(layer)]
         if layers and not getattr(p.requant, option):
             problems.append(f"layer {layers[0]} needs requant.{option} = {value} in the platform")
@@ -127,6 +128,10 @@ def _rounds(layer: Layer) -> bool:
 
 def _scales(layer: Layer) -> bool:
     return layer.per_channel
+
+
+def _maps(layer: Layer) -> bool:
+    return layer.table is not None
 
 
 def _clamps(layer: Layer) -> bool:

@@ -14,6 +14,7 @@ from ..graph import Graph, Node
 from ..passes.fold import needed
 from . import elements
 from .arrangement import Arrangement, TakenError, Wanted
+from .functions import is_function, table_of
 from .layers import UnmappedError
 from .products import products
 
@@ -30,6 +31,7 @@ class Where(Enum):
 
     HOST = "host"
     ACCELERATOR = "accelerator"
+    TABLE = "table of its layer"
     VIEW = "in place"
     UNUSED = "not needed"
     NOWHERE = "not mapped"
@@ -86,7 +88,7 @@ class Walk:
         self._before: list[Node] = []
         self._after: list[Node] = []
         self.places: dict[str, tuple[Where, str]] = {}
-        live = needed(graph)
+        self._live = live = needed(graph)
         self._inner = _inner(live)
         for node in graph.nodes:
             self.places[node.name] = Where.UNUSED, ""
@@ -118,6 +120,9 @@ class Walk:
             raise UnmappedError(node.operator.reason)
         if kind in PRODUCTS:
             return Where.ACCELERATOR, self._product(node)
+        if values and _Value.BEFORE not in known and _Value.AFTER not in known and is_function(self._graph, node) and (
+                kind not in HOST or node.name in self._inner):
+            return Where.TABLE, made(_Value.UNKNOWN if known else self._function(node))
         if kind not in HOST and kind not in elements.MOVES:
             raise UnmappedError("the accelerator has no kernel for it yet")
         if all(value is _Value.BEFORE for value in values):
@@ -151,6 +156,28 @@ class Walk:
             source = self._step(node.name, each.layer, a, b)
             made.append(elements.matrix(source, each.layer.m, each.layer.n))
         return {y.name: np.stack(made).reshape(y.shape)}
+
+    def _function(self, node: Node) -> np.ndarray:
+        """Let the results of layers go through a table; its results lie where theirs did."""
+        name, = (t.name for t in self._graph.read(node) if t is not None and not t.constant)
+        numbers = self._values[name]
+        layers = np.unique(elements.sources(numbers)).tolist()
+        made = sum(np.prod(self._shapes.get(source, 0)) for source in layers)  # none by the host
+        whole = made == numbers.size == len(np.unique(numbers))
+        if not (whole and self._alone(name)):
+            raise UnmappedError(f"others take elements of {name} as well, or some are left out: allowed are functions "
+                                "of all that layers make, which nothing else takes")
+        for source in layers:
+            layer, *operands = self._steps[source]
+            self._steps[source] = replace(layer, table=table_of(self._graph, node, layer.table)), *operands
+        return numbers
+
+    def _alone(self, name: str) -> bool:
+        """Whether nothing but one operator takes a tensor, and the results of layers from which it is moved."""
+        maker = self._live.makers.get(name)
+        moved = maker is not None and elements.moves(maker)
+        return len(self._live.users[name]) == 1 and name not in self._graph.outputs and all(
+            self._alone(t.name) for t in (self._graph.read(maker) if moved else ()) if t and not t.constant)
 
     def _step(self, node: str, layer: Layer, a: Wanted | int, b: Wanted | int | None) -> int:
         """Add a layer; return its number as a source."""

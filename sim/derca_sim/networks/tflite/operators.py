@@ -251,6 +251,7 @@ _RULES: dict[str, Callable[[Found], Taken]] = {
     "RELU": _map(Function.RELU), "RELU6": _map(Function.RELU6), "RELU_N1_TO_1": _map(Function.RELU_N1_TO_1),
     "LOGISTIC": _map(Function.SIGMOID), "TANH": _map(Function.TANH), "HARD_SWISH": _map(Function.HARD_SWISH),
     "LEAKY_RELU": _of_one(lambda found: op.Map(Function.LEAKY_RELU, found.options.Alpha())), "GELU": _gelu,
+    "ELU": _of_one(lambda found: op.Map(Function.ELU, 1.0)),
     "SOFTMAX": _of_one(lambda found: op.Softmax(found.options.Beta())),
     "QUANTIZE": _of_one(lambda found: op.Quantise()), "DEQUANTIZE": _of_one(lambda found: op.Dequantise()),
 }

@@ -35,8 +35,9 @@ def _map(function: Function) -> Callable[[Found], Tensor]:
     return lambda found: found.emit(op.Map(function), found.real(0))
 
 
-def _leaky_relu(found: Found) -> Tensor:
-    return found.emit(op.Map(Function.LEAKY_RELU, float(found.attribute("alpha", 0.01))), found.real(0))
+def _sloped(function: Function, alpha: float) -> Callable[[Found], Tensor]:
+    """A function with an attribute alpha, and its default."""
+    return lambda found: found.emit(op.Map(function, float(found.attribute("alpha", alpha))), found.real(0))
 
 
 def _gelu(found: Found) -> Tensor:
@@ -103,7 +104,8 @@ def _batch_normalization(found: Found) -> Tensor:
 
 RULES = {
     "Add": _binary(op.Add), "Sub": _binary(op.Sub), "Mul": _binary(op.Mul), "Sum": _sum,
-    "Relu": _map(Function.RELU), "LeakyRelu": _leaky_relu, "Sigmoid": _map(Function.SIGMOID),
+    "Relu": _map(Function.RELU), "LeakyRelu": _sloped(Function.LEAKY_RELU, 0.01),
+    "Elu": _sloped(Function.ELU, 1.0), "Sigmoid": _map(Function.SIGMOID),
     "Tanh": _map(Function.TANH), "HardSwish": _map(Function.HARD_SWISH), "Gelu": _gelu, "Clip": _clip,
     "Softmax": _softmax(False), "LogSoftmax": _softmax(True),
     "ReduceMean": _reduce_mean, "BatchNormalization": _batch_normalization,

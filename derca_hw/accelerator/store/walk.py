@@ -1,0 +1,199 @@
+"""The walk of the store engine over a tile: which word of a bank is read, what it completes, and where it goes."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from derca_sim.model.platform import Platform
+from derca_sim.model.tables import bits_for
+
+from ...blocks.arithmetic import times
+from ...layouts import Layouts
+from ..load.load import beats_of
+from ..signatures.sums import bank_address
+
+
+def subs_of_word(p: Platform) -> int:
+    """The most steps in which a word of a bank is read. A step takes `requant_lanes` sums, or one beat of the word."""
+    return max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+
+
+def block_ports(p: Platform) -> dict[str, wiring.Member]:
+    """What a walk tells of the blocks of a tile that is stored transposed; none without `operators.transpose`.
+
+    transposed : Out(1)
+        The step belongs to one.
+    block_start, block_end : Out(1)
+        It is the first step, or the last, of a block.
+    block_rows : Out
+        Rows of the block.
+    panel_end : Out(1)
+        The block is the last of its panel of columns.
+    """
+    return {
+        "transposed": Out(1), "block_start": Out(1), "block_end": Out(1), "block_rows": Out(bits_for(p.array.rows)),
+        "panel_end": Out(1),
+    } if p.operators.transpose else {}
+
+
+class TileWalk(wiring.Component):
+    """Steps through a tile, one step per cycle: panel by panel, column by column; begins in the cycle after `start`.
+
+    A tile that is stored transposed is walked in blocks of one panel of columns and one of rows: for each panel of
+    columns, for each of rows, column by column.
+
+    Attributes
+    ----------
+    start : In(1)
+        A tile is taken.
+    output : In
+        With `start`: the tile.
+    tile : Out
+        The tile in work.
+    layer : In
+        Parameters of its layer.
+    reading : In(1)
+        Steps may be made.
+    space : In(1)
+        There is room for another beat; with `transposed`, for another block.
+    request : Out(stream)
+        A panel begins.
+    issue : Out(1)
+        A step is made.
+    push : Out(1)
+        It completes a beat.
+    place : Out
+        The first byte of the beat that its outputs fill.
+    sub : Out
+        Its number in the word.
+    read : Out(1)
+        It is the first of a word.
+    address, column : Out
+        Address of the word in the bank; its column in the tile.
+    vector : Out(1)
+        With `operators.vectors`: steps are single outputs, stored without padding.
+    finished : Out(1)
+        The tile's last step is made.
+
+    and `block_ports`.
+    """
+
+    def __init__(self, p: Platform):
+        self._p = p
+        lay = Layouts(p)
+        super().__init__({
+            "start": In(1),
+            "output": In(lay.output),
+            "tile": Out(lay.output),
+            "layer": In(lay.parameters),
+            "reading": In(1),
+            "space": In(1),
+            "request": Out(stream.Signature(lay.write_request)),
+            "issue": Out(1),
+            "push": Out(1),
+            "place": Out(range(p.beat_bytes)),
+            "sub": Out(range(subs_of_word(p))),
+            "read": Out(1),
+            "address": Out(bank_address(p)),
+            "column": Out(bits_for(p.tile.n)),
+            **({"vector": Out(1)} if p.operators.vectors else {}),
+            "finished": Out(1),
+            **block_ports(p),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p, tile, layer, n = self._p, self.tile, self.layer, self.column
+        lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
+        size = p.array.element_bytes
+        step_bytes = lanes * size
+        vector = Const(0)
+        if p.operators.vectors:
+            vector = self.vector
+            m.d.comb += vector.eq(tile.vector & ~tile.persist)
+        panel = Signal(bits_for(p.most_m_panels - 1))
+        word = Signal(bank_address(p))  # of the bank, where columns of one panel follow those of the other
+        word_place = Signal(range(beat_bytes))  # byte where the current word began
+        next_place = Signal.like(word_place)
+        last_sub = Signal()
+        last_n = Signal()
+        last_panel = Signal()
+        panel_start = Signal()
+        here = Signal.like(tile.c)  # address of the panel
+        stride = Signal.like(tile.c)  # distance to the next panel
+        m.d.comb += [
+            here.eq(Mux(tile.persist & (panel == 0), layer.save, tile.c)),
+            stride.eq(Mux(tile.persist, times(tile.n, p.bank_word_beats * beat_bytes), layer.c_panel_stride)),
+            last_sub.eq(vector | (self.sub == Mux(tile.persist, p.bank_word_beats, p.array.rows // lanes) - 1)),
+            last_n.eq(n + 1 == tile.n),
+            last_panel.eq(panel + 1 == tile.m_panels),
+            panel_start.eq((n == 0) & (self.sub == 0)),
+            self.request.valid.eq(self.reading & panel_start & self.space),
+            self.request.p.task.eq(tile.task),
+            self.request.p.address.eq(here),
+            self.request.p.beats.eq(Mux(tile.persist, times(tile.n, p.bank_word_beats), Mux(
+                vector, beats_of(tile.n, size, beat_bytes), beats_of(tile.n, p.a_lanes, beat_bytes)))),
+            self.request.p.end.eq(last_panel),
+            self.issue.eq(self.reading & self.space & (self.request.ready | ~panel_start)),
+            self.read.eq(self.issue & (self.sub == 0)),
+            self.address.eq(word if p.tile.per_layer else Cat(n[:bits_for(p.tile.n - 1)], panel)),
+            next_place.eq(Mux(vector, word_place + size, word_place + p.a_lanes if p.a_lanes < beat_bytes else 0)),
+            self.push.eq(Mux(
+                tile.persist, 1,
+                Mux(last_sub, (next_place == 0) | last_n, self.place == beat_bytes - step_bytes))),
+            self.finished.eq(self.issue & last_sub & last_n & last_panel),
+        ]
+        with m.If(self.issue):
+            m.d.sync += [self.sub.eq(self.sub + 1), self.place.eq(self.place + step_bytes)]
+            with m.If(last_sub):
+                m.d.sync += [
+                    self.sub.eq(0), n.eq(n + 1), word.eq(word + 1), self.place.eq(next_place),
+                    word_place.eq(next_place),
+                ]
+                with m.If(last_n):
+                    m.d.sync += [
+                        Cat(n, self.place, word_place).eq(0), panel.eq(panel + 1), tile.c.eq(here + stride),
+                    ]
+        if p.operators.transpose:
+            self._across(m, panel, word, panel_start, last_sub, last_panel)
+        with m.If(self.start):
+            m.d.sync += [
+                tile.eq(self.output), Cat(panel, n, self.sub, word, self.place, word_place).eq(0),
+            ]
+        return m
+
+    def _across(self, m, panel, word, panel_start, last_sub, last_panel) -> None:
+        """Walk a tile that is stored transposed."""
+        p, tile, n = self._p, self.tile, self.column
+        column = Signal(range(p.array.rows))  # of the block
+        base = Signal.like(n)  # first column of the block
+        last_column = Signal()
+        m.d.comb += [
+            self.transposed.eq(tile.transpose & ~tile.persist),
+            last_column.eq((column == p.array.rows - 1) | (n + 1 == tile.n)),
+            self.block_start.eq((column == 0) & (self.sub == 0)),
+            self.block_end.eq(last_sub & last_column),
+            self.block_rows.eq(Mux(last_panel, tile.rows - times(panel, p.array.rows), p.array.rows)),
+            self.panel_end.eq(last_panel),
+        ]
+        with m.If(self.transposed):
+            m.d.comb += [
+                panel_start.eq(self.block_start & (panel == 0)),
+                self.request.p.beats.eq(beats_of(tile.rows, p.a_lanes, p.beat_bytes)),
+                self.request.p.end.eq(base + p.array.rows >= tile.n),
+                self.push.eq(0),
+                self.finished.eq(self.issue & self.block_end & last_panel & (n + 1 == tile.n)),
+            ]
+            with m.If(self.issue & last_sub):
+                m.d.sync += [n.eq(n + 1), panel.eq(panel), column.eq(column + 1), tile.c.eq(tile.c)]
+                with m.If(last_column):
+                    m.d.sync += [
+                        n.eq(base), panel.eq(panel + 1), column.eq(0), word.eq(word + tile.n - column),
+                    ]
+                    with m.If(last_panel):
+                        m.d.sync += [
+                            *(at.eq(n + 1) for at in (n, base, word)), panel.eq(0),
+                            tile.c.eq(tile.c + self.layer.c_panel_stride),
+                        ]
+        with m.If(self.start):
+            m.d.sync += [column.eq(0), base.eq(0)]
