@@ -148,6 +148,7 @@ class Layouts:
             "persist": 1,  # raw partial sums instead of requantised outputs
             "m_panels": m_panels,  # panels in the tile
             "n": n,  # columns in the tile
+            **({"vector": 1} if p.operators.vectors else {}),  # outputs are stored without padding
             "c": address,  # of outputs; partial sums go to the save area
             "layer": layer,  # row of the layer table
             **({"scale": bits_for(p.requant.channels - 1)} if p.requant.channels else {}),  # row of its first column
@@ -179,6 +180,7 @@ class Layouts:
         self.tag = data.StructLayout({
             "output": self.output,
             "k": k,  # k steps of the iteration
+            **({"vector": 1} if p.operators.vectors else {}),  # A is stored without padding
             "first": 1,  # first K step: overwrite the bank
             "last": 1,  # last K step: the output tile is complete
             "resumed": 1,  # goes on in the bank of a preempted job
@@ -211,6 +213,7 @@ class Layouts:
             "stored": bits_for(outstanding_tiles(p)) + 2,  # tiles of the job that have to be in memory, modulo
             "due": bits_for(2 * p.buffers.slots),  # number of the iteration that it follows, modulo
             "k": k,
+            **({"vector": 1} if p.operators.vectors else {}),
             "m_panels": m_panels,
             "slot": slot,
         })

@@ -43,7 +43,8 @@ _PLATFORMS = {
         "buffers": {"slots": 3, "banks": 3, "spare": 1, "ahead": 2}, "store": {"requant_lanes": 1},
         "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
         "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
-        "requant": {"clamp": True, "channels": 2048, "tables": 3}, "operators": {"matmul": True, "transpose": True},
+        "requant": {"clamp": True, "channels": 2048, "tables": 3},
+        "operators": {"matmul": True, "transpose": True, "vectors": True},
     },
     # Several k steps in a beat, an array wider than high, two spare banks, tables read word by word.
     "flat": {
@@ -51,7 +52,7 @@ _PLATFORMS = {
         "bus": {"data_width": 64, "burst_beats": 4}, "buffers": {"banks": 4, "spare": 2, "ahead": 1},
         "tables": {"read": "word"},
         "memory": {"read_latency": 20, "write_latency": 40, "size": 1 << 19},
-        "requant": {"tflite": True, "clamp": True}, "operators": {"transpose": True},
+        "requant": {"tflite": True, "clamp": True}, "operators": {"transpose": True, "vectors": True},
     },
     # Padding lanes on both sides, nothing a power of two, columns that drain faster than a bank is updated.
     "padded": {
@@ -166,6 +167,8 @@ def _network(rng: np.random.Generator, p: Platform, name: str) -> Network:
     shapes, transposed = [], []
     for _ in range(rng.choice([1, 1, 2, 2, 3, 4])):
         m, k, n = random_shape(rng, p)
+        if p.operators.vectors and rng.random() < 0.3:
+            m = 1
         if shapes and rng.random() < 0.6:  # takes the output of the layer before
             m, k = (shapes[-1][2], shapes[-1][0]) if transposed[-1] else (shapes[-1][0], shapes[-1][2])
         shapes.append((m, k, n, bool(rng.random() < 0.4)))

@@ -49,6 +49,7 @@ def import_(
     from derca_sim.networks.lowering.walk import Walk
     from derca_sim.workload.taskset import load_platform
 
+    from ..console.mapping import Job
     from ..console.models import described, rows, summary
 
     if calibrate is not None and not quantize:
@@ -59,12 +60,16 @@ def import_(
     system = load_platform(platform) if platform is not None else None
     walk = Walk(graph)
     placed, problems = place(graph, walk, batch), reasons(graph, walk)
+    network = None
     if not problems and system is not None:
         try:
-            check_platform(Model(graph).network(graph.name, None, 0, batch), system)
+            network = Model(graph).network(graph.name, None, 0, batch)
+            check_platform(network, system)
         except InputError as e:
-            problems = [f"{graph.name} on {system.name}: {line}" for line in e.problems]
+            network, problems = None, [f"{graph.name} on {system.name}: {line}" for line in e.problems]
+    job = None if network is None else Job.of(system, network)
     answer = {**described(graph, placed, system, batch), "reasons": problems,
+              **({"job": job.described()} if job else {}),
               **({"int8_model": str(model)} if quantize else {})}
     if output is not None and not problems:
         write_text(output, json.dumps(answer, indent=1) + "\n")
@@ -73,8 +78,12 @@ def import_(
     else:
         columns, table = rows(placed, system)
         show_table(f"{graph.name}: {len(graph.nodes)} operators", columns, table)
+        if job is not None:
+            show_table(f"Layers of a job on {system.name}", *job.rows())
         for name, text in summary(graph, placed, system, batch):
             say(name, text)
+        if job is not None:
+            say("alone", job.summary())
         if quantize:
             say("int8 model", str(model))
     if problems:

@@ -9,6 +9,7 @@ from derca_sim.events import Kind
 from derca_sim.golden.machine import run
 from derca_sim.model.platform import Platform
 from derca_sim.networks.lowering.deploy import check_platform, load_model
+from derca_sim.timing.mapping import choose
 from derca_sim.workload.taskset import Task, TaskSet
 
 from .system import run_rtl
@@ -40,7 +41,7 @@ def infer(model: Path, samples: Path | None, platform: Platform,
     network = load_model(model).network(Path(model).stem, samples, 0, batch)
     check_platform(network, platform)
     never = 1 << 30
-    task = Task("inference", 0, network, never, never, 0, False, ())
+    task = Task("inference", 0, choose(platform, network), never, never, 0, False, ())
     compiled = compile_taskset(TaskSet("inference", Path(model), platform, never, (task,)), "np")
     horizon, end = _FIRST, None
     while end is None:

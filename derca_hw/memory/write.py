@@ -45,8 +45,9 @@ def _bursts_ahead(p: Platform) -> int:
     ahead, timing = 0, StoreTiming(p)
     for n in range(1, p.tile.n + 1):
         outputs = p.panel_beats(n, p.a_lanes), n * (p.array.rows // p.store.requant_lanes), timing.REQUANTISED
+        narrow = p.panel_beats(n, p.array.element_bytes), n, timing.REQUANTISED
         raw = n * p.bank_word_beats, n * p.bank_word_beats, timing.RAW
-        for beats, cycles, latency in (outputs, raw):
+        for beats, cycles, latency in (outputs, raw, *([narrow] if p.operators.vectors else [])):
             bursts = min(beats, 1 + -(-beats // p.bus.burst_beats))
             ahead = max(ahead, bursts * (1 + -(-(latency + 2) // cycles)))
     if p.operators.transpose:

@@ -20,6 +20,7 @@ from .golden.machine import run
 from .model.tables import Strategy
 from .proof import Proof, assumptions
 from .timing.hardware import HardwareTiming
+from .timing.mapping import mapped
 from .workload.taskset import TaskSet
 
 #: The strategy of every command unless another is asked for.
@@ -107,7 +108,7 @@ def analyse_taskset(taskset: TaskSet, strategy: str = DEFAULT, placed: bool = Tr
     strategy = short_name(strategy)
     between_layers = strategy in ("np", "lw", "joint") and taskset.platform.preemption == "layer"
     kind = "lw" if between_layers else "park" if strategy == "park" else "flexible"
-    candidates = compile_taskset(taskset, kind, every)
+    candidates = compile_taskset(mapped(taskset), kind, every)
     system = HardwareTiming(candidates).system()
     plan = Plan(candidates, system, _verdict(candidates, system, strategy, placed), strategy)
     if plan.verdict.status != UNKNOWN:

@@ -1,6 +1,6 @@
 """Where the operands of a slice are in their slots, and its columns in the bank."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,6 +31,8 @@ class SliceAddresses(wiring.Component):
         A step is read; it is the last of its slice; the slice is the last of its B panel.
     k, m_panel, n_panel : In
         Step and panels of the slice in work.
+    vector : In(1)
+        With `operators.vectors`: A has one row, stored without padding.
     columns : In
         Columns of the bank from one panel to the next, in the tile in work.
     a_word, b_word : Out
@@ -51,6 +53,7 @@ class SliceAddresses(wiring.Component):
             "k": In(bits_for(p.most_k - 1)),
             "m_panel": In(bits_for(p.most_m_panels - 1)),
             "n_panel": In(bits_for(p.n_panels - 1)),
+            **({"vector": In(1)} if p.operators.vectors else {}),
             "columns": In(lay.output["n"].shape),
             "a_word": Out(a_words(p)),
             "b_word": Out(b_words(p)),
@@ -61,10 +64,16 @@ class SliceAddresses(wiring.Component):
         m = Module()
         p = self._p
         a_bits, b_bits = ((_steps_per_word(p, lanes) - 1).bit_length() for lanes in (p.a_lanes, p.b_lanes))
+        last_a = self.k[:a_bits].all()  # step of its word
+        a_word = Cat(self.k[a_bits:], self.m_panel)
+        if p.operators.vectors:
+            bits = (max(p.a_lanes, p.beat_bytes) // p.array.element_bytes - 1).bit_length()
+            last_a = Mux(self.vector, self.k[:bits].all(), last_a)
+            a_word = Mux(self.vector, self.k[bits:], a_word)
         if not p.tile.per_layer:
             n_base = times(self.n_panel, p.array.cols)
             m.d.comb += [
-                self.a_word.eq(Cat(self.k[a_bits:], self.m_panel)),
+                self.a_word.eq(a_word),
                 self.b_word.eq(Cat(self.k[b_bits:], self.n_panel)),
                 self.bank_word.eq(Cat((n_base | 0)[:bits_for(p.tile.n - 1)], self.m_panel)),
             ]
@@ -75,7 +84,7 @@ class SliceAddresses(wiring.Component):
         b_next = Signal.like(self.b_word)
         # A word may hold several steps: the next one begins after its last step, or with the next panel.
         m.d.comb += [
-            a_next.eq(self.a_word + (self.k[:a_bits].all() | self.fire)),
+            a_next.eq(self.a_word + (last_a | self.fire)),
             b_next.eq(self.b_word + (self.k[:b_bits].all() | self.fire)),
         ]
         with m.If(self.issue):

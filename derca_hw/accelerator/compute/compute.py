@@ -1,6 +1,6 @@
 """The compute engine: multiplies tiles in slots, slice by slice, and accumulates the sums in a bank."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -143,10 +143,7 @@ class ComputeEngine(wiring.Component):
         swap = Signal(Strategy)  # what is still to be done with the preempted job's partial sums
         switch = Signal()
         preempt = Signal()
-        m.d.comb += [
-            switch.eq(self.grant.valid & self.grant.p.switch),
-            preempt.eq(switch & self.grant.p.preempt),
-        ]
+        m.d.comb += [switch.eq(self.grant.valid & self.grant.p.switch), preempt.eq(switch & self.grant.p.preempt)]
 
         # -- begin and end of iterations ---------------------------------------------------------------------------
         start = Signal()
@@ -205,6 +202,8 @@ class ComputeEngine(wiring.Component):
             tiles.last_b.eq(tag.last_b),
             self.premature.eq(tracker.premature),
         ]
+        if p.operators.vectors:
+            m.d.comb += Cat(slices.vector, operands.vector).eq(tag.vector.replicate(2))
         m.d.sync += self.feedback.eq(slices.near & tracker.last)
 
         # -- preemption ----------------------------------------------------------------------------------------------

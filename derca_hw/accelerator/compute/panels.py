@@ -27,14 +27,22 @@ class PanelMemory(wiring.Component):
         The word to be read.
     k : In
         The step, of which the low bits select one in the word.
+    vector : In(1)
+        With `vectors`: the panel has one row, stored without padding. The step is its element `k`.
     step : Out
         `lanes` bytes.
+
+    Parameters
+    ----------
+    words
+        Bits of the address of a word in a slot.
     """
 
-    def __init__(self, p: Platform, lanes: int, words: int):
+    def __init__(self, p: Platform, lanes: int, words: int, vectors: bool = False):
         beat = p.beat_bytes
         self._lanes, self._beat = lanes, beat
         self._word_bytes = max(lanes, beat)
+        self._element = p.array.element_bytes if vectors else 0
         self._slot_bits = bits_for(p.buffers.slots - 1)
         self._depth = p.buffers.slots << words
         super().__init__({
@@ -47,6 +55,7 @@ class PanelMemory(wiring.Component):
             "slot": In(self._slot_bits),
             "word": In(words),
             "k": In(bits_for(p.most_k - 1)),
+            **({"vector": In(1)} if vectors else {}),
             "step": Out(8 * lanes),
         })
 
@@ -77,7 +86,18 @@ class PanelMemory(wiring.Component):
             with m.If(self.read):
                 m.d.sync += select.eq(self.k)
             m.d.comb += self.step.eq(read.data.word_select(select, 8 * self._lanes))
+        if self._element:
+            self._vector(m, read.data)
         return m
+
+    def _vector(self, m, word):
+        """Pick one element for the array's first row; what the others get is never used."""
+        element = Signal(bits_for(self._word_bytes // self._element - 1))
+        vector = Signal()
+        with m.If(self.read):
+            m.d.sync += [element.eq(self.k), vector.eq(self.vector)]
+        with m.If(vector):
+            m.d.comb += self.step[:8 * self._element].eq(word.word_select(element, 8 * self._element))
 
 
 class BiasMemory(wiring.Component):

@@ -35,6 +35,8 @@ class SliceSequencer(wiring.Component):
         A region begins inside the iteration.
     abandon : In(1)
         The iteration is given up.
+    vector : In(1)
+        With `operators.vectors`: the iteration in work reads a vector as A.
     issue : Out(1)
         Operands are read.
     fire : Out(1)
@@ -66,6 +68,7 @@ class SliceSequencer(wiring.Component):
             "running": In(1),
             "resumed": In(1),
             "abandon": In(1),
+            **({"vector": In(1)} if p.operators.vectors else {}),
             "issue": Out(1),
             "fire": Out(1),
             "done": Out(1),
@@ -117,6 +120,7 @@ class SliceSequencer(wiring.Component):
             addresses.n_panel.eq(n_panel),
             addresses.columns.eq(tile_n),
             *(getattr(self, name).eq(getattr(addresses, name)) for name in ("a_word", "b_word", "bank_word")),
+            *([addresses.vector.eq(self.vector)] if p.operators.vectors else []),
         ]
         # The last operands come when both the slice's k steps and the spacing have run out. The distance to them falls
         # by one in every cycle, so it equals `before` exactly once.

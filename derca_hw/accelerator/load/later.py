@@ -52,8 +52,10 @@ class LaterPanels(wiring.Component):
         self._lay = lay = Layouts(p)
         self._part = data.StructLayout({
             "a": lay.iteration["a"].shape, "k": lay.tag["k"].shape, "m_panels": lay.output["m_panels"].shape,
-            "unit": lay.target["unit"].shape,
+            "unit": lay.target["unit"].shape, **({"vector": 1} if p.operators.vectors else {}),
         })
+        #: What a part keeps in the queue.
+        self._kept = [name for name, _ in self._part if name != "unit"]
         super().__init__({
             "take": In(1),
             "iteration": In(lay.iteration),
@@ -91,6 +93,7 @@ class LaterPanels(wiring.Component):
             m.d.sync += self.part.a.eq(self.part.a + stride)
         first = {
             "a": new.a, "k": new.tag.k, "m_panels": new.tag.output.m_panels, "unit": self.unit,
+            **({"vector": new.tag.vector} if p.operators.vectors else {}),
         }
         pushed = Signal()
         m.d.comb += pushed.eq(self.take & new.new_a & ~new.preload)
@@ -146,7 +149,7 @@ class LaterPanels(wiring.Component):
             queue.i.p.due.eq(number + new.ahead),
             queue.i.p.stored.eq(stored - new.allow + self.outstanding),
             queue.i.p.slot.eq(self.unit),
-            *(queue.i.p[name].eq(first[name]) for name in ("a", "k", "m_panels")),
+            *(queue.i.p[name].eq(first[name]) for name in self._kept),
             queue.i.p.a_panel_stride.eq(new.a_panel_stride),
             queue.i.p.depends.eq(new.depends),
             following.ready.eq(self.last),
@@ -164,7 +167,7 @@ class LaterPanels(wiring.Component):
             m.d.sync += [
                 valid.eq(following.valid),
                 shown.eq(following.p.due),
-                *(self.part[name].eq(following.p[name]) for name in ("a", "k", "m_panels")),
+                *(self.part[name].eq(following.p[name]) for name in self._kept),
                 self.part.unit.eq(following.p.slot),
                 stride.eq(following.p.a_panel_stride),
                 margin.eq(Mux(following.p.depends, since.as_signed(), 0)),

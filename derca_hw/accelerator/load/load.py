@@ -140,6 +140,9 @@ class LoadEngine(wiring.Component):
             new_phase.eq(phase),
             self.busy.eq(phase != Phase.IDLE),
         ]
+        a_beats = beats_of(later.part.k, p.a_lanes, beat)
+        if p.operators.vectors:
+            a_beats = Mux(later.part.vector, beats_of(later.part.k, p.array.element_bytes, beat), a_beats)
         after_b = Mux(later.due, Phase.A, phase)
         with m.Switch(phase):
             with m.Case(Phase.BANK):
@@ -176,7 +179,7 @@ class LoadEngine(wiring.Component):
                 m.d.comb += [
                     out.valid.eq(~later.held),
                     out.p.address.eq(later.part.a),
-                    out.p.beats.eq(beats_of(later.part.k, p.a_lanes, beat)),
+                    out.p.beats.eq(a_beats),
                     out.p.target.destination.eq(Destination.A),
                     done.eq(last_m & ~later.more),
                     self.issued_a.eq(step & last_m),

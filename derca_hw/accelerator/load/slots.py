@@ -37,7 +37,7 @@ class InputSlots(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         slot = bits_for(p.buffers.slots - 1)
-        self.a = PanelMemory(p, p.a_lanes, a_words(p))
+        self.a = PanelMemory(p, p.a_lanes, a_words(p), p.operators.vectors)
         self.b = PanelMemory(p, p.b_lanes, b_words(p))
         self.bias = BiasMemory(p)
         self._slot = slot
@@ -83,6 +83,7 @@ class InputSlots(wiring.Component):
         m.d.comb += [
             operands.a_step.eq(a.step),
             operands.b_step.eq(b.step),
+            *([a.vector.eq(operands.vector)] if p.operators.vectors else []),
             bias.write.eq(valid & (target.destination == Destination.BIAS)),
             bias.write_set.eq(Cat(toggle.bit_select(target.unit[:self._slot], 1), target.unit[:self._slot])),
             bias.write_word.eq(placed.word),

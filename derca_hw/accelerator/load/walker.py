@@ -217,14 +217,20 @@ class Walker(wiring.Component):
         def address(beats):
             return Cat(Const(0, unused), beats[:p.bus.address_width - unused])
 
+        tag, output = out.p.tag, out.p.tag.output
+        a, c = along(entry.k, p.a_lanes, p.tile.k), along(entry.n, p.a_lanes, p.tile.n)
+        if p.operators.vectors:
+            element = p.array.element_bytes
+            a = Mux(layer.a_vector, along(entry.k, element, p.tile.k), a)
+            c = Mux(layer.c_vector, along(entry.n, element, p.tile.n), c)
+            m.d.comb += [tag.vector.eq(layer.a_vector), output.vector.eq(layer.c_vector)]
         m.d.comb += [
-            out.p.a.eq(Mux(preload, layer.save, address(places.a_row + along(entry.k, p.a_lanes, p.tile.k)))),
+            out.p.a.eq(Mux(preload, layer.save, address(places.a_row + a))),
             out.p.a_panel_stride.eq(layer.a_panel_stride),
             out.p.b.eq(address(places.b_col + along(entry.k, p.b_lanes, p.tile.k))),
             out.p.b_panel_stride.eq(places.b_panel_stride),
             out.p.bias.eq(address(layer.bias_base[unused:] + along(entry.n, 4, p.tile.n))),
-            out.p.tag.output.c.eq(entry.c if p.operators.transpose else
-                                  address(places.c_row + along(entry.n, p.a_lanes, p.tile.n))),
+            output.c.eq(entry.c if p.operators.transpose else address(places.c_row + c)),
         ]
 
     def _options(self, m, layer, entry, output, last_m):

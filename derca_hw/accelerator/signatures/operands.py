@@ -95,6 +95,8 @@ class OperandRead(wiring.Signature):
         Slots, and words in them.
     k : Out
         The step, of which the low bits select one in a word.
+    vector : Out(1)
+        With `operators.vectors`: A has one row, stored without padding.
     a_step, b_step : In
         `a_lanes` and `b_lanes` bytes, one cycle after the address.
     """
@@ -107,6 +109,7 @@ class OperandRead(wiring.Signature):
             "a_word": Out(a_words(p)),
             "b_word": Out(b_words(p)),
             "k": Out(bits_for(p.most_k - 1)),
+            **({"vector": Out(1)} if p.operators.vectors else {}),
             "a_step": In(8 * p.a_lanes),
             "b_step": In(8 * p.b_lanes),
         })

@@ -30,6 +30,8 @@ class BeatAssembler(wiring.Component):
         It is a step of partial sums.
     push : In(1)
         It completes a beat.
+    vector : In(1)
+        With `operators.vectors`: it is a step of one output, the first lane's.
     place : In
         The first byte of the beat that its outputs fill.
     sub : In
@@ -56,6 +58,7 @@ class BeatAssembler(wiring.Component):
         super().__init__({
             "issue": In(1),
             "persist": In(1),
+            **({"vector": In(1)} if p.operators.vectors else {}),
             "push": In(1),
             "place": In(range(p.beat_bytes)),
             "sub": In(range(subs_of_word(p))),
@@ -80,7 +83,10 @@ class BeatAssembler(wiring.Component):
         p, row = self._p, self.row
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
         step_bytes = lanes * p.array.element_bytes
-        step_layout = data.StructLayout({"valid": 1, "push": 1, "place": range(beat_bytes)})  # requantised outputs
+        vectors = p.operators.vectors
+        step_layout = data.StructLayout({  # requantised outputs
+            "valid": 1, "push": 1, "place": range(beat_bytes), **({"vector": 1} if vectors else {}),
+        })
         steps = [Signal(step_layout, name=f"step_{i}") for i in range(StoreTiming(p).OUTPUT)]
         picked = Signal.like(self.sub)
         raw = Signal()
@@ -88,6 +94,7 @@ class BeatAssembler(wiring.Component):
             steps[0].valid.eq(self.issue & ~self.persist & (~self.transposed if p.operators.transpose else 1)),
             steps[0].push.eq(self.push),
             steps[0].place.eq(self.place),
+            *([steps[0].vector.eq(self.vector)] if vectors else []),
             raw.eq(self.issue & self.persist),
             picked.eq(self.sub),
         ]
@@ -120,6 +127,9 @@ class BeatAssembler(wiring.Component):
                     m.d.sync += outputs.eq(values)
                 with m.Elif(last.place == 0):
                     m.d.sync += outputs.eq(0)
+        if vectors:
+            with m.If(last.valid & last.vector):
+                self._one(m, last.place, values[:8 * p.array.element_bytes])
         if p.operators.transpose:
             self._transpose(m, values, raw | last.valid & last.push)
         return m
@@ -179,3 +189,15 @@ class BeatAssembler(wiring.Component):
                 value = later
             out[name] = value
         return out
+
+    def _one(self, m, place, value) -> None:
+        """Put one output in its place; zeros follow in a new beat."""
+        element = self._p.array.element_bytes
+        for i in range(self._p.beat_bytes // element):
+            output = self.beat.word_select(i, 8 * element)
+            with m.If(place == i * element):
+                m.d.sync += output.eq(value)
+            with m.Elif(place == 0):
+                m.d.sync += output.eq(0)
+            with m.Else():
+                m.d.sync += output.eq(output)

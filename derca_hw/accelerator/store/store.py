@@ -188,6 +188,8 @@ class StoreEngine(wiring.Component):
             self.beat.valid.eq(buffer.r_rdy),
             buffer.r_en.eq(self.beat.ready & self.beat.valid),
         ]
+        if p.operators.vectors:
+            m.d.comb += assembler.vector.eq(walk.vector)
         if p.requant.tables:
             join(m, self, assembler, ("activation_write", "page"))
         completes = issue & walk.push

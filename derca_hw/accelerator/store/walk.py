@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -94,6 +94,8 @@ class TileWalk(wiring.Component):
         It is the first of a word.
     address, column : Out
         Address of the word in the bank; its column in the tile.
+    vector : Out(1)
+        With `operators.vectors`: steps are single outputs, stored without padding.
     finished : Out(1)
         The tile's last step is made.
 
@@ -118,6 +120,7 @@ class TileWalk(wiring.Component):
             "read": Out(1),
             "address": Out(bank_address(p)),
             "column": Out(bits_for(p.tile.n)),
+            **({"vector": Out(1)} if p.operators.vectors else {}),
             "finished": Out(1),
             **block_ports(p),
         })
@@ -126,7 +129,12 @@ class TileWalk(wiring.Component):
         m = Module()
         p, tile, layer, n = self._p, self.tile, self.layer, self.column
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
-        step_bytes = lanes * p.array.element_bytes
+        size = p.array.element_bytes
+        step_bytes = lanes * size
+        vector = Const(0)
+        if p.operators.vectors:
+            vector = self.vector
+            m.d.comb += vector.eq(tile.vector & ~tile.persist)
         panel = Signal(bits_for(p.most_m_panels - 1))
         word = Signal(bank_address(p))
         word_place = Signal(range(beat_bytes))  # byte where the current word began
@@ -140,20 +148,20 @@ class TileWalk(wiring.Component):
         m.d.comb += [
             here.eq(Mux(tile.persist & (panel == 0), layer.save, tile.c)),
             stride.eq(Mux(tile.persist, times(tile.n, p.bank_word_beats * beat_bytes), layer.c_panel_stride)),
-            last_sub.eq(self.sub == Mux(tile.persist, p.bank_word_beats, p.array.rows // lanes) - 1),
+            last_sub.eq(vector | (self.sub == Mux(tile.persist, p.bank_word_beats, p.array.rows // lanes) - 1)),
             last_n.eq(n + 1 == tile.n),
             last_panel.eq(panel + 1 == tile.m_panels),
             panel_start.eq((n == 0) & (self.sub == 0)),
             self.request.valid.eq(self.reading & panel_start & self.space),
             self.request.p.task.eq(tile.task),
             self.request.p.address.eq(here),
-            self.request.p.beats.eq(Mux(
-                tile.persist, times(tile.n, p.bank_word_beats), beats_of(tile.n, p.a_lanes, beat_bytes))),
+            self.request.p.beats.eq(Mux(tile.persist, times(tile.n, p.bank_word_beats), Mux(
+                vector, beats_of(tile.n, size, beat_bytes), beats_of(tile.n, p.a_lanes, beat_bytes)))),
             self.request.p.end.eq(last_panel),
             self.issue.eq(self.reading & self.space & (self.request.ready | ~panel_start)),
             self.read.eq(self.issue & (self.sub == 0)),
             self.address.eq(word if p.tile.per_layer else Cat(n[:bits_for(p.tile.n - 1)], panel)),
-            next_place.eq(word_place + p.a_lanes if p.a_lanes < beat_bytes else 0),
+            next_place.eq(Mux(vector, word_place + size, word_place + p.a_lanes if p.a_lanes < beat_bytes else 0)),
             self.push.eq(Mux(
                 tile.persist, 1,
                 Mux(last_sub, (next_place == 0) | last_n, self.place == beat_bytes - step_bytes))),

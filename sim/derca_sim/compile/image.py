@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..model.network import Layer, Network
+from ..model.placing import vectors
 from ..model.platform import Platform
 from ..model.tables import own_b_stride
 from ..workload.taskset import Task
@@ -80,14 +81,16 @@ def _placed(p: Platform, task: Task, row: int, memory: Allocator, constants: _Co
         b.append(None if layer.weights is None else constants.weights(layer, strides[layer.a.matrix]))
         biases.append(constants.bias(layer))
     given = [i for i, rows in enumerate(network.inputs) if rows is not None]
-    areas = {i: activations(p, memory, *network.matrices[i]) for i in given}
+    narrow = vectors(network, p)
+    areas = {i: activations(p, memory, network.matrices[i], i in narrow) for i in given}
     save = memory.take(p.bank_bytes)
-    areas |= {i: activations(p, memory, *shape) for i, shape in enumerate(network.matrices) if i not in areas}
+    areas |= {i: activations(p, memory, shape, i in narrow)
+              for i, shape in enumerate(network.matrices) if i not in areas}
     tiles = [mapping_of(p, layer) for layer in network.layers]
     for i, layer in enumerate(network.layers):
         plans.append(LayerPlan(
-            p, layer, task.index, i, row + i, part(p, areas[layer.a.matrix], layer.a),
-            b[i] or part(p, areas[layer.b.matrix], layer.b), biases[i], part(p, areas[layer.c.matrix], layer.c), save,
+            p, layer, task.index, i, row + i, part(areas[layer.a.matrix], layer.a),
+            b[i] or part(areas[layer.b.matrix], layer.b), biases[i], part(areas[layer.c.matrix], layer.c), save,
             wait_of(network, plans, tiles[i].tile), i == len(network.layers) - 1, constants.scale(layer),
             constants.table(layer), *tiles[i]))
     return tuple(plans)
@@ -111,8 +114,7 @@ def fill(platform: Platform, placed: Sequence[tuple[Sequence[LayerPlan], Network
             if network.inputs[i] is None:
                 image[area.address : area.address + area.size] = POISON
             else:
-                put(area.address, pack_panels(network.inputs[i], platform.array.rows, platform.a_lanes,
-                                              area.panel_stride))
+                put(area.address, area.pack(network.inputs[i]))
     return image
 
 
@@ -135,10 +137,11 @@ def output_ranges(layers: Sequence[LayerPlan]) -> list[tuple[int, int]]:
 def read_output(memory: np.ndarray, plan: LayerPlan) -> np.ndarray:
     """A layer's output [m, n] from uint8 memory, without padding."""
     p, (rows, columns) = plan.platform, plan.layer.c_shape
-    first, stride = plan.c_base, plan.c_panel_stride
-    panels = -(-rows // p.array.rows)
+    first, area = plan.c_base, plan.c.area
+    stride = area.panel_stride
+    panels = -(-rows // area.group)
     data = np.zeros(panels * stride, np.uint8)
     have = memory[first : first + len(data)]
     data[: len(have)] = have
-    stored = unpack_panels(data, rows, columns, p.array.rows, p.a_lanes, stride, p.array.dtype)
+    stored = unpack_panels(data, rows, columns, area.group, area.lanes, stride, p.array.dtype)
     return stored.T if plan.layer.transposed else stored

@@ -116,8 +116,18 @@ class LayerPlan:
 
     @property
     def a_panel_stride(self) -> int:
-        """Bytes between panels of A."""
-        return self.a.area.panel_stride
+        """Bytes between panels of A, of which a vector has one: then those of B, for platforms with one stride."""
+        return self.b.area.panel_stride if self.a_vector else self.a.area.panel_stride
+
+    @property
+    def a_vector(self) -> bool:
+        """Whether A is a matrix of one row that is stored without padding."""
+        return self.a.area.group == 1
+
+    @property
+    def c_vector(self) -> bool:
+        """Whether C is one."""
+        return self.c.area.group == 1
 
     @property
     def b_panel_stride(self) -> int:
@@ -142,7 +152,7 @@ class LayerPlan:
         p = self.platform
         if self.layer.transposed:
             return self.tile.n // p.array.rows * self.c_panel_stride
-        return self.tile.n * p.a_lanes
+        return self.tile.n * self.c.area.lanes
 
     def c_tile(self, m: int, n: int) -> int:
         """Address of the tile of C at coordinates (m, n)."""
@@ -221,6 +231,7 @@ class LayerPlan:
             "last_k": self.tile_k(self.k_tiles - 1),
             "m_tiles": self.m_tiles, **(self.tile_fields() if p.tile.per_layer else {
                 "n_tiles": self.n_tiles, "k_tiles": self.k_tiles}),
+            **({"a_vector": int(self.a_vector), "c_vector": int(self.c_vector)} if p.operators.vectors else {}),
             "prev_n_tiles": self.wait.prev_n_tiles,
             **({"ahead": self.ahead} if p.buffers.ahead else {}),
             "a_panel_stride": self.a_panel_stride,

@@ -46,11 +46,20 @@ def unpack_panels(data: np.ndarray, rows: int, k: int, group: int, lanes: int, s
 
 @dataclass(frozen=True)
 class Area:
-    """A matrix in memory: its address, its size, and the distance of its panels, in bytes."""
+    """A matrix in memory: its address, its size, the distance of its panels and of their columns, in bytes.
+
+    A panel has `group` rows.
+    """
 
     address: int
     size: int
     panel_stride: int
+    lanes: int
+    group: int
+
+    def pack(self, matrix: np.ndarray) -> np.ndarray:
+        """The bytes of the matrix in this area."""
+        return pack_panels(matrix, self.group, self.lanes, self.panel_stride)
 
 
 @dataclass(frozen=True)
@@ -61,23 +70,24 @@ class Operand:
     base: int
 
 
-def activations(platform: Platform, memory: "Allocator", rows: int, columns: int) -> Area:
-    """A new area for a matrix that layers read as A."""
-    stride = platform.panel_stride(columns, platform.a_lanes)
-    size = ceil_div(rows, platform.array.rows) * stride
-    return Area(memory.take(size), size, stride)
+def activations(platform: Platform, memory: "Allocator", shape: tuple[int, int], vector: bool = False) -> Area:
+    """A new area for a matrix that layers read as A; a `vector`, which has one row, is stored without padding."""
+    rows, columns = shape
+    lanes, group = (platform.array.element_bytes, 1) if vector else (platform.a_lanes, platform.array.rows)
+    stride = platform.panel_stride(columns, lanes)
+    size = ceil_div(rows, group) * stride
+    return Area(memory.take(size), size, stride, lanes, group)
 
 
 def weights(platform: Platform, memory: "Allocator", n: int, stride: int) -> Area:
     """A new area for weights of `n` columns, with panels `stride` bytes apart."""
     size = ceil_div(n, platform.array.cols) * stride
-    return Area(memory.take(size), size, stride)
+    return Area(memory.take(size), size, stride, platform.b_lanes, platform.array.cols)
 
 
-def part(platform: Platform, area: Area, place: Place) -> Operand:
+def part(area: Area, place: Place) -> Operand:
     """A part of a matrix in an area."""
-    panels = place.row // platform.array.rows * area.panel_stride
-    return Operand(area, area.address + panels + place.column * platform.a_lanes)
+    return Operand(area, area.address + place.row // area.group * area.panel_stride + place.column * area.lanes)
 
 
 def bias_bytes(platform: Platform, n: int) -> int:

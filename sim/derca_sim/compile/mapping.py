@@ -38,12 +38,14 @@ def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
     last_k = layer.k - (k_tiles - 1) * tile.k
     spacing = min(layer.n, p.array.cols)
     steps = (k_tiles - 1) * max(tile.k, spacing) + max(last_k, spacing)
-    a, b = p.panel_beats(layer.k, p.a_lanes), p.panel_beats(layer.k, p.b_lanes)
+    vector = p.operators.vectors and layer.m == 1
+    lanes = p.array.element_bytes if vector else p.a_lanes
+    a, b = p.panel_beats(layer.k, lanes), p.panel_beats(layer.k, p.b_lanes)
     again = m_tiles if k_tiles * n_tiles > 1 else 1
     reads = m_panels * a * (n_tiles if k_tiles > 1 else 1)
     reads += again * (n_panels * b + n_tiles * p.panel_beats(min(tile.n, layer.n), 4))
-    per_column = p.array.rows // p.store.requant_lanes
-    first = p.panel_beats(min(tile.k, layer.k), p.a_lanes) * min(tile.m // p.array.rows, m_panels)
+    per_column = 1 if vector else p.array.rows // p.store.requant_lanes
+    first = p.panel_beats(min(tile.k, layer.k), lanes) * min(tile.m // p.array.rows, m_panels)
     first += p.panel_beats(min(tile.k, layer.k), p.b_lanes) * min(tile.n // p.array.cols, n_panels)
     last = min(tile.m // p.array.rows, m_panels) * min(tile.n, layer.n) * per_column
     return Estimate(m_panels * n_panels * steps, reads, m_panels * layer.n * per_column, first + last)
@@ -76,7 +78,8 @@ def _panels(size: int, each: int, step: int, most: int) -> range:
 
 def _step(p: Platform) -> int:
     """K steps that are whole beats of both operands."""
-    return max(1, p.beat_bytes // p.a_lanes, p.beat_bytes // p.b_lanes)
+    return max(1, p.beat_bytes // p.a_lanes, p.beat_bytes // p.b_lanes,
+               p.beat_bytes // p.array.element_bytes if p.operators.vectors else 1)
 
 
 def ranked(p: Platform, layer: Layer) -> list[Tile]:

@@ -226,11 +226,10 @@ class Front:
             return
         b_waits, a_waits = it.new_b and self._layer_entry.depends_b, it.new_a and self._layer_entry.depends
         if b_waits and self._later:  # or tiles that B waits for might never be computed
-            if self._idle_from > cycle:
-                return
-            self._parts, self._later = self._later, self._parts
-            self._free_from = NEVER
-            self._request(cycle, cycle + 1)
+            if cycle >= self._idle_from:
+                self._parts, self._later = self._later, self._parts
+                self._free_from = self._idle_from = NEVER
+                self._request(cycle, cycle + 1)
             return
         if (it.new_a and not self.a.room(cycle)) or (it.new_b and not self.b.room(cycle)):
             return

@@ -67,8 +67,8 @@ class Iteration:
         """(address, beats) of the requests for its A tile."""
         layer, p = self.layer, self.layer.platform
         tile = layer.tile
-        a = layer.a_base + self.k * tile.k * p.a_lanes + self.m * tile.m // p.array.rows * layer.a_panel_stride
-        beats = p.panel_beats(self.steps, p.a_lanes)
+        a = layer.a_base + self.k * tile.k * layer.a.area.lanes + self.m * tile.m // p.array.rows * layer.a_panel_stride
+        beats = p.panel_beats(self.steps, layer.a.area.lanes)
         return [(a + i * layer.a_panel_stride, beats) for i in range(self.panels)]
 
     def b_reads(self) -> list[tuple[int, int]]:
@@ -93,7 +93,7 @@ class Iteration:
             beats = self.columns * p.bank_word_beats
             return [(layer.save + i * beats * p.beat_bytes, self.columns, beats) for i in range(self.panels)]
         c = layer.c_tile(self.m, self.n)
-        beats = p.panel_beats(self.columns, p.a_lanes)
+        beats = p.panel_beats(self.columns, layer.c.area.lanes)
         return [(c + i * layer.c_panel_stride, self.columns, beats) for i in range(self.panels)]
 
     def write_columns(self) -> list[tuple[int, int]]:

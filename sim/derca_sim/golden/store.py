@@ -95,9 +95,14 @@ class StoreModel:
 
         `read` is the cycle of the first read.
         """
-        panels = []
+        p, panels = self._p, []
         for address, columns, beats in it.write_panels(persist):
-            ready, reads = self._beats_ready(read, columns, beats, persist)
+            if it.layer.c_vector and not persist:  # a column is one element, read in one cycle
+                per_beat = p.beat_bytes // p.array.element_bytes
+                ends = [min((beat + 1) * per_beat, columns) - 1 for beat in range(beats)]
+                ready, reads = [read + column + self._timing.REQUANTISED for column in ends], columns
+            else:
+                ready, reads = self._beats_ready(read, columns, beats, persist)
             panels.append((read, address, ready))
             read += reads
         return panels, read

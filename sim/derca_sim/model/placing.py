@@ -99,6 +99,22 @@ def column_step(p: Platform) -> int:
     return max(1, p.beat_bytes // p.a_lanes)
 
 
+def vectors(network: Network, p: Platform) -> set[int]:
+    """The matrices of one row that are stored without padding, with `operators.vectors`.
+
+    Layers read them as A and write them as they are, in parts that begin with whole beats.
+    """
+    if not p.operators.vectors:
+        return set()
+    step = p.beat_bytes // p.array.element_bytes
+    out = {i for i, (rows, _) in enumerate(network.matrices) if rows == 1}
+    for layer in network.layers:
+        out -= {place.matrix for place in (layer.a, layer.c) if place.column % step}
+        out -= {layer.c.matrix} if layer.transposed else set()
+        out -= {layer.b.matrix} if layer.b is not None else set()
+    return out
+
+
 def _readable(part: Part, written: dict[int, list[tuple[int, Part]]]) -> Iterator[str]:
     missing = part.rows * part.columns - sum(part.common(other) for _, other in written.get(part.place.matrix, ()))
     if missing:

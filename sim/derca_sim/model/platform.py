@@ -113,11 +113,12 @@ class OperatorsConfig(Section):
     """What layers can do beside products with constant weights; left out by default.
 
     With `matmul` both operands of a product may be computed. With `transpose` a layer can store the transpose of its
-    output.
+    output. With `vectors` matrices of one row are stored and read without padding to the rows of the array.
     """
 
     matmul: bool = False
     transpose: bool = False
+    vectors: bool = False
 
 
 class TraceConfig(Section):
@@ -236,6 +237,13 @@ class Platform(Section):
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
             f"at most {4096 // self.beat_bytes} beats of {self.beat_bytes} bytes, the 4 KiB limit of AXI4",
+        )
+        narrow, word = a.element_bytes, max(self.a_lanes, self.beat_bytes)
+        require(
+            not self.operators.vectors or not (word & word - 1 or t.k * narrow % self.beat_bytes
+                                               or t.n * narrow % self.beat_bytes),
+            "operators.vectors", True, f"false, or tile.k and tile.n whose elements fill whole {self.beat_bytes}-byte "
+            "beats, and an array whose rows fill a power of two of bytes",
         )
         most = 64  # waiting jobs, or timers, that are compared side by side
         require(

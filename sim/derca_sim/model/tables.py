@@ -148,6 +148,8 @@ def layer_layout(p: Platform) -> RowLayout:
         Field("last_n", bits_for(p.tile.n), "columns in the last tile along N"),
         Field("last_k", bits_for(p.most_k), "k steps in the last tile along K"),
         Field("m_tiles", tiles, "tiles along M"),
+        *([Field("a_vector", 1, "A has one row, stored without padding"), Field("c_vector", 1, "C likewise")]
+          if p.operators.vectors else []),
         *shape,
         Field("prev_n_tiles", tiles, "output tiles of the job's layer before that a row waits for, if by rows; else 0"),
         *([Field("ahead", bits_for(p.buffers.ahead), "iterations by which tiles of B are requested before those of A")]

@@ -43,5 +43,6 @@ def fits(p: Platform, tile: Tile) -> bool:
         and m_panels * tile.n <= p.bank_columns and tile.n <= p.tile.n
         and not any(tile.k * lanes % p.beat_bytes for lanes in (p.a_lanes, p.b_lanes))
         and tile.n * p.a_lanes % p.beat_bytes == 0 and tile.n * 4 % p.beat_bytes == 0
+        and not (p.operators.vectors and (tile.k | tile.n) * p.array.element_bytes % p.beat_bytes)
         and not (p.operators.transpose and (tile.n % p.array.rows or tile.m * p.a_lanes % p.beat_bytes))
     )

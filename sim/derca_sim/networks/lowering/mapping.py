@@ -39,8 +39,8 @@ def reasons(graph: Graph, walk: Walk) -> list[str]:
     return out + [f"{graph.name}: {problem}" for problem in walk.problems]
 
 
-def _placed(graph: Graph, node: Node, where: Where, reason: str, batch: int,
-            again: Sequence[Layer]) -> Placed:
+def _placed(graph: Graph, node: Node, where: Where, reason: str, batch: int, again: Sequence[Layer]) -> Placed:
+    """An operator with its work; layers in `again` are computed beside those that it needs."""
     what, macs = _work(graph, node, batch)
     if again:
         what += f", {batch * len(again)} again"

@@ -1,5 +1,6 @@
 """A graph as layers between matrices: which nodes the host computes before and after, and why the rest cannot run."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -228,7 +229,8 @@ class Walk:
 
     # -- the whole --------------------------------------------------------------------------------------------------
 
-    def _problems(self):
+    def _problems(self) -> Iterator[str]:
+        """What keeps the graph as a whole from running, once every operator has a place."""
         graph = self._graph
         if any(where is Where.NOWHERE for where, _ in self.places.values()):
             return

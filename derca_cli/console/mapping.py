@@ -1,0 +1,42 @@
+"""How the layers of a job are cut into tiles, and what it costs, as `derca import` shows it."""
+
+from dataclasses import dataclass
+
+from derca_sim.model.network import Network
+from derca_sim.model.platform import Platform
+from derca_sim.timing.mapping import Choice, alone, choices, choose
+from derca_sim.timing.roofline import floor, of_layers
+
+
+@dataclass(frozen=True)
+class Job:
+    """The layers of a network on a platform, each with its mapping; the cycles of the whole job on an idle machine."""
+
+    choices: list[Choice]
+    cycles: int
+    limit: float
+
+    @staticmethod
+    def of(p: Platform, network: Network) -> "Job":
+        """Choose the mappings of a network on a platform."""
+        network = choose(p, network)
+        return Job(choices(p, network), alone(p, network), floor(of_layers(p, network.layers)))
+
+    def rows(self) -> tuple[list[str], list[list]]:
+        """Columns and rows of the table of layers."""
+        return ["layer", "A x B", "tile", "B ahead by", "cycles alone", "least", "next best tile", "why this tile"], [[
+            i, f"{c.layer.m} x {c.layer.k} x {c.layer.n}", str(c.mapping.tile), c.mapping.ahead, c.cycles,
+            round(c.limit), c.second, c.why,
+        ] for i, c in enumerate(self.choices)]
+
+    def summary(self) -> str:
+        """The whole job in words."""
+        return (f"{self.cycles:,} cycles of a job on an idle machine, exactly; {self.cycles / self.limit:.3f} times "
+                f"the {round(self.limit):,} that array and bus allow")
+
+    def described(self) -> dict:
+        """The same as plain data."""
+        return {"cycles_alone": self.cycles, "least_cycles": self.limit, "layers": [{
+            "m": c.layer.m, "k": c.layer.k, "n": c.layer.n, "tile": list(c.mapping.tile), "ahead": c.mapping.ahead,
+            "cycles_alone": c.cycles, "least_cycles": c.limit, "next_best_tile_cycles": c.second, "why": c.why,
+        } for c in self.choices]}
