@@ -66,10 +66,10 @@ def place(graph: Graph, batch: int = 1) -> list[Placed]:
         on_host = not inner or not inner[0] < i < inner[-1]
         function = before is not None and is_function(graph, node) and not (on_host and isinstance(node.operator, HOST))
         reason = "" if function else _reason(graph, node, batch, on_host)
-        if not reason and node.inputs[:1] != (value,):
+        if not reason and value not in (node.inputs if function else node.inputs[:1]):
             reason = (f"it takes {node.inputs[0]} and not the result of the operator before: allowed are networks in "
                       "which each operator takes that")
-        elif not reason and sum(t is not None and not t.constant for t in graph.read(node)) > 1:
+        elif not reason and not function and sum(t is not None and not t.constant for t in graph.read(node)) > 1:
             reason = "it takes two computed tensors: allowed are networks in which each operator takes one"
         value = node.outputs[0]
         where = Where.NOWHERE if reason else Where.HOST
