@@ -14,12 +14,18 @@ from derca_sim.analysis.response import response_bounds
 from derca_sim.compile import compile_taskset
 from derca_sim.compile.strategies import stays_parked
 from derca_sim.events import Kind, cycle_error
+from derca_sim.golden.agenda import Agenda
+from derca_sim.golden.iteration import Iteration
 from derca_sim.golden.machine import run
+from derca_sim.golden.store import StoreCommand, StoreModel
 from derca_sim.model.network import random_network
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy
+from derca_sim.model.timing import StoreTiming
 from derca_sim.planning import analyse_taskset
+from derca_sim.timing.hardware import Bounds
 from derca_sim.workload.taskset import Task, TaskSet
+from kit.compiled_sets import random_platform
 
 
 def provable(seed: int):
@@ -196,3 +202,42 @@ def test_jitter_never_exceeds_the_bound_from_the_largest_latencies(platform, pip
         assert mine.keys() == bound.keys() != set()
         for task in mine:
             assert best[task] <= mine[task] <= bound[task], f"{platform} {pipeline} seed {seed}"
+
+
+class Ignores:
+    """Stands in for what a store engine tells: nothing comes of it."""
+
+    def __getattr__(self, name):
+        return lambda *_: None
+
+
+def test_tiles_are_stored_as_fast_as_is_assumed():
+    """Tiles of a layer one after the other, most transposed, some raw: each takes at most what `Bounds` says."""
+    rng, done, closest = np.random.default_rng(3), 0, 0.0
+    while done < 150:
+        p = random_platform(rng)
+        if not p.operators.transpose:
+            continue
+        lanes = [x for x in (1, 2, 3, 4, 6, 8, 12)
+                 if p.array.rows % x == 0 and p.beat_bytes % (x * p.array.element_bytes) == 0]
+        p = Platform.model_validate(p.model_dump() | {"store": {"requant_lanes": int(rng.choice(lanes))}})
+        done += 1
+        shape = int(rng.integers(1, 2 * p.tile.m + 1)), 8, int(rng.integers(1, 2 * p.tile.n + 1)), False
+        task = Task("t", 0, random_network("n", [shape], 1, p.array.dtype, [True]), 1 << 20, 1 << 20, 0, False, ())
+        compiled = compile_taskset(TaskSet("t", Path("t.toml"), p, 1 << 20, (task,)), "np")
+        layer, each = compiled.layers[0], Bounds.of(compiled.tasks).store + StoreTiming(p).GAP
+        agenda, left = Agenda(), int(rng.integers(2, 7))
+        engine = StoreModel(p, agenda, Ignores(), Ignores(), lambda *_: None)
+        first, last = Iteration(layer, 0), Iteration(layer, layer.iterations - 1)
+        for i in range(left):
+            raw = i == left - 1 or rng.random() < 0.1  # what comes last waits for all that was transposed
+            engine.queue(StoreCommand((first, last)[int(rng.integers(2))], raw, 0))
+        begun = []
+        while len(begun) < left:
+            cycle = agenda.next()
+            waiting = engine.signature(cycle)[0]
+            engine.visit(cycle, True)
+            begun += [cycle] * (len(waiting) - len(engine.signature(cycle)[0]))
+        assert all(cycle <= i * each for i, cycle in enumerate(begun)), (p, shape, begun, each)
+        closest = max(closest, *(cycle / (i * each) for i, cycle in enumerate(begun) if i))
+    assert closest > 0.95

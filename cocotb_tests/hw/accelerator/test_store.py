@@ -322,7 +322,8 @@ def test_tiles(p, stalls):
     simulate(lambda: StoreEngine(p), __name__, "tiles", platform=p, stalls=stalls)
 
 
-@pytest.mark.parametrize("p", [TINY, BY_WORDS[0]], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [TINY, BY_WORDS[0], pytest.param(ACROSS_BEATS, marks=pytest.mark.full)],
+                         ids=lambda p: p.name)
 def test_tiles_of_the_ice40(p, pytestconfig):
     simulate(lambda: Built(StoreEngine(p), Family.ICE40), __name__, "tiles", platform=p, stalls=True,
              models=model(Family.ICE40, pytestconfig.rootpath))

@@ -308,7 +308,8 @@ async def walks(dut):
     assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES, MATMUL, ACROSS, ACROSS_WORDS], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES, MATMUL, ACROSS,
+                               pytest.param(ACROSS_WORDS, marks=pytest.mark.full)], ids=lambda p: p.name)
 def test_walks(p):
     simulate(lambda: Walker(p), __name__, "walks", platform=p)
 

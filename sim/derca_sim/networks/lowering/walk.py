@@ -159,7 +159,7 @@ class Walk:
 
     def _function(self, node: Node) -> np.ndarray:
         """Let the results of layers go through a table; its results lie where theirs did."""
-        name, = (t.name for t in self._graph.read(node) if t is not None and not t.constant)
+        name, = {t.name for t in self._graph.read(node) if t is not None and not t.constant}
         numbers = self._values[name]
         layers = np.unique(elements.sources(numbers)).tolist()
         made = sum(np.prod(self._shapes.get(source, 0)) for source in layers)  # none by the host
