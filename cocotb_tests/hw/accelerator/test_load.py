@@ -22,6 +22,10 @@ AHEAD = platform(
     name="ahead", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4, "per_layer": True},
     bus={"data_width": 32}, buffers={"slots": 3, "banks": 2, "ahead": 2}, store={"requant_lanes": 1},
 )
+#: B may be computed; tiles of A that wait for later iterations are requested before a B that waits for the job.
+COMPUTED, COMPUTED_AHEAD = (
+    platform(name=f"computed-{ahead}", operators={"matmul": True}, buffers={"slots": 3, "banks": 2, "ahead": ahead})
+    for ahead in (0, 2))
 RINGS = ("a", "b")
 #: Ports of a ring that the test drives and sees.
 RING_IN = ("received", "received_slot", "advance", "release", "release_slot")
@@ -165,6 +169,7 @@ def random_iteration(random, p, number: int, before: dict | None) -> dict:
         "b": address(), "b_panel_stride": random.randrange(64) * p.beat_bytes, "bias": address(),
         "new_a": new_a, "depends": new_a and random.getrandbits(1), "allow": random.randrange(4),
         **({"ahead": random.randrange(p.buffers.ahead + 1)} if p.buffers.ahead else {}),
+        **({"depends_b": new_b and int(random.random() < 0.3)} if p.operators.matmul else {}),
         "tag": {
             "output": {"m_panels": random.randint(1, p.m_panels), "n": random.randint(1, p.tile.n),
                        "task": before["tag"]["output"]["task"] if before else random.randrange(p.scheduler.tasks),
@@ -192,7 +197,8 @@ async def fills_and_frees(dut):
     head: list[tuple[dict, dict[str, int]]] = []  # iterations that were taken and not begun, with their slots
     latest: dict[str, int] = {}
     outstanding = number = 0
-    counts = dict.fromkeys(("begun", "flushes", "preloads", "doomed", "released", "again", "held", "late", "apart"), 0)
+    counts = dict.fromkeys(("begun", "flushes", "preloads", "doomed", "released", "again", "held", "late", "apart",
+                            "held_b", "drained"), 0)
     pace = 0.5
     for cycle in range(8000):
         if cycle % 200 == 0:
@@ -243,9 +249,12 @@ async def fills_and_frees(dut):
 
         # -- requests ------------------------------------------------------------------------------------------------
         work = queue[0][2] if queue else None
-        held = bool(queue) and queue[0][0] == "a" and work["depends"] and not lockstep and (
+        kind = Destination(queue[0][1]["target"]["destination"]) if queue else None
+        waits = {Destination.A: "depends", Destination.B: "depends_b"}.get(kind)
+        held = bool(queue) and bool(work.get(waits)) and not lockstep and (
             outstanding > work["allow"] + older - work["older"])
         counts["held"] += held
+        counts["held_b"] += held and kind is Destination.B
         asks = bool(queue) and not held
         assert bench.get("request__valid") == asks, f"{where}: request, expected {queue[:1]}, held back {held}"
         assert bench.get("busy") == bool(queue), where
@@ -259,13 +268,16 @@ async def fills_and_frees(dut):
         a, b = rings["a"], rings["b"]
         late = lockstep and current is not None and current["depends"] and outstanding > current["allow"]
         counts["late"] += bool(late)
+        parts = dict.fromkeys(id(one) for kind, _, one in queue[made:] if kind == "a")  # of A, still to be requested
+        drains = current is not None and not current["preload"] and current.get("depends_b") and p.buffers.ahead and (
+            bool(later or parts))
         if current is None:
             room = False
         elif current["preload"]:
             room = bank_free and outstanding == 0
         else:
             room = (a.free(cycle) or not current["new_a"]) and (b.free(cycle) or not current["tag"]["new_b"])
-            room = room and not late
+            room = room and not late and not drains
         takes = room and barrier and not flush and (not queue or ending)
         assert bench.get("ready") == room, f"{where}: ready, expected {room}"
         assert bench.get("iteration__ready") == takes, f"{where}: takes {not takes}, expected {takes}"
@@ -295,6 +307,10 @@ async def fills_and_frees(dut):
             for name, ring in rings.items():
                 if it["tag"][f"last_{name}"]:
                     ring.used.append(slots[name])
+        if drains and not queue and not made and not flush:
+            counts["drained"] += 1
+            queue = [(kind, request, part) for _, wanted, part in later for kind, request in wanted]
+            later = []
         if flush:
             counts["flushes"] += 1
             queue, later, current, before, head = [], [], None, None, []
@@ -326,15 +342,17 @@ async def fills_and_frees(dut):
                     counts["apart"] += later.pop(0)[2] is not work
             current = None
     del counts["late" if not lockstep else "held"]
-    if not p.buffers.ahead:
-        del counts["apart"]
+    for name, option in (("apart", p.buffers.ahead), ("held_b", p.operators.matmul),
+                         ("drained", p.buffers.ahead and p.operators.matmul)):
+        if not option:
+            del counts[name]
     dut._log.info("%s", counts)
     assert min(counts.values()) > 30, counts
     assert width(lay.iteration) == len(dut.iteration__payload)
     assert bits_for(p.buffers.slots - 1) == len(dut.a_filling)
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, LOCKSTEP, AHEAD], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [SMALL, PADDED, LOCKSTEP, AHEAD, COMPUTED_AHEAD], ids=lambda p: p.name)
 def test_load_engine_and_slots(p):
     simulate(lambda: LoadBench(p), __name__, "fills_and_frees", platform=p)
 
@@ -342,5 +360,5 @@ def test_load_engine_and_slots(p):
 @pytest.mark.full
 @pytest.mark.parametrize("seed", range(2, 12))
 def test_load_engine_and_slots_at_length(seed):
-    for p in (PADDED, AHEAD, NARROW):
+    for p in (PADDED, AHEAD, NARROW, COMPUTED):
         simulate(lambda p=p: LoadBench(p), __name__, "fills_and_frees", platform=p, seed=seed)

@@ -16,6 +16,7 @@ from kit.cycles import Cycles
 from kit.payload import pack, unpack
 from kit.placed_networks import placed_network
 from kit.platforms import ACROSS, ACROSS_WORDS, PADDED, SMALL, SPARE, platform
+from kit.requantisation import requantised_at_random
 from kit.run import generator, parameters, simulate
 from kit.workload import compiled, shape, task
 
@@ -71,7 +72,8 @@ def parameters_of(at: LayerPlan) -> dict:
         "layer": at.row, "multiplier": layer.multiplier, "shift": layer.shift,
         "zero_point": layer.zero_point % (1 << size), "relu": int(layer.relu),
         "c_panel_stride": at.c_panel_stride, "save": at.save,
-        **({"activation": 0, "table": 0} if at.platform.requant.tables else {}),
+        **({"activation": int(layer.table is not None), "table": at.activation or 0} if at.platform.requant.tables
+           else {}),
     }
 
 
@@ -198,6 +200,8 @@ def job_sets(random, p) -> list[TaskPlan]:
                 for i, (layers, which) in enumerate(zip(shapes, transposed, strict=True))]
         cut = placed_network("cut", np.random.default_rng(random.getrandbits(30)), p, 5, 3 * p.tile.n)
         sets[1] = replace(sets[1], network=cut)
+        if p.requant.tables:
+            sets = [replace(one, network=requantised_at_random(one.network, p)) for one in sets]
         rng = np.random.default_rng(random.getrandbits(30))
         sets = [replace(one, network=mapped_at_random(one.network, p, rng)) for one in sets]
         plans += compiled(p, sets, strategy).tasks

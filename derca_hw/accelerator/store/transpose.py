@@ -164,7 +164,7 @@ class Transposer(wiring.Component):
                 m.d.sync += [column.eq(0), buffer.eq(~buffer)]
         self._columns = []
         for i in range(p.array.rows):
-            write, read = table(m, f"column_{i}", self._step, self.BUFFERS << _sub_bits(p))
+            write, read = table(m, f"outputs_{i}", self._step, self.BUFFERS << _sub_bits(p))
             m.d.comb += [
                 write.addr.eq(Cat(sub, buffer)),
                 write.data.eq(zeroed if i else self.values),

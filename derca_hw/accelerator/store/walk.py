@@ -1,6 +1,8 @@
 """The walk of the store engine over a tile: which word of a bank is read, what it completes, and where it goes."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from typing import NamedTuple
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -34,6 +36,28 @@ def block_ports(p: Platform) -> dict[str, wiring.Member]:
         "transposed": Out(1), "block_start": Out(1), "block_end": Out(1), "block_rows": Out(bits_for(p.array.rows)),
         "panel_end": Out(1),
     } if p.operators.transpose else {}
+
+
+class _Turns(NamedTuple):
+    """Where a walk turns.
+
+    Attributes
+    ----------
+    start
+        A panel begins.
+    turn
+        After the word, columns begin again, at `first`, with the next panel of rows.
+    done
+        After the word, a panel is complete.
+    following
+        With `tile.per_layer`: address of the next word. The columns of one panel of rows follow those of the other.
+    """
+
+    start: Value
+    turn: Value
+    done: Value
+    first: Value
+    following: Value
 
 
 class TileWalk(wiring.Component):
@@ -112,7 +136,7 @@ class TileWalk(wiring.Component):
             vector = self.vector
             m.d.comb += vector.eq(tile.vector & ~tile.persist)
         panel = Signal(bits_for(p.most_m_panels - 1))
-        word = Signal(bank_address(p))  # of the bank, where columns of one panel follow those of the other
+        word = Signal(bank_address(p))
         word_place = Signal(range(beat_bytes))  # byte where the current word began
         next_place = Signal.like(word_place)
         last_sub = Signal()
@@ -143,31 +167,41 @@ class TileWalk(wiring.Component):
                 Mux(last_sub, (next_place == 0) | last_n, self.place == beat_bytes - step_bytes))),
             self.finished.eq(self.issue & last_sub & last_n & last_panel),
         ]
+        turn = Signal()  # the columns that follow are of another panel of rows
+        done = Signal()  # a panel is complete
+        first = Signal.like(n)  # column at which the next panel begins
+        following = Signal.like(word)
+        m.d.comb += [turn.eq(last_n), done.eq(last_n), following.eq(word + 1)]
+        if p.operators.transpose:
+            self._across(m, panel, last_sub, last_panel, _Turns(panel_start, turn, done, first, following))
         with m.If(self.issue):
             m.d.sync += [self.sub.eq(self.sub + 1), self.place.eq(self.place + step_bytes)]
             with m.If(last_sub):
                 m.d.sync += [
-                    self.sub.eq(0), n.eq(n + 1), word.eq(word + 1), self.place.eq(next_place),
+                    self.sub.eq(0), n.eq(Mux(turn, first, n + 1)), word.eq(following), self.place.eq(next_place),
                     word_place.eq(next_place),
                 ]
                 with m.If(last_n):
-                    m.d.sync += [
-                        Cat(n, self.place, word_place).eq(0), panel.eq(panel + 1), tile.c.eq(here + stride),
-                    ]
-        if p.operators.transpose:
-            self._across(m, panel, word, panel_start, last_sub, last_panel)
+                    m.d.sync += [self.place.eq(0), word_place.eq(0)]
+                with m.If(turn):
+                    m.d.sync += panel.eq(panel + 1)
+                with m.If(done):
+                    m.d.sync += tile.c.eq(here + stride)
+                    if p.operators.transpose:
+                        with m.If(self.transposed):
+                            m.d.sync += panel.eq(0)
         with m.If(self.start):
             m.d.sync += [
                 tile.eq(self.output), Cat(panel, n, self.sub, word, self.place, word_place).eq(0),
             ]
         return m
 
-    def _across(self, m, panel, word, panel_start, last_sub, last_panel) -> None:
-        """Walk a tile that is stored transposed."""
+    def _across(self, m, panel, last_sub, last_panel, turns: _Turns) -> None:
+        """Walk a tile that is stored transposed: another order of panels and columns, and other requests."""
         p, tile, n = self._p, self.tile, self.column
         column = Signal(range(p.array.rows))  # of the block
-        base = Signal.like(n)  # first column of the block
         last_column = Signal()
+        base = Signal.like(n)  # first column of the block
         m.d.comb += [
             self.transposed.eq(tile.transpose & ~tile.persist),
             last_column.eq((column == p.array.rows - 1) | (n + 1 == tile.n)),
@@ -175,25 +209,24 @@ class TileWalk(wiring.Component):
             self.block_end.eq(last_sub & last_column),
             self.block_rows.eq(Mux(last_panel, tile.rows - times(panel, p.array.rows), p.array.rows)),
             self.panel_end.eq(last_panel),
+            turns.first.eq(base),  # 0 in other tiles
         ]
         with m.If(self.transposed):
             m.d.comb += [
-                panel_start.eq(self.block_start & (panel == 0)),
+                turns.start.eq(self.block_start & (panel == 0)),
+                turns.turn.eq(last_column & ~last_panel),
+                turns.done.eq(last_column & last_panel),
+                turns.following.eq(Mux(turns.done, n + 1, self.address + Mux(last_column, tile.n - column, 1))),
                 self.request.p.beats.eq(beats_of(tile.rows, p.a_lanes, p.beat_bytes)),
                 self.request.p.end.eq(base + p.array.rows >= tile.n),
                 self.push.eq(0),
                 self.finished.eq(self.issue & self.block_end & last_panel & (n + 1 == tile.n)),
             ]
-            with m.If(self.issue & last_sub):
-                m.d.sync += [n.eq(n + 1), panel.eq(panel), column.eq(column + 1), tile.c.eq(tile.c)]
-                with m.If(last_column):
-                    m.d.sync += [
-                        n.eq(base), panel.eq(panel + 1), column.eq(0), word.eq(word + tile.n - column),
-                    ]
-                    with m.If(last_panel):
-                        m.d.sync += [
-                            *(at.eq(n + 1) for at in (n, base, word)), panel.eq(0),
-                            tile.c.eq(tile.c + self.layer.c_panel_stride),
-                        ]
+        with m.If(self.issue & last_sub & self.transposed):
+            m.d.sync += column.eq(column + 1)
+            with m.If(last_column):
+                m.d.sync += column.eq(0)
+                with m.If(last_panel):
+                    m.d.sync += base.eq(n + 1)
         with m.If(self.start):
             m.d.sync += [column.eq(0), base.eq(0)]

@@ -56,8 +56,8 @@ class StoreModel:
         """What later commands depend on, relative to `cycle`."""
         return (
             tuple((c.iteration.key, c.persist, max(c.complete_from - cycle, 0)) for c in self._queue),
-            max(self._free_from - cycle, 0), tuple(max(last - cycle, -self._timing.GAP) for last in self._blocks),
-            max(self.idle_from - cycle, 0), self._write.signature(cycle),
+            max(self._free_from - cycle, 0), max(self.idle_from - cycle, 0), self._write.signature(cycle),
+            tuple(last - cycle for last in self._blocks if last > cycle - self._timing.GAP),
             tuple(r - cycle for r in self._recent if r > cycle),
         )
 
