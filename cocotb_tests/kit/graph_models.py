@@ -96,8 +96,10 @@ class Net:
         return self._add("SOFTMAX", [x], [y], "SoftmaxOptions", Beta=1.0)
 
 
-def attention(tokens: int, width: int, heads: int, seed: int = 1, softmax: bool = False) -> bytes:
+def attention(tokens: int, width: int, heads: int, seed: int = 1, softmax: bool = False, hidden: int = 0) -> bytes:
     """Self-attention over x [1, tokens, width], without softmax unless asked for: the outputs' projection.
+
+    With `hidden` columns, the two layers of the block's perceptron follow.
 
     Heads are split by a reshape and a transpose. The values of a head are read as columns of the second operand, so
     they must be stored transposed.
@@ -113,6 +115,8 @@ def attention(tokens: int, width: int, heads: int, seed: int = 1, softmax: bool 
     shares = net.softmax(scores) if softmax else scores
     mixed = net.transpose(net.matmul(shares, v), 0, 2, 1, 3)
     y = net.fc(net.reshape(mixed, 1, tokens, width), width)
+    if hidden:
+        y = net.fc(net.fc(y, hidden, activation=1), width)
     return net.model([x], [y])
 
 

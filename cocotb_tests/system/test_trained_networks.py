@@ -16,11 +16,11 @@ from derca_sim.model.platform import Platform
 from derca_sim.networks.lowering.deploy import check_platform, load_model
 from derca_sim.networks.lowering.quantise import quantised
 from derca_sim.networks.lowering.samples import drawn
-from derca_sim.timing.mapping import mapped
+from derca_sim.timing.mapping import alone, choose, mapped
 from derca_sim.timing.roofline import floor, of_layers
-from derca_sim.workload.taskset import Task, TaskSet, load_taskset
+from derca_sim.workload.taskset import Task, TaskSet, load_platform, load_taskset
 from kit.checkout import PYTORCH, SIM
-from kit.graph_models import Net
+from kit.graph_models import Net, attention
 from kit.onnx_models import digits, quantised_dense
 from kit.placed_networks import placed_network
 from kit.tflite_model import Op, T, tflite_model
@@ -51,7 +51,7 @@ period = {period}
 [[task]]
 name = "urgent"
 network = "urgent"
-period = 7000
+period = 15000
 offset = {period}
 """
 
@@ -65,7 +65,7 @@ def test_the_rtl_makes_what_litert_makes(tmp_path, batch, period):
     compiled = compile_taskset(mapped(load_taskset(path)), "flexible", 16)
     judged = judged_run(compiled, horizon)
     assert not judged.problems and judged.error == 0
-    assert judged.count(Kind.PREEMPT) > 3 and judged.count(Kind.MISS) == 0
+    assert judged.count(Kind.PREEMPT) > 2 and judged.count(Kind.MISS) == 0
     begun, ended = (next(e.cycle for e in judged.result.events if e.kind == kind and e.task == 0)
                     for kind in (Kind.ISSUE, Kind.FINISH))
     layers = compiled.tasks[0].network.layers
@@ -78,6 +78,26 @@ def test_the_rtl_makes_what_litert_makes(tmp_path, batch, period):
     for sample, found in zip(drawn(model.graph, batch)["input_1"], made, strict=True):
         wanted, = oracle.outputs([sample])
         assert found.dtype == wanted.dtype and np.array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(("tokens", "width", "heads"), [
+    (128, 128, 2), pytest.param(197, 192, 3, marks=pytest.mark.full)], ids=["BERT-tiny", "DeiT-T"])
+def test_products_of_a_transformer_keep_the_array_busy(tmp_path, tokens, width, heads):
+    """A block without softmax: products of computed matrices, of heads, with transposed values, and the perceptron."""
+    data = attention(tokens, width, heads, hidden=4 * width)
+    (tmp_path / "block.tflite").write_bytes(data)
+    model, p = load_model(tmp_path / "block.tflite"), load_platform(SIM / "platforms" / "tflite.toml")
+    network = choose(p, model.network("block", None, 0, 1))
+    cycles, never = alone(p, network), 1 << 30
+    print(f"{network.macs:,} MAC in {cycles:,} cycles: {network.macs / 64 / cycles:.1%} of the array")
+    assert network.macs / 64 / cycles > 0.95
+    task = Task("block", 0, network, never, never, 0, False, ())
+    compiled = compile_taskset(TaskSet("block", tmp_path / "block.toml", p, cycles + 100, (task,)), "np")
+    judged = judged_run(compiled, cycles + 100)
+    assert not judged.problems and judged.error == 0 and judged.count(Kind.FINISH) == 1
+    made, = network.model.results(compiled.read_outputs(judged.result.memory, 0)).values()
+    x, = drawn(model.graph, 1).values()
+    assert np.array_equal(made[0], LiteRt(data).outputs([x[0]])[0]) and len(np.unique(made)) > 50
 
 
 def from_pytorch(folder: Path) -> Path:

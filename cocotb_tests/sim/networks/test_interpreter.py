@@ -9,6 +9,7 @@ from derca_sim.networks.tflite import graph_of, load_tflite
 from kit.checkout import SIM
 from kit.pictures import graph_inputs
 from kit.random_operators import OPERATORS, random_operator
+from kit.tflite_model import Op, T, tflite_model
 from oracles.litert import LiteRt
 
 MODELS = sorted((SIM / "networks").glob("*.tflite"))
@@ -62,6 +63,20 @@ def check_operator(name: str, seeds) -> None:
 @pytest.mark.parametrize("name", OPERATORS)
 def test_random_operators(name):
     check_operator(name, range(25))
+
+
+def test_scales_of_fully_connected_layers_are_multiplied_in_float64():
+    """So many sums that some of them lie between two outputs by less than float32 can tell."""
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        of_x, of_y = (float(np.float32(rng.uniform(*span))) for span in ((0.01, 40), (0.01, 0.1)))
+        weights = rng.integers(-127, 128, (16, 8)).astype(np.int8)
+        tensors = [T("x", (4000, 8), "int8", [of_x], [0]),
+                   T("w", (16, 8), "int8", [float(np.float32(100 * of_y / (60_000 * of_x)))], [0], 0, weights),
+                   T("y", (4000, 16), "int8", [of_y], [0])]
+        model = tflite_model(tensors, [Op("FULLY_CONNECTED", [0, 1, -1], [2], "FullyConnectedOptions", {})], [0], [2])
+        x, graph = rng.integers(-128, 128, (4000, 8)).astype(np.int8), graph_of("near", model)
+        assert not differences(graph, run(graph, {graph.inputs[0]: x}), LiteRt(model).run([x]))
 
 
 @pytest.mark.full

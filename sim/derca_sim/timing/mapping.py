@@ -1,8 +1,9 @@
 """The mapping of each layer of a network, chosen by the exact timing of the hardware.
 
 The compiler's estimate ranks the tiles of a layer. The best of them, with every distance of `buffers.ahead`, run on the
-engines of the golden machine between the layers before and after, and the one that ends first is taken. Layers of so
-many iterations that this would take long keep the estimate's choice.
+engines of the golden machine between the layers before and after, and the one that ends first is taken. Layers of many
+iterations, for which their neighbours matter less, run alone. Layers of so many that this would take long keep the
+estimate's choice.
 """
 
 from collections.abc import Sequence
@@ -22,8 +23,8 @@ from ..model.timing import KernelTiming
 from ..workload.taskset import Task, TaskSet
 from .roofline import of_layers
 
-#: Tiles of a layer that are tried, and iterations of the layers around it up to which they are.
-_TILES, _ITERATIONS = 6, 3000
+#: Tiles of a layer that are tried, and iterations up to which a layer runs between its neighbours, and at all.
+_TILES, _TOGETHER, _ITERATIONS = 6, 300, 3000
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,20 @@ def choose(p: Platform, network: Network) -> Network:
     layers = list(first)
     for i, layer in enumerate(network.layers):
         low, high = max(0, i - 1), min(len(layers), i + 2)
-        if layer.mapping is not None or _iterations(layers[low:high]) > _ITERATIONS:
+        if layer.mapping is not None or _iterations(layers[i:i + 1]) > _ITERATIONS:
             continue
+        if many := _iterations(layers[low:high]) > _TOGETHER:
+            low, high = i, i + 1
         key = _key(network, layers[low:high], i - low)
         if key not in known:
-            options = [Mapping(tile, ahead) for tile in ranked(p, layer)[:_TILES] for ahead in _distances(p)]
+            options = [Mapping(tile, ahead) for tile in ranked(p, layer)[:_TILES // (1 + many)]
+                       for ahead in _distances(p)]
             part = replace(network, layers=tuple(layers[low:high]))
             known[key] = min(options, key=lambda option, part=part, at=i - low: (
                 alone(p, _with(part, at, option)), estimate(p, part.layers[at], option.tile).reads))
         layers[i] = replace(layer, mapping=known[key])
     chosen = replace(network, layers=tuple(layers))
-    if _iterations(layers) > 10 * _ITERATIONS:
+    if _iterations(layers) > _ITERATIONS:
         return chosen
     return min((chosen, replace(network, layers=first)), key=lambda one: alone(p, one))
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..graph import Arithmetic, Tensor
-from ..operators import Activation, Conv, FullyConnected, Operator, Window
+from ..operators import Activation, FullyConnected, MatMul, Operator, Window
 from .arithmetic import fixed_point, scaled, scaled_once, wrap
 from .values import Call, bounds, centred, clamped, finish
 
@@ -46,10 +46,10 @@ def matmul(call: Call) -> np.ndarray:
 def factors_of(operator: Operator, x: Tensor, weights: Tensor, y: Tensor) -> np.ndarray:
     """Scale of a product's sums over that of its output: float64 [1] or one for each output channel.
 
-    TensorFlow Lite multiplies the scales of a matrix product in float32 unless these are per channel.
+    TensorFlow Lite multiplies the scales of two computed matrices in float32, and all others in float64.
     """
     scales = weights.quantisation.scales
-    single = len(scales) == 1 and not isinstance(operator, Conv)
+    single = isinstance(operator, MatMul)
     of_x = x.quantisation.scales
     product = (of_x * scales).astype(np.float64) if single else of_x.astype(np.float64) * scales
     return product / y.quantisation.scales
