@@ -91,6 +91,9 @@ class Net:
         """In the usual scale."""
         return self._add("QUANTIZE", [x], [self.tensor(*self.shape(x))], "QuantizeOptions")
 
+    def tanh(self, x: int) -> int:
+        return self._add("TANH", [x], [self.tensor(*self.shape(x), scale=1 / 128)])
+
     def softmax(self, x: int) -> int:
         y = self.tensor(*self.shape(x), scale=1 / 256, point=-128)
         return self._add("SOFTMAX", [x], [y], "SoftmaxOptions", Beta=1.0)

@@ -100,6 +100,21 @@ def test_inputs_are_stored_as_layers_take_them():
     assert network.model.stored_inputs["t0"][:3] == [0, 2, 4]
 
 
+def test_a_function_of_what_layers_make_is_a_table_of_all_of_them():
+    """Joined, turned, and one function behind the other; the layers behind have none."""
+    net = Net(4)
+    x = net.tensor(6, 8)
+    joined = net.concat([net.fc(x, 12), net.fc(x, 4)], 1)
+    once = net.tanh(net.transpose(joined, 1, 0))
+    twice = net.tanh(net.fc(net.quantise(once), 8))
+    network = lowered(net.model([x], [net.fc(twice, 5), net.quantise(net.fc(twice, 3))]), 2)
+    layers = network.layers
+    first = next(layer.table for layer in layers)
+    assert [layer.table is None for layer in layers[::2]] == [False, False, False, True, True]
+    assert all(np.array_equal(layer.table, first) for layer in layers[:4])
+    assert not np.array_equal(first, layers[4].table) and len({layer.c.matrix for layer in layers[:4:2]}) == 1
+
+
 def test_what_is_taken_in_two_ways_is_computed_again():
     """Once for each way, however many take it so; the table of operators counts the work."""
     net = Net(3)
@@ -137,6 +152,17 @@ def _softmax(net: Net) -> tuple:
     return [x], [net.fc(net.softmax(net.fc(x, 5)), 5)]
 
 
+def _shared_with_a_function(net: Net) -> tuple:
+    x = net.tensor(6, 8)
+    y = net.fc(x, 8)
+    return [x], [net.concat([net.fc(net.tanh(y), 4), net.fc(y, 4)], 0)]
+
+
+def _function_of_a_part(net: Net) -> tuple:
+    x = net.tensor(6, 8)
+    return [x], [net.fc(net.tanh(net.slice(net.fc(x, 8), [0, 0], [6, 4])), 4)]
+
+
 def _other_order(net: Net) -> tuple:
     x = net.tensor(4, 6)
     return [x], [net.fc(net.reshape(net.fc(x, 6), 6, 4), 5)]
@@ -152,6 +178,7 @@ def _output_of_the_host(net: Net) -> tuple:
     (_cut_and_joined, "allowed are whole matrices; cut them after they are joined"),
     (_zero_point, "t3 has zero point 3: allowed is 0 in a product of computed matrices; quantise it symmetrically"),
     (_softmax, "it stands between layers: allowed are quantisation, dequantisation and softmax before"),
+    (_shared_with_a_function, "others take elements of t3 as well"), (_function_of_a_part, "or some are left out"),
     (_other_order, "it takes 6 x 4 elements, where the layer before makes 4 x 6: allowed are parts of such matrices"),
     (_output_of_the_host, "comes from no layer: allowed are outputs that layers make"),
 ])
