@@ -52,7 +52,7 @@ def test_a_graph_and_what_a_platform_lacks_for_it(tmp_path):
     assert done.exit_code == 0, done.output
     where = {o["name"].split()[1]: (o["where"], o["shape"]) for o in json.loads(done.stdout)["operators"]}
     assert where["BATCH_MATMUL"] == ("accelerator", "3 GEMM 9 x 9 x 4") and where["TRANSPOSE"][0] == "in place"
-    done = derca("import", tmp_path / "attention.tflite", "--platform", PLATFORMS / "tflite.toml")
+    done = derca("import", tmp_path / "attention.tflite", "--platform", PLATFORMS / "demo.toml")
     assert done.exit_code == 2
     assert "layer 3 multiplies two computed matrices: it needs operators.matmul = true" in done.stderr
     assert "layer 2 stores its transpose: it needs operators.transpose = true in the platform" in done.stderr
