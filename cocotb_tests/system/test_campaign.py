@@ -12,6 +12,7 @@ from campaigns.random_sets import PIPELINES, PLATFORM_NAMES, random_case
 from derca_flow.rtl.handshake import HABITS, parse_handshake
 from derca_flow.rtl.simulate import Jitter
 from derca_sim.events import Event, Kind
+from derca_sim.model.tile import platform_tile
 
 BATCHES = {"quick": range(1, 9), "more": range(100, 140)}
 JITTER_BATCHES = {"more": range(100, 120)}
@@ -51,7 +52,7 @@ def test_random_task_sets_on_a_memory_with_random_handshakes(platform, pipeline,
 
 @pytest.mark.parametrize("habit", [*HABITS, "aw-with-w,w-after-aw", "aw-after-w,w-with-aw"])
 def test_no_habit_of_a_memory_keeps_jobs_from_their_end(habit):
-    case = random_case(1, "narrow", "decoupled")
+    case = random_case(12, "narrow", "decoupled")
     calm = judged_run.judged_run(case.compiled, case.horizon)
     judged = judged_run.judged_run(case.compiled, case.horizon, Jitter(handshake=parse_handshake(habit, 1)))
     assert not judged.problems and judged.jobs > calm.jobs // 2 > 10, f"{habit}: {judged.jobs} of {calm.jobs} jobs"
@@ -77,6 +78,10 @@ def test_the_sets_cover_what_they_should():
     assert {len(c.compiled.tasks) for c in cases} == set(range(1, 7))
     assert any(layer.k == 1 for _, layer in layers) and any(layer.m == 1 and layer.n == 1 for _, layer in layers)
     assert any(layer.k > 10 * p.tile.k for p, layer in layers)
+    assert all(any(getattr(layer, kind) for _, layer in layers) for kind in ("b", "transposed"))
+    plans = [(c.compiled.platform, layer) for c in cases for t in c.compiled.tasks for layer in t.layers]
+    assert {x.ahead for _, x in plans} == {0, 1, 2, 3} and {x.a_vector for _, x in plans} == {True, False}
+    assert any(x.tile != platform_tile(p) for p, x in plans)
     waits = [x.wait for t in tasks for x in t.layers]
     assert {bool(wait.prev_n_tiles) for wait in waits if wait.a} == {True, False} and not all(w.a for w in waits)
     shared = [

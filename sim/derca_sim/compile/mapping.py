@@ -89,14 +89,6 @@ def ranked(p: Platform, layer: Layer) -> list[Tile]:
 
 
 def mapping_of(p: Platform, layer: Layer) -> Mapping:
-    """The mapping of a layer: its own if it has one, else that of the least estimate."""
-    if layer.mapping is not None:
-        return layer.mapping
-    tile = ranked(p, layer)[0]
-    return Mapping(tile, ahead(p, layer, tile))
+    """The mapping of a layer: its own if it has one, else the tile of the least estimate, without running ahead."""
+    return layer.mapping or Mapping(ranked(p, layer)[0], 0)
 
-
-def ahead(p: Platform, layer: Layer, tile: Tile) -> int:
-    """How far tiles of B run ahead: to the last slot where A stays, else one slot less, so that A is loaded in time."""
-    stays = tile.k >= layer.k and tile.n < layer.n
-    return min(p.buffers.ahead, p.buffers.slots - (1 if stays else 2))
