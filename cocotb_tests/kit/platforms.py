@@ -39,7 +39,7 @@ NARROW = platform(
 )
 #: Outputs can be stored transposed: two steps of A in a beat, a beat, two beats and padding, int16 with padding. The
 #: first two have tables of outputs, of two pages and of one. In the first, every layer has a tile of its own.
-ACROSS = platform(name="across", operators={"transpose": True}, requant={"tables": 3},
+ACROSS = platform(name="across", operators={"transpose": True, "matmul": True}, requant={"tables": 3},
                   tile={"m": 8, "k": 16, "n": 8, "per_layer": True})
 ACROSS_BEATS = platform(name="across-beats", operators={"transpose": True}, bus={"data_width": 32},
                         store={"requant_lanes": 4}, requant={"tables": 1}, tables={"shadow": False})

@@ -202,7 +202,7 @@ PIXELS = {"array": {"rows": 4, "cols": 4}, "tile": {"m": 16, "k": 8, "n": 8}, "s
           "requant": {"tflite": True, "clamp": True, "channels": 512}}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.full) for seed in (2, 3))])
 def test_scales_of_channels_are_those_of_litert(tmp_path, seed):
     data = pixelwise(seed)
     (tmp_path / "pixels.tflite").write_bytes(data)

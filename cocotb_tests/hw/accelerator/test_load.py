@@ -12,7 +12,7 @@ from derca_hw.layouts import Destination, Layouts, pulse
 from derca_sim.model.tables import bits_for
 from kit.cycles import Cycles
 from kit.payload import pack, unpack, width
-from kit.platforms import NARROW, PADDED, SMALL, platform
+from kit.platforms import NARROW, PADDED, platform
 from kit.run import generator, parameters, simulate
 
 #: The pipeline in which iterations themselves wait for what they depend on.
@@ -352,7 +352,7 @@ async def fills_and_frees(dut):
     assert bits_for(p.buffers.slots - 1) == len(dut.a_filling)
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, LOCKSTEP, AHEAD, COMPUTED_AHEAD], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [PADDED, LOCKSTEP, AHEAD, COMPUTED_AHEAD], ids=lambda p: p.name)
 def test_load_engine_and_slots(p):
     simulate(lambda: LoadBench(p), __name__, "fills_and_frees", platform=p)
 

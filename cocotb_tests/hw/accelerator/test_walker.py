@@ -27,8 +27,6 @@ SHAPES = platform(
     name="shapes", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4, "per_layer": True},
     bus={"data_width": 32}, buffers={"slots": 3, "banks": 2, "ahead": 2}, store={"requant_lanes": 1},
 )
-#: B has a stride of its own, and may be computed.
-MATMUL = platform(name="matmul", operators={"matmul": True})
 
 
 def tiles(at: LayerPlan, number: int) -> dict[str, tuple[int, int]]:
@@ -308,7 +306,7 @@ async def walks(dut):
     assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES, MATMUL, ACROSS,
+@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES, ACROSS,
                                pytest.param(ACROSS_WORDS, marks=pytest.mark.full)], ids=lambda p: p.name)
 def test_walks(p):
     simulate(lambda: Walker(p), __name__, "walks", platform=p)
