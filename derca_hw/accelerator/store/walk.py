@@ -21,7 +21,7 @@ def subs_of_word(p: Platform) -> int:
 
 
 def block_ports(p: Platform) -> dict[str, wiring.Member]:
-    """What a walk tells of the blocks of a tile that is stored transposed; none without `operators.transpose`.
+    """The outputs of a walk that describe the blocks of a transposed tile; none without `operators.transpose`.
 
     transposed : Out(1)
         The step belongs to one.

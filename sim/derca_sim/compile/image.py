@@ -19,7 +19,7 @@ POISON = 0xA5
 
 
 class _Constants:
-    """Places of weights, biases, scales and tables; the same arrays have one place, whoever uses them."""
+    """Places of weights, biases, scales and tables. Layers with the same arrays share one place."""
 
     def __init__(self, platform: Platform, memory: Allocator):
         self._p = platform
