@@ -13,10 +13,6 @@ from ..signatures.operands import a_words, b_words
 from ..signatures.sums import bank_address
 
 
-def _steps_per_word(p: Platform, lanes: int) -> int:
-    return max(1, p.beat_bytes // lanes)
-
-
 class SliceAddresses(wiring.Component):
     """Addresses the k steps of a slice in the slots of A and B, combinational from registers; see `SliceSequencer`.
 
@@ -29,8 +25,8 @@ class SliceAddresses(wiring.Component):
     tag : In
     issue, fire, last_m : In(1)
         A step is read; it is the last of its slice; the slice is the last of its B panel.
-    k, m_panel, n_panel : In
-        Step and panels of the slice in work.
+    k, m_panel, n_panel, n_base : In
+        Step, panels and first column of the slice in work.
     vector : In(1)
         With `operators.vectors`: A has one row, stored without padding.
     columns : In
@@ -53,6 +49,7 @@ class SliceAddresses(wiring.Component):
             "k": In(bits_for(p.most_k - 1)),
             "m_panel": In(bits_for(p.most_m_panels - 1)),
             "n_panel": In(bits_for(p.n_panels - 1)),
+            "n_base": In(bits_for(p.tile.n - 1)),
             **({"vector": In(1)} if p.operators.vectors else {}),
             "columns": In(lay.output["n"].shape),
             "a_word": Out(a_words(p)),
@@ -63,7 +60,7 @@ class SliceAddresses(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self._p
-        a_bits, b_bits = ((_steps_per_word(p, lanes) - 1).bit_length() for lanes in (p.a_lanes, p.b_lanes))
+        a_bits, b_bits = ((p.steps_per_beat(lanes) - 1).bit_length() for lanes in (p.a_lanes, p.b_lanes))
         last_a = self.k[:a_bits].all()  # step of its word
         a_word = Cat(self.k[a_bits:], self.m_panel)
         if p.operators.vectors:
@@ -71,11 +68,10 @@ class SliceAddresses(wiring.Component):
             last_a = Mux(self.vector, self.k[:bits].all(), last_a)
             a_word = Mux(self.vector, self.k[bits:], a_word)
         if not p.tile.per_layer:
-            n_base = times(self.n_panel, p.array.cols)
             m.d.comb += [
                 self.a_word.eq(a_word),
                 self.b_word.eq(Cat(self.k[b_bits:], self.n_panel)),
-                self.bank_word.eq(Cat((n_base | 0)[:bits_for(p.tile.n - 1)], self.m_panel)),
+                self.bank_word.eq(Cat(self.n_base, self.m_panel)),
             ]
             return m
         b_first = Signal.like(self.b_word)  # of the B panel

@@ -9,6 +9,7 @@ from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import ComputeTiming
 
 from ...blocks.arithmetic import times
+from ...bus.join import join
 from ...layouts import Layouts
 from ..signatures.operands import a_words, b_words
 from ..signatures.sums import bank_address
@@ -110,18 +111,17 @@ class SliceSequencer(wiring.Component):
             self.fire.eq(self.issue & last_k),
             self.done.eq(self.fire & self.last),
             self.inside.eq(self.active & ~self.done),
-            addresses.start.eq(self.start),
-            addresses.tag.eq(tag),
             addresses.issue.eq(self.issue),
             addresses.fire.eq(self.fire),
             addresses.last_m.eq(last_m),
             addresses.k.eq(self.k),
             addresses.m_panel.eq(m_panel),
             addresses.n_panel.eq(n_panel),
+            addresses.n_base.eq(self.n_base),
             addresses.columns.eq(tile_n),
-            *(getattr(self, name).eq(getattr(addresses, name)) for name in ("a_word", "b_word", "bank_word")),
-            *([addresses.vector.eq(self.vector)] if p.operators.vectors else []),
         ]
+        join(m, self, addresses, ("start", "tag", "a_word", "b_word", "bank_word",
+                                  *(["vector"] if p.operators.vectors else [])))
         # The last operands come when both the slice's k steps and the spacing have run out. The distance to them falls
         # by one in every cycle, so it equals `before` exactly once.
         before = 1 + timing.AHEAD

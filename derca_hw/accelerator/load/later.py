@@ -143,7 +143,7 @@ class LaterPanels(wiring.Component):
         ends = new.tag.last & new.tag.output.final
         m.d.comb += [
             number.eq(taken + 1),
-            direct.eq(~waits & ~(self.last & following.valid)),
+            direct.eq(~waits),
             queue.drop.eq(self.flush),
             queue.i.valid.eq(pushed & ~direct),
             queue.i.p.due.eq(number + new.ahead),

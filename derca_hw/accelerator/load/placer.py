@@ -26,7 +26,6 @@ class BeatPlacer(wiring.Component):
 
     def __init__(self, p: Platform):
         self._p = p
-        self._p = p
         lay = Layouts(p)
         self.beats = {
             Destination.A: max(1, p.a_lanes // p.beat_bytes),

@@ -120,16 +120,11 @@ class BeatAssembler(wiring.Component):
         m.d.sync += self.pushed.eq(raw | last.valid & last.push)
         with m.If(raw):
             m.d.sync += self.beat.eq(self.word.word_select(picked, p.bus.data_width))
-        with m.Elif(last.valid):
-            for i in range(beat_bytes // step_bytes):
-                outputs = self.beat.word_select(i, 8 * step_bytes)
-                with m.If(last.place == i * step_bytes):
-                    m.d.sync += outputs.eq(values)
-                with m.Elif(last.place == 0):
-                    m.d.sync += outputs.eq(0)
         if vectors:
-            with m.If(last.valid & last.vector):
-                self._one(m, last.place, values[:8 * p.array.element_bytes])
+            with m.Elif(last.valid & last.vector):
+                self._gather(m, values[:8 * p.array.element_bytes], last.place, p.array.element_bytes)
+        with m.Elif(last.valid):
+            self._gather(m, values, last.place, step_bytes)
         if p.operators.transpose:
             self._transpose(m, values, raw | last.valid & last.push)
         return m
@@ -150,7 +145,7 @@ class BeatAssembler(wiring.Component):
         """Let steps of tiles that are stored transposed go through the transposer; rows from there gather in a beat."""
         p = self._p
         m.submodules.transposer = transposer = Transposer(p)
-        per_beat = max(1, p.beat_bytes // p.a_lanes)
+        per_beat = p.steps_per_beat(p.a_lanes)
         place = Signal(range(per_beat), name="row_place")
         row = transposer.row
         m.d.comb += [
@@ -168,12 +163,7 @@ class BeatAssembler(wiring.Component):
         m.d.sync += self.pushed.eq(pushed | transposer.row_valid & transposer.row_push)
         with m.If(transposer.row_valid):
             m.d.sync += place.eq(Mux(transposer.row_push, 0, place + 1))
-            for i in range(per_beat):
-                piece = self.beat.word_select(i, len(row))
-                with m.If(place == i):
-                    m.d.sync += piece.eq(row)
-                with m.Elif(place == 0):
-                    m.d.sync += piece.eq(0)
+            self._gather(m, row, place, 1)
 
     def _scale(self, m) -> dict:
         """What sums are scaled by, in all lanes: as the layer says, or as their column does, when a lane needs it."""
@@ -190,14 +180,11 @@ class BeatAssembler(wiring.Component):
             out[name] = value
         return out
 
-    def _one(self, m, place, value) -> None:
-        """Put one output in its place; zeros follow in a new beat."""
-        element = self._p.array.element_bytes
-        for i in range(self._p.beat_bytes // element):
-            output = self.beat.word_select(i, 8 * element)
-            with m.If(place == i * element):
-                m.d.sync += output.eq(value)
+    def _gather(self, m, outputs, place, step: int) -> None:
+        """Put outputs in their place in the beat, which counts in `step`s; zeros follow in a new beat."""
+        for i in range(len(self.beat) // len(outputs)):
+            piece = self.beat.word_select(i, len(outputs))
+            with m.If(place == i * step):
+                m.d.sync += piece.eq(outputs)
             with m.Elif(place == 0):
-                m.d.sync += output.eq(0)
-            with m.Else():
-                m.d.sync += output.eq(output)
+                m.d.sync += piece.eq(0)

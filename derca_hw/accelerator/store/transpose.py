@@ -93,7 +93,7 @@ class Transposer(wiring.Component):
         reading = Signal()  # number of the block that is read
         row = Signal(range(p.array.rows))
         beat = Signal(range(beats_of_row(p)))
-        place = Signal(range(max(1, p.beat_bytes // p.a_lanes)))  # of the row in its beat
+        place = Signal(range(p.steps_per_beat(p.a_lanes)))  # of the row in its beat
         at = Signal(block)
         read = Signal()
         last_beat = Signal()
@@ -106,7 +106,7 @@ class Transposer(wiring.Component):
             at.eq(blocks[reading]),
             last_beat.eq(beat == beats_of_row(p) - 1),
             last_row.eq(row + 1 == at.rows),
-            completes.eq((place + 1 == max(1, p.beat_bytes // p.a_lanes)) | (last_row & at.panel_end)),
+            completes.eq((place + 1 == p.steps_per_beat(p.a_lanes)) | (last_row & at.panel_end)),
             read.eq((full != 0) & (self.space | ~completes)),
             self.push.eq(read & completes),
             done.eq(read & last_beat & last_row),

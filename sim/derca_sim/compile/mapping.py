@@ -78,14 +78,14 @@ def _panels(size: int, each: int, step: int, most: int) -> range:
 
 def _step(p: Platform) -> int:
     """K steps that are whole beats of both operands."""
-    return max(1, p.beat_bytes // p.a_lanes, p.beat_bytes // p.b_lanes,
-               p.beat_bytes // p.array.element_bytes if p.operators.vectors else 1)
+    return max(map(p.steps_per_beat, (p.a_lanes, p.b_lanes, *([p.array.element_bytes] if p.operators.vectors else []))))
 
 
 def ranked(p: Platform, layer: Layer) -> list[Tile]:
     """The shapes for a layer, that of the least estimate first; among equals that of the fewest reads."""
-    costs = {tile: estimate(p, layer, tile) for tile in tiles(p, layer)}
-    return sorted(costs or {platform_tile(p): None}, key=lambda t: (costs[t].cycles, costs[t].reads, t) if costs else 0)
+    costs = {tile: estimate(p, layer, tile) for tile in tiles(p, layer)} or {
+        platform_tile(p): estimate(p, layer, platform_tile(p))}
+    return sorted(costs, key=lambda tile: (costs[tile].cycles, costs[tile].reads, tile))
 
 
 def mapping_of(p: Platform, layer: Layer) -> Mapping:

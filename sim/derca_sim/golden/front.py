@@ -142,7 +142,7 @@ class Front:
             self._entry and self._entry.row, max(self._offered_from - cycle, 0), self._read.signature(cycle),
             tuple((part.iteration.key, part.due - self._taken) for part in self._later),
             tuple((part.iteration.key, len(part.reads)) for part in self._parts),
-            self._parts and max(self._parts_from - cycle, 0),
+            max(self._parts_from - cycle, 0) if self._parts else 0,
             max(self._free_from - cycle, 0), max(self._idle_from - cycle, 0),
         )
 

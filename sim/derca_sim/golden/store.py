@@ -129,7 +129,7 @@ class StoreModel:
                 self._blocks.append(out + rows * per_row - 1)
                 ready += range(out, out + rows * per_row)
             # Several rows may share a beat, across blocks. The last row completes its beat.
-            per_beat = max(1, p.beat_bytes // p.a_lanes)
+            per_beat = p.steps_per_beat(p.a_lanes)
             beats = [*ready[per_beat - 1::per_beat], *ready[-1:] * (len(ready) % per_beat > 0)]
             panels.append((requested, address, [cycle + self._timing.REQUANTISED for cycle in beats]))
             free = requested + len(list(bursts(p, address, len(beats))))

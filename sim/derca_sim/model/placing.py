@@ -96,7 +96,7 @@ def _alignment(part: Part, p: Platform) -> Iterator[str]:
 
 def column_step(p: Platform) -> int:
     """Columns of a panel of A that fill a beat, at least 1: parts of matrices begin at their multiples."""
-    return max(1, p.beat_bytes // p.a_lanes)
+    return p.steps_per_beat(p.a_lanes)
 
 
 def vectors(network: Network, p: Platform) -> set[int]:

@@ -371,6 +371,10 @@ class Platform(Section):
             self.panel_beats(self.most_m, self.a_lanes) if self.operators.transpose else 0,
         )
 
+    def steps_per_beat(self, lanes: int) -> int:
+        """Steps of a panel that a beat holds; 1 where a step takes a beat or more."""
+        return max(1, self.beat_bytes // lanes)
+
     def panel_beats(self, k: int, lanes: int) -> int:
         """Beats of a panel slice of `k` steps."""
         return _ceil_div(k * lanes, self.beat_bytes)
