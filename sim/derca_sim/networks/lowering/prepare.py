@@ -132,8 +132,7 @@ def _stored(graph, name: str, data: np.ndarray) -> str:
 
 def _forget_unread(graph) -> None:
     """Leave out stored tensors that no node reads: ONNX Runtime warns of each."""
-    read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
-    unread = {proto.name for proto in graph.initializer} - read
+    unread = {proto.name for proto in graph.initializer}.difference(_read(graph))
     for held in (graph.initializer, graph.input):  # older files list stored tensors among the inputs
         for each in [e for e in held if e.name in unread]:
             held.remove(each)
