@@ -92,7 +92,8 @@ def _placed(p: Platform, task: Task, row: int, memory: Allocator, constants: _Co
             p, layer, task.index, i, row + i, part(areas[layer.a.matrix], layer.a),
             b[i] or part(areas[layer.b.matrix], layer.b), biases[i], part(areas[layer.c.matrix], layer.c), save,
             wait_of(network, plans, tiles[i].tile), i == len(network.layers) - 1, constants.scale(layer),
-            constants.table(layer), *tiles[i]))
+            constants.table(layer), *tiles[i],
+            None if layer.add is None else part(areas[layer.add.d.matrix], layer.add.d)))
     return tuple(plans)
 
 
@@ -123,7 +124,8 @@ def areas_of(layers: Sequence[LayerPlan]) -> dict[int, Area]:
     out: dict[int, Area] = {}
     for plan in layers:
         layer = plan.layer
-        for place, operand in ((layer.a, plan.a), (layer.b, plan.b), (layer.c, plan.c)):
+        for place, operand in (
+                (layer.a, plan.a), (layer.b, plan.b), (layer.add and layer.add.d, plan.d), (layer.c, plan.c)):
             if place is not None:
                 out.setdefault(place.matrix, operand.area)
     return out

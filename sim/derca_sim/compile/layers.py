@@ -11,6 +11,7 @@ from functools import cached_property
 
 from ..model.network import Layer
 from ..model.platform import Platform
+from ..model.residual import UNCHANGED
 from ..model.tables import layer_layout, own_b_stride, scale_layout
 from ..model.tile import Tile
 from .layout import Operand, ceil_div
@@ -20,15 +21,21 @@ from .layout import Operand, ceil_div
 class Wait:
     """What a layer waits for before it loads tiles that depend on others of the job.
 
-    `a`, `b`: that operand comes from layers of the job. At the layer's first tile `allow` output tiles of the job may
-    not be in memory yet; each of its tiles adds one, each row of tiles takes `prev_n_tiles` away, the output tiles of
-    the layer before that hold the row's part of A.
+    `a`, `b`, `d`: that operand comes from layers of the job. At the layer's first tile `allow` output tiles of the job
+    may not be in memory yet; each of its tiles adds one, each row of tiles takes `prev_n_tiles` away, the output tiles
+    of the layer before that hold the row's part of A and D.
     """
 
     a: bool = False
     b: bool = False
     allow: int = 0
     prev_n_tiles: int = 0
+    d: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether it waits for anything."""
+        return self.a or self.b or self.d
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +43,8 @@ class LayerPlan:
     """A layer of one task, placed in memory: row `row` of the layer table. Addresses and strides are in bytes.
 
     Weights in `b`, `bias_base` and the row `scale` of its first channel in the table of scales may be shared, also
-    between tasks; `a`, `c`, computed matrices in `b`, and `save` belong to the task. `last`: the job has none after.
+    between tasks; `a`, `c`, `d`, computed matrices in `b`, and `save` belong to the task. `last`: the job has none
+    after. `d` is the matrix that is added to the outputs, None without.
     `activation` is the number of the table that its outputs go through, None without. `tile` is what an iteration
     computes; tiles of B are requested `ahead` iterations before tiles of A.
     """
@@ -57,6 +65,7 @@ class LayerPlan:
     activation: int | None
     tile: Tile
     ahead: int
+    d: Operand | None = None
 
     @property
     def m_panels(self) -> int:
@@ -158,6 +167,17 @@ class LayerPlan:
         """Address of the tile of C at coordinates (m, n)."""
         return self.c_base + m * self.c_m_stride + n * self.c_n_stride
 
+    def d_tile(self, m: int, n: int) -> int:
+        """Address of the tile of D at coordinates (m, n); 0 without D."""
+        if self.d is None:
+            return 0
+        return self.d.base + m * self.d_m_stride + n * self.tile.n * self.d.area.lanes
+
+    @property
+    def d_m_stride(self) -> int:
+        """Bytes of D between tiles along M; 0 without D."""
+        return 0 if self.d is None else self.m_panels * self.d.area.panel_stride
+
     def coordinates(self, iteration: int) -> tuple[int, int, int]:
         """Tile coordinates (m, n, k) of an iteration."""
         tile, k = divmod(iteration, self.k_tiles)
@@ -184,7 +204,7 @@ class LayerPlan:
         These are tiles that it does not need, because stores keep their order, and the tiles of this layer before
         (m, n). Only a layer that waits counts them; for the others the value is 0.
         """
-        if not (self.wait.a or self.wait.b):
+        if not self.wait.any:
             return 0
         return self.wait.allow + m * (self.n_tiles - self.wait.prev_n_tiles) + n
 
@@ -224,6 +244,7 @@ class LayerPlan:
                else {"relu": int(layer.relu)}),
             **({"activation": int(self.activation is not None), "table": self.activation or 0} if p.requant.tables
                else {}),
+            **(self.residual_fields() if p.operators.add else {}),
             **({"transpose": int(layer.transposed), "last_m": self.tile_m(self.m_tiles - 1),
                 "c_n_stride": self.c_n_stride} if p.operators.transpose else {}),
             **({"c_m_stride": self.c_m_stride} if p.tile.per_layer or p.operators.transpose else {}),
@@ -247,6 +268,18 @@ class LayerPlan:
             "m_panels": self.m_panels, "tile_n": tile.n, "tile_k": tile.k,
             "n_end": (self.n_tiles - 1) * tile.n, "k_end": (self.k_tiles - 1) * tile.k,
             "a_m_stride": self.m_panels * self.a_panel_stride, "b_n_stride": self.n_panels * self.b_panel_stride,
+        }
+
+    def residual_fields(self) -> dict[str, int]:
+        """What the row names of D and of the sum; a layer without one has its outputs unchanged."""
+        add = self.layer.add or UNCHANGED
+        own, of_d = add.zero_points
+        return {
+            "add": int(self.layer.add is not None), "scales_d": int(add.scales_d), "own_zero_point": own % 256,
+            "d_zero_point": of_d % 256, "factor": add.factor, "factor_shift": add.factor_shift,
+            "sum_multiplier": add.multiplier, "sum_shift": add.shift, "sum_zero_point": add.zero_point % 256,
+            "sum_low": add.bounds[0] % 256, "sum_high": add.bounds[1] % 256,
+            "d_panel_stride": 0 if self.d is None else self.d.area.panel_stride, "d_m_stride": self.d_m_stride,
         }
 
     def scale_fields(self, channel: int) -> dict[str, int]:
@@ -278,6 +311,9 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
         a_panels, b_panels = rows * layer.n_tiles * layer.k_tiles, cols * layer.m_tiles * layer.k_tiles
         load = a_panels * p.panel_beats(k, p.a_lanes) + b_panels * p.panel_beats(k, p.b_lanes)
         requests = a_panels + b_panels + layer.iterations
+        if shape.add is not None:
+            load += rows * layer.n_tiles * p.panel_beats(n, p.a_lanes)
+            requests += rows * layer.n_tiles
         compute = layer.slices * (k + p.array.cols + 4)
         columns = layer.n_tiles * n if not shape.transposed else (ceil_div(shape.n, p.array.rows) + 1) * p.array.rows
         store = 2 * rows * columns * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
@@ -291,7 +327,9 @@ def longest_slice(p: Platform) -> int:
     """A bound on the cycles of one slice with its loads and stores alone; as generous as `longest_job`."""
     tile, memory = p.tile, p.memory
     load = p.panel_beats(p.most_k, p.a_lanes) + p.panel_beats(p.most_k, p.b_lanes) + p.panel_beats(tile.n, 4)
+    load += p.operators.add * p.panel_beats(p.bank_columns, p.a_lanes)
     compute = p.most_k + p.array.cols + 4
     columns = tile.n + p.array.rows * p.operators.transpose  # a transposed tile leaves in blocks of as many columns
     store = 2 * columns * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
-    return load + 3 * (memory.read_latency + 8) + compute + store + memory.write_latency + 64
+    requests = 3 + p.operators.add * p.most_m_panels
+    return load + requests * (memory.read_latency + 8) + compute + store + memory.write_latency + 64

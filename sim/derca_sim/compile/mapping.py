@@ -44,6 +44,8 @@ def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
     again = m_tiles if k_tiles * n_tiles > 1 else 1
     reads = m_panels * a * (n_tiles if k_tiles > 1 else 1)
     reads += again * (n_panels * b + n_tiles * p.panel_beats(min(tile.n, layer.n), 4))
+    if layer.add is not None:
+        reads += m_panels * n_tiles * p.panel_beats(min(tile.n, layer.n), p.a_lanes)
     per_column = 1 if vector else p.array.rows // p.store.requant_lanes
     first = p.panel_beats(min(tile.k, layer.k), lanes) * min(tile.m // p.array.rows, m_panels)
     first += p.panel_beats(min(tile.k, layer.k), p.b_lanes) * min(tile.n // p.array.cols, n_panels)

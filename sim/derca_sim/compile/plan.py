@@ -39,6 +39,11 @@ class EntryPlan:
         """Whether B comes from layers of the job."""
         return self.layer.wait.b
 
+    @property
+    def depends_d(self) -> bool:
+        """Whether D comes from layers of the job."""
+        return self.layer.wait.d
+
     def fields(self) -> dict[str, int]:
         """The row of the entry table as `model.tables.entry_layout` names it."""
         layer, p = self.layer, self.layer.platform
@@ -54,6 +59,7 @@ class EntryPlan:
             "layer": layer.row, "next": self.next_row, "next_layer": self.next_layer.row,
             "final": int(layer.last), "depends": int(self.depends),
             **({"depends_b": int(self.depends_b)} if p.operators.matmul else {}),
+            **({"depends_d": int(self.depends_d), "d_row": layer.d_tile(m, 0)} if p.operators.add else {}),
             "allow": layer.allow(m, n), **at,
             "m_panel": m_panel, "n_panel": n_panel,
             "a_row": layer.a_base + m * layer.m_panels * layer.a_panel_stride,

@@ -15,6 +15,8 @@ def windows(layers: Sequence[LayerPlan]) -> dict[TaskReg, int]:
         weights.append((plan.bias_base, bias_bytes(p, plan.layer.n)))
         (weights if plan.layer.b is None else read).append(_range(plan.b.area))
         read.append(_range(plan.a.area))
+        if plan.d is not None:
+            read.append(_range(plan.d.area))
         written.append(_range(plan.c.area))
     areas = (weights, read + written[:1], written)
     return {

@@ -122,7 +122,7 @@ class ComputeModel:
     def _try_start(self, cycle: int) -> None:
         tag = self._front.tags[0]
         it = tag.iteration
-        if cycle < max(tag.a.filled_from, tag.b.filled_from, self._from, self._done):
+        if cycle < max(*(slot.filled_from for slot in tag[1:] if slot is not None), self._from, self._done):
             return
         if it.resumed:
             if self._resident is not None and self._resident.clean and cycle < self._resident.written_from:
@@ -174,7 +174,9 @@ class ComputeModel:
         if it.last_b:
             tag.b.release(done + 1)
         if it.last:
-            self._store.queue(StoreCommand(it, False, self._drained_from))
+            if tag.d is not None:
+                tag.d.kept = True
+            self._store.queue(StoreCommand(it, False, self._drained_from, residual=tag.d))
 
     def _swap_out(self, cycle: int) -> None:
         """The preempted job's bank is given back, queued or parked, now that all its sums are in it."""

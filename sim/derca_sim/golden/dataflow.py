@@ -24,9 +24,10 @@ from .store import StoreModel
 class Leftover:
     """What earlier jobs left behind when a job is started: the first cycles in which resources are free again.
 
-    `asked`: the read manager. `read`: the read channel. `slots`: every input slot. `banks`: each output bank that the
-    job may use. `store`: the store engine. `stored`: everything that the job itself had queued is in memory. `compute`:
-    the compute engine. `waiting`: all store commands that may wait for their responses have been answered.
+    `asked`: the read manager. `read`: the read channel. `slots`: every slot of A and B. `banks`: each output bank that
+    the job may use. `store`: the store engine. `stored`: everything that the job itself had queued is in memory.
+    `compute`: the compute engine. `waiting`: all store commands that may wait for their responses have been answered.
+    `residuals`: every slot of D.
     """
 
     asked: int = 0
@@ -37,6 +38,7 @@ class Leftover:
     stored: int = 0
     compute: int = 0
     waiting: int = 0
+    residuals: int = 0
 
 
 class DataflowModel:
@@ -66,7 +68,7 @@ class DataflowModel:
 
         Everything on its way to memory counts as the task's own.
         """
-        self._front.leave(leftover.asked, leftover.read, leftover.slots)
+        self._front.leave(leftover.asked, leftover.read, leftover.slots, leftover.residuals)
         self._banks.leave(leftover.banks)
         self._store.leave(leftover.store, leftover.stored, leftover.waiting)
         self._compute.leave(leftover.compute)
@@ -76,7 +78,7 @@ class DataflowModel:
         if parked is not None:
             self._banks.park(Parked(parked, False))
         for visible in (leftover.asked, leftover.read, leftover.slots, *leftover.banks, leftover.store, leftover.stored,
-                        leftover.compute):
+                        leftover.compute, leftover.residuals):
             self._agenda.at(visible)
 
     def signature(self, cycle: int, task: int) -> tuple:

@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..compile.plan import EntryPlan, RegionPlan, TaskPlan
 from ..events import Event, Kind
 from ..model.platform import Platform
+from ..model.residual import residual_slots
 from ..model.tables import Strategy
 from ..model.timing import KernelTiming
 from .agenda import Agenda
@@ -15,53 +16,7 @@ from .banks import NEVER, Banks
 from .iteration import Iteration
 from .memory import ReadChannel, ReadRequest
 from .outstanding import Outstanding
-
-
-@dataclass(eq=False)
-class Slot:
-    """An input slot: a tile of A, or a tile of B with its biases."""
-
-    owned: bool = False
-    free_from: int = 0  # while not owned
-    filled_from: float = 0  # nothing more arrives in it
-    requests: list[ReadRequest] = field(default_factory=list)
-
-    def fill(self, requests: list[ReadRequest]) -> None:
-        """The requests that fill the slot have been made."""
-        self.requests, self.filled_from = requests, requests[-1].last_beat + 1
-
-    def release(self, since: int) -> None:
-        """The slot is free again from cycle `since` on."""
-        self.owned, self.free_from = False, since
-
-
-class Ring:
-    """The slots of one operand, claimed in turn."""
-
-    def __init__(self, count: int):
-        self.slots = [Slot() for _ in range(count)]
-        self._next = 0
-
-    def room(self, cycle: int) -> bool:
-        """Whether the next slot is free."""
-        slot = self.slots[self._next]
-        return not slot.owned and slot.free_from <= cycle
-
-    @property
-    def latest(self) -> Slot:
-        """The slot claimed last."""
-        return self.slots[self._next - 1]
-
-    def claim(self) -> None:
-        """Claim the next slot."""
-        slot = self.slots[self._next]
-        slot.owned, slot.filled_from = True, NEVER
-        self._next = (self._next + 1) % len(self.slots)
-
-    def signature(self, cycle: int) -> tuple:
-        """The ownership of the slots relative to `cycle`, in the order in which they are claimed next."""
-        in_turn = self.slots[self._next:] + self.slots[:self._next]
-        return tuple((s.owned, max((s.filled_from if s.owned else s.free_from) - cycle, 0)) for s in in_turn)
+from .slots import Ring, Slot
 
 
 class Tag(NamedTuple):
@@ -70,6 +25,7 @@ class Tag(NamedTuple):
     iteration: Iteration
     a: Slot
     b: Slot
+    d: Slot | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +49,8 @@ class Front:
 
     The entries of a job are offered one after the other, each up to the end of its layer. If tables are read word by
     word, the next entry follows the last iteration of the entry before. Iterations are taken one by one. Each requests
-    the tiles that are not on chip yet: B at once, A after the B of the iteration `ahead` later, or after that of the
-    job's last iteration. Tiles that depend on other layers may have to wait for these.
+    the tiles that are not on chip yet: B and D at once, A after those of the iteration `ahead` later, or after those of
+    the job's last iteration. Tiles that depend on other layers may have to wait for these.
     """
 
     def __init__(self, p: Platform, agenda: Agenda, log: Callable[[Event], None], banks: Banks,
@@ -126,19 +82,25 @@ class Front:
         self._parts: deque[Part] = deque()  # of the iteration in work, still to be requested
         self._parts_from = 0  # and not before this cycle
         self.a, self.b = Ring(p.buffers.slots), Ring(p.buffers.slots)
+        self.d = Ring(residual_slots(p) if p.operators.add else 0)
         self.tags: deque[Tag] = deque()
 
-    def leave(self, asked: int, read: int, slots: int) -> None:
-        """Begin with what earlier jobs left behind."""
+    def leave(self, asked: int, read: int, slots: int, residuals: int) -> None:
+        """Begin with what earlier jobs left behind.
+
+        Slots of D are free from `residuals` on, the others from `slots`.
+        """
         self._read.occupy(asked - 1, read - 1)
         for slot in (*self.a.slots, *self.b.slots):
             slot.free_from = slot.filled_from = slots
+        for slot in self.d.slots:
+            slot.free_from, slot.filled_from = residuals, slots
 
     def signature(self, cycle: int) -> tuple:
         """What the future depends on, relative to `cycle`."""
         return (
-            self.a.signature(cycle), self.b.signature(cycle), tuple(tag.iteration.key for tag in self.tags),
-            self._head and self._head.key, self._preload, max(self._head_from - cycle, 0),
+            *(ring.signature(cycle) for ring in (self.a, self.b, self.d)),
+            tuple(tag.iteration.key for tag in self.tags), self._head and self._head.key, self._preload, max(self._head_from - cycle, 0),
             self._entry and self._entry.row, max(self._offered_from - cycle, 0), self._read.signature(cycle),
             tuple((part.iteration.key, part.due - self._taken) for part in self._later),
             tuple((part.iteration.key, len(part.reads)) for part in self._parts),
@@ -149,7 +111,7 @@ class Front:
     def idle_from(self) -> float:
         """First cycle in which nothing is being loaded."""
         return max(self._idle_from, self._read.idle_from,
-                   *(slot.filled_from for ring in (self.a, self.b) for slot in ring.slots))
+                   *(slot.filled_from for ring in (self.a, self.b, self.d) for slot in ring.slots))
 
     # -- switches ---------------------------------------------------------------------------------------------------
 
@@ -172,8 +134,8 @@ class Front:
         self._preload = False
         self._free_from = min(self._free_from, cycle + 1)
         self._idle_from = min(self._idle_from, cycle + 1)
-        for slot in (*self.a.slots, *self.b.slots):
-            if not slot.owned:
+        for slot in (*self.a.slots, *self.b.slots, *self.d.slots):
+            if not slot.owned or slot.kept:
                 continue
             taken = [r for r in slot.requests if r.taken <= cycle] if slot.filled_from != NEVER else []
             slot.release(max([cycle, *(r.last_beat for r in taken)]) + 2)
@@ -225,21 +187,26 @@ class Front:
             self._try_preload(cycle, it)
             return
         b_waits, a_waits = it.new_b and self._layer_entry.depends_b, it.new_a and self._layer_entry.depends
-        if b_waits and self._later:  # or tiles that B waits for might never be computed
+        d_waits = it.adds and self._layer_entry.depends_d
+        if (b_waits or d_waits) and self._later:  # or tiles that these wait for might never be computed
             if cycle >= self._idle_from:
                 self._parts, self._later = self._later, self._parts
                 self._free_from = self._idle_from = NEVER
                 self._request(cycle, cycle + 1)
             return
-        if (it.new_a and not self.a.room(cycle)) or (it.new_b and not self.b.room(cycle)):
+        if any(new and not ring.room(cycle)
+               for new, ring in ((it.new_a, self.a), (it.new_b, self.b), (it.adds, self.d))):
             return
-        if self._lockstep and (a_waits or b_waits) and self._outstanding.of(it.task, cycle) > it.allow:
+        if self._lockstep and (a_waits or b_waits or d_waits) and self._outstanding.of(it.task, cycle) > it.allow:
             return
         self._outstanding.add(it.task, it.last)
         self._taken += 1
         if it.new_b:
             self.b.claim()
             self._parts.append(Part(it, self.b.latest, it.b_reads(), b_waits, self._older, 0))
+        if it.adds:
+            self.d.claim()
+            self._parts.append(Part(it, self.d.latest, it.d_reads(), d_waits, self._older, 0))
         if it.new_a:
             self.a.claim()
             self._later.append(
@@ -252,7 +219,7 @@ class Front:
             self._request(cycle, cycle + 1)
         else:
             self._asked(cycle)
-        self.tags.append(Tag(it, self.a.latest, self.b.latest))
+        self.tags.append(Tag(it, self.a.latest, self.b.latest, self.d.latest if it.adds else None))
         number = it.number + 1
         self._head = Iteration(it.layer, number, False) if number < it.layer.iterations else None
         if self._head is None and self._by_words:

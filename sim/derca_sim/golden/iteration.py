@@ -82,6 +82,19 @@ class Iteration:
             out.append((layer.bias_base + 4 * self.n * tile.n, -(-4 * self.columns // p.beat_bytes)))
         return out
 
+    @property
+    def adds(self) -> bool:
+        """Whether a tile of D is loaded with it."""
+        return self.last and self.layer.d is not None
+
+    def d_reads(self) -> list[tuple[int, int]]:
+        """(address, beats) of the requests for its D tile; none if it needs none."""
+        if not self.adds:
+            return []
+        layer, p = self.layer, self.layer.platform
+        d, stride = layer.d_tile(self.m, self.n), layer.d.area.panel_stride
+        return [(d + i * stride, p.panel_beats(self.columns, p.a_lanes)) for i in range(self.panels)]
+
     def saved_reads(self) -> list[tuple[int, int]]:
         """(address, beats) of the requests that load persisted partial sums of its tile."""
         return [(address, beats) for address, _, beats in self.write_panels(True)]

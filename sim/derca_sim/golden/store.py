@@ -11,16 +11,21 @@ from .banks import Banks, Parked
 from .iteration import Iteration
 from .memory import WriteChannel, bursts
 from .outstanding import Outstanding
+from .slots import Slot
 
 
 @dataclass(frozen=True)
 class StoreCommand:
-    """A tile on its way from a bank to memory. `parked` is its entry if the job keeps the bank."""
+    """A tile on its way from a bank to memory.
+
+    `parked` is its entry if the job keeps the bank, `residual` the slot of what is added to it.
+    """
 
     iteration: Iteration
     persist: bool
     complete_from: int
     parked: Parked | None = None
+    residual: Slot | None = None
 
 
 class StoreModel:
@@ -82,6 +87,9 @@ class StoreModel:
         panels, read = self._columns(cycle + 1, it) if across else self._rows(cycle + 1, it, persist)
         stored = self._write.store(panels) + 1
         self._banks.given_back(command.parked, read)
+        if command.residual is not None:
+            command.residual.release(read + self._timing.RESIDUAL)
+            self._agenda.at(read + self._timing.RESIDUAL)
         self._free_from = read - 2 + self._timing.GAP
         self.idle_from = max(self._free_from, stored + 1)
         self._recent.append(stored)

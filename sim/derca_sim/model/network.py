@@ -15,6 +15,10 @@ from .tile import Mapping
 
 #: Allowed requantisation multipliers and shifts, inclusive.
 MULTIPLIER_RANGE, SHIFT_RANGE = (0, (1 << 31) - 1), (1, 62)
+#: Bits by which the operands of a quantised sum are widened before they are scaled.
+WIDEN = 20
+#: Allowed shifts of the scaled operand and of the sum, inclusive.
+FACTOR_SHIFTS, SUM_SHIFTS = (0, 15), (32, 62)
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,45 @@ class Place:
     matrix: int
     row: int = 0
     column: int = 0
+
+
+@dataclass(frozen=True)
+class Add:
+    """The quantised sum of a layer's outputs and of the part [m, n] at `d`, as TensorFlow Lite defines it.
+
+    From each operand its zero point in `zero_points`, (own outputs, D), is taken. The one with the larger scale is
+    halved. The other is D if `scales_d`, else the own outputs; it is multiplied by `factor` 2^-(31 + `factor_shift`),
+    which is at most one half. Both have `WIDEN` more bits by then, and are rounded in two steps. Their sum is
+    multiplied by `multiplier` 2^-`shift`, rounded in two steps, offset by `zero_point` and clamped to `bounds`.
+
+    Source: TensorFlow Lite's reference kernel of ADD for int8.
+
+    Raises
+    ------
+    ValueError
+        For values that the hardware does not hold.
+    """
+
+    d: Place
+    zero_points: tuple[int, int]
+    scales_d: bool
+    factor: int
+    factor_shift: int
+    multiplier: int
+    shift: int
+    zero_point: int
+    bounds: tuple[int, int]
+
+    def __post_init__(self):
+        for name, value, low, high in (
+            *(("zero point", value, -128, 127) for value in (*self.zero_points, self.zero_point, *self.bounds)),
+            ("factor", self.factor, *MULTIPLIER_RANGE), ("factor_shift", self.factor_shift, *FACTOR_SHIFTS),
+            ("multiplier", self.multiplier, 1, MULTIPLIER_RANGE[1]), ("shift", self.shift, *SUM_SHIFTS),
+        ):
+            if not low <= value <= high:
+                raise ValueError(f"{name} = {value} of a sum: allowed are {low} .. {high}")
+        if self.factor_shift == 0 and self.factor > 1 << 30:
+            raise ValueError(f"factor = {self.factor} of a sum without a shift: allowed is one half, 2^30, at most")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +80,7 @@ class Layer:
     Outputs are clamped to `bounds`, the least and largest; without, to their type, and to the zero point on with
     `relu`. `table`, int8 [256], has the output for each requantised and clamped value, from the least on; without, that
     value is the output. Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel.
+    With `add` a matrix is added to all that, and C is the sum.
     `mapping` says how the layer runs; the compiler estimates which is best where it is None.
     """
 
@@ -57,6 +101,7 @@ class Layer:
     c: Place = Place(1)
     transposed: bool = False
     table: np.ndarray | None = None
+    add: Add | None = None
     dtype: str = "int8"
 
     def __post_init__(self):

@@ -2,12 +2,12 @@
 
 Products of int8 or int16 are summed with the int32 bias in int32, which wraps. Requantisation multiplies the sum by the
 layer's multiplier exactly, divides by 2^shift, rounds as the layer says, adds the zero point, and clamps to the layer's
-bounds. A table may say what becomes of the result.
+bounds. A table may say what becomes of the result. A second matrix may be added to that.
 """
 
 import numpy as np
 
-from .network import Layer, Network, Place
+from .network import WIDEN, Add, Layer, Network, Place
 from .rounding import Rounding
 
 
@@ -50,6 +50,16 @@ def requantise(sums: np.ndarray, layer: Layer) -> np.ndarray:
     return value.astype(layer.dtype) if layer.table is None else layer.table[value + 128]
 
 
+def added(own: np.ndarray, d: np.ndarray, add: Add) -> np.ndarray:
+    """int8 [m, n]: the quantised sum of the outputs of a layer, int8 [m, n], and of a matrix `d`, as `Add` says."""
+    x, y = (values.astype(np.int64) - zero for values, zero in zip((own, d), add.zero_points, strict=True))
+    scaled, halved = (y, x) if add.scales_d else (x, y)
+    high = ((scaled << WIDEN) * add.factor + (1 << 30)) >> 31
+    total = (halved << WIDEN - 1) + (_away(high, np.int64(add.factor_shift)) if add.factor_shift else high)
+    twice = _away((total * add.multiplier + (1 << 30)) >> 31, np.int64(add.shift - 31))
+    return np.clip(twice + add.zero_point, *add.bounds).astype(np.int8)
+
+
 def gemm(a: np.ndarray, layer: Layer, b: np.ndarray | None = None) -> np.ndarray:
     """The output [m, n] of `layer` for the inputs `a` [m, k] and `b` [k, n], by default its weights."""
     sums = partial_sums(a, layer.weights if b is None else b, layer.bias)
@@ -68,5 +78,7 @@ def run_network(network: Network) -> list[np.ndarray]:
     for layer in network.layers:
         b = None if layer.b is None else part(layer.b, layer.n, layer.k).T
         outputs.append(gemm(part(layer.a, layer.m, layer.k), layer, b))
+        if layer.add is not None:
+            outputs[-1] = added(outputs[-1], part(layer.add.d, layer.m, layer.n), layer.add)
         part(layer.c, *layer.c_shape)[:] = outputs[-1].T if layer.transposed else outputs[-1]
     return outputs

@@ -41,6 +41,11 @@ def c_part(layer: Layer) -> Part:
     return Part("C", layer.c, *layer.c_shape)
 
 
+def d_part(layer: Layer) -> Part | None:
+    """What a layer adds to its outputs; None if nothing."""
+    return None if layer.add is None else Part("D", layer.add.d, layer.m, layer.n)
+
+
 def misplaced(network: Network, p: Platform) -> list[str]:
     """What the platform cannot place, a line for each part of a matrix and each option that is missing.
 
@@ -50,7 +55,7 @@ def misplaced(network: Network, p: Platform) -> list[str]:
     written: dict[int, list[tuple[int, Part]]] = {}
     for i, layer in enumerate(network.layers):
         own = c_part(layer)
-        for part in filter(None, (a_part(layer), b_part(layer), own)):
+        for part in filter(None, (a_part(layer), b_part(layer), d_part(layer), own)):
             at = part.place
             where = f"layer {i}: {part.name} at row {at.row}, column {at.column} of matrix {at.matrix}"
             problems = list(_bounds(network, part)) or list(_alignment(part, p))
@@ -66,7 +71,10 @@ def misplaced(network: Network, p: Platform) -> list[str]:
 def _options(network: Network, p: Platform) -> list[str]:
     products = [i for i, layer in enumerate(network.layers) if layer.b is not None]
     turned = [i for i, layer in enumerate(network.layers) if layer.transposed]
+    sums = [i for i, layer in enumerate(network.layers) if layer.add is not None]
     out = []
+    if sums and not p.operators.add:
+        out.append(f"layer {sums[0]} adds a matrix to its outputs: it needs operators.add = true in the platform")
     if products and not p.operators.matmul:
         out.append(f"layer {products[0]} multiplies two computed matrices: it needs operators.matmul = true in the "
                    "platform")
@@ -102,7 +110,7 @@ def column_step(p: Platform) -> int:
 def vectors(network: Network, p: Platform) -> set[int]:
     """The matrices of one row that are stored without padding, with `operators.vectors`.
 
-    Layers read them as A and write them as they are, in parts that begin with whole beats.
+    Layers read them as A and write them as they are, in parts that begin with whole beats. None adds them as D.
     """
     if not p.operators.vectors:
         return set()
@@ -111,7 +119,7 @@ def vectors(network: Network, p: Platform) -> set[int]:
     for layer in network.layers:
         out -= {place.matrix for place in (layer.a, layer.c) if place.column % step}
         out -= {layer.c.matrix} if layer.transposed else set()
-        out -= {layer.b.matrix} if layer.b is not None else set()
+        out -= {place.matrix for place in (layer.b, layer.add and layer.add.d) if place is not None}
     return out
 
 

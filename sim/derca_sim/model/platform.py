@@ -113,12 +113,14 @@ class OperatorsConfig(Section):
     """What layers can do beside products with constant weights; left out by default.
 
     With `matmul` both operands of a product may be computed. With `transpose` a layer can store the transpose of its
-    output. With `vectors` matrices of one row are stored and read without padding to the rows of the array.
+    output. With `vectors` matrices of one row are stored and read without padding to the rows of the array. With `add`
+    a second matrix may be added to a layer's outputs.
     """
 
     matmul: bool = False
     transpose: bool = False
     vectors: bool = False
+    add: bool = False
 
 
 class TraceConfig(Section):
@@ -230,6 +232,10 @@ class Platform(Section):
         for option in ("channels", "tables"):
             value = getattr(self.requant, option)
             require(not value or self.tables.read == "row", f"requant.{option}", value, '0, or tables.read = "row"')
+        require(
+            not self.operators.add or (a.dtype == "int8" and self.tables.read == "row"), "operators.add", "true",
+            'false, or array.dtype = "int8" and tables.read = "row"',
+        )
         require(
             not self.operators.matmul or a.rows == a.cols, "operators.matmul", "true",
             f"false, or array.cols = array.rows = {a.rows}: B is read as A is stored",

@@ -113,6 +113,23 @@ def _clamp(p: Platform) -> list[Field]:
     return fields
 
 
+def residual_fields(p: Platform) -> list[Field]:
+    """What the store engine does with a matrix D that is added to a layer's outputs; none without `operators.add`."""
+    return [
+        Field("add", 1, "a matrix D is added to the outputs"),
+        Field("scales_d", 1, "D, not the layer's own output, is multiplied; the other is halved"),
+        Field("own_zero_point", 8, "zero point of the layer's own output, two's complement"),
+        Field("d_zero_point", 8, "zero point of D, two's complement"),
+        Field("factor", 31, "multiplier of the one that is multiplied"),
+        Field("factor_shift", 4, "and the right shift after it"),
+        Field("sum_multiplier", 31, "multiplier of the sum"),
+        Field("sum_shift", 6, "shift of the sum, 32 .. 62"),
+        Field("sum_zero_point", 8, "zero point of the sum, two's complement"),
+        Field("sum_low", 8, "least sum, two's complement"),
+        Field("sum_high", 8, "largest sum"),
+    ] if p.operators.add else []
+
+
 def own_b_stride(p: Platform) -> bool:
     """Whether layers have a stride of B; otherwise its panels are as far apart as those of A."""
     return p.a_lanes != p.b_lanes or p.operators.matmul
@@ -142,6 +159,7 @@ def layer_layout(p: Platform) -> RowLayout:
         *_clamp(p),
         *([Field("activation", 1, "outputs go through a table"),
            Field("table", bits_for(p.requant.tables - 1), "number of the table")] if p.requant.tables else []),
+        *residual_fields(p),
         *([Field("transpose", 1, "C is stored transposed"),
            Field("last_m", bits_for(p.most_m), "rows in the last tile along M")] if p.operators.transpose else []),
         Field("last_m_panels", bits_for(p.most_m_panels), "A panels in the last tile along M"),
@@ -162,6 +180,8 @@ def layer_layout(p: Platform) -> RowLayout:
         *([Field("c_m_stride", addr, "bytes of C between tiles along M")]
           if p.tile.per_layer or p.operators.transpose else []),
         *([Field("c_n_stride", addr, "bytes of C between tiles along N")] if p.operators.transpose else []),
+        *([Field("d_panel_stride", addr, "bytes between panels of D"),
+           Field("d_m_stride", addr, "bytes of D between tiles along M")] if p.operators.add else []),
         Field("save", addr, "address of the task's save area for persisted partial sums"),
     ))
 
@@ -195,12 +215,14 @@ def entry_layout(p: Platform) -> RowLayout:
         Field("next_layer", bits_for(p.tables.layers - 1), "row of the layer table that the next entry names"),
         Field("depends", 1, "its A comes from layers of the job"),
         *([Field("depends_b", 1, "its B comes from layers of the job")] if p.operators.matmul else []),
+        *([Field("depends_d", 1, "its D comes from layers of the job")] if p.operators.add else []),
         Field("allow", bits_for(2 * p.tables.slices), "output tiles of the job that may not be in memory yet"),
         Field("m", tiles, "tile coordinate along M of the first iteration"),
         *walk,
         Field("a_row", addr, "address of A at (m, 0)"),
         Field("b_col", addr, "address of B at (0, n)"),
         Field("c_row", addr, "address of C at (m, 0)"),
+        *([Field("d_row", addr, "address of D at (m, 0)")] if p.operators.add else []),
         *([Field("c", addr, "address of C at (m, n)")] if p.operators.transpose else []),
     ))
 

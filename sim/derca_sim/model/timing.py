@@ -254,12 +254,17 @@ class StoreTiming:
 
     #: Cycles from a sum to its requantised output, and those that a table of outputs adds.
     REQUANT, TABLE = 8, 2
+    #: Cycles that a sum with D adds: until both operands are scaled, and a requantisation less its register.
+    ADD = 6 + REQUANT - 1
     #: Cycles from a read to its W beat: raw partial sums.
     RAW = 3
 
     def __init__(self, p: Platform):
         #: Cycles from a sum to its output.
-        self.OUTPUT = self.REQUANT + self.TABLE * (p.requant.tables > 0)
+        own = self.REQUANT + self.TABLE * (p.requant.tables > 0)
+        self.OUTPUT = own + self.ADD * p.operators.add
+        #: Cycles from a read of a bank to the read of D that meets its output.
+        self.RESIDUAL = own - 1
         #: Cycles from a read to its W beat: outputs.
         self.REQUANTISED = self.OUTPUT + 2
         #: Cycles from the last read of a tile to the first read of the next: until the last output has been made with

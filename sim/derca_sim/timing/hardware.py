@@ -32,7 +32,7 @@ from ..model.timing import ComputeTiming, KernelTiming, SchedulerTiming, StoreTi
 class Bounds:
     """The largest pieces of work of any task of a set, in cycles or beats."""
 
-    load_beats: int  #: beats of one A tile, one B tile and its biases
+    load_beats: int  #: beats of one A tile, one B tile and its biases, and one D tile
     load_bursts: int  #: and their bursts, wherever they lie between 4 KiB boundaries
     request_beats: int  #: beats of one request
     request_bursts: int  #: and its bursts
@@ -44,7 +44,7 @@ class Bounds:
         layers = [layer for task in tasks for layer in task.layers]
         corners = [it for layer in layers for it in _corners(layer)]
         p = layers[0].platform
-        reads = [[beats for _, beats in (*it.b_reads(), *it.a_reads())] for it in corners]
+        reads = [[beats for _, beats in (*it.b_reads(), *it.d_reads(), *it.a_reads())] for it in corners]
 
         def bursts(beats: int) -> int:
             return -(-beats // p.bus.burst_beats) + -(-beats * p.beat_bytes // 4096)
@@ -83,7 +83,8 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
 
     Read side: prefetched tiles have been requested for every slot. Everything that the read manager has taken has to
     run out: one request, and as many bursts as may be in flight. If there can be that many, the request itself needs a
-    round trip for each such number of its own bursts.
+    round trip for each such number of its own bursts. Slots of D are one more than those of an operand. The store
+    engine may keep them until the last tile is stored.
 
     Compute engine: its last operands enter `ComputeTiming.AHEAD` cycles after the decision, and their sums drain. If
     other sums are parked, those of one more job are then queued to make room.
@@ -95,11 +96,12 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
     """
     granted, memory, store = KernelTiming.GRANT, p.memory, StoreTiming(p)
     ended = ComputeTiming.AHEAD
-    crowded = p.buffers.slots * bounds.load_bursts > p.bus.outstanding
+    slots = p.buffers.slots + p.operators.add
+    crowded = slots * bounds.load_bursts > p.bus.outstanding
     rounds = 1 + (-(-bounds.request_bursts // p.bus.outstanding) if crowded else 0)
     asked = granted + 1 + bounds.request_bursts
     flying = bounds.request_beats + p.bus.outstanding * p.bus.burst_beats
-    read = asked + rounds * (memory.read_latency + 1) + min(p.buffers.slots * bounds.load_beats, flying)
+    read = asked + rounds * (memory.read_latency + 1) + min(slots * bounds.load_beats, flying)
     if crowded:
         asked = read
     swapped = max(granted + 1, ended + ComputeTiming.DRAIN + p.array.cols)
@@ -113,7 +115,8 @@ def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:
         waiting = first + p.buffers.banks * each + answered
     stored = tuple(first + (i + 1) * each for i in range(p.buffers.banks))
     return Leftover(
-        asked, read, read + 2, stored[p.buffers.spare:], stored[-1], stored[-1] + answered, compute, waiting)
+        asked, read, read + 2, stored[p.buffers.spare:], stored[-1], stored[-1] + answered, compute, waiting,
+        max(read + 2, stored[-1] + store.RESIDUAL))
 
 
 @dataclass

@@ -161,4 +161,5 @@ def _key(network: Network, layers: Sequence[Layer], at: int) -> tuple:
         return names.setdefault(place.matrix, len(names)), place.row, place.column, columns
 
     return at, *((layer.m, layer.k, layer.n, layer.transposed, place_of(layer.a), place_of(layer.b), place_of(layer.c),
-                  None if i == at else layer.mapping) for i, layer in enumerate(layers))
+                  place_of(layer.add and layer.add.d), None if i == at else layer.mapping)
+                 for i, layer in enumerate(layers))
