@@ -9,7 +9,16 @@ from amaranth.lib.wiring import PureInterface
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TASK_STRIDE
-from derca_sim.model.tables import RowLayout, WordOrder, bits_for, entry_layout, layer_layout, scale_layout
+from derca_sim.model.residual import residual_slots
+from derca_sim.model.tables import (
+    RowLayout,
+    WordOrder,
+    bits_for,
+    entry_layout,
+    layer_layout,
+    residual_fields,
+    scale_layout,
+)
 from derca_sim.model.timing import store_commands
 
 REGION_BITS = 16
@@ -30,7 +39,7 @@ class Source(NamedTuple):
 class Destination(enum.Enum, shape=2):
     """The target of read data."""
 
-    A = 0  #: slot of A, panel
+    A = 0  #: slot of A, panel; or of D
     B = 1  #: slot of B, panel
     BIAS = 2  #: slot of B, biases
     BANK = 3  #: output bank, persisted partial sums
@@ -78,6 +87,7 @@ class Layouts:
         time = p.scheduler.time_width
         slot = bits_for(p.buffers.slots - 1)
         bank = bits_for(p.buffers.banks - 1)
+        residual = {"residual": bits_for(residual_slots(p) - 1)} if p.operators.add else {}
         m_panels = bits_for(p.most_m_panels)
         n = bits_for(p.tile.n)
         k = bits_for(p.most_k)
@@ -164,6 +174,7 @@ class Layouts:
         #: The fields in the second word of its parameters, lowest first.
         self.second = tuple(name for name, _ in self.layer if name in ("shift", "rounding", "zero_point", *self.limits))
         functions = tuple(name for name, _ in self.layer if name in ("activation", "table"))
+        functions += tuple(field.name for field in residual_fields(p))
         self.parameters = data.StructLayout({
             "layer": layer,  # row of the layer table; the other fields are from there
             **{name: self.layer[name].shape
@@ -187,6 +198,7 @@ class Layouts:
             "new_b": 1,  # the first to use its tile of B
             "last_a": 1,  # the last to use its tile of A
             "last_b": 1,  # the last to use its tile of B
+            **({"add": 1} if p.operators.add else {}),  # it has a tile of D
             "m_panel": bits_for(p.most_m_panels - 1),  # of the slice at which it begins
             "n_panel": bits_for(p.n_panels - 1),
             # where that slice's panels begin in their slots, and its columns in the bank
@@ -198,6 +210,11 @@ class Layouts:
             "new_a": 1,  # its tile of A is a new one; for B see tag.new_b
             "depends": 1,  # its tile of A comes from layers of the job
             **({"depends_b": 1} if p.operators.matmul else {}),  # its tile of B comes from layers of the job
+            **({
+                "depends_d": 1,  # its tile of D comes from layers of the job
+                "d": address,
+                "d_panel_stride": address,
+            } if p.operators.add else {}),
             "allow": bits_for(outstanding_tiles(p)),  # if it depends: older tiles of the job that may be on their way
             "a": address,
             "a_panel_stride": address,  # of tiles, not of partial sums
@@ -219,7 +236,8 @@ class Layouts:
         })
         self.target = data.StructLayout({
             "destination": Destination,
-            "unit": max(slot, bank),  # slot or bank
+            **({"residual": 1} if p.operators.add else {}),  # with A: a slot of D instead
+            "unit": max(slot, bank, *residual.values()),  # slot or bank
             # panel of the tile; with `tile.per_layer` the word of slot or bank at which it begins
             "panel": bits_for(max(p.a_steps, p.b_steps, p.bank_columns) - 1 if p.tile.per_layer
                               else max(p.m_panels, p.n_panels)),
@@ -244,6 +262,7 @@ class Layouts:
         })
         self.store = data.StructLayout({
             "bank": bank,
+            **residual,  # slot of D
             "output": self.output,
         })
         self.done = data.StructLayout({

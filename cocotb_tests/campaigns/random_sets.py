@@ -18,6 +18,7 @@ from derca_sim.model.tile import Mapping, Tile, fits, platform_tile
 from derca_sim.workload.taskset import Task, TaskSet
 from kit.placed_networks import placed_network
 from kit.requantisation import requantised_at_random
+from kit.residuals import added_at_random
 
 PIPELINES = ("decoupled", "lockstep")
 SCHEDULERS = ("heap", "scan", "tournament")
@@ -44,7 +45,7 @@ _PLATFORMS = {
         "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
         "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
         "requant": {"clamp": True, "channels": 2048, "tables": 3},
-        "operators": {"matmul": True, "transpose": True, "vectors": True},
+        "operators": {"matmul": True, "transpose": True, "vectors": True, "add": True},
     },
     # Several k steps in a beat, an array wider than high, two spare banks, tables read word by word.
     "flat": {
@@ -60,7 +61,7 @@ _PLATFORMS = {
         "buffers": {"slots": 4, "banks": 2, "ahead": 3},
         "bus": {"data_width": 128, "outstanding": 2, "burst_beats": 8}, "store": {"requant_lanes": 2},
         "memory": {"read_latency": 40, "write_latency": 1, "size": 1 << 19},
-        "requant": {"tflite": True, "channels": 4096, "tables": 2}, "operators": {"transpose": True},
+        "requant": {"tflite": True, "channels": 4096, "tables": 2}, "operators": {"transpose": True, "add": True},
     },
     # int16, an odd number of rows and columns, tables of one page read word by word.
     "words": {
@@ -178,7 +179,7 @@ def _network(rng: np.random.Generator, p: Platform, name: str) -> Network:
         network = placed_network(name, np.random.default_rng(seed), p, len(shapes) + 2, 3 * max(p.tile.m, p.tile.n))
     else:
         network = random_network(name, shapes, seed, p.array.dtype, transposed)
-    return mapped_at_random(requantised_at_random(network, p), p, rng)
+    return mapped_at_random(added_at_random(requantised_at_random(network, p), p), p, rng)
 
 
 def mapped_at_random(network: Network, p: Platform, rng: np.random.Generator) -> Network:

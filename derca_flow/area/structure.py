@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from derca_hw.accelerator.accelerator import Accelerator
 from derca_hw.blocks.ram import DISTRIBUTED
-from derca_hw.families.multiplier import SB_MAC16_BLOCKS, LongProduct
+from derca_hw.families.multiplier import SB_MAC16_BLOCKS, products_of_lane
 from derca_hw.host.events import EventCollector
 from derca_hw.host.interface import HostInterface
 from derca_hw.kernel.manager import KernelManager
@@ -122,7 +122,7 @@ def _accelerator(p: Platform, family: str) -> Block:
     rows, cols, element = p.array.rows, p.array.cols, p.array.element_bytes
     slots, banks, lanes = p.buffers.slots, p.buffers.banks, p.store.requant_lanes
     address, in_words = p.bus.address_width, p.tables.read == "word"
-    products, long = rows * cols, LongProduct.BLOCKS * lanes
+    products, long = rows * cols, products_of_lane(p.operators.add) * lanes
     alone = family == "ice40" and products + long <= SB_MAC16_BLOCKS  # an element in a block of its own
     pairs = family == "ice40" and element == 1 and not alone  # two products in a block
     word = 8 * p.beat_bytes * p.bank_word_beats

@@ -13,6 +13,7 @@ from ..layouts import Activity, Layouts, pulse
 from .compute.stage import ComputeStage
 from .load.stage import LoadStage
 from .load.walker import entry_ports
+from .signatures.operands import residual_ports
 from .store.stage import StoreStage
 from .store.store import StoreEngine, table_ports
 
@@ -116,6 +117,7 @@ class Accelerator(wiring.Component):
         connect(m, compute.store, store.store)
         connect(m, store.sums, compute.sums)
         join(m, compute, store, ("complete", "give_back"))
+        join(m, load, store, residual_ports(p))
 
         flush = Signal()
         barrier = Signal()

@@ -161,6 +161,11 @@ class MultiplierRow(wiring.Component):
             **{f"i_{name}": value for name, value in unused.items()})
 
 
+def products_of_lane(adds: bool) -> int:
+    """Multipliers of 16 x 16 bits in a lane behind the banks, which perhaps `adds` a matrix."""
+    return LongProduct.BLOCKS + adds * (2 + LongProduct.BLOCKS)
+
+
 class LongProduct(wiring.Component):
     """Multiplies two numbers, the first at most 2^31, the second less; one product per cycle, `LATENCY` cycles.
 

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
+from derca_sim.model.residual import residual_slots
 from derca_sim.model.tables import Strategy, bits_for
 
 from ...layouts import Activity, Layouts, pulse
@@ -149,13 +150,16 @@ class ComputeEngine(wiring.Component):
         start = Signal()
         bank_ready = Signal()
         swapping = Signal()
+        loaded = tiles.a_full & tiles.b_full
+        if p.operators.add:
+            loaded &= tiles.d_full | ~new.add
         fresh = Signal()  # the iteration begins a new tile
         m.d.comb += [
             swapping.eq((swap != Strategy.LAYER) | self.evicting),
             fresh.eq(new.first & ~new.resumed),
             bank_ready.eq((self.bank_free | ~fresh) & (self.resume_ready | ~new.resumed)),
             start.eq(
-                head.valid & tiles.a_full & tiles.b_full & bank_ready & tracker.ready & self.barrier & ~swapping
+                head.valid & loaded & bank_ready & tracker.ready & self.barrier & ~swapping
                 & ~slices.inside
             ),
             head.ready.eq(start),
@@ -204,6 +208,8 @@ class ComputeEngine(wiring.Component):
         ]
         if p.operators.vectors:
             m.d.comb += Cat(slices.vector, operands.vector).eq(tag.vector.replicate(2))
+        if p.operators.add:
+            self._keep(m, slices, tag, start)
         m.d.sync += self.feedback.eq(slices.near & tracker.last)
 
         # -- preemption ----------------------------------------------------------------------------------------------
@@ -240,8 +246,19 @@ class ComputeEngine(wiring.Component):
                 self.store.p.output.final.eq(0),
             ]
         self._events(m, slices, tracker, tag, preempt)
-        self._activity(m, slices, tracker, swapping, bank_ready)
+        self._activity(m, slices, tracker, swapping, Cat(loaded, bank_ready))
         return m
+
+    def _keep(self, m, slices, tag, start):
+        """Keep the slot of D of a tile of C that will be complete, and hand its number on to the store engine."""
+        tiles, held = self.tiles, Signal(bits_for(residual_slots(self._p) - 1), name="held_residual")
+        with m.If(start):
+            m.d.sync += held.eq(tiles.d_slot)
+        m.d.comb += [
+            tiles.keep.eq(slices.done & tag.add),
+            tiles.keep_slot.eq(held),
+            self.store.p.residual.eq(held),
+        ]
 
     def _events(self, m, slices, tracker, tag, preempt):
         """Report begin and end of regions and iterations, and preemptions."""
@@ -260,8 +277,9 @@ class ComputeEngine(wiring.Component):
             iteration.p.region.eq(tracker.region),
         ]
 
-    def _activity(self, m, slices, tracker, swapping, bank_ready):
-        """Report what each cycle is spent on."""
+    def _activity(self, m, slices, tracker, swapping, ready):
+        """Report what each cycle is spent on; `ready` are whether tiles are loaded, and whether their bank is ready."""
+        loaded, bank_ready = ready
         activity, tiles = self.activity, self.tiles
         with m.If(slices.issue):
             m.d.comb += activity.eq(Activity.BUSY)
@@ -271,7 +289,7 @@ class ComputeEngine(wiring.Component):
             m.d.comb += activity.eq(Activity.BANK)
         with m.Elif(~tracker.ready):
             m.d.comb += activity.eq(Activity.IDLE)
-        with m.Elif(tiles.head.valid & tiles.a_full & tiles.b_full):
+        with m.Elif(tiles.head.valid & loaded):
             m.d.comb += activity.eq(Mux(bank_ready, Activity.LOAD, Mux(
                 tiles.head.p.resumed, Activity.STORE, Activity.BANK)))
         with m.Elif(self.waiting):

@@ -8,7 +8,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import ComputeTiming
 
-from ...families.multiplier import SB_MAC16_BLOCKS, LongProduct
+from ...families.multiplier import SB_MAC16_BLOCKS, products_of_lane
 from ..signatures.operands import BiasRead
 from ..signatures.sums import BankUpdate, bank_address
 from .array import PEArray
@@ -68,7 +68,8 @@ class Drain(wiring.Component):
         m = Module()
         p, biases, bank = self._p, self.biases, self.bank
         rows = p.array.rows
-        blocks = rows * p.array.cols + LongProduct.BLOCKS * p.store.requant_lanes  # if each element takes one
+        blocks = rows * p.array.cols  # if each element takes one
+        blocks += products_of_lane(p.operators.add) * p.store.requant_lanes
         m.submodules.array = array = PEArray(
             rows, p.array.cols, 8 * p.array.element_bytes, in_blocks=blocks <= SB_MAC16_BLOCKS)
         operands = Signal(2)  # valid, last: one cycle after the addresses

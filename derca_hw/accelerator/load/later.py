@@ -1,6 +1,6 @@
 """The panels of A that are still to be requested: of the iteration in work, and of those whose turn comes later."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -131,9 +131,10 @@ class LaterPanels(wiring.Component):
 
         draining = Signal()
         waits = Mux(self.last, following.valid, valid)
-        if self._p.operators.matmul:
+        early = [new[name] for name in ("depends_b", "depends_d") if name in dict(lay.iteration)]
+        if early:
             m.d.comb += [
-                self.drains.eq(new.depends_b & ~new.preload & waits), self.drain.eq(self.drains & self.idle),
+                self.drains.eq(Cat(early).any() & ~new.preload & waits), self.drain.eq(self.drains & self.idle),
             ]
             with m.If(self.drain):
                 m.d.sync += draining.eq(1)

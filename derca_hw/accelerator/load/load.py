@@ -1,10 +1,11 @@
 """The load engine: turns one iteration at a time into read requests."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.residual import residual_slots
 from derca_sim.model.tables import bits_for
 
 from ...blocks.arithmetic import times
@@ -20,6 +21,7 @@ class Phase(enum.Enum, shape=3):
     B = 2
     BIAS = 3
     A = 4
+    D = 5
 
 
 def beats_of(steps, lanes: int, beat_bytes: int):
@@ -36,7 +38,7 @@ def words_of(steps, lanes: int, beat_bytes: int):
 
 
 class LoadEngine(wiring.Component):
-    """Requests what an iteration needs and does not have: B panels, biases with the first K step, A panels.
+    """Requests what an iteration needs: new B panels, biases with the first K step, D panels, new A panels.
 
     An iteration taken in cycle t offers its first request in t + 1, then one per cycle. The next iteration is taken in
     the cycle of the last request.
@@ -46,7 +48,7 @@ class LoadEngine(wiring.Component):
 
     A panels that depend on the layer before are requested once at most `allow` of the job's older tiles are on their
     way to memory. In the lock-step pipeline the iteration is not taken before. With `buffers.ahead` A panels follow the
-    requests of the iteration `ahead` later, or of the job's last one. B panels that depend on other layers wait
+    requests of the iteration `ahead` later, or of the job's last one. B and D panels that depend on other layers wait
     likewise, and their iteration is taken only when all A panels of earlier ones have been requested.
 
     Attributes
@@ -81,11 +83,16 @@ class LoadEngine(wiring.Component):
         A dependence holds requests back.
     busy : Out(1)
         Requests of an iteration are being made.
+
+    With `operators.add` also `d_free`, `d_slot`, `take_d` and `issued_d`, for D what those above are for A.
     """
 
     def __init__(self, p: Platform):
         self._p = p
         self._lay = lay = Layouts(p)
+        #: What an iteration says of operands that are requested at once, and when these are requested.
+        self._early = {name: phase for name, phase in (("depends_b", Phase.B), ("depends_d", Phase.D))
+                       if name in dict(lay.iteration)}
         slot = bits_for(p.buffers.slots - 1)
         super().__init__({
             "iteration": In(stream.Signature(lay.iteration)),
@@ -109,6 +116,8 @@ class LoadEngine(wiring.Component):
             "ready": Out(1),
             "waiting": Out(1),
             "busy": Out(1),
+            **({"d_free": In(1), "d_slot": In(bits_for(residual_slots(p) - 1)), "take_d": Out(1), "issued_d": Out(1)}
+               if p.operators.add else {}),
         })
 
     def elaborate(self, platform):
@@ -129,13 +138,19 @@ class LoadEngine(wiring.Component):
         last_m = Signal()
         last_n = Signal()
         new_phase = Signal(Phase)
-        held = Signal()  # a dependence holds back requests for B
+        held = Signal()  # a dependence holds back requests for B, or for D
         restart = Signal()  # the next request is the first of its kind
+        of_c = phase == Phase.BANK  # requests have the panels of the output tile
+        if p.operators.add:
+            d_unit = Signal.like(self.d_slot)
+            with m.If(self.take_d):
+                m.d.sync += d_unit.eq(self.d_slot)
+            of_c |= phase == Phase.D
         m.d.comb += [
             step.eq(out.valid & out.ready),
             out.p.task.eq(output.task),
             out.p.target.unit.eq(Mux((phase == Phase.B) | (phase == Phase.BIAS), b_unit, later.part.unit)),
-            last_m.eq(panel + 1 == Mux(phase == Phase.BANK, output.m_panels, later.part.m_panels)),
+            last_m.eq(panel + 1 == Mux(of_c, output.m_panels, later.part.m_panels)),
             last_n.eq(left <= p.array.cols),
             new_phase.eq(phase),
             self.busy.eq(phase != Phase.IDLE),
@@ -143,7 +158,9 @@ class LoadEngine(wiring.Component):
         a_beats = beats_of(later.part.k, p.a_lanes, beat)
         if p.operators.vectors:
             a_beats = Mux(later.part.vector, beats_of(later.part.k, p.array.element_bytes, beat), a_beats)
-        after_b = Mux(later.due, Phase.A, phase)
+        after_b, ends = Mux(later.due, Phase.A, phase), ~later.due
+        if p.operators.add:
+            after_b, ends = Mux(work.tag.add, Phase.D, after_b), ends & ~work.tag.add
         with m.Switch(phase):
             with m.Case(Phase.BANK):
                 m.d.comb += [
@@ -159,7 +176,7 @@ class LoadEngine(wiring.Component):
                     out.p.address.eq(work.b),
                     out.p.beats.eq(beats_of(work.tag.k, p.b_lanes, beat)),
                     out.p.target.destination.eq(Destination.B),
-                    done.eq(last_n & ~work.tag.first & ~later.due),
+                    done.eq(last_n & ~work.tag.first & ends),
                     self.issued_b.eq(step & last_n & ~work.tag.first),
                 ]
                 with m.If(step & last_n):
@@ -170,7 +187,7 @@ class LoadEngine(wiring.Component):
                     out.p.address.eq(work.bias),
                     out.p.beats.eq(beats_of(output.n, 4, beat)),
                     out.p.target.destination.eq(Destination.BIAS),
-                    done.eq(~later.due),
+                    done.eq(ends),
                     self.issued_b.eq(step),
                 ]
                 with m.If(step):
@@ -184,6 +201,12 @@ class LoadEngine(wiring.Component):
                     done.eq(last_m & ~later.more),
                     self.issued_a.eq(step & last_m),
                 ]
+            if p.operators.add:
+                with m.Case(Phase.D):
+                    self._request_d(m, work, d_unit, held)
+                    m.d.comb += done.eq(last_m & ~later.due)
+                    with m.If(step & last_m):
+                        m.d.comb += [self.issued_d.eq(1), new_phase.eq(Mux(later.due, Phase.A, phase))]
         with m.If(step):
             m.d.sync += [panel.eq(panel + 1), left.eq(left - p.array.cols)]
             with m.If(phase == Phase.B):
@@ -201,6 +224,7 @@ class LoadEngine(wiring.Component):
             m.d.comb += out.p.target.panel.eq(panel)
 
         take = self._take(m, later, phase, step & done, held)
+        self._hold(m, take, work, phase, held)
         new = self.iteration.p
         m.d.sync += phase.eq(new_phase)
         with m.If(later.drain):
@@ -211,6 +235,9 @@ class LoadEngine(wiring.Component):
                 m.d.sync += phase.eq(Phase.BANK)
             with m.Elif(new.tag.new_b):
                 m.d.sync += phase.eq(Phase.B)
+            if p.operators.add:
+                with m.Elif(new.tag.add):
+                    m.d.sync += phase.eq(Phase.D)
             with m.Else():
                 m.d.sync += phase.eq(Mux(later.due_then, Phase.A, Phase.IDLE))
         with m.Elif((step & done) | self.flush):
@@ -226,12 +253,18 @@ class LoadEngine(wiring.Component):
         late = Signal()
         queue = self.queue
         if p.pipeline == "lockstep":
-            depends = new.depends | new.depends_b if p.operators.matmul else new.depends
+            depends = new.depends
+            for name in self._early:
+                depends |= new[name]
             m.d.comb += late.eq(depends & (self.outstanding > new.allow))
+        d_room = 1
+        if p.operators.add:
+            d_room = self.d_free | ~new.tag.add
+            m.d.comb += self.take_d.eq(queue.valid & new.tag.add)
         m.d.comb += [
             room.eq(Mux(
                 new.preload, self.bank_free & (self.outstanding == 0),
-                (self.a_free | ~new.new_a) & (self.b_free | ~new.tag.new_b) & ~late & ~later.drains)),
+                (self.a_free | ~new.new_a) & (self.b_free | ~new.tag.new_b) & d_room & ~late & ~later.drains)),
             self.ready.eq(self.iteration.valid & room),
             take.eq(self.ready & (~self.busy | ends) & ~self.flush & self.barrier),
             self.iteration.ready.eq(take),
@@ -250,14 +283,35 @@ class LoadEngine(wiring.Component):
             later.fewer.eq(self.fewer),
             later.flush.eq(self.flush),
         ]
-        if p.operators.matmul and p.pipeline == "decoupled":
-            margin = Signal(signed(len(self.outstanding) + 2), name="margin_b")  # tiles allowed less those there are
-            m.d.comb += held.eq((phase == Phase.B) & (margin < 0))
-            with m.If(take):
-                m.d.sync += margin.eq(Mux(new.depends_b, new.allow - self.outstanding + self.fewer, 0))
-            with m.Elif(self.fewer):
-                m.d.sync += margin.eq(margin + 1)
         return take
+
+    def _hold(self, m, take, work, phase, held):
+        """Hold requests for B and D back until few enough tiles that they may need are on their way."""
+        if not self._early or self._p.pipeline == "lockstep":
+            return
+        new = self.iteration.p
+        margin = Signal(signed(len(self.outstanding) + 2), name="margin_b")  # tiles allowed less those there are
+        waits = [(phase == own) & (work[name] if len(self._early) > 1 else 1) for name, own in self._early.items()]
+        m.d.comb += held.eq(Cat(waits).any() & (margin < 0))
+        with m.If(take):
+            m.d.sync += margin.eq(Mux(Cat(new[name] for name in self._early).any(),
+                                      new.allow - self.outstanding + self.fewer, 0))
+        with m.Elif(self.fewer):
+            m.d.sync += margin.eq(margin + 1)
+
+    def _request_d(self, m, work, unit, held):
+        """Request a panel of D, whose address advances with each."""
+        p, request, output = self._p, self.request, work.tag.output
+        with m.If(request.ready & ~held):
+            m.d.sync += work.d.eq(work.d + work.d_panel_stride)
+        m.d.comb += [
+            request.valid.eq(~held),
+            request.p.address.eq(work.d),
+            request.p.beats.eq(beats_of(output.n, p.a_lanes, p.beat_bytes)),
+            request.p.target.destination.eq(Destination.A),
+            request.p.target.residual.eq(1),
+            request.p.target.unit.eq(unit),
+        ]
 
     def _words(self, m, work, part, phase, restart):
         """Count the words of slot or bank that the panels requested take: a panel begins where the one before ends."""
@@ -272,6 +326,9 @@ class LoadEngine(wiring.Component):
                 m.d.comb += words.eq(words_of(work.tag.k, p.b_lanes, p.beat_bytes))
             with m.Case(Phase.BANK):
                 m.d.comb += words.eq(work.tag.output.n)
+            if p.operators.add:
+                with m.Case(Phase.D):
+                    m.d.comb += words.eq(words_of(work.tag.output.n, p.a_lanes, p.beat_bytes))
         with m.If(request.valid & request.ready):
             m.d.sync += word.eq(word + words)
         with m.If(restart):

@@ -16,8 +16,14 @@ class SlotRing(wiring.Component):
     A slot is full in the cycle after its last beat, and free in the cycle after its release. Slots are claimed in ring
     order. At most `requests` requests fill a slot.
 
-    A flush drops every slot that is not released in its cycle. A full slot is then free 2 cycles later, a filling one 2
-    cycles after its last beat.
+    A flush drops every slot that is not released or kept, in its cycle at the latest. A full slot is then free 2 cycles
+    later, a filling one 2 cycles after its last beat.
+
+    Parameters
+    ----------
+    requests
+    kept
+        Number of slots if these may be kept; without, there are `buffers.slots`, and none is.
 
     Attributes
     ----------
@@ -44,6 +50,9 @@ class SlotRing(wiring.Component):
     release : In(1)
         Slot `release_slot` is not used any more.
     release_slot : In
+    keep : In(1)
+        With `kept`: slot `keep_slot` is not dropped any more.
+    keep_slot : In
     flush : In(1)
     empty : Out(1)
         Every slot is free.
@@ -51,10 +60,11 @@ class SlotRing(wiring.Component):
         A slot is being filled.
     """
 
-    def __init__(self, p: Platform, requests: int):
-        self._slots = p.buffers.slots
+    def __init__(self, p: Platform, requests: int, kept: int = 0):
+        self._slots = kept or p.buffers.slots
+        self._kept = kept > 0
         self._requests = requests
-        slot = bits_for(p.buffers.slots - 1)
+        slot = bits_for(self._slots - 1)
         super().__init__({
             "free": Out(1),
             "filling": Out(slot),
@@ -69,6 +79,7 @@ class SlotRing(wiring.Component):
             "advance": In(1),
             "release": In(1),
             "release_slot": In(slot),
+            **({"keep": In(1), "keep_slot": In(slot)} if kept else {}),
             "flush": In(1),
             "empty": Out(1),
             "filling_any": Out(1),
@@ -80,6 +91,7 @@ class SlotRing(wiring.Component):
         owned = Signal(n)
         all_issued = Signal(n)
         doomed = Signal(n)
+        dropped = owned & ~self._keep(m) if self._kept else owned
         drained = Signal(n)
         pending = [Signal(range(self._requests + 1), name=f"pending_{i}") for i in range(n)]
         m.d.comb += [
@@ -101,7 +113,7 @@ class SlotRing(wiring.Component):
                 m.d.sync += all_issued[i].eq(1)
             with m.If(doomed[i] & drained[i]):
                 m.d.sync += [owned[i].eq(0), doomed[i].eq(0)]
-            with m.If(self.flush & owned[i]):
+            with m.If(self.flush & dropped[i]):
                 m.d.sync += doomed[i].eq(1)
             with m.If(released):
                 m.d.sync += owned[i].eq(0)
@@ -115,3 +127,12 @@ class SlotRing(wiring.Component):
         with m.If(self.flush):
             m.d.sync += self.user.eq(self.filling)
         return m
+
+    def _keep(self, m):
+        """The slots that are not dropped, a bit per slot."""
+        kept = Signal(self._slots)
+        keeps = Signal.like(kept)
+        m.d.comb += keeps.eq(kept | self.keep << self.keep_slot)
+        for i in range(self._slots):
+            m.d.sync += kept[i].eq(keeps[i] & ~(self.release & (self.release_slot == i)))
+        return keeps

@@ -64,13 +64,14 @@ class InputSlots(wiring.Component):
         placed, operands, biases = self.placed, self.operands, self.biases
         target, valid = placed.beat.p.target, placed.beat.valid
         p = self._p
+        of_operand = ~target.residual if p.operators.add else 1
         for memory, destination, slot, word, lanes in (
             (a, Destination.A, operands.a_slot, operands.a_word, p.a_lanes),
             (b, Destination.B, operands.b_slot, operands.b_word, p.b_lanes),
         ):
             bits = bits_for(p.tile.k * lanes // max(lanes, p.beat_bytes) - 1)
             m.d.comb += [
-                memory.write.eq(valid & (target.destination == destination)),
+                memory.write.eq(valid & (target.destination == destination) & of_operand),
                 memory.write_slot.eq(target.unit),
                 memory.write_word.eq(word_in_unit(p, placed, bits)),
                 memory.write_lane.eq(placed.lane),

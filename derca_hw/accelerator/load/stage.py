@@ -6,15 +6,17 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
+from derca_sim.model.residual import residual_slots
 from derca_sim.model.tables import bits_for
 
 from ...blocks.droppable import DroppableQueue
 from ...blocks.ram import Ram
 from ...layouts import Destination, Layouts, outstanding_tiles, pulse
-from ..signatures.operands import BiasRead, OperandRead, PlacedBeat, TileSupply
+from ..signatures.operands import BiasRead, OperandRead, PlacedBeat, TileSupply, residual_ports
 from .later import LaterPanels
 from .load import LoadEngine
 from .placer import BeatPlacer
+from .residual import ResidualSlots
 from .ring import SlotRing
 from .slots import InputSlots
 from .walker import Walker, entry_ports
@@ -66,6 +68,8 @@ class LoadStage(wiring.Component):
         The tiles of the next iteration.
     operands, biases : In(`OperandRead`, `BiasRead`)
         Reads of the compute engine.
+    residual : In(`ResidualRead`)
+        With `operators.add`: reads of the store engine.
     waiting : Out(1)
         A dependence holds requests back.
     busy : Out(1)
@@ -100,6 +104,7 @@ class LoadStage(wiring.Component):
             "tiles": Out(TileSupply(p)),
             "operands": In(OperandRead(p)),
             "biases": In(BiasRead(p)),
+            **{name: member.flip() for name, member in residual_ports(p).items()},
             "waiting": Out(1),
             "busy": Out(1),
             "filling": Out(1),
@@ -110,7 +115,8 @@ class LoadStage(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [*InputSlots.memories(p), *LaterPanels.memories(p),
+        return [*InputSlots.memories(p), *(ResidualSlots.memories(p) if p.operators.add else []),
+                *LaterPanels.memories(p),
                 DroppableQueue.memory(Layouts(p).tag.size, 2 * p.buffers.slots - 2)]
 
     def elaborate(self, platform):
@@ -140,6 +146,7 @@ class LoadStage(wiring.Component):
         connect(m, tags.o, flipped(self.tiles.head))
         connect(m, flipped(self.operands), slots.operands)
         connect(m, flipped(self.biases), slots.biases)
+        rings = [a_slots, b_slots, *([self._residuals(m, engine, placer)] if p.operators.add else [])]
         m.d.comb += [
             walker.flush.eq(self.flush),
             walker.resident.eq(self.resident),
@@ -156,8 +163,8 @@ class LoadStage(wiring.Component):
             self.taken.eq(engine.queue.valid & engine.queue.p.last),
             self.waiting.eq(engine.waiting),
             self.busy.eq(engine.busy),
-            self.filling.eq(a_slots.filling_any | b_slots.filling_any),
-            self.empty.eq(a_slots.empty & b_slots.empty),
+            self.filling.eq(Cat(ring.filling_any for ring in rings).any()),
+            self.empty.eq(Cat(ring.empty for ring in rings).all()),
         ]
         self._rings(m, engine, a_slots, b_slots)
         self._supply(m, a_slots, b_slots, slots)
@@ -168,6 +175,8 @@ class LoadStage(wiring.Component):
         """Connect the rings: claims, requests and beats of slots."""
         request, beat = engine.request, self.beat
         asks, ends = request.valid & request.ready, beat.valid & beat.p.last
+        if self._p.operators.add:
+            asks, ends = asks & ~request.p.target.residual, ends & ~beat.p.target.residual
         for ring, free, slot, take, issued, destinations in (
             (a_slots, engine.a_free, engine.a_slot, engine.take_a, engine.issued_a, (Destination.A,)),
             (b_slots, engine.b_free, engine.b_slot, engine.take_b, engine.issued_b, (Destination.B, Destination.BIAS)),
@@ -183,6 +192,33 @@ class LoadStage(wiring.Component):
                 ring.received_slot.eq(beat.p.target.unit),
                 ring.flush.eq(self.flush),
             ]
+
+    def _residuals(self, m, engine, placer):
+        """The slots of D: claimed by the load engine, kept for complete tiles, released by the store engine."""
+        p, request, beat, tiles = self._p, engine.request, self.beat, self.tiles
+        m.submodules.d_slots = ring = SlotRing(p, p.most_m_panels, residual_slots(p))
+        m.submodules.residuals = residuals = ResidualSlots(p)
+        connect(m, placer.placed, residuals.placed)
+        connect(m, flipped(self.residual), residuals.residual)
+        m.d.comb += [
+            engine.d_free.eq(ring.free),
+            engine.d_slot.eq(ring.filling),
+            ring.take.eq(engine.take_d),
+            ring.requested.eq(request.valid & request.ready & request.p.target.residual),
+            ring.slot.eq(request.p.target.unit),
+            ring.issued.eq(engine.issued_d),
+            ring.received.eq(beat.valid & beat.p.last & beat.p.target.residual),
+            ring.received_slot.eq(beat.p.target.unit),
+            ring.flush.eq(self.flush),
+            ring.advance.eq(tiles.head.valid & tiles.head.ready & tiles.head.p.add),
+            ring.keep.eq(tiles.keep),
+            ring.keep_slot.eq(tiles.keep_slot),
+            ring.release.eq(self.residual.free),
+            ring.release_slot.eq(self.residual.slot),
+            tiles.d_slot.eq(ring.user),
+            tiles.d_full.eq(ring.full),
+        ]
+        return ring
 
     def _supply(self, m, a_slots, b_slots, slots):
         """Hand tiles to the compute engine, and take back the slots that it releases."""

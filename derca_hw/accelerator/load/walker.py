@@ -148,6 +148,8 @@ class Walker(wiring.Component):
         places = _Places(a_row, b_col, c_row, b_panel_stride)
         self._addresses(m, layer, entry, places, preload)
         self._options(m, layer, entry, output, last_m)
+        if p.operators.add:
+            self._residual(m, layer, entry, last_k)
         step = Signal()
         m.d.comb += step.eq(out.valid & out.ready)
         with m.If(step & preload):
@@ -245,6 +247,18 @@ class Walker(wiring.Component):
                 output.rows.eq(Mux(last_m, layer.last_m, full)),
             ]
 
+    def _residual(self, m, layer, entry, last_k):
+        """Where the iteration's tile of D lies in memory, if it needs one: with the last K step."""
+        p, out = self._p, self.iteration
+        unused = offset_bits(p)
+        n = times(entry.n, p.a_lanes) >> unused if p.tile.per_layer else times(entry.n, p.a_lanes * p.tile.n >> unused)
+        m.d.comb += [
+            out.p.tag.add.eq(layer.add & last_k),
+            out.p.depends_d.eq(entry.depends_d & out.p.tag.add),
+            out.p.d.eq(Cat(Const(0, unused), (entry.d_row[unused:] + n)[:p.bus.address_width - unused])),
+            out.p.d_panel_stride.eq(layer.d_panel_stride),
+        ]
+
     def _advance(self, m, layer, entry, places: _Places, last_k, last_n):
         """Go on to the next tile: along K, then along N, then along M."""
         p = self._p
@@ -278,6 +292,8 @@ class Walker(wiring.Component):
                 places.b_col.eq(layer.b_base[unused:]),
                 *(c.eq(places.c_row + c_along) for c in (places.c_row, *tiles)),
             ]
+            if p.operators.add:
+                m.d.sync += entry.d_row[unused:].eq(entry.d_row[unused:] + layer.d_m_stride[unused:])
 
     def _take(self, m, layer, entry, taken):
         """Store an entry and its layer, and pass the layer's parameters on, all in one cycle."""

@@ -5,9 +5,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
+from derca_sim.model.residual import residual_slots
 from derca_sim.model.tables import bits_for
 
 from ...layouts import Layouts, pulse
+from .sums import bank_address
 
 
 def _slot(p: Platform) -> int:
@@ -69,9 +71,20 @@ class TileSupply(wiring.Signature):
         The iteration in work has used its tiles.
     last_a, last_b : In(1)
         With `release`: the iteration is the last one to use its tile of A, of B.
+
+    With `operators.add` also:
+
+    d_slot : Out
+        The slot of D.
+    d_full : Out(1)
+        The tile of D is in its slot.
+    keep : In(1)
+        The tile of C that slot `keep_slot` of D belongs to will be complete.
+    keep_slot : In
     """
 
     def __init__(self, p: Platform):
+        residual = bits_for(residual_slots(p) - 1)
         super().__init__({
             "head": Out(stream.Signature(Layouts(p).tag)),
             "a_slot": Out(_slot(p)),
@@ -82,6 +95,8 @@ class TileSupply(wiring.Signature):
             "release": In(1),
             "last_a": In(1),
             "last_b": In(1),
+            **({"d_slot": Out(residual), "d_full": Out(1), "keep": In(1), "keep_slot": In(residual)}
+               if p.operators.add else {}),
         })
 
 
@@ -130,6 +145,36 @@ class BiasRead(wiring.Signature):
 
     def __init__(self, p: Platform):
         super().__init__({"set": Out(_slot(p) + 1), "n": Out(bits_for(p.tile.n - 1)), "value": In(32)})
+
+
+class ResidualRead(wiring.Signature):
+    """Reads columns of D from its slots; seen from the reader.
+
+    Members
+    -------
+    read : Out(1)
+    slot : Out
+    address : Out
+        The column: as in a bank, but every panel begins with a beat.
+    column : In
+        `a_lanes` bytes, one cycle after the address; they stay until the next read.
+    free : Out(1)
+        Slot `slot` is not read any more.
+    """
+
+    def __init__(self, p: Platform):
+        super().__init__({
+            "read": Out(1),
+            "slot": Out(bits_for(residual_slots(p) - 1)),
+            "address": Out(bank_address(p)),
+            "column": In(8 * p.a_lanes),
+            "free": Out(1),
+        })
+
+
+def residual_ports(p: Platform) -> dict[str, wiring.Member]:
+    """The port through which D is read, seen from the reader; none without `operators.add`."""
+    return {"residual": Out(ResidualRead(p))} if p.operators.add else {}
 
 
 def word_in_unit(p: Platform, placed, bits: int) -> Value:

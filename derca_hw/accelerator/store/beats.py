@@ -12,6 +12,7 @@ from ...kernel.writing import TableWrite
 from ...layouts import Layouts
 from .activation import Activation
 from .requant import RequantLane
+from .residual import ResidualLane
 from .transpose import Transposer
 from .walk import block_ports, subs_of_word
 
@@ -46,6 +47,9 @@ class BeatAssembler(wiring.Component):
     pushed : Out(1)
         `beat` is complete.
 
+    residual : In
+        With `operators.add`: what is added to the outputs of a step, `StoreTiming.RESIDUAL` + 1 cycles after it.
+
     With `requant.tables`, `activation_write` and `page` are those of `Activation`.
 
     With `operators.transpose` also those of `block_ports`, reversed, and of `Transposer`: `space`, `free`, `quiet`, and
@@ -66,6 +70,7 @@ class BeatAssembler(wiring.Component):
             "row": In(self._lay.parameters),
             **({"scale": In(self._lay.scale)} if p.requant.channels else {}),
             **({"activation_write": In(TableWrite()), "page": In(1)} if p.requant.tables else {}),
+            **({"residual": In(8 * p.store.requant_lanes)} if p.operators.add else {}),
             "beat": Out(p.bus.data_width),
             "pushed": Out(1),
             **{name: In(member.shape) for name, member in block_ports(p).items()},
@@ -114,6 +119,8 @@ class BeatAssembler(wiring.Component):
             values.append(lane.value)
 
         values = self._activated(m, Cat(values)) if p.requant.tables else Cat(values)
+        if p.operators.add:
+            values = self._added(m, values)
 
         # Outputs gather in a beat. If their panel ends before the beat is full, zeros follow.
         last = steps[-1]
@@ -140,6 +147,19 @@ class BeatAssembler(wiring.Component):
             activation.values.eq(values),
         ]
         return activation.results
+
+    def _added(self, m, values):
+        """The outputs with D added to them."""
+        sums = []
+        for i in range(self._p.store.requant_lanes):
+            m.submodules[f"residual_{i}"] = lane = ResidualLane(self._p)
+            m.d.comb += [
+                lane.own.eq(values.word_select(i, 8)),
+                lane.d.eq(self.residual.word_select(i, 8)),
+                lane.row.eq(self.row),
+            ]
+            sums.append(lane.value)
+        return Cat(sums)
 
     def _transpose(self, m, values, pushed) -> None:
         """Let steps of tiles that are stored transposed go through the transposer; rows from there gather in a beat."""

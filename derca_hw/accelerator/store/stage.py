@@ -10,6 +10,7 @@ from derca_sim.model.tables import Strategy, bits_for
 
 from ...bus.join import join
 from ...layouts import Layouts, outstanding_tiles, pulse
+from ..signatures.operands import residual_ports
 from ..signatures.sums import BankRead
 from .outstanding import OutstandingTiles
 from .store import StoreEngine, table_ports
@@ -31,7 +32,7 @@ class StoreStage(wiring.Component):
     ----------
     now : In(32)
         The time, in cycles.
-    store, complete, parameters, barrier, request, beat, stored, room, sums, give_back, done, busy
+    store, complete, parameters, barrier, request, beat, stored, room, sums, give_back, done, busy, residual
         See `StoreEngine`.
     flush, flush_task, taken, outstanding, fewer
         See `OutstandingTiles`.
@@ -63,6 +64,7 @@ class StoreStage(wiring.Component):
             "outstanding": Out(bits_for(outstanding_tiles(p))),
             "fewer": Out(1),
             "saved_event": Out(pulse(lay.event)),
+            **residual_ports(p),
             **table_ports(p),
         })
 
@@ -70,7 +72,7 @@ class StoreStage(wiring.Component):
         m = Module()
         m.submodules.engine = engine = StoreEngine(self._p)
         m.submodules.tiles = tiles = OutstandingTiles(self._p)
-        join(m, self, engine, (*_ENGINE_PORTS, *table_ports(self._p)))
+        join(m, self, engine, (*_ENGINE_PORTS, *residual_ports(self._p), *table_ports(self._p)))
         join(m, self, tiles, ("flush", "flush_task", "taken", "outstanding", "fewer"))
         saved, done = self.saved_event, engine.done
         m.d.comb += [

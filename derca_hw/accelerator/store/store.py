@@ -16,9 +16,11 @@ from ...bus.join import join
 from ...kernel.tables import Table
 from ...kernel.writing import TableWrite, store_tables
 from ...layouts import Layouts, pulse
+from ..signatures.operands import residual_ports
 from ..signatures.sums import BankRead
 from .beats import BeatAssembler
 from .parameters import ParameterTable, ParameterWords
+from .residual import ResidualReader
 from .walk import TileWalk, block_ports
 
 
@@ -34,6 +36,11 @@ def table_ports(p: Platform) -> dict[str, Member]:
     """
     tables = store_tables(p)
     return {**{name: In(TableWrite()) for name in tables}, **({"page": In(1)} if tables else {})}
+
+
+def buffered_beats(p: Platform) -> int:
+    """Beats buffered between the requantisation and the bus: more than are made while an output is on its way."""
+    return 32 if p.operators.add else 16
 
 
 class StoreEngine(wiring.Component):
@@ -75,11 +82,11 @@ class StoreEngine(wiring.Component):
     busy : Out(1)
         A tile is in work.
 
+    residual : Out(`ResidualRead`)
+        With `operators.add`: reads of D.
+
     and `table_ports`.
     """
-
-    #: Beats buffered between the requantisation and the bus.
-    BUFFER = 16
 
     def __init__(self, p: Platform):
         self._p = p
@@ -97,6 +104,7 @@ class StoreEngine(wiring.Component):
             "give_back": Out(1),
             "done": Out(pulse(lay.done)),
             "busy": Out(1),
+            **residual_ports(p),
             **table_ports(p),
         })
 
@@ -109,14 +117,14 @@ class StoreEngine(wiring.Component):
         return [*scales, *BeatAssembler.memories(p), *parameters.memories(p),
                 DroppableQueue.memory(lay.store.size, p.buffers.banks),
                 Ram(lay.done.size, store_commands(p) + 1, 1, "shallow"),
-                Ram(p.bus.data_width, StoreEngine.BUFFER, 1, "shallow")]
+                Ram(p.bus.data_width, buffered_beats(p), 1, "shallow")]
 
     def elaborate(self, platform):
         m = Module()
         p, lay, timing = self._p, self._lay, StoreTiming(self._p)
         m.submodules.queue = queue = DroppableQueue(lay.store, p.buffers.banks)
         m.submodules.waiting = waiting = Fifo(width=lay.done.size, depth=store_commands(p) + 1)
-        m.submodules.buffer = buffer = Fifo(width=p.bus.data_width, depth=self.BUFFER)
+        m.submodules.buffer = buffer = Fifo(width=p.bus.data_width, depth=buffered_beats(p))
         completed = Signal(range(p.buffers.banks + 1))
         bank = Signal.like(self.sums.bank)  # of the tile in work
         by_words = p.tables.read == "word"
@@ -137,7 +145,7 @@ class StoreEngine(wiring.Component):
             m.d.comb += parameters.persist.eq(queue.o.p.output.persist)
         count(m, completed, self.complete, pop)
 
-        space = Signal(range(self.BUFFER + 1), init=self.BUFFER)
+        space = Signal(range(buffered_beats(p) + 1), init=buffered_beats(p))
         reading = Signal()
         m.submodules.walk = walk = TileWalk(p)
         m.submodules.assembler = assembler = BeatAssembler(p)
@@ -190,6 +198,8 @@ class StoreEngine(wiring.Component):
         ]
         if p.operators.vectors:
             m.d.comb += assembler.vector.eq(walk.vector)
+        if p.operators.add:
+            m.d.comb += assembler.residual.eq(self._residual(m, queue.o.p.residual, pop, walk, layer))
         if p.requant.tables:
             join(m, self, assembler, ("activation_write", "page"))
         completes = issue & walk.push
@@ -207,6 +217,21 @@ class StoreEngine(wiring.Component):
         count(m, space, buffer.r_en, completes)
         self._complete(m, pop, queue, waiting)
         return m
+
+    def _residual(self, m, slot, pop, walk, layer):
+        """Read the columns of D that belong to the words of a bank."""
+        m.submodules.reader = reader = ResidualReader(self._p)
+        connect(m, reader.residual, flipped(self.residual))
+        with m.If(pop):
+            m.d.sync += reader.slot.eq(slot)
+        m.d.comb += [
+            reader.read.eq(walk.read),
+            reader.sub.eq(walk.sub),
+            reader.address.eq(walk.residual_address),
+            reader.used.eq(layer.add & ~walk.tile.persist),
+            reader.finished.eq(walk.finished),
+        ]
+        return reader.values
 
     def _scales(self, m, address):
         """Read the row of the table of scales that belongs to a word of a bank, together with the word."""

@@ -94,6 +94,8 @@ class TileWalk(wiring.Component):
         It is the first of a word.
     address, column : Out
         Address of the word in the bank; its column in the tile.
+    residual_address : Out
+        With `operators.add`: address of the word's column of D in its slot.
     vector : Out(1)
         With `operators.vectors`: steps are single outputs, stored without padding.
     finished : Out(1)
@@ -120,6 +122,7 @@ class TileWalk(wiring.Component):
             "read": Out(1),
             "address": Out(bank_address(p)),
             "column": Out(bits_for(p.tile.n)),
+            **({"residual_address": Out(bank_address(p))} if p.operators.add else {}),
             **({"vector": Out(1)} if p.operators.vectors else {}),
             "finished": Out(1),
             **block_ports(p),
@@ -194,7 +197,26 @@ class TileWalk(wiring.Component):
             m.d.sync += [
                 tile.eq(self.output), Cat(panel, n, self.sub, word, self.place, word_place).eq(0),
             ]
+        if p.operators.add:
+            self._residual(m, turn, done, last_sub)
         return m
+
+    def _residual(self, m, turn, done, last_sub) -> None:
+        """Address a column of D: where tiles have any shape, its panels begin with whole beats, those of a bank not."""
+        p, per_beat = self._p, self._p.steps_per_beat(self._p.a_lanes)
+        if not p.tile.per_layer or per_beat == 1:
+            m.d.comb += self.residual_address.eq(self.address)
+            return
+        skipped = Signal.like(self.residual_address)  # columns that the panels before are longer there
+        within = per_beat.bit_length() - 1
+        m.d.comb += self.residual_address.eq(self.address + skipped)
+        with m.If(self.issue & last_sub & turn):
+            m.d.sync += skipped.eq(skipped + (-self.tile.n[:within])[:within])
+        if p.operators.transpose:
+            with m.If(self.issue & last_sub & done & self.transposed):
+                m.d.sync += skipped.eq(0)
+        with m.If(self.start):
+            m.d.sync += skipped.eq(0)
 
     def _across(self, m, panel, last_sub, last_panel, turns: _Turns) -> None:
         """Walk a tile that is stored transposed: another order of panels and columns, and other requests."""

@@ -100,7 +100,8 @@ class Front:
         """What the future depends on, relative to `cycle`."""
         return (
             *(ring.signature(cycle) for ring in (self.a, self.b, self.d)),
-            tuple(tag.iteration.key for tag in self.tags), self._head and self._head.key, self._preload, max(self._head_from - cycle, 0),
+            tuple(tag.iteration.key for tag in self.tags),
+            self._head and self._head.key, self._preload, max(self._head_from - cycle, 0),
             self._entry and self._entry.row, max(self._offered_from - cycle, 0), self._read.signature(cycle),
             tuple((part.iteration.key, part.due - self._taken) for part in self._later),
             tuple((part.iteration.key, len(part.reads)) for part in self._parts),
