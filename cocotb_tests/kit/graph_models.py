@@ -43,13 +43,14 @@ class Net:
         self._operators.append(Op(name, inputs, outputs, options, fields))
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def fc(self, x: int, n: int, point: int = 0, activation: int = 0) -> int:
-        """Fully connected, over the last dimension."""
+    def fc(self, x: int, n: int, point: int = 0, activation: int = 0, out: float = SCALE) -> int:
+        """Fully connected, over the last dimension, with a result of scale `out`."""
         *lead, k = self.shape(x)
-        scale = 50 / (74 * 74 * np.sqrt(k)) * SCALE / self.tensors[x].scales[0]
+        scale = out / SCALE * 50 / (74 * 74 * np.sqrt(k)) * SCALE / self.tensors[x].scales[0]
         w = self._constant(self.rng.integers(-127, 128, (n, k)), "int8", [scale])
         b = self._constant(self.rng.integers(-3000, 3000, n), "int32", [scale * self.tensors[x].scales[0]])
-        return self._add("FULLY_CONNECTED", [x, w, b], [self.tensor(*lead, n, point=point)], "FullyConnectedOptions",
+        y = self.tensor(*lead, n, scale=out, point=point)
+        return self._add("FULLY_CONNECTED", [x, w, b], [y], "FullyConnectedOptions",
                          FusedActivationFunction=activation, KeepNumDims=True)
 
     def matmul(self, a: int, b: int, adj_x: bool = False, adj_y: bool = False) -> int:
@@ -59,6 +60,11 @@ class Net:
         scale = self.tensors[a].scales[0] * self.tensors[b].scales[0] * 50 * np.sqrt(k)
         y = self.tensor(*left[:-2], m, right[-2 if adj_y else -1], scale=scale)
         return self._add("BATCH_MATMUL", [a, b], [y], "BatchMatMulOptions", AdjX=adj_x, AdjY=adj_y)
+
+    def add(self, a: int, b: int, scale: float = SCALE, point: int = 0, activation: int = 0) -> int:
+        """The sum of two computed tensors."""
+        y = self.tensor(*self.shape(a), scale=scale, point=point)
+        return self._add("ADD", [a, b], [y], "AddOptions", FusedActivationFunction=activation)
 
     def reshape(self, x: int, *shape) -> int:
         return self._add("RESHAPE", [x, self._constant(shape)], [self._like(x, shape)], "ReshapeOptions")

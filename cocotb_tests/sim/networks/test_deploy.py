@@ -84,10 +84,10 @@ def test_every_reason_is_given_at_once():
 def test_operators_without_a_kernel_are_told():
     tensors, operators = dense(np.random.default_rng(1), [NONE, NONE], [8, 8, 8])
     operators[1] = replace(operators[1], inputs=[0, *operators[1].inputs[1:]])
-    tensors.append(replace(tensors[2], name="sum"))
-    operators.append(Op("ADD", [1, 2], [len(tensors) - 1], "AddOptions"))
+    tensors.append(replace(tensors[2], name="product"))
+    operators.append(Op("MUL", [1, 2], [len(tensors) - 1], "MulOptions"))
     assert reasons_of(tensors, operators, outputs=[len(tensors) - 1]) == [
-        "net: 2 ADD: the accelerator has no kernel for it yet"]
+        "net: 2 MUL: the accelerator has no kernel for it yet"]
 
 
 def test_a_model_of_the_host_alone_is_told():

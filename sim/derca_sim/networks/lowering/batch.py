@@ -35,8 +35,9 @@ class Batch:
     def stacked(self) -> bool:
         """Whether the samples share matrices."""
         rows = [shape[0] for shape in self.lowered.matrices]
-        return all(layer.b is None and not layer.transposed and layer.a.row == layer.c.row == 0
-                   and layer.m == rows[layer.a.matrix] == rows[layer.c.matrix] for layer in self.lowered.layers)
+        return all(layer.b is None and not layer.transposed and all(
+            place.row == 0 and layer.m == rows[place.matrix]
+            for place in (layer.a, layer.c, *([layer.add.d] if layer.add else []))) for layer in self.lowered.layers)
 
     def network(self, name: str, samples: Samples) -> Network:
         """The network with the inputs of samples.
@@ -125,7 +126,8 @@ def _of_sample(layer: Layer, sample: int, matrices: int) -> Layer:
     def moved(place: Place | None) -> Place | None:
         return None if place is None else replace(place, matrix=place.matrix + sample * matrices)
 
-    return replace(layer, a=moved(layer.a), b=moved(layer.b), c=moved(layer.c))
+    add = layer.add and replace(layer.add, d=moved(layer.add.d))
+    return replace(layer, a=moved(layer.a), b=moved(layer.b), c=moved(layer.c), add=add)
 
 
 def _gathered(numbers: np.ndarray, values: Mapping[int, np.ndarray]) -> np.ndarray:

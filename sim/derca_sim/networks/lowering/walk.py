@@ -17,6 +17,7 @@ from .arrangement import Arrangement, TakenError, Wanted
 from .functions import is_function, table_of
 from .layers import UnmappedError
 from .products import products
+from .sums import sum_of
 
 #: Number of the first source that is a tensor of the host; sources below are outputs of layers.
 _TENSORS = 1 << 20
@@ -32,6 +33,7 @@ class Where(Enum):
     HOST = "host"
     ACCELERATOR = "accelerator"
     TABLE = "table of its layer"
+    BEHIND = "behind its layer"
     VIEW = "in place"
     UNUSED = "not needed"
     NOWHERE = "not mapped"
@@ -81,7 +83,8 @@ class Walk:
         self._given: dict[tuple, np.ndarray] = {}  # matrices that the host fills
         self._shapes: dict[int, tuple[int, int]] = {}  # of the layers' outputs
         self._arrangement = Arrangement(self._shapes)
-        self._steps: list[tuple[Layer, Wanted | int, Wanted | int | None]] = []  # with operands; a number: given
+        #: Layers with their operands A, B and D; a number is that of a matrix that is given.
+        self._steps: list[tuple[Layer, Wanted | int, Wanted | int | None, Wanted | int | None]] = []
         self._makers: list[str] = []  # the node of each step
         self._copies: dict[int, int] = {}  # of sources, the last
         self.again: dict[str, list[Layer]] = {}
@@ -123,6 +126,11 @@ class Walk:
         if values and _Value.BEFORE not in known and _Value.AFTER not in known and is_function(self._graph, node) and (
                 kind not in HOST or node.name in self._inner):
             return Where.TABLE, made(_Value.UNKNOWN if known else self._function(node))
+        if kind is op.Add and any(value is not _Value.BEFORE for value in values):
+            if _Value.AFTER in known:
+                raise UnmappedError("the host makes an operand of it after the last layer: allowed are sums of what "
+                                    "layers make")
+            return Where.BEHIND, made(_Value.UNKNOWN if _Value.UNKNOWN in known else self._sum(node))
         if kind not in HOST and kind not in elements.MOVES:
             raise UnmappedError("the accelerator has no kernel for it yet")
         if all(value is _Value.BEFORE for value in values):
@@ -153,24 +161,59 @@ class Walk:
         for each in found:
             a, b = (None if pick is None else self._operand(pick(self._numbers(name)))
                     for name, pick in zip(read, (each.a, each.b), strict=True))
-            source = self._step(node.name, each.layer, a, b)
+            source = self._step(node.name, each.layer, a, b, None)
             made.append(elements.matrix(source, each.layer.m, each.layer.n))
         return {y.name: np.stack(made).reshape(y.shape)}
 
     def _function(self, node: Node) -> np.ndarray:
         """Let the results of layers go through a table; its results lie where theirs did."""
         name, = {t.name for t in self._graph.read(node) if t is not None and not t.constant}
-        numbers = self._values[name]
-        layers = np.unique(elements.sources(numbers)).tolist()
-        made = sum(np.prod(self._shapes.get(source, 0)) for source in layers)  # none by the host
-        whole = made == numbers.size == len(np.unique(numbers))
-        if not (whole and self._alone(name)):
+        if not self._owned(name):
             raise UnmappedError(f"others take elements of {name} as well, or some are left out: allowed are functions "
                                 "of all that layers make, which nothing else takes")
+        layers = self._layers(name)
+        if any(self._steps[source][0].add is not None for source in layers):
+            raise UnmappedError(f"{name} is a sum: allowed are functions of what layers make before they add; a clamp "
+                                "can be part of the sum")
         for source in layers:
             layer, *operands = self._steps[source]
             self._steps[source] = replace(layer, table=table_of(self._graph, node, layer.table)), *operands
+        return self._values[name]
+
+    def _sum(self, node: Node) -> np.ndarray:
+        """Let layers add the one operand of a sum to the other, which they make; the sum lies where that did."""
+        own = [i for i, name in enumerate(node.inputs) if not self._graph.tensors[name].constant and self._owned(name)]
+        if not own:
+            raise UnmappedError("others take both its operands as well, or elements are left out: allowed is a sum "
+                                "with all that layers make, which nothing else takes")
+        latest = max(own, key=lambda i: self._layers(node.inputs[i])[-1])
+        add, numbers, others = sum_of(self._graph, node, latest), *(
+            self._numbers(node.inputs[i]) for i in (latest, 1 - latest))
+        for source in self._layers(node.inputs[latest]):
+            layer, a, b, _ = self._steps[source]
+            of = elements.sources(numbers) == source
+            d = np.empty((layer.m, layer.n), np.int64)
+            d[elements.rows(numbers[of]), elements.columns(numbers[of])] = others[of]
+            if layer.add is not None:
+                raise UnmappedError(f"{node.inputs[latest]} is a sum already: allowed is one sum behind a layer")
+            made = elements.sources(d)
+            if (made[made < _TENSORS] >= source).any():
+                raise UnmappedError(f"{node.inputs[1 - latest]} is computed after {node.inputs[latest]}, and others "
+                                    "take it as well: allowed is a sum with the operand that is computed last")
+            self._steps[source] = replace(layer, add=add), a, b, self._operand(d)
         return numbers
+
+    def _layers(self, name: str) -> list[int]:
+        """The layers that make elements of a tensor, by number."""
+        return np.unique(elements.sources(self._values[name])).tolist()
+
+    def _owned(self, name: str) -> bool:
+        """Whether a tensor is all that layers make, and nothing but one operator takes it."""
+        numbers = self._values[name]
+        if isinstance(numbers, _Value):
+            return False
+        made = sum(np.prod(self._shapes.get(source, 0)) for source in self._layers(name))  # none by the host
+        return made == numbers.size == len(np.unique(numbers)) and self._alone(name)
 
     def _alone(self, name: str) -> bool:
         """Whether nothing but one operator takes a tensor, and the results of layers from which it is moved."""
@@ -179,11 +222,11 @@ class Walk:
         return len(self._live.users[name]) == 1 and name not in self._graph.outputs and all(
             self._alone(t.name) for t in (self._graph.read(maker) if moved else ()) if t and not t.constant)
 
-    def _step(self, node: str, layer: Layer, a: Wanted | int, b: Wanted | int | None) -> int:
-        """Add a layer; return its number as a source."""
+    def _step(self, node: str, layer: Layer, *operands: Wanted | int | None) -> int:
+        """Add a layer with its operands A, B and D; return its number as a source."""
         source = len(self._steps)
         self._shapes[source] = layer.m, layer.n
-        self._steps.append((layer, a, b))
+        self._steps.append((layer, *operands))
         self._makers.append(node)
         return source
 
@@ -264,8 +307,10 @@ class Walk:
             return Place(len(given) + matrix, spot.row - wanted.spot.row, spot.column - wanted.spot.column)
 
         layers = []
-        for source, (layer, a, b) in enumerate(self._steps):
+        for source, (layer, a, b, d) in enumerate(self._steps):
             matrix, spot = places[source]
+            if d is not None:
+                layer = replace(layer, add=replace(layer.add, d=place(d)))
             layers.append(replace(layer, a=place(a), b=None if b is None else place(b),
                                   c=Place(len(given) + matrix, spot.row, spot.column), transposed=spot.turned))
         return Lowered(
@@ -275,10 +320,11 @@ class Walk:
 
 
 def _inner(graph: Graph) -> set[str]:
-    """The nodes whose results go into a product."""
+    """The nodes whose results go into a product, or into a sum behind one."""
     inner: set[str] = set()
     for node in reversed(graph.nodes):
         users = [user for name in node.outputs for user in graph.users[name]]
-        if any(user.name in inner or isinstance(user.operator, PRODUCTS) for user in users):
+        if any(user.name in inner or isinstance(user.operator, PRODUCTS) or isinstance(user.operator, op.Add)
+               and not is_function(graph, user) for user in users):
             inner.add(node.name)
     return inner
