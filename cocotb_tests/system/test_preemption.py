@@ -14,6 +14,7 @@ from derca_sim.events import Kind
 from derca_sim.model.network import random_network
 from derca_sim.model.tables import Strategy
 from kit.requantisation import requantised_at_random
+from kit.residuals import added_at_random
 
 INSIDE = ("recompute", "persist", "flexible", "mixed")
 #: Slices between points: all of an iteration's have their turn, as neither divides the other.
@@ -25,7 +26,7 @@ PARKING = ("narrow", "flat")
 def networks(p):
     """By depth in K tiles: 6, 3 and then 3, 3 with an edge, 1. Ragged everywhere.
 
-    The first layers of all but `twin` are stored transposed, where the platform can do that.
+    The first layers of all but `twin` are stored transposed, and most add a matrix, where the platform can do that.
     """
     tm, tk, tn, across = p.tile.m, p.tile.k, p.tile.n, p.operators.transpose
     shapes = {
@@ -35,9 +36,9 @@ def networks(p):
         "shallow": [(1, 1, 1), (tm + 1, tk - 1, tn + 1)],
     }
     return {
-        name: requantised_at_random(
+        name: added_at_random(requantised_at_random(
             random_network(name, [(*s, i % 2 == 1) for i, s in enumerate(part)], seed, p.array.dtype,
-                           [across and name != "twin" and i == 0 for i in range(len(part))]), p)
+                           [across and name != "twin" and i == 0 for i in range(len(part))]), p), p, share=0.7)
         for seed, (name, part) in enumerate(shapes.items())
     }
 

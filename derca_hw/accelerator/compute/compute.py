@@ -150,9 +150,7 @@ class ComputeEngine(wiring.Component):
         start = Signal()
         bank_ready = Signal()
         swapping = Signal()
-        loaded = tiles.a_full & tiles.b_full
-        if p.operators.add:
-            loaded &= tiles.d_full | ~new.add
+        loaded = self._loaded(m, slices, tag, start)
         fresh = Signal()  # the iteration begins a new tile
         m.d.comb += [
             swapping.eq((swap != Strategy.LAYER) | self.evicting),
@@ -208,8 +206,6 @@ class ComputeEngine(wiring.Component):
         ]
         if p.operators.vectors:
             m.d.comb += Cat(slices.vector, operands.vector).eq(tag.vector.replicate(2))
-        if p.operators.add:
-            self._keep(m, slices, tag, start)
         m.d.sync += self.feedback.eq(slices.near & tracker.last)
 
         # -- preemption ----------------------------------------------------------------------------------------------
@@ -249,9 +245,15 @@ class ComputeEngine(wiring.Component):
         self._activity(m, slices, tracker, swapping, Cat(loaded, bank_ready))
         return m
 
-    def _keep(self, m, slices, tag, start):
-        """Keep the slot of D of a tile of C that will be complete, and hand its number on to the store engine."""
-        tiles, held = self.tiles, Signal(bits_for(residual_slots(self._p) - 1), name="held_residual")
+    def _loaded(self, m, slices, tag, start):
+        """Whether the next iteration's tiles are there.
+
+        The slot of D of a tile of C that will be complete is kept, and its number handed on to the store engine.
+        """
+        tiles = self.tiles
+        if not self._p.operators.add:
+            return tiles.a_full & tiles.b_full
+        held = Signal(bits_for(residual_slots(self._p) - 1), name="held_residual")
         with m.If(start):
             m.d.sync += held.eq(tiles.d_slot)
         m.d.comb += [
@@ -259,6 +261,7 @@ class ComputeEngine(wiring.Component):
             tiles.keep_slot.eq(held),
             self.store.p.residual.eq(held),
         ]
+        return tiles.a_full & tiles.b_full & (tiles.d_full | ~tiles.head.p.add)
 
     def _events(self, m, slices, tracker, tag, preempt):
         """Report begin and end of regions and iterations, and preemptions."""

@@ -84,7 +84,8 @@ class LoadEngine(wiring.Component):
     busy : Out(1)
         Requests of an iteration are being made.
 
-    With `operators.add` also `d_free`, `d_slot`, `take_d` and `issued_d`, for D what those above are for A.
+    With `operators.add` also `d_free`, `take_d` and `issued_d`, for D what those above are for A, and
+    `d_unit`, the slot of D claimed last.
     """
 
     def __init__(self, p: Platform):
@@ -116,7 +117,8 @@ class LoadEngine(wiring.Component):
             "ready": Out(1),
             "waiting": Out(1),
             "busy": Out(1),
-            **({"d_free": In(1), "d_slot": In(bits_for(residual_slots(p) - 1)), "take_d": Out(1), "issued_d": Out(1)}
+            **({"d_free": In(1), "take_d": Out(1), "issued_d": Out(1),
+                "d_unit": In(bits_for(residual_slots(p) - 1))}
                if p.operators.add else {}),
         })
 
@@ -142,9 +144,6 @@ class LoadEngine(wiring.Component):
         restart = Signal()  # the next request is the first of its kind
         of_c = phase == Phase.BANK  # requests have the panels of the output tile
         if p.operators.add:
-            d_unit = Signal.like(self.d_slot)
-            with m.If(self.take_d):
-                m.d.sync += d_unit.eq(self.d_slot)
             of_c |= phase == Phase.D
         m.d.comb += [
             step.eq(out.valid & out.ready),
@@ -203,10 +202,10 @@ class LoadEngine(wiring.Component):
                 ]
             if p.operators.add:
                 with m.Case(Phase.D):
-                    self._request_d(m, work, d_unit, held)
-                    m.d.comb += done.eq(last_m & ~later.due)
+                    self._request_d(m, work, held)
+                    m.d.comb += [self.issued_d.eq(step & last_m), done.eq(last_m & ~later.due)]
                     with m.If(step & last_m):
-                        m.d.comb += [self.issued_d.eq(1), new_phase.eq(Mux(later.due, Phase.A, phase))]
+                        m.d.comb += new_phase.eq(Mux(later.due, Phase.A, phase))
         with m.If(step):
             m.d.sync += [panel.eq(panel + 1), left.eq(left - p.array.cols)]
             with m.If(phase == Phase.B):
@@ -299,8 +298,8 @@ class LoadEngine(wiring.Component):
         with m.Elif(self.fewer):
             m.d.sync += margin.eq(margin + 1)
 
-    def _request_d(self, m, work, unit, held):
-        """Request a panel of D, whose address advances with each."""
+    def _request_d(self, m, work, held):
+        """Request a panel of D, whose address advances with each, for the slot claimed last."""
         p, request, output = self._p, self.request, work.tag.output
         with m.If(request.ready & ~held):
             m.d.sync += work.d.eq(work.d + work.d_panel_stride)
@@ -310,7 +309,7 @@ class LoadEngine(wiring.Component):
             request.p.beats.eq(beats_of(output.n, p.a_lanes, p.beat_bytes)),
             request.p.target.destination.eq(Destination.A),
             request.p.target.residual.eq(1),
-            request.p.target.unit.eq(unit),
+            request.p.target.unit.eq(self.d_unit),
         ]
 
     def _words(self, m, work, part, phase, restart):

@@ -29,6 +29,8 @@ class SlotRing(wiring.Component):
     ----------
     filling : Out
         The slot that is claimed next.
+    claimed : Out
+        With `kept`: the slot claimed last.
     free : Out(1)
         It is free.
     take : In(1)
@@ -79,7 +81,7 @@ class SlotRing(wiring.Component):
             "advance": In(1),
             "release": In(1),
             "release_slot": In(slot),
-            **({"keep": In(1), "keep_slot": In(slot)} if kept else {}),
+            **({"keep": In(1), "keep_slot": In(slot), "claimed": Out(slot)} if kept else {}),
             "flush": In(1),
             "empty": Out(1),
             "filling_any": Out(1),
@@ -129,7 +131,9 @@ class SlotRing(wiring.Component):
         return m
 
     def _keep(self, m):
-        """The slots that are not dropped, a bit per slot."""
+        """The slots that are not dropped, a bit per slot; and which slot is claimed."""
+        with m.If(self.take):
+            m.d.sync += self.claimed.eq(self.filling)
         kept = Signal(self._slots)
         keeps = Signal.like(kept)
         m.d.comb += keeps.eq(kept | self.keep << self.keep_slot)

@@ -202,7 +202,7 @@ class LoadStage(wiring.Component):
         connect(m, flipped(self.residual), residuals.residual)
         m.d.comb += [
             engine.d_free.eq(ring.free),
-            engine.d_slot.eq(ring.filling),
+            engine.d_unit.eq(ring.claimed),
             ring.take.eq(engine.take_d),
             ring.requested.eq(request.valid & request.ready & request.p.target.residual),
             ring.slot.eq(request.p.target.unit),
