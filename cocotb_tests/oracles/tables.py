@@ -3,6 +3,8 @@
 It reads packed table rows and bytes, and knows no plan. So it finds where a plan and its tables disagree.
 """
 
+from functools import partial
+
 import numpy as np
 
 from derca_sim.model.tables import Strategy, entry_layout, index_layout, layer_layout
@@ -50,7 +52,7 @@ class Interpreter:
             if resumed and row["in_strategy"] in (Strategy.PERSIST, Strategy.PARK):
                 self.load_bank(task, self.layers[begin["layer"]])
         else:
-            waits = begin["depends"] or begin.get("depends_b")  # nobody reads "allow" otherwise
+            waits = any(begin.get(name) for name in ("depends", "depends_b", "depends_d"))  # else "allow" is not read
             differ = {f for f in begin if self.walk[f] != begin[f] and not (f == "next" and begin["final"])
                       and not (f == "allow" and not waits)}
             assert not differ, (task, region, {f: (self.walk[f], begin[f]) for f in differ})
@@ -157,6 +159,8 @@ class Interpreter:
                 s["a_row"] += p.m_panels * layer["a_panel_stride"]
                 s["c_row"] += layer.get("c_m_stride", p.m_panels * layer["c_panel_stride"])
                 s["c"] = s["c_row"]
+                if "d_row" in s:
+                    s["d_row"] += layer["d_m_stride"]
         if s["m"] == layer["m_tiles"]:
             following = self.entries[s["next"]]
             assert following["layer"] == s["next_layer"]
@@ -169,6 +173,11 @@ class Interpreter:
         c = s["c"] if p.operators.transpose else s["c_row"] + s["n"] * p.tile.n * p.a_lanes
         outputs = np.array([[[self.requantised(layer, int(x)) for x in word] for word in panel[:columns]]
                             for panel in self.bank[:m_panels]])  # [panel, column, row]
+        if layer.get("add"):
+            for i, panel in enumerate(outputs):
+                d = s["d_row"] + s["n"] * p.tile.n * p.a_lanes + i * layer["d_panel_stride"]
+                self.check_read(d, columns * p.a_lanes, s["depends_d"])
+                outputs[i] = np.vectorize(partial(self.added, layer))(panel, self.panel(d, columns, p.a_lanes, rows))
         if layer.get("transpose"):  # [panel, row, column]: of the matrix's own rows, of whole panels of columns
             last = s["m"] == layer["m_tiles"] - 1
             outputs = outputs.transpose(0, 2, 1).reshape(-1, columns)[: layer["last_m"] if last else p.tile.m]
@@ -191,6 +200,23 @@ class Interpreter:
         value = (abs(product) + (1 << (layer["shift"] - 1))) >> layer["shift"]
         value = max(-most, min(most - 1, (value if product >= 0 else -value) + zero))
         return max(value, zero) if layer["relu"] else value
+
+
+    def added(self, layer: dict, own: int, d: int) -> int:
+        """The sum of an output and an element of D, with Python integers."""
+        def of(name: str) -> int:
+            return (layer[name] ^ 128) - 128
+
+        def scaled(value: int, multiplier: int, shift: int) -> int:
+            high = (2 * value * multiplier + (1 << 31)) // (1 << 32)
+            magnitude = (2 * abs(high) + (1 << shift)) // (2 << shift)
+            return magnitude if high >= 0 else -magnitude
+
+        x, y = (int(own) - of("own_zero_point")) << 20, (int(d) - of("d_zero_point")) << 20
+        x, y = (y, x) if layer["scales_d"] else (x, y)
+        total = scaled(x, layer["factor"], layer["factor_shift"]) + y // 2
+        total = scaled(total, layer["sum_multiplier"], layer["sum_shift"] - 31) + of("sum_zero_point")
+        return max(of("sum_low"), min(of("sum_high"), total))
 
 
 def run_job(machine: Interpreter, task: int, regions: int, preempted_after=()) -> list[dict]:

@@ -10,9 +10,11 @@ from derca_sim.compile import compile_taskset
 from derca_sim.errors import InputError
 from derca_sim.model.network import Network, Place, random_network
 from derca_sim.model.platform import Platform
+from derca_sim.model.residual import UNCHANGED
 from derca_sim.workload.taskset import Task, TaskSet
 from kit.compiled_sets import random_platform
 from kit.placed_networks import placed_network
+from kit.residuals import added_at_random
 from oracles.tables import Interpreter, run_job
 
 SMALL = {"array": {"rows": 4, "cols": 4}, "tile": {"m": 8, "k": 8, "n": 8}, "store": {"requant_lanes": 1}}
@@ -24,22 +26,23 @@ def compiled_alone(network: Network, p: Platform, strategy: str = "np"):
 
 
 def platform(rng) -> Platform:
-    """A random one, every other with products of two computed matrices."""
+    """A random one, every other with products of two computed matrices, most of int8 with sums."""
     keys = random_platform(rng).model_dump()
     if rng.integers(2):
         keys["array"]["cols"] = keys["array"]["rows"]
         keys["tile"] |= {"m": 2 * keys["array"]["rows"], "n": 8 * keys["array"]["rows"], "k": 16}
         keys["operators"]["matmul"] = True
+    keys["operators"]["add"] = keys["array"]["dtype"] == "int8"
     return Platform.model_validate(keys)
 
 
 def test_tables_reproduce_networks_of_parts():
     """Jobs alone, uninterrupted and preempted everywhere; nothing is read before the waits of layers allow it."""
-    seen = {"rows": 0, "all": 0, "none": 0, "b": 0, "joined": 0}
+    seen = {"rows": 0, "all": 0, "none": 0, "b": 0, "joined": 0, "d": 0, "d by rows": 0}
     for seed in range(24):
         rng = np.random.default_rng(seed)
         p = platform(rng)
-        network = placed_network("n", rng, p, 7, 40)
+        network = added_at_random(placed_network("n", rng, p, 7, 40), p, share=0.7)
         for strategy in ("np", "recompute", "persist"):
             compiled = compiled_alone(network, p, strategy)
             machine = Interpreter(compiled)
@@ -51,6 +54,8 @@ def test_tables_reproduce_networks_of_parts():
         seen["all"] += sum(x.wait.a and not x.wait.prev_n_tiles for x in plans)
         seen["none"] += sum(not x.wait.a for x in plans)
         seen["b"] += sum(x.wait.b for x in plans)
+        seen["d"] += sum(x.wait.d for x in plans)
+        seen["d by rows"] += sum(x.wait.d and x.wait.prev_n_tiles > 0 for x in plans)
         seen["joined"] += len(plans) - len(compiled.output_ranges(0))
     print(seen)
     assert min(seen.values()) > 10
@@ -74,6 +79,7 @@ def two_layers(**second) -> Network:
     ({"c": Place(1, 0, 4)}, "layer 1: C at row 0, column 4 of matrix 1: layer 0 writes elements of it as well"),
     ({"c": Place(2, 0, 6)}, "layer 1: C at row 0, column 6 of matrix 2: its 8 x 4 elements do not lie in the matrix"),
     ({"weights": None, "b": Place(1)}, "layer 1 multiplies two computed matrices: it needs operators.matmul = true"),
+    ({"add": replace(UNCHANGED, d=Place(1))}, "layer 1 adds a matrix to its outputs: it needs operators.add = true"),
     ({"transposed": True}, "layer 1 stores its transpose: it needs operators.transpose = true in the platform"),
 ])
 def test_what_cannot_be_placed_is_told(second, allowed):
