@@ -66,6 +66,18 @@ class Net:
         y = self.tensor(*self.shape(a), scale=scale, point=point)
         return self._add("ADD", [a, b], [y], "AddOptions", FusedActivationFunction=activation)
 
+    def average(self, x: int, activation: int = 0) -> int:
+        """The average over the whole of images [n, h, w, c]."""
+        n, h, w, c = self.shape(x)
+        return self._add("AVERAGE_POOL_2D", [x], [self._like(x, (n, 1, 1, c))], "Pool2DOptions", FilterHeight=h,
+                         FilterWidth=w, StrideH=h, StrideW=w, Padding=1, FusedActivationFunction=activation)
+
+    def mean(self, x: int, *axes, keep: bool = False, scale: float = SCALE, point: int = 0) -> int:
+        """The mean along axes, in a scale of its own."""
+        sizes = [1 if i in axes else size for i, size in enumerate(self.shape(x)) if keep or i not in axes]
+        return self._add("MEAN", [x, self._constant(axes)], [self.tensor(*sizes, scale=scale, point=point)],
+                         "ReducerOptions", KeepDims=keep)
+
     def reshape(self, x: int, *shape) -> int:
         return self._add("RESHAPE", [x, self._constant(shape)], [self._like(x, shape)], "ReshapeOptions")
 

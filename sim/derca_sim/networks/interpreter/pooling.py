@@ -67,10 +67,10 @@ def mean(call: Call) -> np.ndarray:
         factor = source.scale / (target.scale * np.float32(count))
         return finish(np.rint(sums.astype(np.float32) * factor), call.output())
     scales = (np.float64(t.quantisation.scale) for t in (call.input(0), call.output()))
-    return finish(scaled(sums, *_shared(*fixed_point(next(scales) / next(scales)), count)), call.output())
+    return finish(scaled(sums, *shared(*fixed_point(next(scales) / next(scales)), count)), call.output())
 
 
-def _shared(multiplier: np.ndarray, exponent: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def shared(multiplier: np.ndarray, exponent: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """A factor divided by a count, which costs it no more than the last bit."""
     shift = min(count.bit_length() - 1, 32, 31 + int(exponent))
     return (multiplier << shift) // count, exponent - shift

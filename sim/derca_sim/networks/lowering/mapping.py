@@ -76,6 +76,9 @@ def _work(graph: Graph, node: Node, batch: int) -> tuple[str, int]:
         strides = "x".join(map(str, operator.window.strides))
         return (f"{depth}conv {kh}x{kw} stride {strides}, {_shape(tensors[0])} to {_shape(y)}",
                 batch * y.elements * kh * kw * c)
+    if isinstance(operator, op.Mean | op.AveragePool):
+        each = tensors[0].elements // y.elements if isinstance(operator, op.Mean) else int(np.prod(operator.kernel))
+        return f"mean of {each}, {_shape(tensors[0])} to {_shape(y)}", batch * y.elements * each
     return f"{_shape(tensors[0]) if tensors else '-'} to {_shape(y)}", 0
 
 

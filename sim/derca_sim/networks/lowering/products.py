@@ -7,8 +7,9 @@ import numpy as np
 
 from ...model.network import Layer
 from ..graph import Graph, Node
-from ..operators import Conv, MatMul
+from ..operators import AveragePool, Conv, MatMul, Mean
 from .layers import UnmappedError, is_product, product
+from .means import Along, means
 
 #: What would help where a convolution is none of single pixels.
 _PIXELS = ("convolutions of more than a pixel are not mapped yet: allowed are fully connected layers, and 1 x 1 "
@@ -23,7 +24,7 @@ class Product:
     """
 
     layer: Layer
-    a: "Pick"
+    a: "Pick | Along"
     b: "Pick | None"
 
 
@@ -51,6 +52,9 @@ def products(graph: Graph, node: Node) -> list[Product]:
     """
     if isinstance(node.operator, MatMul):
         return list(_matmul(graph, node))
+    if isinstance(node.operator, Mean | AveragePool):
+        layer, rows = means(graph, node)
+        return [Product(layer, a, None) for a in rows]
     x, weights = (*graph.read(node),)[:2]
     if not is_product(node.operator, weights):
         raise UnmappedError(_PIXELS)

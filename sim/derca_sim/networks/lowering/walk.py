@@ -22,7 +22,7 @@ from .sums import sum_of
 #: Number of the first source that is a tensor of the host; sources below are outputs of layers.
 _TENSORS = 1 << 20
 #: Operators that become layers.
-PRODUCTS = (op.FullyConnected, op.Conv, op.MatMul)
+PRODUCTS = (op.FullyConnected, op.Conv, op.MatMul, op.Mean, op.AveragePool)
 #: Operators that the host computes before the first layers and after the last, beside those that move elements.
 HOST = (op.Quantise, op.Dequantise, op.Softmax)
 
@@ -153,8 +153,8 @@ class Walk:
 
     def _product(self, node: Node) -> dict[str, np.ndarray | _Value]:
         found = products(self._graph, node)
-        read = node.inputs[:2]
-        if any(self._values[name] is _Value.UNKNOWN for name in read):
+        read = (*node.inputs, None)[:2]
+        if any(self._values[name] is _Value.UNKNOWN for name in read if name is not None):
             return {node.outputs[0]: _Value.UNKNOWN}
         y, = self._graph.made(node)
         made = []
