@@ -8,12 +8,14 @@ from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy, bits_for
 
+from ...bus.join import join
 from ...layouts import Activity, Layouts, pulse
 from ..signatures.operands import BiasRead, OperandRead, TileSupply
 from ..signatures.sums import BankUpdate
 from .drain import Drain
 from .regions import RegionTracker
 from .slices import SliceSequencer
+from .windows import Windows
 
 
 class ComputeEngine(wiring.Component):
@@ -51,6 +53,8 @@ class ComputeEngine(wiring.Component):
         The tiles of the next iteration.
     operands, biases : Out(`OperandRead`, `BiasRead`)
         Reads of the input slots.
+    windows : In(stream, always ready)
+        With `operators.convolution`: layers, for `Windows`.
     sums : Out(`BankUpdate`)
         Reads and writes of the banks.
     bank_free : In(1)
@@ -119,6 +123,7 @@ class ComputeEngine(wiring.Component):
             "waiting": In(1),
             "busy": Out(1),
             "activity": Out(Activity),
+            **({"windows": In(pulse(lay.window_write))} if p.operators.convolution else {}),
             "event": Out(pulse(lay.event)),
             "iteration_event": Out(pulse(lay.event)),
         })
@@ -191,10 +196,10 @@ class ComputeEngine(wiring.Component):
             drain.slice.first.eq(tag.first),
             drain.slice.complete.eq(tag.last & slices.last),
             drain.slice.bias_set.eq(bias_set),
-            drain.a_step.eq(operands.a_step),
+            *([] if p.operators.convolution else [drain.a_step.eq(operands.a_step)]),
             drain.b_step.eq(operands.b_step),
             operands.read.eq(slices.issue),
-            operands.a_word.eq(slices.a_word),
+            *([] if p.operators.convolution else [operands.a_word.eq(slices.a_word)]),
             operands.b_word.eq(slices.b_word),
             operands.k.eq(slices.k),
             tiles.release.eq(slices.done),
@@ -202,7 +207,9 @@ class ComputeEngine(wiring.Component):
             tiles.last_b.eq(tag.last_b),
             self.premature.eq(tracker.premature),
         ]
-        if p.operators.vectors:
+        if p.operators.convolution:
+            self._windows(m, slices, drain, start)
+        elif p.operators.vectors:
             m.d.comb += Cat(slices.vector, operands.vector).eq(tag.vector.replicate(2))
         m.d.sync += self.feedback.eq(slices.near & tracker.last)
 
@@ -242,6 +249,21 @@ class ComputeEngine(wiring.Component):
         self._events(m, slices, tracker, tag, preempt)
         self._activity(m, slices, tracker, swapping, bank_ready)
         return m
+
+    def _windows(self, m, slices, drain, start):
+        """Read pixels of A under the windows of the layer."""
+        m.submodules.windows = windows = Windows(self._p)
+        head, operands = self.tiles.head, self.operands
+        connect(m, flipped(self.windows), windows.write)
+        join(m, slices, windows, ("issue", "fire", "last_m", "seeking", "again"))
+        m.d.comb += [
+            windows.valid.eq(head.valid),
+            windows.tag.eq(head.p),
+            windows.start.eq(start),
+            operands.places.eq(windows.places),
+            windows.read.eq(operands.a_step),
+            drain.a_step.eq(windows.step),
+        ]
 
     def _events(self, m, slices, tracker, tag, preempt):
         """Report begin and end of regions and iterations, and preemptions."""
