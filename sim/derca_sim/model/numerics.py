@@ -7,7 +7,9 @@ bounds. A table may say what becomes of the result.
 
 import numpy as np
 
+from .images import under
 from .network import Layer, Network, Place
+from .placing import a_part
 from .rounding import Rounding
 
 
@@ -67,6 +69,8 @@ def run_network(network: Network) -> list[np.ndarray]:
     outputs = []
     for layer in network.layers:
         b = None if layer.b is None else part(layer.b, layer.n, layer.k).T
-        outputs.append(gemm(part(layer.a, layer.m, layer.k), layer, b))
+        a = a_part(layer)
+        image = part(a.place, a.rows, a.columns)
+        outputs.append(gemm(image if layer.window is None else under(image, layer.window), layer, b))
         part(layer.c, *layer.c_shape)[:] = outputs[-1].T if layer.transposed else outputs[-1]
     return outputs
