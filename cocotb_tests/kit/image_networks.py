@@ -14,7 +14,7 @@ from derca_sim.model.platform import Platform
 _MACS = 60_000
 
 
-def random_window(rng: np.random.Generator, shape: tuple[int, int], channels: int) -> Window:
+def random_window(rng: np.random.Generator, shape: tuple[int, int], channels: int, groups: int = 1) -> Window:
     """A window that the hardware has over an image of this shape; pads go beyond the kernel now and then."""
     while True:
         kernel = tuple(int(k) for k in rng.choice([1, 1, 2, 3, 3, 3, 4, 5, 7, 11], 2))
@@ -31,7 +31,7 @@ def random_window(rng: np.random.Generator, shape: tuple[int, int], channels: in
         if min(room) >= 0:
             out = tuple(space // stride + 1 for space, stride in zip(room, strides, strict=True))
             return Window(shape, channels, kernel, out, strides, dilations, tuple(pad[0] for pad in pads),
-                          int(rng.integers(-128, 128)))
+                          int(rng.integers(-128, 128)), groups)
 
 
 
@@ -56,16 +56,19 @@ def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, 
             columns = shapes[matrix][1]
         column = int(rng.integers(columns)) if rng.random() < 0.15 else 0
         channels = columns - column
-        window = random_window(rng, shape, channels) if rng.random() < 0.85 else None
+        n, groups = int(rng.integers(1, 3 * p.array.cols)), 1
+        if rng.random() < 0.3:
+            groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
+            n = groups * int(rng.choice([o for o in range(1, p.array.cols + 1) if p.array.cols % o == 0]))
+        window = random_window(rng, shape, channels, groups) if rng.random() < 0.85 or groups > 1 else None
         out = shape if window is None else window.out
-        k = channels if window is None else channels * prod(window.kernel)
-        n = int(rng.integers(1, 3 * p.array.cols))
+        k = channels if window is None else channels // groups * prod(window.kernel)
         layer, = random_network(name, [(prod(out), k, n, bool(rng.integers(2)))], int(rng.integers(1 << 30))).layers
         turned = p.operators.transpose and rng.random() < 0.1
         own, target = Place(matrix, 0, column), Place(len(shapes) + fresh)
         layer = replace(layer, window=window, transposed=turned, a=own, c=target)
         if layer.m * layer.k * layer.n > _MACS or (
-                window is not None and (any(unfit(layer)) or next(window_tiles(p, layer), None) is None)):
+                window is not None and (any(unfit(p, layer)) or next(window_tiles(p, layer), None) is None)):
             continue
         if fresh:
             shapes.append((prod(shape), columns))

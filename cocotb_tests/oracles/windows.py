@@ -13,17 +13,17 @@ GARBAGE = 0x5A
 class Tile:
     """A tile of A in its slot, loaded as the fields say, and the walk over it.
 
-    `at` has an entry's fields: `m`, `a_row`, `channel`, `panels_left`, `y`. `last_k` and `last_m` say whether it is the
-    last along K and M.
+    `at` has an entry's fields: `m`, `a_row`, `channel`, `panels_left`, `y`. `last` names the dimensions along
+    which it is the last, such as "mk".
     """
 
-    def __init__(self, p, layer: dict, at: dict, last_k: bool, last_m: bool):
+    def __init__(self, p, layer: dict, at: dict, last: str):
         self.p, self.layer, self.at = p, layer, at
         self.rows = p.array.rows
-        self.channels = layer["last_channels" if last_k else "channels"]
-        self.k_steps = layer["last_k" if last_k else "tile_k"]
-        self.steps = layer["last_steps" if last_k else "steps"]
-        self.m_panels = layer["last_m_panels" if last_m else "m_panels"]
+        self.channels = layer["last_channels" if ("n" if layer["grouped"] else "k") in last else "channels"]
+        self.k_steps = layer["last_k" if "k" in last else "tile_k"]
+        self.steps = layer["last_steps" if "k" in last else "steps"]
+        self.m_panels = layer["last_m_panels" if "m" in last else "m_panels"]
         self.span = 1 << (p.a_steps - 1).bit_length()  # words that an address of a slot counts
 
     def requests(self) -> list[tuple[int, int]]:
@@ -53,14 +53,14 @@ class Tile:
             word += layer["channels"]
         return slot
 
-    def operands(self, memory: np.ndarray) -> np.ndarray:
+    def operands(self, memory: np.ndarray, n_panel: int = 0) -> np.ndarray:
         """uint8 [panels, steps, rows]: what each step of each slice of a panel of B feeds to the rows of the array."""
         layer, rows, slot = self.layer, self.rows, self.load(memory)
         sx = 2 if layer["split"] else 1
         wide = max(1, layer["out_width"])
         x = [sx * (i % wide) for i in range(rows)]
         line = [i // wide for i in range(rows)]
-        y, base = self.at["y"], (layer["first_turn"], 0)
+        y, base = self.at["y"], (layer["first_turn"], n_panel * layer["n_words"] % self.span)
         out = []
         for _ in range(self.m_panels):
             out.append(self._slice(slot, base, x, line, y))
@@ -85,7 +85,8 @@ class Tile:
     def _slice(self, slot, base, x, line, y) -> list[np.ndarray]:
         layer, out = self.layer, []
         taps = (layer["last_x"] + 1) * (layer["last_y"] + 1)
-        each = self.k_steps // taps if layer["windowed"] else self.k_steps
+        each = layer["depth"] if layer["grouped"] else self.channels
+        assert each * taps == self.k_steps
         for piece in range(layer["last_piece"] + 1):
             at = base
             for ky in range(layer["last_y"] + 1):
@@ -132,6 +133,6 @@ def next_rows(layer: dict, at: dict) -> dict:
                  "panels_left": at["panels_left"] - layer["patch_step"]}
 
 
-def next_k(layer: dict, at: dict) -> dict:
-    """The state for the next tile along K."""
+def next_channels(layer: dict, at: dict) -> dict:
+    """The state for the next tile along K, or along N where layers are grouped."""
     return at | {"channel": at["channel"] + layer["channels"]}

@@ -13,6 +13,7 @@ from ..workload.taskset import Task
 from .layers import LayerPlan
 from .layout import Allocator, Area, Operand, activations, bias_bytes, pack_panels, part, unpack_panels, weights
 from .mapping import mapping_of
+from .patches import patch_of
 from .waits import wait_of
 
 #: Outputs hold this byte before the first job, so that one that is never written cannot pass for a result.
@@ -36,7 +37,7 @@ class _Constants:
 
         The weights of windows lie in the order of their tiles along K.
         """
-        own = self._p.panel_stride(layer.k, self._p.b_lanes)
+        own = self._p.panel_stride(patch_of(self._p, layer, tile).k, self._p.b_lanes)
         key = id(layer.weights), own if own_b_stride(self._p) else a_stride, tile.k if layer.window else None
         if key not in self._weights:
             self._weights[key] = weights(self._p, self._memory, layer.n, key[1])

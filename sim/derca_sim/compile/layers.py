@@ -84,7 +84,7 @@ class LayerPlan:
     @cached_property
     def k_tiles(self) -> int:
         """Tiles along K."""
-        return ceil_div(self.layer.k, self.tile.k)
+        return ceil_div(self.patch.k, self.tile.k)
 
     @cached_property
     def patch(self) -> Patch:
@@ -94,7 +94,7 @@ class LayerPlan:
     @cached_property
     def weights(self) -> np.ndarray:
         """Weights [k, n] in the order in which tiles along K take them."""
-        return in_tile_order(self.layer, self.patch.channels)
+        return in_tile_order(self.platform, self.layer, self.patch)
 
     @property
     def iterations(self) -> int:
@@ -224,7 +224,7 @@ class LayerPlan:
 
     def tile_k(self, k: int) -> int:
         """K steps of the tiles at coordinate `k`; the last may have fewer."""
-        return min(self.tile.k, self.layer.k - k * self.tile.k)
+        return min(self.tile.k, self.patch.k - k * self.tile.k)
 
     def steps(self, k: int) -> int:
         """Steps of a slice of the tiles at coordinate `k`: their K steps, once for each piece of a panel."""
@@ -295,7 +295,7 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
     total = 0
     for layer in layers:
         p, shape = layer.platform, layer.layer
-        memory, k, n = p.memory, min(layer.tile.k, shape.k), min(layer.tile.n, shape.n)
+        memory, k, n = p.memory, min(layer.tile.k, layer.patch.k), min(layer.tile.n, shape.n)
         rows, cols = ceil_div(shape.m, p.array.rows), ceil_div(shape.n, p.array.cols)
         a_panels = sum(map(layer.patch.requests, range(layer.m_tiles))) * layer.n_tiles * layer.k_tiles
         b_panels = cols * layer.m_tiles * layer.k_tiles

@@ -34,22 +34,21 @@ class Estimate:
 
 def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
     """What a layer costs with a tile, without the delays of single requests."""
-    m_tiles, n_tiles, k_tiles = (ceil_div(whole, part) for whole, part in zip((layer.m, layer.n, layer.k),
-                                                                              (tile.m, tile.n, tile.k), strict=True))
-    m_panels, n_panels = ceil_div(layer.m, p.array.rows), ceil_div(layer.n, p.array.cols)
-    last_k = layer.k - (k_tiles - 1) * tile.k
-    spacing = min(layer.n, p.array.cols)
     patch = patch_of(p, layer, tile)
+    m_tiles, n_tiles, k_tiles = ceil_div(layer.m, tile.m), ceil_div(layer.n, tile.n), ceil_div(patch.k, tile.k)
+    m_panels, n_panels = ceil_div(layer.m, p.array.rows), ceil_div(layer.n, p.array.cols)
+    last_k = patch.k - (k_tiles - 1) * tile.k
+    spacing = min(layer.n, p.array.cols)
     steps = (k_tiles - 1) * max(patch.pieces * tile.k, spacing) + max(patch.pieces * last_k, spacing)
     vector = p.operators.vectors and layer.m == 1
     lanes = p.array.element_bytes if vector else p.a_lanes
-    a, b = p.panel_beats(patch.columns, lanes), p.panel_beats(layer.k, p.b_lanes)
+    a, b = p.panel_beats(patch.columns, lanes), p.panel_beats(patch.k, p.b_lanes)
     again = m_tiles if k_tiles * n_tiles > 1 else 1
     reads = sum(map(patch.requests, range(m_tiles))) * a * (n_tiles if k_tiles > 1 else 1)
     reads += again * (n_panels * b + n_tiles * p.panel_beats(min(tile.n, layer.n), 4))
     per_column = 1 if vector else p.array.rows // p.store.requant_lanes
     first = p.panel_beats(min(patch.channels, patch.columns), lanes) * patch.requests(0)
-    first += p.panel_beats(min(tile.k, layer.k), p.b_lanes) * min(tile.n // p.array.cols, n_panels)
+    first += p.panel_beats(min(tile.k, patch.k), p.b_lanes) * min(tile.n // p.array.cols, n_panels)
     last = min(tile.m // p.array.rows, m_panels) * min(tile.n, layer.n) * per_column
     return Estimate(m_panels * n_panels * steps, reads, m_panels * layer.n * per_column, first + last)
 

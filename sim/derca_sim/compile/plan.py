@@ -52,8 +52,8 @@ class EntryPlan:
                   "b_word": n_panel * words[p.b_lanes], "bank_word": m_panel * layer.tile_n(n)}
             if p.operators.convolution:
                 patch = layer.patch
-                at |= {"channel": k * patch.channels, "panels_left": patch.total - patch.begin(m),
-                       "y": patch.rows_of_image(m)}
+                at |= {"channel": (n if patch.depth else k) * patch.channels, "y": patch.rows_of_image(m),
+                       "panels_left": patch.total - patch.begin(m)}
             else:
                 at["a_word"] = m_panel * words[p.a_lanes]
         return {

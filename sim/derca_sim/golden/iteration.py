@@ -34,10 +34,12 @@ class Iteration:
         #: First and last K step of its output tile.
         self.first, self.last = k == 0, k == layer.k_tiles - 1
         single = layer.k_tiles == 1
+        w = layer.layer.window
+        grouped = w is not None and w.groups > 1  # columns of a tile see channels of their own
         #: Whether A and B tile have to be loaded, and whether the next iteration of the layer uses others.
-        self.new_a = fresh or not single or n == 0
+        self.new_a = fresh or not single or n == 0 or grouped
         self.new_b = fresh or not single or layer.n_tiles > 1
-        self.last_a = not single or n == layer.n_tiles - 1
+        self.last_a = not single or n == layer.n_tiles - 1 or grouped
         self.last_b = not single or layer.n_tiles > 1 or m == layer.m_tiles - 1
 
     @property
@@ -105,8 +107,12 @@ class Iteration:
 
         first = max(pixel(above, 0, 0, 0), 0)
         last = min(pixel(below - 1, w.out[1] - 1, w.kernel[0] - 1, w.kernel[1] - 1), height * width - 1)
-        channel = layer.tile.k // taps * self.k
-        beats = p.panel_beats(self.k_steps // taps, p.a_lanes)
+        channel, channels = layer.tile.k // taps * self.k, self.k_steps // taps
+        if w.groups > 1:
+            each = layer.layer.n // w.groups
+            groups = range(self.n * layer.tile.n // each, -(-(self.n * layer.tile.n + self.columns) // each))
+            channel, channels = (w.channels // w.groups * count for count in (groups[0], len(groups)))
+        beats = p.panel_beats(channels, p.a_lanes)
         return [(layer.a_base + panel * layer.a_panel_stride + channel * p.a_lanes, beats)
                 for panel in range(first // rows, last // rows + 1)]
 

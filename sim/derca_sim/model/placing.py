@@ -79,7 +79,7 @@ def _options(network: Network, p: Platform) -> list[str]:
         if layer.window is not None:
             if not p.operators.convolution:
                 return [*out, f"layer {i} has a window: it needs operators.convolution = true in the platform"]
-            out += [f"layer {i}: {text}" for text in unfit(layer)]
+            out += [f"layer {i}: {text}" for text in unfit(p, layer)]
     return out
 
 
