@@ -14,7 +14,7 @@ def wait_of(network: Network, before: Sequence[LayerPlan], tile: Tile) -> Wait:
 
     Tiles are stored in order, so it is the last layer that writes an operand which counts. All its tiles must be in
     memory. If it is the layer just before, and A alone depends on it, from its first row on, a row of tiles waits for
-    the same rows only, provided that its tiles end where tiles of that layer end.
+    the same rows only, provided that its tiles end where tiles of that layer end. Windows wait for the whole image.
     """
     layer = network.layers[len(before)]
     makers = [[i for i, plan in enumerate(before) if part is not None and plan.layer.c.matrix == part.place.matrix
@@ -26,7 +26,7 @@ def wait_of(network: Network, before: Sequence[LayerPlan], tile: Tile) -> Wait:
     previous = before[last]
     rows, rest = divmod(tile.m, previous.tile.m)  # of tiles, to a tile
     tiles = rows * previous.n_tiles
-    rowwise = (last == len(before) - 1 and not b and not previous.layer.transposed
+    rowwise = (last == len(before) - 1 and not b and not previous.layer.transposed and layer.window is None
                and layer.a.row == previous.layer.c.row and layer.m <= previous.layer.m
                and not rest and ceil_div(layer.m, tile.m) * rows <= previous.m_tiles
                and tiles <= previous.platform.tables.tiles)

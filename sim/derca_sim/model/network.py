@@ -34,6 +34,9 @@ class Window:
     are `out` (height, width). Pads are the rows above and the columns before the image at the kernel's first place;
     outside the image is the value `pad`. Row m of A is output pixel m; column k goes over kernel rows, kernel columns
     and channels, the last fastest. Kernel, strides, dilations and pads are vertical and horizontal.
+
+    With `groups`, outputs and channels are divided into so many parts: each part of the outputs sees its part of the
+    channels alone, and weights have rows for the channels of one.
     """
 
     shape: tuple[int, int]
@@ -44,6 +47,7 @@ class Window:
     dilations: tuple[int, int] = (1, 1)
     pads: tuple[int, int] = (0, 0)
     pad: int = 0
+    groups: int = 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,9 @@ bounds. A table may say what becomes of the result.
 
 import numpy as np
 
+from .images import grouped_sums, under
 from .network import Layer, Network, Place
+from .placing import a_part
 from .rounding import Rounding
 
 
@@ -56,6 +58,12 @@ def gemm(a: np.ndarray, layer: Layer, b: np.ndarray | None = None) -> np.ndarray
     return requantise(sums, layer)
 
 
+def _convolved(image: np.ndarray, layer: Layer) -> np.ndarray:
+    """The output [m, n] of a layer with a window over `image` [height * width, channels]."""
+    sums = grouped_sums(under(image, layer.window), layer, partial_sums)
+    return requantise(wrap32(sums.astype(np.int64) + layer.bias), layer)
+
+
 def run_network(network: Network) -> list[np.ndarray]:
     """The output [m, n] of every layer, in order."""
     matrices = [np.zeros(shape, network.layers[0].dtype) if given is None else given
@@ -67,6 +75,8 @@ def run_network(network: Network) -> list[np.ndarray]:
     outputs = []
     for layer in network.layers:
         b = None if layer.b is None else part(layer.b, layer.n, layer.k).T
-        outputs.append(gemm(part(layer.a, layer.m, layer.k), layer, b))
+        a = a_part(layer)
+        image = part(a.place, a.rows, a.columns)
+        outputs.append(gemm(image, layer, b) if layer.window is None else _convolved(image, layer))
         part(layer.c, *layer.c_shape)[:] = outputs[-1].T if layer.transposed else outputs[-1]
     return outputs

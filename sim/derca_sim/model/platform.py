@@ -241,10 +241,10 @@ class Platform(Section):
         require(
             not self.operators.convolution or (
                 t.per_layer and a.dtype == "int8" and self.tables.read == "row"
-                and self.a_lanes == a.rows and not a.rows & a.rows - 1),
+                and self.a_lanes == a.rows and a.rows >= self.beat_bytes and not a.rows & a.rows - 1),
             "operators.convolution", "true",
-            'false, or tile.per_layer = true, tables.read = "row", array.dtype = "int8" and array.rows that are a power '
-            "of two and fill whole beats",
+            'false, or tile.per_layer = true, tables.read = "row", array.dtype = "int8" and array.rows that are a '
+            f"power of two and fill whole beats of {self.beat_bytes} bytes",
         )
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,

@@ -115,7 +115,7 @@ def _clamp(p: Platform) -> list[Field]:
 
 def own_b_stride(p: Platform) -> bool:
     """Whether layers have a stride of B; otherwise its panels are as far apart as those of A."""
-    return p.a_lanes != p.b_lanes or p.operators.matmul
+    return p.a_lanes != p.b_lanes or p.operators.matmul or p.operators.convolution
 
 
 #: How the walk over an image moves: to the next kernel column and row, to the next piece, to the next panel of outputs
@@ -135,6 +135,7 @@ def patch_fields(p: Platform) -> list[Field]:
         Field("top", bits_for(p.a_steps), "panels of the first tile that lie before the image"),
         Field("top_word", words, "where that tile's first panel in the image begins in its slot"),
         Field("top_bytes", p.bus.address_width, "their bytes of A"),
+        Field("grouped", 1, "a tile of A has the channels of its tile along N, not along K"),
         Field("tile_y", bits_for(MAX_SIDE), "rows of the image from tile to tile along M"),
     ]
 
@@ -153,6 +154,8 @@ def window_fields(p: Platform) -> list[Field]:
         Field("last_y", bits_for(MAX_KERNEL - 1), "rows of the kernel, less 1"),
         Field("last_piece", bits_for(p.array.rows - 1), "image rows over which a panel of outputs may go, less 1"),
         Field("first_turn", turn, "pixel under the array's first row at the kernel's first place, modulo two panels"),
+        Field("depth", bits_for(p.a_steps), "if grouped: channels of A under each place, for a panel of B"),
+        Field("n_words", words, "if grouped: words of the slot that the next panel of B begins further on"),
         *moves,
         Field("pad", 8, "value outside the image, two's complement"),
         Field("width", side, "pixels in a row of the image"),
