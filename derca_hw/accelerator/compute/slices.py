@@ -107,6 +107,9 @@ class SliceSequencer(wiring.Component):
         last_k = Signal()
         last_m = Signal()
         last_n = Signal()
+        reads = self.active & self.running  # as soon as operands may be the last ones
+        if windows:
+            reads &= ~self.seeking
         m.d.comb += [
             self.n_base.eq(times(n_panel, cols)),
             self.columns.eq(Mux(left < cols, left, cols)),
@@ -114,7 +117,7 @@ class SliceSequencer(wiring.Component):
             last_m.eq(m_panel + 1 == m_panels),
             last_n.eq(left <= cols),
             self.last.eq(last_m & last_n),
-            self.issue.eq(self.active & self.running & ~(last_k & (spacing > 1)) & (~self.seeking if windows else 1)),
+            self.issue.eq(reads & ~(last_k & (spacing > 1))),
             self.fire.eq(self.issue & last_k),
             self.done.eq(self.fire & self.last),
             self.inside.eq(self.active & ~self.done),
@@ -137,7 +140,7 @@ class SliceSequencer(wiring.Component):
         m.d.comb += [
             to_go.eq(step + 1 + before == steps),
             late.eq(step + 1 + before >= steps),
-            self.near.eq(self.active & self.running & Mux(spacing == 1 + before, late, to_go & (spacing <= before))),
+            self.near.eq(reads & Mux(spacing == 1 + before, late, to_go & (spacing <= before))),
         ]
 
         with m.If(spacing != 0):
