@@ -9,7 +9,15 @@ from amaranth.lib.wiring import PureInterface
 from derca_sim.events import Kind
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TASK_STRIDE
-from derca_sim.model.tables import RowLayout, WordOrder, bits_for, entry_layout, layer_layout, scale_layout, window_fields
+from derca_sim.model.tables import (
+    RowLayout,
+    WordOrder,
+    bits_for,
+    entry_layout,
+    layer_layout,
+    scale_layout,
+    window_fields,
+)
 from derca_sim.model.timing import store_commands
 
 REGION_BITS = 16

@@ -16,7 +16,8 @@ _DISTANCE = bits_for(4 * MAX_SIDE) + 1
 class Borders(wiring.Component):
     """Replaces the operands of A outside the image, and those of rows whose turn is another piece.
 
-    The operands of a step addressed in cycle t come in t + 1, and leave in t + 1. A move in cycle t holds from t + 1 on.
+    The operands of a step addressed in cycle t come and leave in t + 1, one step per cycle. A move in cycle t holds
+    from t + 1 on.
 
     The array's rows are outputs that follow each other over rows of outputs. Where these begin is a bit for each row of
     the array. Columns are outside when they are within some distance after or before such a beginning.

@@ -130,7 +130,7 @@ class ComputeEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        p, lay = self._p, self._lay
+        p, lay, image = self._p, self._lay, self._p.operators.convolution
         m.submodules.slices = slices = SliceSequencer(p)
         m.submodules.drain = drain = Drain(p)
         m.submodules.regions = tracker = RegionTracker(p)
@@ -196,10 +196,9 @@ class ComputeEngine(wiring.Component):
             drain.slice.first.eq(tag.first),
             drain.slice.complete.eq(tag.last & slices.last),
             drain.slice.bias_set.eq(bias_set),
-            *([] if p.operators.convolution else [drain.a_step.eq(operands.a_step)]),
+            *([] if image else [drain.a_step.eq(operands.a_step), operands.a_word.eq(slices.a_word)]),
             drain.b_step.eq(operands.b_step),
             operands.read.eq(slices.issue),
-            *([] if p.operators.convolution else [operands.a_word.eq(slices.a_word)]),
             operands.b_word.eq(slices.b_word),
             operands.k.eq(slices.k),
             tiles.release.eq(slices.done),
@@ -207,7 +206,7 @@ class ComputeEngine(wiring.Component):
             tiles.last_b.eq(tag.last_b),
             self.premature.eq(tracker.premature),
         ]
-        if p.operators.convolution:
+        if image:
             self._windows(m, slices, drain, start)
         elif p.operators.vectors:
             m.d.comb += Cat(slices.vector, operands.vector).eq(tag.vector.replicate(2))

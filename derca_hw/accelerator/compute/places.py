@@ -47,7 +47,7 @@ class PixelPlaces(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        p, now, do, places = self._p, self.now, self.moves, self.places
+        p, now, do = self._p, self.now, self.moves
         turn_bits, words = bits_for(p.turn - 1), a_words(p)
         place = data.StructLayout({"turn": turn_bits, "words": words})
         run = Signal(place)

@@ -21,8 +21,8 @@ class SliceSequencer(wiring.Component):
 
     The first operands of an iteration started in cycle t are addressed in t + 1, or with `operators.convolution` when
     it has moved to its first panels. The last operands of a slice come at the earliest `ComputeTiming.SHORTEST` cycles
-    after the start of the iteration, after it has moved, or after the grant for which the slice has waited. They also come max(columns of the slice before, `ComputeTiming.UPDATE`) cycles after those of the
-    slice before, or later.
+    after the start of the iteration, after it has moved, or after the grant for which the slice has waited. They also
+    come max(columns of the slice before, `ComputeTiming.UPDATE`) cycles after those of the slice before, or later.
 
     Attributes
     ----------

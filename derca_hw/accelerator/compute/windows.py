@@ -1,11 +1,10 @@
 """The windows of layers over images of A: reads and borders of every k step."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.tables import bits_for
 
 from ...blocks.ram import Buffer, Ram
 from ...bus.join import join
@@ -22,9 +21,9 @@ class Windows(wiring.Component):
     The first operands of an iteration started in cycle t, at panel i of A and j of B, can be addressed in t + 1 + i +
     j, then one k step per cycle. Operands come a cycle after their address.
 
-    A table has what it must know of each layer. It is read for the head of the tags. A head is there for 2 cycles before
-    its iteration starts: the iteration needs a tile that is requested after the head was queued, and it starts
-    `ComputeTiming.SHORTEST` cycles after the one before.
+    A table has what it must know of each layer. It is read for the head of the tags, which is there for 2 cycles before
+    its iteration starts: that iteration needs a tile which is requested after the tag was queued, and it starts
+    `ComputeTiming.SHORTEST` cycles after the one before or later.
 
     Attributes
     ----------

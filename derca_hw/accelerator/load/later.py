@@ -11,7 +11,6 @@ from ...blocks.droppable import DroppableQueue
 from ...blocks.ram import Ram
 from ...layouts import Layouts, outstanding_tiles
 
-
 #: The fields of an iteration about the part of an image that is its tile of A.
 PATCH = ("panels", "channels", "words", "word", "split", "odd")
 

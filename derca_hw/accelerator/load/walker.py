@@ -129,7 +129,7 @@ class Walker(wiring.Component):
             tag.last.eq(last_k),
             tag.resumed.eq(resumed),
             tag.new_b.eq(new_b),
-            tag.last_a.eq(~one_k | last_n | (layer.grouped if p.operators.convolution else 0)),
+            tag.last_a.eq(self._ends_a(layer, ~one_k | last_n)),
             tag.last_b.eq(~(one_k & one_n) | last),
             tag.m_panel.eq(entry.m_panel),
             tag.n_panel.eq(entry.n_panel),
@@ -201,9 +201,8 @@ class Walker(wiring.Component):
                 m.d.sync += _first_slice(entry, p).eq(0)
         with m.If(begins & redo):
             m.d.sync += Cat(entry.k, _first_slice(entry, p)).eq(0)
-            if p.operators.convolution:
-                with m.If(~new_layer.grouped):
-                    m.d.sync += entry.channel.eq(0)
+            if p.operators.convolution:  # channels of a grouped layer go with N
+                m.d.sync += entry.channel.eq(Mux(new_layer.grouped, at.entry.channel, 0))
         with m.If(self.flush):
             m.d.sync += active.eq(0)
         return m
@@ -250,6 +249,10 @@ class Walker(wiring.Component):
                 output.transpose.eq(layer.transpose),
                 output.rows.eq(Mux(last_m, layer.last_m, full)),
             ]
+
+    def _ends_a(self, layer, last):
+        """Whether no other iteration uses a tile of A: it is the `last` one, or tiles along N have their own."""
+        return last | layer.grouped if self._p.operators.convolution else last
 
     def _patch(self, m, layer, entry, last_k, last_n):
         """Which panels of the image an iteration needs, and how it walks over them."""
