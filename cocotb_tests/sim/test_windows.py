@@ -15,7 +15,7 @@ from derca_sim.errors import InputError
 from derca_sim.golden.iteration import Iteration
 from derca_sim.model.network import Layer, Network, Place, Window
 from derca_sim.model.numerics import run_network
-from derca_sim.model.tile import Tile
+from derca_sim.model.tile import Mapping, Tile
 from derca_sim.networks.interpreter.products import patches
 from derca_sim.networks.operators import Window as Positions
 from derca_sim.workload.taskset import Task, TaskSet
@@ -174,6 +174,22 @@ def image_layer(window: Window, n: int = 8, k: int | None = None) -> Layer:
     """A layer of ones with a window."""
     k = prod(window.kernel) * window.channels // window.groups if k is None else k
     return Layer(prod(window.out), k, n, np.ones((k, n), np.int8), np.zeros(n, np.int32), 1, 1, 0, False, window=window)
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+def test_the_largest_tiles_lie_in_their_slots(strides):
+    """The interpreter writes every word of a slot that is loaded: beyond the slot it fails."""
+    p, memory = random_platform("windows", "decoupled"), np.zeros(1 << 16, np.uint8)
+    for width in range(4, 16):
+        out = tuple((side - 1) // stride + 1 for side, stride in zip((12, width), strides, strict=True))
+        layer = image_layer(Window((12, width), 64, (3, 3), out, strides, pads=(1, 1)))
+        network = Network("n", (replace(layer, c=Place(1)),), ((12 * width, 64), layer.c_shape),
+                          (np.zeros((12 * width, 64), np.int8), None))
+        for tile in ranked(p, layer):
+            part = replace(network, layers=(replace(network.layers[0], mapping=Mapping(tile, 0)),))
+            plan = compiled(p, part).tasks[0].layers[0]
+            at = {"m": 0, "a_row": plan.a_row(0), "channel": 0, "panels_left": plan.patch.total - plan.patch.begin(0)}
+            LoadedTile(p, plan.fields(), at, "m" * (plan.m_tiles == 1)).load(memory)
 
 
 def test_a_window_that_fits_no_slot_is_refused_with_what_would_fit():
