@@ -10,7 +10,7 @@ import pytest
 from campaigns.random_sets import IMAGE_PLATFORMS, mapped_at_random, random_platform
 from derca_sim.compile import compile_taskset
 from derca_sim.compile.mapping import ranked
-from derca_sim.compile.patches import describe, holds
+from derca_sim.compile.patches import describe, holds, window_tiles
 from derca_sim.errors import InputError
 from derca_sim.golden.iteration import Iteration
 from derca_sim.model.network import Layer, Network, Place, Window
@@ -185,7 +185,7 @@ def test_the_largest_tiles_lie_in_their_slots(strides):
         layer = image_layer(Window((12, width), 64, (3, 3), out, strides, pads=(1, 1)))
         network = Network("n", (replace(layer, c=Place(1)),), ((12 * width, 64), layer.c_shape),
                           (np.zeros((12 * width, 64), np.int8), None))
-        for tile in ranked(p, layer):
+        for tile in window_tiles(p, layer):
             part = replace(network, layers=(replace(network.layers[0], mapping=Mapping(tile, 0)),))
             plan = compiled(p, part).tasks[0].layers[0]
             at = {"m": 0, "a_row": plan.a_row(0), "channel": 0, "panels_left": plan.patch.total - plan.patch.begin(0)}
