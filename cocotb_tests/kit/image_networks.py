@@ -68,7 +68,7 @@ def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, 
         own, target = Place(matrix, 0, column), Place(len(shapes) + fresh)
         layer = replace(layer, window=window, transposed=turned, a=own, c=target)
         if layer.m * layer.k * layer.n > _MACS or (
-                window is not None and (any(unfit(p, layer)) or next(window_tiles(p, layer), None) is None)):
+                window is not None and (any(unfit(layer)) or next(window_tiles(p, layer), None) is None)):
             continue
         if fresh:
             shapes.append((prod(shape), columns))

@@ -24,14 +24,15 @@ class Wait:
     """What a layer waits for before it loads tiles that depend on others of the job.
 
     `a`, `b`: that operand comes from layers of the job. At the layer's first tile `allow` output tiles of the job may
-    not be in memory yet; each of its tiles adds one, each row of tiles takes `prev_n_tiles` away, the output tiles of
-    the layer before that hold the row's part of A.
+    not be in memory yet; each of its tiles adds one. Each of the first `rows` rows of tiles takes `prev_n_tiles` away:
+    so many output tiles of the layer before hold what the next row of tiles needs more of A.
     """
 
     a: bool = False
     b: bool = False
     allow: int = 0
     prev_n_tiles: int = 0
+    rows: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +200,7 @@ class LayerPlan:
         """
         if not (self.wait.a or self.wait.b):
             return 0
-        return self.wait.allow + m * (self.n_tiles - self.wait.prev_n_tiles) + n
+        return self.wait.allow - min(m, self.wait.rows) * self.wait.prev_n_tiles + m * self.n_tiles + n
 
     @property
     def most_allowed(self) -> int:
@@ -254,6 +255,7 @@ class LayerPlan:
                 "n_tiles": self.n_tiles, "k_tiles": self.k_tiles}),
             **({"a_vector": int(self.a_vector), "c_vector": int(self.c_vector)} if p.operators.vectors else {}),
             **(patch_fields(p, layer, self.tile, self.a_panel_stride) if p.operators.convolution else {}),
+            **({"wait_rows": self.wait.rows} if p.operators.convolution else {}),
             "prev_n_tiles": self.wait.prev_n_tiles,
             **({"ahead": self.ahead} if p.buffers.ahead else {}),
             "a_panel_stride": self.a_panel_stride,

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
-from ..model.network import Network
+import numpy as np
+
+from ..model.network import Layer, Network
 from ..model.placing import a_part, b_part, c_part
 from ..model.tile import Tile
 from .layers import LayerPlan, Wait
 from .layout import ceil_div
+from .patches import patch_of
 
 
 def wait_of(network: Network, before: Sequence[LayerPlan], tile: Tile) -> Wait:
@@ -14,7 +17,7 @@ def wait_of(network: Network, before: Sequence[LayerPlan], tile: Tile) -> Wait:
 
     Tiles are stored in order, so it is the last layer that writes an operand which counts. All its tiles must be in
     memory. If it is the layer just before, and A alone depends on it, from its first row on, a row of tiles waits for
-    the same rows only, provided that its tiles end where tiles of that layer end. Windows wait for the whole image.
+    the rows only that it needs. Platforms without windows can tell these if tiles end where tiles of that layer end.
     """
     layer = network.layers[len(before)]
     makers = [[i for i, plan in enumerate(before) if part is not None and plan.layer.c.matrix == part.place.matrix
@@ -24,12 +27,33 @@ def wait_of(network: Network, before: Sequence[LayerPlan], tile: Tile) -> Wait:
     a, b = map(bool, makers)
     last = max(i for own in makers for i in own)
     previous = before[last]
+    below = (last == len(before) - 1 and not b and not previous.layer.transposed
+             and layer.a.row == previous.layer.c.row and a_part(layer).rows <= previous.layer.m)
+    if below and previous.platform.operators.convolution:
+        return _by_rows(layer, previous, tile)
     rows, rest = divmod(tile.m, previous.tile.m)  # of tiles, to a tile
-    tiles = rows * previous.n_tiles
-    rowwise = (last == len(before) - 1 and not b and not previous.layer.transposed and layer.window is None
-               and layer.a.row == previous.layer.c.row and layer.m <= previous.layer.m
-               and not rest and ceil_div(layer.m, tile.m) * rows <= previous.m_tiles
-               and tiles <= previous.platform.tables.tiles)
-    if rowwise:
-        return Wait(a, b, previous.m_tiles * previous.n_tiles - tiles, tiles)
+    tiles, m_tiles = rows * previous.n_tiles, ceil_div(layer.m, tile.m)
+    if below and not rest and m_tiles * rows <= previous.m_tiles and tiles <= previous.platform.tables.tiles:
+        return Wait(a, b, previous.m_tiles * previous.n_tiles - tiles, tiles, m_tiles - 1)
     return Wait(a, b, sum(plan.m_tiles * plan.n_tiles for plan in before[last + 1 :]))
+
+
+def _by_rows(layer: Layer, previous: LayerPlan, tile: Tile) -> Wait:
+    """What a layer waits for whose A, from the first row on, is what the layer before writes.
+
+    Row m of its tiles can do without some output tiles of that layer, fewer with every row. The hardware counts down by
+    the same number for each of the first rows. Of all such counts that are never too high nor below zero, this is the
+    one with the largest sum.
+    """
+    p, patch = previous.platform, patch_of(previous.platform, layer, tile)
+    m = np.arange(ceil_div(layer.m, tile.m))
+    needed = np.minimum(patch.begin(m) + patch.panels, patch.total) - 1  # the last panel
+    spare = (previous.m_tiles - 1 - np.minimum(needed // previous.m_panels, previous.m_tiles - 1)) * previous.n_tiles
+    best, most = Wait(True, False, int(spare[-1])), int(spare[-1]) * len(m)
+    for less in range(previous.n_tiles, min(p.tables.tiles, int(spare[0])) + 1, previous.n_tiles):
+        rows = int(min(len(m) - 1, *(m + spare // less)))
+        allow = int((spare + less * np.minimum(m, rows)).min())
+        total = int((allow - less * np.minimum(m, rows)).sum())
+        if total > most:
+            best, most = Wait(True, False, allow, less, rows), total
+    return best

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from .network import Layer, Window
-from .platform import MAX_DIMENSION, MAX_KERNEL, MAX_SIDE, Platform
+from .platform import MAX_DIMENSION, MAX_KERNEL, MAX_SIDE
 
 
 def under(image: np.ndarray, window: Window) -> np.ndarray:
@@ -28,7 +28,7 @@ def grouped_sums(a: np.ndarray, layer: Layer, sums: Callable[[np.ndarray, np.nda
                            for i in range(w.groups)], axis=1)
 
 
-def unfit(p: Platform, layer: Layer) -> Iterator[str]:
+def unfit(layer: Layer) -> Iterator[str]:
     """What of a layer's window the hardware does not have, or what contradicts the layer's shape."""
     w = layer.window
     kernel, out = prod(w.kernel), prod(w.out)
@@ -50,9 +50,6 @@ def unfit(p: Platform, layer: Layer) -> Iterator[str]:
     elif (layer.m, layer.k) != (out, kernel * w.channels // w.groups):
         yield (f"m = {layer.m}, k = {layer.k}: allowed are {out} and {kernel * w.channels // w.groups}, the outputs "
                "and the values under the kernel")
-    elif w.groups > 1 and p.array.cols % (layer.n // w.groups):
-        yield (f"{w.groups} groups of {layer.n // w.groups} outputs: allowed are groups whose outputs divide "
-               f"array.cols = {p.array.cols}")
     if not -128 <= w.pad <= 127:
         yield f"pad = {w.pad}: allowed are -128 .. 127"
     if layer.weights is None:

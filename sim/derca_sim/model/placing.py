@@ -79,8 +79,15 @@ def _options(network: Network, p: Platform) -> list[str]:
         if layer.window is not None:
             if not p.operators.convolution:
                 return [*out, f"layer {i} has a window: it needs operators.convolution = true in the platform"]
-            out += [f"layer {i}: {text}" for text in unfit(p, layer)]
+            out += [f"layer {i}: {text}" for text in (*unfit(layer), *_uneven(layer, p))]
     return out
+
+
+def _uneven(layer: Layer, p: Platform) -> Iterator[str]:
+    groups = layer.window.groups
+    if groups > 1 and p.array.cols % max(1, layer.n // groups):
+        yield (f"{groups} groups of {layer.n // groups} outputs: allowed are groups whose outputs divide array.cols = "
+               f"{p.array.cols}")
 
 
 def _bounds(network: Network, part: Part) -> Iterator[str]:

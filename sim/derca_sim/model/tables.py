@@ -212,6 +212,8 @@ def layer_layout(p: Platform) -> RowLayout:
           if p.operators.vectors else []),
         *shape,
         Field("prev_n_tiles", tiles, "output tiles of the job's layer before that a row waits for, if by rows; else 0"),
+        *([Field("wait_rows", tiles, "rows of tiles after each of which as many more are waited for")]
+          if p.operators.convolution else []),
         *([Field("ahead", bits_for(p.buffers.ahead), "iterations by which tiles of B are requested before those of A")]
           if p.buffers.ahead else []),
         Field("a_panel_stride", addr, "bytes between panels of A; those of B too, where it has no field of its own"),

@@ -35,7 +35,7 @@ class Batch:
     def stacked(self) -> bool:
         """Whether the samples share matrices."""
         rows = [shape[0] for shape in self.lowered.matrices]
-        return all(layer.b is None and not layer.transposed and layer.a.row == layer.c.row == 0
+        return all(layer.b is None and not layer.transposed and layer.window is None and layer.a.row == layer.c.row == 0
                    and layer.m == rows[layer.a.matrix] == rows[layer.c.matrix] for layer in self.lowered.layers)
 
     def network(self, name: str, samples: Samples) -> Network:
