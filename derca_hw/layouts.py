@@ -18,6 +18,7 @@ from derca_sim.model.tables import (
     layer_layout,
     residual_fields,
     scale_layout,
+    window_fields,
 )
 from derca_sim.model.timing import store_commands
 
@@ -71,6 +72,24 @@ def offset_bits(p: Platform) -> int:
 def outstanding_tiles(p: Platform) -> int:
     """The most tiles of a task that may be on their way to memory: in slots, in banks, waiting for responses."""
     return 2 * p.buffers.slots + p.buffers.banks + store_commands(p) + 2
+
+
+def first_words(p: Platform) -> tuple[str, ...]:
+    """The fields of an entry that say where the panels of its first slice begin on chip, if tiles have any shape."""
+    if not p.tile.per_layer:
+        return ()
+    return ("b_word", "bank_word") if p.operators.convolution else ("a_word", "b_word", "bank_word")
+
+
+def moves() -> data.StructLayout:
+    """How a window moves after a k step, or before the first one; at most one of them."""
+    return data.StructLayout({
+        "x": 1,  # to the next column of the kernel
+        "y": 1,  # to its next row
+        "piece": 1,  # to the next piece of the panel
+        "panel": 1,  # to the next panel of A
+        "first": 1,  # to the tile's first panel of A, for the next panel of B
+    })
 
 
 def struct(layout: RowLayout) -> data.StructLayout:
@@ -167,6 +186,16 @@ class Layouts:
                 "rows": bits_for(p.most_m),  # rows in the tile
             } if p.operators.transpose else {}),
         })
+        if p.operators.convolution:
+            #: What the compute side knows of a layer.
+            self.window = data.StructLayout({
+                "channels": self.layer["channels"].shape,
+                **{f.name: self.layer[f.name].shape for f in window_fields(p)},
+            })
+            self.window_write = data.StructLayout({
+                "layer": layer,  # row of the layer table
+                "window": self.window,
+            })
         #: A row of the table of scales.
         self.scale = struct(scale_layout(p))
         #: The fields of a layer that say how outputs are bounded.
@@ -202,9 +231,22 @@ class Layouts:
             "m_panel": bits_for(p.most_m_panels - 1),  # of the slice at which it begins
             "n_panel": bits_for(p.n_panels - 1),
             # where that slice's panels begin in their slots, and its columns in the bank
-            **({name: self.entry[name].shape for name in ("a_word", "b_word", "bank_word")}
-               if p.tile.per_layer else {}),
+            **{name: self.entry[name].shape for name in first_words(p)},
+            **({
+                "steps": self.layer["steps"].shape,  # k steps of a slice, for all pieces
+                "depth": self.layer["channels"].shape,  # channels under each place of the kernel
+                "y": self.entry["y"].shape,  # first row of the image, without the kernel's pad
+            } if p.operators.convolution else {}),
         })
+        #: The requests for a tile of A that is a part of an image.
+        patch = {
+            "panels": bits_for(p.most_a_panels),  # to be requested
+            "channels": self.layer["channels"].shape,  # of each
+            "words": self.layer["channels"].shape,  # of the slot, from panel to panel
+            "word": self.layer["patch_word"].shape,  # of the first panel
+            "split": 1,  # even and odd pixels are kept apart
+            "odd": 1,  # it is the second of two panels
+        } if p.operators.convolution else {}
         self.iteration = data.StructLayout({
             "preload": 1,  # load partial sums into a bank instead of tiles into slots
             "new_a": 1,  # its tile of A is a new one; for B see tag.new_b
@@ -222,6 +264,7 @@ class Layouts:
             "b_panel_stride": address,
             "bias": address,
             **({"ahead": self.layer["ahead"].shape} if p.buffers.ahead else {}),
+            **patch,
             "tag": self.tag,
         })
         #: The requests for a tile of A, made after those of a later iteration.
@@ -229,9 +272,9 @@ class Layouts:
             **{name: self.iteration[name].shape for name in ("a", "a_panel_stride", "depends")},
             "stored": bits_for(outstanding_tiles(p)) + 2,  # tiles of the job that have to be in memory, modulo
             "due": bits_for(2 * p.buffers.slots),  # number of the iteration that it follows, modulo
-            "k": k,
+            **({} if patch else {"k": k}),
             **({"vector": 1} if p.operators.vectors else {}),
-            "m_panels": m_panels,
+            **(patch or {"m_panels": m_panels}),
             "slot": slot,
         })
         self.target = data.StructLayout({
@@ -241,6 +284,7 @@ class Layouts:
             # panel of the tile; with `tile.per_layer` the word of slot or bank at which it begins
             "panel": bits_for(max(p.a_steps, p.b_steps, p.bank_columns) - 1 if p.tile.per_layer
                               else max(p.m_panels, p.n_panels)),
+            **{name: patch[name] for name in ("split", "odd") if patch},  # of a panel of A
         })
         self.read_request = data.StructLayout({
             "address": address,

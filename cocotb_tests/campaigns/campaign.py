@@ -11,7 +11,7 @@ from pathlib import Path
 from campaigns.job_alone import late_alone
 from campaigns.judged_run import judged_run
 from campaigns.overload_sets import KINDS, overload_case
-from campaigns.random_sets import PIPELINES, PLATFORM_NAMES, RELEASES, SCHEDULERS, random_case
+from campaigns.random_sets import IMAGE_PLATFORMS, PIPELINES, PLATFORM_NAMES, RELEASES, SCHEDULERS, random_case
 from derca_flow.rtl.handshake import random_handshake
 from derca_flow.rtl.simulate import Jitter
 from derca_flow.tools.files import write_text
@@ -109,7 +109,8 @@ def _arguments() -> argparse.Namespace:
 
     parser.add_argument("--count", type=positive, default=200, metavar="N", help="task sets to run (default 200)")
     parser.add_argument("--seed", type=positive, default=1, metavar="S", help="first seed; the next are S + 1, ...")
-    parser.add_argument("--platform", choices=PLATFORM_NAMES, help="run all on this platform; else the seed chooses")
+    parser.add_argument("--platform", choices=PLATFORM_NAMES + IMAGE_PLATFORMS,
+                        help="run all on this platform; else the seed chooses")
     parser.add_argument("--pipeline", choices=PIPELINES, help="run all in this pipeline; else the seed chooses")
     parser.add_argument("--scheduler", choices=SCHEDULERS, help="run all with this scheduler; else by platform")
     parser.add_argument("--release", choices=RELEASES, help="run all with this job release; else by platform")

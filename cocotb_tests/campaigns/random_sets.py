@@ -10,12 +10,14 @@ import numpy as np
 
 from derca_sim.compile import Compiled, compile_taskset
 from derca_sim.compile.compiler import compile_points
+from derca_sim.compile.patches import pieces_of, window_tiles
 from derca_sim.errors import InputError
 from derca_sim.model.network import Network, random_network
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy
 from derca_sim.model.tile import Mapping, Tile, fits, platform_tile
 from derca_sim.workload.taskset import Task, TaskSet
+from kit.image_networks import image_network
 from kit.placed_networks import placed_network
 from kit.requantisation import requantised_at_random
 from kit.residuals import added_at_random
@@ -72,12 +74,32 @@ _PLATFORMS = {
     },
 }
 PLATFORM_NAMES = tuple(_PLATFORMS)
+#: Platforms with windows over images, for cases that name them.
+_IMAGES = {
+    # Tiles of many shapes, B narrower than a beat, three banks, sums of all strategies.
+    "windows": {
+        "array": {"rows": 4, "cols": 2}, "tile": {"m": 16, "k": 40, "n": 8, "per_layer": True},
+        "buffers": {"slots": 3, "banks": 3, "spare": 1, "ahead": 2}, "store": {"requant_lanes": 2},
+        "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
+        "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
+        "requant": {"clamp": True, "channels": 4096}, "operators": {"convolution": True},
+    },
+    # That of networks, with every operator.
+    "images": {
+        "array": {"rows": 8, "cols": 8}, "tile": {"m": 32, "k": 48, "n": 16, "per_layer": True},
+        "bus": {"data_width": 64, "burst_beats": 8}, "buffers": {"banks": 3, "spare": 1, "ahead": 1},
+        "memory": {"read_latency": 30, "write_latency": 12, "size": 1 << 19}, "store": {"requant_lanes": 4},
+        "requant": {"tflite": True, "clamp": True},
+        "operators": {"convolution": True, "matmul": True, "transpose": True, "vectors": True},
+    },
+}
+IMAGE_PLATFORMS = tuple(_IMAGES)
 
 
 def random_platform(name: str, pipeline: str, scheduler: str | None = None, release: str | None = None) -> Platform:
     """A fixed platform in a pipeline. Each combination has a control plane of its own, unless one is named."""
     drawn = CONTROLS.get((name, pipeline), CONTROL)
-    base = {"memory": {"size": 1 << 19}, **_PLATFORMS[name]}
+    base = {"memory": {"size": 1 << 19}, **(_PLATFORMS | _IMAGES)[name]}
     if pipeline == "lockstep":
         base["buffers"] = {key: value for key, value in base.get("buffers", {}).items() if key != "ahead"}
     return Platform.model_validate({
@@ -175,7 +197,9 @@ def _network(rng: np.random.Generator, p: Platform, name: str) -> Network:
         shapes.append((m, k, n, bool(rng.random() < 0.4)))
         transposed.append(p.operators.transpose and bool(rng.random() < 0.4))
     seed = int(rng.integers(1 << 30))
-    if seed % 4 == 0:
+    if p.operators.convolution and seed % 4:
+        network = image_network(name, np.random.default_rng(seed), p, len(shapes))
+    elif seed % 4 == 0:
         network = placed_network(name, np.random.default_rng(seed), p, len(shapes) + 2, 3 * max(p.tile.m, p.tile.n))
     else:
         network = random_network(name, shapes, seed, p.array.dtype, transposed)
@@ -191,8 +215,11 @@ def mapped_at_random(network: Network, p: Platform, rng: np.random.Generator) ->
         tile for m in range(1, p.most_m_panels + 1) for n in range(1, p.n_panels + 1)
         for k in range(step, p.most_k + 1, step)
         if fits(p, tile := Tile(m * p.array.rows, k, n * p.array.cols)))]
-    layers = [replace(layer, mapping=Mapping(held[int(rng.integers(len(held)))],
-                                             int(rng.integers(p.buffers.ahead + 1)))) for layer in network.layers]
+    layers = []
+    for layer in network.layers:
+        own = held if layer.window is None else list(window_tiles(p, layer))
+        tile = own[int(rng.integers(len(own)))]
+        layers.append(replace(layer, mapping=Mapping(tile, int(rng.integers(p.buffers.ahead + 1)))))
     return replace(network, layers=tuple(layers))
 
 
@@ -205,7 +232,8 @@ def rough_cycles(p: Platform, network: Network) -> int:
         loads = min(layer.m, tile.m) * p.a_lanes // p.array.rows + min(layer.n, tile.n) * p.b_lanes // p.array.cols
         beats = loads * min(layer.k, tile.k) // p.beat_bytes
         panels = -(-min(layer.m, tile.m) // p.array.rows), -(-min(layer.n, tile.n) // p.array.cols)
-        shortest = panels[0] * panels[1] * max(min(layer.k, tile.k), min(layer.n, p.array.cols))
+        pieces = 1 if layer.window is None else pieces_of(layer.window, p.array.rows)
+        shortest = panels[0] * panels[1] * max(pieces * min(layer.k, tile.k), min(layer.n, p.array.cols))
         waiting = (sum(panels) + 1) * p.memory.read_latency // p.bus.outstanding
         total += m * n * k * max(beats, shortest, waiting, 8) + 2 * p.memory.read_latency + 60
     return total

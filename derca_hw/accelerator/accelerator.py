@@ -113,6 +113,8 @@ class Accelerator(wiring.Component):
         connect(m, compute.biases, load.biases)
         join(m, load, compute, ("waiting", "resident", "bank_free", "bank", "take_bank"))
         connect(m, load.parameters, store.parameters)
+        if p.operators.convolution:
+            connect(m, load.windows, compute.windows)
         join(m, load, store, ("taken", "outstanding", "fewer"))
         connect(m, compute.store, store.store)
         connect(m, store.sums, compute.sums)

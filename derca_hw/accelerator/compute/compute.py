@@ -9,12 +9,14 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.residual import residual_slots
 from derca_sim.model.tables import Strategy, bits_for
 
+from ...bus.join import join
 from ...layouts import Activity, Layouts, pulse
 from ..signatures.operands import BiasRead, OperandRead, TileSupply
 from ..signatures.sums import BankUpdate
 from .drain import Drain
 from .regions import RegionTracker
 from .slices import SliceSequencer
+from .windows import Windows
 
 
 class ComputeEngine(wiring.Component):
@@ -52,6 +54,8 @@ class ComputeEngine(wiring.Component):
         The tiles of the next iteration.
     operands, biases : Out(`OperandRead`, `BiasRead`)
         Reads of the input slots.
+    windows : In(stream, always ready)
+        With `operators.convolution`: layers, for `Windows`.
     sums : Out(`BankUpdate`)
         Reads and writes of the banks.
     bank_free : In(1)
@@ -120,13 +124,14 @@ class ComputeEngine(wiring.Component):
             "waiting": In(1),
             "busy": Out(1),
             "activity": Out(Activity),
+            **({"windows": In(pulse(lay.window_write))} if p.operators.convolution else {}),
             "event": Out(pulse(lay.event)),
             "iteration_event": Out(pulse(lay.event)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        p, lay = self._p, self._lay
+        p, lay, image = self._p, self._lay, self._p.operators.convolution
         m.submodules.slices = slices = SliceSequencer(p)
         m.submodules.drain = drain = Drain(p)
         m.submodules.regions = tracker = RegionTracker(p)
@@ -193,10 +198,9 @@ class ComputeEngine(wiring.Component):
             drain.slice.first.eq(tag.first),
             drain.slice.complete.eq(tag.last & slices.last),
             drain.slice.bias_set.eq(bias_set),
-            drain.a_step.eq(operands.a_step),
+            *([] if image else [drain.a_step.eq(operands.a_step), operands.a_word.eq(slices.a_word)]),
             drain.b_step.eq(operands.b_step),
             operands.read.eq(slices.issue),
-            operands.a_word.eq(slices.a_word),
             operands.b_word.eq(slices.b_word),
             operands.k.eq(slices.k),
             tiles.release.eq(slices.done),
@@ -204,7 +208,9 @@ class ComputeEngine(wiring.Component):
             tiles.last_b.eq(tag.last_b),
             self.premature.eq(tracker.premature),
         ]
-        if p.operators.vectors:
+        if image:
+            self._windows(m, slices, drain, start)
+        elif p.operators.vectors:
             m.d.comb += Cat(slices.vector, operands.vector).eq(tag.vector.replicate(2))
         m.d.sync += self.feedback.eq(slices.near & tracker.last)
 
@@ -262,6 +268,21 @@ class ComputeEngine(wiring.Component):
             self.store.p.residual.eq(held),
         ]
         return tiles.a_full & tiles.b_full & (tiles.d_full | ~tiles.head.p.add)
+
+    def _windows(self, m, slices, drain, start):
+        """Read pixels of A under the windows of the layer."""
+        m.submodules.windows = windows = Windows(self._p)
+        head, operands = self.tiles.head, self.operands
+        connect(m, flipped(self.windows), windows.write)
+        join(m, slices, windows, ("issue", "fire", "last_m", "seeking", "again"))
+        m.d.comb += [
+            windows.valid.eq(head.valid),
+            windows.tag.eq(head.p),
+            windows.start.eq(start),
+            operands.places.eq(windows.places),
+            windows.read.eq(operands.a_step),
+            drain.a_step.eq(windows.step),
+        ]
 
     def _events(self, m, slices, tracker, tag, preempt):
         """Report begin and end of regions and iterations, and preemptions."""

@@ -16,6 +16,7 @@ from .banks import BankOwnership, Banks
 from .compute import ComputeEngine
 from .parking import Parking
 from .regions import RegionTracker
+from .windows import Windows
 
 #: Ports that the stage shares with its engine.
 _ENGINE_PORTS = ("now", "barrier", "waiting", "regions", "grant", "tiles", "operands", "biases", "feedback",
@@ -45,6 +46,8 @@ class ComputeStage(wiring.Component):
         The load stage claims it.
     resident : Out(1)
         The sums of the job that resumes are in a bank.
+    windows : In(stream, always ready)
+        With `operators.convolution`: see `ComputeEngine`.
     store : Out(stream, always ready)
         Tiles and sums to be stored.
     complete : Out(1)
@@ -81,6 +84,7 @@ class ComputeStage(wiring.Component):
             "complete": Out(1),
             "sums": In(BankRead(p)),
             "give_back": In(1),
+            **({"windows": In(pulse(lay.window_write))} if p.operators.convolution else {}),
             "event": Out(pulse(lay.event)),
             "iteration_event": Out(pulse(lay.event)),
         })
@@ -88,7 +92,8 @@ class ComputeStage(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [*RegionTracker.memories(p), *Banks.memories(p), *Parking.memories(p)]
+        windows = Windows.memories(p) if p.operators.convolution else []
+        return [*RegionTracker.memories(p), *Banks.memories(p), *Parking.memories(p), *windows]
 
     def elaborate(self, platform):
         m = Module()
@@ -97,7 +102,7 @@ class ComputeStage(wiring.Component):
         m.submodules.bank_ownership = owner = BankOwnership(p)
         m.submodules.banks = banks = Banks(p)
         m.submodules.parking = parking = Parking(p)
-        join(m, self, engine, _ENGINE_PORTS)
+        join(m, self, engine, (*_ENGINE_PORTS, *(["windows"] if p.operators.convolution else [])))
         connect(m, flipped(self.grant), parking.grant)
         connect(m, flipped(self.placed), banks.placed)
         connect(m, engine.sums, banks.update)

@@ -11,6 +11,9 @@ from ...blocks.droppable import DroppableQueue
 from ...blocks.ram import Ram
 from ...layouts import Layouts, outstanding_tiles
 
+#: The fields of an iteration about the part of an image that is its tile of A.
+PATCH = ("panels", "channels", "words", "word", "split", "odd")
+
 
 class LaterPanels(wiring.Component):
     """Keeps what the requests for tiles of A need, oldest first; the next part shows in the cycle after the one before.
@@ -36,7 +39,8 @@ class LaterPanels(wiring.Component):
     last : In(1)
         With `step`: it was the part's last one.
     part : Out
-        The oldest part: `a` advances with each step.
+        The oldest part: `a` advances with each step. So do `word` and `odd` where it may be a part of an image, of
+        which `panels` are left.
     due : Out(1)
         It follows the requests of the iteration taken last.
     more : Out(1)
@@ -50,8 +54,11 @@ class LaterPanels(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         self._lay = lay = Layouts(p)
+        #: What a part says of an image.
+        self._patch = PATCH if p.operators.convolution else ()
         self._part = data.StructLayout({
-            "a": lay.iteration["a"].shape, "k": lay.tag["k"].shape, "m_panels": lay.output["m_panels"].shape,
+            "a": lay.iteration["a"].shape, **{name: lay.iteration[name].shape for name in self._patch},
+            **({} if self._patch else {"k": lay.tag["k"].shape, "m_panels": lay.output["m_panels"].shape}),
             "unit": lay.target["unit"].shape, **({"vector": 1} if p.operators.vectors else {}),
         })
         #: What a part keeps in the queue.
@@ -91,8 +98,14 @@ class LaterPanels(wiring.Component):
                 m.d.sync += margin.eq(margin + 1)
         with m.If(self.step):
             m.d.sync += self.part.a.eq(self.part.a + stride)
+            if self._patch:
+                part = self.part
+                m.d.sync += [
+                    part.panels.eq(part.panels - 1), part.word.eq(part.word + part.words), part.odd.eq(~part.odd),
+                ]
         first = {
-            "a": new.a, "k": new.tag.k, "m_panels": new.tag.output.m_panels, "unit": self.unit,
+            "a": new.a, **{name: new[name] for name in self._patch},
+            **({} if self._patch else {"k": new.tag.k, "m_panels": new.tag.output.m_panels}), "unit": self.unit,
             **({"vector": new.tag.vector} if p.operators.vectors else {}),
         }
         pushed = Signal()

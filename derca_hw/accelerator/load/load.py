@@ -125,7 +125,7 @@ class LoadEngine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, lay = self._p, self._lay
-        beat = p.beat_bytes
+        beat, image = p.beat_bytes, p.operators.convolution
         work = Signal(lay.iteration)  # `b` advances panel by panel
         panel = Signal(bits_for(max(p.most_m_panels, p.n_panels)))
         left = Signal(bits_for(p.tile.n))  # columns whose B panels are still to be requested
@@ -149,14 +149,17 @@ class LoadEngine(wiring.Component):
             step.eq(out.valid & out.ready),
             out.p.task.eq(output.task),
             out.p.target.unit.eq(Mux((phase == Phase.B) | (phase == Phase.BIAS), b_unit, later.part.unit)),
-            last_m.eq(panel + 1 == Mux(of_c, output.m_panels, later.part.m_panels)),
+            last_m.eq(Mux(of_c, panel + 1 == output.m_panels, later.part.panels == 1)
+                      if image else
+                      panel + 1 == Mux(of_c, output.m_panels, later.part.m_panels)),
             last_n.eq(left <= p.array.cols),
             new_phase.eq(phase),
             self.busy.eq(phase != Phase.IDLE),
         ]
-        a_beats = beats_of(later.part.k, p.a_lanes, beat)
+        columns = later.part.channels if image else later.part.k
+        a_beats = beats_of(columns, p.a_lanes, beat)
         if p.operators.vectors:
-            a_beats = Mux(later.part.vector, beats_of(later.part.k, p.array.element_bytes, beat), a_beats)
+            a_beats = Mux(later.part.vector, beats_of(columns, p.array.element_bytes, beat), a_beats)
         after_b, ends = Mux(later.due, Phase.A, phase), ~later.due
         if p.operators.add:
             after_b, ends = Mux(work.tag.add, Phase.D, after_b), ends & ~work.tag.add
@@ -320,7 +323,11 @@ class LoadEngine(wiring.Component):
         m.d.comb += request.p.target.panel.eq(word)
         with m.Switch(phase):
             with m.Case(Phase.A):
-                m.d.comb += words.eq(words_of(part.k, p.a_lanes, p.beat_bytes))
+                if p.operators.convolution:
+                    target = request.p.target
+                    m.d.comb += [target.panel.eq(part.word), target.split.eq(part.split), target.odd.eq(part.odd)]
+                else:
+                    m.d.comb += words.eq(words_of(part.k, p.a_lanes, p.beat_bytes))
             with m.Case(Phase.B):
                 m.d.comb += words.eq(words_of(work.tag.k, p.b_lanes, p.beat_bytes))
             with m.Case(Phase.BANK):

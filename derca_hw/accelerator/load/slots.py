@@ -9,6 +9,7 @@ from derca_sim.model.tables import bits_for
 
 from ...blocks.ram import Ram
 from ...layouts import Destination
+from ..compute.image import ImageMemory
 from ..compute.panels import BiasMemory, PanelMemory
 from ..signatures.operands import BiasRead, OperandRead, PlacedBeat, a_words, b_words, word_in_unit
 
@@ -37,7 +38,8 @@ class InputSlots(wiring.Component):
     def __init__(self, p: Platform):
         self._p = p
         slot = bits_for(p.buffers.slots - 1)
-        self.a = PanelMemory(p, p.a_lanes, a_words(p), p.operators.vectors)
+        self.a = ImageMemory(p) if p.operators.convolution else PanelMemory(
+            p, p.a_lanes, a_words(p), p.operators.vectors)
         self.b = PanelMemory(p, p.b_lanes, b_words(p))
         self.bias = BiasMemory(p)
         self._slot = slot
@@ -54,7 +56,8 @@ class InputSlots(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [*PanelMemory.memories(p, p.a_lanes, a_words(p)), *PanelMemory.memories(p, p.b_lanes, b_words(p)),
+        of_a = ImageMemory.memories(p) if p.operators.convolution else PanelMemory.memories(p, p.a_lanes, a_words(p))
+        return [*of_a, *PanelMemory.memories(p, p.b_lanes, b_words(p)),
                 *BiasMemory.memories(p)]
 
     def elaborate(self, platform):
@@ -65,9 +68,9 @@ class InputSlots(wiring.Component):
         target, valid = placed.beat.p.target, placed.beat.valid
         p = self._p
         of_operand = ~target.residual if p.operators.add else 1
-        for memory, destination, slot, word, lanes in (
-            (a, Destination.A, operands.a_slot, operands.a_word, p.a_lanes),
-            (b, Destination.B, operands.b_slot, operands.b_word, p.b_lanes),
+        image = p.operators.convolution
+        for memory, destination, slot, lanes in (
+            (a, Destination.A, operands.a_slot, p.a_lanes), (b, Destination.B, operands.b_slot, p.b_lanes),
         ):
             bits = bits_for(p.tile.k * lanes // max(lanes, p.beat_bytes) - 1)
             m.d.comb += [
@@ -78,13 +81,14 @@ class InputSlots(wiring.Component):
                 memory.write_data.eq(placed.beat.p.data),
                 memory.read.eq(operands.read),
                 memory.slot.eq(slot),
-                memory.word.eq(word),
-                memory.k.eq(operands.k),
+                *([a.places.eq(operands.places), a.write_split.eq(target.split), a.write_odd.eq(target.odd)]
+                  if image and memory is a else
+                  [memory.word.eq(operands.a_word if memory is a else operands.b_word), memory.k.eq(operands.k)]),
             ]
         m.d.comb += [
             operands.a_step.eq(a.step),
             operands.b_step.eq(b.step),
-            *([a.vector.eq(operands.vector)] if p.operators.vectors else []),
+            *([a.vector.eq(operands.vector)] if p.operators.vectors and not image else []),
             bias.write.eq(valid & (target.destination == Destination.BIAS)),
             bias.write_set.eq(Cat(toggle.bit_select(target.unit[:self._slot], 1), target.unit[:self._slot])),
             bias.write_word.eq(placed.word),

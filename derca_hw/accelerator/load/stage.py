@@ -64,6 +64,8 @@ class LoadStage(wiring.Component):
         The same beats with their places, for the banks too.
     parameters : Out(stream, always ready)
         Parameters of the layer of the entry taken.
+    windows : Out(stream, always ready)
+        With `operators.convolution`: what the compute side knows of that layer.
     tiles : Out(`TileSupply`)
         The tiles of the next iteration.
     operands, biases : In(`OperandRead`, `BiasRead`)
@@ -101,6 +103,7 @@ class LoadStage(wiring.Component):
             "beat": In(pulse(lay.read_beat)),
             "placed": Out(PlacedBeat(p)),
             "parameters": Out(pulse(lay.parameter_write)),
+            **({"windows": Out(pulse(lay.window_write))} if p.operators.convolution else {}),
             "tiles": Out(TileSupply(p)),
             "operands": In(OperandRead(p)),
             "biases": In(BiasRead(p)),
@@ -125,7 +128,7 @@ class LoadStage(wiring.Component):
         m.submodules.walker = walker = Walker(p)
         m.submodules.engine = engine = LoadEngine(p)
         m.submodules.placer = placer = BeatPlacer(p)
-        m.submodules.a_slots = a_slots = SlotRing(p, p.most_m_panels)
+        m.submodules.a_slots = a_slots = SlotRing(p, p.most_a_panels)
         m.submodules.b_slots = b_slots = SlotRing(p, p.n_panels + 1)
         # In a layer every iteration takes a slot of A, or every iteration takes one of B. Most iterations are under way
         # where a layer of one kind follows a layer of the other: its first iteration takes both slots.
@@ -139,6 +142,8 @@ class LoadStage(wiring.Component):
             connect(m, flipped(self.entries), walker.entries)
         connect(m, walker.iteration, engine.iteration)
         connect(m, walker.parameters, flipped(self.parameters))
+        if p.operators.convolution:
+            connect(m, walker.windows, flipped(self.windows))
         connect(m, engine.request, flipped(self.request))
         connect(m, flipped(self.beat), placer.beat)
         connect(m, placer.placed, slots.placed)

@@ -10,7 +10,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.tables import Strategy, WordOrder, own_b_stride
 
 from ...blocks.arithmetic import times
-from ...layouts import Layouts, Part, offset_bits, pulse
+from ...layouts import Layouts, Part, first_words, offset_bits, pulse
 
 
 def entry_ports(p: Platform) -> dict[str, wiring.Member]:
@@ -38,14 +38,9 @@ class _Shape(NamedTuple):
     n: Value | int
 
 
-def _words(p: Platform) -> tuple[str, ...]:
-    """The fields of an entry that say where the panels of its first slice begin on chip, if tiles have any shape."""
-    return ("a_word", "b_word", "bank_word") if p.tile.per_layer else ()
-
-
 def _first_slice(entry, p: Platform):
     """What an entry says of the slice at which it begins."""
-    return Cat(entry.m_panel, entry.n_panel, *(entry[name] for name in _words(p)))
+    return Cat(entry.m_panel, entry.n_panel, *(entry[name] for name in first_words(p)))
 
 
 class Walker(wiring.Component):
@@ -75,6 +70,8 @@ class Walker(wiring.Component):
     parameters : Out(stream, always ready)
         Parameters of the layer of the entry taken. With `tables.read = "word"` each is passed on as it comes, and
         `Part.PLACE` when all have come.
+    windows : Out(stream, always ready)
+        With `operators.convolution`: what the compute side knows of that layer.
     """
 
     def __init__(self, p: Platform):
@@ -86,6 +83,7 @@ class Walker(wiring.Component):
             "resident": In(1),
             "iteration": Out(stream.Signature(lay.iteration)),
             "parameters": Out(pulse(lay.parameter_write)),
+            **({"windows": Out(pulse(lay.window_write))} if p.operators.convolution else {}),
         })
 
     def elaborate(self, platform):
@@ -131,7 +129,7 @@ class Walker(wiring.Component):
             tag.last.eq(last_k),
             tag.resumed.eq(resumed),
             tag.new_b.eq(new_b),
-            tag.last_a.eq(~one_k | last_n),
+            tag.last_a.eq(self._ends_a(layer, ~one_k | last_n)),
             tag.last_b.eq(~(one_k & one_n) | last),
             tag.m_panel.eq(entry.m_panel),
             tag.n_panel.eq(entry.n_panel),
@@ -143,13 +141,15 @@ class Walker(wiring.Component):
             output.layer.eq(entry.layer),
             *([out.p.ahead.eq(layer.ahead)] if p.buffers.ahead else []),
             *([out.p.depends_b.eq(entry.depends_b & new_b)] if p.operators.matmul else []),
-            *(tag[name].eq(entry[name]) for name in _words(p)),
+            *(tag[name].eq(entry[name]) for name in first_words(p)),
         ]
         places = _Places(a_row, b_col, c_row, b_panel_stride)
         self._addresses(m, layer, entry, places, preload)
         self._options(m, layer, entry, output, last_m)
         if p.operators.add:
             self._residual(m, layer, entry, last_k)
+        if p.operators.convolution:
+            self._patch(m, layer, entry, last_k, last_n)
         step = Signal()
         m.d.comb += step.eq(out.valid & out.ready)
         with m.If(step & preload):
@@ -203,6 +203,8 @@ class Walker(wiring.Component):
                 m.d.sync += _first_slice(entry, p).eq(0)
         with m.If(begins & redo):
             m.d.sync += Cat(entry.k, _first_slice(entry, p)).eq(0)
+            if p.operators.convolution:  # channels of a grouped layer go with N
+                m.d.sync += entry.channel.eq(Mux(new_layer.grouped, at.entry.channel, 0))
         with m.If(self.flush):
             m.d.sync += active.eq(0)
         return m
@@ -220,10 +222,13 @@ class Walker(wiring.Component):
             return Cat(Const(0, unused), beats[:p.bus.address_width - unused])
 
         tag, output = out.p.tag, out.p.tag.output
-        a, c = along(entry.k, p.a_lanes, p.tile.k), along(entry.n, p.a_lanes, p.tile.n)
+        column = entry.channel if p.operators.convolution else entry.k
+        a, c = along(column, p.a_lanes, p.tile.k), along(entry.n, p.a_lanes, p.tile.n)
+        if p.operators.convolution:
+            a = a + Mux(entry.m == 0, layer.top_bytes[unused:], 0)
         if p.operators.vectors:
             element = p.array.element_bytes
-            a = Mux(layer.a_vector, along(entry.k, element, p.tile.k), a)
+            a = Mux(layer.a_vector, along(column, element, p.tile.k), a)
             c = Mux(layer.c_vector, along(entry.n, element, p.tile.n), c)
             m.d.comb += [tag.vector.eq(layer.a_vector), output.vector.eq(layer.c_vector)]
         m.d.comb += [
@@ -259,6 +264,28 @@ class Walker(wiring.Component):
             out.p.d_panel_stride.eq(layer.d_panel_stride),
         ]
 
+    def _ends_a(self, layer, last):
+        """Whether no other iteration uses a tile of A: it is the `last` one, or tiles along N have their own."""
+        return last | layer.grouped if self._p.operators.convolution else last
+
+    def _patch(self, m, layer, entry, last_k, last_n):
+        """Which panels of the image an iteration needs, and how it walks over them."""
+        out, tag = self.iteration.p, self.iteration.p.tag
+        needed = Mux(entry.panels_left < layer.patch, entry.panels_left, layer.patch)
+        top = Signal.like(layer.top)  # panels before the image
+        m.d.comb += [
+            top.eq(Mux(entry.m == 0, layer.top, 0)),
+            out.panels.eq(needed - top),
+            out.channels.eq(Mux(Mux(layer.grouped, last_n, last_k), layer.last_channels, layer.channels)),
+            out.words.eq(layer.channels),
+            out.word.eq(Mux(entry.m == 0, layer.top_word, layer.patch_word)),
+            out.split.eq(layer.split),
+            out.odd.eq(layer.first_turn[-1] ^ top[0]),
+            tag.steps.eq(Mux(last_k, layer.last_steps, layer.steps)),
+            tag.depth.eq(Mux(layer.grouped, layer.depth, out.channels)),
+            tag.y.eq(entry.y),
+        ]
+
     def _advance(self, m, layer, entry, places: _Places, last_k, last_n):
         """Go on to the next tile: along K, then along N, then along M."""
         p = self._p
@@ -274,6 +301,13 @@ class Walker(wiring.Component):
         c_along = (layer.c_m_stride[unused:] if p.tile.per_layer or across
                    else times(layer.c_panel_stride[unused:], p.m_panels))
         tiles = [entry.c[unused:]] if across else []
+        if p.operators.convolution:
+            channels = Mux(last_k & (last_n | ~layer.grouped), 0, entry.channel + layer.channels)
+            m.d.sync += entry.channel.eq(channels)
+            with m.If(last_k & last_n):
+                m.d.sync += [
+                    entry.panels_left.eq(entry.panels_left - layer.patch_step), entry.y.eq(entry.y + layer.tile_y),
+                ]
         with m.If(~last_k):
             m.d.sync += entry.k.eq(entry.k + k)
         with m.Elif(~last_n):
@@ -305,6 +339,13 @@ class Walker(wiring.Component):
             write.p.layer.eq(new.entry.layer),
             *(write.p[name].eq(new.layer[name]) for name, _ in self._lay.parameters if name != "layer"),
         ]
+        if self._p.operators.convolution:
+            write, window = self.windows, self._lay.window
+            m.d.comb += [
+                write.valid.eq(taken),
+                write.p.layer.eq(new.entry.layer),
+                *(write.p.window[name].eq(new.layer[name]) for name, _ in window),
+            ]
 
     def _write_parameters(self, m, layer, row, begins):
         """Pass a layer's parameters on: the first two words as they come, the rest once all words have come."""

@@ -1,7 +1,7 @@
 """Signatures on the way from read data to operands: placed beats, tiles, reads of the slots."""
 
 from amaranth.hdl import Cat, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
@@ -30,6 +30,17 @@ def a_words(p: Platform) -> int:
 def b_words(p: Platform) -> int:
     """Bits of the address of a word in a slot of B."""
     return _words(p, p.b_lanes, p.n_panels)
+
+
+def image_read(p: Platform) -> data.StructLayout:
+    """Where the rows of the array find their pixels in a slot of A, with `operators.convolution`."""
+    word = a_words(p)
+    return data.StructLayout({
+        # words for the lower and the upper half of the banks: of the window's first pixels, and of those further on
+        **dict.fromkeys(("low_near", "low_far", "high_near", "high_far"), word),
+        "far": p.a_lanes,  # banks whose pixel is further on
+        "shift": bits_for(p.a_lanes - 1),  # the bank of the array's first row
+    })
 
 
 class PlacedBeat(wiring.Signature):
@@ -112,6 +123,8 @@ class OperandRead(wiring.Signature):
         The step, of which the low bits select one in a word.
     vector : Out(1)
         With `operators.vectors`: A has one row, stored without padding.
+    places : Out(image_read)
+        With `operators.convolution`, instead of `a_word` and `vector`.
     a_step, b_step : In
         `a_lanes` and `b_lanes` bytes, one cycle after the address.
     """
@@ -121,10 +134,10 @@ class OperandRead(wiring.Signature):
             "read": Out(1),
             "a_slot": Out(_slot(p)),
             "b_slot": Out(_slot(p)),
-            "a_word": Out(a_words(p)),
+            **({"places": Out(image_read(p))} if p.operators.convolution else {"a_word": Out(a_words(p))}),
             "b_word": Out(b_words(p)),
             "k": Out(bits_for(p.most_k - 1)),
-            **({"vector": Out(1)} if p.operators.vectors else {}),
+            **({"vector": Out(1)} if p.operators.vectors and not p.operators.convolution else {}),
             "a_step": In(8 * p.a_lanes),
             "b_step": In(8 * p.b_lanes),
         })

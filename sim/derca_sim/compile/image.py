@@ -8,10 +8,12 @@ from ..model.network import Layer, Network
 from ..model.placing import vectors
 from ..model.platform import Platform
 from ..model.tables import own_b_stride
+from ..model.tile import Tile
 from ..workload.taskset import Task
 from .layers import LayerPlan
 from .layout import Allocator, Area, Operand, activations, bias_bytes, pack_panels, part, unpack_panels, weights
 from .mapping import mapping_of
+from .patches import patch_of
 from .waits import wait_of
 
 #: Outputs hold this byte before the first job, so that one that is never written cannot pass for a result.
@@ -24,16 +26,19 @@ class _Constants:
     def __init__(self, platform: Platform, memory: Allocator):
         self._p = platform
         self._memory = memory
-        self._weights: dict[tuple[int, int], Area] = {}
+        self._weights: dict[tuple[int, int, int | None], Area] = {}
         self._biases: dict[int, int] = {}
         self._scales: dict[tuple, int] = {}
         self._channels = 0
         self._tables: dict[bytes, int] = {}
 
-    def weights(self, layer: Layer, a_stride: int) -> Operand:
-        """Weights of a layer whose panels of A are `a_stride` bytes apart, as those of B are without own stride."""
-        own = self._p.panel_stride(layer.k, self._p.b_lanes)
-        key = id(layer.weights), own if own_b_stride(self._p) else a_stride
+    def weights(self, layer: Layer, tile: Tile, a_stride: int) -> Operand:
+        """Weights of a layer whose panels of A are `a_stride` bytes apart, as those of B are without own stride.
+
+        The weights of windows lie in the order of their tiles along K.
+        """
+        own = self._p.panel_stride(patch_of(self._p, layer, tile).k, self._p.b_lanes)
+        key = id(layer.weights), own if own_b_stride(self._p) else a_stride, tile.k if layer.window else None
         if key not in self._weights:
             self._weights[key] = weights(self._p, self._memory, layer.n, key[1])
         return Operand(self._weights[key], self._weights[key].address)
@@ -77,8 +82,9 @@ def _placed(p: Platform, task: Task, row: int, memory: Allocator, constants: _Co
     network, plans = task.network, []
     strides = [p.panel_stride(columns, p.a_lanes) for _, columns in network.matrices]
     b, biases = [], []
-    for layer in network.layers:
-        b.append(None if layer.weights is None else constants.weights(layer, strides[layer.a.matrix]))
+    tiles = [mapping_of(p, layer) for layer in network.layers]
+    for layer, (tile, _) in zip(network.layers, tiles, strict=True):
+        b.append(None if layer.weights is None else constants.weights(layer, tile, strides[layer.a.matrix]))
         biases.append(constants.bias(layer))
     given = [i for i, rows in enumerate(network.inputs) if rows is not None]
     narrow = vectors(network, p)
@@ -86,7 +92,6 @@ def _placed(p: Platform, task: Task, row: int, memory: Allocator, constants: _Co
     save = memory.take(p.bank_bytes)
     areas |= {i: activations(p, memory, shape, i in narrow)
               for i, shape in enumerate(network.matrices) if i not in areas}
-    tiles = [mapping_of(p, layer) for layer in network.layers]
     for i, layer in enumerate(network.layers):
         plans.append(LayerPlan(
             p, layer, task.index, i, row + i, part(areas[layer.a.matrix], layer.a),
@@ -108,7 +113,7 @@ def fill(platform: Platform, placed: Sequence[tuple[Sequence[LayerPlan], Network
         for plan in layers:
             layer = plan.layer
             if layer.weights is not None:
-                put(plan.b_base, pack_panels(layer.weights.T, platform.array.cols, platform.b_lanes,
+                put(plan.b_base, pack_panels(plan.weights.T, platform.array.cols, platform.b_lanes,
                                              plan.b_panel_stride))
             put(plan.bias_base, layer.bias.astype("<i4").view(np.uint8))
         for i, area in areas_of(layers).items():

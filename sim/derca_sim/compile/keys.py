@@ -27,10 +27,13 @@ from .layers import LayerPlan, longest_job, longest_slice
 from .plan import Point
 
 
-def longest_switch(p: Platform) -> int:
-    """A bound on the cycles of a switch to another job and back: finding it, saving and loading sums, cold starts."""
+def longest_switch(p: Platform, unit: int) -> int:
+    """A bound on the cycles of a switch to another job and back: finding it, saving and loading sums, cold starts.
+
+    `unit` bounds a slice.
+    """
     save = 2 * p.bank_columns * p.bank_word_beats
-    return SchedulerTiming(p).LONGEST_REFILL + save + 2 * longest_slice(p)
+    return SchedulerTiming(p).LONGEST_REFILL + save + 2 * unit
 
 
 def key_distance(policy: Policy, p: Platform, tasks: Sequence[Task], placed: Sequence[Sequence[LayerPlan]],
@@ -39,7 +42,8 @@ def key_distance(policy: Policy, p: Platform, tasks: Sequence[Task], placed: Seq
     if policy == "deadline_monotonic":
         return 0
     visible = release_latency(p) + SchedulerTiming(p).VISIBILITY
-    switch, unit = longest_switch(p), longest_slice(p)
+    unit = longest_slice(p, [layer for layers in placed for layer in layers])
+    switch = longest_switch(p, unit)
     jobs, regions = [], []
     for layers, points in zip(placed, where, strict=True):
         lengths = [(slices + redone) * unit + switch for slices, redone in regions_of(layers, points)]

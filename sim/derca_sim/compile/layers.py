@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from ..model.network import Layer
 from ..model.platform import Platform
 from ..model.residual import UNCHANGED
 from ..model.tables import layer_layout, own_b_stride, scale_layout
 from ..model.tile import Tile
 from .layout import Operand, ceil_div
+from .patches import Patch, in_tile_order, patch_fields, patch_of
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,15 @@ class Wait:
     """What a layer waits for before it loads tiles that depend on others of the job.
 
     `a`, `b`, `d`: that operand comes from layers of the job. At the layer's first tile `allow` output tiles of the job
-    may not be in memory yet; each of its tiles adds one, each row of tiles takes `prev_n_tiles` away, the output tiles
-    of the layer before that hold the row's part of A and D.
+    may not be in memory yet; each of its tiles adds one. Each of the first `rows` rows of tiles takes `prev_n_tiles`
+    away: so many output tiles of the layer before hold what the next row of tiles needs more of A and D.
     """
 
     a: bool = False
     b: bool = False
     allow: int = 0
     prev_n_tiles: int = 0
+    rows: int = 0
     d: bool = False
 
     @property
@@ -90,7 +94,17 @@ class LayerPlan:
     @cached_property
     def k_tiles(self) -> int:
         """Tiles along K."""
-        return ceil_div(self.layer.k, self.tile.k)
+        return ceil_div(self.patch.k, self.tile.k)
+
+    @cached_property
+    def patch(self) -> Patch:
+        """The panels of A that its tiles need."""
+        return patch_of(self.platform, self.layer, self.tile)
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Weights [k, n] in the order in which tiles along K take them."""
+        return in_tile_order(self.platform, self.layer, self.patch)
 
     @property
     def iterations(self) -> int:
@@ -206,7 +220,7 @@ class LayerPlan:
         """
         if not self.wait.any:
             return 0
-        return self.wait.allow + m * (self.n_tiles - self.wait.prev_n_tiles) + n
+        return self.wait.allow - min(m, self.wait.rows) * self.wait.prev_n_tiles + m * self.n_tiles + n
 
     @property
     def most_allowed(self) -> int:
@@ -231,7 +245,15 @@ class LayerPlan:
 
     def tile_k(self, k: int) -> int:
         """K steps of the tiles at coordinate `k`; the last may have fewer."""
-        return min(self.tile.k, self.layer.k - k * self.tile.k)
+        return min(self.tile.k, self.patch.k - k * self.tile.k)
+
+    def steps(self, k: int) -> int:
+        """Steps of a slice of the tiles at coordinate `k`: their K steps, once for each piece of a panel."""
+        return self.patch.pieces * self.tile_k(k)
+
+    def a_row(self, m: int) -> int:
+        """Address of the first panel of A that the tiles at coordinate `m` need, which may lie before A."""
+        return (self.a_base + self.patch.begin(m) * self.a_panel_stride) % (1 << self.platform.bus.address_width)
 
     def fields(self) -> dict[str, int]:
         """The row of the layer table as `model.tables.layer_layout` names it."""
@@ -253,6 +275,8 @@ class LayerPlan:
             "m_tiles": self.m_tiles, **(self.tile_fields() if p.tile.per_layer else {
                 "n_tiles": self.n_tiles, "k_tiles": self.k_tiles}),
             **({"a_vector": int(self.a_vector), "c_vector": int(self.c_vector)} if p.operators.vectors else {}),
+            **(patch_fields(p, layer, self.tile, self.a_panel_stride) if p.operators.convolution else {}),
+            **({"wait_rows": self.wait.rows} if p.operators.convolution else {}),
             "prev_n_tiles": self.wait.prev_n_tiles,
             **({"ahead": self.ahead} if p.buffers.ahead else {}),
             "a_panel_stride": self.a_panel_stride,
@@ -267,7 +291,7 @@ class LayerPlan:
         return {
             "m_panels": self.m_panels, "tile_n": tile.n, "tile_k": tile.k,
             "n_end": (self.n_tiles - 1) * tile.n, "k_end": (self.k_tiles - 1) * tile.k,
-            "a_m_stride": self.m_panels * self.a_panel_stride, "b_n_stride": self.n_panels * self.b_panel_stride,
+            "a_m_stride": self.patch.step * self.a_panel_stride, "b_n_stride": self.n_panels * self.b_panel_stride,
         }
 
     def residual_fields(self) -> dict[str, int]:
@@ -306,15 +330,17 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
     total = 0
     for layer in layers:
         p, shape = layer.platform, layer.layer
-        memory, k, n = p.memory, min(layer.tile.k, shape.k), min(layer.tile.n, shape.n)
+        memory, k, n = p.memory, min(layer.tile.k, layer.patch.k), min(layer.tile.n, shape.n)
         rows, cols = ceil_div(shape.m, p.array.rows), ceil_div(shape.n, p.array.cols)
-        a_panels, b_panels = rows * layer.n_tiles * layer.k_tiles, cols * layer.m_tiles * layer.k_tiles
-        load = a_panels * p.panel_beats(k, p.a_lanes) + b_panels * p.panel_beats(k, p.b_lanes)
+        a_panels = sum(map(layer.patch.requests, range(layer.m_tiles))) * layer.n_tiles * layer.k_tiles
+        b_panels = cols * layer.m_tiles * layer.k_tiles
+        channels = min(layer.patch.channels, layer.patch.columns)
+        load = a_panels * p.panel_beats(channels, p.a_lanes) + b_panels * p.panel_beats(k, p.b_lanes)
         requests = a_panels + b_panels + layer.iterations
         if shape.add is not None:
             load += rows * layer.n_tiles * p.panel_beats(n, p.a_lanes)
             requests += rows * layer.n_tiles
-        compute = layer.slices * (k + p.array.cols + 4)
+        compute = layer.slices * (layer.patch.pieces * k + p.array.cols + 4)
         columns = layer.n_tiles * n if not shape.transposed else (ceil_div(shape.n, p.array.rows) + 1) * p.array.rows
         store = 2 * rows * columns * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
         step = p.panel_beats(n, 4) + memory.write_latency + 64
@@ -323,13 +349,15 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
     return total
 
 
-def longest_slice(p: Platform) -> int:
-    """A bound on the cycles of one slice with its loads and stores alone; as generous as `longest_job`."""
+def longest_slice(p: Platform, layers: Sequence[LayerPlan]) -> int:
+    """A bound on the cycles of one slice of `layers` with its loads and stores; as generous as `longest_job`."""
     tile, memory = p.tile, p.memory
-    load = p.panel_beats(p.most_k, p.a_lanes) + p.panel_beats(p.most_k, p.b_lanes) + p.panel_beats(tile.n, 4)
-    load += p.operators.add * p.panel_beats(p.bank_columns, p.a_lanes)
-    compute = p.most_k + p.array.cols + 4
+    windows = [layer for layer in layers if layer.layer.window is not None]
+    requests = max((layer.patch.panels for layer in windows), default=1) + 2 + p.operators.add * p.most_m_panels
+    load = p.panel_beats(p.a_steps if windows else p.most_k, p.a_lanes) + p.panel_beats(p.most_k, p.b_lanes)
+    load += p.panel_beats(tile.n, 4) + p.operators.add * p.panel_beats(p.bank_columns, p.a_lanes)
+    compute = max(p.most_k, *(layer.steps(0) for layer in layers)) + p.array.cols + 4
+    compute += (p.most_m_panels + p.n_panels) * p.operators.convolution  # to find the first panels
     columns = tile.n + p.array.rows * p.operators.transpose  # a transposed tile leaves in blocks of as many columns
     store = 2 * columns * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
-    requests = 3 + p.operators.add * p.most_m_panels
     return load + requests * (memory.read_latency + 8) + compute + store + memory.write_latency + 64

@@ -2,17 +2,19 @@
 
 A tile of A stays in its slot for all tiles along N if K is a single tile; a tile of B stays for all tiles along M if it
 holds all of B. Which of these a shape gives, how often the others are loaded again, and how long the array waits for
-the first tile and the memory for the last decide what a shape costs.
+the first tile and the memory for the last decide what a shape costs. Tiles of windows read pixels at their ends twice.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import lcm
 
+from ..errors import InputError
 from ..model.network import Layer
 from ..model.platform import Platform
 from ..model.tile import Mapping, Tile, fits, platform_tile
 from .layout import ceil_div
+from .patches import patch_of, too_large, window_tiles
 
 
 @dataclass(frozen=True)
@@ -32,23 +34,23 @@ class Estimate:
 
 def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
     """What a layer costs with a tile, without the delays of single requests."""
-    m_tiles, n_tiles, k_tiles = (ceil_div(whole, part) for whole, part in zip((layer.m, layer.n, layer.k),
-                                                                              (tile.m, tile.n, tile.k), strict=True))
+    patch = patch_of(p, layer, tile)
+    m_tiles, n_tiles, k_tiles = ceil_div(layer.m, tile.m), ceil_div(layer.n, tile.n), ceil_div(patch.k, tile.k)
     m_panels, n_panels = ceil_div(layer.m, p.array.rows), ceil_div(layer.n, p.array.cols)
-    last_k = layer.k - (k_tiles - 1) * tile.k
+    last_k = patch.k - (k_tiles - 1) * tile.k
     spacing = min(layer.n, p.array.cols)
-    steps = (k_tiles - 1) * max(tile.k, spacing) + max(last_k, spacing)
+    steps = (k_tiles - 1) * max(patch.pieces * tile.k, spacing) + max(patch.pieces * last_k, spacing)
     vector = p.operators.vectors and layer.m == 1
     lanes = p.array.element_bytes if vector else p.a_lanes
-    a, b = p.panel_beats(layer.k, lanes), p.panel_beats(layer.k, p.b_lanes)
+    a, b = p.panel_beats(patch.columns, lanes), p.panel_beats(patch.k, p.b_lanes)
     again = m_tiles if k_tiles * n_tiles > 1 else 1
-    reads = m_panels * a * (n_tiles if k_tiles > 1 else 1)
+    reads = sum(map(patch.requests, range(m_tiles))) * a * (n_tiles if k_tiles > 1 else 1)
     reads += again * (n_panels * b + n_tiles * p.panel_beats(min(tile.n, layer.n), 4))
     if layer.add is not None:
         reads += m_panels * n_tiles * p.panel_beats(min(tile.n, layer.n), p.a_lanes)
     per_column = 1 if vector else p.array.rows // p.store.requant_lanes
-    first = p.panel_beats(min(tile.k, layer.k), lanes) * min(tile.m // p.array.rows, m_panels)
-    first += p.panel_beats(min(tile.k, layer.k), p.b_lanes) * min(tile.n // p.array.cols, n_panels)
+    first = p.panel_beats(min(patch.channels, patch.columns), lanes) * patch.requests(0)
+    first += p.panel_beats(min(tile.k, patch.k), p.b_lanes) * min(tile.n // p.array.cols, n_panels)
     last = min(tile.m // p.array.rows, m_panels) * min(tile.n, layer.n) * per_column
     return Estimate(m_panels * n_panels * steps, reads, m_panels * layer.n * per_column, first + last)
 
@@ -57,6 +59,9 @@ def tiles(p: Platform, layer: Layer) -> Iterator[Tile]:
     """The shapes worth a look: as many K steps as fit, for each number of panels that makes a difference."""
     if not p.tile.per_layer:
         yield platform_tile(p)
+        return
+    if layer.window is not None:
+        yield from window_tiles(p, layer)
         return
     rows, cols = p.array.rows, p.array.cols
     whole = ceil_div(layer.k, _step(p)) * _step(p)
@@ -84,9 +89,18 @@ def _step(p: Platform) -> int:
 
 
 def ranked(p: Platform, layer: Layer) -> list[Tile]:
-    """The shapes for a layer, that of the least estimate first; among equals that of the fewest reads."""
-    costs = {tile: estimate(p, layer, tile) for tile in tiles(p, layer)} or {
-        platform_tile(p): estimate(p, layer, platform_tile(p))}
+    """The shapes for a layer, that of the least estimate first; among equals that of the fewest reads.
+
+    Raises
+    ------
+    InputError
+        If no tile holds the windows of a layer.
+    """
+    costs = {tile: estimate(p, layer, tile) for tile in tiles(p, layer)}
+    if not costs:
+        if layer.window is not None:
+            raise InputError(too_large(p, layer))
+        costs = {platform_tile(p): estimate(p, layer, platform_tile(p))}
     return sorted(costs, key=lambda tile: (costs[tile].cycles, costs[tile].reads, tile))
 
 

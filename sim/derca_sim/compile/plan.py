@@ -53,8 +53,14 @@ class EntryPlan:
         at = {"m": m, "n": n, "k": k}
         if p.tile.per_layer:
             words = {lanes: -(-layer.tile_k(k) * lanes // max(lanes, p.beat_bytes)) for lanes in (p.a_lanes, p.b_lanes)}
-            at = {"m": m, "n": n * layer.tile.n, "k": k * layer.tile.k, "a_word": m_panel * words[p.a_lanes],
+            at = {"m": m, "n": n * layer.tile.n, "k": k * layer.tile.k,
                   "b_word": n_panel * words[p.b_lanes], "bank_word": m_panel * layer.tile_n(n)}
+            if p.operators.convolution:
+                patch = layer.patch
+                at |= {"channel": (n if patch.depth else k) * patch.channels, "y": patch.rows_of_image(m),
+                       "panels_left": patch.total - patch.begin(m)}
+            else:
+                at["a_word"] = m_panel * words[p.a_lanes]
         return {
             "layer": layer.row, "next": self.next_row, "next_layer": self.next_layer.row,
             "final": int(layer.last), "depends": int(self.depends),
@@ -62,7 +68,7 @@ class EntryPlan:
             **({"depends_d": int(self.depends_d), "d_row": layer.d_tile(m, 0)} if p.operators.add else {}),
             "allow": layer.allow(m, n), **at,
             "m_panel": m_panel, "n_panel": n_panel,
-            "a_row": layer.a_base + m * layer.m_panels * layer.a_panel_stride,
+            "a_row": layer.a_row(m),
             "b_col": layer.b_base + n * layer.n_panels * layer.b_panel_stride,
             "c_row": layer.c_tile(m, 0), **({"c": layer.c_tile(m, n)} if p.operators.transpose else {}),
         }

@@ -118,8 +118,9 @@ def recompute_cost(layer: LayerPlan, slice_: int) -> int:
     iteration, within = layer.position(slice_)
     m, n, done = layer.coordinates(iteration)
     m_panels, n_panels = layer.tile_m_panels(m), layer.tile_n_panels(n)
-    load = m_panels * p.panel_beats(layer.tile.k, p.a_lanes) + n_panels * p.panel_beats(layer.tile.k, p.b_lanes)
-    return done * max(load, m_panels * n_panels * layer.tile.k) + within * layer.tile_k(done)
+    load = layer.patch.requests(m) * p.panel_beats(layer.patch.channels, p.a_lanes)
+    load += n_panels * p.panel_beats(layer.tile.k, p.b_lanes)
+    return done * max(load, m_panels * n_panels * layer.steps(0)) + within * layer.steps(done)
 
 
 def persist_cost(layer: LayerPlan, slice_: int) -> int:

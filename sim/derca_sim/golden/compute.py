@@ -21,6 +21,7 @@ class ComputeModel:
     def __init__(self, p: Platform, agenda: Agenda, log: Callable[[Event], None], feedback: Callable[[int], None],
                  front: Front, banks: Banks, store: StoreModel, outstanding: Outstanding):
         self._cols = p.array.cols
+        self._seeks = p.operators.convolution
         self._spare = p.buffers.spare
         self._agenda = agenda
         self._log = log
@@ -131,16 +132,19 @@ class ComputeModel:
             return
         self._front.tags.popleft()
         self._latest = it
-        self._compute(cycle, tag, it.skip)
+        self._compute(cycle, tag, it.skip, sum(divmod(it.skip, it.panels)) if self._seeks else 0)
 
-    def _compute(self, cycle: int, tag: Tag, first: int) -> None:
-        """Compute from slice `first` of an iteration to the end of the iteration or of the region."""
+    def _compute(self, cycle: int, tag: Tag, first: int, seek: int = 0) -> None:
+        """Compute from slice `first` of an iteration to the end of the iteration or of the region.
+
+        The array begins `seek` cycles later: it passes over as many panels of A and of B to find the first.
+        """
         it, cols = tag.iteration, self._cols
         panels, columns, steps = it.panels, it.columns, it.steps
         stop = min(panels * -(-columns // cols), first + self._left)
         fire, width = self._previous
-        earliest = max(cycle + ComputeTiming.SHORTEST, fire + max(width, ComputeTiming.UPDATE))
-        fire = cycle
+        earliest = max(cycle + seek + ComputeTiming.SHORTEST, fire + max(width, ComputeTiming.UPDATE))
+        fire = cycle + seek
         for at in range(first, stop):
             fire = max(fire + steps, earliest)
             width = min(cols, columns - at // panels * cols)

@@ -1,8 +1,20 @@
 """The requests and the work of one iteration, from the layer's plan alone."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
+
+import numpy as np
 
 from ..compile.layers import LayerPlan
+from ..model.network import Window
+
+
+@lru_cache(maxsize=1024)
+def _pieces(w: Window, rows: int) -> int:
+    """Most rows of an output image in a panel; 1 if the pixels under it are evenly spaced all the same."""
+    if w.out[1] % rows == 0 or w.shape[1] * w.strides[0] == w.out[1] * w.strides[1]:
+        return 1
+    lines = np.arange(w.out[0] * w.out[1]) // w.out[1]
+    return max(len(np.unique(lines[at:at + rows])) for at in range(0, len(lines), rows))
 
 
 class Iteration:
@@ -22,10 +34,12 @@ class Iteration:
         #: First and last K step of its output tile.
         self.first, self.last = k == 0, k == layer.k_tiles - 1
         single = layer.k_tiles == 1
+        w = layer.layer.window
+        grouped = w is not None and w.groups > 1  # columns of a tile see channels of their own
         #: Whether A and B tile have to be loaded, and whether the next iteration of the layer uses others.
-        self.new_a = fresh or not single or n == 0
+        self.new_a = fresh or not single or n == 0 or grouped
         self.new_b = fresh or not single or layer.n_tiles > 1
-        self.last_a = not single or n == layer.n_tiles - 1
+        self.last_a = not single or n == layer.n_tiles - 1 or grouped
         self.last_b = not single or layer.n_tiles > 1 or m == layer.m_tiles - 1
 
     @property
@@ -59,24 +73,55 @@ class Iteration:
         return self.layer.tile_n(self.n)
 
     @property
-    def steps(self) -> int:
+    def k_steps(self) -> int:
         """K steps."""
         return self.layer.tile_k(self.k)
+
+    @cached_property
+    def steps(self) -> int:
+        """Cycles in which a slice takes operands: K steps, once for each row of outputs that its panels go over."""
+        w = self.layer.layer.window
+        return self.k_steps * (1 if w is None else _pieces(w, self.layer.platform.array.rows))
 
     def a_reads(self) -> list[tuple[int, int]]:
         """(address, beats) of the requests for its A tile."""
         layer, p = self.layer, self.layer.platform
         tile = layer.tile
+        if layer.layer.window is not None:
+            return self._image_reads()
         a = layer.a_base + self.k * tile.k * layer.a.area.lanes + self.m * tile.m // p.array.rows * layer.a_panel_stride
-        beats = p.panel_beats(self.steps, layer.a.area.lanes)
+        beats = p.panel_beats(self.k_steps, layer.a.area.lanes)
         return [(a + i * layer.a_panel_stride, beats) for i in range(self.panels)]
+
+    def _image_reads(self) -> list[tuple[int, int]]:
+        """Likewise for windows: the panels from the first to the last pixel under a full tile, as far as they exist."""
+        layer, p, w = self.layer, self.layer.platform, self.layer.layer.window
+        (height, width), taps, rows = w.shape, w.kernel[0] * w.kernel[1], p.array.rows
+        above = self.m * layer.tile.m // w.out[1]
+        below = w.out[0] if layer.m_tiles == 1 else above + layer.tile.m // w.out[1]
+
+        def pixel(y: int, x: int, kernel_y: int, kernel_x: int) -> int:
+            y, x = (at * stride + tap * dilation - pad for at, tap, stride, dilation, pad in
+                    zip((y, x), (kernel_y, kernel_x), w.strides, w.dilations, w.pads, strict=True))
+            return y * width + x
+
+        first = max(pixel(above, 0, 0, 0), 0)
+        last = min(pixel(below - 1, w.out[1] - 1, w.kernel[0] - 1, w.kernel[1] - 1), height * width - 1)
+        channel, channels = layer.tile.k // taps * self.k, self.k_steps // taps
+        if w.groups > 1:
+            each = layer.layer.n // w.groups
+            groups = range(self.n * layer.tile.n // each, -(-(self.n * layer.tile.n + self.columns) // each))
+            channel, channels = (w.channels // w.groups * count for count in (groups[0], len(groups)))
+        beats = p.panel_beats(channels, p.a_lanes)
+        return [(layer.a_base + panel * layer.a_panel_stride + channel * p.a_lanes, beats)
+                for panel in range(first // rows, last // rows + 1)]
 
     def b_reads(self) -> list[tuple[int, int]]:
         """(address, beats) of the requests for its B tile, and for the biases if it is the first K step."""
         layer, p = self.layer, self.layer.platform
         tile = layer.tile
         b = layer.b_base + self.k * tile.k * p.b_lanes + self.n * tile.n // p.array.cols * layer.b_panel_stride
-        beats = p.panel_beats(self.steps, p.b_lanes)
+        beats = p.panel_beats(self.k_steps, p.b_lanes)
         out = [(b + i * layer.b_panel_stride, beats) for i in range(layer.tile_n_panels(self.n))]
         if self.first:
             out.append((layer.bias_base + 4 * self.n * tile.n, -(-4 * self.columns // p.beat_bytes)))

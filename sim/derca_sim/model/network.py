@@ -69,6 +69,30 @@ class Add:
             raise ValueError(f"factor = {self.factor} of a sum without a shift: allowed is one half, 2^30, at most")
 
 
+@dataclass(frozen=True)
+class Window:
+    """A kernel over an image: A [m, k] of a layer are what lies under its places, for each output pixel.
+
+    The image has `shape` (height, width) pixels of `channels`, stored as a matrix [height * width, channels]. Outputs
+    are `out` (height, width). Pads are the rows above and the columns before the image at the kernel's first place;
+    outside the image is the value `pad`. Row m of A is output pixel m; column k goes over kernel rows, kernel columns
+    and channels, the last fastest. Kernel, strides, dilations and pads are vertical and horizontal.
+
+    With `groups`, outputs and channels are divided into so many parts: each part of the outputs sees its part of the
+    channels alone, and weights have rows for the channels of one.
+    """
+
+    shape: tuple[int, int]
+    channels: int
+    kernel: tuple[int, int]
+    out: tuple[int, int]
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
+    pads: tuple[int, int] = (0, 0)
+    pad: int = 0
+    groups: int = 1
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """One GEMM: A [m, k] times B [k, n] plus `bias` int32 [n], requantised to C [m, n], all of one type.
@@ -82,6 +106,8 @@ class Layer:
     value is the output. Multiplier, shift and rounding may be arrays, int64 [n], with a value for each output channel.
     With `add` a matrix is added to all that, and C is the sum.
     `mapping` says how the layer runs; the compiler estimates which is best where it is None.
+
+    With a `window` the part at `a` is an image, and A are its windows.
     """
 
     m: int
@@ -102,6 +128,7 @@ class Layer:
     transposed: bool = False
     table: np.ndarray | None = None
     add: Add | None = None
+    window: Window | None = None
     dtype: str = "int8"
 
     def __post_init__(self):

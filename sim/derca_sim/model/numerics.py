@@ -7,7 +7,9 @@ bounds. A table may say what becomes of the result. A second matrix may be added
 
 import numpy as np
 
+from .images import grouped_sums, under
 from .network import WIDEN, Add, Layer, Network, Place
+from .placing import a_part
 from .rounding import Rounding
 
 
@@ -66,6 +68,12 @@ def gemm(a: np.ndarray, layer: Layer, b: np.ndarray | None = None) -> np.ndarray
     return requantise(sums, layer)
 
 
+def _convolved(image: np.ndarray, layer: Layer) -> np.ndarray:
+    """The output [m, n] of a layer with a window over `image` [height * width, channels]."""
+    sums = grouped_sums(under(image, layer.window), layer, partial_sums)
+    return requantise(wrap32(sums.astype(np.int64) + layer.bias), layer)
+
+
 def run_network(network: Network) -> list[np.ndarray]:
     """The output [m, n] of every layer, in order."""
     matrices = [np.zeros(shape, network.layers[0].dtype) if given is None else given
@@ -77,7 +85,9 @@ def run_network(network: Network) -> list[np.ndarray]:
     outputs = []
     for layer in network.layers:
         b = None if layer.b is None else part(layer.b, layer.n, layer.k).T
-        outputs.append(gemm(part(layer.a, layer.m, layer.k), layer, b))
+        a = a_part(layer)
+        image = part(a.place, a.rows, a.columns)
+        outputs.append(gemm(image, layer, b) if layer.window is None else _convolved(image, layer))
         if layer.add is not None:
             outputs[-1] = added(outputs[-1], part(layer.add.d, layer.m, layer.n), layer.add)
         part(layer.c, *layer.c_shape)[:] = outputs[-1].T if layer.transposed else outputs[-1]

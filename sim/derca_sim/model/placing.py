@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
+from .images import unfit
 from .network import Layer, Network, Place
 from .platform import Platform
 
@@ -27,8 +29,9 @@ class Part:
 
 
 def a_part(layer: Layer) -> Part:
-    """What a layer reads as A."""
-    return Part("A", layer.a, layer.m, layer.k)
+    """What a layer reads as A, or the image whose windows are A."""
+    w = layer.window
+    return Part("A", layer.a, layer.m, layer.k) if w is None else Part("image", layer.a, prod(w.shape), w.channels)
 
 
 def b_part(layer: Layer) -> Part | None:
@@ -80,7 +83,19 @@ def _options(network: Network, p: Platform) -> list[str]:
                    "platform")
     if turned and not p.operators.transpose:
         out.append(f"layer {turned[0]} stores its transpose: it needs operators.transpose = true in the platform")
+    for i, layer in enumerate(network.layers):
+        if layer.window is not None:
+            if not p.operators.convolution:
+                return [*out, f"layer {i} has a window: it needs operators.convolution = true in the platform"]
+            out += [f"layer {i}: {text}" for text in (*unfit(layer), *_uneven(layer, p))]
     return out
+
+
+def _uneven(layer: Layer, p: Platform) -> Iterator[str]:
+    groups = layer.window.groups
+    if groups > 1 and p.array.cols % max(1, layer.n // groups):
+        yield (f"{groups} groups of {layer.n // groups} outputs: allowed are groups whose outputs divide array.cols = "
+               f"{p.array.cols}")
 
 
 def _bounds(network: Network, part: Part) -> Iterator[str]:
@@ -119,6 +134,7 @@ def vectors(network: Network, p: Platform) -> set[int]:
     for layer in network.layers:
         out -= {place.matrix for place in (layer.a, layer.c) if place.column % step}
         out -= {layer.c.matrix} if layer.transposed else set()
+        out -= {layer.a.matrix} if layer.window is not None else set()
         out -= {place.matrix for place in (layer.b, layer.add and layer.add.d) if place is not None}
     return out
 

@@ -12,6 +12,8 @@ from .sections import ArrayConfig, BufferConfig, BusConfig, MemoryConfig, Sectio
 
 #: Largest dimension of a layer.
 MAX_DIMENSION = 65535
+#: Largest height, width and kernel of an image under a window.
+MAX_SIDE, MAX_KERNEL = 1023, 11
 #: How platforms, networks and tasks are named: in files, tables and the hardware's documents.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$",
                             description="names of at most 41 letters, digits, - and _, the first a letter")]
@@ -114,13 +116,15 @@ class OperatorsConfig(Section):
 
     With `matmul` both operands of a product may be computed. With `transpose` a layer can store the transpose of its
     output. With `vectors` matrices of one row are stored and read without padding to the rows of the array. With `add`
-    a second matrix may be added to a layer's outputs.
+    a second matrix may be added to a layer's outputs. With `convolution` A may be the windows of a kernel over an
+    image.
     """
 
     matmul: bool = False
     transpose: bool = False
     vectors: bool = False
     add: bool = False
+    convolution: bool = False
 
 
 class TraceConfig(Section):
@@ -239,6 +243,14 @@ class Platform(Section):
         require(
             not self.operators.matmul or a.rows == a.cols, "operators.matmul", "true",
             f"false, or array.cols = array.rows = {a.rows}: B is read as A is stored",
+        )
+        require(
+            not self.operators.convolution or (
+                t.per_layer and a.dtype == "int8" and self.tables.read == "row"
+                and self.a_lanes == a.rows and a.rows >= self.beat_bytes and not a.rows & a.rows - 1),
+            "operators.convolution", "true",
+            'false, or tile.per_layer = true, tables.read = "row", array.dtype = "int8" and array.rows that are a '
+            f"power of two and fill whole beats of {self.beat_bytes} bytes",
         )
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
@@ -360,6 +372,21 @@ class Platform(Section):
     def most_m(self) -> int:
         """Rows of the highest tile."""
         return self.most_m_panels * self.array.rows
+
+    @property
+    def turn(self) -> int:
+        """Pixels in two panels of an image, of which the even ones may be kept apart from the odd ones."""
+        return 2 * self.array.rows
+
+    @property
+    def most_steps(self) -> int:
+        """Steps of the longest slice: a window may need those of its tile once for each row of its panel."""
+        return self.most_k * (self.array.rows if self.operators.convolution else 1)
+
+    @property
+    def most_a_panels(self) -> int:
+        """The most panels of A in a slot: an image has some beside those of the tile."""
+        return self.a_steps if self.operators.convolution else self.most_m_panels
 
     @property
     def bank_bytes(self) -> int:

@@ -7,7 +7,7 @@ packs integers with them. The host writes rows as consecutive 32-bit words, leas
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .platform import MAX_DIMENSION, Platform
+from .platform import MAX_DIMENSION, MAX_KERNEL, MAX_SIDE, Platform
 
 
 class Strategy(IntEnum):
@@ -132,7 +132,60 @@ def residual_fields(p: Platform) -> list[Field]:
 
 def own_b_stride(p: Platform) -> bool:
     """Whether layers have a stride of B; otherwise its panels are as far apart as those of A."""
-    return p.a_lanes != p.b_lanes or p.operators.matmul
+    return p.a_lanes != p.b_lanes or p.operators.matmul or p.operators.convolution
+
+
+#: How the walk over an image moves: to the next kernel column and row, to the next piece, to the next panel of outputs
+#: where its first row of pixels goes on, and where it ends.
+MOVES = ("x", "y", "piece", "panel", "wrap")
+
+
+def patch_fields(p: Platform) -> list[Field]:
+    """What the load side knows of a layer's image; for other layers a tile of A is the image."""
+    panels, words = bits_for(MAX_DIMENSION), bits_for(p.a_steps - 1)
+    return [
+        Field("channels", bits_for(p.a_steps), "columns of A in a full tile; words from panel to panel in a slot"),
+        Field("last_channels", bits_for(p.a_steps), "columns of A in the last tile along K"),
+        Field("patch", bits_for(p.a_steps), "panels of A that a tile needs, outside the image too"),
+        Field("patch_step", panels, "panels of A from tile to tile along M"),
+        Field("patch_word", words, "where a tile's first panel begins in its slot, in words"),
+        Field("top", bits_for(p.a_steps), "panels of the first tile that lie before the image"),
+        Field("top_word", words, "where that tile's first panel in the image begins in its slot"),
+        Field("top_bytes", p.bus.address_width, "their bytes of A"),
+        Field("grouped", 1, "a tile of A has the channels of its tile along N, not along K"),
+        Field("tile_y", bits_for(MAX_SIDE), "rows of the image from tile to tile along M"),
+    ]
+
+
+def window_fields(p: Platform) -> list[Field]:
+    """What the compute side knows of a layer's window: how the array's rows move over the image, and its border."""
+    side, words, turn = bits_for(MAX_SIDE), bits_for(p.a_steps - 1), bits_for(p.turn - 1)
+    moves = [field for move in MOVES for field in (
+        Field(f"{move}_turn", turn, f"pixels of move {move}, modulo two panels"),
+        Field(f"{move}_words", words, f"words of the slot from the pairs of panels that move {move} goes on, modulo"),
+    )]
+    return [
+        Field("windowed", 1, "A are windows over an image with a border; the fields from `pad` on count"),
+        Field("split", 1, "even and odd pixels are kept apart: rows of the array are two pixels apart"),
+        Field("last_x", bits_for(MAX_KERNEL - 1), "columns of the kernel, less 1"),
+        Field("last_y", bits_for(MAX_KERNEL - 1), "rows of the kernel, less 1"),
+        Field("last_piece", bits_for(p.array.rows - 1), "image rows over which a panel of outputs may go, less 1"),
+        Field("first_turn", turn, "pixel under the array's first row at the kernel's first place, modulo two panels"),
+        Field("depth", bits_for(p.a_steps), "if grouped: channels of A under each place, for a panel of B"),
+        Field("n_words", words, "if grouped: words of the slot that the next panel of B begins further on"),
+        *moves,
+        Field("pad", 8, "value outside the image, two's complement"),
+        Field("width", side, "pixels in a row of the image"),
+        Field("height", side, "its rows"),
+        Field("out_width", side, "outputs in a row"),
+        Field("panel_x", side + 1, "columns of the image that a panel advances, modulo those under a row of outputs"),
+        Field("panel_y", bits_for(2 * p.array.rows), "rows of the image that it advances before"),
+        Field("stride_y", 1, "outputs are two rows of the image apart, not one"),
+        Field("pad_x", bits_for(MAX_SIDE), "columns outside the image under the kernel's first place"),
+        Field("pad_y", bits_for(MAX_SIDE), "rows outside it"),
+        Field("dilation_x", bits_for(MAX_SIDE), "columns from one of the kernel to the next"),
+        Field("dilation_y", bits_for(MAX_SIDE), "rows"),
+    ]
 
 
 def layer_layout(p: Platform) -> RowLayout:
@@ -152,6 +205,13 @@ def layer_layout(p: Platform) -> RowLayout:
             Field("a_m_stride", addr, "bytes of A between tiles along M"),
             Field("b_n_stride", addr, "bytes of B between tiles along N"),
         ]
+    if p.operators.convolution:
+        steps = bits_for(p.most_steps)
+        shape += [
+            Field("steps", steps, "k steps of a slice of a full tile"),
+            Field("last_steps", steps, "k steps of a slice of the last tile along K"),
+            *patch_fields(p), *window_fields(p),
+        ]
     return RowLayout((
         *([Field("scale", bits_for(p.requant.channels - 1), "row of the first channel in the table of scales")]
           if p.requant.channels else _scale(p)),
@@ -170,6 +230,8 @@ def layer_layout(p: Platform) -> RowLayout:
           if p.operators.vectors else []),
         *shape,
         Field("prev_n_tiles", tiles, "output tiles of the job's layer before that a row waits for, if by rows; else 0"),
+        *([Field("wait_rows", tiles, "rows of tiles after each of which as many more are waited for")]
+          if p.operators.convolution else []),
         *([Field("ahead", bits_for(p.buffers.ahead), "iterations by which tiles of B are requested before those of A")]
           if p.buffers.ahead else []),
         Field("a_panel_stride", addr, "bytes between panels of A; those of B too, where it has no field of its own"),
@@ -204,7 +266,8 @@ def entry_layout(p: Platform) -> RowLayout:
             Field("k", bits_for(MAX_DIMENSION), "its first k step"),
             Field("m_panel", bits_for(p.most_m_panels - 1), "A panel of the first slice"),
             Field("n_panel", bits_for(p.n_panels - 1), "B panel of the first slice"),
-            Field("a_word", bits_for(p.a_steps - 1), "where that A panel begins in its slot, in words"),
+            *([] if p.operators.convolution else [
+                Field("a_word", bits_for(p.a_steps - 1), "where that A panel begins in its slot, in words")]),
             Field("b_word", bits_for(p.b_steps - 1), "where that B panel begins in its slot, in words"),
             Field("bank_word", bits_for(p.bank_columns - 1), "where the slice's columns begin in the bank"),
         ]
@@ -219,6 +282,10 @@ def entry_layout(p: Platform) -> RowLayout:
         Field("allow", bits_for(2 * p.tables.slices), "output tiles of the job that may not be in memory yet"),
         Field("m", tiles, "tile coordinate along M of the first iteration"),
         *walk,
+        *([Field("channel", bits_for(MAX_DIMENSION), "first column of A of the first iteration"),
+           Field("panels_left", bits_for(2 * MAX_DIMENSION), "panels of A from its tile's first on"),
+           Field("y", bits_for(2 * MAX_SIDE), "its first row of the image, without the kernel's pad")]
+          if p.operators.convolution else []),
         Field("a_row", addr, "address of A at (m, 0)"),
         Field("b_col", addr, "address of B at (0, n)"),
         Field("c_row", addr, "address of C at (m, 0)"),

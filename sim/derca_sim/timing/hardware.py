@@ -40,7 +40,10 @@ class Bounds:
 
     @staticmethod
     def of(tasks: Sequence[TaskPlan]) -> "Bounds":
-        """Over all tiles of all layers: the corners of a layer have every combination of full and edge tiles."""
+        """Over all tiles of all layers: the corners of a layer have every combination of full and edge tiles.
+
+        The first tile of an image may begin before it, so the second counts as a corner too.
+        """
         layers = [layer for task in tasks for layer in task.layers]
         corners = [it for layer in layers for it in _corners(layer)]
         p = layers[0].platform
@@ -74,8 +77,10 @@ def _store_cycles(it: Iteration) -> int:
 
 
 def _corners(layer: LayerPlan) -> Iterator[Iteration]:
-    for number in {0, layer.k_tiles - 1, layer.iterations - layer.k_tiles, layer.iterations - 1}:
-        yield Iteration(layer, number)
+    for m in {0, min(1, layer.m_tiles - 1), layer.m_tiles - 1}:
+        for n in {0, layer.n_tiles - 1}:
+            for k in {0, layer.k_tiles - 1}:
+                yield Iteration(layer, (m * layer.n_tiles + n) * layer.k_tiles + k)
 
 
 def worst_leftover(p: Platform, bounds: Bounds) -> Leftover:

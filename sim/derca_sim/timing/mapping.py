@@ -160,6 +160,6 @@ def _key(network: Network, layers: Sequence[Layer], at: int) -> tuple:
         columns = network.matrices[place.matrix][1]
         return names.setdefault(place.matrix, len(names)), place.row, place.column, columns
 
-    return at, *((layer.m, layer.k, layer.n, layer.transposed, place_of(layer.a), place_of(layer.b), place_of(layer.c),
-                  place_of(layer.add and layer.add.d), None if i == at else layer.mapping)
+    return at, *((layer.m, layer.k, layer.n, layer.window, layer.transposed, place_of(layer.a), place_of(layer.b),
+                  place_of(layer.c), place_of(layer.add and layer.add.d), None if i == at else layer.mapping)
                  for i, layer in enumerate(layers))

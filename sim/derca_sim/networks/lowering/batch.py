@@ -35,7 +35,7 @@ class Batch:
     def stacked(self) -> bool:
         """Whether the samples share matrices."""
         rows = [shape[0] for shape in self.lowered.matrices]
-        return all(layer.b is None and not layer.transposed and all(
+        return all(layer.b is None and not layer.transposed and layer.window is None and all(
             place.row == 0 and layer.m == rows[place.matrix]
             for place in (layer.a, layer.c, *([layer.add.d] if layer.add else []))) for layer in self.lowered.layers)
 

@@ -90,7 +90,8 @@ class Model:
         InputError
             If the samples do not fit, or are too many for a job.
         """
-        return Batch(self.graph, self.lowered, batch).network(name, load_samples(self.graph, samples, first, batch))
+        values = load_samples(self.graph, samples, first, batch)
+        return Batch(self.lowered.graph, self.lowered, batch).network(name, values)
 
     def expected(self, samples: Samples) -> dict[str, np.ndarray]:
         """The model's outputs [count, *shape] for samples, as the graph defines them."""

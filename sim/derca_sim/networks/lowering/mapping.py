@@ -1,7 +1,7 @@
 """What runs where: every operator of a graph with its place, or the reason why it has none, and its work."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,7 +30,10 @@ class Placed:
 
 def place(graph: Graph, walk: Walk, batch: int = 1) -> list[Placed]:
     """All operators of a graph in order, as the walk has placed them, for `batch` samples."""
-    return [_placed(graph, node, *walk.places[node.name], batch, walk.again.get(node.name, ())) for node in graph.nodes]
+    placed = [_placed(graph, node, *walk.places[node.name], batch, walk.again.get(node.name, ()))
+              for node in graph.nodes]
+    return [replace(each, what=f"{each.what}, {walk.rearranged[each.node.name]}") if each.node.name in walk.rearranged
+            else each for each in placed]
 
 
 def reasons(graph: Graph, walk: Walk) -> list[str]:

@@ -1,45 +1,15 @@
 """The matrix products of an operator, by the element numbers of its operands."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...model.network import Layer
 from ..graph import Graph, Node
 from ..operators import AveragePool, Conv, MatMul, Mean
+from .convolutions import convolutions
 from .layers import UnmappedError, is_product, product
-from .means import Along, means
-
-#: What would help where a convolution is none of single pixels.
-_PIXELS = ("convolutions of more than a pixel are not mapped yet: allowed are fully connected layers, and 1 x 1 "
-           "convolutions with stride 1, without pads and groups")
-
-
-@dataclass(frozen=True, eq=False)
-class Product:
-    """A layer that is not placed yet. `a`, `b` pick its operands from the element numbers of the node's inputs.
-
-    They are [m, k] and [n, k], the second None where B are weights.
-    """
-
-    layer: Layer
-    a: "Pick | Along"
-    b: "Pick | None"
-
-
-@dataclass(frozen=True)
-class Pick:
-    """A matrix of a tensor: that at `index` of its leading dimensions, or `shape` if all of it; perhaps transposed."""
-
-    index: tuple[int, ...] = ()
-    shape: tuple[int, int] | None = None
-    transposed: bool = False
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """The matrix in the values of a tensor."""
-        matrix = values[self.index] if self.shape is None else values.reshape(self.shape)
-        return matrix.T if self.transposed else matrix
+from .means import means
+from .picks import Pick, Product
 
 
 def products(graph: Graph, node: Node) -> list[Product]:
@@ -57,7 +27,7 @@ def products(graph: Graph, node: Node) -> list[Product]:
         return [Product(layer, a, None) for a in rows]
     x, weights = (*graph.read(node),)[:2]
     if not is_product(node.operator, weights):
-        raise UnmappedError(_PIXELS)
+        return list(convolutions(graph, node))
     n, k = weights.shape[0], weights.elements // weights.shape[0]
     m = x.elements // k
     if weights.constant:
@@ -95,3 +65,12 @@ def _of(index: tuple[int, ...], lead: tuple[int, ...]) -> tuple[int, ...]:
     """The index of an operand with leading dimensions `lead`, of which those of size 1 are broadcast."""
     own = index[len(index) - len(lead) :]
     return tuple(0 if size == 1 else i for i, size in zip(own, lead, strict=True))
+
+
+def joined(graph: Graph, node: Node, made: Sequence[np.ndarray]) -> np.ndarray:
+    """The element numbers of an operator's output from those of its layers, each [m, n]."""
+    y, = graph.made(node)
+    if isinstance(node.operator, Conv) and len(made) > y.shape[0]:  # each image has a layer for each group
+        each = len(made) // y.shape[0]
+        made = [np.concatenate(made[at : at + each], axis=1) for at in range(0, len(made), each)]
+    return np.stack(made).reshape(y.shape)

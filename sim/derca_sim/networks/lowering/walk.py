@@ -15,8 +15,9 @@ from ..passes.fold import needed
 from . import elements
 from .arrangement import Arrangement, TakenError, Wanted
 from .functions import is_function, table_of
+from .images import arranged
 from .layers import UnmappedError
-from .products import products
+from .products import joined, products
 from .sums import sum_of
 
 #: Number of the first source that is a tensor of the host; sources below are outputs of layers.
@@ -24,7 +25,7 @@ _TENSORS = 1 << 20
 #: Operators that become layers.
 PRODUCTS = (op.FullyConnected, op.Conv, op.MatMul, op.Mean, op.AveragePool)
 #: Operators that the host computes before the first layers and after the last, beside those that move elements.
-HOST = (op.Quantise, op.Dequantise, op.Softmax)
+HOST = (op.Quantise, op.Dequantise, op.Softmax, op.Pad)
 
 
 class Where(Enum):
@@ -53,9 +54,10 @@ class Lowered:
 
     `given[i]` are the element numbers of matrix i, whose sources number `hosts`, tensors that nodes `before` make;
     layers write the other matrices. `read` are the element numbers of the tensors that the host reads, whose sources
-    are the layers; nodes `after` make the outputs from them.
+    are the layers; nodes `after` make the outputs from them. `graph` has all nodes and tensors.
     """
 
+    graph: Graph
     layers: tuple[Layer, ...]
     matrices: tuple[tuple[int, int], ...]
     given: tuple[np.ndarray | None, ...]
@@ -72,10 +74,15 @@ class Walk:
     ----------
     places : for each node its place, and the reason if it has none.
     again : for each node the layers that compute a part of its result once more, to leave it otherwise.
+    rearranged : for each convolution whose image the host lays otherwise, how.
     problems : of the graph as a whole.
     """
 
     def __init__(self, graph: Graph):
+        self.places: dict[str, tuple[Where, str]] = {node.name: (Where.UNUSED, "") for node in graph.nodes}
+        pads = [node.name for node in needed(graph).nodes if isinstance(node.operator, op.Pad)]
+        self.places |= dict.fromkeys(pads, (Where.VIEW, ""))
+        graph, self.rearranged = arranged(graph)
         self._graph = graph
         self._values: dict[str, np.ndarray | _Value] = {name: _Value.BEFORE for name, tensor in graph.tensors.items()
                                                         if tensor.constant or name in graph.inputs}
@@ -90,11 +97,8 @@ class Walk:
         self.again: dict[str, list[Layer]] = {}
         self._before: list[Node] = []
         self._after: list[Node] = []
-        self.places: dict[str, tuple[Where, str]] = {}
         self._live = live = needed(graph)
         self._inner = _inner(live)
-        for node in graph.nodes:
-            self.places[node.name] = Where.UNUSED, ""
         for node in live.nodes:
             self._visit(node)
         self.problems = list(self._problems())
@@ -138,6 +142,8 @@ class Walk:
             return Where.HOST, made(_Value.BEFORE)
         if node.name in self._inner and not elements.moves(node):
             raise UnmappedError(
+                "it pads what a layer makes: allowed are pads of rows and columns, for convolutions alone"
+                if kind is op.Pad else
                 "it stands between layers: allowed are quantisation, dequantisation and softmax before the first and "
                 "after the last" if kind in HOST else
                 "it clamps what it moves between layers: allowed is none; clamp in the layers before")
@@ -163,7 +169,7 @@ class Walk:
                     for name, pick in zip(read, (each.a, each.b), strict=True))
             source = self._step(node.name, each.layer, a, b, None)
             made.append(elements.matrix(source, each.layer.m, each.layer.n))
-        return {y.name: np.stack(made).reshape(y.shape)}
+        return {y.name: joined(self._graph, node, made)}
 
     def _function(self, node: Node) -> np.ndarray:
         """Let the results of layers go through a table; its results lie where theirs did."""
@@ -314,7 +320,7 @@ class Walk:
             layers.append(replace(layer, a=place(a), b=None if b is None else place(b),
                                   c=Place(len(given) + matrix, spot.row, spot.column), transposed=spot.turned))
         return Lowered(
-            tuple(layers), tuple(numbers.shape for numbers in given) + tuple(shapes),
+            self._graph, tuple(layers), tuple(numbers.shape for numbers in given) + tuple(shapes),
             tuple(elements.without(numbers, _TENSORS) for numbers in given) + (None,) * len(shapes),
             tuple(self._hosts), self._read, tuple(self._before), tuple(self._after))
 

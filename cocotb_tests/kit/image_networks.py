@@ -1,0 +1,82 @@
+"""Random networks of windows over images, of products, and of both in turn."""
+
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from derca_sim.compile.patches import window_tiles
+from derca_sim.model.images import unfit
+from derca_sim.model.network import Layer, Network, Place, Window, random_network
+from derca_sim.model.platform import Platform
+
+#: Most products of a drawn layer.
+_MACS = 60_000
+
+
+def random_window(rng: np.random.Generator, shape: tuple[int, int], channels: int, groups: int = 1) -> Window:
+    """A window that the hardware has over an image of this shape; pads go beyond the kernel now and then."""
+    while True:
+        kernel = tuple(int(k) for k in rng.choice([1, 1, 2, 3, 3, 3, 4, 5, 7, 11], 2))
+        if rng.random() < 0.6:
+            kernel = kernel[0], kernel[0]
+        strides = tuple(int(s) for s in rng.choice([1, 1, 2], 2))
+        if rng.random() < 0.6:
+            strides = strides[0], strides[0]
+        dilations = tuple(int(d) for d in rng.choice([1, 1, 1, 1, 2, 3], 2))
+        reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+        pads = [(int(rng.integers(r)), int(rng.integers(r))) if rng.random() < 0.6 else (r // 2, (r - 1) // 2)
+                for r in reach]
+        room = [side + sum(pad) - r for side, pad, r in zip(shape, pads, reach, strict=True)]
+        if min(room) >= 0:
+            out = tuple(space // stride + 1 for space, stride in zip(room, strides, strict=True))
+            return Window(shape, channels, kernel, out, strides, dilations, tuple(pad[0] for pad in pads),
+                          int(rng.integers(-128, 128)), groups)
+
+
+
+
+def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, most: int = 13) -> Network:
+    """`count` random layers over images with sides up to `most`, one after the other or side by side.
+
+    Each takes a new image, the output of an earlier layer, or some channels of it. Some are products of the pixels.
+    """
+    inputs: list[np.ndarray | None] = []
+    shapes: list[tuple[int, int]] = []
+    images: list[tuple[int, tuple[int, int]]] = []  # matrix, height and width
+    layers: list[Layer] = []
+    while len(layers) < count:
+        fresh = not images or rng.random() < 0.2
+        if fresh:
+            shape = int(rng.integers(1, most + 1)), int(rng.integers(1, most + 1))
+            columns = int(rng.integers(1, 10))
+            matrix = len(shapes)
+        else:
+            matrix, shape = images[int(rng.integers(max(0, len(images) - 3), len(images)))]
+            columns = shapes[matrix][1]
+        column = int(rng.integers(columns)) if rng.random() < 0.15 else 0
+        channels = columns - column
+        n, groups = int(rng.integers(1, 3 * p.array.cols)), 1
+        if rng.random() < 0.3:
+            groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
+            n = groups * int(rng.choice([o for o in range(1, p.array.cols + 1) if p.array.cols % o == 0]))
+        window = random_window(rng, shape, channels, groups) if rng.random() < 0.85 or groups > 1 else None
+        out = shape if window is None else window.out
+        k = channels if window is None else channels // groups * prod(window.kernel)
+        layer, = random_network(name, [(prod(out), k, n, bool(rng.integers(2)))], int(rng.integers(1 << 30))).layers
+        turned = p.operators.transpose and rng.random() < 0.1
+        own, target = Place(matrix, 0, column), Place(len(shapes) + fresh)
+        layer = replace(layer, window=window, transposed=turned, a=own, c=target)
+        if layer.m * layer.k * layer.n > _MACS or (
+                window is not None and (any(unfit(layer)) or next(window_tiles(p, layer), None) is None)):
+            continue
+        if fresh:
+            shapes.append((prod(shape), columns))
+            inputs.append(rng.integers(-128, 128, shapes[-1]).astype(np.int8))
+            images.append((matrix, shape))
+        layers.append(layer)
+        if not turned:
+            images.append((len(shapes), out))
+        shapes.append(layer.c_shape)
+        inputs.append(None)
+    return Network(name, tuple(layers), tuple(shapes), tuple(inputs))

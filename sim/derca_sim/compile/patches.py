@@ -1,0 +1,271 @@
+"""Which panels of A the tiles of a layer need, where these lie in a slot, and how the array's rows move over them.
+
+The pixels of an image are numbered row by row; a panel are `array.rows` consecutive ones, of every channel. A tile
+needs the panels from the pixel under its first output at the kernel's first place to the pixel under its last output at
+the kernel's last place. In a slot, panels lie one after the other from a pair of panels on. Where the array's rows are
+two pixels apart, the even pixels of a pair come first, then the odd ones.
+
+The rows of the array take consecutive outputs. A panel of outputs may go over several rows of an output image, between
+which the distance of their pixels jumps. It is then computed in as many pieces. Each piece goes over the whole kernel,
+and rows of the array that belong to other pieces add nothing.
+
+Of groups, a panel of B has as many whole ones as its columns hold: it needs the `depth` channels of these alone, and
+its weights are zero where a column does not see a channel. A tile has the channels of its columns, K is a single tile.
+
+A layer without a window is an image of one row of pixels under a kernel of one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from math import lcm, prod
+
+import numpy as np
+
+from ..model.network import Layer, Window
+from ..model.platform import Platform
+from ..model.tables import MOVES, bits_for
+from ..model.tile import Tile, fits
+from .layout import ceil_div
+
+
+@dataclass(frozen=True)
+class Patch:
+    """The panels of A of a layer with tiles of a shape.
+
+    Parameters
+    ----------
+    first : pixel under the first output at the kernel's first place; negative before the image.
+    panels : panels from that pixel's on that a full tile needs, in the image or not.
+    step : panels from tile to tile along M.
+    total : panels of the image.
+    columns : columns of A, the channels of the image.
+    channels : those of a full tile.
+    k : K steps of all tiles along K.
+    lines : rows of the image from tile to tile along M.
+    depth : of groups, the channels that a panel of B needs; 0 without groups.
+    split : whether rows of the array are two pixels apart.
+    pieces : rows of outputs over which a panel may go.
+    """
+
+    rows: int
+    first: int
+    panels: int
+    step: int
+    total: int
+    columns: int
+    channels: int
+    k: int
+    lines: int = 0
+    depth: int = 0
+    split: bool = False
+    pieces: int = 1
+
+    @property
+    def offset(self) -> int:
+        """Panels from a tile's pair of panels to the first that it needs: 0 or 1."""
+        return self.first // self.rows % 2
+
+    @property
+    def top(self) -> int:
+        """Panels of the first tile that lie before the image."""
+        return max(0, -(self.first // self.rows))
+
+    def begin(self, m: int) -> int:
+        """The first panel that the tiles at coordinate `m` need; negative before the image."""
+        return self.first // self.rows + m * self.step
+
+    def rows_of_image(self, m: int) -> int:
+        """Rows of the image above the first output of the tiles at coordinate `m`, without the kernel's pad."""
+        return m * self.lines
+
+    def requests(self, m: int) -> int:
+        """Panels that the tiles at coordinate `m` request: those in the image."""
+        begin = self.begin(m)
+        return min(begin + self.panels, self.total) - max(begin, 0)
+
+    @property
+    def words(self) -> int:
+        """Words of a slot up to the end of a tile's patch."""
+        panels = self.offset + self.panels
+        return (panels + panels % 2 * self.split) * self.channels
+
+
+def patch_of(p: Platform, layer: Layer, tile: Tile) -> Patch:
+    """The patch of a layer with tiles of a shape that it may have."""
+    rows, m_panels, w = p.array.rows, tile.m // p.array.rows, layer.window
+    if w is None:
+        return Patch(rows, 0, m_panels, m_panels, ceil_div(layer.m, rows), layer.k, tile.k, layer.k)
+    (height, width), (out_height, out_width) = w.shape, w.out
+    single = tile.m >= layer.m
+    lines = out_height if single else tile.m // out_width  # rows of outputs in a full tile
+    first = -w.pads[0] * width - w.pads[1]
+    last = first + (lines - 1) * w.strides[0] * width + (out_width - 1) * w.strides[1]
+    last += (w.kernel[0] - 1) * w.dilations[0] * width + (w.kernel[1] - 1) * w.dilations[1]
+    down, depth = 0 if single else w.strides[0] * lines, _depth(p, layer)
+    channels = depth * tile.n // p.array.cols or tile.k // prod(w.kernel)
+    return Patch(
+        rows, first, last // rows - first // rows + 1, down * width // rows, ceil_div(height * width, rows),
+        w.channels, channels, prod(w.kernel) * depth or layer.k, down, depth, w.strides[1] == 2, pieces_of(w, rows))
+
+
+def _depth(p: Platform, layer: Layer) -> int:
+    """Channels that a panel of B needs of a layer with groups, each of its whole groups; 0 without groups."""
+    w = layer.window
+    return 0 if w.groups == 1 else min(p.array.cols * w.groups // layer.n, w.groups) * w.channels // w.groups
+
+
+def in_tile_order(p: Platform, layer: Layer, patch: Patch) -> np.ndarray:
+    """Weights [k, n] of a layer, for tiles along K one after the other, each in the kernel's order.
+
+    With groups, a column has the weights of its group, and zeros for the other channels of its panel.
+    """
+    w, channels = layer.window, patch.channels
+    if w is None:
+        return layer.weights
+    taps = layer.weights.reshape(prod(w.kernel), -1, layer.n)
+    if patch.depth:
+        each, group = w.channels // w.groups, np.arange(layer.n) % p.array.cols // (layer.n // w.groups)
+        rows = each * group + np.arange(each)[:, None]
+        out = np.zeros((len(taps), patch.depth, layer.n), taps.dtype)
+        out[:, rows, np.arange(layer.n)] = taps
+        return out.reshape(patch.k, layer.n)
+    return np.concatenate([taps[:, at:at + channels].reshape(-1, layer.n) for at in range(0, w.channels, channels)])
+
+
+@lru_cache(maxsize=1024)
+def pieces_of(w: Window, rows: int) -> int:
+    """Most rows of outputs over which a panel of `rows` outputs goes, unless all its pixels are as far apart."""
+    width = w.out[1]
+    if w.strides[0] * w.shape[1] == w.strides[1] * width or width % rows == 0:
+        return 1
+    count = prod(w.out)
+    return max((min(at + rows, count) - 1) // width - at // width + 1 for at in range(0, count, rows))
+
+
+def holds(p: Platform, layer: Layer, tile: Tile) -> bool:
+    """Whether a layer may have this tile: `fits` for layers without a window.
+
+    A tile of windows has all places of the kernel. Unless it has all outputs, it has whole rows of them, so that every
+    tile begins at the same place of a pair of panels, and no tile but the first begins before the image.
+    """
+    w = layer.window
+    if w is None:
+        return fits(p, tile)
+    if not _shaped(p, layer, tile):
+        return False
+    patch, m_tiles = patch_of(p, layer, tile), ceil_div(layer.m, tile.m)
+    if tile.k > patch.k or (patch.depth and tile.k < patch.k):
+        return False
+    if m_tiles > 1 and (tile.m % w.out[1] or w.strides[0] * (tile.m // w.out[1]) * w.shape[1] % (2 * p.array.rows)
+                        or patch.step < patch.top):
+        return False
+    return patch.words <= p.a_steps and all(patch.requests(m) > 0 for m in range(m_tiles))
+
+
+def _shaped(p: Platform, layer: Layer, tile: Tile) -> bool:
+    """Whether a tile of windows is whole panels, beats and places of the kernel, and fits a bank and a slot of B."""
+    taps, (m_panels, n_panels) = prod(layer.window.kernel), (tile.m // p.array.rows, tile.n // p.array.cols)
+    steps = p.steps_per_beat(p.b_lanes)
+    return (
+        p.tile.per_layer and min(tile) > 0 and tile.k % taps == 0 and tile.k <= p.most_k
+        and tile.m == m_panels * p.array.rows and tile.n == n_panels * p.array.cols and tile.n <= p.tile.n
+        and m_panels * tile.n <= p.bank_columns and n_panels * ceil_div(tile.k, steps) * steps <= p.b_steps
+        and (tile.k == layer.k or layer.window.groups > 1 or tile.k % steps == 0)
+        and tile.n * p.a_lanes % p.beat_bytes == 0 and tile.n * 4 % p.beat_bytes == 0
+        and not (p.operators.vectors and tile.n * p.array.element_bytes % p.beat_bytes)
+        and not (p.operators.transpose and (tile.n % p.array.rows or tile.m * p.a_lanes % p.beat_bytes))
+    )
+
+
+def window_tiles(p: Platform, layer: Layer) -> Iterator[Tile]:
+    """The shapes worth a look for a layer with a window: as many channels as fit, for each number of panels."""
+    w, rows, cols = layer.window, p.array.rows, p.array.cols
+    taps, whole = prod(w.kernel), ceil_div(layer.m, rows)
+    line = lcm(w.out[1], rows) // rows  # panels of whole rows of outputs
+    several = list(range(line, min(p.most_m_panels, whole - 1) + 1, line))
+    seen = set()
+    for m_panels in (*several, *[whole] * (whole <= p.most_m_panels)):
+        for n_panels in range(1, min(p.n_panels, ceil_div(layer.n, lcm(rows, cols)) * lcm(rows, cols) // cols) + 1):
+            base = Tile(m_panels * rows, taps, n_panels * cols)
+            words, depth = patch_of(p, layer, base).words, _depth(p, layer)
+            most = min(p.a_steps // words, min(p.b_steps // n_panels, p.most_k) // taps, w.channels)
+            options = {most - less for less in range(min(most, p.steps_per_beat(p.b_lanes)))}
+            if most > 0:
+                even = ceil_div(w.channels, ceil_div(w.channels, most))
+                options |= {even + more for more in range(min(most - even + 1, p.steps_per_beat(p.b_lanes)))}
+            for channels in (depth,) if depth else options:
+                tile = base._replace(k=taps * channels)
+                if tile not in seen and holds(p, layer, tile):
+                    seen.add(tile)
+                    yield tile
+
+
+def too_large(p: Platform, layer: Layer) -> str:
+    """Why no tile holds the windows of a layer, and what would."""
+    w, rows = layer.window, p.array.rows
+    line = lcm(w.out[1], rows) // rows
+    while line < ceil_div(layer.m, rows) and w.strides[0] * (line * rows // w.out[1]) * w.shape[1] % (2 * rows):
+        line += lcm(w.out[1], rows) // rows
+    panels = min(line, ceil_div(layer.m, rows))
+    words = patch_of(p, layer, Tile(panels * rows, prod(w.kernel), p.array.cols)).words
+    return (f"a {describe(w)} has more halo than a slot holds: its least tile has {panels * rows} outputs, {words} "
+            f"panels of A and {prod(w.kernel)} steps of B. Allowed are platforms with tile.m x tile.k of at least "
+            f"{words * rows}, tile.k of at least {prod(w.kernel)} and tile.m x tile.n of at least "
+            f"{panels * rows * p.array.cols}, or images whose rows are multiples of {2 * rows} pixels")
+
+
+def describe(w: Window) -> str:
+    """A window in words."""
+    name = "conv" if w.groups == 1 else "depthwise" if w.groups == w.channels else f"conv of {w.groups} groups"
+    (kh, kw), (height, width) = w.kernel, w.shape
+    strides = "" if w.strides == (1, 1) else f" s{w.strides[0]}" if w.strides[0] == w.strides[1] else \
+        f" s{w.strides[0]}x{w.strides[1]}"
+    dilations = "" if w.dilations == (1, 1) else f" d{w.dilations[0]}" if w.dilations[0] == w.dilations[1] else \
+        f" d{w.dilations[0]}x{w.dilations[1]}"
+    return f"{name} {kh}x{kw}{strides}{dilations} on {height}x{width}x{w.channels}"
+
+
+def patch_fields(p: Platform, layer: Layer, tile: Tile, panel_stride: int) -> dict[str, int]:
+    """What `model.tables.layer_layout` names of patches and windows; panels of A are `panel_stride` bytes apart."""
+    patch = patch_of(p, layer, tile)
+    last_k = (patch.k - 1) % tile.k + 1
+    return {
+        "steps": patch.pieces * tile.k, "last_steps": patch.pieces * last_k, "grouped": int(patch.depth > 0),
+        "channels": patch.channels, "last_channels": (patch.columns - 1) % patch.channels + 1,
+        "patch": patch.panels, "patch_step": patch.step, "patch_word": patch.offset * patch.channels,
+        "top": patch.top, "top_word": (patch.offset + patch.top) * patch.channels,
+        "top_bytes": patch.top * panel_stride % (1 << p.bus.address_width),
+        **_window_fields(p, layer, tile, patch),
+    }
+
+
+def _window_fields(p: Platform, layer: Layer, tile: Tile, patch: Patch) -> dict[str, int]:
+    w, rows = layer.window, p.array.rows
+    if w is None:
+        return {"tile_y": 0, "windowed": 0, "split": 0, "depth": 0, "n_words": 0, "last_x": 0, "last_y": 0,
+                "last_piece": 0, "first_turn": 0,
+                **_moves(p, patch, {"panel": rows, "wrap": rows}),
+                **dict.fromkeys(("pad", "width", "height", "out_width", "panel_x", "panel_y", "stride_y", "pad_x",
+                                 "pad_y", "dilation_x", "dilation_y"), 0)}
+    (height, width), (sy, sx), (dy, dx) = w.shape, w.strides, w.dilations
+    down = sy * width - sx * w.out[1]  # from one piece to the next
+    panel = sx * rows + rows // w.out[1] * down
+    moves = {"x": dx, "y": dy * width - (w.kernel[1] - 1) * dx, "piece": down, "panel": panel, "wrap": panel + down}
+    return {
+        "tile_y": patch.lines, "windowed": 1, "split": int(patch.split), "depth": patch.depth, "n_words": patch.depth,
+        "last_x": w.kernel[1] - 1, "last_y": w.kernel[0] - 1,
+        "last_piece": patch.pieces - 1, "first_turn": patch.first % p.turn, **_moves(p, patch, moves),
+        "pad": w.pad % 256, "width": width, "height": height, "out_width": w.out[1],
+        "panel_x": sx * (rows % w.out[1]), "panel_y": sy * (rows // w.out[1]), "stride_y": int(sy == 2),
+        "pad_x": w.pads[1], "pad_y": w.pads[0], "dilation_x": dx, "dilation_y": dy,
+    }
+
+
+def _moves(p: Platform, patch: Patch, pixels: dict[str, int]) -> dict[str, int]:
+    """The fields of moves by so many pixels; of others, by none."""
+    out = {}
+    for move in MOVES:
+        pairs, turn = divmod(pixels.get(move, 0), p.turn)
+        out |= {f"{move}_turn": turn, f"{move}_words": 2 * pairs * patch.channels % (1 << bits_for(p.a_steps - 1))}
+    return out
