@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..model.network import Layer
 from ..model.platform import Platform
 from ..model.tile import Mapping, Tile, fits, platform_tile
+from ..model.timing import StoreTiming
 from .layout import ceil_div
 from .patches import patch_of, too_large, window_tiles
 
@@ -33,7 +34,10 @@ class Estimate:
 
 
 def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
-    """What a layer costs with a tile, without the delays of single requests."""
+    """What a layer costs with a tile.
+
+    Requests that are shorter than the memory's latency, with so many in flight, are counted as long as that.
+    """
     patch = patch_of(p, layer, tile)
     m_tiles, n_tiles, k_tiles = ceil_div(layer.m, tile.m), ceil_div(layer.n, tile.n), ceil_div(patch.k, tile.k)
     m_panels, n_panels = ceil_div(layer.m, p.array.rows), ceil_div(layer.n, p.array.cols)
@@ -44,15 +48,20 @@ def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
     lanes = p.array.element_bytes if vector else p.a_lanes
     a, b = p.panel_beats(patch.columns, lanes), p.panel_beats(patch.k, p.b_lanes)
     again = m_tiles if k_tiles * n_tiles > 1 else 1
-    reads = sum(map(patch.requests, range(m_tiles))) * a * (n_tiles if k_tiles > 1 else 1)
+    a_panels, a_again = sum(map(patch.requests, range(m_tiles))), n_tiles if k_tiles > 1 else 1
+    reads = a_panels * a * a_again
     reads += again * (n_panels * b + n_tiles * p.panel_beats(min(tile.n, layer.n), 4))
+    requests = a_panels * a_again * k_tiles + again * (n_panels * k_tiles + n_tiles)
     if layer.add is not None:
         reads += m_panels * n_tiles * p.panel_beats(min(tile.n, layer.n), p.a_lanes)
+        requests += m_panels * n_tiles
+    reads = max(reads, ceil_div(requests * p.memory.read_latency, p.bus.outstanding))
     per_column = 1 if vector else p.array.rows // p.store.requant_lanes
     first = p.panel_beats(min(patch.channels, patch.columns), lanes) * patch.requests(0)
     first += p.panel_beats(min(tile.k, patch.k), p.b_lanes) * min(tile.n // p.array.cols, n_panels)
     last = min(tile.m // p.array.rows, m_panels) * min(tile.n, layer.n) * per_column
-    return Estimate(m_panels * n_panels * steps, reads, m_panels * layer.n * per_column, first + last)
+    store = m_panels * layer.n * per_column + m_tiles * n_tiles * StoreTiming(p).GAP
+    return Estimate(m_panels * n_panels * steps, reads, store, first + last)
 
 
 def tiles(p: Platform, layer: Layer) -> Iterator[Tile]:
