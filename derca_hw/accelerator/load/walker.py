@@ -161,7 +161,8 @@ class Walker(wiring.Component):
                 new_a.eq(tag.last_a),
                 new_b.eq(tag.last_b),
                 _first_slice(entry, p).eq(0),
-                entry.allow.eq(entry.allow + last_k - Mux(last_k & last_n, layer.prev_n_tiles, 0)),
+                entry.allow.eq(entry.allow + last_k - Mux(self._waits(layer, entry, last_k & last_n),
+                                                          layer.prev_n_tiles, 0)),
             ]
             self._advance(m, layer, entry, places, last_k, last_n)
 
@@ -263,6 +264,10 @@ class Walker(wiring.Component):
             out.p.d.eq(Cat(Const(0, unused), (entry.d_row[unused:] + n)[:p.bus.address_width - unused])),
             out.p.d_panel_stride.eq(layer.d_panel_stride),
         ]
+
+    def _waits(self, layer, entry, last):
+        """Whether the next tile of A waits for more tiles of the layer before: `last` in its row of tiles."""
+        return last & (entry.m < layer.wait_rows) if self._p.operators.convolution else last
 
     def _ends_a(self, layer, last):
         """Whether no other iteration uses a tile of A: it is the `last` one, or tiles along N have their own."""
