@@ -1,6 +1,7 @@
 """Convolutions of models as layers with windows: bit by bit what LiteRT's reference kernels compute."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from derca_sim.networks.lowering.deploy import Model
 from derca_sim.networks.lowering.mapping import place
 from derca_sim.networks.lowering.walk import Walk
 from derca_sim.networks.tflite import graph_of
+from derca_sim.timing.mapping import choose
 from derca_sim.workload.taskset import Task, TaskSet
 from kit.conv_models import VALID, ConvNet, random_convolutions
 from oracles.litert import LiteRt
@@ -35,7 +37,7 @@ def check(net: ConvNet, batch: int = 2):
     model = Model(graph_of("net", net.model()))
     given = samples(net, batch)
     network = model.network("net", None, 0, batch)
-    network = type(network)(**{**vars(network), "inputs": network.model.inputs({"x": given})})
+    network = replace(network, inputs=network.model.inputs({"x": given}))
     found = network.model.results(run_network(network))[model.graph.outputs[0]]
     oracle = LiteRt(net.model())
     assert np.array_equal(found, np.stack([oracle.outputs([sample])[0] for sample in given]))
@@ -60,12 +62,21 @@ def test_the_compiler_takes_them_on_a_platform():
     """The compiled task set expects what the layers compute, and every layer finds a tile."""
     p = random_platform("images", "decoupled").model_copy(
         update={"requant": random_platform("images", "decoupled").requant.model_copy(update={"channels": 256})})
-    for seed in range(8):
-        _, network = lowered(random_convolutions(seed))
+    pitched = 0
+    for seed in range(12):
+        net = random_convolutions(seed)
+        model, network = lowered(net, 2)
+        given = {"x": samples(net, 2)}
+        network = choose(p, network)
+        network = replace(network, inputs=network.model.inputs(given))
+        pitched += any(layer.window is not None and layer.window.pitch for layer in network.layers)
+        found, wanted = network.model.results(run_network(network)), model.expected(given)
+        assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
         task = Task("t", 0, network, 10**6, 10**6, 0, False, ())
         compiled = compile_taskset(TaskSet("s", Path("s"), p, 10**6, (task,)), "lw")
         for found, wanted in zip(compiled.expected_outputs(0), run_network(network), strict=True):
             assert np.array_equal(found, wanted)
+    assert 1 < pitched < 12
 
 
 def test_pads_before_a_convolution_are_pads_of_its_window():
