@@ -72,7 +72,7 @@ def mapped(taskset: TaskSet) -> TaskSet:
 def choose(p: Platform, network: Network) -> Network:
     """The network with a mapping for every layer that has none.
 
-    Rows of images are further apart where windows have no tile otherwise.
+    Rows of images are further apart where windows need it, or gain by it.
     """
     network = pitched(p, network)
     if not p.tile.per_layer and not p.buffers.ahead:

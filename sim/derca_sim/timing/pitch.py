@@ -1,10 +1,12 @@
-"""Rows of images further apart in memory, where no tile holds the windows over them as they are.
+"""Rows of images further apart in memory than they are wide, where that gives windows tiles or saves cycles.
 
 Tiles of windows are whole rows of outputs, and whole panels. Rows of an odd number of pixels come together to panels
-only after many of them: too many for a slot or a bank. So outputs get some columns that nobody reads, which are
-computed like the others, and images under windows have rows further apart than they are wide.
+only after many of them, which may be too many for a slot or a bank; and panels that go over several rows are computed
+in pieces. So outputs get some columns that nobody reads, which are computed like the others, and images under windows
+have rows further apart. What the layers of an image then cost, by the compiler's estimate, decides.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from itertools import product
@@ -12,7 +14,8 @@ from math import prod
 
 import numpy as np
 
-from ..compile.patches import window_tiles
+from ..compile.mapping import estimate, tiles
+from ..compile.patches import pieces_of
 from ..model.network import Layer, Network, Place
 from ..model.platform import Platform
 from ..networks.lowering import elements
@@ -21,27 +24,49 @@ from ..networks.lowering import elements
 _Rows, _Sizes = dict[int, int], dict[int, tuple[int, int]]
 
 
+#: Share of the cycles of the layers around an image that other rows must save.
+_SAVED = 0.02
+
+
 def pitched(p: Platform, network: Network) -> Network:
-    """The network with images that have tiles, if it has some without and there is a way."""
-    if not any(_lacks_tiles(p, layer) for layer in network.layers):
+    """The network with rows further apart in those of its images where it pays."""
+    windows = [layer for layer in network.layers if layer.window is not None]
+    cost = _Cost(p)
+    if all(pieces_of(layer.window, p.array.rows) == 1 and cost.of(layer) < math.inf for layer in windows):
         return network
     sizes, tied = _images(network)
     rows = {matrix: width for matrix, (_, width) in sizes.items()}
-    for _ in range(len(rows) + 1):
-        lacking = [x for x in network.layers if _lacks_tiles(p, _with(x, sizes, rows))]
-        if not lacking:
-            return _changed(network, sizes, {m: row for m, row in rows.items() if row != sizes[m][1]})
-        better = next((way for way in _ways(p, lacking[0], sizes, rows)
-                       if not _lacks_tiles(p, _with(lacking[0], sizes, way))), None)
-        if better is None:
-            break
-        rows = {matrix: max(better[member] for member in tied[matrix]) for matrix in rows}
-    return network
+    for layer in windows:
+        matrices = {min(tied[m]): m for m in (layer.a.matrix, layer.c.matrix) if m in sizes}.values()
+        around = [x for x in network.layers if any(
+            m in tied[at] for at in matrices for m in (x.a.matrix, x.c.matrix))]
+
+        def total(way: _Rows, around=around) -> float:
+            return sum(cost.of(_with(x, sizes, way)) for x in around)
+
+        best, least = rows, total(rows)
+        for way in _ways(p, sizes, [tied[m] for m in matrices], rows):
+            if (now := total(way)) < least * (1 - _SAVED):
+                best, least = way, now
+        rows = best
+    return _changed(network, sizes, {m: row for m, row in rows.items() if row != sizes[m][1]})
 
 
-def _lacks_tiles(p: Platform, layer: Layer) -> bool:
-    """Whether a layer has a window that no tile holds."""
-    return layer.window is not None and layer.mapping is None and next(window_tiles(p, layer), None) is None
+class _Cost:
+    """The estimated cycles of layers with their best tiles: infinite where a window has none."""
+
+    def __init__(self, p: Platform):
+        self._p = p
+        self._known: dict[tuple, float] = {}
+
+    def of(self, layer: Layer) -> float:
+        """Of one layer."""
+        key = layer.m, layer.k, layer.n, layer.window, layer.transposed, layer.mapping
+        if key not in self._known:
+            found = tiles(self._p, layer) if layer.mapping is None else (layer.mapping.tile,)
+            costs = [estimate(self._p, layer, tile).cycles for tile in found]
+            self._known[key] = min(costs, default=math.inf if layer.window is not None else 0)
+        return self._known[key]
 
 
 def _images(network: Network) -> tuple[_Sizes, dict[int, set[int]]]:
@@ -51,7 +76,7 @@ def _images(network: Network) -> tuple[_Sizes, dict[int, set[int]]]:
     """
     sizes: dict[int, set] = {i: set() for i in range(len(network.matrices))}
     tied = {i: {i} for i in sizes}
-    fixed = set()
+    fixed = {at.matrix for layer in network.layers if layer.mapping is not None for at in (layer.a, layer.c)}
     for layer in network.layers:
         others = [getattr(layer, field.name) for field in fields(layer) if field.name not in ("a", "c")]
         fixed |= {place.matrix for place in others if isinstance(place, Place)}
@@ -72,14 +97,12 @@ def _images(network: Network) -> tuple[_Sizes, dict[int, set[int]]]:
     return found, {i: tied[i] for i in found}
 
 
-def _ways(p: Platform, layer: Layer, sizes: _Sizes, rows: _Rows) -> Iterator[_Rows]:
-    """Rows further apart on both sides of a layer, the ones with the fewest pixels first."""
-    matrices = [matrix for matrix in dict.fromkeys((layer.a.matrix, layer.c.matrix)) if matrix in sizes]
-    wider = [sorted({-(-rows[matrix] // step) * step for step in (1, p.array.rows // 2 or 1, p.array.rows, p.turn)})
-             for matrix in matrices]
-    heights = [sizes[matrix][0] for matrix in matrices]
-    for way in sorted(product(*wider), key=lambda way: np.dot(heights, way)):
-        yield rows | dict(zip(matrices, way, strict=True))
+def _ways(p: Platform, sizes: _Sizes, groups: Sequence[set[int]], rows: _Rows) -> Iterator[_Rows]:
+    """Other distances of rows in some groups of images, each the same in all images of a group."""
+    steps = (1, max(1, p.array.rows // 2), p.array.rows, p.turn)
+    wider = [sorted({-(-sizes[min(group)][1] // step) * step for step in steps}) for group in groups]
+    for way in product(*wider):
+        yield rows | {matrix: row for group, row in zip(groups, way, strict=True) for matrix in group}
 
 
 def _with(layer: Layer, sizes: _Sizes, rows: _Rows) -> Layer:
