@@ -61,6 +61,18 @@ class ConvNet:
                   StrideH=strides[0], StrideW=strides[1], DilationHFactor=dilations[0], DilationWFactor=dilations[1],
                   Padding=padding, FusedActivationFunction=activation, **more)
 
+    def dense(self, outputs: int) -> None:
+        """A fully connected layer over all elements."""
+        k = int(np.prod(self.shape))
+        scale = 50 / (74 * 74 * np.sqrt(k))
+        flat = T(f"t{len(self.tensors)}", (1, k), "int8", [0.04], self.tensors[self.last].zero_points)
+        self.tensors.append(flat)
+        at = len(self.tensors) - 1
+        self._operators.append(Op("RESHAPE", [self.last, self._constant(np.array([1, k], np.int32))], [at]))
+        weights = self._constant(self.rng.integers(-127, 128, (outputs, k)).astype(np.int8), [scale])
+        bias = self._constant(self.rng.integers(-3000, 3000, outputs).astype(np.int32), [scale * 0.04])
+        self._add("FULLY_CONNECTED", [at, weights, bias], (1, outputs), 3, "FullyConnectedOptions")
+
     def _constant(self, data: np.ndarray, scales=(), axis: int = 0) -> int:
         self.tensors.append(T(f"t{len(self.tensors)}", data.shape, data.dtype.name, scales, [0] * len(scales), axis,
                               data))

@@ -204,7 +204,7 @@ def test_a_window_that_fits_no_slot_is_refused_with_what_would_fit():
 
 
 @pytest.mark.parametrize(("window", "n", "words"), [
-    (Window((8, 8), 2, (12, 3), (1, 6)), 8, "a kernel of 12 x 3: allowed are 1 .. 11"),
+    (Window((8, 8), 2, (33, 3), (1, 6)), 8, "a kernel of 33 x 3: allowed are 1 .. 32"),
     (Window((8, 8), 2, (3, 3), (2, 2), (3, 3)), 8, "strides of 3 x 3: allowed are 1 .. 2"),
     (Window((1024, 2), 2, (1, 1), (1024, 2)), 8, "an image of 1024 x 2: allowed are 1 .. 1023"),
     (Window((8, 8), 6, (3, 3), (6, 6), groups=4), 8, "4 groups of 6 channels and 8 outputs: allowed are divisors"),

@@ -105,6 +105,18 @@ def test_the_host_rearranges_inputs_where_that_saves_steps(kernel, strides, size
     assert (layer.window.kernel, layer.window.strides) == window
 
 
+@pytest.mark.parametrize(("height", "width", "runs"), [(6, 5, True), (25, 20, True), (37, 2, False)])
+def test_a_fully_connected_layer_takes_an_image_as_a_window_over_all_of_it(height, width, runs):
+    net = ConvNet(np.random.default_rng(4), height, width, 3)
+    net.conv(7, (3, 1))
+    net.dense(5)
+    if not runs:
+        assert "it takes 1 x 518 elements, where the layer before makes 74 x 7" in refused(net)
+        return
+    window = check(net)[-1].window
+    assert np.prod(window.kernel) == height * width and window.shape == window.kernel and window.channels == 7
+
+
 def refused(net: ConvNet) -> str:
     """Why a model cannot run."""
     with pytest.raises(InputError) as caught:
@@ -114,9 +126,9 @@ def refused(net: ConvNet) -> str:
 
 
 def test_what_cannot_run_is_told():
-    net = ConvNet(np.random.default_rng(3), 30, 30, 2)
-    net.conv(4, (13, 3))
-    assert "1 x 13" not in refused(net) and "a kernel of 13 x 3: allowed are 1 .. 11 in both directions" in refused(net)
+    net = ConvNet(np.random.default_rng(3), 40, 30, 2)
+    net.conv(4, (33, 1), padding=VALID)
+    assert "a kernel of 33 x 1: allowed are 1 .. 32 in both directions" in refused(net)
     net = ConvNet(np.random.default_rng(3), 30, 30, 2)
     net.conv(4, (3, 3))
     net.conv(4, (3, 3), (3, 3))

@@ -12,8 +12,8 @@ from .sections import ArrayConfig, BufferConfig, BusConfig, MemoryConfig, Sectio
 
 #: Largest dimension of a layer.
 MAX_DIMENSION = 65535
-#: Largest height, width and kernel of an image under a window.
-MAX_SIDE, MAX_KERNEL = 1023, 11
+#: Largest height and width of an image under a window, and of the kernel: a product may take a whole small image.
+MAX_SIDE, MAX_KERNEL = 1023, 32
 #: How platforms, networks and tasks are named: in files, tables and the hardware's documents.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$",
                             description="names of at most 41 letters, digits, - and _, the first a letter")]

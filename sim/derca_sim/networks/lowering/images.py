@@ -13,6 +13,7 @@ from math import prod
 
 import numpy as np
 
+from ...model.platform import MAX_KERNEL
 from .. import operators as op
 from ..graph import Graph, Node, Tensor
 from ..passes.fold import needed
@@ -87,7 +88,7 @@ def _given(graph: Graph) -> set[str]:
 def _best(graph: Graph, node: Node) -> tuple[_Side, _Side] | None:
     """How the host best lays the pixels of an input; None as they are.
 
-    The fewest steps of the array count, then the smallest image.
+    An image that does not grow too much counts first, then the fewest steps of the array, then the smallest image.
     """
     x, weights = (*graph.read(node),)[:2]
     y, = graph.made(node)
@@ -96,7 +97,7 @@ def _best(graph: Graph, node: Node) -> tuple[_Side, _Side] | None:
     window, found = node.operator.window, []
     for sides in product(*(list(_ways(*way)) for way in
                            zip(weights.shape[1:3], window.strides, window.dilations, strict=True))):
-        if any(side.stride > MAX_STRIDE for side in sides):
+        if any(side.stride > MAX_STRIDE or side.kernel > MAX_KERNEL for side in sides):
             continue
         shape, depth = _shape(x, y, sides), prod(len(side.offsets) for side in sides) * x.shape[3]
         width, out = shape[1], y.shape[2]
@@ -105,10 +106,9 @@ def _best(graph: Graph, node: Node) -> tuple[_Side, _Side] | None:
         pieces = 1 if even else min(y.shape[1], (_ROWS - 2) // out + 2)
         steps, size = pieces * prod(side.kernel for side in sides) * depth, prod(shape) * depth
         kept = all(side.kept for side in sides)
-        if kept or size <= _GROWTH * x.elements:
-            found.append((steps, not kept, size, len(found), sides))
-    best = min(found)
-    return best[-1] if best[1] else None
+        found.append((not kept and size > _GROWTH * x.elements, steps, not kept, size, len(found), sides))
+    *_, changed, _, _, sides = min(found, default=(False, None, None, None))
+    return sides if changed else None
 
 
 def _ways(kernel: int, stride: int, dilation: int) -> Iterator[_Side]:
