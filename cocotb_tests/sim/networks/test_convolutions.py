@@ -126,7 +126,8 @@ def refused(net: ConvNet) -> str:
 
 
 def test_what_cannot_run_is_told():
-    net = ConvNet(np.random.default_rng(3), 40, 30, 2)
+    net = ConvNet(np.random.default_rng(3), 40, 8, 2)
+    net.conv(2, (3, 3))
     net.conv(4, (33, 1), padding=VALID)
     assert "a kernel of 33 x 1: allowed are 1 .. 32 in both directions" in refused(net)
     net = ConvNet(np.random.default_rng(3), 30, 30, 2)
