@@ -1,11 +1,12 @@
-"""The lane that adds a matrix to outputs, against exact integers."""
+"""The lane that adds a matrix to outputs, against exact integers; which slots of D a flush drops."""
 
 import cocotb
 import numpy as np
 
+from derca_hw.accelerator.load.ring import SlotRing
 from derca_hw.accelerator.store.residual import ResidualLane
 from derca_hw.layouts import Layouts
-from derca_sim.model.residual import UNCHANGED
+from derca_sim.model.residual import UNCHANGED, residual_slots
 from derca_sim.model.timing import StoreTiming
 from kit.cycles import Cycles
 from kit.payload import pack, signed
@@ -38,7 +39,7 @@ async def sums_and_latency(dut):
     rng, lay = np.random.default_rng(random.getrandbits(32)), Layouts(p).parameters
     bench = await Cycles(dut).start()
     checked = inside = 0
-    for number in range(50):
+    for number in range(30):
         add = UNCHANGED if number % 10 == 0 else random_add(rng, UNCHANGED.d)
         row = {"scales_d": add.scales_d, "factor": add.factor, "factor_shift": add.factor_shift,
                "own_zero_point": add.zero_points[0] & 255, "d_zero_point": add.zero_points[1] & 255,
@@ -64,3 +65,68 @@ async def sums_and_latency(dut):
 
 def test_sums_are_exact():
     simulate(lambda: ResidualLane(ADDING), __name__, "sums_and_latency", platform=ADDING)
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def drops_and_keeps(dut):
+    """Slots are claimed, filled by a request each, kept in order and released; flushes drop the others."""
+    random, count = generator(), residual_slots(ADDING)
+    bench = await Cycles(dut).start()
+    free = [True] * count
+    states: list[str] = [""] * count  # "asked", "full", "kept", or "dropped" with its answer on the way
+    turn, claimed, kept, frees = 0, [], [], {}
+    seen = dict.fromkeys(("kept", "dropped", "late", "released", "kept with a flush"), 0)
+    for cycle in range(2500):
+        for slot in [slot for slot, at in frees.items() if at == cycle]:
+            free[slot], states[slot] = True, ""
+            del frees[slot]
+        flush = random.random() < 0.03
+        take = free[turn] and not flush and random.random() < 0.5
+        keeps = bool(claimed) and states[claimed[0]] == "full" and random.random() < 0.3
+        releases = bool(kept) and random.random() < 0.2
+        waiting = [slot for slot in range(count) if states[slot] in ("asked", "dropped") and slot not in frees]
+        answered = random.choice(waiting) if waiting and random.random() < 0.4 else None
+        asks = next((slot for slot in claimed if states[slot] == "claimed"), None)
+        bench.set(
+            flush=int(flush), take=int(take), keep=int(keeps), keep_slot=claimed[0] if claimed else 0,
+            advance=int(keeps), release=int(releases), release_slot=kept[0] if kept else 0,
+            requested=int(asks is not None), issued=int(asks is not None), slot=asks or 0,
+            received=int(answered is not None), received_slot=answered or 0)
+        await bench.tick()
+        assert bench.get("free") == free[turn], f"cycle {cycle}: slot {turn} of {states}"
+        assert bench.get("empty") == all(free), f"cycle {cycle}: {states}"
+        if claimed:
+            assert (bench.get("user"), bench.get("full")) == (claimed[0], states[claimed[0]] == "full"), cycle
+        if asks is not None:
+            states[asks] = "asked"
+        if answered is not None:
+            if states[answered] == "dropped":
+                frees[answered] = cycle + 2
+                seen["late"] += 1
+            else:
+                states[answered] = "full"
+        if releases:
+            frees[kept.pop(0)] = cycle + 1
+            seen["released"] += 1
+        if keeps:
+            kept.append(claimed.pop(0))
+            states[kept[-1]] = "kept"
+            seen["kept"] += 1
+            seen["kept with a flush"] += flush
+        if flush:
+            for slot in claimed:
+                if states[slot] != "asked":  # nothing is on its way
+                    frees[slot] = cycle + 2
+                states[slot] = "dropped"
+                seen["dropped"] += 1
+            claimed = []
+        if take:
+            claimed.append(turn)
+            free[turn], states[turn] = False, "claimed"
+            turn = (turn + 1) % count
+    dut._log.info("%s", seen)
+    assert min(seen.values()) > 5, seen
+
+
+def test_a_flush_drops_what_is_not_kept():
+    simulate(lambda: SlotRing(ADDING, 1, residual_slots(ADDING)), __name__, "drops_and_keeps")
