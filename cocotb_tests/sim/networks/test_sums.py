@@ -14,6 +14,7 @@ from derca_sim.networks.tflite import graph_of
 from kit.graph_models import Net
 from kit.lowered import check
 from kit.onnx_models import quantised_residual
+from kit.residuals import halves
 from oracles.onnx_runtime import OnnxRuntime
 
 
@@ -151,15 +152,14 @@ def test_every_pair_of_values_has_the_sum_of_the_definition():
         return whole + (rest > ((1 << shift) - 1 >> 1) + (value < 0))
 
     rng = np.random.default_rng(3)
-    for shift in (0, 1, 4, 15):
-        factor = 1 << 30 if not shift else int(rng.integers(1 << 30, 1 << 31))
-        add = Add(Place(0), (-128, 5), bool(shift % 2), factor, shift, int(rng.integers(1 << 30, 1 << 31)), 50, 3,
-                  (-100, 120))
+    adds = [Add(Place(0), (-128, 5), bool(shift % 2), 1 << 30 if not shift else int(rng.integers(1 << 30, 1 << 31)),
+                shift, int(rng.integers(1 << 30, 1 << 31)), 50, 3, (-100, 120)) for shift in (0, 1, 4, 15)]
+    for add in [*adds, *(halves(rng, Place(0)) for _ in range(8))]:
         own, d = (values.astype(np.int8) for values in np.meshgrid(np.arange(-128, 128, 3), np.arange(-128, 128, 3)))
         found = added(own, d, add)
         for x, y, z in zip(own.ravel().tolist(), d.ravel().tolist(), found.ravel().tolist(), strict=True):
-            halves = [(1 << 30, 0), (factor, shift)][:: 1 if add.scales_d else -1]
+            factors = [(1 << 30, 0), (add.factor, add.factor_shift)][:: 1 if add.scales_d else -1]
             total = sum(shifted(doubling_high((v - zero) << 20, f), s)
-                        for v, zero, (f, s) in zip((x, y), add.zero_points, halves, strict=True))
-            wanted = shifted(doubling_high(total, add.multiplier), add.shift - 31) + 3
-            assert z == max(-100, min(120, wanted)), (x, y, add)
+                        for v, zero, (f, s) in zip((x, y), add.zero_points, factors, strict=True))
+            wanted = shifted(doubling_high(total, add.multiplier), add.shift - 31) + add.zero_point
+            assert z == max(add.bounds[0], min(add.bounds[1], wanted)), (x, y, add)
