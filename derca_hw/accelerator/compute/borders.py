@@ -150,7 +150,7 @@ class Borders(wiring.Component):
         m.d.comb += [
             stride.eq(Mux(start, head.stride_y, now.stride_y)),
             height.eq(Mux(start, head.height, now.height)),
-            down.eq(now.panel_y + Mux(self.wraps, now.stride_y + 1, 0)),
+            down.eq(now.panel_y + Mux(self.wraps, now.wrap_y, 0)),
             new.eq(panel),
         ]
         with m.If(do.y):
