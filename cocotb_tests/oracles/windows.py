@@ -72,7 +72,7 @@ class Tile:
                 carries.append(int(x[i] >= sx * wide))
                 x[i] -= sx * wide * carries[-1]
             line = [at + carry - carries[0] for at, carry in zip(line, carries, strict=True)]
-            y += layer["panel_y"] + (1 + layer["stride_y"]) * carries[0]
+            y += layer["panel_y"] + layer["wrap_y"] * carries[0]
         return np.array(out)
 
     def _move(self, at: tuple[int, int], move: str) -> tuple[int, int]:

@@ -236,6 +236,7 @@ def patch_fields(p: Platform, layer: Layer, tile: Tile, panel_stride: int) -> di
         "patch": patch.panels, "patch_step": patch.step, "patch_word": patch.offset * patch.channels,
         "top": patch.top, "top_word": (patch.offset + patch.top) * patch.channels,
         "top_bytes": patch.top * panel_stride % (1 << p.bus.address_width),
+        "packed": 0, "row_pixels": 0, "rows": 0, "pixels": 0, "last_pixels": 0,
         **_window_fields(p, layer, tile, patch),
     }
 
@@ -246,7 +247,7 @@ def _window_fields(p: Platform, layer: Layer, tile: Tile, patch: Patch) -> dict[
         return {"tile_y": 0, "windowed": 0, "split": 0, "depth": 0, "n_words": 0, "last_x": 0, "last_y": 0,
                 "last_piece": 0, "first_turn": 0,
                 **_moves(p, patch, {"panel": rows, "wrap": rows}),
-                **dict.fromkeys(("pad", "width", "height", "out_width", "panel_x", "panel_y", "stride_y", "pad_x",
+                **dict.fromkeys(("pad", "width", "height", "out_width", "panel_x", "panel_y", "wrap_y", "stride_y", "pad_x",
                                  "pad_y", "dilation_x", "dilation_y"), 0)}
     (height, width), (sy, sx), (dy, dx) = w.shape, w.strides, w.dilations
     down = sy * width - sx * w.out[1]  # from one piece to the next
@@ -257,7 +258,7 @@ def _window_fields(p: Platform, layer: Layer, tile: Tile, patch: Patch) -> dict[
         "last_x": w.kernel[1] - 1, "last_y": w.kernel[0] - 1,
         "last_piece": patch.pieces - 1, "first_turn": patch.first % p.turn, **_moves(p, patch, moves),
         "pad": w.pad % 256, "width": width, "height": height, "out_width": w.out[1],
-        "panel_x": sx * (rows % w.out[1]), "panel_y": sy * (rows // w.out[1]), "stride_y": int(sy == 2),
+        "panel_x": sx * (rows % w.out[1]), "panel_y": sy * (rows // w.out[1]), "wrap_y": sy, "stride_y": int(sy == 2),
         "pad_x": w.pads[1], "pad_y": w.pads[0], "dilation_x": dx, "dilation_y": dy,
     }
 
