@@ -35,7 +35,7 @@ def block_ports(p: Platform) -> dict[str, wiring.Member]:
 
 
 class _Counters(NamedTuple):
-    """Where a walk is: panel, column, step in the word, byte in the beat; whether it is the last step, the last panel."""
+    """Where a walk is: panel, column, step in the word, byte in the beat; whether step and panel are the last."""
 
     panel: Value
     n: Value
@@ -70,8 +70,8 @@ class _Turns(NamedTuple):
 class TileWalk(wiring.Component):
     """Steps through a tile, one step per cycle: panel by panel, column by column; begins in the cycle after `start`.
 
-    A packed tile is walked as `PackedSteps` says. A tile that is stored transposed is walked in blocks of one panel of columns and one of rows: for each panel of
-    columns, for each of rows, column by column.
+    A tile that is stored transposed is walked in blocks of one panel of columns and one of rows: for each panel of
+    columns, for each of rows, column by column. A packed tile is walked as `PackedSteps` says.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class TileWalk(wiring.Component):
         if p.operators.vectors:
             vector = self.vector
             m.d.comb += vector.eq(tile.vector & ~tile.persist)
-        panel = Signal(bits_for((p.most_c_panels if packs else p.most_m_panels) - 1))
+        panel = Signal(bits_for((p.bank_columns if packs else p.most_m_panels) - 1))
         word = Signal(bank_address(p))
         word_place = Signal(range(beat_bytes))  # byte where the current word began
         next_place = Signal.like(word_place)
@@ -265,7 +265,11 @@ class TileWalk(wiring.Component):
                 self.read.eq(self.issue),
                 self.finished.eq(self.issue & packed.ends & at.last_panel),
                 self.column.eq(packed.channel),
-                *(getattr(self, name).eq(getattr(packed, name)) for name in ("address", "sub", "place", "push", "turn")),
+                self.address.eq(packed.address),
+                self.sub.eq(packed.sub),
+                self.place.eq(packed.place),
+                self.turn.eq(packed.turn),
+                self.push.eq(packed.push),
             ]
 
     def _across(self, m, at: _Counters, turns: _Turns) -> None:
