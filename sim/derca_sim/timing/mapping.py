@@ -8,11 +8,12 @@ estimate's choice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
 from ..compile.image import place
-from ..compile.mapping import estimate, mapping_of, ranked
+from ..compile.mapping import estimate, mapping_of, ranked, tile_counts
 from ..compile.plan import TaskPlan, entries_and_regions
 from ..golden.agenda import Agenda
 from ..golden.dataflow import DataflowModel
@@ -77,9 +78,9 @@ def choose(p: Platform, network: Network) -> Network:
     layers = list(first)
     for i, layer in enumerate(network.layers):
         low, high = max(0, i - 1), min(len(layers), i + 2)
-        if layer.mapping is not None or _iterations(layers[i:i + 1]) > _ITERATIONS:
+        if layer.mapping is not None or _iterations(p, layers[i:i + 1]) > _ITERATIONS:
             continue
-        if many := _iterations(layers[low:high]) > _TOGETHER:
+        if many := _iterations(p, layers[low:high]) > _TOGETHER:
             low, high = i, i + 1
         key = _key(network, layers[low:high], i - low)
         if key not in known:
@@ -90,7 +91,7 @@ def choose(p: Platform, network: Network) -> Network:
                 alone(p, _with(part, at, option)), estimate(p, part.layers[at], option.tile).reads))
         layers[i] = replace(layer, mapping=known[key])
     chosen = replace(network, layers=tuple(layers))
-    if _iterations(layers) > _ITERATIONS:
+    if _iterations(p, layers) > _ITERATIONS:
         return chosen
     return min((chosen, replace(network, layers=first)), key=lambda one: alone(p, one))
 
@@ -144,10 +145,9 @@ def _distances(p: Platform) -> Sequence[int]:
     return sorted({0, 1, 2, p.buffers.ahead} & set(range(p.buffers.ahead + 1)))
 
 
-def _iterations(layers: Sequence[Layer]) -> int:
+def _iterations(p: Platform, layers: Sequence[Layer]) -> int:
     """Iterations of layers with mappings."""
-    return sum(-(-layer.m // tile.m) * -(-layer.k // tile.k) * -(-layer.n // tile.n)
-               for layer in layers for tile in (layer.mapping.tile,))
+    return sum(prod(tile_counts(p, layer, layer.mapping.tile)) for layer in layers)
 
 
 def _key(network: Network, layers: Sequence[Layer], at: int) -> tuple:
