@@ -45,6 +45,10 @@ def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
     vector = p.operators.vectors and layer.m == 1
     lanes = p.array.element_bytes if vector else p.a_lanes
     a, b = p.panel_beats(patch.columns, lanes), p.panel_beats(patch.k, p.b_lanes)
+    if layer.window is not None:  # tiles have parts of the panels, in requests that may be short
+        parts = ceil_div(patch.columns, patch.channels)
+        a = parts * max(p.panel_beats(min(patch.channels, patch.columns), lanes), _request(p))
+        b = k_tiles * max(p.panel_beats(min(tile.k, patch.k), p.b_lanes), _request(p))
     again = m_tiles if k_tiles * n_tiles > 1 else 1
     reads = sum(map(patch.requests, range(m_tiles))) * a * (n_tiles if k_tiles > 1 else 1)
     reads += again * (n_panels * b + n_tiles * p.panel_beats(min(tile.n, patch.n), 4))
@@ -59,6 +63,11 @@ def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
         store = layer.n * ceil_div(layer.m, p.array.rows) * _gathers(p, layer.window.out[1])
         last = store * min(patch.outputs, layer.m) * patch.channels // (layer.m * layer.n)
     return Estimate(m_panels * n_panels * steps, reads, store, first + last)
+
+
+def _request(p: Platform) -> int:
+    """Cycles from request to request when as many as may be in flight are waited for."""
+    return ceil_div(p.memory.read_latency + 1, p.bus.outstanding)
 
 
 def tile_counts(p: Platform, layer: Layer, tile: Tile) -> tuple[int, int, int]:

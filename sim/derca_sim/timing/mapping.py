@@ -19,7 +19,7 @@ from ..golden.agenda import Agenda
 from ..golden.dataflow import DataflowModel
 from ..model.network import Layer, Network
 from ..model.platform import Platform
-from ..model.tile import Mapping
+from ..model.tile import Mapping, Tile
 from ..model.timing import KernelTiming
 from ..workload.taskset import Task, TaskSet
 from .roofline import of_layers
@@ -84,7 +84,7 @@ def choose(p: Platform, network: Network) -> Network:
             low, high = i, i + 1
         key = _key(network, layers[low:high], i - low)
         if key not in known:
-            options = [Mapping(tile, ahead) for tile in ranked(p, layer)[:_TILES // (1 + many)]
+            options = [Mapping(tile, ahead) for tile in _tried(ranked(p, layer), _TILES // (1 + many))
                        for ahead in _distances(p)]
             part = replace(network, layers=tuple(layers[low:high]))
             known[key] = min(options, key=lambda option, part=part, at=i - low: (
@@ -138,6 +138,16 @@ def _with(network: Network, at: int, mapping: Mapping) -> Network:
     layers = list(network.layers)
     layers[at] = replace(layers[at], mapping=mapping)
     return replace(network, layers=tuple(layers))
+
+
+def _tried(tiles: Sequence[Tile], most: int) -> list[Tile]:
+    """The first `most` tiles; if they are of one kind, packed or not, the first two of the other instead of the last.
+
+    Estimates of the two kinds err in different ways.
+    """
+    first = list(tiles[:most])
+    others = [tile for tile in tiles if (tile.rows > 0) != (first[0].rows > 0)][:2]
+    return [*first[:most - len(others)], *others] if not set(others) & set(first) else first
 
 
 def _distances(p: Platform) -> Sequence[int]:
