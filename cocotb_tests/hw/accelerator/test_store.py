@@ -142,8 +142,8 @@ def random_tile(random, p, rows: int, n: int, kind: str) -> tuple[dict, dict]:
            if p.operators.transpose else {}),
         **({"activation": random.getrandbits(1), "table": random.randrange(p.requant.tables)}
            if p.requant.tables else {}),
-        **({"packed": int(kind == "packed" or persist and random.getrandbits(1)), **random_packing(random, p, m_panels, n)}
-           if p.operators.convolution else {}),
+        **({"packed": int(kind == "packed" or persist and random.getrandbits(1)),
+            **random_packing(random, p, m_panels, n)} if p.operators.convolution else {}),
     }
     bank = {(i, j): [random.randrange(-reach, reach) for _ in range(p.array.rows)]
             for i in range(m_panels) for j in range(n)}

@@ -144,7 +144,7 @@ class Borders(wiring.Component):
         panel = Signal(signed(_DISTANCE))
         run = Signal(signed(_DISTANCE))
         new = Signal(signed(_DISTANCE))
-        down = Signal(bits_for(2 * p.array.rows + 2))
+        down = Signal(bits_for(2 * max(p.array.rows, p.array.cols) + 2))
         stride = Signal()
         height = Signal.like(now.height)
         m.d.comb += [
