@@ -10,7 +10,8 @@ import numpy as np
 
 from derca_sim.compile import Compiled, compile_taskset
 from derca_sim.compile.compiler import compile_points
-from derca_sim.compile.patches import pieces_of, window_tiles
+from derca_sim.compile.mapping import tile_counts
+from derca_sim.compile.patches import patch_of, window_tiles
 from derca_sim.errors import InputError
 from derca_sim.model.network import Network, random_network
 from derca_sim.model.platform import Platform
@@ -218,6 +219,9 @@ def mapped_at_random(network: Network, p: Platform, rng: np.random.Generator) ->
     layers = []
     for layer in network.layers:
         own = held if layer.window is None else list(window_tiles(p, layer))
+        packed = [tile for tile in own if tile.rows]
+        if packed and rng.random() < 0.6:
+            own = packed
         tile = own[int(rng.integers(len(own)))]
         layers.append(replace(layer, mapping=Mapping(tile, int(rng.integers(p.buffers.ahead + 1)))))
     return replace(network, layers=tuple(layers))
@@ -228,12 +232,13 @@ def rough_cycles(p: Platform, network: Network) -> int:
     total = 0
     for layer in network.layers:
         tile = platform_tile(p) if layer.mapping is None else layer.mapping.tile
-        m, k, n = (-(-d // t) for d, t in ((layer.m, tile.m), (layer.k, tile.k), (layer.n, tile.n)))
-        loads = min(layer.m, tile.m) * p.a_lanes // p.array.rows + min(layer.n, tile.n) * p.b_lanes // p.array.cols
-        beats = loads * min(layer.k, tile.k) // p.beat_bytes
-        panels = -(-min(layer.m, tile.m) // p.array.rows), -(-min(layer.n, tile.n) // p.array.cols)
-        pieces = 1 if layer.window is None else pieces_of(layer.window, p.array.rows)
-        shortest = panels[0] * panels[1] * max(pieces * min(layer.k, tile.k), min(layer.n, p.array.cols))
+        patch = patch_of(p, layer, tile)
+        m, k, n = tile_counts(p, layer, tile)
+        rows, steps, cols = (min(of, most) for of, most in zip((patch.m, patch.k, patch.n), tile, strict=False))
+        loads = rows * p.a_lanes // p.array.rows + cols * p.b_lanes // p.array.cols
+        beats = loads * steps // p.beat_bytes
+        panels = -(-rows // p.array.rows), -(-cols // p.array.cols)
+        shortest = panels[0] * panels[1] * max(patch.pieces * steps, min(cols, p.array.cols))
         waiting = (sum(panels) + 1) * p.memory.read_latency // p.bus.outstanding
         total += m * n * k * max(beats, shortest, waiting, 8) + 2 * p.memory.read_latency + 60
     return total

@@ -67,6 +67,8 @@ def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, 
         if rng.random() < 0.3:
             groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
             n = groups * int(rng.choice([o for o in range(1, p.array.cols + 1) if p.array.cols % o == 0]))
+            if rng.random() < 0.6:  # depthwise, which may be packed
+                groups = n = channels
         window = random_window(rng, shape, channels, groups) if rng.random() < 0.85 or groups > 1 else None
         if window is not None and row > shape[1]:
             window = replace(window, pitch=row)

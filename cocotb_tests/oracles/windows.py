@@ -72,7 +72,7 @@ class Tile:
                 carries.append(int(x[i] >= sx * wide))
                 x[i] -= sx * wide * carries[-1]
             line = [at + carry - carries[0] for at, carry in zip(line, carries, strict=True)]
-            y += layer["panel_y"] + (1 + layer["stride_y"]) * carries[0]
+            y += layer["panel_y"] + layer["wrap_y"] * carries[0]
         return np.array(out)
 
     def _move(self, at: tuple[int, int], move: str) -> tuple[int, int]:
@@ -125,6 +125,34 @@ class Tile:
         address = [(word + own + c + (far if bank < rotation else 0)) % self.span for bank in range(rows)]
         banks = [slot[a, bank] if a < len(slot) else GARBAGE for bank, a in enumerate(address)]
         return np.array([banks[(rotation + i) % rows] for i in range(rows)], np.uint8)
+
+
+def gathered(p, layer: dict, bank: np.ndarray, pixels: int) -> tuple[np.ndarray, list[list[int]]]:
+    """The outputs of a packed tile from its bank [panels, columns, rows], by counters, and its reads.
+
+    Outputs are [pixels, channels]. Reads are, for each panel of outputs, how many each read of a channel brings.
+    """
+    rows, cols, lanes, beat = p.array.rows, p.array.cols, p.store.requant_lanes, p.beat_bytes
+    panels = -(-layer["row_pixels"] // rows)  # of a row
+    out, reads, start = [], [], (0, 0, 0)  # group of rows, row, column
+    for _ in range(-(-pixels // rows)):
+        for channel in range(bank.shape[1] // cols):
+            (group, row, column), left, mine = start, rows, []
+            while left:
+                take = min(lanes - column % lanes, layer["row_pixels"] - column, (left - 1) % beat + 1)
+                word = group * panels + column // rows
+                for lane in range(column % rows, column % rows + take):
+                    out.append(bank[word, channel * cols + row, lane] if word < len(bank) else GARBAGE)
+                mine.append(take)
+                left, column = left - take, column + take
+                if column == layer["row_pixels"]:
+                    row, column = row + 1, 0
+                if row == layer["rows"]:
+                    group, row = group + 1, 0
+        reads.append(mine)
+        start = group, row, column
+    outputs = np.array(out).reshape(len(reads), -1, rows).transpose(0, 2, 1)
+    return outputs.reshape(-1, bank.shape[1] // cols)[:pixels], reads
 
 
 def next_rows(layer: dict, at: dict) -> dict:

@@ -21,7 +21,7 @@ from derca_sim.networks.operators import Window as Positions
 from derca_sim.workload.taskset import Task, TaskSet
 from kit.image_networks import image_network
 from oracles.windows import Tile as LoadedTile
-from oracles.windows import next_channels, next_rows
+from oracles.windows import gathered, next_channels, next_rows
 
 
 def compiled(p, network, strategy: str = "np", every: int | None = None):
@@ -59,6 +59,7 @@ def walked(plan, entry: dict, memory: np.ndarray) -> np.ndarray:
     """int64 [m, n]: the sums of a layer as its fields say; the golden model's requests are compared on the way."""
     p, layer, fields = plan.platform, plan.layer, plan.fields()
     rows, cols, sums = p.array.rows, p.array.cols, np.zeros((layer.m, layer.n), np.int64)
+    spread = cols if fields["packed"] else 1
     row = {name: entry[name] for name in ("m", "a_row", "channel", "panels_left", "y")}
     for iteration in (Iteration(plan, number) for number in range(plan.iterations)):
         m, n, k = iteration.m, iteration.n, iteration.k
@@ -71,12 +72,23 @@ def walked(plan, entry: dict, memory: np.ndarray) -> np.ndarray:
         assert tile.requests() == iteration.a_reads()
         assert tile.steps == iteration.steps
         b = plan.weights[k * plan.tile.k:][:tile.k_steps].astype(np.int64)
+        bank = np.zeros((iteration.panels, iteration.columns, rows), np.int64)
         for n_panel in range(plan.tile_n_panels(n)):
-            first = n * plan.tile.n + n_panel * cols
-            weights = np.tile(b[:, first:first + cols][:, :layer.n - first], (tile.steps // tile.k_steps, 1))
+            own = slice(n_panel * cols, min((n_panel + 1) * cols, iteration.columns))
+            weights = b[:, n * plan.tile.n:][:, own]
+            weights = np.tile(weights, (tile.steps // tile.k_steps, 1))
             for m_panel, fed in enumerate(tile.operands(memory, n_panel).view(np.int8)):
-                part = sums[m * plan.tile.m + m_panel * rows:][:rows, first:first + cols]
-                part += (fed.astype(np.int64).T @ weights)[:len(part)]
+                bank[m_panel, own] = weights.T @ fed.astype(np.int64)
+        part = sums[m * plan.c_panels * rows:, n * plan.tile.n // spread:]
+        part = part[:plan.c_panels * rows, :iteration.columns // spread]
+        if fields["packed"]:
+            pixels = fields["last_pixels" if "m" in last else "pixels"]
+            outputs, reads = gathered(p, fields, bank, pixels)
+            part[:pixels] += outputs
+            assert [np.repeat(np.arange(len(x)), x).tolist() for x in reads] == [
+                list(iteration.gathered(panel)) for panel in range(len(iteration.write_panels(False)))]
+        else:
+            part += bank.transpose(0, 2, 1).reshape(-1, iteration.columns)[:len(part)]
         if (n, k) == (plan.n_tiles - 1, plan.k_tiles - 1):
             row = next_rows(fields, row)
     return sums
@@ -84,7 +96,7 @@ def walked(plan, entry: dict, memory: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("name", IMAGE_PLATFORMS)
 def test_fields_feed_the_definition_to_the_array(name):
-    seen = {"pieces": 0, "split": 0, "grouped": 0, "top": 0, "rows": 0, "channels": 0}
+    seen = {"pieces": 0, "split": 0, "grouped": 0, "packed": 0, "top": 0, "rows": 0, "channels": 0, "groups": 0}
     for seed in range(25):
         _, p, network = drawn(seed, name)
         task = compiled(p, network).tasks[0]
@@ -104,7 +116,8 @@ def test_fields_feed_the_definition_to_the_array(name):
             seen["pieces"] += fields["last_piece"] > 0
             seen["rows"] += plan.m_tiles > 1 and layer.window is not None
             seen["channels"] += plan.k_tiles > 1 and layer.window is not None
-            for key in ("split", "grouped", "top"):
+            seen["groups"] += plan.m_tiles > 1 and fields["packed"]
+            for key in ("split", "grouped", "packed", "top"):
                 seen[key] += fields[key] > 0
     print(seen)
     assert all(seen.values())
@@ -159,9 +172,9 @@ def test_tiles_wait_for_the_rows_that_they_need_and_for_no_tile_of_their_own():
                 spare = plan.allow(m, 0) - m * plan.n_tiles  # tiles of earlier layers that may be missing
                 assert spare >= 0
                 if last is before:
-                    stored = divmod(tiles - spare, before.n_tiles)[0] * before.tile.m  # rows, of all columns
-                    assert before.layer.transposed or stored >= min(
-                        needed_rows(plan.layer, m * plan.tile.m, plan.tile.m), before.layer.m), (seed, plan.index, m)
+                    stored = divmod(tiles - spare, before.n_tiles)[0] * before.patch.outputs  # rows, of all columns
+                    needed = needed_rows(plan.layer, m * plan.patch.outputs, plan.patch.outputs)
+                    assert before.layer.transposed or stored >= min(needed, before.layer.m), (seed, plan.index, m)
                     assert not before.layer.transposed or spare == 0
                 else:
                     assert spare <= sum(x.m_tiles * x.n_tiles for x in plans[last.index + 1:plan.index])

@@ -26,8 +26,8 @@ class _Constants:
     def __init__(self, platform: Platform, memory: Allocator):
         self._p = platform
         self._memory = memory
-        self._weights: dict[tuple[int, int, int | None], Area] = {}
-        self._biases: dict[int, int] = {}
+        self._weights: dict[tuple[int, int, tuple[int, int] | None], Area] = {}
+        self._biases: dict[tuple[int, int], int] = {}
         self._scales: dict[tuple, int] = {}
         self._channels = 0
         self._tables: dict[bytes, int] = {}
@@ -37,17 +37,21 @@ class _Constants:
 
         The weights of windows lie in the order of their tiles along K.
         """
-        own = self._p.panel_stride(patch_of(self._p, layer, tile).k, self._p.b_lanes)
-        key = id(layer.weights), own if own_b_stride(self._p) else a_stride, tile.k if layer.window else None
+        patch = patch_of(self._p, layer, tile)
+        own = self._p.panel_stride(patch.k, self._p.b_lanes)
+        order = (tile.k, tile.rows) if layer.window else None
+        key = id(layer.weights), own if own_b_stride(self._p) else a_stride, order
         if key not in self._weights:
-            self._weights[key] = weights(self._p, self._memory, layer.n, key[1])
+            self._weights[key] = weights(self._p, self._memory, patch.n, key[1])
         return Operand(self._weights[key], self._weights[key].address)
 
-    def bias(self, layer: Layer) -> int:
-        """The address of a layer's biases."""
-        if id(layer.bias) not in self._biases:
-            self._biases[id(layer.bias)] = self._memory.take(bias_bytes(self._p, layer.n))
-        return self._biases[id(layer.bias)]
+    def bias(self, layer: Layer, tile: Tile) -> int:
+        """The address of a layer's biases, one for each column of its product."""
+        n = patch_of(self._p, layer, tile).n
+        key = id(layer.bias), n
+        if key not in self._biases:
+            self._biases[key] = self._memory.take(bias_bytes(self._p, n))
+        return self._biases[key]
 
     def scale(self, layer: Layer) -> int:
         """The row of a layer's first channel in the table of scales."""
@@ -85,7 +89,7 @@ def _placed(p: Platform, task: Task, row: int, memory: Allocator, constants: _Co
     tiles = [mapping_of(p, layer) for layer in network.layers]
     for layer, (tile, _) in zip(network.layers, tiles, strict=True):
         b.append(None if layer.weights is None else constants.weights(layer, tile, strides[layer.a.matrix]))
-        biases.append(constants.bias(layer))
+        biases.append(constants.bias(layer, tile))
     given = [i for i, rows in enumerate(network.inputs) if rows is not None]
     narrow = vectors(network, p)
     areas = {i: activations(p, memory, network.matrices[i], i in narrow) for i in given}
@@ -115,7 +119,7 @@ def fill(platform: Platform, placed: Sequence[tuple[Sequence[LayerPlan], Network
             if layer.weights is not None:
                 put(plan.b_base, pack_panels(plan.weights.T, platform.array.cols, platform.b_lanes,
                                              plan.b_panel_stride))
-            put(plan.bias_base, layer.bias.astype("<i4").view(np.uint8))
+            put(plan.bias_base, plan.biases.astype("<i4").view(np.uint8))
         for i, area in areas_of(layers).items():
             if network.inputs[i] is None:
                 image[area.address : area.address + area.size] = POISON

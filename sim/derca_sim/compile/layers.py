@@ -84,12 +84,12 @@ class LayerPlan:
     @cached_property
     def m_tiles(self) -> int:
         """Tiles along M."""
-        return ceil_div(self.layer.m, self.tile.m)
+        return ceil_div(self.patch.m, self.tile.m)
 
     @cached_property
     def n_tiles(self) -> int:
         """Tiles along N."""
-        return ceil_div(self.layer.n, self.tile.n)
+        return ceil_div(self.patch.n, self.tile.n)
 
     @cached_property
     def k_tiles(self) -> int:
@@ -103,8 +103,13 @@ class LayerPlan:
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """Weights [k, n] in the order in which tiles along K take them."""
+        """Weights [k, n] of the product in the order in which tiles along K take them."""
         return in_tile_order(self.platform, self.layer, self.patch)
+
+    @property
+    def biases(self) -> np.ndarray:
+        """Biases int32 [n] of the product's columns."""
+        return np.repeat(self.layer.bias, self.patch.spread)
 
     @property
     def iterations(self) -> int:
@@ -114,8 +119,8 @@ class LayerPlan:
     @cached_property
     def slices(self) -> int:
         """Slices of the layer."""
-        p = self.platform
-        return self.k_tiles * ceil_div(self.layer.m, p.array.rows) * ceil_div(self.layer.n, p.array.cols)
+        p, patch = self.platform, self.patch
+        return self.k_tiles * ceil_div(patch.m, p.array.rows) * ceil_div(patch.n, p.array.cols)
 
     @property
     def divisible(self) -> bool:
@@ -167,7 +172,12 @@ class LayerPlan:
         """Bytes of C between tiles along M."""
         if self.layer.transposed:
             return self.tile.m * self.platform.a_lanes
-        return self.m_panels * self.c_panel_stride
+        return self.c_panels * self.c_panel_stride
+
+    @property
+    def c_panels(self) -> int:
+        """Panels of C, as it is stored row by row, that a full tile has."""
+        return ceil_div(self.patch.outputs, self.platform.array.rows)
 
     @cached_property
     def c_n_stride(self) -> int:
@@ -175,7 +185,7 @@ class LayerPlan:
         p = self.platform
         if self.layer.transposed:
             return self.tile.n // p.array.rows * self.c_panel_stride
-        return self.tile.n * self.c.area.lanes
+        return self.tile.n // self.patch.spread * self.c.area.lanes
 
     def c_tile(self, m: int, n: int) -> int:
         """Address of the tile of C at coordinates (m, n)."""
@@ -199,7 +209,7 @@ class LayerPlan:
 
     def position(self, slice_: int) -> tuple[int, int]:
         """(iteration, slice in that iteration) of slice `slice_` of the layer; its end is the end's iteration."""
-        n_panels = ceil_div(self.layer.n, self.platform.array.cols)
+        n_panels = ceil_div(self.patch.n, self.platform.array.cols)
         m, rest = divmod(slice_, self.m_panels * n_panels * self.k_tiles)
         m_panels = self.tile_m_panels(m) if rest else 1
         n, rest = divmod(rest, m_panels * self.n_panels * self.k_tiles)
@@ -229,7 +239,7 @@ class LayerPlan:
 
     def tile_m(self, m: int) -> int:
         """Rows of the tiles at coordinate `m`; the last may have fewer."""
-        return min(self.tile.m, self.layer.m - m * self.tile.m)
+        return min(self.tile.m, self.patch.m - m * self.tile.m)
 
     def tile_m_panels(self, m: int) -> int:
         """A panels of the tiles at coordinate `m`; the last may have fewer."""
@@ -237,7 +247,7 @@ class LayerPlan:
 
     def tile_n(self, n: int) -> int:
         """Columns of the tiles at coordinate `n`; the last may have fewer."""
-        return min(self.tile.n, self.layer.n - n * self.tile.n)
+        return min(self.tile.n, self.patch.n - n * self.tile.n)
 
     def tile_n_panels(self, n: int) -> int:
         """B panels of the tiles at coordinate `n`."""
@@ -330,8 +340,8 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
     total = 0
     for layer in layers:
         p, shape = layer.platform, layer.layer
-        memory, k, n = p.memory, min(layer.tile.k, layer.patch.k), min(layer.tile.n, shape.n)
-        rows, cols = ceil_div(shape.m, p.array.rows), ceil_div(shape.n, p.array.cols)
+        memory, k, n = p.memory, min(layer.tile.k, layer.patch.k), min(layer.tile.n, layer.patch.n)
+        rows, cols = ceil_div(layer.patch.m, p.array.rows), ceil_div(layer.patch.n, p.array.cols)
         a_panels = sum(map(layer.patch.requests, range(layer.m_tiles))) * layer.n_tiles * layer.k_tiles
         b_panels = cols * layer.m_tiles * layer.k_tiles
         channels = min(layer.patch.channels, layer.patch.columns)
@@ -342,7 +352,7 @@ def longest_job(layers: Sequence[LayerPlan]) -> int:
             requests += rows * layer.n_tiles
         compute = layer.slices * (layer.patch.pieces * k + p.array.cols + 4)
         columns = layer.n_tiles * n if not shape.transposed else (ceil_div(shape.n, p.array.rows) + 1) * p.array.rows
-        store = 2 * rows * columns * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+        store = 2 * rows * columns * _column_reads(p, layer.patch.packed > 0)
         step = p.panel_beats(n, 4) + memory.write_latency + 64
         total += load + requests * (memory.read_latency + 8) + compute + store
         total += (layer.iterations + 1) * step + memory.read_latency  # and once for its descriptor and its end
@@ -359,5 +369,10 @@ def longest_slice(p: Platform, layers: Sequence[LayerPlan]) -> int:
     compute = max(p.most_k, *(layer.steps(0) for layer in layers)) + p.array.cols + 4
     compute += (p.most_m_panels + p.n_panels) * p.operators.convolution  # to find the first panels
     columns = tile.n + p.array.rows * p.operators.transpose  # a transposed tile leaves in blocks of as many columns
-    store = 2 * columns * max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+    store = 2 * columns * _column_reads(p, any(layer.patch.packed for layer in windows))
     return load + requests * (memory.read_latency + 8) + compute + store + memory.write_latency + 64
+
+
+def _column_reads(p: Platform, packed: bool) -> int:
+    """A bound on the cycles in which the store engine reads a column of sums: one for each if it gathers them."""
+    return max(p.array.rows // (1 if packed else p.store.requant_lanes), p.bank_word_beats)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import lcm
 
+import numpy as np
+
 from ..errors import InputError
 from ..model.network import Layer
 from ..model.platform import Platform
@@ -24,44 +26,63 @@ class Estimate:
 
     array: int
     reads: int
-    store: int
-    ends: int
+    store: float
+    ends: float
 
     @property
-    def cycles(self) -> int:
+    def cycles(self) -> float:
         """All of them, as far as they do not overlap."""
         return max(self.array, self.reads, self.store) + self.ends
 
 
 def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
-    """What a layer costs with a tile.
-
-    Requests that are shorter than the memory's latency, with so many in flight, are counted as long as that.
-    """
+    """What a layer costs with a tile."""
     patch = patch_of(p, layer, tile)
-    m_tiles, n_tiles, k_tiles = ceil_div(layer.m, tile.m), ceil_div(layer.n, tile.n), ceil_div(patch.k, tile.k)
-    m_panels, n_panels = ceil_div(layer.m, p.array.rows), ceil_div(layer.n, p.array.cols)
+    m_tiles, n_tiles, k_tiles = tile_counts(p, layer, tile)
+    m_panels, n_panels = ceil_div(patch.m, p.array.rows), ceil_div(patch.n, p.array.cols)
     last_k = patch.k - (k_tiles - 1) * tile.k
-    spacing = min(layer.n, p.array.cols)
+    spacing = min(patch.n, p.array.cols)
     steps = (k_tiles - 1) * max(patch.pieces * tile.k, spacing) + max(patch.pieces * last_k, spacing)
     vector = p.operators.vectors and layer.m == 1
     lanes = p.array.element_bytes if vector else p.a_lanes
     a, b = p.panel_beats(patch.columns, lanes), p.panel_beats(patch.k, p.b_lanes)
+    if layer.window is not None:  # tiles have parts of the panels, in requests that may be short
+        parts = ceil_div(patch.columns, patch.channels)
+        a = parts * max(p.panel_beats(min(patch.channels, patch.columns), lanes), _request(p))
+        b = k_tiles * max(p.panel_beats(min(tile.k, patch.k), p.b_lanes), _request(p))
     again = m_tiles if k_tiles * n_tiles > 1 else 1
-    a_panels, a_again = sum(map(patch.requests, range(m_tiles))), n_tiles if k_tiles > 1 else 1
-    reads = a_panels * a * a_again
-    reads += again * (n_panels * b + n_tiles * p.panel_beats(min(tile.n, layer.n), 4))
-    requests = a_panels * a_again * k_tiles + again * (n_panels * k_tiles + n_tiles)
+    reads = sum(map(patch.requests, range(m_tiles))) * a * (n_tiles if k_tiles > 1 else 1)
+    reads += again * (n_panels * b + n_tiles * p.panel_beats(min(tile.n, patch.n), 4))
     if layer.add is not None:
-        reads += m_panels * n_tiles * p.panel_beats(min(tile.n, layer.n), p.a_lanes)
-        requests += m_panels * n_tiles
-    reads = max(reads, ceil_div(requests * p.memory.read_latency, p.bus.outstanding))
+        reads += m_panels * n_tiles * p.panel_beats(min(tile.n, patch.n), p.a_lanes)
     per_column = 1 if vector else p.array.rows // p.store.requant_lanes
     first = p.panel_beats(min(patch.channels, patch.columns), lanes) * patch.requests(0)
     first += p.panel_beats(min(tile.k, patch.k), p.b_lanes) * min(tile.n // p.array.cols, n_panels)
+    store = m_panels * layer.n * per_column
     last = min(tile.m // p.array.rows, m_panels) * min(tile.n, layer.n) * per_column
-    store = m_panels * layer.n * per_column + m_tiles * n_tiles * StoreTiming(p).GAP
-    return Estimate(m_panels * n_panels * steps, reads, store, first + last)
+    gaps = m_tiles * n_tiles * StoreTiming(p).GAP
+    if tile.rows:
+        store = layer.n * ceil_div(layer.m, p.array.rows) * _gathers(p, layer.window.out[1])
+        last = store * min(patch.outputs, layer.m) * patch.channels // (layer.m * layer.n)
+    return Estimate(m_panels * n_panels * steps, reads, store + gaps, first + last)
+
+
+def _request(p: Platform) -> int:
+    """Cycles from request to request when as many as may be in flight are waited for."""
+    return ceil_div(p.memory.read_latency + 1, p.bus.outstanding)
+
+
+def tile_counts(p: Platform, layer: Layer, tile: Tile) -> tuple[int, int, int]:
+    """Tiles along M, N and K of the product that a layer with this tile computes."""
+    patch = patch_of(p, layer, tile)
+    return ceil_div(patch.m, tile.m), ceil_div(patch.n, tile.n), ceil_div(patch.k, tile.k)
+
+
+def _gathers(p: Platform, width: int) -> float:
+    """Reads of a bank for a panel of outputs in rows of `width`, on average: they end with lanes, rows and beats."""
+    pixels = np.arange(width * p.beat_bytes)
+    begins = (pixels % width % p.store.requant_lanes == 0) | (pixels % p.beat_bytes == 0)
+    return p.array.rows * float(begins.mean())
 
 
 def tiles(p: Platform, layer: Layer) -> Iterator[Tile]:

@@ -11,6 +11,7 @@ and rows of the array that belong to other pieces add nothing.
 
 Of groups, a panel of B has as many whole ones as its columns hold: it needs the `depth` channels of these alone, and
 its weights are zero where a column does not see a channel. A tile has the channels of its columns, K is a single tile.
+Depthwise layers may have panels of B with one channel each instead: see `packed`.
 
 A layer without a window is an image of one row of pixels under a kernel of one.
 """
@@ -27,6 +28,7 @@ from ..model.platform import Platform
 from ..model.tables import MOVES, bits_for
 from ..model.tile import Tile, fits
 from .layout import ceil_div
+from .packed import kernel_rows, packed_tiles, packed_weights, packs, row_of
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class Patch:
     depth : of groups, the channels that a panel of B needs; 0 without groups.
     split : whether rows of the array are two pixels apart.
     pieces : rows of outputs over which a panel may go.
+    packed : rows of outputs in a panel of B that has one channel; 0 where it has others.
+    m, n : rows and columns of the product that the tiles cover.
+    outputs : rows of C that a full tile has.
+    spread : columns of the product to one of C: more than one if packed.
     """
 
     rows: int
@@ -55,11 +61,16 @@ class Patch:
     total: int
     columns: int
     channels: int
+    m: int
     k: int
+    n: int
+    outputs: int
     lines: int = 0
     depth: int = 0
     split: bool = False
     pieces: int = 1
+    packed: int = 0
+    spread: int = 1
 
     @property
     def offset(self) -> int:
@@ -95,18 +106,24 @@ def patch_of(p: Platform, layer: Layer, tile: Tile) -> Patch:
     """The patch of a layer with tiles of a shape that it may have."""
     rows, m_panels, w = p.array.rows, tile.m // p.array.rows, layer.window
     if w is None:
-        return Patch(rows, 0, m_panels, m_panels, ceil_div(layer.m, rows), layer.k, tile.k, layer.k)
+        return Patch(rows, 0, m_panels, m_panels, ceil_div(layer.m, rows), layer.k, tile.k, layer.m, layer.k, layer.n,
+                     tile.m)
     width, (out_height, out_width) = w.row, w.out
-    single = tile.m >= layer.m
-    lines = out_height if single else tile.m // out_width  # rows of outputs in a full tile
+    group, across = (tile.rows, row_of(p, layer)) if tile.rows else (1, out_width)
+    m = ceil_div(out_height, group) * across
+    single = tile.m >= m
+    lines = out_height if single else tile.m // across * group  # rows of outputs in a full tile
     first = -w.pads[0] * width - w.pads[1]
     last = first + (lines - 1) * w.strides[0] * width + (out_width - 1) * w.strides[1]
     last += (w.kernel[0] - 1) * w.dilations[0] * width + (w.kernel[1] - 1) * w.dilations[1]
-    down, depth = 0 if single else w.strides[0] * lines, _depth(p, layer)
+    down, depth = 0 if single else w.strides[0] * lines, 1 if tile.rows else _depth(p, layer)
     channels = depth * tile.n // p.array.cols or tile.k // prod(w.kernel)
+    k = kernel_rows(layer, group) * w.kernel[1] * depth or layer.k
+    spread = p.array.cols if tile.rows else 1
     return Patch(
         rows, first, last // rows - first // rows + 1, down * width // rows, ceil_div(w.pixels, rows),
-        w.channels, channels, prod(w.kernel) * depth or layer.k, down, depth, w.strides[1] == 2, pieces_of(w, rows))
+        w.channels, channels, m, k, layer.n * spread, lines * out_width if tile.rows else tile.m, down, depth,
+        w.strides[1] == 2, 1 if tile.rows else pieces_of(w, rows), tile.rows, spread)
 
 
 def _depth(p: Platform, layer: Layer) -> int:
@@ -116,13 +133,15 @@ def _depth(p: Platform, layer: Layer) -> int:
 
 
 def in_tile_order(p: Platform, layer: Layer, patch: Patch) -> np.ndarray:
-    """Weights [k, n] of a layer, for tiles along K one after the other, each in the kernel's order.
+    """Weights [k, n] of a layer's product, for tiles along K one after the other, each in the kernel's order.
 
     With groups, a column has the weights of its group, and zeros for the other channels of its panel.
     """
     w, channels = layer.window, patch.channels
     if w is None:
         return layer.weights
+    if patch.packed:
+        return packed_weights(p, layer, patch.packed)
     taps = layer.weights.reshape(prod(w.kernel), -1, layer.n)
     if patch.depth:
         each, group = w.channels // w.groups, np.arange(layer.n) % p.array.cols // (layer.n // w.groups)
@@ -154,10 +173,11 @@ def holds(p: Platform, layer: Layer, tile: Tile) -> bool:
         return fits(p, tile)
     if not _shaped(p, layer, tile):
         return False
-    patch, m_tiles = patch_of(p, layer, tile), ceil_div(layer.m, tile.m)
+    patch = patch_of(p, layer, tile)
+    m_tiles = ceil_div(patch.m, tile.m)
     if tile.k > patch.k or (patch.depth and tile.k < patch.k):
         return False
-    if m_tiles > 1 and (tile.m % w.out[1] or w.strides[0] * (tile.m // w.out[1]) * w.row % (2 * p.array.rows)
+    if m_tiles > 1 and (patch.outputs % lcm(w.out[1], p.array.rows) or patch.lines * w.row % p.turn
                         or patch.step < patch.top):
         return False
     return patch.words <= p.a_steps and all(patch.requests(m) > 0 for m in range(m_tiles))
@@ -167,8 +187,12 @@ def _shaped(p: Platform, layer: Layer, tile: Tile) -> bool:
     """Whether a tile of windows is whole panels, beats and places of the kernel, and fits a bank and a slot of B."""
     taps, (m_panels, n_panels) = prod(layer.window.kernel), (tile.m // p.array.rows, tile.n // p.array.cols)
     steps = p.steps_per_beat(p.b_lanes)
+    if tile.rows:
+        if not packs(p, layer, tile.rows) or tile.m % row_of(p, layer):
+            return False
+        taps = kernel_rows(layer, tile.rows) * layer.window.kernel[1]
     return (
-        p.tile.per_layer and min(tile) > 0 and tile.k % taps == 0 and tile.k <= p.most_k
+        p.tile.per_layer and min(tile[:3]) > 0 and tile.k % taps == 0 and tile.k <= p.most_k
         and tile.m == m_panels * p.array.rows and tile.n == n_panels * p.array.cols and tile.n <= p.tile.n
         and m_panels * tile.n <= p.bank_columns and n_panels * ceil_div(tile.k, steps) * steps <= p.b_steps
         and (tile.k == layer.k or layer.window.groups > 1 or tile.k % steps == 0)
@@ -199,6 +223,7 @@ def window_tiles(p: Platform, layer: Layer) -> Iterator[Tile]:
                 if tile not in seen and holds(p, layer, tile):
                     seen.add(tile)
                     yield tile
+    yield from (tile for tile in packed_tiles(p, layer) if holds(p, layer, tile))
 
 
 def too_large(p: Platform, layer: Layer) -> str:
@@ -236,8 +261,16 @@ def patch_fields(p: Platform, layer: Layer, tile: Tile, panel_stride: int) -> di
         "patch": patch.panels, "patch_step": patch.step, "patch_word": patch.offset * patch.channels,
         "top": patch.top, "top_word": (patch.offset + patch.top) * patch.channels,
         "top_bytes": patch.top * panel_stride % (1 << p.bus.address_width),
+        **_packed_fields(layer, patch, ceil_div(patch.m, tile.m)),
         **_window_fields(p, layer, tile, patch),
     }
+
+
+def _packed_fields(layer: Layer, patch: Patch, m_tiles: int) -> dict[str, int]:
+    if not patch.packed:
+        return {"packed": 0, "row_pixels": 0, "rows": 0, "pixels": 0, "last_pixels": 0}
+    return {"packed": 1, "row_pixels": layer.window.out[1], "rows": patch.packed, "pixels": patch.outputs,
+            "last_pixels": layer.m - (m_tiles - 1) * patch.outputs}
 
 
 def _window_fields(p: Platform, layer: Layer, tile: Tile, patch: Patch) -> dict[str, int]:
@@ -246,18 +279,19 @@ def _window_fields(p: Platform, layer: Layer, tile: Tile, patch: Patch) -> dict[
         return {"tile_y": 0, "windowed": 0, "split": 0, "depth": 0, "n_words": 0, "last_x": 0, "last_y": 0,
                 "last_piece": 0, "first_turn": 0,
                 **_moves(p, patch, {"panel": rows, "wrap": rows}),
-                **dict.fromkeys(("pad", "width", "height", "out_width", "panel_x", "panel_y", "stride_y", "pad_x",
-                                 "pad_y", "dilation_x", "dilation_y"), 0)}
+                **dict.fromkeys(("pad", "width", "height", "out_width", "panel_x", "panel_y", "wrap_y", "stride_y",
+                                 "pad_x", "pad_y", "dilation_x", "dilation_y"), 0)}
     (height, width), (sy, sx), (dy, dx) = w.shape, w.strides, w.dilations
-    down = sy * w.row - sx * w.out[1]  # from one piece to the next
-    panel = sx * rows + rows // w.out[1] * down
+    across, lines = (row_of(p, layer), sy * patch.packed) if patch.packed else (w.out[1], sy)
+    down = lines * w.row - sx * across  # from one row of outputs, or of groups of them, to the next
+    panel = sx * rows + rows // across * down
     moves = {"x": dx, "y": dy * w.row - (w.kernel[1] - 1) * dx, "piece": down, "panel": panel, "wrap": panel + down}
     return {
         "tile_y": patch.lines, "windowed": 1, "split": int(patch.split), "depth": patch.depth, "n_words": patch.depth,
-        "last_x": w.kernel[1] - 1, "last_y": w.kernel[0] - 1,
+        "last_x": w.kernel[1] - 1, "last_y": patch.k // (patch.depth or w.channels) // w.kernel[1] - 1,
         "last_piece": patch.pieces - 1, "first_turn": patch.first % p.turn, **_moves(p, patch, moves),
-        "pad": w.pad % 256, "width": width, "height": height, "out_width": w.out[1],
-        "panel_x": sx * (rows % w.out[1]), "panel_y": sy * (rows // w.out[1]), "stride_y": int(sy == 2),
+        "pad": w.pad % 256, "width": width, "height": height, "out_width": across,
+        "panel_x": sx * (rows % across), "panel_y": lines * (rows // across), "wrap_y": lines, "stride_y": int(sy == 2),
         "pad_x": w.pads[1], "pad_y": w.pads[0], "dilation_x": dx, "dilation_y": dy,
     }
 

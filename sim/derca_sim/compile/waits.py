@@ -50,11 +50,11 @@ def _by_rows(layer: Layer, previous: LayerPlan, tile: Tile, wait: Wait, needs: t
     one with the largest sum.
     """
     p, patch = previous.platform, patch_of(previous.platform, layer, tile)
-    m = np.arange(ceil_div(layer.m, tile.m))
+    m = np.arange(ceil_div(patch.m, tile.m))
     last_a = np.minimum(patch.begin(m) + patch.panels, patch.total) - 1  # panels
     last_d = (np.minimum((m + 1) * tile.m, layer.m) - 1) // p.array.rows
     needed = np.maximum(*(last * need for last, need in zip((last_a, last_d), needs, strict=True)))
-    spare = (previous.m_tiles - 1 - np.minimum(needed // previous.m_panels, previous.m_tiles - 1)) * previous.n_tiles
+    spare = (previous.m_tiles - 1 - np.minimum(needed // previous.c_panels, previous.m_tiles - 1)) * previous.n_tiles
     best, most = replace(wait, allow=int(spare[-1])), int(spare[-1]) * len(m)
     for less in range(previous.n_tiles, min(p.tables.tiles, int(spare[0])) + 1, previous.n_tiles):
         rows = int(min(len(m) - 1, *(m + spare // less)))

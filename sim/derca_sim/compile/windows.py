@@ -12,7 +12,7 @@ def windows(layers: Sequence[LayerPlan]) -> dict[TaskReg, int]:
     p = layers[0].platform
     weights, read, written = [], [], [(layers[0].save, p.bank_bytes)]
     for plan in layers:
-        weights.append((plan.bias_base, bias_bytes(p, plan.layer.n)))
+        weights.append((plan.bias_base, bias_bytes(p, plan.patch.n)))
         (weights if plan.layer.b is None else read).append(_range(plan.b.area))
         read.append(_range(plan.a.area))
         if plan.d is not None:

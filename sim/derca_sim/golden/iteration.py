@@ -6,6 +6,7 @@ import numpy as np
 
 from ..compile.layers import LayerPlan
 from ..model.network import Window
+from .gather import reads_of
 
 
 @lru_cache(maxsize=1024)
@@ -73,6 +74,21 @@ class Iteration:
         return self.layer.tile_n(self.n)
 
     @property
+    def packed(self) -> int:
+        """Rows of outputs in a panel of B that has one channel; 0 where it has others."""
+        return self.layer.tile.rows
+
+    @property
+    def _lines(self) -> int:
+        """Rows of outputs of a full tile of windows."""
+        layer, w = self.layer, self.layer.layer.window
+        if layer.m_tiles == 1:
+            return w.out[0]
+        if self.packed:
+            return layer.tile.m // layer.platform.array.rows // -(-w.out[1] // layer.platform.array.rows) * self.packed
+        return layer.tile.m // w.out[1]
+
+    @property
     def k_steps(self) -> int:
         """K steps."""
         return self.layer.tile_k(self.k)
@@ -81,7 +97,7 @@ class Iteration:
     def steps(self) -> int:
         """Cycles in which a slice takes operands: K steps, once for each row of outputs that its panels go over."""
         w = self.layer.layer.window
-        return self.k_steps * (1 if w is None else _pieces(w, self.layer.platform.array.rows))
+        return self.k_steps * (1 if w is None or self.packed else _pieces(w, self.layer.platform.array.rows))
 
     def a_reads(self) -> list[tuple[int, int]]:
         """(address, beats) of the requests for its A tile."""
@@ -97,8 +113,7 @@ class Iteration:
         """Likewise for windows: the panels from the first to the last pixel under a full tile, as far as they exist."""
         layer, p, w = self.layer, self.layer.platform, self.layer.layer.window
         taps, rows = w.kernel[0] * w.kernel[1], p.array.rows
-        above = self.m * layer.tile.m // w.out[1]
-        below = w.out[0] if layer.m_tiles == 1 else above + layer.tile.m // w.out[1]
+        above, below = self.m * self._lines, (self.m + 1) * self._lines
 
         def pixel(y: int, x: int, kernel_y: int, kernel_x: int) -> int:
             y, x = (at * stride + tap * dilation - pad for at, tap, stride, dilation, pad in
@@ -108,7 +123,9 @@ class Iteration:
         first = max(pixel(above, 0, 0, 0), 0)
         last = min(pixel(below - 1, w.out[1] - 1, w.kernel[0] - 1, w.kernel[1] - 1), w.pixels - 1)
         channel, channels = layer.tile.k // taps * self.k, self.k_steps // taps
-        if w.groups > 1:
+        if self.packed:
+            channel, channels = (columns // p.array.cols for columns in (self.n * layer.tile.n, self.columns))
+        elif w.groups > 1:
             each = layer.layer.n // w.groups
             groups = range(self.n * layer.tile.n // each, -(-(self.n * layer.tile.n + self.columns) // each))
             channel, channels = (w.channels // w.groups * count for count in (groups[0], len(groups)))
@@ -150,9 +167,22 @@ class Iteration:
         if persist:
             beats = self.columns * p.bank_word_beats
             return [(layer.save + i * beats * p.beat_bytes, self.columns, beats) for i in range(self.panels)]
-        c = layer.c_tile(self.m, self.n)
-        beats = p.panel_beats(self.columns, layer.c.area.lanes)
-        return [(c + i * layer.c_panel_stride, self.columns, beats) for i in range(self.panels)]
+        c, panels, columns = layer.c_tile(self.m, self.n), self.panels, self.columns
+        if self.packed:
+            panels, columns = -(-self.outputs // p.array.rows), columns // p.array.cols
+        beats = p.panel_beats(columns, layer.c.area.lanes)
+        return [(c + i * layer.c_panel_stride, columns, beats) for i in range(panels)]
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of a channel in a packed tile."""
+        height, width = self.layer.layer.window.out
+        return min(self._lines, height - self.m * self._lines) * width
+
+    def gathered(self, panel: int) -> tuple[int, ...]:
+        """For each output of a channel in a panel of C of a packed tile: the number of the read that brings it."""
+        p = self.layer.platform
+        return reads_of(p, self.layer.layer.window.out[1], panel * p.array.rows)
 
     def write_columns(self) -> list[tuple[int, int]]:
         """(address, columns) of each panel of columns that stores the tile transposed."""

@@ -104,8 +104,10 @@ class StoreModel:
         `read` is the cycle of the first read.
         """
         p, panels = self._p, []
-        for address, columns, beats in it.write_panels(persist):
-            if it.layer.c_vector and not persist:  # a column is one element, read in one cycle
+        for panel, (address, columns, beats) in enumerate(it.write_panels(persist)):
+            if it.packed and not persist:
+                ready, reads = self._gathered(read, it.gathered(panel), columns)
+            elif it.layer.c_vector and not persist:  # a column is one element, read in one cycle
                 per_beat = p.beat_bytes // p.array.element_bytes
                 ends = [min((beat + 1) * per_beat, columns) - 1 for beat in range(beats)]
                 ready, reads = [read + column + self._timing.REQUANTISED for column in ends], columns
@@ -142,6 +144,13 @@ class StoreModel:
             panels.append((requested, address, [cycle + self._timing.REQUANTISED for cycle in beats]))
             free = requested + len(list(bursts(p, address, len(beats))))
         return panels, read
+
+    def _gathered(self, first_read: int, numbers: tuple[int, ...], columns: int) -> tuple[list[int], int]:
+        """The same, if each column is made of outputs that the reads with these `numbers` bring."""
+        each, ends = numbers[-1] + 1, numbers[self._p.beat_bytes - 1::self._p.beat_bytes]
+        first = first_read + self._timing.REQUANTISED
+        ready = [first + column * each + end for column in range(columns) for end in ends]
+        return ready, columns * each
 
     def _beats_ready(self, first_read: int, columns: int, beats: int, persist: bool) -> tuple[list[int], int]:
         """The cycle in which each beat of a panel can go out, and the cycles that its reads take."""

@@ -160,6 +160,7 @@ def patch_fields(p: Platform) -> list[Field]:
 def window_fields(p: Platform) -> list[Field]:
     """What the compute side knows of a layer's window: how the array's rows move over the image, and its border."""
     side, words, turn = bits_for(MAX_SIDE), bits_for(p.a_steps - 1), bits_for(p.turn - 1)
+    lines = bits_for(2 * max(p.array.rows, p.array.cols))
     moves = [field for move in MOVES for field in (
         Field(f"{move}_turn", turn, f"pixels of move {move}, modulo two panels"),
         Field(f"{move}_words", words, f"words of the slot from the pairs of panels that move {move} goes on, modulo"),
@@ -168,7 +169,8 @@ def window_fields(p: Platform) -> list[Field]:
         Field("windowed", 1, "A are windows over an image with a border; the fields from `pad` on count"),
         Field("split", 1, "even and odd pixels are kept apart: rows of the array are two pixels apart"),
         Field("last_x", bits_for(MAX_KERNEL - 1), "columns of the kernel, less 1"),
-        Field("last_y", bits_for(MAX_KERNEL - 1), "rows of the kernel, less 1"),
+        Field("last_y", bits_for(2 * (p.array.cols - 1) + MAX_KERNEL - 1),
+              "rows of the kernel, less 1; if packed, those of all kernels of a panel of B together"),
         Field("last_piece", bits_for(p.array.rows - 1), "image rows over which a panel of outputs may go, less 1"),
         Field("first_turn", turn, "pixel under the array's first row at the kernel's first place, modulo two panels"),
         Field("depth", bits_for(p.a_steps), "if grouped: channels of A under each place, for a panel of B"),
@@ -179,13 +181,26 @@ def window_fields(p: Platform) -> list[Field]:
         Field("height", side, "its rows"),
         Field("out_width", side, "outputs in a row"),
         Field("panel_x", side + 1, "columns of the image that a panel advances, modulo those under a row of outputs"),
-        Field("panel_y", bits_for(2 * p.array.rows), "rows of the image that it advances before"),
+        Field("panel_y", lines, "rows of the image that it advances before"),
+        Field("wrap_y", lines, "and more of them where a row of outputs ends"),
         Field("stride_y", 1, "outputs are two rows of the image apart, not one"),
         Field("pad_x", bits_for(MAX_SIDE), "columns outside the image under the kernel's first place"),
         Field("pad_y", bits_for(MAX_SIDE), "rows outside it"),
         Field("dilation_x", bits_for(MAX_SIDE), "columns from one of the kernel to the next"),
         Field("dilation_y", bits_for(MAX_SIDE), "rows"),
     ]
+
+
+def packed_fields(p: Platform) -> list[Field]:
+    """What the store engine knows of a layer whose panels of B have a channel each, and a row of outputs a column."""
+    pixels = bits_for(p.bank_columns * p.array.rows)
+    return [
+        Field("packed", 1, "columns of C are rows of an image, one panel of B to a channel"),
+        Field("row_pixels", bits_for(MAX_SIDE), "if packed: outputs in a row of C"),
+        Field("rows", bits_for(p.array.cols), "if packed: rows of outputs in a panel of B"),
+        Field("pixels", pixels, "if packed: outputs of a channel in a full tile"),
+        Field("last_pixels", pixels, "and in the last tile along M"),
+    ] if p.operators.convolution else []
 
 
 def layer_layout(p: Platform) -> RowLayout:
@@ -220,6 +235,7 @@ def layer_layout(p: Platform) -> RowLayout:
         *([Field("activation", 1, "outputs go through a table"),
            Field("table", bits_for(p.requant.tables - 1), "number of the table")] if p.requant.tables else []),
         *residual_fields(p),
+        *packed_fields(p),
         *([Field("transpose", 1, "C is stored transposed"),
            Field("last_m", bits_for(p.most_m), "rows in the last tile along M")] if p.operators.transpose else []),
         Field("last_m_panels", bits_for(p.most_m_panels), "A panels in the last tile along M"),

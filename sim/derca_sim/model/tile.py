@@ -6,14 +6,18 @@ from .platform import Platform
 
 
 class Tile(NamedTuple):
-    """`m` x `k` elements of A times `k` x `n` of B."""
+    """`m` x `k` elements of A times `k` x `n` of B.
+
+    With `rows`, B has a panel for each channel of a depthwise layer, and its columns are so many rows of outputs.
+    """
 
     m: int
     k: int
     n: int
+    rows: int = 0
 
     def __str__(self) -> str:
-        return f"{self.m} x {self.k} x {self.n}"
+        return f"{self.m} x {self.k} x {self.n}" + f" in {self.rows} rows" * (self.rows > 0)
 
 
 class Mapping(NamedTuple):
@@ -37,8 +41,8 @@ def fits(p: Platform, tile: Tile) -> bool:
         return True
     m_panels, n_panels = tile.m // p.array.rows, tile.n // p.array.cols
     return (
-        p.tile.per_layer
-        and tile.m == m_panels * p.array.rows and tile.n == n_panels * p.array.cols and min(tile) > 0
+        p.tile.per_layer and not tile.rows
+        and tile.m == m_panels * p.array.rows and tile.n == n_panels * p.array.cols and min(tile[:3]) > 0
         and m_panels * tile.k <= p.a_steps and n_panels * tile.k <= p.b_steps
         and m_panels * tile.n <= p.bank_columns and tile.n <= p.tile.n
         and not any(tile.k * lanes % p.beat_bytes for lanes in (p.a_lanes, p.b_lanes))

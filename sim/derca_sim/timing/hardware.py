@@ -68,6 +68,10 @@ def _store_cycles(it: Iteration) -> int:
     p = it.layer.platform
     lanes, rows = p.store.requant_lanes, p.array.rows
     most = it.panels * it.columns * max(rows // lanes, p.bank_word_beats)
+    if it.packed:
+        reads = (columns * (it.gathered(panel)[-1] + 1)
+                 for panel, (_, columns, _) in enumerate(it.write_panels(False)))
+        return max(it.panels * it.columns * p.bank_word_beats, sum(reads))
     if not it.layer.layer.transposed:
         return most
     per_row = max(1, p.a_lanes // p.beat_bytes)

@@ -8,17 +8,18 @@ estimate's choice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
 from ..compile.image import place
-from ..compile.mapping import estimate, mapping_of, ranked
+from ..compile.mapping import estimate, mapping_of, ranked, tile_counts
 from ..compile.plan import TaskPlan, entries_and_regions
 from ..golden.agenda import Agenda
 from ..golden.dataflow import DataflowModel
 from ..model.network import Layer, Network
 from ..model.platform import Platform
-from ..model.tile import Mapping
+from ..model.tile import Mapping, Tile
 from ..model.timing import KernelTiming
 from ..workload.taskset import Task, TaskSet
 from .pitch import pitched
@@ -82,20 +83,20 @@ def choose(p: Platform, network: Network) -> Network:
     layers = list(first)
     for i, layer in enumerate(network.layers):
         low, high = max(0, i - 1), min(len(layers), i + 2)
-        if layer.mapping is not None or _iterations(layers[i:i + 1]) > _ITERATIONS:
+        if layer.mapping is not None or _iterations(p, layers[i:i + 1]) > _ITERATIONS:
             continue
-        if many := _iterations(layers[low:high]) > _TOGETHER:
+        if many := _iterations(p, layers[low:high]) > _TOGETHER:
             low, high = i, i + 1
         key = _key(network, layers[low:high], i - low)
         if key not in known:
-            options = [Mapping(tile, ahead) for tile in ranked(p, layer)[:_TILES // (1 + many)]
+            options = [Mapping(tile, ahead) for tile in _tried(ranked(p, layer), _TILES // (1 + many))
                        for ahead in _distances(p)]
             part = replace(network, layers=tuple(layers[low:high]))
             known[key] = min(options, key=lambda option, part=part, at=i - low: (
                 alone(p, _with(part, at, option)), estimate(p, part.layers[at], option.tile).reads))
         layers[i] = replace(layer, mapping=known[key])
     chosen = replace(network, layers=tuple(layers))
-    if _iterations(layers) > _ITERATIONS:
+    if _iterations(p, layers) > _ITERATIONS:
         return chosen
     return min((chosen, replace(network, layers=first)), key=lambda one: alone(p, one))
 
@@ -144,15 +145,24 @@ def _with(network: Network, at: int, mapping: Mapping) -> Network:
     return replace(network, layers=tuple(layers))
 
 
+def _tried(tiles: Sequence[Tile], most: int) -> list[Tile]:
+    """The first `most` tiles; if they are of one kind, packed or not, the first two of the other instead of the last.
+
+    Estimates of the two kinds err in different ways.
+    """
+    first = list(tiles[:most])
+    others = [tile for tile in tiles if (tile.rows > 0) != (first[0].rows > 0)][:2]
+    return [*first[:most - len(others)], *others] if not set(others) & set(first) else first
+
+
 def _distances(p: Platform) -> Sequence[int]:
     """Distances of `buffers.ahead` that are tried."""
     return sorted({0, 1, 2, p.buffers.ahead} & set(range(p.buffers.ahead + 1)))
 
 
-def _iterations(layers: Sequence[Layer]) -> int:
+def _iterations(p: Platform, layers: Sequence[Layer]) -> int:
     """Iterations of layers with mappings."""
-    return sum(-(-layer.m // tile.m) * -(-layer.k // tile.k) * -(-layer.n // tile.n)
-               for layer in layers for tile in (layer.mapping.tile,))
+    return sum(prod(tile_counts(p, layer, layer.mapping.tile)) for layer in layers)
 
 
 def _key(network: Network, layers: Sequence[Layer], at: int) -> tuple:

@@ -1,0 +1,62 @@
+"""Depthwise layers whose panels of B have one channel each: column j are the outputs of row j of a group of rows.
+
+So a panel of A are consecutive outputs of one row, and all columns of the array work on one channel. Under the places
+of a group lie more rows of the image than under one: those of the first row of outputs to those of the last. Column j
+of a panel of B has the kernel in the rows that its outputs see, and zeros in the others.
+
+On the array a row of outputs is as long as whole panels; what lies beyond is not stored, nor are rows beyond the last.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..model.network import Layer
+from ..model.platform import MAX_DIMENSION, MAX_SIDE, Platform
+from ..model.tile import Tile
+from .layout import ceil_div
+
+
+def packs(p: Platform, layer: Layer, rows: int = 1) -> bool:
+    """Whether a layer may be computed in groups of so many rows of outputs."""
+    w = layer.window
+    return (
+        p.tile.per_layer and w is not None and w.groups == w.channels == layer.n > 1 and w.dilations[0] == 1
+        and not layer.transposed and layer.add is None and layer.m > 1 and 1 <= rows <= min(p.array.cols, w.out[0])
+        and row_of(p, layer) <= MAX_SIDE and layer.n * p.array.cols <= MAX_DIMENSION
+    )
+
+
+def row_of(p: Platform, layer: Layer) -> int:
+    """Outputs of a row on the array: whole panels."""
+    return ceil_div(layer.window.out[1], p.array.rows) * p.array.rows
+
+
+def kernel_rows(layer: Layer, rows: int) -> int:
+    """Rows of the image under the places of a group of rows of outputs."""
+    return layer.window.strides[0] * (rows - 1) + layer.window.kernel[0]
+
+
+def packed_weights(p: Platform, layer: Layer, rows: int) -> np.ndarray:
+    """Weights [k, n cols]: for each channel a panel of columns, of which the first `rows` have a kernel."""
+    w, high = layer.window, kernel_rows(layer, rows)
+    out = np.zeros((high, w.kernel[1], layer.n, p.array.cols), layer.weights.dtype)
+    for row in range(rows):
+        first = row * w.strides[0]
+        out[first : first + w.kernel[0], :, :, row] = layer.weights.reshape(*w.kernel, layer.n)
+    return out.reshape(high * w.kernel[1], -1)
+
+
+def packed_tiles(p: Platform, layer: Layer) -> Iterator[Tile]:
+    """Shapes in whole groups of rows, for each number of rows that needs fewer groups than one row less."""
+    if not packs(p, layer):
+        return
+    height, panels = layer.window.out[0], row_of(p, layer) // p.array.rows
+    for rows in range(1, min(p.array.cols, height) + 1):
+        groups = ceil_div(height, rows)
+        if rows > 1 and ceil_div(height, rows - 1) == groups:
+            continue
+        k = kernel_rows(layer, rows) * layer.window.kernel[1]
+        for own in range(1, min(groups, p.most_m_panels // panels) + 1):
+            for channels in range(1, min(p.n_panels, layer.n) + 1):
+                yield Tile(own * panels * p.array.rows, k, channels * p.array.cols, rows)
