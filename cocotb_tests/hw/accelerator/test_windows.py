@@ -15,7 +15,7 @@ from derca_hw.accelerator.compute.windows import Windows
 from derca_hw.bus.join import join
 from derca_hw.layouts import Layouts, pulse
 from derca_sim.compile.patches import patch_fields, patch_of, window_tiles
-from derca_sim.model.network import Window, random_network
+from derca_sim.model.network import random_network
 from kit.cycles import Cycles
 from kit.image_networks import random_window
 from kit.payload import pack
@@ -159,7 +159,8 @@ async def pixels(dut):
     lay = Layouts(p)
     bench = await Cycles(dut).start()
     counts = dict.fromkeys(("pieces", "split", "borders", "seeks", "groups", "vectors", "several", "again"), 0)
-    work: list[tuple] = []  # steps of the tile in work: (slot, bytes, last of its piece, of its slice, of its panel of B)
+    # Steps of the tile in work: (slot, bytes, last of its piece, of its slice, of its panel of B)
+    work: list[tuple] = []
     waiting = 0  # panels to be passed over
     expected = None  # of the step addressed in the cycle before
     for number in range(parameters()["tiles"]):
