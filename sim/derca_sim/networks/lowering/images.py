@@ -17,6 +17,7 @@ from ...model.platform import MAX_KERNEL
 from .. import operators as op
 from ..graph import Graph, Node, Tensor
 from ..passes.fold import needed
+from ..passes.turn import turned
 from .layers import is_product
 
 #: Rows of the array for which the host's rearrangements are judged, and how much larger they may make an input.
@@ -39,7 +40,7 @@ class _Side:
 
 def arranged(graph: Graph) -> tuple[Graph, dict[str, str]]:
     """The graph with pads in windows and rearranged inputs, and for each convolution of these what the host does."""
-    graph, told = _padded(graph), {}
+    graph, told = turned(_padded(graph)), {}
     given = _given(graph)
     for node in graph.nodes:
         if isinstance(node.operator, op.Conv) and node.inputs[0] in given:
