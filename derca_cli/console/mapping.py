@@ -37,6 +37,7 @@ class Job:
     def described(self) -> dict:
         """The same as plain data."""
         return {"cycles_alone": self.cycles, "least_cycles": self.limit, "layers": [{
-            "m": c.layer.m, "k": c.layer.k, "n": c.layer.n, "tile": list(c.mapping.tile), "ahead": c.mapping.ahead,
-            "cycles_alone": c.cycles, "least_cycles": c.limit, "next_best_tile_cycles": c.second, "why": c.why,
+            "m": c.layer.m, "k": c.layer.k, "n": c.layer.n, "tile": list(c.mapping.tile[:3]),
+            "rows": c.mapping.tile.rows, "ahead": c.mapping.ahead, "cycles_alone": c.cycles,
+            "least_cycles": c.limit, "next_best_tile_cycles": c.second, "why": c.why,
         } for c in self.choices]}
