@@ -47,7 +47,7 @@ class Choice:
         """What stays on chip, in words; of a depthwise layer, what the array's columns are."""
         tile, layer = self.mapping.tile, self.layer
         if tile.rows:
-            return f"columns are {tile.rows} rows of outputs of one channel"
+            return f"columns are rows of outputs of one channel, {tile.rows} of {layer.window.out[0]}"
         if layer.window is not None and layer.window.groups > 1:
             return "columns are channels, each with a part of the rows of B"
         whole_k = tile.k >= layer.k
