@@ -20,6 +20,7 @@ from derca_sim.networks.interpreter.products import patches
 from derca_sim.networks.operators import Window as Positions
 from derca_sim.workload.taskset import Task, TaskSet
 from kit.image_networks import image_network
+from oracles.waits import check_waits
 from oracles.windows import Tile as LoadedTile
 from oracles.windows import gathered, next_channels, next_rows
 
@@ -145,41 +146,16 @@ def test_entries_go_on_where_the_walk_is(name):
     assert inside
 
 
-def needed_rows(layer: Layer, first: int, count: int) -> int:
-    """Rows of A, from the first on, that outputs `first` .. `first + count - 1` of a layer need."""
-    w = layer.window
-    outputs = np.arange(first, min(first + count, layer.m))
-    if w is None:
-        return int(outputs[-1]) + 1
-    y, x = (at[:, None] * stride + np.arange(kernel) * dilation - pad for at, stride, kernel, dilation, pad in
-            zip(divmod(outputs, w.out[1]), w.strides, w.kernel, w.dilations, w.pads, strict=True))
-    y, x = y[:, :, None], x[:, None, :]
-    inside = (0 <= y) & (y < w.shape[0]) & (0 <= x) & (x < w.shape[1])
-    return int(np.where(inside, y * w.row + x, -1).max()) + 1
-
-
 def test_tiles_wait_for_the_rows_that_they_need_and_for_no_tile_of_their_own():
     rowwise, halo = 0, 0
     for seed in range(70):
         _, p, network = drawn(seed, IMAGE_PLATFORMS[seed % 2], 24)
         plans = compiled(p, network).tasks[0].layers
         for before, plan in zip(plans, plans[1:], strict=False):
-            if not plan.wait.a:
-                continue
-            makers = [x for x in plans[:plan.index] if x.layer.c.matrix == plan.layer.a.matrix]
-            last, tiles = makers[-1], before.m_tiles * before.n_tiles
-            for m in range(plan.m_tiles):
-                spare = plan.allow(m, 0) - m * plan.n_tiles  # tiles of earlier layers that may be missing
-                assert spare >= 0
-                if last is before:
-                    stored = divmod(tiles - spare, before.n_tiles)[0] * before.patch.outputs  # rows, of all columns
-                    needed = needed_rows(plan.layer, m * plan.patch.outputs, plan.patch.outputs)
-                    assert before.layer.transposed or stored >= min(needed, before.layer.m), (seed, plan.index, m)
-                    assert not before.layer.transposed or spare == 0
-                else:
-                    assert spare <= sum(x.m_tiles * x.n_tiles for x in plans[last.index + 1:plan.index])
-            rowwise += plan.wait.prev_n_tiles > 0
-            halo += 0 < plan.wait.rows < plan.m_tiles - 1 and plan.layer.window is not None
+            if plan.wait.a:
+                check_waits(plans, before, plan)
+                rowwise += plan.wait.prev_n_tiles > 0
+                halo += 0 < plan.wait.rows < plan.m_tiles - 1 and plan.layer.window is not None
     print(rowwise, halo)
     assert rowwise > 5 and halo
 

@@ -40,7 +40,8 @@ class Job:
         return {"cycles_alone": self.cycles, "least_cycles": self.limit, "layers": [{
             "m": c.layer.m, "k": c.layer.k, "n": c.layer.n,
             "window": None if c.layer.window is None else describe(c.layer.window),
-            "tile": list(c.mapping.tile), "ahead": c.mapping.ahead, "cycles_alone": c.cycles,
+            "tile": list(c.mapping.tile[:3]), "rows": c.mapping.tile.rows, "ahead": c.mapping.ahead,
+            "cycles_alone": c.cycles,
             "least_cycles": c.limit, "next_best_tile_cycles": c.second, "why": c.why,
         } for c in self.choices]}
 

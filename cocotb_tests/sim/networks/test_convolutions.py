@@ -11,12 +11,15 @@ from campaigns.random_sets import random_platform
 from derca_sim.compile import compile_taskset
 from derca_sim.errors import InputError
 from derca_sim.model.numerics import run_network
-from derca_sim.networks.lowering.deploy import Model
+from derca_sim.networks.graph import Graph
+from derca_sim.networks.lowering.deploy import Model, open_graph
 from derca_sim.networks.lowering.mapping import place
 from derca_sim.networks.lowering.walk import Walk
+from derca_sim.networks.operators import Conv, Pad
 from derca_sim.networks.tflite import graph_of
 from derca_sim.timing.mapping import choose
 from derca_sim.workload.taskset import Task, TaskSet
+from kit.checkout import SIM
 from kit.conv_models import VALID, ConvNet, random_convolutions
 from oracles.litert import LiteRt
 
@@ -77,6 +80,30 @@ def test_the_compiler_takes_them_on_a_platform():
         for found, wanted in zip(compiled.expected_outputs(0), run_network(network), strict=True):
             assert np.array_equal(found, wanted)
     assert 1 < pitched < 12
+
+
+MODELS = sorted(path for path in (SIM / "networks").glob("*.tflite") if path.stem != "anomaly_detection")
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_every_convolution_of_the_models_here_alone(path):
+    """With the pad before it, as layers, against the interpreter, which equals LiteRT."""
+    graph = open_graph(path)
+    rng = np.random.default_rng(6)
+    convolutions = [node for node in graph.nodes if isinstance(node.operator, Conv)]
+    for node in convolutions:
+        before = graph.makers.get(node.inputs[0])
+        nodes = (before, node) if before is not None and isinstance(before.operator, Pad) else (node,)
+        names = {name for each in nodes for name in (*each.inputs, *each.outputs) if name is not None}
+        alone = Model(Graph(node.name, {name: graph.tensors[name] for name in names}, nodes, nodes[0].inputs[:1],
+                            node.outputs, graph.arithmetic))
+        x = graph.tensors[nodes[0].inputs[0]]
+        given = {x.name: rng.integers(-128, 128, (1, *x.shape)).astype(np.int8)}
+        network = alone.network("alone", None, 0, 1)
+        network = replace(network, inputs=network.model.inputs(given))
+        found, wanted = network.model.results(run_network(network)), alone.expected(given)
+        assert np.array_equal(found[node.outputs[0]], wanted[node.outputs[0]]), node.name
+    assert convolutions
 
 
 def test_pads_before_a_convolution_are_pads_of_its_window():

@@ -17,7 +17,7 @@ class Tile(NamedTuple):
     rows: int = 0
 
     def __str__(self) -> str:
-        return f"{self.m} x {self.k} x {self.n}" + f" in {self.rows} rows" * (self.rows > 0)
+        return f"{self.m} x {self.k} x {self.n}" + f", rows {self.rows}" * (self.rows > 0)
 
 
 class Mapping(NamedTuple):

@@ -45,8 +45,12 @@ class Choice:
 
     @property
     def why(self) -> str:
-        """What stays on chip, in words."""
+        """What stays on chip, in words; of a depthwise layer, what the array's columns are."""
         tile, layer = self.mapping.tile, self.layer
+        if tile.rows:
+            return f"columns are rows of outputs of one channel, {tile.rows} of {layer.window.out[0]}"
+        if layer.window is not None and layer.window.groups > 1:
+            return "columns are channels, each with a part of the rows of B"
         whole_k = tile.k >= layer.k
         if whole_k and tile.n >= layer.n:
             stays = "B stays on chip for all rows"
@@ -107,8 +111,9 @@ def choices(p: Platform, network: Network) -> list[Choice]:
     for layer, limit in zip(network.layers, of_layers(p, network.layers), strict=True):
         own = mapping_of(p, layer)
         part = replace(network, layers=(replace(layer, mapping=own),))
-        others = [tile for tile in ranked(p, layer)[:_TILES] if tile != own.tile]
-        cycles = [alone(p, _with(part, 0, Mapping(tile, own.ahead))) for tile in (own.tile, *others[:2])]
+        others = [tile for tile in _tried(ranked(p, layer), _TILES) if tile != own.tile]
+        others = [*others[:2], *[tile for tile in others[2:] if (tile.rows > 0) != (own.tile.rows > 0)][:1]]
+        cycles = [alone(p, _with(part, 0, Mapping(tile, own.ahead))) for tile in (own.tile, *others)]
         out.append(Choice(layer, own, cycles[0], limit.cycles, min(cycles[1:], default=None)))
     return out
 

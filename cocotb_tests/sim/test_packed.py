@@ -1,0 +1,70 @@
+"""Depthwise layers whose panels of B have a channel each: which may be, what they wait for, when they are chosen."""
+
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+import pytest
+
+from campaigns.random_sets import random_platform
+from derca_sim.compile.image import place
+from derca_sim.compile.patches import holds, window_tiles
+from derca_sim.model.network import Add, Layer, Network, Place, Window
+from derca_sim.model.tile import Mapping
+from derca_sim.timing.mapping import alone, choose
+from derca_sim.workload.taskset import Task
+from oracles.waits import check_waits
+
+
+def depthwise(shape: tuple[int, int], channels: int, **window) -> Layer:
+    """A layer of ones, of a kernel of 3 x 3."""
+    w = replace(Window(shape, channels, (3, 3), shape, pads=(1, 1), groups=channels), **window)
+    weights, bias = np.ones((9, channels), np.int8), np.zeros(channels, np.int32)
+    return Layer(prod(w.out), 9, channels, weights, bias, 1, 1, 0, False, window=w)
+
+
+def network(*layers: Layer) -> Network:
+    """Layers one after the other."""
+    first = layers[0].window
+    shapes = [(prod(first.shape), first.channels), *(layer.c_shape for layer in layers)]
+    return Network("n", tuple(replace(x, a=Place(i), c=Place(i + 1)) for i, x in enumerate(layers)), tuple(shapes),
+                   (np.zeros(shapes[0], np.int8), *[None] * len(layers)))
+
+
+def test_tiles_of_packed_layers_wait_for_rows_of_packed_layers():
+    p, several = random_platform("images", "decoupled"), 0
+    layer = depthwise((16, 16), 5)
+    own = [tile for tile in window_tiles(p, layer) if tile.rows and tile.m < layer.m]
+    for one in own[::3]:
+        for two in own[1::4]:
+            net = network(*(replace(layer, mapping=Mapping(tile, 0)) for tile in (one, two)))
+            (plans,), _ = place(p, [Task("t", 0, net, 1, 1, 0, False, ())])
+            check_waits(plans, *plans)
+            several += plans[1].wait.prev_n_tiles > 0
+    assert several
+
+
+@pytest.mark.parametrize("change", [
+    {"transposed": True}, {"add": Add(Place(0), (0, 0), True, 1, 0, 1, 40, 0, (-128, 127))},
+    {"window": replace(depthwise((16, 16), 4).window, dilations=(2, 1))},
+    {"window": replace(depthwise((16, 16), 4).window, groups=2)},
+], ids=["transposed", "added", "dilated", "wider groups"])
+def test_layers_that_are_stored_otherwise_or_see_other_rows_are_not_packed(change):
+    p, layer = random_platform("images", "decoupled"), depthwise((16, 16), 4)
+    tile = next(tile for tile in window_tiles(p, layer) if tile.rows > 1)
+    other = replace(layer, **change)
+    assert holds(p, layer, tile) and not holds(p, other, tile)
+    assert not any(tile.rows for tile in window_tiles(p, other))
+
+
+def test_the_faster_kind_of_tiles_is_chosen():
+    """Wide images are packed; of small ones with many channels the memory would read more weights than it has time."""
+    p = random_platform("images", "decoupled")
+    for shape, channels, packed in (((16, 16), 4, True), ((2, 2), 16, False)):
+        net = network(depthwise(shape, channels))
+        layer = choose(p, net).layers[0]
+        assert (layer.mapping.tile.rows > 0) == packed
+        kinds = [tile for tile in window_tiles(p, layer) if (tile.rows > 0) != packed]
+        best = alone(p, replace(net, layers=(layer,)))
+        for tile in kinds[::max(1, len(kinds) // 5)]:
+            assert best < alone(p, replace(net, layers=(replace(layer, mapping=Mapping(tile, 0)),)))
