@@ -31,8 +31,7 @@ def turned(graph: Graph) -> Graph:
                      * y.shape[3] for operator, y, weights in convolutions) for way in (1, -1))
     if then >= now or not all(_goes(graph, node) for node in graph.nodes):
         return graph
-    if any(_is_image(graph.tensors[name]) and not same_elements(graph.tensors[name].shape, _TURN)
-           for name in graph.outputs):
+    if any(_is_image(graph.tensors[name]) and graph.tensors[name].shape[1:3] != (1, 1) for name in graph.outputs):
         return graph
     tensors = {name: tensor if tensor.constant or name in graph.inputs or not _is_image(tensor)
                else replace(tensor, shape=_over(tensor.shape)) for name, tensor in graph.tensors.items()}
