@@ -120,6 +120,26 @@ def dense_network(seed: int, function: str = "Relu") -> onnx.ModelProto:
     return draft.model([("x", (1, 64))], [("y", (1, 10))])
 
 
+def quantised_residual(seed: int, folder: Path) -> Path:
+    """The file of a quantised network of 1 x 1 convolutions: a residual block, a mean over the picture, a layer."""
+    rng, draft, y = np.random.default_rng(seed), Draft(), "x"
+
+    def weights(*shape):
+        name = f"w{len(draft.constants)}"
+        return draft.constant(name, rng.normal(0, 1.5 / np.sqrt(shape[1]), shape).astype(np.float32))
+
+    first = draft.node("Relu", [draft.node("Conv", ["x", weights(8, 1, 1, 1)], "first")], "features")
+    inner = draft.node("Relu", [draft.node("Conv", [first, weights(12, 8, 1, 1)], "second")], "inner")
+    y = draft.node("Add", [draft.node("Conv", [inner, weights(8, 12, 1, 1)], "third"), first], "sum")
+    y = draft.node("Flatten", [draft.node("GlobalAveragePool", [draft.node("Relu", [y], "block")], "mean")], "flat")
+    draft.node("Gemm", [y, weights(10, 8)], "y", transB=1)
+    onnx.save(draft.model([("x", (1, 1, 8, 8))], [("y", (1, 10))]), folder / "float.onnx")
+    kind = (quantization.QuantType.QInt8, quantization.QuantType.QUInt8)[seed % 2]
+    _quantise(folder / "float.onnx", folder / "residual.onnx", _Pictures(), activation_type=kind,
+              weight_type=quantization.QuantType.QInt8)
+    return folder / "residual.onnx"
+
+
 def quantised_dense(seed: int, folder: Path, function: str = "Relu") -> Path:
     """The file of a `dense_network`, quantised by ONNX Runtime: activations uint8 if the seed is odd, else int8."""
     onnx.save(dense_network(seed, function), folder / "float.onnx")

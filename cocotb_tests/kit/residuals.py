@@ -37,6 +37,13 @@ def added_at_random(network: Network, p: Platform, share: float = 0.5) -> Networ
     return replace(network, layers=tuple(draft.layers), matrices=tuple(draft.matrices), inputs=tuple(draft.inputs))
 
 
+def halves(rng: np.random.Generator, d: Place) -> Add:
+    """A sum of small parts, in which every rounding of halves shows if the other operand is at its zero point."""
+    return Add(d, (int(rng.integers(-9, 9)), int(rng.integers(-9, 9))), bool(rng.integers(2)),
+               int(rng.integers(1, 64)) << int(rng.integers(9, 11)), int(rng.integers(0, 3)), (1 << 31) - 1,
+               int(rng.integers(32, 35)), 0, (-128, 127))
+
+
 def random_add(rng: np.random.Generator, d: Place) -> Add:
     """A sum with zero points, scales and bounds from all that is allowed, mostly such that sums stay in range."""
     extreme = rng.random() < 0.2

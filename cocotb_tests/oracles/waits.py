@@ -15,7 +15,7 @@ def needed_rows(layer: Layer, first: int, count: int) -> int:
             zip(divmod(outputs, w.out[1]), w.strides, w.kernel, w.dilations, w.pads, strict=True))
     y, x = y[:, :, None], x[:, None, :]
     inside = (0 <= y) & (y < w.shape[0]) & (0 <= x) & (x < w.shape[1])
-    return int(np.where(inside, y * w.shape[1] + x, -1).max()) + 1
+    return int(np.where(inside, y * w.row + x, -1).max()) + 1
 
 
 def outputs_of(plan) -> int:

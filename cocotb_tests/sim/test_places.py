@@ -100,6 +100,12 @@ def test_products_of_computed_matrices_need_a_square_array():
         Platform.model_validate({"array": {"rows": 8, "cols": 4}, "operators": {"matmul": True}})
 
 
+@pytest.mark.parametrize("other", [{"array": {"dtype": "int16"}}, {"tables": {"read": "word"}}])
+def test_sums_need_int8_and_tables_of_rows(other):
+    with pytest.raises(ValueError, match="operators.add = true: allowed are false, or array.dtype"):
+        Platform.model_validate({"operators": {"add": True}, **other})
+
+
 def test_layers_share_weights_wherever_their_panels_lie_alike():
     network = two_layers()
     again = replace(network.layers[1], a=Place(1, 0, 4), c=Place(2, 0, 4))

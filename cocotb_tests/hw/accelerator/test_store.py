@@ -16,7 +16,19 @@ from kit.cycles import Cycles
 from kit.families import Built
 from kit.models import model
 from kit.payload import pack, signed, unpack
-from kit.platforms import ACROSS, ACROSS_BEATS, ACROSS_NARROW, ACROSS_WORDS, NARROW, PADDED, SMALL, TINY, WORDS
+from kit.platforms import (
+    ACROSS,
+    ACROSS_BEATS,
+    ACROSS_NARROW,
+    ACROSS_WORDS,
+    NARROW,
+    PACKING,
+    PACKING_WIDE,
+    PADDED,
+    SMALL,
+    TINY,
+    WORDS,
+)
 from kit.run import generator, parameters, simulate
 
 #: Parameters come word by word: to what the iCEBreaker holds, and where a panel can end in its first cycle.
@@ -52,6 +64,8 @@ def beats(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
     """Per panel the (value, mask of the bytes that matter) of each beat."""
     if tile.get("transpose") and not tile["persist"]:
         return beats_across(p, tile, bank)
+    if tile.get("packed") and not tile["persist"]:
+        return beats_packed(p, tile, bank)
     out = []
     for panel in range(tile["m_panels"]):
         data, care = bytearray(), bytearray()
@@ -86,6 +100,33 @@ def beats_across(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
     return out
 
 
+def beats_packed(p, tile: dict, bank: dict) -> list[list[tuple[int, int]]]:
+    """Like `beats`, for a packed tile: pixel by pixel of an image whose rows are columns of the bank."""
+    rows, wide, out = p.array.rows, tile["row_pixels"], []
+    for panel in range(tile["panels"]):
+        data, care = bytearray(), bytearray()
+        for channel in range(tile["channels"]):
+            for pixel in range(panel * rows, (panel + 1) * rows):
+                (y, x), inside = divmod(pixel, wide), pixel < tile["pixels"]
+                group, line = divmod(y, tile["lines"])
+                word = group * -(-wide // rows) + x // rows, channel * p.array.cols + line
+                data += quantised(bank[word][x % rows], tile, 1) if inside else b"\0"
+                care.append(255 * inside)
+        size = p.beat_bytes
+        out.append([(int.from_bytes(data[i : i + size], "little"), int.from_bytes(care[i : i + size], "little"))
+                    for i in range(0, len(data), size)])
+    return out
+
+
+def random_packing(random, p, m_panels: int, n: int) -> dict:
+    """How a tile of so many panels and columns may be packed."""
+    across = random.choice([count for count in range(1, m_panels + 1) if m_panels % count == 0])  # panels in a row
+    wide, lines = across * p.array.rows - random.randrange(p.array.rows), random.randint(1, p.array.cols)
+    pixels = wide * (m_panels // across * lines - random.randrange(lines))
+    return {"row_pixels": wide, "lines": lines, "pixels": pixels, "channels": n // p.array.cols,
+            "panels": -(-pixels // p.array.rows)}
+
+
 def random_tile(random, p, rows: int, n: int, kind: str) -> tuple[dict, dict]:
     """(output and parameters of its layer, bank contents)."""
     small, persist = random.random() < 0.5, kind == "raw"
@@ -101,6 +142,8 @@ def random_tile(random, p, rows: int, n: int, kind: str) -> tuple[dict, dict]:
            if p.operators.transpose else {}),
         **({"activation": random.getrandbits(1), "table": random.randrange(p.requant.tables)}
            if p.requant.tables else {}),
+        **({"packed": int(kind == "packed" or persist and random.getrandbits(1)),
+            **random_packing(random, p, m_panels, n)} if p.operators.convolution else {}),
     }
     bank = {(i, j): [random.randrange(-reach, reach) for _ in range(p.array.rows)]
             for i in range(m_panels) for j in range(n)}
@@ -125,7 +168,10 @@ def shapes(p) -> list[tuple[int, int, str]]:
     """Every (rows, columns, kind) that a bank holds: of whole panels requantised and raw, of any rows transposed."""
     held = [(m, n) for m in range(1, p.most_m + 1) for n in range(1, p.tile.n + 1)
             if -(-m // p.array.rows) * n <= p.bank_columns]
-    out = [(m, n, kind) for m, n in held if m % p.array.rows == 0 for kind in ("requantised", "raw")]
+    whole = [(m, n) for m, n in held if m % p.array.rows == 0]
+    out = [(m, n, kind) for m, n in whole for kind in ("requantised", "raw")]
+    if p.operators.convolution:
+        out += 6 * [(m, n, "packed") for m, n in whole if n % p.array.cols == 0]
     return out + [(m, n, "across") for m, n in held if p.operators.transpose]
 
 
@@ -186,7 +232,7 @@ async def tiles(dut):
             contents[bank] = content, tile["n"]
             queued.append(bank)
             tile["layer"] = number = (number + 1) % p.tables.layers
-            layers.append({name: tile[name] for name, _ in lay.parameters})
+            layers.append({name: tile["lines" if name == "rows" else name] for name, _ in lay.parameters})
             unstored.append({k: tile[k] for k in ("task", "final", "persist")} | {"failed": 0})
             panels = beats(p, tile, content)
             for i, panel in enumerate(panels):
@@ -223,7 +269,9 @@ async def tiles(dut):
             assert bank == queued[0], f"{where}: reads bank {bank}, expected {queued[0]}"
             content, columns = contents[bank]
             panel, column = divmod(address, columns if p.tile.per_layer else 1 << n_bits)
-            word = sum((s & 0xFFFFFFFF) << (32 * r) for r, s in enumerate(content[panel, column]))
+            sums = content.get((panel, column))
+            assert sums or layers[0].get("packed"), f"{where}: reads address {address}"  # more rows than there are
+            word = sum((s & 0xFFFFFFFF) << (32 * r) for r, s in enumerate(sums or [0x5A5A5A5A] * p.array.rows))
             if last_read is not None and panel == column == 0:
                 gaps.append(bench.cycle - last_read)
                 last_read = None
@@ -317,7 +365,8 @@ async def latencies(dut):
 @pytest.mark.parametrize(("p", "stalls"), [
     pytest.param(p, stalls, id=f"{p.name}-{'stalled' if stalls else 'free'}",
                  marks=[pytest.mark.full] if p in TRANSPOSING[1:] and not stalls else [])
-    for p in (SMALL, PADDED, NARROW, WORDS, *BY_WORDS, *TRANSPOSING) for stalls in (False, True)])
+    for p in (SMALL, PADDED, NARROW, WORDS, *BY_WORDS, *TRANSPOSING, PACKING, PACKING_WIDE) for stalls in (False, True)
+    if stalls or p not in (PACKING, PACKING_WIDE)])
 def test_tiles(p, stalls):
     simulate(lambda: StoreEngine(p), __name__, "tiles", platform=p, stalls=stalls)
 

@@ -1,18 +1,21 @@
 """Passes over graphs: what they make of small patterns, and that results stay the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from derca_sim.networks.graph import Arithmetic, Graph, Node, Quantisation, Tensor
 from derca_sim.networks.interpreter import run
 from derca_sim.networks.onnx import graph_of
-from derca_sim.networks.operators import Activation, Reshape, Shape, Transpose
+from derca_sim.networks.operators import Activation, Conv, Mean, Reshape, Shape, Transpose, Window
 from derca_sim.networks.passes.absorb import absorb
 from derca_sim.networks.passes.flatten import flatten
 from derca_sim.networks.passes.fold import fold
 from derca_sim.networks.passes.layout import channels_last
 from derca_sim.networks.passes.moving import moved, same
 from derca_sim.networks.passes.orders import composed, inverse, same_elements
+from derca_sim.networks.passes.turn import turned
 from derca_sim.networks.tflite import load_tflite
 from kit.checkout import SIM
 from kit.onnx_models import Draft, small_network
@@ -210,3 +213,33 @@ def test_a_product_with_a_constant_matrix_is_a_layer():
     graph = drafted(("MatMul", "x w", "a"), ("Add", "a c", "y"), w=np.ones((5, 4), np.float32),
                     c=np.arange(4, dtype=np.float32))
     assert kinds(absorb(graph)) == ["FullyConnected"] and same_results(graph, absorb(graph), 1e-6)
+
+
+@pytest.mark.parametrize(("name", "turns"), [
+    ("keyword_spotting", True), ("keyword_spotting_mobilenetv2", True), ("visual_wake_words", False),
+    ("tflite_micro_speech", False)])
+def test_images_that_are_higher_than_wide_are_laid_on_their_side(name, turns):
+    graph = load_tflite(SIM / "networks" / f"{name}.tflite")
+    wide = turned(graph)
+    assert (wide is not graph) == turns
+    assert same_results(graph, wide)
+
+
+@pytest.mark.parametrize("window", [Window((1, 1), (1, 1), (1, 0, 0, 1)), Window((2, 1), (1, 2), (2, 1, 0, 3))])
+def test_windows_turn_with_the_image(window):
+    rng = np.random.default_rng(3)
+    one = Quantisation(np.ones(1, np.float32), np.zeros(1, np.int64))
+    shapes = {"x": (1, 40, 5, 2), "w": (2, 3, 2, 1)}
+    tensors = {name: Tensor(name, shape, np.dtype(np.int8), one) for name, shape in shapes.items()}
+    tensors["w"] = replace(tensors["w"], data=rng.integers(-8, 9, shapes["w"]).astype(np.int8))
+    out = tuple((size + before + after - (kernel - 1) * dilation - 1) // stride + 1 for size, before, after, kernel,
+                dilation, stride in zip((40, 5), window.pads[:2], window.pads[2:], (3, 2), window.dilations,
+                                        window.strides, strict=True))
+    tensors["c"] = Tensor("c", (1, *out, 2), np.dtype(np.int8), one)
+    tensors["y"] = Tensor("y", (1, 1, 1, 2), np.dtype(np.int8), one)
+    graph = Graph("small", tensors, (Node("c", Conv(window, 2), ("x", "w"), ("c",)),
+                                     Node("y", Mean((1, 2), True), ("c",), ("y",))), ("x",), ("y",), Arithmetic.TFLITE)
+    wide = turned(graph)
+    assert wide is not graph and same_results(graph, wide)
+    other = replace(graph, outputs=("c",))  # the host would have to turn what layers make
+    assert turned(other) is other

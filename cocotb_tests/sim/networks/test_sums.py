@@ -1,16 +1,21 @@
 """Sums behind products: the arithmetic of `Add`, graphs with residuals, and what is refused."""
 
 import numpy as np
+import onnx
 import pytest
 
 from derca_sim.errors import InputError
 from derca_sim.model.network import Add, Place
-from derca_sim.model.numerics import added
-from derca_sim.networks.lowering.deploy import Model
+from derca_sim.model.numerics import added, run_network
+from derca_sim.networks.lowering.deploy import Model, load_model
+from derca_sim.networks.lowering.samples import drawn
 from derca_sim.networks.lowering.walk import Walk, Where
 from derca_sim.networks.tflite import graph_of
 from kit.graph_models import Net
 from kit.lowered import check
+from kit.onnx_models import quantised_residual
+from kit.residuals import halves
+from oracles.onnx_runtime import OnnxRuntime
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -63,6 +68,21 @@ def test_sums_of_parts_and_of_products_of_a_batch():
     part = net.add(net.fc(wide, 4), net.slice(wide, [0, 4], [4, 4]))
     network = check(net.model([x], [net.fc(turned, 3), part]), 1, 2)
     assert any(layer.transposed and layer.add for layer in network.layers)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_residual_network_of_onnx_is_nearly_that_of_onnx_runtime(seed, tmp_path):
+    """Sums and means are at most a step off each, and mostly equal; with clamps behind the sums."""
+    file = quantised_residual(seed, tmp_path)
+    model, count = load_model(file), 40
+    network = model.network("residual", None, 0, count)
+    assert sum(layer.add is not None for layer in network.layers) == count
+    found, oracle = network.model.results(run_network(network)), OnnxRuntime(onnx.load(file))
+    scale = model.graph.tensors[model.graph.nodes[-1].inputs[0]].quantisation.scale
+    off = np.array([np.abs(found["y"][i] - oracle.run({"x": x.reshape(1, 1, 8, 8)})["y"]).max() / scale
+                    for i, x in enumerate(drawn(model.graph, count)["x"])])
+    print(np.bincount(np.rint(off).astype(int)))
+    assert off.max() < 3 and (off < 0.5).mean() > 0.5
 
 
 def _twice(net: Net):
@@ -132,15 +152,14 @@ def test_every_pair_of_values_has_the_sum_of_the_definition():
         return whole + (rest > ((1 << shift) - 1 >> 1) + (value < 0))
 
     rng = np.random.default_rng(3)
-    for shift in (0, 1, 4, 15):
-        factor = 1 << 30 if not shift else int(rng.integers(1 << 30, 1 << 31))
-        add = Add(Place(0), (-128, 5), bool(shift % 2), factor, shift, int(rng.integers(1 << 30, 1 << 31)), 50, 3,
-                  (-100, 120))
+    adds = [Add(Place(0), (-128, 5), bool(shift % 2), 1 << 30 if not shift else int(rng.integers(1 << 30, 1 << 31)),
+                shift, int(rng.integers(1 << 30, 1 << 31)), 50, 3, (-100, 120)) for shift in (0, 1, 4, 15)]
+    for add in [*adds, *(halves(rng, Place(0)) for _ in range(8))]:
         own, d = (values.astype(np.int8) for values in np.meshgrid(np.arange(-128, 128, 3), np.arange(-128, 128, 3)))
         found = added(own, d, add)
         for x, y, z in zip(own.ravel().tolist(), d.ravel().tolist(), found.ravel().tolist(), strict=True):
-            halves = [(1 << 30, 0), (factor, shift)][:: 1 if add.scales_d else -1]
+            factors = [(1 << 30, 0), (add.factor, add.factor_shift)][:: 1 if add.scales_d else -1]
             total = sum(shifted(doubling_high((v - zero) << 20, f), s)
-                        for v, zero, (f, s) in zip((x, y), add.zero_points, halves, strict=True))
-            wanted = shifted(doubling_high(total, add.multiplier), add.shift - 31) + 3
-            assert z == max(-100, min(120, wanted)), (x, y, add)
+                        for v, zero, (f, s) in zip((x, y), add.zero_points, factors, strict=True))
+            wanted = shifted(doubling_high(total, add.multiplier), add.shift - 31) + add.zero_point
+            assert z == max(add.bounds[0], min(add.bounds[1], wanted)), (x, y, add)

@@ -144,13 +144,13 @@ class Borders(wiring.Component):
         panel = Signal(signed(_DISTANCE))
         run = Signal(signed(_DISTANCE))
         new = Signal(signed(_DISTANCE))
-        down = Signal(bits_for(2 * p.array.rows + 2))
+        down = Signal(bits_for(2 * max(p.array.rows, p.array.cols) + 2))
         stride = Signal()
         height = Signal.like(now.height)
         m.d.comb += [
             stride.eq(Mux(start, head.stride_y, now.stride_y)),
             height.eq(Mux(start, head.height, now.height)),
-            down.eq(now.panel_y + Mux(self.wraps, now.stride_y + 1, 0)),
+            down.eq(now.panel_y + Mux(self.wraps, now.wrap_y, 0)),
             new.eq(panel),
         ]
         with m.If(do.y):

@@ -38,6 +38,14 @@ class _Shape(NamedTuple):
     n: Value | int
 
 
+class _Ends(NamedTuple):
+    """Whether an iteration is the last along M, N and K."""
+
+    m: Value
+    n: Value
+    k: Value
+
+
 def _first_slice(entry, p: Platform):
     """What an entry says of the slice at which it begins."""
     return Cat(entry.m_panel, entry.n_panel, *(entry[name] for name in first_words(p)))
@@ -145,11 +153,7 @@ class Walker(wiring.Component):
         ]
         places = _Places(a_row, b_col, c_row, b_panel_stride)
         self._addresses(m, layer, entry, places, preload)
-        self._options(m, layer, entry, output, last_m)
-        if p.operators.add:
-            self._residual(m, layer, entry, last_k)
-        if p.operators.convolution:
-            self._patch(m, layer, entry, last_k, last_n)
+        self._options(m, layer, entry, _Ends(last_m, last_n, last_k))
         step = Signal()
         m.d.comb += step.eq(out.valid & out.ready)
         with m.If(step & preload):
@@ -161,7 +165,8 @@ class Walker(wiring.Component):
                 new_a.eq(tag.last_a),
                 new_b.eq(tag.last_b),
                 _first_slice(entry, p).eq(0),
-                entry.allow.eq(entry.allow + last_k - Mux(last_k & last_n, layer.prev_n_tiles, 0)),
+                entry.allow.eq(entry.allow + last_k - Mux(self._waits(layer, entry, last_k & last_n),
+                                                          layer.prev_n_tiles, 0)),
             ]
             self._advance(m, layer, entry, places, last_k, last_n)
 
@@ -223,7 +228,7 @@ class Walker(wiring.Component):
 
         tag, output = out.p.tag, out.p.tag.output
         column = entry.channel if p.operators.convolution else entry.k
-        a, c = along(column, p.a_lanes, p.tile.k), along(entry.n, p.a_lanes, p.tile.n)
+        a, c = along(column, p.a_lanes, p.tile.k), along(self._of_c(layer, entry), p.a_lanes, p.tile.n)
         if p.operators.convolution:
             a = a + Mux(entry.m == 0, layer.top_bytes[unused:], 0)
         if p.operators.vectors:
@@ -240,17 +245,23 @@ class Walker(wiring.Component):
             output.c.eq(entry.c if p.operators.transpose else address(places.c_row + c)),
         ]
 
-    def _options(self, m, layer, entry, output, last_m):
-        """What a tile of C is told only on platforms with an option."""
-        p = self._p
+    def _options(self, m, layer, entry, ends: _Ends):
+        """What an iteration is told only on platforms with an option."""
+        p, output = self._p, self.iteration.p.tag.output
         if p.requant.channels:
-            m.d.comb += output.scale.eq(layer.scale + times(entry.n, 1 if p.tile.per_layer else p.tile.n))
+            column = self._of_c(layer, entry)
+            m.d.comb += output.scale.eq(layer.scale + times(column, 1 if p.tile.per_layer else p.tile.n))
         if p.operators.transpose:
             full = times(layer.m_panels, p.array.rows) if p.tile.per_layer else p.tile.m
             m.d.comb += [
                 output.transpose.eq(layer.transpose),
-                output.rows.eq(Mux(last_m, layer.last_m, full)),
+                output.rows.eq(Mux(ends.m, layer.last_m, full)),
             ]
+        if p.operators.add:
+            self._residual(m, layer, entry, ends.k)
+        if p.operators.convolution:
+            self._patch(m, layer, entry, ends)
+            self._pack(m, layer, ends.m)
 
     def _residual(self, m, layer, entry, last_k):
         """Where the iteration's tile of D lies in memory, if it needs one: with the last K step."""
@@ -264,11 +275,28 @@ class Walker(wiring.Component):
             out.p.d_panel_stride.eq(layer.d_panel_stride),
         ]
 
+    def _waits(self, layer, entry, last):
+        """Whether the next tile of A waits for more tiles of the layer before: `last` in its row of tiles."""
+        return last & (entry.m < layer.wait_rows) if self._p.operators.convolution else last
+
     def _ends_a(self, layer, last):
         """Whether no other iteration uses a tile of A: it is the `last` one, or tiles along N have their own."""
         return last | layer.grouped if self._p.operators.convolution else last
 
-    def _patch(self, m, layer, entry, last_k, last_n):
+    def _of_c(self, layer, entry):
+        """The first column of C of the iteration, or the number of its tile along N: if packed, it has channels."""
+        return Mux(layer.packed, entry.channel, entry.n) if self._p.operators.convolution else entry.n
+
+    def _pack(self, m, layer, last_m):
+        """What a packed tile has in memory: channels, and panels of C."""
+        out, output = self.iteration.p, self.iteration.p.tag.output
+        rows = self._p.array.rows
+        m.d.comb += [
+            output.channels.eq(out.channels),
+            output.panels.eq(Mux(last_m, layer.last_pixels, layer.pixels) + (rows - 1) >> (rows - 1).bit_length()),
+        ]
+
+    def _patch(self, m, layer, entry, ends: _Ends):
         """Which panels of the image an iteration needs, and how it walks over them."""
         out, tag = self.iteration.p, self.iteration.p.tag
         needed = Mux(entry.panels_left < layer.patch, entry.panels_left, layer.patch)
@@ -276,12 +304,12 @@ class Walker(wiring.Component):
         m.d.comb += [
             top.eq(Mux(entry.m == 0, layer.top, 0)),
             out.panels.eq(needed - top),
-            out.channels.eq(Mux(Mux(layer.grouped, last_n, last_k), layer.last_channels, layer.channels)),
+            out.channels.eq(Mux(Mux(layer.grouped, ends.n, ends.k), layer.last_channels, layer.channels)),
             out.words.eq(layer.channels),
             out.word.eq(Mux(entry.m == 0, layer.top_word, layer.patch_word)),
             out.split.eq(layer.split),
             out.odd.eq(layer.first_turn[-1] ^ top[0]),
-            tag.steps.eq(Mux(last_k, layer.last_steps, layer.steps)),
+            tag.steps.eq(Mux(ends.k, layer.last_steps, layer.steps)),
             tag.depth.eq(Mux(layer.grouped, layer.depth, out.channels)),
             tag.y.eq(entry.y),
         ]

@@ -20,6 +20,16 @@ def bank_address(p: Platform) -> int:
     return bits_for(p.bank_columns - 1) if p.tile.per_layer else bits_for(p.m_panels - 1) + bits_for(p.tile.n - 1)
 
 
+def subs_of_word(p: Platform) -> int:
+    """The most steps in which a word of a bank is read. A step takes `requant_lanes` sums, or one beat of the word."""
+    return max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+
+
+def turn_bits(p: Platform) -> int:
+    """Bits of a lane of the requantisation; 0 if there is one."""
+    return (p.store.requant_lanes - 1).bit_length()
+
+
 class BankUpdate(wiring.Signature):
     """Reads columns of sums from a bank and writes them back; seen from the compute engine.
 

@@ -10,11 +10,12 @@ from derca_sim.model.timing import StoreTiming
 from ...blocks.ram import Ram
 from ...kernel.writing import TableWrite
 from ...layouts import Layouts
+from ..signatures.sums import subs_of_word, turn_bits
 from .activation import Activation
 from .requant import RequantLane
 from .residual import ResidualLane
 from .transpose import Transposer
-from .walk import block_ports, subs_of_word
+from .walk import block_ports
 
 
 class BeatAssembler(wiring.Component):
@@ -35,6 +36,8 @@ class BeatAssembler(wiring.Component):
         With `operators.vectors`: it is a step of one output, the first lane's.
     place : In
         The first byte of the beat that its outputs fill.
+    turn : In
+        With `operators.convolution`: see `TileWalk`.
     sub : In
         Its number in the word.
     word : In
@@ -63,6 +66,7 @@ class BeatAssembler(wiring.Component):
             "issue": In(1),
             "persist": In(1),
             **({"vector": In(1)} if p.operators.vectors else {}),
+            **({"turn": In(turn_bits(p))} if p.operators.convolution else {}),
             "push": In(1),
             "place": In(range(p.beat_bytes)),
             "sub": In(range(subs_of_word(p))),
@@ -91,6 +95,7 @@ class BeatAssembler(wiring.Component):
         vectors = p.operators.vectors
         step_layout = data.StructLayout({  # requantised outputs
             "valid": 1, "push": 1, "place": range(beat_bytes), **({"vector": 1} if vectors else {}),
+            **({"turn": turn_bits(p)} if p.operators.convolution else {}),
         })
         steps = [Signal(step_layout, name=f"step_{i}") for i in range(StoreTiming(p).OUTPUT)]
         picked = Signal.like(self.sub)
@@ -100,6 +105,7 @@ class BeatAssembler(wiring.Component):
             steps[0].push.eq(self.push),
             steps[0].place.eq(self.place),
             *([steps[0].vector.eq(self.vector)] if vectors else []),
+            *([steps[0].turn.eq(self.turn)] if p.operators.convolution else []),
             raw.eq(self.issue & self.persist),
             picked.eq(self.sub),
         ]
@@ -131,7 +137,10 @@ class BeatAssembler(wiring.Component):
             with m.Elif(last.valid & last.vector):
                 self._gather(m, values[:8 * p.array.element_bytes], last.place, p.array.element_bytes)
         with m.Elif(last.valid):
-            self._gather(m, values, last.place, step_bytes)
+            if p.operators.convolution:
+                self._fill(m, values, last)
+            else:
+                self._gather(m, values, last.place, step_bytes)
         if p.operators.transpose:
             self._transpose(m, values, raw | last.valid & last.push)
         return m
@@ -199,6 +208,16 @@ class BeatAssembler(wiring.Component):
                 value = later
             out[name] = value
         return out
+
+    def _fill(self, m, outputs, step) -> None:
+        """Put outputs in their place in the beat and anything behind them: the next step overwrites it."""
+        for bit in range(len(step.turn)):
+            turned = Signal.like(outputs, name=f"turned_{1 << bit}")
+            m.d.comb += turned.eq(Mux(step.turn[bit], outputs.rotate_right(8 << bit), outputs))
+            outputs = turned
+        for i in range(self._p.beat_bytes):
+            with m.If(step.place <= i):
+                m.d.sync += self.beat.word_select(i, 8).eq(outputs.word_select(i % (len(outputs) // 8), 8))
 
     def _gather(self, m, outputs, place, step: int) -> None:
         """Put outputs in their place in the beat, which counts in `step`s; zeros follow in a new beat."""

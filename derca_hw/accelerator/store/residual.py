@@ -14,9 +14,8 @@ from derca_sim.model.timing import StoreTiming
 from ...families.multiplier import MultiplierRow
 from ...layouts import Layouts
 from ..signatures.operands import ResidualRead
-from ..signatures.sums import bank_address
+from ..signatures.sums import bank_address, subs_of_word
 from .requant import RequantLane
-from .walk import subs_of_word
 
 
 class ResidualReader(wiring.Component):

@@ -12,12 +12,8 @@ from derca_sim.model.tables import bits_for
 from ...blocks.arithmetic import times
 from ...layouts import Layouts
 from ..load.load import beats_of
-from ..signatures.sums import bank_address
-
-
-def subs_of_word(p: Platform) -> int:
-    """The most steps in which a word of a bank is read. A step takes `requant_lanes` sums, or one beat of the word."""
-    return max(p.array.rows // p.store.requant_lanes, p.bank_word_beats)
+from ..signatures.sums import bank_address, subs_of_word, turn_bits
+from .packed import PackedSteps
 
 
 def block_ports(p: Platform) -> dict[str, wiring.Member]:
@@ -36,6 +32,17 @@ def block_ports(p: Platform) -> dict[str, wiring.Member]:
         "transposed": Out(1), "block_start": Out(1), "block_end": Out(1), "block_rows": Out(bits_for(p.array.rows)),
         "panel_end": Out(1),
     } if p.operators.transpose else {}
+
+
+class _Counters(NamedTuple):
+    """Where a walk is: panel, column, step in the word, byte in the beat; whether step and panel are the last."""
+
+    panel: Value
+    n: Value
+    sub: Value
+    place: Value
+    last_sub: Value
+    last_panel: Value
 
 
 class _Turns(NamedTuple):
@@ -64,7 +71,7 @@ class TileWalk(wiring.Component):
     """Steps through a tile, one step per cycle: panel by panel, column by column; begins in the cycle after `start`.
 
     A tile that is stored transposed is walked in blocks of one panel of columns and one of rows: for each panel of
-    columns, for each of rows, column by column.
+    columns, for each of rows, column by column. A packed tile is walked as `PackedSteps` says.
 
     Attributes
     ----------
@@ -98,6 +105,8 @@ class TileWalk(wiring.Component):
         With `operators.add`: address of the word's column of D in its slot.
     vector : Out(1)
         With `operators.vectors`: steps are single outputs, stored without padding.
+    turn : Out
+        With `operators.convolution`: the lane whose output belongs into the beat's first byte, modulo lanes.
     finished : Out(1)
         The tile's last step is made.
 
@@ -124,13 +133,19 @@ class TileWalk(wiring.Component):
             "column": Out(bits_for(p.tile.n)),
             **({"residual_address": Out(bank_address(p))} if p.operators.add else {}),
             **({"vector": Out(1)} if p.operators.vectors else {}),
+            **({"turn": Out(turn_bits(p))} if p.operators.convolution else {}),
             "finished": Out(1),
             **block_ports(p),
         })
 
     def elaborate(self, platform):
         m = Module()
-        p, tile, layer, n = self._p, self.tile, self.layer, self.column
+        p, tile, layer = self._p, self.tile, self.layer
+        packs = p.operators.convolution
+        panels = Mux(self._packed(), tile.panels, tile.m_panels) if packs else tile.m_panels
+        # With packed tiles the outputs choose between two walks
+        n, sub, place = (Signal.like(out, name=name) if packs else out for name, out in (
+            ("own_column", self.column), ("own_sub", self.sub), ("own_place", self.place)))
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
         size = p.array.element_bytes
         step_bytes = lanes * size
@@ -138,7 +153,7 @@ class TileWalk(wiring.Component):
         if p.operators.vectors:
             vector = self.vector
             m.d.comb += vector.eq(tile.vector & ~tile.persist)
-        panel = Signal(bits_for(p.most_m_panels - 1))
+        panel = Signal(bits_for((p.bank_columns if packs else p.most_m_panels) - 1))
         word = Signal(bank_address(p))
         word_place = Signal(range(beat_bytes))  # byte where the current word began
         next_place = Signal.like(word_place)
@@ -151,10 +166,10 @@ class TileWalk(wiring.Component):
         m.d.comb += [
             here.eq(Mux(tile.persist & (panel == 0), layer.save, tile.c)),
             stride.eq(Mux(tile.persist, times(tile.n, p.bank_word_beats * beat_bytes), layer.c_panel_stride)),
-            last_sub.eq(vector | (self.sub == Mux(tile.persist, p.bank_word_beats, p.array.rows // lanes) - 1)),
+            last_sub.eq(vector | (sub == Mux(tile.persist, p.bank_word_beats, p.array.rows // lanes) - 1)),
             last_n.eq(n + 1 == tile.n),
-            last_panel.eq(panel + 1 == tile.m_panels),
-            panel_start.eq((n == 0) & (self.sub == 0)),
+            last_panel.eq(panel + 1 == panels),
+            panel_start.eq((n == 0) & (sub == 0)),
             self.request.valid.eq(self.reading & panel_start & self.space),
             self.request.p.task.eq(tile.task),
             self.request.p.address.eq(here),
@@ -162,12 +177,12 @@ class TileWalk(wiring.Component):
                 vector, beats_of(tile.n, size, beat_bytes), beats_of(tile.n, p.a_lanes, beat_bytes)))),
             self.request.p.end.eq(last_panel),
             self.issue.eq(self.reading & self.space & (self.request.ready | ~panel_start)),
-            self.read.eq(self.issue & (self.sub == 0)),
+            self.read.eq(self.issue & (sub == 0)),
             self.address.eq(word if p.tile.per_layer else Cat(n[:bits_for(p.tile.n - 1)], panel)),
             next_place.eq(Mux(vector, word_place + size, word_place + p.a_lanes if p.a_lanes < beat_bytes else 0)),
             self.push.eq(Mux(
                 tile.persist, 1,
-                Mux(last_sub, (next_place == 0) | last_n, self.place == beat_bytes - step_bytes))),
+                Mux(last_sub, (next_place == 0) | last_n, place == beat_bytes - step_bytes))),
             self.finished.eq(self.issue & last_sub & last_n & last_panel),
         ]
         turn = Signal()  # the columns that follow are of another panel of rows
@@ -175,17 +190,21 @@ class TileWalk(wiring.Component):
         first = Signal.like(n)  # column at which the next panel begins
         following = Signal.like(word)
         m.d.comb += [turn.eq(last_n), done.eq(last_n), following.eq(word + 1)]
+        at = _Counters(panel, n, sub, place, last_sub, last_panel)
+        turns = _Turns(panel_start, turn, done, first, following)
         if p.operators.transpose:
-            self._across(m, panel, last_sub, last_panel, _Turns(panel_start, turn, done, first, following))
+            self._across(m, at, turns)
+        if packs:
+            self._pack(m, at, turns)
         with m.If(self.issue):
-            m.d.sync += [self.sub.eq(self.sub + 1), self.place.eq(self.place + step_bytes)]
+            m.d.sync += [sub.eq(sub + 1), place.eq(place + step_bytes)]
             with m.If(last_sub):
                 m.d.sync += [
-                    self.sub.eq(0), n.eq(Mux(turn, first, n + 1)), word.eq(following), self.place.eq(next_place),
+                    sub.eq(0), n.eq(Mux(turn, first, n + 1)), word.eq(following), place.eq(next_place),
                     word_place.eq(next_place),
                 ]
                 with m.If(last_n):
-                    m.d.sync += [self.place.eq(0), word_place.eq(0)]
+                    m.d.sync += [place.eq(0), word_place.eq(0)]
                 with m.If(turn):
                     m.d.sync += panel.eq(panel + 1)
                 with m.If(done):
@@ -195,7 +214,7 @@ class TileWalk(wiring.Component):
                             m.d.sync += panel.eq(0)
         with m.If(self.start):
             m.d.sync += [
-                tile.eq(self.output), Cat(panel, n, self.sub, word, self.place, word_place).eq(0),
+                tile.eq(self.output), Cat(panel, n, sub, word, place, word_place).eq(0),
             ]
         if p.operators.add:
             self._residual(m, turn, done, last_sub)
@@ -218,16 +237,52 @@ class TileWalk(wiring.Component):
         with m.If(self.start):
             m.d.sync += skipped.eq(0)
 
-    def _across(self, m, panel, last_sub, last_panel, turns: _Turns) -> None:
+    def _packed(self):
+        """Whether the tile in work is walked as a packed one."""
+        return self.layer.packed & ~self.tile.persist
+
+    def _pack(self, m, at: _Counters, turns: _Turns) -> None:
+        """Walk a packed tile: another order within a panel of C."""
+        p, tile = self._p, self.tile
+        m.submodules.packed = packed = PackedSteps(p)
+        m.d.comb += [
+            packed.start.eq(self.start),
+            packed.issue.eq(self.issue),
+            packed.layer.eq(self.layer),
+            packed.n.eq(tile.n),
+            packed.channels.eq(tile.channels),
+            self.column.eq(at.n),
+            self.sub.eq(at.sub),
+            self.place.eq(at.place),
+        ]
+        with m.If(self._packed()):
+            m.d.comb += [
+                at.last_sub.eq(packed.ends),
+                turns.start.eq(packed.begins),
+                turns.turn.eq(packed.ends),
+                turns.done.eq(packed.ends),
+                self.request.p.beats.eq(beats_of(tile.channels, p.a_lanes, p.beat_bytes)),
+                self.read.eq(self.issue),
+                self.finished.eq(self.issue & packed.ends & at.last_panel),
+                self.column.eq(packed.channel),
+                self.address.eq(packed.address),
+                self.sub.eq(packed.sub),
+                self.place.eq(packed.place),
+                self.turn.eq(packed.turn),
+                self.push.eq(packed.push),
+            ]
+
+    def _across(self, m, at: _Counters, turns: _Turns) -> None:
         """Walk a tile that is stored transposed: another order of panels and columns, and other requests."""
-        p, tile, n = self._p, self.tile, self.column
+        p, tile = self._p, self.tile
+        panel, n, sub, _, last_sub, last_panel = at
         column = Signal(range(p.array.rows))  # of the block
         last_column = Signal()
         base = Signal.like(n)  # first column of the block
         m.d.comb += [
             self.transposed.eq(tile.transpose & ~tile.persist),
             last_column.eq((column == p.array.rows - 1) | (n + 1 == tile.n)),
-            self.block_start.eq((column == 0) & (self.sub == 0)),
+            self.block_start.eq((column == 0) & (sub == 0)),
             self.block_end.eq(last_sub & last_column),
             self.block_rows.eq(Mux(last_panel, tile.rows - times(panel, p.array.rows), p.array.rows)),
             self.panel_end.eq(last_panel),

@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..model.network import Layer
 from ..model.platform import Platform
 from ..model.tile import Mapping, Tile, fits, platform_tile
+from ..model.timing import StoreTiming
 from .layout import ceil_div
 from .patches import patch_of, too_large, window_tiles
 
@@ -35,7 +36,7 @@ class Estimate:
 
 
 def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
-    """What a layer costs with a tile, without the delays of single requests."""
+    """What a layer costs with a tile."""
     patch = patch_of(p, layer, tile)
     m_tiles, n_tiles, k_tiles = tile_counts(p, layer, tile)
     m_panels, n_panels = ceil_div(patch.m, p.array.rows), ceil_div(patch.n, p.array.cols)
@@ -59,10 +60,11 @@ def estimate(p: Platform, layer: Layer, tile: Tile) -> Estimate:
     first += p.panel_beats(min(tile.k, patch.k), p.b_lanes) * min(tile.n // p.array.cols, n_panels)
     store = m_panels * layer.n * per_column
     last = min(tile.m // p.array.rows, m_panels) * min(tile.n, layer.n) * per_column
+    gaps = m_tiles * n_tiles * StoreTiming(p).GAP
     if tile.rows:
         store = layer.n * ceil_div(layer.m, p.array.rows) * _gathers(p, layer.window.out[1])
         last = store * min(patch.outputs, layer.m) * patch.channels // (layer.m * layer.n)
-    return Estimate(m_panels * n_panels * steps, reads, store, first + last)
+    return Estimate(m_panels * n_panels * steps, reads, store + gaps, first + last)
 
 
 def _request(p: Platform) -> int:

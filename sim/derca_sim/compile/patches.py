@@ -108,7 +108,7 @@ def patch_of(p: Platform, layer: Layer, tile: Tile) -> Patch:
     if w is None:
         return Patch(rows, 0, m_panels, m_panels, ceil_div(layer.m, rows), layer.k, tile.k, layer.m, layer.k, layer.n,
                      tile.m)
-    (height, width), (out_height, out_width) = w.shape, w.out
+    width, (out_height, out_width) = w.row, w.out
     group, across = (tile.rows, row_of(p, layer)) if tile.rows else (1, out_width)
     m = ceil_div(out_height, group) * across
     single = tile.m >= m
@@ -121,7 +121,7 @@ def patch_of(p: Platform, layer: Layer, tile: Tile) -> Patch:
     k = kernel_rows(layer, group) * w.kernel[1] * depth or layer.k
     spread = p.array.cols if tile.rows else 1
     return Patch(
-        rows, first, last // rows - first // rows + 1, down * width // rows, ceil_div(height * width, rows),
+        rows, first, last // rows - first // rows + 1, down * width // rows, ceil_div(w.pixels, rows),
         w.channels, channels, m, k, layer.n * spread, lines * out_width if tile.rows else tile.m, down, depth,
         w.strides[1] == 2, 1 if tile.rows else pieces_of(w, rows), tile.rows, spread)
 
@@ -156,7 +156,7 @@ def in_tile_order(p: Platform, layer: Layer, patch: Patch) -> np.ndarray:
 def pieces_of(w: Window, rows: int) -> int:
     """Most rows of outputs over which a panel of `rows` outputs goes, unless all its pixels are as far apart."""
     width = w.out[1]
-    if w.strides[0] * w.shape[1] == w.strides[1] * width or width % rows == 0:
+    if w.strides[0] * w.row == w.strides[1] * width or width % rows == 0:
         return 1
     count = prod(w.out)
     return max((min(at + rows, count) - 1) // width - at // width + 1 for at in range(0, count, rows))
@@ -177,7 +177,7 @@ def holds(p: Platform, layer: Layer, tile: Tile) -> bool:
     m_tiles = ceil_div(patch.m, tile.m)
     if tile.k > patch.k or (patch.depth and tile.k < patch.k):
         return False
-    if m_tiles > 1 and (patch.outputs % lcm(w.out[1], p.array.rows) or patch.lines * w.shape[1] % p.turn
+    if m_tiles > 1 and (patch.outputs % lcm(w.out[1], p.array.rows) or patch.lines * w.row % p.turn
                         or patch.step < patch.top):
         return False
     return patch.words <= p.a_steps and all(patch.requests(m) > 0 for m in range(m_tiles))
@@ -230,7 +230,7 @@ def too_large(p: Platform, layer: Layer) -> str:
     """Why no tile holds the windows of a layer, and what would."""
     w, rows = layer.window, p.array.rows
     line = lcm(w.out[1], rows) // rows
-    while line < ceil_div(layer.m, rows) and w.strides[0] * (line * rows // w.out[1]) * w.shape[1] % (2 * rows):
+    while line < ceil_div(layer.m, rows) and w.strides[0] * (line * rows // w.out[1]) * w.row % (2 * rows):
         line += lcm(w.out[1], rows) // rows
     panels = min(line, ceil_div(layer.m, rows))
     words = patch_of(p, layer, Tile(panels * rows, prod(w.kernel), p.array.cols)).words
@@ -283,9 +283,9 @@ def _window_fields(p: Platform, layer: Layer, tile: Tile, patch: Patch) -> dict[
                                  "pad_x", "pad_y", "dilation_x", "dilation_y"), 0)}
     (height, width), (sy, sx), (dy, dx) = w.shape, w.strides, w.dilations
     across, lines = (row_of(p, layer), sy * patch.packed) if patch.packed else (w.out[1], sy)
-    down = lines * width - sx * across  # from one row of outputs, or of groups of them, to the next
+    down = lines * w.row - sx * across  # from one row of outputs, or of groups of them, to the next
     panel = sx * rows + rows // across * down
-    moves = {"x": dx, "y": dy * width - (w.kernel[1] - 1) * dx, "piece": down, "panel": panel, "wrap": panel + down}
+    moves = {"x": dx, "y": dy * w.row - (w.kernel[1] - 1) * dx, "piece": down, "panel": panel, "wrap": panel + down}
     return {
         "tile_y": patch.lines, "windowed": 1, "split": int(patch.split), "depth": patch.depth, "n_words": patch.depth,
         "last_x": w.kernel[1] - 1, "last_y": patch.k // (patch.depth or w.channels) // w.kernel[1] - 1,

@@ -122,7 +122,7 @@ def residual_fields(p: Platform) -> list[Field]:
         Field("d_zero_point", 8, "zero point of D, two's complement"),
         Field("factor", 31, "multiplier of the one that is multiplied"),
         Field("factor_shift", 4, "and the right shift after it"),
-        Field("sum_multiplier", 31, "multiplier of the sum"),
+        Field("sum_multiplier", 32, "multiplier of the sum"),
         Field("sum_shift", 6, "shift of the sum, 32 .. 62"),
         Field("sum_zero_point", 8, "zero point of the sum, two's complement"),
         Field("sum_low", 8, "least sum, two's complement"),

@@ -1,0 +1,228 @@
+"""Windows over images in slots, against the definition: which pixel each row of the array gets in every k step."""
+
+from itertools import product
+from math import prod
+
+import cocotb
+import numpy as np
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from derca_hw.accelerator.compute.image import ImageMemory
+from derca_hw.accelerator.compute.windows import Windows
+from derca_hw.bus.join import join
+from derca_hw.layouts import Layouts, pulse
+from derca_sim.compile.patches import patch_fields, patch_of, window_tiles
+from derca_sim.model.network import random_network
+from kit.cycles import Cycles
+from kit.image_networks import random_window
+from kit.payload import pack
+from kit.platforms import platform
+from kit.run import generator, parameters, simulate
+
+#: A word of a slot is a beat, two beats, two beats; arrays with a large tile, for images of any width.
+WORD, NARROW, WIDE = (platform(
+    name=f"rows-{rows}", array={"rows": rows, "cols": 4}, bus={"data_width": bits}, store={"requant_lanes": 1},
+    tile={"m": 8 * rows, "k": 96, "n": 8, "per_layer": True}, operators={"convolution": True, "vectors": True},
+) for rows, bits in ((4, 32), (8, 32), (16, 64)))
+#: Ports of the memory that the test drives.
+WRITES = ("write", "write_slot", "write_word", "write_lane", "write_split", "write_odd", "write_data")
+
+
+class WindowBench(wiring.Component):
+    """Windows, and the memory of A that they read."""
+
+    def __init__(self, p):
+        self._p = p
+        self._memory, self._windows = ImageMemory(p), Windows(p)
+        memory, windows = self._memory.signature.members, self._windows.signature.members
+        super().__init__({
+            **{name: In(memory[name].shape) for name in (*WRITES, "slot")},
+            **{name: In(windows[name].shape) for name in ("valid", "tag", "start", "issue", "fire", "last_m")},
+            **{name: Out(1) for name in ("seeking", "again")},
+            "step": Out(windows["step"].shape), "layer": In(pulse(Layouts(p).window_write)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory, m.submodules.windows = memory, windows = self._memory, self._windows
+        join(m, self, memory, (*WRITES, "slot"))
+        join(m, self, windows, ("valid", "tag", "start", "issue", "fire", "last_m", "seeking", "again", "step"))
+        connect(m, flipped(self.layer), windows.write)
+        m.d.comb += [
+            memory.read.eq(self.issue), memory.places.eq(windows.places), windows.read.eq(memory.step),
+        ]
+        return m
+
+
+class Tile:
+    """A tile of windows over a random image: what is loaded, and what the array gets.
+
+    Attributes
+    ----------
+    fields : of the layer's row.
+    words : beats to write, (word, beat of it, split, second of a pair, bytes).
+    slices : by (panel of B, panel of A), the steps: [(bytes by row of the array, None where nobody looks, last of its
+        piece)].
+    """
+
+    def __init__(self, random, p, number: int):
+        rng = np.random.default_rng(random.getrandbits(32))
+        while True:
+            shape = tuple(int(side) for side in rng.integers(1, random.choice([5, 12, 31]), 2))
+            channels, groups, n = int(rng.integers(1, 7)), 1, int(rng.integers(1, 2 * p.array.cols + 1))
+            if random.random() < 0.35:
+                groups, n = channels, channels * random.choice([1, 2])
+            w = random_window(rng, shape, channels, groups)
+            k = channels // groups * prod(w.kernel)
+            layer = random_network("layer", [(prod(w.out), k, n, False)], 1).layers[0]
+            layer = layer.__class__(**{**layer.__dict__, "window": w})
+            tiles = list(window_tiles(p, layer)) if k <= p.most_k else []
+            if tiles and prod(w.out) < 500:
+                break
+        self.tile, self.window = tile, w = random.choice(tiles), w
+        self.patch = patch_of(p, layer, tile)
+        self.fields = patch_fields(p, layer, tile, 8)
+        image = rng.integers(0, 256, (*shape, channels)).astype(np.uint8)
+        self.m = random.randrange(-(-layer.m // tile.m))
+        self.part = random.randrange(-(-n // tile.n) if self.patch.depth else -(-channels // self.patch.channels))
+        own = slice(self.part * self.patch.channels, (self.part + 1) * self.patch.channels)
+        self.depth = self.patch.depth or image[:, :, own].shape[2]
+        self.y, self.number = self.patch.rows_of_image(self.m), number
+        self._load(p, image.reshape(-1, channels)[:, own])
+        n_panels = -(-min(tile.n, n - self.part * tile.n if self.patch.depth else n) // p.array.cols)
+        self.slices = {
+            (j, i): self._slice(p, image, i, own.start + (j * self.patch.depth))
+            for j in range(n_panels) for i in range(-(-min(tile.m, layer.m - self.m * tile.m) // p.array.rows))}
+
+    def _load(self, p, pixels: np.ndarray) -> None:
+        """The panels in the image from the tile's first pixel on, as the load engine places them."""
+        rows, begin = p.array.rows, self.patch.begin(self.m)
+        self.words = []
+        for panel in range(max(begin, 0), max(begin, 0) + self.patch.requests(self.m)):
+            at = panel - begin + self.patch.offset
+            content = pixels[panel * rows : (panel + 1) * rows]
+            content = np.concatenate([content, np.zeros((rows - len(content), pixels.shape[1]), np.uint8)]).T
+            for c, (i, lane) in product(range(len(content)), enumerate(range(0, rows, p.beat_bytes))):
+                self.words.append((at * self.patch.channels + c, i, int(self.patch.split), at & 1,
+                                   content[c, lane : lane + p.beat_bytes].tobytes()))
+
+    def _slice(self, p, image: np.ndarray, m_panel: int, channel: int) -> list[tuple[list[int | None], bool]]:
+        w, rows = self.window, p.array.rows
+        first = self.m * self.tile.m + m_panel * rows
+        out, (height, width) = [], w.shape
+        taps = list(product(range(w.kernel[0]), range(w.kernel[1]), range(self.depth)))
+        for piece in range(self.patch.pieces):
+            for tap, (ky, kx, c) in enumerate(taps):
+                step = []
+                for i in range(rows):
+                    y, x = divmod(first + i, w.out[1])
+                    mine = y - first // w.out[1]
+                    y = y * w.strides[0] + ky * w.dilations[0] - w.pads[0]
+                    x = x * w.strides[1] + kx * w.dilations[1] - w.pads[1]
+                    inside = 0 <= y < height and 0 <= x < width
+                    step.append(
+                        None if first + i >= prod(w.out) or channel + c >= image.shape[2]
+                        else 0 if self.patch.pieces > 1 and mine != piece
+                        else int(image[y, x, channel + c]) if inside else w.pad % 256)
+                out.append((step, tap == len(taps) - 1 and piece < self.patch.pieces - 1))
+        return out
+
+
+class Vector:
+    """A vector as A: the array's first row gets an element in each step."""
+
+    def __init__(self, random, p, number: int):
+        self.m = self.y = 0
+        self.number, self.depth = number, random.randint(1, 2 * p.array.rows)
+        self.fields = patch_fields(p, random_network("layer", [(1, self.depth, 1, False)], 1).layers[0],
+                                   window_free_tile(p), 8)
+        content = random.randbytes(p.a_lanes * -(-self.depth // p.a_lanes))
+        self.words = [(i // p.a_lanes, i % p.a_lanes // p.beat_bytes, 0, 0, content[i : i + p.beat_bytes])
+                      for i in range(0, len(content), p.beat_bytes)]
+        steps = [([element, *[None] * (p.array.rows - 1)], False) for element in content[: self.depth]]
+        self.slices = {(0, 0): steps, (1, 0): steps}
+
+
+def window_free_tile(p):
+    """A tile of a layer without windows."""
+    from derca_sim.model.tile import platform_tile
+    return platform_tile(p)
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def pixels(dut):
+    """Tiles of random windows and vectors, begun at any slice, with pauses; the next one starts with the last step."""
+    random, p = generator(), parameters()["platform"]
+    lay = Layouts(p)
+    bench = await Cycles(dut).start()
+    counts = dict.fromkeys(("pieces", "split", "borders", "seeks", "groups", "vectors", "several", "again"), 0)
+    # Steps of the tile in work: (slot, bytes, last of its piece, of its slice, of its panel of B)
+    work: list[tuple] = []
+    waiting = 0  # panels to be passed over
+    expected = None  # of the step addressed in the cycle before
+    for number in range(parameters()["tiles"]):
+        new = Vector(random, p, number) if random.random() < 0.1 else Tile(random, p, number)
+        slot = number % p.buffers.slots
+        order = list(new.slices)
+        begin = random.choice([0, random.randrange(len(order))])
+        tag = {"output": {"layer": number % p.tables.layers}, "y": new.y, "depth": new.depth,
+               "m_panel": order[begin][1], "n_panel": order[begin][0], "vector": int(isinstance(new, Vector))}
+        window = {name: new.fields[name] for name, _ in lay.window}
+        seeks = sum(order[begin])
+        beats = list(new.words)
+        counts["vectors"] += isinstance(new, Vector)
+        counts["seeks"] += seeks > 1
+        counts["several"] += len({m for _, m in order}) > 1
+        if isinstance(new, Tile):
+            counts["pieces"] += new.patch.pieces > 1
+            counts["split"] += new.patch.split
+            counts["groups"] += new.patch.depth > 0 and len({n for n, _ in order}) > 1
+            counts["borders"] += max(new.window.pads) > 0
+        since = 0
+        while True:
+            bench.set(**dict.fromkeys(("write", "layer__valid", "issue", "fire", "start"), 0))
+            if beats:
+                word, lane, split, odd, content = beats.pop(0)
+                bench.set(write=1, write_slot=slot, write_word=word, write_lane=lane, write_split=split, write_odd=odd,
+                          write_data=int.from_bytes(content, "little"))
+            if since == 0:
+                bench.set(valid=0, layer__valid=1, layer__payload=pack(
+                    lay.window_write, layer=number % p.tables.layers, window=window))
+            else:
+                bench.set(valid=1, tag=pack(lay.tag, **tag))
+            issues = bool(work) and not waiting and random.random() < 0.9
+            if issues:
+                at, step, again, fire, last_m = work.pop(0)
+                bench.set(issue=1, slot=at, fire=int(fire), last_m=int(last_m))
+            starts = not work and not beats and since >= 3 and (not issues or fire)  # or it was given up before
+            bench.set(start=int(starts))
+            await bench.tick()
+            where = f"cycle {bench.cycle}, tile {number}"
+            assert bench.get("seeking") == (waiting > 0), where
+            assert bench.get("again") == (issues and again), where
+            if expected is not None:
+                word = bench.get("step")
+                found = [word >> 8 * i & 0xFF for i in range(p.array.rows)]
+                assert all(e in (None, f) for e, f in zip(expected, found, strict=True)), (
+                    f"{where}: {found}, expected {expected}")
+            expected = step if issues else None
+            counts["again"] += bool(issues and again)
+            since, waiting = since + 1, max(0, waiting - 1)
+            if starts:
+                break
+        waiting = seeks
+        for at in range(begin, len(order)):
+            steps = new.slices[order[at]]
+            last_m = at + 1 == len(order) or order[at + 1][0] != order[at][0]
+            work += [(slot, step, again, i == len(steps) - 1, last_m) for i, (step, again) in enumerate(steps)]
+        del work[parameters()["most"]:]
+    dut._log.info("%s", counts)
+    assert min(counts.values()) > 3, counts
+
+
+@pytest.mark.parametrize("p", [WORD, NARROW, WIDE], ids=lambda p: p.name)
+def test_windows(p):
+    simulate(lambda: WindowBench(p), __name__, "pixels", platform=p, tiles=100, most=1200)
