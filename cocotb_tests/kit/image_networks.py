@@ -57,6 +57,8 @@ def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, 
         if fresh:
             wide = max(most, 30) if rng.random() < 0.25 else most
             shape = int(rng.integers(1, most + 1)), int(rng.integers(1, wide + 1))
+            if rng.random() < 0.25:  # tiles of few rows
+                shape = most, p.array.rows * int(rng.integers(1, 4))
             columns = int(rng.integers(1, 10))
             matrix, row = len(shapes), shape[1] + int(rng.integers(4) * (rng.random() < 0.2))
         else:
