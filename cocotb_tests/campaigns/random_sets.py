@@ -222,6 +222,9 @@ def mapped_at_random(network: Network, p: Platform, rng: np.random.Generator) ->
         packed = [tile for tile in own if tile.rows]
         if packed and rng.random() < 0.6:
             own = packed
+            several = [tile for tile in packed if tile.m < patch_of(p, layer, tile).m]  # tiles along M
+            if several and rng.random() < 0.6:
+                own = several
         tile = own[int(rng.integers(len(own)))]
         layers.append(replace(layer, mapping=Mapping(tile, int(rng.integers(p.buffers.ahead + 1)))))
     return replace(network, layers=tuple(layers))

@@ -44,7 +44,7 @@ def _seen(rng: np.random.Generator, out: tuple[int, int]) -> tuple[int, int]:
 
 
 def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, most: int = 13) -> Network:
-    """`count` random layers over images with sides up to `most`, one after the other or side by side.
+    """`count` random layers over images with sides up to `most`, some wider, one after the other or side by side.
 
     Each takes a new image, the output of an earlier layer, or some channels of it. Some are products of the pixels.
     """
@@ -55,7 +55,10 @@ def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, 
     while len(layers) < count:
         fresh = not images or rng.random() < 0.2
         if fresh:
-            shape = int(rng.integers(1, most + 1)), int(rng.integers(1, most + 1))
+            wide = max(most, 30) if rng.random() < 0.25 else most
+            shape = int(rng.integers(1, most + 1)), int(rng.integers(1, wide + 1))
+            if rng.random() < 0.25:  # tiles of few rows
+                shape = most, p.array.rows * int(rng.integers(1, 4))
             columns = int(rng.integers(1, 10))
             matrix, row = len(shapes), shape[1] + int(rng.integers(4) * (rng.random() < 0.2))
         else:

@@ -31,9 +31,10 @@ def network(*layers: Layer) -> Network:
                    (np.zeros(shapes[0], np.int8), *[None] * len(layers)))
 
 
-def test_tiles_of_packed_layers_wait_for_rows_of_packed_layers():
+@pytest.mark.parametrize("shape", [(16, 16), (40, 2)])
+def test_tiles_of_packed_layers_wait_for_rows_of_packed_layers(shape):
     p, several = random_platform("images", "decoupled"), 0
-    layer = depthwise((16, 16), 5)
+    layer = depthwise(shape, 5)
     own = [tile for tile in window_tiles(p, layer) if tile.rows and tile.m < layer.m]
     for one in own[::3]:
         for two in own[1::4]:

@@ -162,9 +162,7 @@ class ComputeEngine(wiring.Component):
             fresh.eq(new.first & ~new.resumed),
             bank_ready.eq((self.bank_free | ~fresh) & (self.resume_ready | ~new.resumed)),
             start.eq(
-                head.valid & loaded & bank_ready & tracker.ready & self.barrier & ~swapping
-                & ~slices.inside
-            ),
+                head.valid & loaded & bank_ready & tracker.ready & self.barrier & ~swapping & ~slices.inside),
             head.ready.eq(start),
             self.take_bank.eq(start & fresh),
         ]

@@ -142,15 +142,12 @@ class LoadEngine(wiring.Component):
         new_phase = Signal(Phase)
         held = Signal()  # a dependence holds back requests for B, or for D
         restart = Signal()  # the next request is the first of its kind
-        of_c = phase == Phase.BANK  # requests have the panels of the output tile
-        if p.operators.add:
-            of_c |= phase == Phase.D
+        of_c = (phase == Phase.BANK) | (phase == Phase.D) if p.operators.add else phase == Phase.BANK  # panels of C
         m.d.comb += [
             step.eq(out.valid & out.ready),
             out.p.task.eq(output.task),
             out.p.target.unit.eq(Mux((phase == Phase.B) | (phase == Phase.BIAS), b_unit, later.part.unit)),
-            last_m.eq(Mux(of_c, panel + 1 == output.m_panels, later.part.panels == 1)
-                      if image else
+            last_m.eq(Mux(of_c, panel + 1 == output.m_panels, later.part.panels == 1) if image else
                       panel + 1 == Mux(of_c, output.m_panels, later.part.m_panels)),
             last_n.eq(left <= p.array.cols),
             new_phase.eq(phase),

@@ -289,12 +289,9 @@ class Walker(wiring.Component):
 
     def _pack(self, m, layer, last_m):
         """What a packed tile has in memory: channels, and panels of C."""
-        out, output = self.iteration.p, self.iteration.p.tag.output
-        rows = self._p.array.rows
-        m.d.comb += [
-            output.channels.eq(out.channels),
-            output.panels.eq(Mux(last_m, layer.last_pixels, layer.pixels) + (rows - 1) >> (rows - 1).bit_length()),
-        ]
+        out, output, most = self.iteration.p, self.iteration.p.tag.output, self._p.array.rows - 1
+        panels = Mux(last_m, layer.last_pixels, layer.pixels) + most >> most.bit_length()
+        m.d.comb += [output.channels.eq(out.channels), output.panels.eq(panels)]
 
     def _patch(self, m, layer, entry, ends: _Ends):
         """Which panels of the image an iteration needs, and how it walks over them."""
