@@ -10,6 +10,7 @@ from onnx import TensorProto
 
 from kit.checkout import PLATFORMS, SIM
 from kit.cli import derca
+from kit.conv_models import ConvNet
 from kit.graph_models import attention
 from kit.onnx_models import Draft, dense_network, digits, quantised_dense
 
@@ -44,6 +45,25 @@ def test_a_platform_without_the_rounding_is_named():
     done = derca("import", SIM / "networks" / "anomaly_detection.tflite", "--platform", PLATFORMS / "demo.toml")
     assert done.exit_code == 2
     assert "anomaly_detection on demo: layer 0 needs requant.tflite = true in the platform" in done.stderr
+
+
+def test_convolutions_and_their_windows(tmp_path):
+    net = ConvNet(np.random.default_rng(5), 20, 10, 1)
+    net.conv(8, (10, 4), (2, 2))
+    net.conv(8, (3, 3), groups=8)
+    (tmp_path / "conv.tflite").write_bytes(net.model())
+    done = derca("import", tmp_path / "conv.tflite", "--platform", PLATFORMS / "tflite.toml")
+    assert done.exit_code == 2 and "layer 0 has a window: it needs operators.convolution = true" in done.stderr
+    text = (PLATFORMS / "tflite.toml").read_text().replace("clamp = true", "clamp = true\nchannels = 64")
+    (tmp_path / "p.toml").write_text(text.replace("vectors = true", "vectors = true\nconvolution = true"))
+    done = derca("import", tmp_path / "conv.tflite", "--platform", tmp_path / "p.toml", "--json")
+    assert done.exit_code == 0, done.output
+    answer = json.loads(done.stdout)
+    assert [o["shape"] for o in answer["operators"]] == [
+        "conv 10x4 stride 2x2, 1x20x10x1 to 1x10x5x8, 2 x 1 pixels side by side",
+        "depthwise conv 3x3 stride 1x1, 1x10x5x8 to 1x10x5x8"]
+    assert [x["window"] for x in answer["job"]["layers"]] == [
+        "conv 5x4 s1x2 on 14x10x2", "depthwise 3x3 on 10x5x8"]
 
 
 def test_a_graph_and_what_a_platform_lacks_for_it(tmp_path):

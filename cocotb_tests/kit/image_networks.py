@@ -30,10 +30,17 @@ def random_window(rng: np.random.Generator, shape: tuple[int, int], channels: in
         room = [side + sum(pad) - r for side, pad, r in zip(shape, pads, reach, strict=True)]
         if min(room) >= 0:
             out = tuple(space // stride + 1 for space, stride in zip(room, strides, strict=True))
+            if rng.random() < 0.15:  # rows of outputs with something behind them
+                out = out[0], out[1] + int(rng.integers(1, 4))
             return Window(shape, channels, kernel, out, strides, dilations, tuple(pad[0] for pad in pads),
                           int(rng.integers(-128, 128)), groups)
 
 
+
+
+def _seen(rng: np.random.Generator, out: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the image that later layers see in an output."""
+    return out[0], out[1] - int(rng.integers(min(3, out[1])) * (rng.random() < 0.2))
 
 
 def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, most: int = 13) -> Network:
@@ -43,16 +50,16 @@ def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, 
     """
     inputs: list[np.ndarray | None] = []
     shapes: list[tuple[int, int]] = []
-    images: list[tuple[int, tuple[int, int]]] = []  # matrix, height and width
+    images: list[tuple[int, tuple[int, int], int]] = []  # matrix, height and width, pixels from row to row
     layers: list[Layer] = []
     while len(layers) < count:
         fresh = not images or rng.random() < 0.2
         if fresh:
             shape = int(rng.integers(1, most + 1)), int(rng.integers(1, most + 1))
             columns = int(rng.integers(1, 10))
-            matrix = len(shapes)
+            matrix, row = len(shapes), shape[1] + int(rng.integers(4) * (rng.random() < 0.2))
         else:
-            matrix, shape = images[int(rng.integers(max(0, len(images) - 3), len(images)))]
+            matrix, shape, row = images[int(rng.integers(max(0, len(images) - 3), len(images)))]
             columns = shapes[matrix][1]
         column = int(rng.integers(columns)) if rng.random() < 0.15 else 0
         channels = columns - column
@@ -61,7 +68,9 @@ def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, 
             groups = int(rng.choice([g for g in range(1, channels + 1) if channels % g == 0]))
             n = groups * int(rng.choice([o for o in range(1, p.array.cols + 1) if p.array.cols % o == 0]))
         window = random_window(rng, shape, channels, groups) if rng.random() < 0.85 or groups > 1 else None
-        out = shape if window is None else window.out
+        if window is not None and row > shape[1]:
+            window = replace(window, pitch=row)
+        out = (shape[0], row) if window is None else window.out
         k = channels if window is None else channels // groups * prod(window.kernel)
         layer, = random_network(name, [(prod(out), k, n, bool(rng.integers(2)))], int(rng.integers(1 << 30))).layers
         turned = p.operators.transpose and rng.random() < 0.1
@@ -71,12 +80,12 @@ def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, 
                 window is not None and (any(unfit(layer)) or next(window_tiles(p, layer), None) is None)):
             continue
         if fresh:
-            shapes.append((prod(shape), columns))
+            shapes.append((shape[0] * row, columns))
             inputs.append(rng.integers(-128, 128, shapes[-1]).astype(np.int8))
-            images.append((matrix, shape))
+            images.append((matrix, shape, row))
         layers.append(layer)
         if not turned:
-            images.append((len(shapes), out))
+            images.append((len(shapes), shape if window is None else _seen(rng, out), out[1]))
         shapes.append(layer.c_shape)
         inputs.append(None)
     return Network(name, tuple(layers), tuple(shapes), tuple(inputs))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from campaigns.random_sets import PIPELINES, PLATFORM_NAMES, random_case
+from campaigns.random_sets import IMAGE_PLATFORMS, PIPELINES, PLATFORM_NAMES, random_case
 from derca_flow.rtl.simulate import Jitter
 from derca_flow.sessions.system import run_rtl
 from derca_sim.analysis.response import response_bounds
@@ -28,12 +28,12 @@ from derca_sim.workload.taskset import Task, TaskSet
 from kit.compiled_sets import random_platform
 
 
-def provable(seed: int):
+def provable(seed: int, platform: str | None = None):
     """A random task set with its periods and deadlines stretched until the analysis accepts it, and its plan.
 
     Points are chosen, or all of them are in use: with the cheapest strategy, or all persisting or parking.
     """
-    case = random_case(seed)
+    case = random_case(seed, platform)
     taskset = case.compiled.taskset
     keep = "park" if taskset.platform.buffers.spare else "ip"
     strategy, placed = [("joint", True), ("if", False), (keep, False)][seed % 3]
@@ -73,9 +73,9 @@ def responses(events):
     return worst
 
 
-def check_promise(seed: int, rtl: bool) -> None:
+def check_promise(seed: int, rtl: bool, platform: str | None = None) -> None:
     rng = np.random.default_rng([30, seed])
-    taskset, plan = provable(seed)
+    taskset, plan = provable(seed, platform)
     bounds = response_bounds(plan.system, plan.verdict)
     for _ in range(3):
         arriving = arrivals(taskset, rng)
@@ -93,6 +93,12 @@ def check_promise(seed: int, rtl: bool) -> None:
     seed if seed < 6 else pytest.param(seed, marks=pytest.mark.full) for seed in range(30)])
 def test_no_proved_set_misses_on_the_golden_machine(seed):
     check_promise(seed, rtl=False)
+
+
+@pytest.mark.parametrize("seed", [
+    seed if seed in (8, 9) else pytest.param(seed, marks=pytest.mark.full) for seed in range(40)])
+def test_no_proved_set_with_windows_misses_on_the_golden_machine(seed):
+    check_promise(seed, False, IMAGE_PLATFORMS[seed % 2])
 
 
 @pytest.mark.parametrize("seed", [

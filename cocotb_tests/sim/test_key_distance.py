@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from campaigns.overload_sets import overload_case
-from campaigns.random_sets import random_case
+from campaigns.random_sets import IMAGE_PLATFORMS, random_case
 from derca_sim.compile.compiler import compile_points
 from derca_sim.compile.keys import key_distance
 from derca_sim.compile.layers import longest_job
@@ -70,8 +70,8 @@ def test_keys_in_overload_are_never_further_apart(kind, policy, monkeypatch):
 
 def test_a_job_alone_is_never_longer_than_the_longest():
     worst = 0.0
-    for seed in range(24, 36):
-        case = random_case(seed).compiled
+    for seed in range(24, 40):
+        case = random_case(seed, IMAGE_PLATFORMS[seed % 2] if seed >= 36 else None).compiled
         for one in case.tasks:
             alone = replace(case, tasks=tuple(
                 replace(t, sporadic=True, triggers=(0,) * (t is one), offset=0) for t in case.tasks))

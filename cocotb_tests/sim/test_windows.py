@@ -42,7 +42,8 @@ def definition(layer: Layer, matrix: np.ndarray) -> np.ndarray:
     w, at = layer.window, layer.a
     if w is None:
         return matrix[at.row:, at.column:][:layer.m, :layer.k].astype(np.int64) @ layer.weights
-    image = matrix[at.row:, at.column:][:prod(w.shape), :w.channels].reshape(1, *w.shape, w.channels)
+    image = matrix[at.row:, at.column:][:w.shape[0] * w.row, :w.channels].reshape(1, w.shape[0], w.row, w.channels)
+    image = image[:, :, :w.shape[1]]
     beyond = [max(0, (out - 1) * stride + (kernel - 1) * dilation + 1 - pad - side) for
               out, stride, kernel, dilation, pad, side in
               zip(w.out, w.strides, w.kernel, w.dilations, w.pads, w.shape, strict=True)]
@@ -141,7 +142,7 @@ def needed_rows(layer: Layer, first: int, count: int) -> int:
             zip(divmod(outputs, w.out[1]), w.strides, w.kernel, w.dilations, w.pads, strict=True))
     y, x = y[:, :, None], x[:, None, :]
     inside = (0 <= y) & (y < w.shape[0]) & (0 <= x) & (x < w.shape[1])
-    return int(np.where(inside, y * w.shape[1] + x, -1).max()) + 1
+    return int(np.where(inside, y * w.row + x, -1).max()) + 1
 
 
 def test_tiles_wait_for_the_rows_that_they_need_and_for_no_tile_of_their_own():
@@ -203,7 +204,7 @@ def test_a_window_that_fits_no_slot_is_refused_with_what_would_fit():
 
 
 @pytest.mark.parametrize(("window", "n", "words"), [
-    (Window((8, 8), 2, (12, 3), (1, 6)), 8, "a kernel of 12 x 3: allowed are 1 .. 11"),
+    (Window((8, 8), 2, (33, 3), (1, 6)), 8, "a kernel of 33 x 3: allowed are 1 .. 32"),
     (Window((8, 8), 2, (3, 3), (2, 2), (3, 3)), 8, "strides of 3 x 3: allowed are 1 .. 2"),
     (Window((1024, 2), 2, (1, 1), (1024, 2)), 8, "an image of 1024 x 2: allowed are 1 .. 1023"),
     (Window((8, 8), 6, (3, 3), (6, 6), groups=4), 8, "4 groups of 6 channels and 8 outputs: allowed are divisors"),

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from derca_sim.model.network import Network
+from derca_sim.compile.patches import describe
+from derca_sim.model.network import Layer, Network
 from derca_sim.model.platform import Platform
 from derca_sim.timing.mapping import Choice, alone, choices, choose
 from derca_sim.timing.roofline import floor, of_layers
@@ -25,7 +26,7 @@ class Job:
     def rows(self) -> tuple[list[str], list[list]]:
         """Columns and rows of the table of layers."""
         return ["layer", "A x B", "tile", "B ahead by", "cycles alone", "least", "next best tile", "why this tile"], [[
-            i, f"{c.layer.m} x {c.layer.k} x {c.layer.n}", str(c.mapping.tile), c.mapping.ahead, c.cycles,
+            i, _shape(c.layer), str(c.mapping.tile), c.mapping.ahead, c.cycles,
             round(c.limit), c.second, c.why,
         ] for i, c in enumerate(self.choices)]
 
@@ -37,6 +38,14 @@ class Job:
     def described(self) -> dict:
         """The same as plain data."""
         return {"cycles_alone": self.cycles, "least_cycles": self.limit, "layers": [{
-            "m": c.layer.m, "k": c.layer.k, "n": c.layer.n, "tile": list(c.mapping.tile), "ahead": c.mapping.ahead,
-            "cycles_alone": c.cycles, "least_cycles": c.limit, "next_best_tile_cycles": c.second, "why": c.why,
+            "m": c.layer.m, "k": c.layer.k, "n": c.layer.n,
+            "window": None if c.layer.window is None else describe(c.layer.window),
+            "tile": list(c.mapping.tile), "ahead": c.mapping.ahead, "cycles_alone": c.cycles,
+            "least_cycles": c.limit, "next_best_tile_cycles": c.second, "why": c.why,
         } for c in self.choices]}
+
+
+def _shape(layer: Layer) -> str:
+    """The product that a layer computes, with the window that makes A."""
+    product = f"{layer.m} x {layer.k} x {layer.n}"
+    return product if layer.window is None else f"{product}: {describe(layer.window)}"

@@ -96,7 +96,7 @@ def patch_of(p: Platform, layer: Layer, tile: Tile) -> Patch:
     rows, m_panels, w = p.array.rows, tile.m // p.array.rows, layer.window
     if w is None:
         return Patch(rows, 0, m_panels, m_panels, ceil_div(layer.m, rows), layer.k, tile.k, layer.k)
-    (height, width), (out_height, out_width) = w.shape, w.out
+    width, (out_height, out_width) = w.row, w.out
     single = tile.m >= layer.m
     lines = out_height if single else tile.m // out_width  # rows of outputs in a full tile
     first = -w.pads[0] * width - w.pads[1]
@@ -105,7 +105,7 @@ def patch_of(p: Platform, layer: Layer, tile: Tile) -> Patch:
     down, depth = 0 if single else w.strides[0] * lines, _depth(p, layer)
     channels = depth * tile.n // p.array.cols or tile.k // prod(w.kernel)
     return Patch(
-        rows, first, last // rows - first // rows + 1, down * width // rows, ceil_div(height * width, rows),
+        rows, first, last // rows - first // rows + 1, down * width // rows, ceil_div(w.pixels, rows),
         w.channels, channels, prod(w.kernel) * depth or layer.k, down, depth, w.strides[1] == 2, pieces_of(w, rows))
 
 
@@ -137,7 +137,7 @@ def in_tile_order(p: Platform, layer: Layer, patch: Patch) -> np.ndarray:
 def pieces_of(w: Window, rows: int) -> int:
     """Most rows of outputs over which a panel of `rows` outputs goes, unless all its pixels are as far apart."""
     width = w.out[1]
-    if w.strides[0] * w.shape[1] == w.strides[1] * width or width % rows == 0:
+    if w.strides[0] * w.row == w.strides[1] * width or width % rows == 0:
         return 1
     count = prod(w.out)
     return max((min(at + rows, count) - 1) // width - at // width + 1 for at in range(0, count, rows))
@@ -157,7 +157,7 @@ def holds(p: Platform, layer: Layer, tile: Tile) -> bool:
     patch, m_tiles = patch_of(p, layer, tile), ceil_div(layer.m, tile.m)
     if tile.k > patch.k or (patch.depth and tile.k < patch.k):
         return False
-    if m_tiles > 1 and (tile.m % w.out[1] or w.strides[0] * (tile.m // w.out[1]) * w.shape[1] % (2 * p.array.rows)
+    if m_tiles > 1 and (tile.m % w.out[1] or w.strides[0] * (tile.m // w.out[1]) * w.row % (2 * p.array.rows)
                         or patch.step < patch.top):
         return False
     return patch.words <= p.a_steps and all(patch.requests(m) > 0 for m in range(m_tiles))
@@ -205,7 +205,7 @@ def too_large(p: Platform, layer: Layer) -> str:
     """Why no tile holds the windows of a layer, and what would."""
     w, rows = layer.window, p.array.rows
     line = lcm(w.out[1], rows) // rows
-    while line < ceil_div(layer.m, rows) and w.strides[0] * (line * rows // w.out[1]) * w.shape[1] % (2 * rows):
+    while line < ceil_div(layer.m, rows) and w.strides[0] * (line * rows // w.out[1]) * w.row % (2 * rows):
         line += lcm(w.out[1], rows) // rows
     panels = min(line, ceil_div(layer.m, rows))
     words = patch_of(p, layer, Tile(panels * rows, prod(w.kernel), p.array.cols)).words
@@ -249,9 +249,9 @@ def _window_fields(p: Platform, layer: Layer, tile: Tile, patch: Patch) -> dict[
                 **dict.fromkeys(("pad", "width", "height", "out_width", "panel_x", "panel_y", "stride_y", "pad_x",
                                  "pad_y", "dilation_x", "dilation_y"), 0)}
     (height, width), (sy, sx), (dy, dx) = w.shape, w.strides, w.dilations
-    down = sy * width - sx * w.out[1]  # from one piece to the next
+    down = sy * w.row - sx * w.out[1]  # from one piece to the next
     panel = sx * rows + rows // w.out[1] * down
-    moves = {"x": dx, "y": dy * width - (w.kernel[1] - 1) * dx, "piece": down, "panel": panel, "wrap": panel + down}
+    moves = {"x": dx, "y": dy * w.row - (w.kernel[1] - 1) * dx, "piece": down, "panel": panel, "wrap": panel + down}
     return {
         "tile_y": patch.lines, "windowed": 1, "split": int(patch.split), "depth": patch.depth, "n_words": patch.depth,
         "last_x": w.kernel[1] - 1, "last_y": w.kernel[0] - 1,

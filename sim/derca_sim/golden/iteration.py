@@ -11,7 +11,7 @@ from ..model.network import Window
 @lru_cache(maxsize=1024)
 def _pieces(w: Window, rows: int) -> int:
     """Most rows of an output image in a panel; 1 if the pixels under it are evenly spaced all the same."""
-    if w.out[1] % rows == 0 or w.shape[1] * w.strides[0] == w.out[1] * w.strides[1]:
+    if w.out[1] % rows == 0 or w.row * w.strides[0] == w.out[1] * w.strides[1]:
         return 1
     lines = np.arange(w.out[0] * w.out[1]) // w.out[1]
     return max(len(np.unique(lines[at:at + rows])) for at in range(0, len(lines), rows))
@@ -96,17 +96,17 @@ class Iteration:
     def _image_reads(self) -> list[tuple[int, int]]:
         """Likewise for windows: the panels from the first to the last pixel under a full tile, as far as they exist."""
         layer, p, w = self.layer, self.layer.platform, self.layer.layer.window
-        (height, width), taps, rows = w.shape, w.kernel[0] * w.kernel[1], p.array.rows
+        taps, rows = w.kernel[0] * w.kernel[1], p.array.rows
         above = self.m * layer.tile.m // w.out[1]
         below = w.out[0] if layer.m_tiles == 1 else above + layer.tile.m // w.out[1]
 
         def pixel(y: int, x: int, kernel_y: int, kernel_x: int) -> int:
             y, x = (at * stride + tap * dilation - pad for at, tap, stride, dilation, pad in
                     zip((y, x), (kernel_y, kernel_x), w.strides, w.dilations, w.pads, strict=True))
-            return y * width + x
+            return y * w.row + x
 
         first = max(pixel(above, 0, 0, 0), 0)
-        last = min(pixel(below - 1, w.out[1] - 1, w.kernel[0] - 1, w.kernel[1] - 1), height * width - 1)
+        last = min(pixel(below - 1, w.out[1] - 1, w.kernel[0] - 1, w.kernel[1] - 1), w.pixels - 1)
         channel, channels = layer.tile.k // taps * self.k, self.k_steps // taps
         if w.groups > 1:
             each = layer.layer.n // w.groups

@@ -10,14 +10,14 @@ from .platform import MAX_DIMENSION, MAX_KERNEL, MAX_SIDE
 
 
 def under(image: np.ndarray, window: Window) -> np.ndarray:
-    """A [m, k] of a layer: what lies under a kernel on `image` [height * width, channels], for each output pixel."""
+    """A [m, k] of a layer: what lies under a kernel on `image` [pixels, channels], for each output pixel."""
     height, width = window.shape
     y, x = (stride * np.arange(out)[:, None] + dilation * np.arange(kernel) - pad for out, kernel, stride, dilation, pad
             in zip(window.out, window.kernel, window.strides, window.dilations, window.pads, strict=True))
     y, x = y[:, None, :, None], x[None, :, None, :]  # output rows, output columns, kernel rows, kernel columns
     inside = (0 <= y) & (y < height) & (0 <= x) & (x < width)
     with_pad = np.concatenate([image, np.full((1, window.channels), window.pad, image.dtype)])
-    return with_pad[np.where(inside, y * width + x, len(image))].reshape(prod(window.out), -1)
+    return with_pad[np.where(inside, y * window.row + x, len(image))].reshape(prod(window.out), -1)
 
 
 def grouped_sums(a: np.ndarray, layer: Layer, sums: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
@@ -43,8 +43,10 @@ def unfit(layer: Layer) -> Iterator[str]:
     yield from between("strides of", w.strides, 1, 2)
     yield from between("dilations of", w.dilations, 1, MAX_SIDE)
     yield from between("pads of", w.pads, 0, MAX_SIDE)
-    if prod(w.shape) > MAX_DIMENSION:
-        yield f"an image of {prod(w.shape)} pixels: allowed are at most {MAX_DIMENSION}"
+    if w.pixels > MAX_DIMENSION:
+        yield f"an image of {w.pixels} pixels: allowed are at most {MAX_DIMENSION}"
+    if w.row < w.shape[1]:
+        yield f"rows of {w.shape[1]} pixels, {w.row} apart: allowed are at least as many"
     if w.channels % w.groups or layer.n % w.groups:
         yield f"{w.groups} groups of {w.channels} channels and {layer.n} outputs: allowed are divisors of both"
     elif (layer.m, layer.k) != (out, kernel * w.channels // w.groups):

@@ -30,8 +30,9 @@ class Place:
 class Window:
     """A kernel over an image: A [m, k] of a layer are what lies under its places, for each output pixel.
 
-    The image has `shape` (height, width) pixels of `channels`, stored as a matrix [height * width, channels]. Outputs
-    are `out` (height, width). Pads are the rows above and the columns before the image at the kernel's first place;
+    The image has `shape` (height, width) pixels of `channels`, stored as a matrix [height * row, channels]: `row` is
+    `pitch`, or the width if that is 0, and what lies behind an image's rows does not count. Outputs are `out` (height,
+    width). Pads are the rows above and the columns before the image at the kernel's first place;
     outside the image is the value `pad`. Row m of A is output pixel m; column k goes over kernel rows, kernel columns
     and channels, the last fastest. Kernel, strides, dilations and pads are vertical and horizontal.
 
@@ -48,6 +49,17 @@ class Window:
     pads: tuple[int, int] = (0, 0)
     pad: int = 0
     groups: int = 1
+    pitch: int = 0
+
+    @property
+    def row(self) -> int:
+        """Pixels from one row of the stored image to the next."""
+        return self.pitch or self.shape[1]
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the stored image."""
+        return self.shape[0] * self.row
 
 
 @dataclass(frozen=True, eq=False)

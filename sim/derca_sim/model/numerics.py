@@ -59,7 +59,7 @@ def gemm(a: np.ndarray, layer: Layer, b: np.ndarray | None = None) -> np.ndarray
 
 
 def _convolved(image: np.ndarray, layer: Layer) -> np.ndarray:
-    """The output [m, n] of a layer with a window over `image` [height * width, channels]."""
+    """The output [m, n] of a layer with a window over `image` [pixels, channels]."""
     sums = grouped_sums(under(image, layer.window), layer, partial_sums)
     return requantise(wrap32(sums.astype(np.int64) + layer.bias), layer)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 
 from .images import unfit
 from .network import Layer, Network, Place
@@ -31,7 +30,7 @@ class Part:
 def a_part(layer: Layer) -> Part:
     """What a layer reads as A, or the image whose windows are A."""
     w = layer.window
-    return Part("A", layer.a, layer.m, layer.k) if w is None else Part("image", layer.a, prod(w.shape), w.channels)
+    return Part("A", layer.a, layer.m, layer.k) if w is None else Part("image", layer.a, w.pixels, w.channels)
 
 
 def b_part(layer: Layer) -> Part | None:

@@ -8,12 +8,22 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from .sections import ArrayConfig, BufferConfig, BusConfig, MemoryConfig, Section, TileConfig
+from .sections import (
+    ArrayConfig,
+    BufferConfig,
+    BusConfig,
+    MemoryConfig,
+    Section,
+    StoreConfig,
+    TableConfig,
+    TileConfig,
+    TraceConfig,
+)
 
 #: Largest dimension of a layer.
 MAX_DIMENSION = 65535
-#: Largest height, width and kernel of an image under a window.
-MAX_SIDE, MAX_KERNEL = 1023, 11
+#: Largest height and width of an image under a window, and of the kernel: a product may take a whole small image.
+MAX_SIDE, MAX_KERNEL = 1023, 32
 #: How platforms, networks and tasks are named: in files, tables and the hardware's documents.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$",
                             description="names of at most 41 letters, digits, - and _, the first a letter")]
@@ -71,31 +81,6 @@ class SupervisionConfig(Section):
     interrupts: bool = True
 
 
-class TableConfig(Section):
-    """The kernel manager's tables: layer descriptors, metadata entries, regions per task.
-
-    A layer has at most `tiles` tiles along a dimension. A layer and a region have at most `slices` slices each. `read`
-    says how an entry and its layer are read: both at once (`row`), or word by word from one memory (`word`, which is
-    small and takes some cycles per layer). `shadow` doubles the tables, so that the host can write a task set while
-    another runs. `parity` guards every 32-bit word.
-    """
-
-    layers: Annotated[int, Field(ge=2, le=1024)] = 64
-    entries: Annotated[int, Field(ge=4, le=65536)] = 1024
-    regions: Annotated[int, Field(ge=2, le=4096)] = 256
-    tiles: Annotated[int, Field(ge=1, le=65535)] = 65535
-    slices: Annotated[int, Field(ge=1, le=(1 << 24) - 1)] = (1 << 24) - 1
-    read: Literal["row", "word"] = "row"
-    shadow: bool = True
-    parity: bool = True
-
-
-class StoreConfig(Section):
-    """The store engine: `requant_lanes` outputs per cycle; divides the array's rows and the outputs in a beat."""
-
-    requant_lanes: Annotated[int, Field(ge=1, le=32)] = 2
-
-
 class RequantConfig(Section):
     """What requantisation can do beside rounding half away from zero and ReLU; all of it takes int8 but `channels`.
 
@@ -123,19 +108,6 @@ class OperatorsConfig(Section):
     transpose: bool = False
     vectors: bool = False
     convolution: bool = False
-
-
-class TraceConfig(Section):
-    """The event stream and the counters.
-
-    Each source buffers `depth` events. With `enabled`, the stream also reports what happens within jobs. `statistics`
-    counts every task's events, `counters` counts cycles and bytes.
-    """
-
-    enabled: bool = True
-    statistics: bool = True
-    counters: bool = True
-    depth: Literal[4, 8, 16, 32, 64] = 16
 
 
 def _ceil_div(a: int, b: int) -> int:

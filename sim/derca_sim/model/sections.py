@@ -69,3 +69,41 @@ class MemoryConfig(Section):
     read_latency: Annotated[int, Field(ge=2, le=1024)] = 32
     write_latency: Annotated[int, Field(ge=1, le=1024)] = 16
     size: Annotated[int, Field(ge=4096, le=1 << 30)] = 1 << 22
+
+
+class TableConfig(Section):
+    """The kernel manager's tables: layer descriptors, metadata entries, regions per task.
+
+    A layer has at most `tiles` tiles along a dimension. A layer and a region have at most `slices` slices each. `read`
+    says how an entry and its layer are read: both at once (`row`), or word by word from one memory (`word`, which is
+    small and takes some cycles per layer). `shadow` doubles the tables, so that the host can write a task set while
+    another runs. `parity` guards every 32-bit word.
+    """
+
+    layers: Annotated[int, Field(ge=2, le=1024)] = 64
+    entries: Annotated[int, Field(ge=4, le=65536)] = 1024
+    regions: Annotated[int, Field(ge=2, le=4096)] = 256
+    tiles: Annotated[int, Field(ge=1, le=65535)] = 65535
+    slices: Annotated[int, Field(ge=1, le=(1 << 24) - 1)] = (1 << 24) - 1
+    read: Literal["row", "word"] = "row"
+    shadow: bool = True
+    parity: bool = True
+
+
+class StoreConfig(Section):
+    """The store engine: `requant_lanes` outputs per cycle; divides the array's rows and the outputs in a beat."""
+
+    requant_lanes: Annotated[int, Field(ge=1, le=32)] = 2
+
+
+class TraceConfig(Section):
+    """The event stream and the counters.
+
+    Each source buffers `depth` events. With `enabled`, the stream also reports what happens within jobs. `statistics`
+    counts every task's events, `counters` counts cycles and bytes.
+    """
+
+    enabled: bool = True
+    statistics: bool = True
+    counters: bool = True
+    depth: Literal[4, 8, 16, 32, 64] = 16

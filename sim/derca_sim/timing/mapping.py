@@ -21,6 +21,7 @@ from ..model.platform import Platform
 from ..model.tile import Mapping
 from ..model.timing import KernelTiming
 from ..workload.taskset import Task, TaskSet
+from .pitch import pitched
 from .roofline import of_layers
 
 #: Tiles of a layer that are tried, and iterations up to which a layer runs between its neighbours, and at all.
@@ -69,7 +70,11 @@ def mapped(taskset: TaskSet) -> TaskSet:
 
 
 def choose(p: Platform, network: Network) -> Network:
-    """The network with a mapping for every layer that has none."""
+    """The network with a mapping for every layer that has none.
+
+    Rows of images are further apart where windows need it, or gain by it.
+    """
+    network = pitched(p, network)
     if not p.tile.per_layer and not p.buffers.ahead:
         return network
     first = tuple(replace(layer, mapping=mapping_of(p, layer)) for layer in network.layers)

@@ -8,7 +8,9 @@ import numpy as np
 
 from ...model.images import unfit
 from ...model.network import Layer, Window
+from ...model.platform import MAX_KERNEL
 from ..graph import Graph, Node
+from . import elements
 from .images import MAX_STRIDE
 from .layers import UnmappedError, product
 from .picks import Pick, Product
@@ -50,6 +52,25 @@ def convolutions(graph: Graph, node: Node) -> Iterator[Product]:
         layer = whole if shared else _columns(whole, part * outputs // groups, (part + 1) * outputs // groups)
         yield Product(replace(layer, window=window), Pick((image,), (prod(x.shape[1:3]), x.shape[3]), columns=columns),
                       None)
+
+
+def over_image(layer: Layer, numbers: np.ndarray, size: tuple[int, ...]) -> tuple[Layer, np.ndarray] | None:
+    """A product of one row that takes an image pixel by pixel, as a layer with a window over all of the image.
+
+    `numbers` [1, k] are those of the row, `size` the height and width of the image as far as they are known. The
+    numbers of its pixels [height * width, channels] are returned too; None if the kernel would be too large.
+    """
+    if layer.m != 1 or layer.weights is None:
+        return None
+    channels = int(np.argmax(elements.rows(numbers[0]) != elements.rows(numbers[0, 0])))
+    if not channels or layer.k % channels:
+        return None
+    pixels = layer.k // channels
+    shapes = [(high, pixels // high) for high in range(1, MAX_KERNEL + 1) if pixels % high == 0]
+    for shape in ([size] if prod(size) == pixels else []) + shapes:
+        if len(shape) == 2 and max(shape) <= MAX_KERNEL:
+            return replace(layer, window=Window(shape, channels, shape, (1, 1))), numbers.reshape(pixels, channels)
+    return None
 
 
 def _columns(layer: Layer, first: int, last: int) -> Layer:

@@ -64,6 +64,11 @@ def columns(numbers: np.ndarray) -> np.ndarray:
     return numbers & ((1 << _ROW) - 1)
 
 
+def down(by: np.ndarray) -> np.ndarray:
+    """What is added to the number of an element for that of one so many rows further down."""
+    return by << _ROW
+
+
 def moves(node: Node) -> bool:
     """Whether an operator only moves elements."""
     return type(node.operator) in MOVES and getattr(node.operator, "activation", Activation.NONE) is Activation.NONE

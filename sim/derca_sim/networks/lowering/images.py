@@ -13,6 +13,7 @@ from math import prod
 
 import numpy as np
 
+from ...model.platform import MAX_KERNEL
 from .. import operators as op
 from ..graph import Graph, Node, Tensor
 from ..passes.fold import needed
@@ -87,17 +88,16 @@ def _given(graph: Graph) -> set[str]:
 def _best(graph: Graph, node: Node) -> tuple[_Side, _Side] | None:
     """How the host best lays the pixels of an input; None as they are.
 
-    The fewest steps of the array count, then the smallest image.
+    An image that does not grow too much counts first, then the fewest steps of the array, then the smallest image.
     """
     x, weights = (*graph.read(node),)[:2]
     y, = graph.made(node)
-    if x.quantisation is None or not weights.constant or node.operator.groups > 1 or x.dtype != np.int8 or (
-            is_product(node.operator, weights)):
+    if x.quantisation is None or not weights.constant or x.dtype != np.int8 or is_product(node.operator, weights):
         return None
     window, found = node.operator.window, []
     for sides in product(*(list(_ways(*way)) for way in
                            zip(weights.shape[1:3], window.strides, window.dilations, strict=True))):
-        if any(side.stride > MAX_STRIDE for side in sides):
+        if any(side.stride > MAX_STRIDE or side.kernel > MAX_KERNEL for side in sides):
             continue
         shape, depth = _shape(x, y, sides), prod(len(side.offsets) for side in sides) * x.shape[3]
         width, out = shape[1], y.shape[2]
@@ -106,10 +106,9 @@ def _best(graph: Graph, node: Node) -> tuple[_Side, _Side] | None:
         pieces = 1 if even else min(y.shape[1], (_ROWS - 2) // out + 2)
         steps, size = pieces * prod(side.kernel for side in sides) * depth, prod(shape) * depth
         kept = all(side.kept for side in sides)
-        if kept or size <= _GROWTH * x.elements or max(window.strides) > MAX_STRIDE:
-            found.append((steps, not kept, size, len(found), sides))
-    best = min(found)
-    return best[-1] if best[1] else None
+        found.append((not kept and size > _GROWTH * x.elements, steps, not kept, size, len(found), sides))
+    *_, changed, _, _, sides = min(found, default=(False, None, None, None))
+    return sides if changed else None
 
 
 def _ways(kernel: int, stride: int, dilation: int) -> Iterator[_Side]:
@@ -148,12 +147,14 @@ def _rearranged(graph: Graph, node: Node, sides: tuple[_Side, _Side]) -> Graph:
     image = x.name
     if any((*before, *after)):
         image = add("padded", op.Pad((0, *before, 0), (0, *after, 0)), (x.name,), (x.shape[0], *whole, x.shape[3]))
-    for down, right in product(sides[0].offsets, sides[1].offsets):
+    each = x.shape[3] // node.operator.groups
+    for channel, down, right in product(range(0, x.shape[3], each), sides[0].offsets, sides[1].offsets):
         last = [offset + (rows - 1) * side.step + 1 for offset, rows, side in
                 zip((down, right), shape, sides, strict=True)]
-        cut = op.Slice((0, down, right, 0), (x.shape[0], *last, x.shape[3]), (1, *(side.step for side in sides), 1))
-        made.append(add(f"from {down}, {right}", cut, (image,), (x.shape[0], *shape, x.shape[3])))
-    joined = add("side by side", op.Concat(3), tuple(made), (x.shape[0], *shape, x.shape[3] * len(made)))
+        cut = op.Slice((0, down, right, channel), (x.shape[0], *last, channel + each),
+                       (1, *(side.step for side in sides), 1))
+        made.append(add(f"from {down}, {right}, {channel}", cut, (image,), (x.shape[0], *shape, each)))
+    joined = add("side by side", op.Concat(3), tuple(made), (x.shape[0], *shape, each * len(made)))
     taken = _weights(weights, sides, window.dilations)
     tensors[taken.name] = taken
     pads = [(top, below) if side.kept else (0, 0)

@@ -14,6 +14,7 @@ from ..graph import Graph, Node
 from ..passes.fold import needed
 from . import elements
 from .arrangement import Arrangement, TakenError, Wanted
+from .convolutions import over_image
 from .functions import is_function, table_of
 from .images import arranged
 from .layers import UnmappedError
@@ -95,6 +96,7 @@ class Walk:
         self._before: list[Node] = []
         self._after: list[Node] = []
         self._live = live = needed(graph)
+        self._outputs = {node.name: node.outputs[0] for node in live.nodes}
         self._inner = _inner(live)
         for node in live.nodes:
             self._visit(node)
@@ -157,11 +159,25 @@ class Walk:
         y, = self._graph.made(node)
         made = []
         for each in found:
-            a, b = (None if pick is None else self._operand(pick(self._numbers(name)))
-                    for name, pick in zip(read, (each.a, each.b), strict=True))
-            source = self._step(node.name, each.layer, a, b)
-            made.append(elements.matrix(source, each.layer.m, each.layer.n))
+            layer, a = self._first(each.layer, each.a(self._numbers(read[0])))
+            b = None if each.b is None else self._operand(each.b(self._numbers(read[1])))
+            source = self._step(node.name, layer, a, b)
+            made.append(elements.matrix(source, layer.m, layer.n))
         return {y.name: joined(self._graph, node, made)}
+
+    def _first(self, layer: Layer, numbers: np.ndarray) -> tuple[Layer, Wanted | int]:
+        """A layer with its operand A: an image where that is no matrix as layers make it."""
+        try:
+            return layer, self._operand(numbers)
+        except TakenError:
+            raise
+        except UnmappedError:
+            makers = [self._makers[i] for i in np.unique(elements.sources(numbers)).tolist() if i < len(self._makers)]
+            shape = self._graph.tensors[self._outputs[makers[0]]].shape[1:3] if makers else ()
+            image = over_image(layer, numbers, shape)
+            if image is None:
+                raise
+            return image[0], self._operand(image[1])
 
     def _function(self, node: Node) -> np.ndarray:
         """Let the results of layers go through a table; its results lie where theirs did."""
