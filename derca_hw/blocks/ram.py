@@ -117,7 +117,8 @@ class Buffer(wiring.Component):
     cells than all its users.
 
     With `early`, a shallow one is distributed memory on other families: block RAM's slow clock-to-out would feed an
-    adder.
+    adder. With `block` it is always block RAM there, without the logic that some families need to read old data during
+    a write.
 
     Attributes
     ----------
@@ -127,8 +128,8 @@ class Buffer(wiring.Component):
         `addr`, `en`, `data`.
     """
 
-    def __init__(self, width: int, depth: int, lane: int | None = None, *, early: bool = False):
-        self._width, self._depth, self._lane, self._early = width, depth, lane or width, early
+    def __init__(self, width: int, depth: int, lane: int | None = None, *, early: bool = False, block: bool = False):
+        self._width, self._depth, self._lane, self._early, self._block = width, depth, lane or width, early, block
         address = bits_for(depth - 1)
         super().__init__({
             "write": In(wiring.Signature({
@@ -140,6 +141,17 @@ class Buffer(wiring.Component):
     def elaborate(self, family):
         m = Module()
         ours, asked = self.write, self.read
+        if family not in ICE40_RAM and self._block:
+            m.submodules.ram = memory = Memory(shape=self._width, depth=self._depth, init=[], attrs=BLOCK)
+            write, read = memory.write_port(granularity=self._lane), memory.read_port(domain="comb")
+            m.d.comb += [
+                write.addr.eq(ours.addr), write.data.eq(ours.data), write.en.eq(ours.en), read.addr.eq(asked.addr),
+            ]
+            word = Signal.like(asked.data, reset_less=True)  # a register of the RAM
+            with m.If(asked.en):
+                m.d.sync += word.eq(read.data)
+            m.d.comb += asked.data.eq(word)
+            return m
         if family not in ICE40_RAM:
             attrs = ram_style(self._depth, family) if self._early else {}
             m.submodules.ram = memory = Memory(shape=self._width, depth=self._depth, init=[], attrs=attrs)

@@ -109,19 +109,19 @@ class Borders(wiring.Component):
                 begins.eq(Mux(at[lane:].any(), 0, Cat(pattern) << at[:lane])),
             ]
 
-        before = Signal(signed(_DISTANCE))  # the kernel's column lies so many columns before the image's first
+        short = Signal(signed(_DISTANCE))  # the kernel's column lies so many columns before the image's first
         beyond = Signal(signed(_DISTANCE))  # it lies so many beyond the last one, for the last column of outputs
         first = Signal(signed(_DISTANCE))
         last = Signal(signed(_DISTANCE))
         m.d.comb += [
-            first.eq(Mux(do.x, before - now.dilation_x, geo["pad_x"] + geo["split"])),
+            first.eq(Mux(do.x, short - now.dilation_x, geo["pad_x"] + geo["split"])),
             last.eq(Mux(do.x, beyond + now.dilation_x, (out_width << geo["split"]) - geo["width"] - geo["pad_x"])),
         ]
         outputs_before = Signal(signed(_DISTANCE))  # columns of outputs that lie before it
         outputs_beyond = Signal(signed(_DISTANCE))
         with m.If(start | do.as_value().any()):
             m.d.sync += [
-                before.eq(first), beyond.eq(last), outputs_before.eq(first >> geo["split"]),
+                short.eq(first), beyond.eq(last), outputs_before.eq(first >> geo["split"]),
                 outputs_beyond.eq(last >> geo["split"]),
             ]
         after, ahead = _fewer(outputs_before, lanes), _fewer(outputs_beyond, lanes)
@@ -161,15 +161,17 @@ class Borders(wiring.Component):
             m.d.comb += new.eq(tile)
         with m.If(start):
             m.d.comb += new.eq(head.pad_y + head.stride_y - self.y)
+        end = Signal(signed(_DISTANCE))  # the same from the image's last row on
         outputs_above = Signal(signed(_DISTANCE))
         outputs_below = Signal(signed(_DISTANCE))
+        m.d.comb += end.eq(new + height)
         with m.If(start):
             m.d.sync += tile.eq(new)
         with m.If(start | do.first | do.panel):
             m.d.sync += panel.eq(new)
         with m.If(start | do.first | do.panel | do.piece | do.y):
             m.d.sync += [
-                run.eq(new), outputs_above.eq(new >> stride), outputs_below.eq((new + height) >> stride),
+                run.eq(new), outputs_above.eq(new >> stride), outputs_below.eq(end >> stride),
             ]
         return _up_to(outputs_above, p.a_lanes), _up_to(outputs_below, p.a_lanes)
 

@@ -77,7 +77,7 @@ class ImageMemory(wiring.Component):
             ]
         read = []
         for bank in range(banks):
-            m.submodules[f"bank_{bank}"] = memory = Buffer(8, p.buffers.slots << self._words)
+            m.submodules[f"bank_{bank}"] = memory = Buffer(8, p.buffers.slots << self._words, block=True)
             lower, upper = bank % half, bank // half
             near, far = (places.low_near, places.low_far) if not upper else (places.high_near, places.high_far)
             m.d.comb += [

@@ -71,7 +71,7 @@ class Windows(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, lay, new = self._p, self._lay, self.write
-        m.submodules.layers = layers = Buffer(lay.window.size, p.tables.layers)
+        m.submodules.layers = layers = Buffer(lay.window.size, p.tables.layers, block=True)
         m.submodules.kernel = kernel = KernelSteps(p)
         m.submodules.pixels = pixels = PixelPlaces(p)
         m.submodules.borders = borders = Borders(p)
