@@ -84,6 +84,9 @@ def test_the_sets_cover_what_they_should():
     assert any(x.tile != platform_tile(p) for p, x in plans)
     waits = [x.wait for t in tasks for x in t.layers]
     assert {bool(wait.prev_n_tiles) for wait in waits if wait.a} == {True, False} and not all(w.a for w in waits)
+    assert {bool(wait.prev_n_tiles) for wait in waits if wait.d} == {True, False}
+    assert {x.wait.d for _, x in plans if x.d is not None} == {True, False}
+    assert any(x.layer.transposed and x.d is not None for _, x in plans)
     shared = [
         set(a.triggers) & set(b.triggers)
         for c in cases for a in c.compiled.tasks for b in c.compiled.tasks if a.index < b.index
