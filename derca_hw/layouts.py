@@ -183,7 +183,7 @@ class Layouts:
             **({
                 "channels": bits_for(p.n_panels),  # with `packed` outputs: channels in the tile
                 "panels": bits_for(p.bank_columns),  # and panels of C
-            } if p.operators.convolution else {}),
+            } if p.operators.depthwise else {}),
             **({"scale": bits_for(p.requant.channels - 1)} if p.requant.channels else {}),  # row of its first column
             **({
                 "transpose": 1,  # outputs are stored transposed
@@ -208,7 +208,7 @@ class Layouts:
         self.second = tuple(name for name, _ in self.layer if name in ("shift", "rounding", "zero_point", *self.limits))
         functions = tuple(name for name, _ in self.layer if name in ("activation", "table"))
         functions += tuple(field.name for field in residual_fields(p))
-        functions += ("packed", "row_pixels", "rows") if p.operators.convolution else ()
+        functions += ("packed", "row_pixels", "rows") if p.operators.depthwise else ()
         self.parameters = data.StructLayout({
             "layer": layer,  # row of the layer table; the other fields are from there
             **{name: self.layer[name].shape

@@ -83,7 +83,7 @@ _IMAGES = {
         "buffers": {"slots": 3, "banks": 3, "spare": 1, "ahead": 2}, "store": {"requant_lanes": 2},
         "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
         "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
-        "requant": {"clamp": True, "channels": 4096}, "operators": {"convolution": True},
+        "requant": {"clamp": True, "channels": 4096}, "operators": {"convolution": True, "depthwise": True},
     },
     # That of networks, with every operator.
     "images": {
@@ -91,7 +91,8 @@ _IMAGES = {
         "bus": {"data_width": 64, "burst_beats": 8}, "buffers": {"banks": 3, "spare": 1, "ahead": 1},
         "memory": {"read_latency": 30, "write_latency": 12, "size": 1 << 19}, "store": {"requant_lanes": 4},
         "requant": {"tflite": True, "clamp": True},
-        "operators": {"convolution": True, "matmul": True, "transpose": True, "vectors": True},
+        "operators": {
+            "convolution": True, "depthwise": True, "matmul": True, "transpose": True, "vectors": True},
     },
 }
 IMAGE_PLATFORMS = tuple(_IMAGES)

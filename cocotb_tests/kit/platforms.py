@@ -60,8 +60,9 @@ TINY = platform(
 #: Two banks in which sums of preempted jobs may stay.
 SPARE = platform(name="spare", buffers={"slots": 2, "banks": 4, "spare": 2})
 #: Depthwise windows may be packed: steps as wide as beats, which are half a panel; steps of a quarter, whole panels.
-PACKING = platform(name="packing", operators={"convolution": True}, array={"rows": 8, "cols": 4},
+PACKING = platform(name="packing", operators={"convolution": True, "depthwise": True}, array={"rows": 8, "cols": 4},
                    tile={"m": 24, "k": 32, "n": 8, "per_layer": True}, bus={"data_width": 32},
                    store={"requant_lanes": 4})
-PACKING_WIDE = platform(name="packing-wide", operators={"convolution": True}, array={"rows": 8, "cols": 3},
-                        tile={"m": 16, "k": 32, "n": 6, "per_layer": True}, store={"requant_lanes": 2})
+PACKING_WIDE = platform(name="packing-wide", operators={"convolution": True, "depthwise": True},
+                        array={"rows": 8, "cols": 3}, tile={"m": 16, "k": 32, "n": 6, "per_layer": True},
+                        store={"requant_lanes": 2})

@@ -143,7 +143,7 @@ def random_tile(random, p, rows: int, n: int, kind: str) -> tuple[dict, dict]:
         **({"activation": random.getrandbits(1), "table": random.randrange(p.requant.tables)}
            if p.requant.tables else {}),
         **({"packed": int(kind == "packed" or persist and random.getrandbits(1)),
-            **random_packing(random, p, m_panels, n)} if p.operators.convolution else {}),
+            **random_packing(random, p, m_panels, n)} if p.operators.depthwise else {}),
     }
     bank = {(i, j): [random.randrange(-reach, reach) for _ in range(p.array.rows)]
             for i in range(m_panels) for j in range(n)}
@@ -170,8 +170,8 @@ def shapes(p) -> list[tuple[int, int, str]]:
             if -(-m // p.array.rows) * n <= p.bank_columns]
     whole = [(m, n) for m, n in held if m % p.array.rows == 0]
     out = [(m, n, kind) for m, n in whole for kind in ("requantised", "raw")]
-    if p.operators.convolution:
-        out += 6 * [(m, n, "packed") for m, n in whole if n % p.array.cols == 0]
+    if p.operators.depthwise:
+        out += 4 * [(m, n, "packed") for m, n in whole if n % p.array.cols == 0]
     return out + [(m, n, "across") for m, n in held if p.operators.transpose]
 
 

@@ -261,6 +261,7 @@ class Walker(wiring.Component):
             self._residual(m, layer, entry, ends.k)
         if p.operators.convolution:
             self._patch(m, layer, entry, ends)
+        if p.operators.depthwise:
             self._pack(m, layer, ends.m)
 
     def _residual(self, m, layer, entry, last_k):
@@ -285,7 +286,7 @@ class Walker(wiring.Component):
 
     def _of_c(self, layer, entry):
         """The first column of C of the iteration, or the number of its tile along N: if packed, it has channels."""
-        return Mux(layer.packed, entry.channel, entry.n) if self._p.operators.convolution else entry.n
+        return Mux(layer.packed, entry.channel, entry.n) if self._p.operators.depthwise else entry.n
 
     def _pack(self, m, layer, last_m):
         """What a packed tile has in memory: channels, and panels of C."""

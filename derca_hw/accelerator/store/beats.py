@@ -37,7 +37,7 @@ class BeatAssembler(wiring.Component):
     place : In
         The first byte of the beat that its outputs fill.
     turn : In
-        With `operators.convolution`: see `TileWalk`.
+        With `operators.depthwise`: see `TileWalk`.
     sub : In
         Its number in the word.
     word : In
@@ -66,7 +66,7 @@ class BeatAssembler(wiring.Component):
             "issue": In(1),
             "persist": In(1),
             **({"vector": In(1)} if p.operators.vectors else {}),
-            **({"turn": In(turn_bits(p))} if p.operators.convolution else {}),
+            **({"turn": In(turn_bits(p))} if p.operators.depthwise else {}),
             "push": In(1),
             "place": In(range(p.beat_bytes)),
             "sub": In(range(subs_of_word(p))),
@@ -95,7 +95,7 @@ class BeatAssembler(wiring.Component):
         vectors = p.operators.vectors
         step_layout = data.StructLayout({  # requantised outputs
             "valid": 1, "push": 1, "place": range(beat_bytes), **({"vector": 1} if vectors else {}),
-            **({"turn": turn_bits(p)} if p.operators.convolution else {}),
+            **({"turn": turn_bits(p)} if p.operators.depthwise else {}),
         })
         steps = [Signal(step_layout, name=f"step_{i}") for i in range(StoreTiming(p).OUTPUT)]
         picked = Signal.like(self.sub)
@@ -105,7 +105,7 @@ class BeatAssembler(wiring.Component):
             steps[0].push.eq(self.push),
             steps[0].place.eq(self.place),
             *([steps[0].vector.eq(self.vector)] if vectors else []),
-            *([steps[0].turn.eq(self.turn)] if p.operators.convolution else []),
+            *([steps[0].turn.eq(self.turn)] if p.operators.depthwise else []),
             raw.eq(self.issue & self.persist),
             picked.eq(self.sub),
         ]
@@ -137,7 +137,7 @@ class BeatAssembler(wiring.Component):
             with m.Elif(last.valid & last.vector):
                 self._gather(m, values[:8 * p.array.element_bytes], last.place, p.array.element_bytes)
         with m.Elif(last.valid):
-            if p.operators.convolution:
+            if p.operators.depthwise:
                 self._fill(m, values, last)
             else:
                 self._gather(m, values, last.place, step_bytes)

@@ -196,7 +196,7 @@ class StoreEngine(wiring.Component):
             self.beat.valid.eq(buffer.r_rdy),
             buffer.r_en.eq(self.beat.ready & self.beat.valid),
         ]
-        if p.operators.convolution:
+        if p.operators.depthwise:
             m.d.comb += assembler.turn.eq(walk.turn)
         if p.operators.vectors:
             m.d.comb += assembler.vector.eq(walk.vector)

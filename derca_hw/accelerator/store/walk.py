@@ -106,7 +106,7 @@ class TileWalk(wiring.Component):
     vector : Out(1)
         With `operators.vectors`: steps are single outputs, stored without padding.
     turn : Out
-        With `operators.convolution`: the lane whose output belongs into the beat's first byte, modulo lanes.
+        With `operators.depthwise`: the lane whose output belongs into the beat's first byte, modulo lanes.
     finished : Out(1)
         The tile's last step is made.
 
@@ -133,7 +133,7 @@ class TileWalk(wiring.Component):
             "column": Out(bits_for(p.tile.n)),
             **({"residual_address": Out(bank_address(p))} if p.operators.add else {}),
             **({"vector": Out(1)} if p.operators.vectors else {}),
-            **({"turn": Out(turn_bits(p))} if p.operators.convolution else {}),
+            **({"turn": Out(turn_bits(p))} if p.operators.depthwise else {}),
             "finished": Out(1),
             **block_ports(p),
         })
@@ -141,7 +141,7 @@ class TileWalk(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, tile, layer = self._p, self.tile, self.layer
-        packs = p.operators.convolution
+        packs = p.operators.depthwise
         panels = Mux(self._packed(), tile.panels, tile.m_panels) if packs else tile.m_panels
         # With packed tiles the outputs choose between two walks
         n, sub, place = (Signal.like(out, name=name) if packs else out for name, out in (

@@ -261,7 +261,7 @@ def patch_fields(p: Platform, layer: Layer, tile: Tile, panel_stride: int) -> di
         "patch": patch.panels, "patch_step": patch.step, "patch_word": patch.offset * patch.channels,
         "top": patch.top, "top_word": (patch.offset + patch.top) * patch.channels,
         "top_bytes": patch.top * panel_stride % (1 << p.bus.address_width),
-        **_packed_fields(layer, patch, ceil_div(patch.m, tile.m)),
+        **(_packed_fields(layer, patch, ceil_div(patch.m, tile.m)) if p.operators.depthwise else {}),
         **_window_fields(p, layer, tile, patch),
     }
 

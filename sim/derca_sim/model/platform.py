@@ -102,7 +102,7 @@ class OperatorsConfig(Section):
     With `matmul` both operands of a product may be computed. With `transpose` a layer can store the transpose of its
     output. With `vectors` matrices of one row are stored and read without padding to the rows of the array. With `add`
     a second matrix may be added to a layer's outputs. With `convolution` A may be the windows of a kernel over an
-    image.
+    image; with `depthwise` too, columns of B may be the kernel of one channel, moved from row to row of outputs.
     """
 
     matmul: bool = False
@@ -110,6 +110,7 @@ class OperatorsConfig(Section):
     vectors: bool = False
     add: bool = False
     convolution: bool = False
+    depthwise: bool = False
 
 
 def _ceil_div(a: int, b: int) -> int:
@@ -224,6 +225,8 @@ class Platform(Section):
             'false, or tile.per_layer = true, tables.read = "row", array.dtype = "int8" and array.rows that are a '
             f"power of two and fill whole beats of {self.beat_bytes} bytes",
         )
+        require(not self.operators.depthwise or self.operators.convolution, "operators.depthwise", "true",
+                "false, or operators.convolution = true")
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
             f"at most {4096 // self.beat_bytes} beats of {self.beat_bytes} bytes, the 4 KiB limit of AXI4",

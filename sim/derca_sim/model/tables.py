@@ -200,7 +200,7 @@ def packed_fields(p: Platform) -> list[Field]:
         Field("rows", bits_for(p.array.cols), "if packed: rows of outputs in a panel of B"),
         Field("pixels", pixels, "if packed: outputs of a channel in a full tile"),
         Field("last_pixels", pixels, "and in the last tile along M"),
-    ] if p.operators.convolution else []
+    ] if p.operators.depthwise else []
 
 
 def layer_layout(p: Platform) -> RowLayout:
