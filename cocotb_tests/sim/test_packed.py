@@ -10,6 +10,7 @@ from campaigns.random_sets import random_platform
 from derca_sim.compile.image import place
 from derca_sim.compile.patches import holds, window_tiles
 from derca_sim.model.network import Add, Layer, Network, Place, Window
+from derca_sim.model.tables import layer_layout
 from derca_sim.model.tile import Mapping
 from derca_sim.timing.mapping import alone, choose
 from derca_sim.workload.taskset import Task
@@ -56,6 +57,14 @@ def test_layers_that_are_stored_otherwise_or_see_other_rows_are_not_packed(chang
     other = replace(layer, **change)
     assert holds(p, layer, tile) and not holds(p, other, tile)
     assert not any(tile.rows for tile in window_tiles(p, other))
+
+
+def test_layers_are_packed_with_the_option_alone():
+    p, layer = random_platform("images", "decoupled"), depthwise((16, 16), 4)
+    without = p.model_copy(update={"operators": p.operators.model_copy(update={"depthwise": False})})
+    assert any(tile.rows for tile in window_tiles(p, layer))
+    assert {tile.rows for tile in window_tiles(without, layer)} == {0}
+    assert "packed" not in {field.name for field in layer_layout(without).fields}
 
 
 def test_the_faster_kind_of_tiles_is_chosen():
