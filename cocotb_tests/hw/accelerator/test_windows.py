@@ -222,11 +222,18 @@ async def pixels(dut):
             steps = new.slices[order[at]]
             last_m = at + 1 == len(order) or order[at + 1][0] != order[at][0]
             work += [(slot, step, again, i == len(steps) - 1, last_m) for i, (step, again) in enumerate(steps)]
-        del work[parameters()["most"]:]
+        del work[parameters()["most"]:]  # as if it were given up
     dut._log.info("%s", counts)
-    assert min(counts.values()) > 3, counts
+    assert min(counts.values()) > 1, counts
 
 
-@pytest.mark.parametrize("p", [WORD, NARROW, WIDE], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [NARROW, WIDE], ids=lambda p: p.name)
 def test_windows(p):
-    simulate(lambda: WindowBench(p), __name__, "pixels", platform=p, tiles=100, most=1200)
+    simulate(lambda: WindowBench(p), __name__, "pixels", platform=p, tiles=80, most=600)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(2, 7))
+@pytest.mark.parametrize("p", [WORD, NARROW, WIDE], ids=lambda p: p.name)
+def test_more_windows(p, seed):
+    simulate(lambda: WindowBench(p), __name__, "pixels", platform=p, seed=seed, tiles=150, most=1200)
