@@ -7,10 +7,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.tables import Strategy, WordOrder, own_b_stride
+from derca_sim.model.tables import Strategy, own_b_stride
 
 from ...blocks.arithmetic import times
-from ...layouts import Layouts, Part, first_words, offset_bits, pulse
+from ...layouts import Layouts, first_words, offset_bits, pulse
+from .words import keep, write_parameters
 
 
 def entry_ports(p: Platform) -> dict[str, wiring.Member]:
@@ -180,8 +181,9 @@ class Walker(wiring.Component):
             m.d.sync += begins.eq(taken & ~self.flush)
             with m.If(taken):
                 m.d.sync += redo.eq(recompute)
-            self._place(m, layer, entry)
-            self._write_parameters(m, layer, entry.layer, begins)
+            keep(m, p, self.words, layer, entry)
+            write_parameters(m, p, self, layer, begins)
+            m.d.comb += self.parameters.p.layer.eq(entry.layer)
         else:
             at, new_layer = self.entries.p, self.entries.p.layer
             m.d.comb += [
@@ -380,29 +382,3 @@ class Walker(wiring.Component):
             out.left.eq(at.pad_x + at.split),
             out.right.eq((at.out_width << at.split) - at.width - at.pad_x),
         ]
-
-    def _write_parameters(self, m, layer, row, begins):
-        """Pass a layer's parameters on: the first two words as they come, the rest once all words have come."""
-        order, word, write = WordOrder(self._p), self.words.p, self.parameters
-        unused = offset_bits(self._p)
-        m.d.comb += [
-            write.valid.eq(begins),
-            write.p.layer.eq(row),
-            write.p.part.eq(Part.PLACE),
-            write.p.data.eq(Cat(layer.c_panel_stride[unused:], layer.save[unused:])),
-        ]
-        for number, part in enumerate((Part.MULTIPLIER, Part.OUTPUT)):
-            with m.If(self.words.valid & (word.next == order.of_layer(number) + 1)):
-                m.d.comb += [write.valid.eq(1), write.p.part.eq(part), write.p.data.eq(word.data)]
-
-    def _place(self, m, layer, entry):
-        """Store a word in the fields that it holds.
-
-        One condition per word, none nested in another: from these Yosys infers the enables of registers.
-        """
-        order, word = WordOrder(self._p), self.words.p
-        for row, words, number in ((entry, order.entry_words, order.entry), (layer, order.layer_words, order.of_layer)):
-            bits = row.as_value()
-            for i in range(words):
-                with m.If(self.words.valid & (word.next == number(i) + 1)):
-                    m.d.sync += bits[32 * i:32 * (i + 1)].eq(word.data)
