@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from amaranth.hdl import unsigned
+from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum, stream
 from amaranth.lib.wiring import PureInterface
 
 from derca_sim.events import Kind
-from derca_sim.model.platform import Platform
+from derca_sim.model.platform import MAX_SIDE, Platform
 from derca_sim.model.registers import TASK_STRIDE
 from derca_sim.model.residual import residual_slots
 from derca_sim.model.tables import (
@@ -25,6 +25,8 @@ from derca_sim.model.timing import store_commands
 REGION_BITS = 16
 #: Bits of a task index in events, whatever the platform.
 EVENT_TASK_BITS = 10
+#: Bits of a distance to a border of an image, in pixels: it is less than four times the longest side.
+DISTANCE_BITS = bits_for(4 * MAX_SIDE) + 1
 #: Bits of an event's kind.
 EVENT_KIND_BITS = 5
 
@@ -194,7 +196,13 @@ class Layouts:
             #: What the compute side knows of a layer.
             self.window = data.StructLayout({
                 "channels": self.layer["channels"].shape,
-                **{f.name: self.layer[f.name].shape for f in window_fields(p)},
+                **{f.name: self.layer[f.name].shape for f in window_fields(p)
+                   if f.name not in ("width", "panel_x", "pad_x")},
+                "step": self.layer["out_width"].shape,  # columns of outputs that a panel advances, modulo their rows
+                # columns by which the kernel's first one is left of the image, up for strides; by which it is right of
+                # the image for the last column of outputs, and one more
+                "left": signed(DISTANCE_BITS),
+                "right": signed(DISTANCE_BITS),
             })
             self.window_write = data.StructLayout({
                 "layer": layer,  # row of the layer table

@@ -8,15 +8,12 @@ from derca_sim.model.network import FACTOR_SHIFTS, Add, Layer, Network, Place, r
 from derca_sim.model.placing import c_part, column_step
 from derca_sim.model.platform import Platform
 
-#: Layers that are added to a network at most, to make matrices that are added to outputs.
-_MAKERS = 2
 
-
-def added_at_random(network: Network, p: Platform, share: float = 0.5) -> Network:
+def added_at_random(network: Network, p: Platform, share: float = 0.5, makers: int = 2) -> Network:
     """The network where a `share` of the layers add a matrix, if the platform can; the same for the same network.
 
     It is an input, also one that others read, a part of what an earlier layer makes, or of what one makes that is put
-    somewhere before.
+    somewhere before; there are at most so many `makers`.
     """
     if not p.operators.add:
         return network
@@ -27,10 +24,10 @@ def added_at_random(network: Network, p: Platform, share: float = 0.5) -> Networ
         if rng.random() < share:
             places = draft.made(layer, p, rng)
             kind = rng.integers(4)
-            if kind == 0 or (not places and draft.makers == _MAKERS):
+            if kind == 0 or (not places and draft.makers == makers):
                 places = draft.given(layer) if rng.random() < 0.5 else []
                 places = places or [draft.new((layer.m, layer.n), rng)]
-            elif not places or kind == 1 and draft.makers < _MAKERS:
+            elif not places or kind == 1 and draft.makers < makers:
                 places = [draft.maker(layer, p, rng)]
             layer = replace(layer, add=random_add(rng, places[int(rng.integers(len(places)))]))
         draft.layers.append(layer)

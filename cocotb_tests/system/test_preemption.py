@@ -38,7 +38,8 @@ def networks(p):
     return {
         name: added_at_random(requantised_at_random(
             random_network(name, [(*s, i % 2 == 1) for i, s in enumerate(part)], seed, p.array.dtype,
-                           [across and name != "twin" and i == 0 for i in range(len(part))]), p), p, share=0.7)
+                           [across and name != "twin" and i == 0 for i in range(len(part))]), p),
+            p, share=0.7, makers=0)
         for seed, (name, part) in enumerate(shapes.items())
     }
 

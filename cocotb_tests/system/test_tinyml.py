@@ -26,7 +26,7 @@ def test_trained_networks_are_those_of_litert(tmp_path, name, count):
     """Photographs and noise, one job each; every output and every event."""
     path, p = SIM / "networks" / f"{name}.tflite", load_platform(SIM / "platforms" / "tinyml.toml")
     model, oracle, rng, never = load_model(path), LiteRt(path.read_bytes()), np.random.default_rng(7), 1 << 30
-    network, classes = choose(p, model.network(name, None, 0, 1)), set()
+    network, found = choose(p, model.network(name, None, 0, 1)), set()
     cycles = alone(p, network)
     share = network.macs / p.array.rows / p.array.cols / cycles
     print(f"{name}: {cycles:,} cycles, {share:.1%} of the array")
@@ -42,5 +42,5 @@ def test_trained_networks_are_those_of_litert(tmp_path, name, count):
         (made,), = network.model.results(compiled.read_outputs(judged.result.memory, 0)).values()
         wanted, = oracle.outputs(samples)
         assert made.dtype == wanted.dtype and np.array_equal(made, wanted.reshape(made.shape))
-        classes.add(int(np.argmax(made)))
-    assert count == 1 or len(classes) > 1
+        found.add(made.tobytes())
+    assert len(found) > count // 2

@@ -5,12 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from derca_sim.model.platform import Platform
-from derca_sim.model.tables import MAX_SIDE, bits_for
+from derca_sim.model.tables import bits_for
 
-from ...layouts import Layouts, moves
-
-#: Bits of a distance to a border, in pixels: it is less than twice the side of an image, before and after.
-_DISTANCE = bits_for(4 * MAX_SIDE) + 1
+from ...layouts import DISTANCE_BITS, Layouts, moves
 
 
 class Borders(wiring.Component):
@@ -84,7 +81,7 @@ class Borders(wiring.Component):
         """Follow the columns of outputs under the array. Returns which of its rows are left or right of the image."""
         start, head, now, do, lanes = self.start, self.head, self.now, self.moves, self._p.a_lanes
         lane = bits_for(lanes - 1)
-        geo = {name: Mux(start, head[name], now[name]) for name in ("split", "width", "out_width", "panel_x", "pad_x")}
+        geo = {name: Mux(start, head[name], now[name]) for name in ("split", "out_width", "step", "left", "right")}
         out_width = Signal.like(now.out_width)
         step = Signal.like(now.out_width)  # columns of outputs that a panel advances, modulo rows of outputs
         to_next = Signal.like(now.out_width)  # from the next panel's first output to the next row of outputs
@@ -98,7 +95,7 @@ class Borders(wiring.Component):
             pattern.append(Cat(out_width == width for width in range(1, i + 1) if i % width == 0).any())
         m.d.comb += [
             out_width.eq(geo["out_width"]),
-            step.eq(geo["panel_x"] >> geo["split"]),
+            step.eq(geo["step"]),
             at.eq(Mux(start | do.first, 0, to_next)),
             left.eq(at - step),
         ]
@@ -110,16 +107,16 @@ class Borders(wiring.Component):
                 begins.eq(Mux(at[lane:].any(), 0, Cat(pattern) << at[:lane])),
             ]
 
-        short = Signal(signed(_DISTANCE))  # the kernel's column lies so many columns before the image's first
-        beyond = Signal(signed(_DISTANCE))  # it lies so many beyond the last one, for the last column of outputs
-        first = Signal(signed(_DISTANCE))
-        last = Signal(signed(_DISTANCE))
+        short = Signal(signed(DISTANCE_BITS))  # the kernel's column lies so many columns before the image's first
+        beyond = Signal(signed(DISTANCE_BITS))  # it lies so many beyond the last one, for the last column of outputs
+        first = Signal(signed(DISTANCE_BITS))
+        last = Signal(signed(DISTANCE_BITS))
         m.d.comb += [
-            first.eq(Mux(do.x, short - now.dilation_x, geo["pad_x"] + geo["split"])),
-            last.eq(Mux(do.x, beyond + now.dilation_x, (out_width << geo["split"]) - geo["width"] - geo["pad_x"])),
+            first.eq(Mux(do.x, short - now.dilation_x, geo["left"])),
+            last.eq(Mux(do.x, beyond + now.dilation_x, geo["right"])),
         ]
-        outputs_before = Signal(signed(_DISTANCE))  # columns of outputs that lie before it
-        outputs_beyond = Signal(signed(_DISTANCE))
+        outputs_before = Signal(signed(DISTANCE_BITS))  # columns of outputs that lie before it
+        outputs_beyond = Signal(signed(DISTANCE_BITS))
         with m.If(start | do.as_value().any()):
             m.d.sync += [
                 short.eq(first), beyond.eq(last), outputs_before.eq(first >> geo["split"]),
@@ -141,10 +138,11 @@ class Borders(wiring.Component):
         its last row: numbers up to the array's rows.
         """
         start, head, now, do, p = self.start, self.head, self.now, self.moves, self._p
-        tile = Signal(signed(_DISTANCE))  # rows by which the first one of the window is above, for the tile's first row
-        panel = Signal(signed(_DISTANCE))
-        run = Signal(signed(_DISTANCE))
-        new = Signal(signed(_DISTANCE))
+        # Rows by which the window's first one is above the image: in the tile's first panel, in the panel in work
+        tile = Signal(signed(DISTANCE_BITS))
+        panel = Signal(signed(DISTANCE_BITS))
+        run = Signal(signed(DISTANCE_BITS))
+        new = Signal(signed(DISTANCE_BITS))
         down = Signal(bits_for(2 * max(p.array.rows, p.array.cols) + 2))
         stride = Signal()
         height = Signal.like(now.height)
@@ -162,9 +160,9 @@ class Borders(wiring.Component):
             m.d.comb += new.eq(tile)
         with m.If(start):
             m.d.comb += new.eq(head.pad_y + head.stride_y - self.y)
-        end = Signal(signed(_DISTANCE))  # the same from the image's last row on
-        outputs_above = Signal(signed(_DISTANCE))
-        outputs_below = Signal(signed(_DISTANCE))
+        end = Signal(signed(DISTANCE_BITS))  # the same from the image's last row on
+        outputs_above = Signal(signed(DISTANCE_BITS))
+        outputs_below = Signal(signed(DISTANCE_BITS))
         m.d.comb += end.eq(new + height)
         with m.If(start):
             m.d.sync += tile.eq(new)

@@ -165,8 +165,7 @@ class Walker(wiring.Component):
                 new_a.eq(tag.last_a),
                 new_b.eq(tag.last_b),
                 _first_slice(entry, p).eq(0),
-                entry.allow.eq(entry.allow + last_k - Mux(self._waits(layer, entry, last_k & last_n),
-                                                          layer.prev_n_tiles, 0)),
+                entry.allow.eq(entry.allow + last_k - self._awaited(layer, entry, last_k & last_n)),
             ]
             self._advance(m, layer, entry, places, last_k, last_n)
 
@@ -276,9 +275,10 @@ class Walker(wiring.Component):
             out.p.d_panel_stride.eq(layer.d_panel_stride),
         ]
 
-    def _waits(self, layer, entry, last):
-        """Whether the next tile of A waits for more tiles of the layer before: `last` in its row of tiles."""
-        return last & (entry.m < layer.wait_rows) if self._p.operators.convolution else last
+    def _awaited(self, layer, entry, last):
+        """For how many more tiles of the layer before the next tile of A waits, after the `last` of a row of tiles."""
+        more = last & (entry.m < layer.wait_rows) if self._p.operators.convolution else last
+        return Mux(more, layer.prev_n_tiles, 0)
 
     def _ends_a(self, layer, last):
         """Whether no other iteration uses a tile of A: it is the `last` one, or tiles along N have their own."""
@@ -366,12 +366,20 @@ class Walker(wiring.Component):
             *(write.p[name].eq(new.layer[name]) for name, _ in self._lay.parameters if name != "layer"),
         ]
         if self._p.operators.convolution:
-            write, window = self.windows, self._lay.window
-            m.d.comb += [
-                write.valid.eq(taken),
-                write.p.layer.eq(new.entry.layer),
-                *(write.p.window[name].eq(new.layer[name]) for name, _ in window),
-            ]
+            self._write_window(m, taken)
+
+    def _write_window(self, m, taken):
+        """Pass on what the compute side needs, with distances that are the same over the layer."""
+        new, write = self.entries.p, self.windows
+        at, out = new.layer, write.p.window
+        m.d.comb += [
+            write.valid.eq(taken),
+            write.p.layer.eq(new.entry.layer),
+            *(out[name].eq(at[name]) for name, _ in self._lay.window if name not in ("step", "left", "right")),
+            out.step.eq(at.panel_x >> at.split),
+            out.left.eq(at.pad_x + at.split),
+            out.right.eq((at.out_width << at.split) - at.width - at.pad_x),
+        ]
 
     def _write_parameters(self, m, layer, row, begins):
         """Pass a layer's parameters on: the first two words as they come, the rest once all words have come."""
