@@ -88,7 +88,8 @@ class Borders(wiring.Component):
         at = Signal.like(now.out_width)  # the same for the panel that begins
         left = Signal(signed(len(at) + 1))
         column = Signal(len(at) + 1)  # of the panel's first output; its row's end instead of its beginning
-        self._begins = begins = Signal(lanes)  # a row of outputs begins with this row of the array
+        begins = Signal(lanes)  # a row of outputs begins with this row of the array
+        self._begins = begins
         pattern = [1]  # if the first one begins one
         for i in range(1, lanes):
             pattern.append(Cat(out_width == width for width in range(1, i + 1) if i % width == 0).any())

@@ -99,7 +99,7 @@ class SliceSequencer(wiring.Component):
         m.submodules.addresses = addresses = SliceAddresses(p)
         tile_n = Signal.like(tag.output.n)
         windows = p.operators.convolution
-        step = Signal(bits_for(p.most_steps - 1)) if windows else self.k
+        step = Signal(bits_for(p.most_steps - 1), name="step") if windows else self.k
         steps = Signal.like(tag.steps if windows else tag.k)
         m_panels = Signal.like(tag.output.m_panels)
         left = Signal.like(tag.output.n)  # columns from the slice in work on

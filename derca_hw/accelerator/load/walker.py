@@ -1,8 +1,6 @@
 """The walk over tiles: from metadata entries to iterations and their addresses, by counters and additions alone."""
 
-from typing import NamedTuple
-
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +9,7 @@ from derca_sim.model.tables import Strategy, own_b_stride
 
 from ...blocks.arithmetic import times
 from ...layouts import Layouts, first_words, offset_bits, pulse
+from .terms import Ends, Places, Shape
 from .words import keep, write_parameters
 
 
@@ -20,31 +19,6 @@ def entry_ports(p: Platform) -> dict[str, wiring.Member]:
     if p.tables.read == "word":
         return {"words": In(pulse(lay.word)), "want": Out(1)}
     return {"entries": In(stream.Signature(lay.metadata))}
-
-
-class _Places(NamedTuple):
-    """The position of the walk, in beats, and the stride of panels of B."""
-
-    a_row: Value
-    b_col: Value
-    c_row: Value
-    b_panel_stride: Value
-
-
-class _Shape(NamedTuple):
-    """The full tile of a layer."""
-
-    m_panels: Value | int
-    k: Value | int
-    n: Value | int
-
-
-class _Ends(NamedTuple):
-    """Whether an iteration is the last along M, N and K."""
-
-    m: Value
-    n: Value
-    k: Value
 
 
 def _first_slice(entry, p: Platform):
@@ -115,7 +89,7 @@ class Walker(wiring.Component):
         one_n = Signal()
 
         per_layer = p.tile.per_layer
-        shape = _Shape(layer.m_panels, layer.tile_k, layer.tile_n) if per_layer else _Shape(
+        shape = Shape(layer.m_panels, layer.tile_k, layer.tile_n) if per_layer else Shape(
             p.m_panels, p.tile.k, p.tile.n)
 
         last_m = Signal()
@@ -152,9 +126,9 @@ class Walker(wiring.Component):
             *([out.p.depends_b.eq(entry.depends_b & new_b)] if p.operators.matmul else []),
             *(tag[name].eq(entry[name]) for name in first_words(p)),
         ]
-        places = _Places(a_row, b_col, c_row, b_panel_stride)
+        places = Places(a_row, b_col, c_row, b_panel_stride)
         self._addresses(m, layer, entry, places, preload)
-        self._options(m, layer, entry, _Ends(last_m, last_n, last_k))
+        self._options(m, layer, entry, Ends(last_m, last_n, last_k))
         step = Signal()
         m.d.comb += step.eq(out.valid & out.ready)
         with m.If(step & preload):
@@ -215,7 +189,7 @@ class Walker(wiring.Component):
             m.d.sync += active.eq(0)
         return m
 
-    def _addresses(self, m, layer, entry, places: _Places, preload):
+    def _addresses(self, m, layer, entry, places: Places, preload):
         """Where the iteration's tiles and biases lie in memory."""
         p, out = self._p, self.iteration
         unused = offset_bits(p)
@@ -246,7 +220,7 @@ class Walker(wiring.Component):
             output.c.eq(entry.c if p.operators.transpose else address(places.c_row + c)),
         ]
 
-    def _options(self, m, layer, entry, ends: _Ends):
+    def _options(self, m, layer, entry, ends: Ends):
         """What an iteration is told only on platforms with an option."""
         p, output = self._p, self.iteration.p.tag.output
         if p.requant.channels:
@@ -296,7 +270,7 @@ class Walker(wiring.Component):
         panels = Mux(last_m, layer.last_pixels, layer.pixels) + most >> most.bit_length()
         m.d.comb += [output.channels.eq(out.channels), output.panels.eq(panels)]
 
-    def _patch(self, m, layer, entry, ends: _Ends):
+    def _patch(self, m, layer, entry, ends: Ends):
         """Which panels of the image an iteration needs, and how it walks over them."""
         out, tag = self.iteration.p, self.iteration.p.tag
         needed = Mux(entry.panels_left < layer.patch, entry.panels_left, layer.patch)
@@ -314,7 +288,7 @@ class Walker(wiring.Component):
             tag.y.eq(entry.y),
         ]
 
-    def _advance(self, m, layer, entry, places: _Places, last_k, last_n):
+    def _advance(self, m, layer, entry, places: Places, last_k, last_n):
         """Go on to the next tile: along K, then along N, then along M."""
         p = self._p
         unused = offset_bits(p)
