@@ -32,7 +32,7 @@ def test_random_task_sets(platform, pipeline, seeds):
     trials = [trial(seed, platform, pipeline) for seed in seeds]
     assert not any(t.problems for t in trials), "\n".join(str(t) for t in trials if t.problems)
     assert all(t.error == 0 for t in trials)
-    assert sum(t.jobs for t in trials) > 5 * len(trials) and sum(t.preemptions for t in trials) > len(trials)
+    assert sum(t.jobs for t in trials) > 5 * len(trials) and sum(t.preemptions for t in trials) > len(trials) // 2
     assert sum(t.overruns for t in trials) > 0 and sum(t.misses for t in trials) > 0  # overload occurs
 
 
