@@ -149,7 +149,7 @@ class Vector:
 
 
 def window_of(lay, fields: dict[str, int]) -> dict[str, int]:
-    """What the compute side is told of a layer."""
+    """The fields of a layer that the compute side gets."""
     columns = 1 + fields["split"]  # of the image, between outputs
     right = columns * fields["out_width"] - fields["width"] - fields["pad_x"]
     derived = {"step": fields["panel_x"] // columns, "left": fields["pad_x"] + fields["split"],

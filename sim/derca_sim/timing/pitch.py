@@ -90,7 +90,7 @@ def _images(network: Network) -> tuple[_Sizes, dict[int, set[int]]]:
             w = layer.window
             sizes[layer.a.matrix].add((w.shape[0], w.row))
             sizes[layer.c.matrix].add(w.out)
-    if network.model is None:  # whoever reads its outputs knows nothing of further columns
+    if network.model is None:  # a reader of its outputs expects no further columns
         fixed |= {layer.c.matrix for layer in network.layers} - {layer.a.matrix for layer in network.layers}
     known = {i: set().union(*(sizes[member] for member in tied[i])) for i in sizes}
     found = {i: next(iter(size)) for i, size in known.items() if len(size) == 1 and not tied[i] & fixed}
