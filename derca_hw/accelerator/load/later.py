@@ -15,6 +15,11 @@ from ...layouts import Layouts, outstanding_tiles
 PATCH = ("panels", "channels", "words", "word", "split", "odd")
 
 
+def early(lay: Layouts) -> tuple[str, ...]:
+    """The fields of an iteration about operands that are requested at once and may depend on layers of the job."""
+    return tuple(name for name in ("depends_b", "depends_d") if name in dict(lay.iteration))
+
+
 class LaterPanels(wiring.Component):
     """Keeps what the requests for tiles of A need, oldest first; the next part shows in the cycle after the one before.
 
@@ -144,10 +149,10 @@ class LaterPanels(wiring.Component):
 
         draining = Signal()
         waits = Mux(self.last, following.valid, valid)
-        early = [new[name] for name in ("depends_b", "depends_d") if name in dict(lay.iteration)]
-        if early:
+        depends = [new[name] for name in early(lay)]
+        if depends:
             m.d.comb += [
-                self.drains.eq(Cat(early).any() & ~new.preload & waits), self.drain.eq(self.drains & self.idle),
+                self.drains.eq(Cat(depends).any() & ~new.preload & waits), self.drain.eq(self.drains & self.idle),
             ]
             with m.If(self.drain):
                 m.d.sync += draining.eq(1)

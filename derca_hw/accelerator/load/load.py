@@ -10,7 +10,7 @@ from derca_sim.model.tables import bits_for
 
 from ...blocks.arithmetic import times
 from ...layouts import Destination, Layouts, outstanding_tiles, pulse
-from .later import LaterPanels
+from .later import LaterPanels, early
 
 
 class Phase(enum.Enum, shape=3):
@@ -92,8 +92,7 @@ class LoadEngine(wiring.Component):
         self._p = p
         self._lay = lay = Layouts(p)
         #: What an iteration says of operands that are requested at once, and when these are requested.
-        self._early = {name: phase for name, phase in (("depends_b", Phase.B), ("depends_d", Phase.D))
-                       if name in dict(lay.iteration)}
+        self._early = {name: {"depends_b": Phase.B, "depends_d": Phase.D}[name] for name in early(lay)}
         slot = bits_for(p.buffers.slots - 1)
         super().__init__({
             "iteration": In(stream.Signature(lay.iteration)),

@@ -35,7 +35,7 @@ class ResidualSlots(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memory."""
-        words = bank_address(p) - (p.steps_per_beat(p.a_lanes) - 1).bit_length()
+        words = bank_address(p) - _within(p)
         return [Ram(8 * max(p.a_lanes, p.beat_bytes), residual_slots(p) << words, 1, "buffer", p.bus.data_width)]
 
     def elaborate(self, platform):
@@ -43,7 +43,7 @@ class ResidualSlots(wiring.Component):
         p, placed, residual = self._p, self.placed, self.residual
         ram, = self.memories(p)
         m.submodules.memory = memory = Buffer(ram.width, ram.depth, lane=ram.lane)
-        within = (p.steps_per_beat(p.a_lanes) - 1).bit_length()  # bits of a column's place in its word
+        within = _within(p)
         target, beats = placed.beat.p.target, max(1, p.a_lanes // p.beat_bytes)
         words = bank_address(p) - within
         word = placed.word[:words]
@@ -67,3 +67,8 @@ class ResidualSlots(wiring.Component):
             m.d.sync += place.eq(residual.address)
         m.d.comb += residual.column.eq(read.data.word_select(place, 8 * p.a_lanes))
         return m
+
+
+def _within(p: Platform) -> int:
+    """Bits of a column's place in its word."""
+    return (p.steps_per_beat(p.a_lanes) - 1).bit_length()

@@ -189,35 +189,37 @@ class Walker(wiring.Component):
             m.d.sync += active.eq(0)
         return m
 
+    def _along(self, count, size: int, tile: int):
+        """Beats of `count` tiles, or so many single elements where tiles have any shape, of `size` bytes each."""
+        unused = offset_bits(self._p)
+        return times(count, size) >> unused if self._p.tile.per_layer else times(count, size * tile >> unused)
+
+    def _address(self, beats):
+        """The address of a place in beats."""
+        unused = offset_bits(self._p)
+        return Cat(Const(0, unused), beats[:self._p.bus.address_width - unused])
+
     def _addresses(self, m, layer, entry, places: Places, preload):
         """Where the iteration's tiles and biases lie in memory."""
         p, out = self._p, self.iteration
         unused = offset_bits(p)
-
-        def along(count, size, tile):
-            """Beats of `count` tiles, or so many single elements where tiles have any shape, of `size` bytes each."""
-            return times(count, size) >> unused if p.tile.per_layer else times(count, size * tile >> unused)
-
-        def address(beats):
-            return Cat(Const(0, unused), beats[:p.bus.address_width - unused])
-
         tag, output = out.p.tag, out.p.tag.output
         column = entry.channel if p.operators.convolution else entry.k
-        a, c = along(column, p.a_lanes, p.tile.k), along(self._of_c(layer, entry), p.a_lanes, p.tile.n)
+        a, c = self._along(column, p.a_lanes, p.tile.k), self._along(self._of_c(layer, entry), p.a_lanes, p.tile.n)
         if p.operators.convolution:
             a = a + Mux(entry.m == 0, layer.top_bytes[unused:], 0)
         if p.operators.vectors:
             element = p.array.element_bytes
-            a = Mux(layer.a_vector, along(column, element, p.tile.k), a)
-            c = Mux(layer.c_vector, along(entry.n, element, p.tile.n), c)
+            a = Mux(layer.a_vector, self._along(column, element, p.tile.k), a)
+            c = Mux(layer.c_vector, self._along(entry.n, element, p.tile.n), c)
             m.d.comb += [tag.vector.eq(layer.a_vector), output.vector.eq(layer.c_vector)]
         m.d.comb += [
-            out.p.a.eq(Mux(preload, layer.save, address(places.a_row + a))),
+            out.p.a.eq(Mux(preload, layer.save, self._address(places.a_row + a))),
             out.p.a_panel_stride.eq(layer.a_panel_stride),
-            out.p.b.eq(address(places.b_col + along(entry.k, p.b_lanes, p.tile.k))),
+            out.p.b.eq(self._address(places.b_col + self._along(entry.k, p.b_lanes, p.tile.k))),
             out.p.b_panel_stride.eq(places.b_panel_stride),
-            out.p.bias.eq(address(layer.bias_base[unused:] + along(entry.n, 4, p.tile.n))),
-            output.c.eq(entry.c if p.operators.transpose else address(places.c_row + c)),
+            out.p.bias.eq(self._address(layer.bias_base[unused:] + self._along(entry.n, 4, p.tile.n))),
+            output.c.eq(entry.c if p.operators.transpose else self._address(places.c_row + c)),
         ]
 
     def _options(self, m, layer, entry, ends: Ends):
@@ -242,12 +244,10 @@ class Walker(wiring.Component):
     def _residual(self, m, layer, entry, last_k):
         """Where the iteration's tile of D lies in memory, if it needs one: with the last K step."""
         p, out = self._p, self.iteration
-        unused = offset_bits(p)
-        n = times(entry.n, p.a_lanes) >> unused if p.tile.per_layer else times(entry.n, p.a_lanes * p.tile.n >> unused)
         m.d.comb += [
             out.p.tag.add.eq(layer.add & last_k),
             out.p.depends_d.eq(entry.depends_d & out.p.tag.add),
-            out.p.d.eq(Cat(Const(0, unused), (entry.d_row[unused:] + n)[:p.bus.address_width - unused])),
+            out.p.d.eq(self._address(entry.d_row[offset_bits(p):] + self._along(entry.n, p.a_lanes, p.tile.n))),
             out.p.d_panel_stride.eq(layer.d_panel_stride),
         ]
 

@@ -144,8 +144,9 @@ class TileWalk(wiring.Component):
         packs = p.operators.depthwise
         panels = Mux(self._packed(), tile.panels, tile.m_panels) if packs else tile.m_panels
         # With packed tiles the outputs choose between two walks
-        n, sub, place = (Signal.like(out, name=name) if packs else out for name, out in (
-            ("own_column", self.column), ("own_sub", self.sub), ("own_place", self.place)))
+        n = Signal.like(self.column, name="own_column") if packs else self.column
+        sub = Signal.like(self.sub, name="own_sub") if packs else self.sub
+        place = Signal.like(self.place, name="own_place") if packs else self.place
         lanes, beat_bytes = p.store.requant_lanes, p.beat_bytes
         size = p.array.element_bytes
         step_bytes = lanes * size

@@ -26,7 +26,7 @@ import numpy as np
 from ..model.network import Layer, Window
 from ..model.platform import Platform
 from ..model.tables import MOVES, bits_for
-from ..model.tile import Tile, fits
+from ..model.tile import Tile, fits, whole
 from .layout import ceil_div
 from .packed import kernel_rows, packed_tiles, packed_weights, packs, row_of
 
@@ -185,20 +185,15 @@ def holds(p: Platform, layer: Layer, tile: Tile) -> bool:
 
 def _shaped(p: Platform, layer: Layer, tile: Tile) -> bool:
     """Whether a tile of windows is whole panels, beats and places of the kernel, and fits a bank and a slot of B."""
-    taps, (m_panels, n_panels) = prod(layer.window.kernel), (tile.m // p.array.rows, tile.n // p.array.cols)
-    steps = p.steps_per_beat(p.b_lanes)
+    taps, n_panels, steps = prod(layer.window.kernel), tile.n // p.array.cols, p.steps_per_beat(p.b_lanes)
     if tile.rows:
         if not packs(p, layer, tile.rows) or tile.m % row_of(p, layer):
             return False
         taps = kernel_rows(layer, tile.rows) * layer.window.kernel[1]
     return (
-        p.tile.per_layer and min(tile[:3]) > 0 and tile.k % taps == 0 and tile.k <= p.most_k
-        and tile.m == m_panels * p.array.rows and tile.n == n_panels * p.array.cols and tile.n <= p.tile.n
-        and m_panels * tile.n <= p.bank_columns and n_panels * ceil_div(tile.k, steps) * steps <= p.b_steps
+        whole(p, tile) and tile.k % taps == 0 and tile.k <= p.most_k
+        and n_panels * ceil_div(tile.k, steps) * steps <= p.b_steps
         and (tile.k == layer.k or layer.window.groups > 1 or tile.k % steps == 0)
-        and tile.n * p.a_lanes % p.beat_bytes == 0 and tile.n * 4 % p.beat_bytes == 0
-        and not (p.operators.vectors and tile.n * p.array.element_bytes % p.beat_bytes)
-        and not (p.operators.transpose and (tile.n % p.array.rows or tile.m * p.a_lanes % p.beat_bytes))
     )
 
 

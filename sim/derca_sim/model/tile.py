@@ -41,12 +41,21 @@ def fits(p: Platform, tile: Tile) -> bool:
         return True
     m_panels, n_panels = tile.m // p.array.rows, tile.n // p.array.cols
     return (
-        p.tile.per_layer and not tile.rows
-        and tile.m == m_panels * p.array.rows and tile.n == n_panels * p.array.cols and min(tile[:3]) > 0
+        not tile.rows and whole(p, tile)
         and m_panels * tile.k <= p.a_steps and n_panels * tile.k <= p.b_steps
-        and m_panels * tile.n <= p.bank_columns and tile.n <= p.tile.n
         and not any(tile.k * lanes % p.beat_bytes for lanes in (p.a_lanes, p.b_lanes))
+        and not (p.operators.vectors and tile.k * p.array.element_bytes % p.beat_bytes)
+    )
+
+
+def whole(p: Platform, tile: Tile) -> bool:
+    """Whether a tile is whole panels, within a bank, and its columns, outputs and biases are whole beats."""
+    m_panels, n_panels = tile.m // p.array.rows, tile.n // p.array.cols
+    return (
+        p.tile.per_layer and min(tile[:3]) > 0
+        and tile.m == m_panels * p.array.rows and tile.n == n_panels * p.array.cols
+        and m_panels * tile.n <= p.bank_columns and tile.n <= p.tile.n
         and tile.n * p.a_lanes % p.beat_bytes == 0 and tile.n * 4 % p.beat_bytes == 0
-        and not (p.operators.vectors and (tile.k | tile.n) * p.array.element_bytes % p.beat_bytes)
+        and not (p.operators.vectors and tile.n * p.array.element_bytes % p.beat_bytes)
         and not (p.operators.transpose and (tile.n % p.array.rows or tile.m * p.a_lanes % p.beat_bytes))
     )

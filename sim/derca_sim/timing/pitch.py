@@ -14,6 +14,7 @@ from math import prod
 
 import numpy as np
 
+from ..compile.layout import ceil_div
 from ..compile.mapping import estimate, tiles
 from ..compile.patches import pieces_of
 from ..model.network import Layer, Network, Place
@@ -100,7 +101,7 @@ def _images(network: Network) -> tuple[_Sizes, dict[int, set[int]]]:
 def _ways(p: Platform, sizes: _Sizes, groups: Sequence[set[int]], rows: _Rows) -> Iterator[_Rows]:
     """Other distances of rows in some groups of images, each the same in all images of a group."""
     steps = (1, max(1, p.array.rows // 2), p.array.rows, p.turn)
-    wider = [sorted({-(-sizes[min(group)][1] // step) * step for step in steps}) for group in groups]
+    wider = [sorted({ceil_div(sizes[min(group)][1], step) * step for step in steps}) for group in groups]
     for way in product(*wider):
         yield rows | {matrix: row for group, row in zip(groups, way, strict=True) for matrix in group}
 
@@ -126,21 +127,26 @@ def _changed(network: Network, sizes: _Sizes, rows: _Rows) -> Network:
         out[:, :width] = values.reshape(height, width, -1)
         return out.reshape(height * row, -1)
 
-    shapes = tuple((sizes[i][0] * rows[i], shape[1]) if i in rows else shape
-                   for i, shape in enumerate(network.matrices))
     return replace(
-        network, layers=tuple(_with(layer, sizes, rows) for layer in network.layers), matrices=shapes,
+        network, **_placed(network, sizes, rows),
         inputs=tuple(moved(i, values) for i, values in enumerate(network.inputs)),
         model=None if network.model is None else _model(network, sizes, rows, moved))
 
 
+def _placed(whole, sizes: _Sizes, rows: _Rows) -> dict[str, tuple]:
+    """The changed `layers` and `matrices` of what has both, of one sample or of a batch."""
+    return {
+        "layers": tuple(_with(layer, sizes, rows) for layer in whole.layers),
+        "matrices": tuple((sizes[i][0] * rows[i], shape[1]) if i in rows else shape
+                          for i, shape in enumerate(whole.matrices)),
+    }
+
+
 def _model(network: Network, sizes: _Sizes, rows: _Rows, moved):
     """The model of a network, which fills and reads the changed matrices; its samples are alike."""
-    batch = network.model
-    one, shapes = batch.lowered, batch.lowered.matrices
+    batch, one = network.model, network.model.lowered
     return replace(batch, lowered=replace(
-        one, layers=tuple(_with(layer, sizes, rows) for layer in one.layers),
-        matrices=tuple((sizes[i][0] * rows[i], shape[1]) if i in rows else shape for i, shape in enumerate(shapes)),
+        one, **_placed(one, sizes, rows),
         given=tuple(moved(i, numbers) for i, numbers in enumerate(one.given)),
         read={name: _read(numbers, one.layers, sizes, rows) for name, numbers in one.read.items()}))
 

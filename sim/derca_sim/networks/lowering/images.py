@@ -18,6 +18,7 @@ from .. import operators as op
 from ..graph import Graph, Node, Tensor
 from ..passes.fold import needed
 from ..passes.turn import turned
+from .elements import MOVES
 from .layers import is_product
 
 #: Rows of the array for which the host's rearrangements are judged, and how much larger they may make an input.
@@ -80,8 +81,8 @@ def _given(graph: Graph) -> set[str]:
     """The tensors that the host makes of inputs without any layer."""
     given = set(graph.inputs) | {name for name, tensor in graph.tensors.items() if tensor.constant}
     for node in graph.nodes:
-        if isinstance(node.operator, op.Quantise | op.Dequantise | op.Reshape | op.Transpose | op.Concat | op.Slice
-                      | op.Split | op.Stack) and all(name is None or name in given for name in node.inputs):
+        if isinstance(node.operator, (op.Quantise, op.Dequantise, *MOVES)) and all(
+                name is None or name in given for name in node.inputs):
             given.update(node.outputs)
     return given
 

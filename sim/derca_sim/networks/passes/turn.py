@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import operators as op
 from ..graph import Graph, Node, Tensor
-from .orders import same_elements
+from .orders import permuted, same_elements
 
 #: Rows and columns of the array that the choice is made for.
 _ARRAY = 8
@@ -102,7 +102,7 @@ def _on_its_side(operator: op.Operator) -> op.Operator:
         case op.AveragePool() | op.MaxPool():
             return replace(operator, kernel=operator.kernel[::-1], window=_window(operator.window))
         case op.Pad() if len(operator.before) == 4:
-            return op.Pad(_over(operator.before), _over(operator.after))
+            return permuted(operator, _TURN).operator
     return operator
 
 
