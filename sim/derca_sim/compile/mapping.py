@@ -118,8 +118,10 @@ def _step(p: Platform) -> int:
     return max(map(p.steps_per_beat, (p.a_lanes, p.b_lanes, *([p.array.element_bytes] if p.operators.vectors else []))))
 
 
-def ranked(p: Platform, layer: Layer) -> list[Tile]:
+def ranked(p: Platform, layer: Layer, fewer_reads: float | None = None) -> list[Tile]:
     """The shapes for a layer, that of the least estimate first; among equals that of the fewest reads.
+
+    Estimates count as equal to the least up to a share of `fewer_reads` above it; default: `tile.fewer_reads`.
 
     Raises
     ------
@@ -131,7 +133,14 @@ def ranked(p: Platform, layer: Layer) -> list[Tile]:
         if layer.window is not None:
             raise InputError(too_large(p, layer))
         costs = {platform_tile(p): estimate(p, layer, platform_tile(p))}
-    return sorted(costs, key=lambda tile: (costs[tile].cycles, costs[tile].reads, tile))
+    share = p.tile.fewer_reads if fewer_reads is None else fewer_reads
+    equal = (1 + share) * min(cost.cycles for cost in costs.values())
+
+    def key(tile: Tile) -> tuple:
+        cost = costs[tile]
+        return max(cost.cycles, equal), cost.reads, cost.cycles, tile
+
+    return sorted(costs, key=key)
 
 
 def mapping_of(p: Platform, layer: Layer) -> Mapping:

@@ -28,13 +28,15 @@ class TileConfig(Section):
     """Tile of one iteration, in elements: `m` x `k` of A times `k` x `n` of B; a slot of A, of B and a bank hold it.
 
     With `per_layer` the compiler chooses the tile of each layer, of any shape that slots and banks hold, with at most
-    `n` columns.
+    `n` columns. It takes the fastest; of tiles that cost up to a share of `fewer_reads` more cycles, the one that reads
+    least from memory.
     """
 
     m: Annotated[int, Field(ge=2, le=1024)] = 16
     k: Annotated[int, Field(ge=4, le=1024)] = 32
     n: Annotated[int, Field(ge=2, le=1024)] = 16
     per_layer: bool = False
+    fewer_reads: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class BufferConfig(Section):
