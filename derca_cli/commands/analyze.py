@@ -8,12 +8,12 @@ import typer
 
 from derca_flow.tools.files import write_text
 from derca_sim.errors import CheckFailed
-from derca_sim.planning import DEFAULT, Plan, describe_point
+from derca_sim.planning import DEFAULT, Plan
+from derca_sim.priced_plan import PricedPlan
 from derca_sim.report.plan import summarise
-from derca_sim.workload.taskset import load_taskset
 
 from ..console.output import JsonOption, print_json, show_table, stdout
-from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan, show_proof
+from ..console.verdict import EveryOption, PlacedOption, StrategyOption, on, plan_of, show_proof
 
 
 def analyze(
@@ -30,7 +30,7 @@ def analyze(
 
     The lengths of all regions and the prices of preemption come from the cycle-exact model of the hardware, started
     from the worst state other jobs can leave behind. The proof holds for any release offsets, sporadic delays and
-    early completions.
+    early completions. A task set of execution times alone (`wcet` or `blocks` instead of networks) needs no platform.
 
     [bold]Verdicts[/bold]  proved (exit 0), disproved (a legal arrival pattern misses a deadline in a cycle-exact run,
     which is named), not proved (every placement was tried; with where the proof fails), unknown (not all was tried);
@@ -44,7 +44,7 @@ def analyze(
 
         derca analyze sim/tasksets/demo.toml --points
     """
-    found = plan(load_taskset(taskset), strategy, placed, every)
+    found = plan_of(taskset, strategy, placed, every)
     summary = summarise(found, placed)
     if output is not None:
         write_text(output, encoder.dumps(summary, indent=1) + "\n")
@@ -56,9 +56,7 @@ def analyze(
         raise CheckFailed(f"{found.verdict.word}: {found.verdict.reason}")
 
 
-
-
-def _show(plan: Plan, summary: dict, points: bool) -> None:
+def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
     good = plan.verdict.schedulable
     rows = [
         [t["task"], t["period"], t["deadline"], t["unpreempted"], t["charged"], t["longest_region"],
@@ -66,7 +64,7 @@ def _show(plan: Plan, summary: dict, points: bool) -> None:
         for t in summary["tasks"]
     ]
     show_table(
-        f"{summary['taskset']} on {summary['platform']}: strategy {summary['strategy']}, "
+        f"{summary['taskset']}{on(summary['platform'])}: strategy {summary['strategy']}, "
         f"{'placed points' if good and summary['placed'] else 'every point'}, {plan.proof.title}",
         ["task", "period", "deadline", "alone", "charged", "region", "response", "slack", "points"], rows,
         caption="Cycles. alone: a job without preemption; charged: with every preemption it has to pay for; "
@@ -86,7 +84,7 @@ def _show(plan: Plan, summary: dict, points: bool) -> None:
               f"{summary['utilisation_unpreempted']:.1%} without preemption", markup=False, highlight=False)
 
 
-def _explain(plan: Plan, index: int) -> list[str]:
+def _explain(plan: Plan | PricedPlan, index: int) -> list[str]:
     """One line per candidate point: how it is used, or why it is dropped."""
     task, placement = plan.system.tasks[index], plan.verdict.placements[index]
     used = {c.block: c.option for c in placement.chosen}
@@ -96,7 +94,7 @@ def _explain(plan: Plan, index: int) -> list[str]:
     for block, options in enumerate(task.points):
         while block > current:
             current = next(region_of)
-        where = describe_point(plan.candidates.tasks[index], block)
+        where = plan.where(index, block)["where"]
         if block in used:
             option = used[block]
             out.append(f"{where}: used, {option.strategy.name.lower()}, swap-in {option.swap_in} cycles")

@@ -1,11 +1,12 @@
 """The plan of a task set for commands: their common options, and a refusal where a required proof is missing."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from derca_flow.tools.progress import step
-from derca_sim.errors import CheckFailed
+from derca_sim.errors import CheckFailed, InputError
 from derca_sim.workload.taskset import TaskSet
 
 from .output import say
@@ -40,6 +41,33 @@ def plan(tasks: TaskSet, strategy: str, placed: bool = True, every: int | None =
     if require_proof and not proof.proved:
         raise CheckFailed(f"--require-proof: {proof.verdict}: {proof.reason}; nothing was written")
     return found
+
+
+def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = None):
+    """The plan of a task set file: of networks on a platform, or of execution times alone.
+
+    Raises
+    ------
+    InputError
+        If the file is wrong, or an option does not apply to it.
+    """
+    from derca_sim.model.loading import read_toml
+    from derca_sim.priced_plan import analyse_priced
+    from derca_sim.workload.priced import is_priced, load_priced
+    from derca_sim.workload.taskset import load_taskset
+
+    if not is_priced(read_toml(file)):
+        return plan(load_taskset(file), strategy, placed, every)
+    if every is not None:
+        raise InputError(f"--every = {every}: allowed with networks alone; {file} gives execution times, and says with "
+                         "`every` how often its tasks may be preempted")
+    with step("analysing the task set"):
+        return analyse_priced(load_priced(file), strategy, placed)
+
+
+def on(platform: str | None) -> str:
+    """The platform in titles; nothing for task sets without one."""
+    return "" if platform is None else f" on {platform}"
 
 
 def show_proof(proof) -> None:

@@ -52,6 +52,17 @@ class Plan:
     verdict: Verdict
     strategy: str = DEFAULT
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Names of the task set and of its platform."""
+        return self.candidates.taskset.name, self.candidates.platform.name
+
+    def where(self, task: int, block: int) -> dict:
+        """Where the boundary after a block of a task lies: `where` in words, number of the layer, slices before."""
+        plan = self.candidates.tasks[task]
+        point = plan.regions[block].point
+        return {"where": describe_point(plan, block), "layer": point.layer.index, "slice": point.slice}
+
     def points(self) -> list[dict[tuple[int, int], Strategy]]:
         """The chosen points of each task as the compiler takes them: (layer, slices before) -> strategy."""
         return _points(self.candidates, self.verdict.placements)

@@ -24,7 +24,7 @@ class Proof:
     assumptions
         What the verdict rests on.
     tables
-        Hash of the tables, see `Compiled.tables_hash`.
+        Hash of the tables, see `Compiled.tables_hash`; empty for sets that have none.
     least_relative_slack
         The smallest of slack over deadline among the tasks; None without a proof.
     beyond
@@ -68,7 +68,7 @@ class Proof:
         if self.proved:
             out.append(("assuming", "; ".join(self.assumptions)))
         out += [("beyond", fact) for fact in self.beyond]
-        return [*out, ("tables", f"{self.short_hash}, strategy {self.strategy}")]
+        return [*out, ("tables", f"{self.short_hash}, strategy {self.strategy}")] if self.tables else out
 
     def as_dict(self) -> dict:
         """As plain data, for JSON files."""

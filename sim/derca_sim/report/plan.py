@@ -1,11 +1,12 @@
 """A plan of a task set as plain data: verdict, slack, response bounds and chosen points per task."""
 
 from ..analysis.response import response_bounds, slacks
-from ..planning import Plan, describe_point
+from ..planning import Plan
+from ..priced_plan import PricedPlan
 
 
-def summarise(plan: Plan, placed: bool = True) -> dict:
-    """The result as plain data."""
+def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
+    """The result as plain data; `platform` is None for sets of execution times."""
     verdict, system = plan.verdict, plan.system
     good = verdict.schedulable
     bounds = response_bounds(system, verdict) if good else [None] * len(system.tasks)
@@ -21,15 +22,14 @@ def summarise(plan: Plan, placed: bool = True) -> dict:
             "relative_slack": None if slack[i] is None else slack[i] / task.deadline,
             "candidate_points": sum(1 for at in task.points if at), "points": len(used),
             "chosen": [
-                {"where": describe_point(plan.candidates.tasks[i], block),
-                 "layer": at.layer.index, "slice": at.slice,
+                {**plan.where(i, block),
                  "strategy": option.strategy.name.lower(), "swap_out": option.swap_out, "swap_in": option.swap_in}
-                for block, option in used.items() for at in [plan.candidates.tasks[i].regions[block].point]
+                for block, option in used.items()
             ],
         })
-    witness = verdict.witness
+    witness, (taskset, platform) = verdict.witness, plan.names
     return {
-        "taskset": plan.candidates.taskset.name, "platform": plan.candidates.platform.name,
+        "taskset": taskset, "platform": platform,
         "strategy": plan.strategy, "placed": placed, "verdict": verdict.status, "proof": plan.proof.as_dict(),
         "least_relative_slack": plan.proof.least_relative_slack, "reason": verdict.reason,
         "accounting": verdict.accounting.value if verdict.accounting else None,

@@ -1,0 +1,100 @@
+"""The plan of a task set of execution times: the analysis, the chosen points, and a schedule that misses a deadline."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from .analysis.model import System
+from .analysis.verdict import NOT_SCHEDULABLE, UNKNOWN, Verdict, analyse, least_relative_slack
+from .events import Kind
+from .planning import DEFAULT, short_name
+from .proof import Proof
+from .simulate.engine import simulate
+from .simulate.releases import synchronous
+from .workload.priced import PricedTaskSet
+
+#: What a proof of given lengths and prices rests on.
+ASSUMPTIONS = ("jobs of a task are released at least its period apart",
+               "no part of a job takes longer than given, and no preemption costs more")
+#: Cycles of one simulation in the search for a miss, in longest periods.
+MISS_PERIODS = 20
+
+
+@dataclass(frozen=True)
+class PricedPlan:
+    """A task set of execution times analysed under a strategy, a key of `KINDS`."""
+
+    taskset: PricedTaskSet
+    system: System
+    verdict: Verdict
+    strategy: str = DEFAULT
+
+    @property
+    def names(self) -> tuple[str, None]:
+        """Name of the task set; it has no platform."""
+        return self.taskset.name, None
+
+    def where(self, task: int, block: int) -> dict:
+        """Where the boundary after a block of a task lies: `where` in words, the work before it."""
+        done = self.system.tasks[task].ends[block]
+        return {"where": f"after {done:,} of {self.system.tasks[task].length:,} cycles", "done": done}
+
+    @cached_property
+    def proof(self) -> Proof:
+        """The proof, or the reason why there is none."""
+        slack = least_relative_slack(self.system, self.verdict)
+        return Proof(self.verdict.word, self.verdict.reason, self.strategy, ASSUMPTIONS, "",
+                     None if slack is None else float(slack))
+
+
+def analyse_priced(taskset: PricedTaskSet, strategy: str = DEFAULT, placed: bool = True) -> PricedPlan:
+    """Analyse a task set of execution times.
+
+    Parameters
+    ----------
+    strategy : a key of `analysis.verdict.KINDS`, or the full name of one.
+    placed : choose among the candidate points, or use all of them where only that is proved. Otherwise all are in use.
+
+    Raises
+    ------
+    InputError
+        If there is no such strategy.
+    """
+    strategy, system = short_name(strategy), taskset.system
+    verdict = analyse(system, strategy, placed)
+    if not verdict.schedulable and placed and strategy not in ("np", "joint"):
+        every = analyse(system, strategy, False)
+        verdict = every if every.schedulable else verdict
+    plan = PricedPlan(taskset, system, verdict, strategy)
+    if verdict.status != UNKNOWN or (miss := find_miss(plan)) is None:
+        return plan
+    return replace(plan, verdict=replace(verdict, status=NOT_SCHEDULABLE, reason=miss))
+
+
+def find_miss(plan: PricedPlan) -> str | None:
+    """A schedule with the points of the plan that misses a deadline, in words; None if none is found.
+
+    All tasks are released together, and each together with the others one cycle after its longest region began.
+    """
+    system = plan.system
+    horizon = MISS_PERIODS * max(task.period for task in system.tasks)
+    for name, offsets in _patterns(plan):
+        result = simulate(system, plan.verdict.placements, synchronous(system, horizon, offsets), horizon, log=True,
+                          stop_at_miss=True)
+        for event in result.events:
+            if event.kind in (Kind.MISS, Kind.OVERRUN):
+                what = "ends late" if event.kind == Kind.MISS else "is not over at the next release"
+                return f"with {name}, job {event.job} of {system.tasks[event.task].name} {what}, at {event.cycle:,}"
+    return None
+
+
+def _patterns(plan: PricedPlan) -> Iterator[tuple[str, list[int]]]:
+    """Releases that are the worst in many sets: their name, and the first of each task."""
+    tasks = plan.system.tasks
+    yield "all tasks released together", [0] * len(tasks)
+    for i, (task, placement) in enumerate(zip(tasks, plan.verdict.placements, strict=True)):
+        regions = placement.regions(task)
+        longest = max(range(len(regions)), key=[region.length for region in regions].__getitem__)
+        began = 1 + task.jitter + sum(region.length for region in regions[:longest])
+        yield (f"{task.name} released at 0 and the others at {began:,}, just after its longest region began",
+               [0 if k == i else began for k in range(len(tasks))])

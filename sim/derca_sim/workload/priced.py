@@ -1,0 +1,170 @@
+"""Task sets of execution times alone: no network and no platform, but lengths and prices that the user gives.
+
+`load_priced` reads a TOML file into a `PricedTaskSet`. Times are cycles, or any other unit of which they are whole
+numbers.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..analysis.model import Option, System, TaskModel
+from ..errors import InputError
+from ..model.loading import problem, read_toml, validate
+from ..model.platform import Name
+from ..model.sections import Section
+from ..model.tables import Strategy
+from .taskset import MAX_DEFAULT_HORIZON, Cycle, Duration
+
+#: Most parts that a job may be divided into.
+MAX_BLOCKS = 100_000
+
+Kind = Literal["layer", "recompute", "persist", "park"]
+
+
+class PointSection(Section):
+    """One way to be preempted at a point, and its price: `swap_out` when the job leaves, `swap_in` when it resumes."""
+
+    kind: Kind = "persist"
+    swap_in: Cycle = 0
+    swap_out: Cycle = 0
+
+
+class PricedTaskSection(Section):
+    """A task: at most one job every `period`, each done within `deadline` (default: the period).
+
+    A job takes at most `wcet`. It can be preempted nowhere, or with `every` each time it has run so long. Or it has
+    `blocks`, parts that nothing divides, and may be preempted between any two. Every point costs `swap_in` and
+    `swap_out` and is of a `kind`; with `points` each has ways and prices of its own, none where there is no point.
+    The scheduler sees a job up to `jitter` after its release. `offset` is the first release of a simulation.
+    """
+
+    name: Name
+    period: Duration
+    deadline: Duration | None = None
+    wcet: Duration | None = None
+    every: Duration | None = None
+    blocks: Annotated[tuple[Duration, ...], Field(min_length=1, max_length=MAX_BLOCKS)] | None = None
+    points: tuple[tuple[PointSection, ...], ...] | None = None
+    kind: Kind = "persist"
+    swap_in: Cycle = 0
+    swap_out: Cycle = 0
+    jitter: Cycle = 0
+    offset: Cycle = 0
+
+
+class PricedSection(Section):
+    """A task set file without networks: `release_cost` and `tail` are those of `analysis.model.System`."""
+
+    name: Name
+    horizon: Duration | None = None
+    release_cost: Cycle = 0
+    tail: Cycle = 0
+    task: Annotated[tuple[PricedTaskSection, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class PricedTaskSet:
+    """A checked task set of execution times.
+
+    Attributes
+    ----------
+    name, file
+        Of the set, and where it came from.
+    system
+        Its tasks as the analysis takes them.
+    offsets
+        First release of each task in a simulation.
+    horizon
+        How long a simulation runs.
+    """
+
+    name: str
+    file: Path
+    system: System
+    offsets: tuple[int, ...]
+    horizon: int
+
+
+def is_priced(data: dict) -> bool:
+    """Whether the content of a task set file gives execution times, and no networks."""
+    tasks = data.get("task")
+    return not {"network", "platform"} & set(data) and isinstance(tasks, tuple) and any(
+        isinstance(task, dict) and {"wcet", "blocks"} & set(task) for task in tasks)
+
+
+def load_priced(path: Path) -> PricedTaskSet:
+    """Read a task set of execution times.
+
+    Raises
+    ------
+    InputError
+        One line for every problem of the file.
+    """
+    section = validate(read_toml(path), PricedSection, path)
+    problems = [line for i, task in enumerate(section.task) for line in _problems(task, path, f"task[{i}]")]
+    names = [task.name for task in section.task]
+    problems += [problem(path, f"task[{i}].name", name, "names no other task has")
+                 for i, name in enumerate(names) if name in names[:i]]
+    if problems:
+        raise InputError(*problems)
+    system = System(tuple(map(_model, section.task)), section.release_cost, section.tail)
+    offsets = tuple(task.offset for task in section.task)
+    return PricedTaskSet(section.name, path, system, offsets, section.horizon or default_horizon(system, offsets))
+
+
+def default_horizon(system: System, offsets: Sequence[int]) -> int:
+    """Two hyperperiods after the largest offset, up to `MAX_DEFAULT_HORIZON` or two of the longest periods."""
+    periods = [task.period for task in system.tasks]
+    return min(2 * math.lcm(*periods), max(MAX_DEFAULT_HORIZON, 2 * max(periods))) + max(offsets)
+
+
+def parts(wcet: int, every: int | None) -> tuple[int, ...]:
+    """The parts of a job of `wcet` that may be preempted each time it has run for `every`."""
+    if every is None or every >= wcet:
+        return (wcet,)
+    whole, rest = divmod(wcet, every)
+    return (every,) * whole + ((rest,) if rest else ())
+
+
+def _problems(task: PricedTaskSection, path: Path, key: str) -> list[str]:
+    """Checks over the keys of a task."""
+    out = []
+    if (task.wcet is None) == (task.blocks is None):
+        given = "neither" if task.wcet is None else "both"
+        out.append(problem(path, f"{key} wcet, blocks", given, "exactly one of wcet and blocks"))
+    if task.every is not None and task.blocks is not None:
+        out.append(problem(path, f"{key}.every", task.every, "none with blocks, which say where points are; remove it"))
+    if task.every is not None and task.wcet is not None and task.wcet > MAX_BLOCKS * task.every:
+        out.append(problem(path, f"{key}.every", task.every, f"whole numbers from {-(-task.wcet // MAX_BLOCKS)}, so "
+                           f"that wcet has at most {MAX_BLOCKS:,} parts"))
+    if task.points is not None:
+        most = None if task.blocks is None else len(task.blocks) - 1
+        if most is None:
+            out.append(problem(path, f"{key}.points", "given", "none without blocks, between which they lie"))
+        elif len(task.points) != most:
+            out.append(problem(path, f"{key}.points", f"{len(task.points)} lists",
+                               f"{most}, one between any two of the {most + 1} blocks"))
+        if task.swap_in or task.swap_out:
+            out.append(problem(path, f"{key}.swap_in, .swap_out", (task.swap_in, task.swap_out),
+                               "0 with points, which have prices of their own"))
+    if (task.deadline or 0) > task.period:
+        out.append(problem(path, f"{key}.deadline", task.deadline, f"1 .. {task.period}, the task's period"))
+    return out
+
+
+def _model(task: PricedTaskSection) -> TaskModel:
+    blocks = task.blocks or parts(task.wcet, task.every)
+    if task.points is None:
+        points = ((_option(task),),) * (len(blocks) - 1)
+    else:
+        points = tuple(tuple(map(_option, ways)) for ways in task.points)
+    return TaskModel(task.name, task.period, task.deadline or task.period, blocks, points, task.jitter)
+
+
+def _option(section: PointSection | PricedTaskSection) -> Option:
+    return Option(Strategy[section.kind.upper()], section.swap_out, section.swap_in)
