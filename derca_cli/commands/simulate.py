@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from derca_flow.tools.files import output_directory
@@ -13,9 +12,11 @@ from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed, InputError
 from derca_sim.planning import DEFAULT
 
+from ..console.arrivals import other_arrivals, show_arrivals
 from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json, show_table
+from ..console.output import JsonOption, print_json
 from ..console.overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform
+from ..console.priced import simulate_priced
 from ..console.run_output import FILES, show_run, write_files
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan
 
@@ -43,7 +44,8 @@ def simulate(
 
     With --runs, the schedule is also simulated region by region, with the lengths and prices the analysis uses, under
     random arrivals and early completions; every job whose deadline lies in the horizon is run to its end and judged.
-    Only the policy edf and overrun = "skip" can be simulated so.
+    Only the policy edf and overrun = "skip" can be simulated so. A task set of execution times alone (`wcet` or
+    `blocks` instead of networks) is always simulated so.
 
     [bold]Examples[/bold]
 
@@ -57,11 +59,20 @@ def simulate(
     """
     from derca_flow.sessions.system import task_infos
     from derca_sim.golden.machine import run as run_golden
+    from derca_sim.model.loading import read_toml
     from derca_sim.report.metrics import measure
+    from derca_sim.timing.hardware import HardwareTiming
+    from derca_sim.workload.priced import is_priced
     from derca_sim.workload.taskset import load_taskset
 
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
+    if is_priced(read_toml(taskset)):
+        for name, value in (("every", every), ("pipeline", pipeline), ("scheduler", scheduler), ("release", release)):
+            if value is not None:
+                raise InputError(f"--{name} = {value}: allowed with networks on a platform alone; {taskset} gives "
+                                 "execution times")
+        return simulate_priced(taskset, strategy, placed, horizon, runs, seed, output, as_json)
     tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
     planned = plan(tasks, strategy, placed, every)
     compiled, proof = planned.compiled(), planned.proof
@@ -90,7 +101,8 @@ def simulate(
         }
         if runs:
             with step(f"simulating {runs} runs with other arrivals") as progress:
-                summary["runs"] = _other_arrivals(compiled, cycles, runs, seed, progress)
+                system = HardwareTiming(compiled).system()
+                summary["runs"] = other_arrivals(system, _placements(compiled, system), cycles, runs, seed, progress)
         with step("drawing the timeline"):
             write_files(work, summary, proof, events, infos, platform.clock_mhz)
     if as_json:
@@ -98,7 +110,7 @@ def simulate(
     else:
         show_run(summary, proof)
         if runs:
-            _show_runs(summary["runs"])
+            show_arrivals(summary["runs"])
     problems = []
     if metrics.deadline_misses:
         problems.append(f"deadlines missed: {metrics.deadline_misses}, skipped and unfinished jobs included")
@@ -129,41 +141,14 @@ def _check_runs(tasks, runs: int) -> None:
         raise InputError(*problems)
 
 
-def _other_arrivals(compiled, horizon: int, runs: int, seed: int, progress) -> dict:
-    """Worst figures over random arrivals and early completions, at the lengths and prices of the analysis."""
+def _placements(compiled, system) -> list:
+    """The points of compiled tables, as the analysis names them."""
     from derca_sim.analysis.model import Chosen, Placement
-    from derca_sim.simulate.engine import simulate as run_regions
-    from derca_sim.simulate.execution import early
-    from derca_sim.simulate.releases import random_offsets, sporadic
-    from derca_sim.timing.hardware import HardwareTiming
 
-    system = HardwareTiming(compiled).system()
-    placements = [
+    return [
         Placement(tuple(
             Chosen(j, next(o for o in at if o.strategy == region.out_strategy))
             for j, (at, region) in enumerate(zip(model.points, task.regions, strict=False))
         ))
         for model, task in zip(system.tasks, compiled.tasks, strict=True)
     ]
-    names = [t.name for t in system.tasks]
-    jobs, misses, worst = 0, dict.fromkeys(names, 0), dict.fromkeys(names, 0)
-    for i in range(runs):
-        rng = np.random.default_rng([seed, i])
-        releases = (random_offsets if i % 2 else sporadic)(system, horizon, rng)
-        actual = early(system, placements, i) if i % 3 == 0 else None
-        result = run_regions(system, placements, releases, horizon, actual=actual)
-        jobs += sum(result.jobs)
-        for k, name in enumerate(names):
-            misses[name] += result.misses[k]
-            worst[name] = max(worst[name], result.worst_response[k])
-        progress.update(f"{i + 1} of {runs}")
-    return {"runs": runs, "seed": seed, "jobs": jobs, "deadline_misses": sum(misses.values()),
-            "tasks": [{"name": n, "misses": misses[n], "worst_response": worst[n]} for n in names]}
-
-
-def _show_runs(result: dict) -> None:
-    show_table(
-        f"{result['runs']} runs with random arrivals and early completions, {result['jobs']:,} jobs",
-        ["task", "worst", "missed"], [[t["name"], t["worst_response"], t["misses"]] for t in result["tasks"]],
-        caption="Cycles, at the lengths and prices of the analysis (never shorter than the hardware's).",
-    )

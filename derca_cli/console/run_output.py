@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from .output import format_cell, say, show_table
-from .verdict import show_proof
+from .verdict import on, show_proof
 
 #: Files that a run leaves in its folder.
 FILES = {
@@ -21,13 +21,14 @@ def met(misses: int, finished: int) -> str:
     return "all met" if finished else "none judged: no job ended"
 
 
-def write_files(folder: Path, summary: dict, proof, events, infos, clock_mhz: float) -> None:
+def write_files(folder: Path, summary: dict, proof, events, infos, clock_mhz: float | None) -> None:
     """Write the event log, the timelines and the summary into `folder`."""
     from derca_sim.events import write_log
     from derca_sim.report.timeline import draw_timeline
 
     write_log(folder / FILES["events"], events)
-    title = f"{summary['taskset']}, {summary['strategy']}, {summary['pipeline']}, {proof.title}"
+    pipeline = f", {summary['pipeline']}" if "pipeline" in summary else ""
+    title = f"{summary['taskset']}, {summary['strategy']}{pipeline}, {proof.title}"
     for key in ("timeline", "timeline_png"):
         draw_timeline(folder / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
     (folder / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -52,8 +53,8 @@ def show_run(s: dict, proof) -> None:
     total = ["total", None, None, sum(t["released"] for t in s["tasks"]), sum(t["finished"] for t in s["tasks"]), None,
              None, s["deadline_misses"], _by_kind(s["preemptions"]), *([None] if with_labels else [])]
     show_table(
-        f"{s['taskset']} on {s['platform']}: strategy {s['strategy']}, {s['pipeline']} pipeline, "
-        f"{s['horizon']:,} cycles, {proof.title}",
+        f"{s['taskset']}{on(s['platform'])}: strategy {s['strategy']}, "
+        f"{s['pipeline'] + ' pipeline, ' if 'pipeline' in s else ''}{s['horizon']:,} cycles, {proof.title}",
         [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
         caption=f"Periods, deadlines, worst and mean response in cycles. {KINDS}: how often jobs were preempted, by "
                 "kind: " + ("not reported with platform.trace.enabled = false" if s["preemptions"] is None
@@ -69,11 +70,11 @@ def show_run(s: dict, proof) -> None:
         error = s["model_cycle_error"]
         events += "; largest difference from the golden model: " + (
             "not compared" if error is None else f"{error} cycles" if isinstance(error, int) else error)
-    lines += [
-        ("events", events),
-        ("array", f"{100 * s['pe_utilisation']:.1f} % busy with useful multiply-accumulates"),
-        ("speed", f"{format_cell(s['cycles_per_second'])} cycles per second"),
-        ("files", s["files"]["timeline"] + ", " + s["files"]["events"]),
-    ]
+    lines.append(("events", events))
+    if "pe_utilisation" in s:
+        lines.append(("array", f"{100 * s['pe_utilisation']:.1f} % busy with useful multiply-accumulates"))
+    if "cycles_per_second" in s:
+        lines.append(("speed", f"{format_cell(s['cycles_per_second'])} cycles per second"))
+    lines.append(("files", s["files"]["timeline"] + ", " + s["files"]["events"]))
     for name, text in lines:
         say(name, text)

@@ -42,7 +42,7 @@ def draw_timeline(
     events: Iterable[Event],
     tasks: Sequence[TaskInfo],
     horizon: int,
-    clock_mhz: float,
+    clock_mhz: float | None,
     title: str,
     zoom: tuple[int, int] | str | None = "auto",
 ) -> None:
@@ -57,7 +57,7 @@ def draw_timeline(
     horizon
         Cycles that were run.
     clock_mhz
-        For the axis in milliseconds.
+        For the axis in milliseconds; None leaves it out.
     title
         First words of the title; the verdict follows.
     zoom
@@ -132,7 +132,7 @@ def _interesting(log: _Log) -> tuple[int, int] | None:
     return window if window[1] - window[0] < 0.6 * log.horizon else None
 
 
-def _panel(axis, log: _Log, window: tuple[int, int], clock_mhz: float) -> None:
+def _panel(axis, log: _Log, window: tuple[int, int], clock_mhz: float | None) -> None:
     count = len(log.tasks)
     axis.set_xlim(window[0], window[1])
     axis.set_ylim(-0.34, count - 0.02)
@@ -147,11 +147,14 @@ def _panel(axis, log: _Log, window: tuple[int, int], clock_mhz: float) -> None:
     axis.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)
-    ms = axis.secondary_xaxis("top", functions=(lambda c: c / (1e3 * clock_mhz), lambda t: t * 1e3 * clock_mhz))
-    ms.set_xlabel(f"ms at {clock_mhz:g} MHz", fontsize=9, labelpad=3)
-    ms.spines["top"].set_color("#b0b6bd")
-    for ticks in (axis, ms):
-        ticks.tick_params(axis="x", labelsize=8.5, color="#b0b6bd")
+    scales = [axis]
+    if clock_mhz is not None:
+        ms = axis.secondary_xaxis("top", functions=(lambda c: c / (1e3 * clock_mhz), lambda t: t * 1e3 * clock_mhz))
+        ms.set_xlabel(f"ms at {clock_mhz:g} MHz", fontsize=9, labelpad=3)
+        ms.spines["top"].set_color("#b0b6bd")
+        scales.append(ms)
+    for scale in scales:
+        scale.tick_params(axis="x", labelsize=8.5, color="#b0b6bd")
     for index in range(count):
         _lane(axis, log, index, count - 1 - index, window)
 

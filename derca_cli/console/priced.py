@@ -1,0 +1,62 @@
+"""Task sets of execution times alone, simulated: what `derca simulate` does with them."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from derca_flow.tools.files import output_directory
+from derca_flow.tools.progress import step
+from derca_sim.errors import CheckFailed
+
+from .arrivals import other_arrivals, show_arrivals
+from .folders import default_folder
+from .output import print_json
+from .run_output import FILES, show_run, write_files
+from .verdict import plan_of
+
+
+def simulate_priced(file: Path, strategy: str, placed: bool, horizon: int | None, runs: int, seed: int,
+                    output: Path | None, as_json: bool) -> None:
+    """Simulate the schedule of a task set of execution times, and `runs` more with other arrivals.
+
+    Raises
+    ------
+    InputError
+        If the file is wrong.
+    CheckFailed
+        If a deadline is missed.
+    """
+    from derca_sim.report.jobs import TaskInfo
+    from derca_sim.report.metrics import measure
+    from derca_sim.simulate import simulate, synchronous
+
+    plan = plan_of(file, strategy, placed)
+    taskset, system, placements, proof = plan.taskset, plan.system, plan.verdict.placements, plan.proof
+    cycles = horizon or taskset.horizon
+    folder = output or default_folder("simulate", taskset.name, plan.strategy, all_points=not placed, horizon=horizon,
+                                      runs=runs or None, seed=seed if runs else None)
+    with output_directory(folder) as work:
+        with step(f"simulating {cycles:,} cycles"):
+            releases = synchronous(system, cycles, taskset.offsets)
+            events = simulate(system, placements, releases, cycles, log=True).events
+        infos = [TaskInfo(task.name, task.period, task.deadline) for task in system.tasks]
+        metrics = measure(events, infos, cycles, 1)
+        summary = {
+            "taskset": taskset.name, "platform": None, "strategy": plan.strategy, "proof": proof.as_dict(),
+            "horizon": cycles, "deadline_misses": metrics.deadline_misses, "preemptions": metrics.preemptions,
+            "events": len(events), "tasks": [asdict(row) for row in metrics.tasks],
+            "files": {key: str(folder / name) for key, name in FILES.items()},
+        }
+        if runs:
+            with step(f"simulating {runs} runs with other arrivals") as progress:
+                summary["runs"] = other_arrivals(system, placements, cycles, runs, seed, progress)
+        with step("drawing the timeline"):
+            write_files(work, summary, proof, events, infos, None)
+    if as_json:
+        print_json(summary)
+    else:
+        show_run(summary, proof)
+        if runs:
+            show_arrivals(summary["runs"])
+    missed = metrics.deadline_misses + (summary["runs"]["deadline_misses"] if runs else 0)
+    if missed:
+        raise CheckFailed(f"deadlines missed: {missed}, skipped and unfinished jobs included")
