@@ -90,13 +90,6 @@ class PricedTaskSet:
     horizon: int
 
 
-def is_priced(data: dict) -> bool:
-    """Whether the content of a task set file gives execution times, and no networks."""
-    tasks = data.get("task")
-    return not {"network", "platform"} & set(data) and isinstance(tasks, tuple) and any(
-        isinstance(task, dict) and {"wcet", "blocks"} & set(task) for task in tasks)
-
-
 def load_priced(path: Path) -> PricedTaskSet:
     """Read a task set of execution times.
 
