@@ -11,7 +11,8 @@ import typer
 
 from campaigns.random_sets import random_platform, rough_cycles
 from derca_cli import main
-from derca_cli.commands.reproduce import TABLE2_PLATFORM, TimeLeft
+from derca_cli.commands.reproduce import TABLE2_PLATFORM
+from derca_cli.console.cells import TimeLeft
 from derca_cli.console.folders import default_folder
 from derca_cli.console.run_output import met
 from derca_flow.sessions.system import task_infos
