@@ -99,7 +99,10 @@ def test_networks_are_timed_on_their_platform(tmp_path):
     """A slower memory makes jobs longer, and periods with them, so that the utilisation stays."""
     (tmp_path / "two.toml").write_text(f'''name = "two"
 platform = "{SWEEPS.parent / "platforms" / "small.toml"}"
-network = [{{ name = "a", layers = [{{ m = 8, k = 16, n = 8 }}] }}, {{ name = "b", layers = [{{ m = 9, k = 8, n = 8 }}] }}]
+network = [
+    {{ name = "a", layers = [{{ m = 8, k = 16, n = 8 }}] }},
+    {{ name = "b", layers = [{{ m = 9, k = 8, n = 8 }}] }},
+]
 task = [{{ name = "a", network = "a", period = 50_000 }}, {{ name = "b", network = "b", period = 50_000 }}]
 ''')
     found = load_sweep(written(tmp_path, 'name = "s"\nsets = 3\nstrategies = ["np", "joint"]\n[x]\n'

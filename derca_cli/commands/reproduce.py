@@ -110,12 +110,12 @@ TABLE2_PLATFORM = "reference-scale.toml"
 def _hardware():
     """Rows, report, plot function and title of the resource table."""
     from derca_flow.area.reference import measure
-    from derca_flow.tools.checkout import checkout_file
+    from derca_flow.tools.checkout import sample
     from derca_flow.tools.targets import TARGETS
     from derca_sim.experiments import plots, report
     from derca_sim.experiments.figures import PUBLISHED_TASKS
 
-    result = measure(TARGETS["ultrascale"], checkout_file("sim", "platforms", TABLE2_PLATFORM))
+    result = measure(TARGETS["ultrascale"], sample("platforms", TABLE2_PLATFORM))
     rows = result["reference"]
     title = f"resources, {result['tasks']} tasks of ours beside the published {PUBLISHED_TASKS}"
     return rows, report.hardware_report(rows, result["caption"]), plots.plot_hardware, title
