@@ -243,7 +243,8 @@ def too_large(p: Platform, layer: Layer) -> str:
 def describe(layer: Layer) -> str:
     """A layer's window in words."""
     w = layer.window
-    name = "max" if layer.maximum else "conv" if w.groups == 1 else "depthwise" if w.groups == w.channels else f"conv of {w.groups} groups"
+    grouped = "depthwise" if w.groups == w.channels else f"conv of {w.groups} groups"
+    name = "max" if layer.maximum else "conv" if w.groups == 1 else grouped
     (kh, kw), (height, width) = w.kernel, w.shape
     strides = "" if w.strides == (1, 1) else f" s{w.strides[0]}" if w.strides[0] == w.strides[1] else \
         f" s{w.strides[0]}x{w.strides[1]}"

@@ -107,4 +107,4 @@ def _window(operator: MaxPool | AveragePool, x: Tensor, y: Tensor) -> Window:
     raise UnmappedError(
         f"strides of {rows} x {columns} with a kernel of {high} x {wide} on {x.shape[1]} x {width} pixels: allowed are "
         f"strides of 1 and {MAX_STRIDE}; and any from row to row without pads above, for kernels of no more rows than "
-        "the stride, as wide as the image or one column wide")
+        "the stride, as wide as the image or one column wide, if the last one has as many rows below it")
