@@ -100,7 +100,7 @@ _IMAGES = {
         "buffers": {"slots": 3, "banks": 3, "spare": 1}, "store": {"requant_lanes": 2},
         "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
         "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
-        "requant": {"tflite": True, "clamp": True, "tables": 2},
+        "requant": {"tflite": True, "clamp": True, "channels": 2048, "tables": 2},
         "operators": {"convolution": True, "depthwise": True, "maximum": True, "transpose": True, "add": True},
     },
 }

@@ -83,6 +83,8 @@ class KernelSteps(wiring.Component):
             m.d.comb += self.leaves.eq(moved & now.maximum)
             with m.If(self.leaves):
                 m.d.sync += self.begun.eq(~self.fire)
+            with m.If(self.start):
+                m.d.sync += self.begun.eq(0)
         with m.If(self.seeking):
             m.d.comb += [out.first.eq(skip_n.any()), out.panel.eq(~skip_n.any())]
         with m.Elif(self.fire):
