@@ -14,6 +14,7 @@ from derca_sim.report.plan import summarise
 from derca_sim.workload.taskset import load_taskset
 
 from ..console.output import JsonOption, print_json, stdout
+from ..console.overrides import PolicyOption, on_platform
 from ..console.verdict import EveryOption, StrategyOption, plan, show_proof
 
 
@@ -22,6 +23,7 @@ def place(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the tables.")],
     strategy: StrategyOption = DEFAULT,
     every: EveryOption = None,
+    policy: PolicyOption = None,
     json: JsonOption = False,
 ) -> None:
     """Choose preemption points, prove the result, and write the tables, registers and memory image for the host.
@@ -32,7 +34,7 @@ def place(
 
         derca place sim/tasksets/demo.toml -o out/tables
     """
-    found = plan(load_taskset(taskset), strategy, True, every)
+    found = plan(on_platform(load_taskset(taskset), policy=policy), strategy, True, every)
     summary = summarise(found)
     if not found.verdict.schedulable:
         if json:

@@ -10,6 +10,7 @@ from derca_sim.errors import CheckFailed, InputError
 from derca_sim.workload.taskset import TaskSet
 
 from .output import say
+from .overrides import on_platform, under_policy
 
 #: Why --require-proof needs a task set.
 NOTHING_TO_PROVE = "--require-proof: allowed with a task set only; without one there is nothing to prove"
@@ -43,8 +44,10 @@ def plan(tasks: TaskSet, strategy: str, placed: bool = True, every: int | None =
     return found
 
 
-def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = None):
+def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = None, policy: str | None = None):
     """The plan of a task set file: of networks on a platform, or of execution times alone.
+
+    A `policy` that is not None replaces the one of the file.
 
     Raises
     ------
@@ -57,17 +60,17 @@ def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = 
     from derca_sim.workload.taskset import load_taskset
 
     if not is_priced(read_toml(file)):
-        return plan(load_taskset(file), strategy, placed, every)
+        return plan(on_platform(load_taskset(file), policy=policy), strategy, placed, every)
     if every is not None:
         raise InputError(f"--every = {every}: allowed with networks alone; {file} gives execution times, and says with "
                          "`every` how often its tasks may be preempted")
     with step("analysing the task set"):
-        return analyse_priced(load_priced(file), strategy, placed)
+        return analyse_priced(under_policy(load_priced(file), policy), strategy, placed)
 
 
-def on(platform: str | None) -> str:
-    """The platform in titles; nothing for task sets without one."""
-    return "" if platform is None else f" on {platform}"
+def on(platform: str | None, policy: str) -> str:
+    """Platform and policy in titles; nothing for task sets without a platform, and for EDF."""
+    return ("" if platform is None else f" on {platform}") + ("" if policy == "edf" else f" under {policy}")
 
 
 def show_proof(proof) -> None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations_with_replacement
 
-from .accounting import Accounting, can_preempt, most_preemptions, point_cost
+from .accounting import Accounting, can_preempt, most_preemptions, point_cost, rank
 from .budget import Budget
-from .demand import UNLIMITED, Charged, Demand, Overheads
+from .demand import UNLIMITED, Charged, Overheads
 from .kinds import longest_part
 from .model import Option, Placement, System, TaskModel, by_deadline
 from .placement import CHARGE_PREEMPTED, CHARGE_PREEMPTOR, cheapest, fewest_under_cap
+from .policies import prover
 from .slack import least_relative
 
 #: Most combinations of swap-out levels that are tried.
@@ -36,8 +37,9 @@ class Search:
     def __init__(self, system: System, budget: Budget):
         self.system, self.budget = system, budget
         self._order = by_deadline(system.tasks)
+        self._policy = system.policy
         self._overheads = overheads_of(system)
-        self._preemptions = [most_preemptions(system.tasks, i) for i in range(len(system.tasks))]
+        self._preemptions = [most_preemptions(system.tasks, i, self._policy) for i in range(len(system.tasks))]
 
     def sought(self, accountings: Sequence[Accounting]) -> list[Sought]:
         """The accountings under which some placement might pass.
@@ -51,9 +53,10 @@ class Search:
             found = self._place(accounting, None, None, None)
             if found is None:
                 continue
-            least = tuple(Charged(t.name, t.period, t.deadline - t.jitter, floor, min(floor, longest_part(t)))
+            least = tuple(Charged(t.name, t.period, t.deadline - t.jitter, floor, min(floor, longest_part(t)), t.jitter,
+                                  t.length)
                           for t, floor in zip(tasks, found[1], strict=True))
-            if Demand(least, self._overheads, self.budget).test().passed is not False:
+            if prover(self._policy, least, self._overheads, self.budget).test().passed is not False:
                 out.append(Sought(accounting, least))
         return out
 
@@ -67,10 +70,10 @@ class Search:
 
     def most_slack(self, sought: Sought) -> Fraction:
         """An upper bound of the least relative slack that any placement leaves."""
-        if not Demand(sought.least, self._overheads, self.budget).test().passed:
+        if not prover(self._policy, sought.least, self._overheads, self.budget).test().passed:
             return Fraction(1)
         return least_relative([t.deadline for t in self.system.tasks], sought.least, self._overheads,
-                              budget=self.budget)
+                              budget=self.budget, policy=self._policy)
 
     def with_slack(self, heads: list[int], sought: Sought, relative: Fraction) -> list[Placement] | None:
         """A placement whose regions leave every task a relative slack of `relative`; None if none is found."""
@@ -79,7 +82,7 @@ class Search:
         return None if found is None else found[0]
 
     def _caps(self) -> Iterator[list[int]]:
-        """Caps on the swap-out that the start of each task may cause: non-increasing in deadline less jitter.
+        """Caps on the swap-out that the start of each task may cause: non-increasing in `rank`.
 
         The start of a job pays for the dearest swap-out of the tasks that it can preempt. The later its deadline, the
         fewer these are.
@@ -87,8 +90,9 @@ class Search:
         tasks = self.system.tasks
         levels = sorted({0, *(o.swap_out for t in tasks for at in {id(at): at for at in t.points}.values()
                               for o in at)})
-        starts = [i for i, t in enumerate(tasks) if any(can_preempt(t, o) for k, o in enumerate(tasks) if k != i)]
-        starts.sort(key=lambda i: tasks[i].deadline - tasks[i].jitter)
+        starts = [i for i, t in enumerate(tasks)
+                  if any(can_preempt(t, o, self._policy) for k, o in enumerate(tasks) if k != i)]
+        starts.sort(key=lambda i: rank(tasks[i], self._policy))
         while True:
             count = 1
             for i in range(len(starts)):
@@ -118,14 +122,14 @@ class Search:
         charged: list[Charged] = []
         for i in self._order:
             task = tasks[i]
-            longest = self._tolerance(charged, margins, task.deadline - task.jitter, heads is None) + 1
+            longest = self._tolerance(charged, margins, rank(task, self._policy), heads is None) + 1
             if longest < 1:
                 return None
             head, allowed_out = 0, UNLIMITED
             if heads is not None:
                 head = heads[i]
-                allowed_out = min((heads[k] for k, other in enumerate(tasks) if k != i and can_preempt(other, task)),
-                                  default=UNLIMITED)
+                allowed_out = min((heads[k] for k, other in enumerate(tasks)
+                                   if k != i and can_preempt(other, task, self._policy)), default=UNLIMITED)
             placement = _place_one(task, longest, head, allowed_out, accounting, self._preemptions[i], self.budget)
             if placement is None:
                 return None
@@ -133,9 +137,10 @@ class Search:
             costs[i] = task.length + point_cost(task, placement, accounting, self._preemptions[i])
             if accounting is Accounting.PREEMPTOR:
                 costs[i] += head
-            charged.append(Charged(task.name, task.period, task.deadline - task.jitter, costs[i], 1))
+            last = task.length if heads is None else placement.prices(task).last  # the longest delays a job least
+            charged.append(Charged(task.name, task.period, task.deadline - task.jitter, costs[i], 1, task.jitter, last))
             rest = [] if least is None else [c for c, placed in zip(least, placements, strict=True) if placed is None]
-            if Demand([*charged, *rest], self._overheads).overloaded() > 0:
+            if prover(self._policy, [*charged, *rest], self._overheads).overloaded() > 0:
                 return None
         return placements, costs
 
@@ -149,7 +154,7 @@ class Search:
             for k, (i, c) in enumerate(zip(self._order, charged, strict=False))]
         found = []
         for each in longer:
-            value, exact = Demand(each, self._overheads, self.budget).tolerance(upto)
+            value, exact = prover(self._policy, each, self._overheads, self.budget).tolerance(upto)
             found.append(value if exact or not relaxed else UNLIMITED)
         return min(found)
 
