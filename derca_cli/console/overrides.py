@@ -77,8 +77,8 @@ def _first(tasks: TaskSet, policy: str) -> tuple[str, ...]:
     """
     lacking = [t.name for t in tasks.tasks if not (t.work and t.region_budget)]
     if policy == "least_slack" and lacking:
-        raise InputError(f"--policy = least_slack: allowed where all tasks of {tasks.file} have work and region_budget, "
-                         f"from 1; these have not: {', '.join(lacking)}")
+        raise InputError(f"--policy = least_slack: allowed where all tasks of {tasks.file} have work and "
+                         f"region_budget, from 1; these have not: {', '.join(lacking)}")
     return policy, *(other for other in tasks.platform.scheduler.policies if other != policy)
 
 

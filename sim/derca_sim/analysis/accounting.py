@@ -90,9 +90,11 @@ def charge(tasks: Sequence[TaskModel], placements: Sequence[Placement], accounti
         first, rest = (prices.first_paid, prices.rest_paid) if self_paid else (prices.first, prices.rest)
         longest = max(first + head, rest)
         # The first region holds a swap-out that another job pays for: it may exceed the job's own cost, which the
-        # monotonicity of the demand test needs as an upper bound of the region.
-        out.append(Charged(task.name, task.period, task.deadline - task.jitter, max(cost, longest), longest,
-                           task.jitter, prices.last))
+        # monotonicity of the demand test needs as an upper bound of the region. That of response times does not.
+        if policy != "deadline_monotonic":
+            cost = max(cost, longest)
+        out.append(Charged(
+            task.name, task.period, task.deadline - task.jitter, cost, longest, task.jitter, prices.last))
     return out
 
 

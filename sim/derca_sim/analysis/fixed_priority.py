@@ -60,6 +60,7 @@ class FixedPriority:
         self.overheads = overheads
         self._budget = budget
         self._load = Demand(tasks, overheads)
+        self._exact = True  # no search for a tolerance gave up
         self._urgent = [[o for k, o in enumerate(tasks) if k != i and o.relative <= own.relative]
                         for i, own in enumerate(tasks)]
 
@@ -143,23 +144,25 @@ class FixedPriority:
         Of tasks with `upto` or more, only the releases count. If a test takes too many rounds, Q may be too small
         (`exact` is False). After Bertogna, Buttazzo and Yao (2011).
         """
-        found, exact = UNLIMITED, True
+        found, self._exact = UNLIMITED, True
         for i, own in enumerate(self.tasks):
-            if own.relative >= upto:
-                continue
-            most = min(found, own.relative - own.jitter - own.cost - self.overheads.tail)
-            low, high = -1, most  # low passes, or is -1; above high nothing does
-            while low < high:
-                middle = high if high == most else (low + high + 1) // 2
-                try:
-                    fits = isinstance(self.response(i, middle), int)
-                except GaveUp:
-                    fits = exact = False
-                low, high = (middle, high) if fits else (low, middle - 1)
-            found = min(found, low)
-            if found < 0:
-                break
-        return found, exact
+            if own.relative < upto and found >= 0:
+                found = self.tolerated(i, found)
+        return found, self._exact
+
+    def tolerated(self, index: int, most: int = UNLIMITED) -> int:
+        """The most that may block task `index`, up to `most`; -1 if nothing may."""
+        own = self.tasks[index]
+        most = min(most, own.deadline - own.cost - self.overheads.tail)
+        low, high = -1, most  # low passes, or is -1; above high nothing does
+        while low < high:
+            middle = high if high == most else (low + high + 1) // 2
+            try:
+                fits = isinstance(self.response(index, middle), int)
+            except GaveUp:
+                fits = self._exact = False
+            low, high = (middle, high) if fits else (low, middle - 1)
+        return low
 
     def slack(self, index: int, enough: int = -1) -> int:
         """Cycles by which jobs of task `index` could be longer, for charges that pass the test.
