@@ -1,8 +1,12 @@
 """The `derca` command."""
 
+import importlib.metadata
 import signal
 import sys
 import traceback
+from typing import Annotated
+
+import typer
 
 from derca_flow.tools.surroundings import open_streams
 from derca_sim.errors import EXIT_INTERRUPTED
@@ -10,15 +14,25 @@ from derca_sim.errors import EXIT_INTERRUPTED
 from .console.group import lazy_group
 
 #: Subcommands, in the order of the help; `bench` is a group.
-COMMANDS = ("import", "run", "simulate", "analyze", "place", "generate", "ip", "build", "host", "report", "reproduce",
-            "bench", "cache")
+COMMANDS = ("init", "import", "run", "simulate", "analyze", "compare", "sweep", "convert", "place", "generate", "ip",
+            "build", "host", "report", "reproduce", "bench", "cache", "doctor")
 
 app = lazy_group(__package__, {
     name: {"bench": "bench", "import": "commands.import_"}.get(name, f"commands.{name}") for name in COMMANDS})
 
 
+def _version(wanted: bool) -> None:
+    """Print the version and end, where that is asked for."""
+    if wanted:
+        print(f"derca {importlib.metadata.version('derca-hw')}")
+        raise typer.Exit
+
+
 @app.callback()
-def derca():
+def derca(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")]
+    = False,
+):
     """A DNN accelerator with an on-chip EDF scheduler that preempts jobs inside layers.
 
     A task set (TOML) names tasks with periods and deadlines, the networks they run and the platform they run on.

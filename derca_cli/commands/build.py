@@ -63,7 +63,7 @@ def build(
     """
     from derca_flow.flow.flow import Request
     from derca_flow.flow.steps import Steps
-    from derca_flow.tools.checkout import checkout_file
+    from derca_flow.tools.checkout import sample
     from derca_sim.planning import short_name
 
     from ..console.boards import open_board
@@ -72,7 +72,7 @@ def build(
     if unknown:
         raise InputError(f"--skip = {unknown[0]}: allowed are {', '.join(SKIPPABLE)}")
     chosen = open_board(board)
-    request = Request(chosen, taskset or checkout_file("sim", "tasksets", chosen.taskset), short_name(strategy))
+    request = Request(chosen, taskset or sample("tasksets", chosen.taskset), short_name(strategy))
     steps = Steps(STEPS, frozenset(skip or ()))
     command = " ".join(["derca build", *([shlex.quote(str(taskset))] if taskset else []), f"--board {board} --run",
                         *(f"--skip {s}" for s in skip or ()), f"--seed {seed} --seeds {seeds} --strategy {strategy}",

@@ -1,22 +1,16 @@
 """`derca reproduce`: the reference's experiments, run again and shown beside the published values."""
 
-import contextlib
-import csv
-import io
-import json
-import time
-from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from derca_flow.tools.files import output_directory
-from derca_flow.tools.progress import stderr, step
+from derca_flow.tools.progress import step
 from derca_sim.errors import InputError
 
+from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine, csv_of
 from ..console.output import JsonOption, print_json, show_table
 
 
@@ -39,21 +33,13 @@ class Size(StrEnum):
     large = "large"
 
 
-class Engine(StrEnum):
-    """Where a sweep runs."""
-
-    local = "local"
-    dask = "dask"
-
-
 def reproduce(
     figure: Annotated[FigureName, typer.Argument(
         metavar="FIG", help="fig11a, fig11b, fig11c, fig13, mixed or table2.")],
     size: Annotated[Size, typer.Option(help="Number of task sets.")] = Size.small,
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes of the local engine.")] = 2,
-    engine: Annotated[Engine, typer.Option(help="Run in processes here, or on a Dask cluster.")] = Engine.local,
-    scheduler: Annotated[str | None, typer.Option(
-        metavar="ADDRESS", help="Scheduler of the cluster, as tcp://host:8786.", show_default=False)] = None,
+    jobs: JobsOption = 2,
+    engine: EngineOption = Engine.local,
+    scheduler: AddressOption = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder of the results; without it out/reproduce/FIG-SIZE.",
         show_default=False)] = None,
@@ -77,8 +63,7 @@ def reproduce(
 
         derca reproduce fig11b --engine dask --scheduler tcp://127.0.0.1:8786
     """
-    if scheduler is not None and engine is not Engine.dask:
-        raise InputError(f"--scheduler = {scheduler}: is for --engine dask only; add that or remove --scheduler")
+    check_engine(engine, scheduler)
     if output is None:
         output = Path("out/reproduce") / (figure if figure is FigureName.table2 else f"{figure}-{size}")
     if output.exists() and not output.is_dir():
@@ -88,7 +73,7 @@ def reproduce(
     else:
         rows, text, plot, title = _experiment(figure.value, size.value, jobs, engine.value, scheduler, output)
     with output_directory(output) as folder:
-        (folder / f"{figure}.csv").write_text(_csv(rows), encoding="utf-8")
+        (folder / f"{figure}.csv").write_text(csv_of(rows), encoding="utf-8")
         (folder / "report.md").write_text(text, encoding="utf-8")
         with step("drawing"):
             plot(rows, title, folder / f"{figure}.png")
@@ -107,7 +92,7 @@ def _experiment(name: str, size: str, jobs: int, engine: str, scheduler: str | N
 
     figure = FIGURES[name]
     cells = figure.cells(size)
-    with _bar(f"{name}, {len(cells):,} task sets") as progress:
+    with bar(f"{name}, {len(cells):,} task sets") as progress:
         results = sweep.run(cells, figure.evaluate, folder / "cells.jsonl", jobs=jobs, engine=engine,
                             scheduler=scheduler, identity=sweep.source_digest(), progress=progress)
     rows = rows_of(figure, cells, results)
@@ -118,37 +103,6 @@ def _experiment(name: str, size: str, jobs: int, engine: str, scheduler: str | N
     return rows, report.success_report(figure, rows), plots.plot_success, figure.title
 
 
-@contextlib.contextmanager
-def _bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, otherwise lines now and then; gives a function of (done, total)."""
-    console = stderr()
-    if not console.is_terminal:
-        with step(description) as running:
-            left = TimeLeft()
-            yield lambda done, total: running.update(f"{done:,}/{total:,}{left(done, total)}")
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(description, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-class TimeLeft:
-    """An estimate of the time left, from the pace of this run so far; results kept from earlier runs do not count."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
-        self._clock, self._started, self._first = clock, clock(), None
-
-    def __call__(self, done: int, total: int) -> str:
-        """As text to append; empty until something was done."""
-        if self._first is None:
-            self._first = done
-        if done <= self._first:
-            return ""
-        left = (self._clock() - self._started) / (done - self._first) * (total - done)
-        return f", about {left:.0f} s left" if left < 90 else f", about {left / 60:.0f} min left"
-
-
 #: The platform of `table2`: as many tasks as the published system has, or one more.
 TABLE2_PLATFORM = "reference-scale.toml"
 
@@ -156,12 +110,12 @@ TABLE2_PLATFORM = "reference-scale.toml"
 def _hardware():
     """Rows, report, plot function and title of the resource table."""
     from derca_flow.area.reference import measure
-    from derca_flow.tools.checkout import checkout_file
+    from derca_flow.tools.checkout import sample
     from derca_flow.tools.targets import TARGETS
     from derca_sim.experiments import plots, report
     from derca_sim.experiments.figures import PUBLISHED_TASKS
 
-    result = measure(TARGETS["ultrascale"], checkout_file("sim", "platforms", TABLE2_PLATFORM))
+    result = measure(TARGETS["ultrascale"], sample("platforms", TABLE2_PLATFORM))
     rows = result["reference"]
     title = f"resources, {result['tasks']} tasks of ours beside the published {PUBLISHED_TASKS}"
     return rows, report.hardware_report(rows, result["caption"]), plots.plot_hardware, title
@@ -188,11 +142,3 @@ def _summary(figure: FigureName, rows: list[dict]) -> tuple[list[str], list[list
             rates.setdefault("if-ppp, published", {})[row["total_utilisation"]] = row["published_percent"]
     columns = ["schedulable, %", *(f"{100 * u:g}" for u in totals)]
     return columns, [[name, *(f"{of[u]:.0f}" if u in of else None for u in totals)] for name, of in rates.items()]
-
-
-def _csv(rows: list[dict]) -> str:
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(json.loads(json.dumps(rows)))
-    return out.getvalue()

@@ -64,8 +64,7 @@ def simulate(
     from derca_sim.model.loading import read_toml
     from derca_sim.report.metrics import measure
     from derca_sim.timing.hardware import HardwareTiming
-    from derca_sim.workload.priced import is_priced
-    from derca_sim.workload.taskset import load_taskset
+    from derca_sim.workload.taskset import is_priced, load_taskset
 
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")

@@ -34,6 +34,7 @@ def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
             """Run a command line to its end, which is an exit code."""
             arguments = list(sys.argv[1:] if args is None else args)
             extra.pop("windows_expand_args", None)
+            self._main_shell_completion(extra, prog_name or "derca", complete_var)
             with exits(arguments):
                 prepare()
                 forget_read_files()
@@ -64,6 +65,6 @@ def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
             return super().resolve_command(ctx, args)
 
     return typer.Typer(
-        cls=Group, add_completion=False, no_args_is_help=True, rich_markup_mode="rich",
+        cls=Group, add_completion=True, no_args_is_help=True, rich_markup_mode="rich",
         pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
     )

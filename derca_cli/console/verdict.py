@@ -56,8 +56,8 @@ def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = 
     """
     from derca_sim.model.loading import read_toml
     from derca_sim.priced_plan import analyse_priced
-    from derca_sim.workload.priced import is_priced, load_priced
-    from derca_sim.workload.taskset import load_taskset
+    from derca_sim.workload.priced import load_priced
+    from derca_sim.workload.taskset import is_priced, load_taskset
 
     if not is_priced(read_toml(file)):
         return plan(on_platform(load_taskset(file), policy=policy), strategy, placed, every)

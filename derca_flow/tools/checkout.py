@@ -1,33 +1,38 @@
-"""Files that commands read from a checkout of the sources: platforms, task sets and pins of the boards."""
+"""The files that come with the sources: sample platforms, task sets, networks and sweeps, and pins of the boards."""
 
 from pathlib import Path
 
 from derca_sim.errors import InputError
 from derca_sim.model.board import Board
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+#: Holds them by kind. In a checkout its folders are links to where the files lie.
+_SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
 
-def checkout_file(*parts: str) -> Path:
-    """A file of the source checkout.
+def samples(kind: str) -> list[Path]:
+    """The sample files of a kind: `tasksets`, `platforms`, `networks`, `sweeps` or `constraints`."""
+    return sorted(path for path in (_SAMPLES / kind).resolve().iterdir() if path.is_file())
+
+
+def sample(kind: str, name: str) -> Path:
+    """A sample file.
 
     Raises
     ------
     InputError
-        If it is not there, as in an installed package.
+        If there is none of the name.
     """
-    path = _CHECKOUT.joinpath(*parts)
+    path = (_SAMPLES / kind / name).resolve()
     if not path.is_file():
-        raise InputError(f"{path}: absent; platforms, task sets and pins of boards are read from a checkout of the "
-                         "sources")
+        raise InputError(f"{path}: absent, though it comes with derca; install derca again")
     return path
 
 
 def platform_file(board: Board) -> Path:
     """The board's platform."""
-    return checkout_file("sim", "platforms", board.platform)
+    return sample("platforms", board.platform)
 
 
 def constraints_file(board: Board) -> Path:
     """The board's pins."""
-    return checkout_file("constraints", board.constraints)
+    return sample("constraints", board.constraints)

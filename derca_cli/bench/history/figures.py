@@ -9,7 +9,7 @@ from pathlib import Path
 from derca_flow.area.measurement import modules_of
 from derca_flow.tools import toolchain
 from derca_flow.tools.cells import KINDS
-from derca_flow.tools.checkout import checkout_file
+from derca_flow.tools.checkout import sample
 from derca_flow.tools.targets import TARGETS
 from derca_sim.workload.taskset import load_platform, load_taskset
 
@@ -33,7 +33,7 @@ def designs() -> list[str]:
 
 def platform_file(name: str) -> Path:
     """The platform of a name of `designs`."""
-    return checkout_file("sim", "platforms", f"{name.partition('/')[0]}.toml")
+    return sample("platforms", f"{name.partition('/')[0]}.toml")
 
 
 def resources(names: list[str], progress: Callable[[str], None] = lambda detail: None) -> dict:
@@ -60,7 +60,7 @@ def cycles() -> dict:
     from derca_sim.golden.machine import run
     from derca_sim.report.metrics import measure
 
-    tasks, out = load_taskset(checkout_file("sim", "tasksets", f"{TASKSET}.toml")), {}
+    tasks, out = load_taskset(sample("tasksets", f"{TASKSET}.toml")), {}
     for strategy in STRATEGIES:
         compiled = compile_taskset(tasks, strategy)  # every point, so that only the hardware makes a difference
         elements = compiled.platform.array.rows * compiled.platform.array.cols

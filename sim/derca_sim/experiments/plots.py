@@ -35,6 +35,23 @@ def plot_success(rows: Sequence[dict], title: str, path: Path) -> None:
     canvas.savefig(path, dpi=110)
 
 
+def plot_sweep(rows: Sequence[dict], parameter: str, title: str, path: Path) -> None:
+    """Percent of sets that are proved against the parameter, a curve per strategy; decades on a log axis."""
+    canvas, (ax, *_) = _grid(1)
+    for number, name in enumerate(dict.fromkeys(row["strategy"] for row in rows)):
+        own = [row for row in rows if row["strategy"] == name]
+        ax.plot([row[parameter] for row in own], [row["proved_percent"] for row in own], marker="osv^Dx+"[number % 7],
+                ms=4, label=name)
+    values = [row[parameter] for row in rows]
+    log = min(values) > 0 and max(values) >= 50 * min(values)
+    ax.set(title=title, xlabel=parameter + " (log axis)" * log, ylabel="proved schedulable, %", ylim=(-3, 103))
+    if log:
+        ax.set_xscale("log")
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8)
+    canvas.savefig(path, dpi=110)
+
+
 def plot_mixed(rows: Sequence[dict], title: str, path: Path) -> None:
     """A panel per size of task set."""
     sizes = sorted({r["tasks"] for r in rows})

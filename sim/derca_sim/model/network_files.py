@@ -160,6 +160,19 @@ def _metadata(path: Path, arrays: dict[str, np.ndarray], problems: list[str]) ->
     return {}
 
 
+def test_set(path: Path) -> Path | None:
+    """The test set that a network file names; None if it names none.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    arrays, problems = read_npz(path), []
+    metadata = _metadata(path, arrays, problems)
+    return Path(path).parent / metadata["test_set"] if "test_set" in metadata else None
+
+
 def _inputs(path: Path, metadata: dict, k: int, batch: int, first: int,
             dtype: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Rows first .. first+batch-1 of the test set a network names, with their labels; random ones without a set."""

@@ -153,6 +153,13 @@ def _platform_table(path: Path) -> dict:
     return data
 
 
+def is_priced(data: dict) -> bool:
+    """Whether the content of a task set file gives execution times, and no networks."""
+    tasks = data.get("task")
+    return not {"network", "platform"} & set(data) and isinstance(tasks, tuple) and any(
+        isinstance(task, dict) and {"wcet", "blocks"} & set(task) for task in tasks)
+
+
 def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
     """Read a task set and everything it names: platform, networks, test images.
 
@@ -173,6 +180,9 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
         if set(data) & (set(Platform.model_fields) - {"name"}):
             what = 'is a platform, no task set; a task set names it with platform = "FILE"'
         raise InputError(f"{path}: {what}; see sim/tasksets/demo.toml")
+    if is_priced(data):
+        raise InputError(f"{path}: gives execution times alone (wcet, blocks): allowed with derca analyze, simulate "
+                         "and compare; all else needs networks and a platform, see sim/tasksets/demo.toml")
     if platform is not None:
         data["platform"] = str(platform.resolve())
     if isinstance(data.get("platform"), str):

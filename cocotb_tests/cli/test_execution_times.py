@@ -1,0 +1,76 @@
+"""Commands on task sets of execution times alone, and `derca compare`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from derca_cli import main
+
+SET = Path(__file__).parents[2] / "sim" / "tasksets" / "wcets.toml"
+
+
+def derca(*arguments: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command line."""
+    found = CliRunner().invoke(main.app, [str(a) for a in arguments], env={"COLUMNS": "120"})
+    return found.exit_code, found.stdout, found.stderr
+
+
+def test_a_proof_needs_no_network_and_no_platform():
+    code, text, _ = derca("analyze", SET, "--json")
+    found = json.loads(text)
+    assert (code, found["proof"]["verdict"], found["platform"]) == (0, "proved", None)
+    assert [task["points"] for task in found["tasks"]] == [0, 49, 2]
+    code, text, error = derca("analyze", SET, "--strategy", "np")
+    assert (code, "wcets: strategy np" in text) == (1, True)
+    assert "failed: disproved" in error
+
+
+def test_a_schedule_is_simulated_and_drawn(tmp_path):
+    code, text, _ = derca("simulate", SET, "--horizon", 30_000, "--runs", 4, "-o", tmp_path / "out", "--json")
+    found = json.loads(text)
+    assert (code, found["deadline_misses"], found["runs"]["deadline_misses"]) == (0, 0, 0)
+    assert [task["released"] for task in found["tasks"]] == [15, 2, 1]
+    assert "MHz" not in (tmp_path / "out" / "timeline.svg").read_text()
+    events = (tmp_path / "out" / "events.jsonl").read_text().splitlines()
+    assert len(events) == found["events"]
+    code, text, error = derca("simulate", SET, "--strategy", "np", "--horizon", 30_000, "-o", tmp_path / "np")
+    assert code == 1
+    assert "failed: deadlines missed: " in error
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("analyze", SET, "--every", 3), "--every = 3: allowed with networks alone"),
+    (("simulate", SET, "--scheduler", "heap"), "--scheduler = heap: allowed with networks on a platform alone"),
+    (("run", SET), "gives execution times alone"),
+    (("compare", SET, "--horizon", 0), "--horizon = 0: allowed are 1 .. "),
+])
+def test_what_does_not_apply_is_refused(arguments, words):
+    code, text, error = derca(*arguments)
+    assert (code, text) == (2, "")
+    assert words in error
+
+
+def test_strategies_are_compared_in_one_table(tmp_path):
+    file = tmp_path / "found.json"
+    code, text, _ = derca("compare", SET, "-o", file)
+    assert code == 0
+    assert text.startswith("result     wcets: deadlines are proved under ip, if, joint\n")
+    rows = {row["strategy"]: row for row in json.loads(file.read_text())["strategies"]}
+    assert list(rows) == ["np", "lw", "ir", "ip", "park", "if", "joint"]
+    for strategy, row in rows.items():
+        alone = json.loads(derca("analyze", SET, "--strategy", strategy, "--json")[1])
+        assert row["verdict"] == alone["proof"]["verdict"]
+        assert row["least_relative_slack"] == alone["least_relative_slack"]
+        assert (row["deadline_misses"] == 0) == (row["verdict"] == "proved")
+    assert rows["np"]["preemptions"] == 0 < rows["joint"]["preemptions"]
+
+
+@pytest.mark.full
+def test_networks_are_compared_on_the_golden_machine():
+    code, text, _ = derca("compare", SET.with_name("demo.toml"), "--json")
+    rows = {row["strategy"]: row for row in json.loads(text)["strategies"]}
+    assert code == 0
+    assert {name for name, row in rows.items() if row["deadline_misses"]} == {"np", "lw"}
+    assert {name for name, row in rows.items() if row["verdict"] == "proved"} == {"ir", "ip", "park", "if", "joint"}

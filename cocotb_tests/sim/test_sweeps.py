@@ -1,0 +1,153 @@
+"""Sweeps that a user describes: what is drawn, what is asked, what is refused."""
+
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from derca_sim.analysis.verdict import analyse
+from derca_sim.errors import InputError
+from derca_sim.experiments import figures, sweep
+from derca_sim.experiments.random_sets import RandomTasks, drawn, shares
+from derca_sim.experiments.sweeps import _timed, evaluate, load_sweep, rows_of
+
+SWEEPS = Path(__file__).parents[2] / "sim" / "sweeps"
+HEAD = 'name = "s"\nsets = 2\nstrategies = ["np"]\n'
+X = "[x]\nparameter = \"utilisation\"\nvalues = [0.5]\n"
+
+
+def written(folder: Path, text: str) -> Path:
+    """A sweep file."""
+    path = folder / "sweep.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(("number", "total", "least", "most"), [(1, 0.7, 0, 1), (4, 0.8, 0.05, 0.5), (5, 2.0, 0, 0.6)])
+def test_shares_add_up_and_keep_their_bounds(number, total, least, most):
+    rng = random.Random(f"{number} {total}")
+    for _ in range(200):
+        found = shares("uunifast", number, total, least, most, rng)
+        assert len(found) == number
+        assert abs(sum(found) - total) < 1e-9
+        assert all(least <= share <= most for share in found)
+
+
+def test_every_place_in_the_set_has_the_same_mean_share():
+    """UUniFast sorted its shares here; a set in that order would always have its heaviest task first."""
+    rng, sums = random.Random(5), [0.0] * 4
+    for _ in range(4000):
+        sums = [s + share for s, share in zip(sums, shares("uunifast", 4, 0.8, 0, 1, rng), strict=True)]
+    assert all(abs(s / 4000 - 0.2) < 0.01 for s in sums), sums
+
+
+def test_shares_from_the_package_of_fixed_sums():
+    pytest.importorskip("convolutionalfixedsum")
+    state = random.getstate()
+    first, again = (shares("fixed_sum", 4, 0.9, 0.1, 0.3, random.Random(1)) for _ in range(2))
+    assert first == again
+    assert random.getstate() == state
+    assert abs(sum(first) - 0.9) < 1e-6
+    assert all(0.0999 <= share <= 0.3001 for share in first)
+
+
+def test_sets_are_drawn_as_described():
+    section = RandomTasks(number=6, utilisation=0.9, periods=(1_000, 100_000), deadlines=(0.2, 0.6), every=50,
+                          kind="park", swap_in=7, swap_out=3, jitter=2, release_cost=1, tail=4)
+    decades = [0, 0]
+    for seed in range(200):
+        system = drawn(section, random.Random(seed))
+        assert (len(system.tasks), system.release_cost, system.tail) == (6, 1, 4)
+        assert abs(sum(task.length / task.period for task in system.tasks) - 0.9) < 6 * 0.5 / 1000
+        for task in system.tasks:
+            assert 1_000 <= task.period <= 100_000
+            assert task.length + 0.2 * (task.period - task.length) - 1 <= task.deadline
+            assert task.deadline <= task.length + 0.6 * (task.period - task.length) + 1
+            assert max(task.blocks) <= 50
+            assert {(o.strategy.name, o.swap_in, o.swap_out) for at in task.points for o in at} <= {("PARK", 7, 3)}
+            decades[task.period >= 10_000] += 1
+    assert abs(decades[0] - decades[1]) < 120  # log-uniform: as many in each decade
+
+
+def test_the_reference_is_asked_as_reproduce_asks_it():
+    found = load_sweep(SWEEPS / "reference.toml")
+    assert len(found["cells"]) == len(figures.FIGURES["fig11a"].cells("small")) == 440
+    for cell in found["cells"][3::97]:
+        own = evaluate(cell)
+        pair = figures.evaluate_pair({"workload": "mlp1", "total": cell["x"], "index": cell["index"]})
+        assert own["real"] == pytest.approx(pair["real"], abs=1e-12)
+        assert own["passed"] == {name: pair["passed"][name] for name in own["passed"]}
+
+
+def test_rows_count_what_the_analysis_proves(tmp_path):
+    path = written(tmp_path, 'name = "s"\nsets = 12\nstrategies = ["np", "ip-all"]\n[x]\nparameter = "every"\n'
+                             "values = [100, 100_000]\n[tasks]\nperiods = [1_000, 20_000]\nswap_in = 5\n")
+    found = load_sweep(path)
+    rows = rows_of(found, sweep.run(found["cells"], evaluate))
+    assert [(row["every"], row["strategy"], row["sets"]) for row in rows] == [
+        (100, "np", 12), (100, "ip-all", 12), (100_000, "np", 12), (100_000, "ip-all", 12)]
+    assert rows[0]["proved_percent"] < rows[1]["proved_percent"]
+    assert rows[2]["proved_percent"] == rows[3]["proved_percent"]  # jobs that are never divided
+    cell = found["cells"][0]
+    again = drawn(RandomTasks(every=100, periods=(1_000, 20_000), swap_in=5), random.Random("42/sweep/100/0"))
+    assert evaluate(cell)["passed"]["ip-all"] == analyse(again, "ip", False).schedulable
+
+
+def test_networks_are_timed_on_their_platform(tmp_path):
+    """A slower memory makes jobs longer, and periods with them, so that the utilisation stays."""
+    (tmp_path / "two.toml").write_text(f'''name = "two"
+platform = "{SWEEPS.parent / "platforms" / "small.toml"}"
+network = [
+    {{ name = "a", layers = [{{ m = 8, k = 16, n = 8 }}] }},
+    {{ name = "b", layers = [{{ m = 9, k = 8, n = 8 }}] }},
+]
+task = [{{ name = "a", network = "a", period = 50_000 }}, {{ name = "b", network = "b", period = 50_000 }}]
+''')
+    found = load_sweep(written(tmp_path, 'name = "s"\nsets = 3\nstrategies = ["np", "joint"]\n[x]\n'
+                               'parameter = "platform.memory.read_latency"\nvalues = [16, 200]\n'
+                               '[networks]\ntaskset = "two.toml"\nutilisation = 0.5'))
+    for cell in found["cells"]:
+        own = evaluate(cell)
+        assert set(own["passed"]) == {"np", "joint"}
+        assert own["real"] == pytest.approx(0.5, abs=0.01)
+    (fast, slow), names = ([_timed(cell["networks"]["taskset"], json.dumps(cell["platform"])) for cell in
+                            found["cells"][::3]], ["a", "b"])
+    assert [task.name for task in fast.tasks] == names
+    assert all(quick.length < late.length for quick, late in zip(fast.tasks, slow.tasks, strict=True))
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    (HEAD + X, "tasks, networks, reference = []: allowed are exactly one"),
+    (HEAD + X + "[tasks]\n[reference]\nworkload = \"mlp1\"", "allowed are exactly one"),
+    (HEAD.replace("np", "edf") + X + "[tasks]", 'strategies[0] = "edf": allowed are np, lw'),
+    (HEAD.replace("np", "np-all") + X + "[tasks]", 'strategies[0] = "np-all": allowed are'),
+    (HEAD + X + '[reference]\nworkload = "mlp9"', 'reference.workload = "mlp9": allowed are mlp1'),
+    (HEAD + X.replace("utilisation", "load") + "[tasks]", 'x.parameter = "load": allowed are number, utilisation'),
+    (HEAD + X.replace("utilisation", "generator") + "[tasks]", 'x.parameter = "generator": allowed are'),
+    (HEAD + X.replace("values = [0.5]", "from = 1\nto = 2") + "[tasks]", 'x = ["from", "to"]: allowed are either'),
+    (HEAD + X.replace("values = [0.5]", "from = 1\nto = 2\nstep = 1e-9") + "[tasks]", "steps that give 1 .. 1000"),
+    (HEAD + X.replace("[0.5]", "[0.5, 3]") + "[tasks]", "x: tasks.utilisation = 3: "),
+    (HEAD + X.replace("utilisation", "number") + "[tasks]", "x: tasks.number = 0.5: "),
+])
+def test_bad_sweeps_are_refused_in_words(tmp_path, text, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        load_sweep(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(("section", "words"), [
+    (RandomTasks(number=3, utilisation=1.5, most=0.4), "tasks.utilisation = 1.5: allowed are 0 .. 1.2"),
+    (RandomTasks(number=3, utilisation=0.2, least=0.1), "tasks.utilisation = 0.2: allowed are 0.3 .. 3"),
+    (RandomTasks(number=30, utilisation=0.9, least=0.029), "allowed are wider bounds, or generator"),
+])
+def test_shares_that_cannot_be_are_refused(section, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        drawn(section, random.Random(1))
+
+
+def test_unknown_keys_of_a_platform_are_refused(tmp_path):
+    text = (SWEEPS / "latency.toml").read_text().replace("../tasksets", str(SWEEPS.parent / "tasksets"))
+    found = load_sweep(written(tmp_path, text.replace("read_latency", "latency")))
+    with pytest.raises(InputError, match=r"x.parameter = platform.memory.latency: allowed are keys of a platform"):
+        evaluate(found["cells"][0])

@@ -1,0 +1,64 @@
+"""`derca compare`: every strategy of preemption on one task set, in one table."""
+
+import json as encoder
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_flow.tools.files import write_text
+from derca_flow.tools.progress import step
+from derca_sim.errors import InputError
+
+from ..console.output import JsonOption, print_json, say, show_table
+from ..console.verdict import on
+
+
+def compare(
+    taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
+    horizon: Annotated[int | None, typer.Option(
+        metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    json: JsonOption = False,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="FILE", help="Write the JSON to this file.")] = None,
+) -> None:
+    """Analyse and simulate a task set under every strategy of preemption, one row each.
+
+    Strategies are those of `derca analyze`. Task sets with networks run on the golden machine, cycle by cycle as the
+    hardware; those of execution times alone are simulated region by region.
+
+    [bold]Examples[/bold]
+
+        derca compare sim/tasksets/demo.toml
+
+        derca compare sim/tasksets/wcets.toml --json
+
+    [bold]Exit codes[/bold]  0 done, whatever the verdicts, 2 bad input.
+    """
+    from derca_sim.report.comparison import compared
+
+    if horizon is not None and not 1 <= horizon < 1 << 31:
+        raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
+    with step("comparing strategies") as progress:
+        found = compared(taskset, horizon, progress.update)
+    if output is not None:
+        write_text(output, encoder.dumps(found, indent=1) + "\n")
+    if json:
+        print_json(found)
+        return
+    proved = [row["strategy"] for row in found["strategies"] if row["verdict"] == "proved"]
+    say("result", f"{found['taskset']}: deadlines are proved under {', '.join(proved) or 'no strategy'}")
+    show_table(
+        f"{found['taskset']}{on(found['platform'])}: every strategy, {found['horizon']:,} cycles",
+        ["strategy", "verdict", "least slack", "load", "missed", "preempted",
+         *(f"worst {name}" for name in found["tasks"])],
+        [[row["strategy"], row["verdict"], _percent(row["least_relative_slack"]), _percent(row["utilisation"]),
+          row["deadline_misses"], row["preemptions"], *row["worst_response"]] for row in found["strategies"]],
+        caption="least slack: the smallest of slack over deadline among the tasks, if proved; load: of the time, with "
+                "all charges; missed, preempted: deadlines and jobs in a simulated run; worst: response in it, in "
+                "cycles.",
+    )
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{100 * value:.1f} %"

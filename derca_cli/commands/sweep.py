@@ -1,0 +1,77 @@
+"""`derca sweep`: schedulability against one parameter, for random task sets that a file describes."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_flow.tools.files import output_directory
+from derca_flow.tools.progress import step
+from derca_sim.errors import InputError
+
+from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine, csv_of
+from ..console.folders import default_folder
+from ..console.output import JsonOption, print_json, show_table
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(help="Sweep (TOML).")],
+    jobs: JobsOption = 2,
+    engine: EngineOption = Engine.local,
+    scheduler: AddressOption = None,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="DIR", help="Folder of the results; without it out/sweep/NAME.",
+        show_default=False)] = None,
+    as_json: JsonOption = False,
+):
+    """Draw random task sets and show how many are proved schedulable: NAME.csv and NAME.png, a curve per strategy.
+
+    A sweep file names the parameter on the x axis and where task sets come from: execution times and prices drawn at
+    random, networks on their platform (any number of the platform may be the parameter), or the reference's workloads
+    and generator. Finished sets are kept in DIR/cells.jsonl: an interrupted sweep goes on where it stopped. The results
+    do not depend on --jobs or --engine.
+
+    [bold]Examples[/bold]
+
+        derca sweep sim/sweeps/utilisation.toml
+
+        derca sweep sim/sweeps/latency.toml --jobs 8 -o out/latency
+    """
+    from derca_sim.experiments import sweep as cells
+    from derca_sim.experiments.plots import plot_sweep
+    from derca_sim.experiments.sweeps import evaluate, load_sweep, rows_of
+
+    check_engine(engine, scheduler)
+    found = load_sweep(file)
+    name, parameter = found["name"], found["parameter"]
+    output = output or default_folder("sweep", name)
+    if output.exists() and not output.is_dir():
+        raise InputError(f"--output = {output}: is a file; give a folder")
+    with bar(f"{name}, {len(found['cells']):,} task sets") as progress:
+        results = cells.run(found["cells"], evaluate, output / "cells.jsonl", jobs=jobs, engine=engine.value,
+                            scheduler=scheduler, identity=_identity(found, cells.source_digest()), progress=progress)
+    rows = rows_of(found, results)
+    with output_directory(output) as folder:
+        (folder / f"{name}.csv").write_text(csv_of(rows), encoding="utf-8")
+        with step("drawing"):
+            plot_sweep(rows, parameter, name, folder / f"{name}.png")
+    files = [str(output / f"{name}.{kind}") for kind in ("csv", "png")]
+    if as_json:
+        print_json({"sweep": name, "parameter": parameter, "rows": rows, "files": files})
+        return
+    values, rates = list(dict.fromkeys(row[parameter] for row in rows)), {}
+    for row in rows:
+        rates.setdefault(row["strategy"], {})[row[parameter]] = row["proved_percent"]
+    show_table(
+        f"{name}: task sets proved schedulable, in percent, by {parameter}", ["strategy", *(f"{x:g}" for x in values)],
+        [[strategy, *(f"{of[x]:.0f}" for x in values)] for strategy, of in rates.items()],
+        caption=f"{rows[0]['sets']:,} sets at each value. Written: {', '.join(files)}",
+    )
+
+
+def _identity(found: dict, sources: str) -> str:
+    """On what the results depend besides their cells: the software, and the files that the sweep names."""
+    named = sorted({cell["networks"]["taskset"] for cell in found["cells"] if "networks" in cell})
+    return json.dumps([sources, *(hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in named)])

@@ -1,0 +1,108 @@
+"""Random task sets of execution times: how utilisation is shared, and how periods, deadlines and points are drawn."""
+
+import math
+import random
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..analysis.model import Option, System, TaskModel
+from ..errors import InputError, MissingToolError
+from ..model.sections import Section
+from ..model.tables import Strategy
+from ..workload.priced import Kind, parts
+from ..workload.taskset import MAX_CYCLES, Cycle, Duration
+from .tasksets import uunifast
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Span = Annotated[tuple[Duration, ...], Field(min_length=2, max_length=2)]
+Ratios = Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=2, max_length=2)]
+
+
+class RandomTasks(Section):
+    """How task sets are drawn: `number` tasks of a total `utilisation`.
+
+    With the `generator` uunifast shares are uniform over all that add up to it (Bini and Buttazzo, 2005), and a vector
+    with a share outside `least` .. `most` is drawn again. With fixed_sum they are uniform within these bounds at once
+    (Griffin and Davis; the successor of Dirichlet-rescale). Periods are log-uniform in `periods`. A job takes the
+    task's share of its period, at least one cycle. The deadline lies between that and the period, by a ratio uniform in
+    `deadlines`. Jobs may be preempted each time they have run for `every`, for `swap_in` and `swap_out`, or nowhere.
+    """
+
+    number: Annotated[int, Field(ge=1, le=64)] = 4
+    utilisation: Annotated[float, Field(gt=0, le=2)] = 0.8
+    generator: Literal["uunifast", "fixed_sum"] = "uunifast"
+    least: Annotated[float, Field(ge=0, le=1)] = 0.0
+    most: Share = 1.0
+    periods: Span = (10_000, 1_000_000)
+    deadlines: Ratios = (1.0, 1.0)
+    every: Duration | None = None
+    kind: Kind = "persist"
+    swap_in: Cycle = 0
+    swap_out: Cycle = 0
+    jitter: Cycle = 0
+    release_cost: Cycle = 0
+    tail: Cycle = 0
+
+
+#: Vectors that are drawn before a total is called impossible within its bounds.
+_TRIES = 10_000
+
+
+def shares(kind: str, number: int, total: float, least: float, most: float, rng: random.Random) -> list[float]:
+    """`number` shares within `least` .. `most` that add up to `total`.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    MissingToolError
+        If the generator's package is not installed.
+    """
+    if not number * least <= total <= number * most:
+        raise InputError(f"tasks.utilisation = {total:g}: allowed are {number * least:g} .. {number * most:g}, what "
+                         f"{number} tasks of {least:g} to {most:g} have together")
+    if kind == "fixed_sum":
+        return _fixed_sum(number, total, least, most, rng)
+    for _ in range(_TRIES):
+        found = uunifast(number, total, rng)
+        if least <= min(found) and max(found) <= most:
+            rng.shuffle(found)
+            return found
+    raise InputError(f"tasks.least, .most = {least:g}, {most:g}: {_TRIES:,} vectors of a total of {total:g} had a "
+                     'share outside; allowed are wider bounds, or generator = "fixed_sum"')
+
+
+def _fixed_sum(number: int, total: float, least: float, most: float, rng: random.Random) -> list[float]:
+    try:
+        from convolutionalfixedsum import cfsn
+    except ImportError as e:
+        raise MissingToolError("convolutionalfixedsum: not found in this Python environment; install it with: "
+                               "python -m pip install 'derca-hw[sweeps]'") from e
+    before = random.getstate()
+    random.seed(rng.getrandbits(64))  # it draws from the generator of the module
+    try:
+        return list(map(float, cfsn(number, total, [least] * number, [most] * number)))
+    finally:
+        random.setstate(before)
+
+
+def drawn(section: RandomTasks, rng: random.Random) -> System:
+    """A task set.
+
+    Raises
+    ------
+    InputError, MissingToolError
+        As `shares`; also for jobs of too many parts.
+    """
+    strategy = Strategy[section.kind.upper()]
+    option, tasks = (Option(strategy, section.swap_out, section.swap_in),), []
+    for i, share in enumerate(shares(
+            section.generator, section.number, section.utilisation, section.least, section.most, rng)):
+        low, high = section.periods
+        period = min(MAX_CYCLES, round(math.exp(rng.uniform(math.log(low), math.log(high)))))
+        wcet = max(1, min(period, round(share * period)))
+        deadline = wcet + round(rng.uniform(*section.deadlines) * (period - wcet))
+        blocks = parts(wcet, section.every)
+        tasks.append(TaskModel(f"t{i}", period, deadline, blocks, (option,) * (len(blocks) - 1), section.jitter))
+    return System(tuple(tasks), section.release_cost, section.tail)

@@ -1,0 +1,225 @@
+"""Sweeps that a user describes: the share of schedulable task sets against one parameter, for several strategies.
+
+A file names the parameter and its values, the number of sets at each value, and where task sets come from: execution
+times drawn at random (`tasks`), networks of a task set on its platform with periods drawn at random (`networks`), or
+the reference's workloads on its timing, by its rules (`reference`).
+"""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from ..analysis.kinds import KINDS
+from ..analysis.model import System
+from ..analysis.verdict import analyse
+from ..compile.compiler import compile_taskset
+from ..errors import InputError
+from ..model.loading import problem, read_toml, validate
+from ..model.platform import Name
+from ..model.sections import Section
+from ..timing.hardware import HardwareTiming
+from ..timing.mapping import mapped
+from ..workload.taskset import load_taskset
+from . import figures, tasksets
+from .random_sets import RandomTasks, drawn, shares
+from .series import ALL_SERIES, PLAIN
+from .workloads import WORKLOADS
+
+#: Most task sets of a sweep.
+MAX_SETS = 1_000_000
+#: Ending of a strategy's name with which every candidate point is in use.
+EVERY_POINT = "-all"
+
+Number = Annotated[float, Field(ge=-1e12, le=1e12)]
+
+
+class AxisSection(Section):
+    """The `parameter` that is swept: its `values`, or those `from` .. `to` in steps of `step`."""
+
+    parameter: str
+    values: Annotated[tuple[Number, ...], Field(min_length=1, max_length=1000)] | None = None
+    first: Annotated[Number | None, Field(alias="from")] = None
+    to: Number | None = None
+    step: Annotated[float, Field(gt=0, le=1e12)] | None = None
+
+
+class NetworksSection(Section):
+    """Networks of a task set file, each the network of one task; a share of `utilisation` says how often it runs."""
+
+    taskset: str
+    utilisation: Annotated[float, Field(gt=0, le=2)] = 0.8
+    least: Annotated[float, Field(ge=0, le=1)] = 0.01
+
+
+class ReferenceSection(Section):
+    """`number` tasks of one of the reference's workloads, drawn and timed by its rules (`reproduce fig11a`)."""
+
+    workload: str
+    number: Annotated[int, Field(ge=2, le=64)] = 2
+    utilisation: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+
+class SweepSection(Section):
+    """A sweep file. `strategies` are those of `derca analyze`; with `-all` behind, every candidate point is in use."""
+
+    name: Name
+    seed: Annotated[int, Field(ge=0, le=(1 << 63) - 1)] = figures.SEED
+    sets: Annotated[int, Field(ge=1, le=MAX_SETS)] = 100
+    strategies: Annotated[tuple[str, ...], Field(min_length=1)] = ("np", "joint")
+    x: AxisSection
+    tasks: RandomTasks | None = None
+    networks: NetworksSection | None = None
+    reference: ReferenceSection | None = None
+
+
+def load_sweep(path: Path) -> dict:
+    """A sweep file as a plain object: `name`, `parameter`, `title` and `cells`, one for each task set.
+
+    Raises
+    ------
+    InputError
+        One line for every problem of the file.
+    """
+    section = validate(read_toml(path), SweepSection, path)
+    sources = [name for name in ("tasks", "networks", "reference") if getattr(section, name) is not None]
+    if len(sources) != 1:
+        raise InputError(problem(path, "tasks, networks, reference", sources, "exactly one of these tables"))
+    source, = sources
+    known = tuple(ALL_SERIES) if source == "reference" else tuple(KINDS) + tuple(
+        f"{name}{EVERY_POINT}" for name in KINDS if name not in ("np", "joint"))
+    problems = [problem(path, f"strategies[{i}]", name, ", ".join(known))
+                for i, name in enumerate(section.strategies) if name not in known]
+    if source == "reference" and section.reference.workload not in WORKLOADS:
+        problems.append(problem(path, "reference.workload", section.reference.workload, ", ".join(WORKLOADS)))
+    values, base = _values(section.x, path), getattr(section, source).model_dump(mode="json")
+    if source == "networks":
+        base["taskset"] = str((path.parent / base["taskset"]).resolve())
+    if problems:
+        raise InputError(*problems)
+    cells = []
+    for value in values:
+        changed = _changed(section, source, base, value, path)
+        cells += [{"source": source, "seed": section.seed, "strategies": list(section.strategies), "x": value,
+                   "index": i, **changed} for i in range(section.sets)]
+    if len(cells) > MAX_SETS:
+        raise InputError(problem(path, "sets", section.sets, f"at most {MAX_SETS:,} sets in all"))
+    return {"name": section.name, "parameter": section.x.parameter, "source": source, "cells": cells}
+
+
+def evaluate(cell: dict) -> dict:
+    """Whether each strategy is proved on the task set of a cell (1, 0), and its utilisation.
+
+    Raises
+    ------
+    InputError, MissingToolError
+        If the set cannot be drawn or compiled.
+    """
+    key = cell["seed"], "sweep", f"{cell['x']:g}", cell["index"]
+    given = cell[cell["source"]]
+    if cell["source"] == "reference":
+        return _reference(cell, given)
+    rng = tasksets.generator(*key)
+    system = drawn(RandomTasks.model_validate(_frozen(given)), rng) if cell["source"] == "tasks" else \
+        _of_networks(given, cell.get("platform", {}), rng)
+    passed = {name: int(analyse(system, name.removesuffix(EVERY_POINT), not name.endswith(EVERY_POINT),
+                                first=True).schedulable) for name in cell["strategies"]}
+    return {"passed": passed, "real": sum(task.length / task.period for task in system.tasks)}
+
+
+def rows_of(sweep: dict, results: Sequence[dict]) -> list[dict]:
+    """One row per value of the parameter and strategy: sets, percent of them proved, mean utilisation."""
+    groups: dict[float, list[dict]] = {}
+    for cell, result in zip(sweep["cells"], results, strict=True):
+        groups.setdefault(cell["x"], []).append(result)
+    return [{
+        sweep["parameter"]: x, "strategy": name, "sets": len(group),
+        "proved_percent": 100 * sum(result["passed"][name] for result in group) / len(group),
+        "mean_utilisation": sum(result["real"] for result in group) / len(group),
+    } for x, group in groups.items() for name in group[0]["passed"]]
+
+
+def _values(axis: AxisSection, path: Path) -> list[float]:
+    """The values of the parameter, whole ones as whole numbers."""
+    span = axis.first, axis.to, axis.step
+    given = [name for name, value in (("values", axis.values), *zip(("from", "to", "step"), span, strict=True))
+             if value is not None]
+    if given not in (["values"], ["from", "to", "step"]):
+        raise InputError(problem(path, "x", given, 'either values, or from, to and step'))
+    values = axis.values
+    if values is None:
+        count = int((axis.to - axis.first) / axis.step + 1e-9) + 1
+        if not 1 <= count <= 1000:
+            raise InputError(problem(path, "x.step", axis.step, "steps that give 1 .. 1000 values"))
+        values = [round(axis.first + i * axis.step, 10) for i in range(count)]
+    return [int(value) if float(value).is_integer() else value for value in values]
+
+
+def _changed(section: SweepSection, source: str, base: dict, value: float, path: Path) -> dict:
+    """The table of the source, and what changes on the platform, with the parameter at a value."""
+    name = section.x.parameter
+    if source == "networks" and name.startswith("platform."):
+        return {source: base, "platform": {name.removeprefix("platform."): value}}
+    numbers = [key for key, old in base.items() if isinstance(old, int | float | list | None)]
+    if name not in numbers:
+        more = " and platform.SECTION.KEY" if source == "networks" else ""
+        raise InputError(problem(path, "x.parameter", name, f"{', '.join(numbers)}{more}"))
+    table = {**base, name: [value, value] if isinstance(base[name], list) else value}
+    try:
+        type(getattr(section, source)).model_validate(_frozen(table))
+    except ValidationError as e:
+        raise InputError(f"{path}: x: {source}.{name} = {value}: {e.errors()[0]['msg'].lower()}") from None
+    return {source: table}
+
+
+def _frozen(table: dict) -> dict:
+    """A table as JSON gives it, with tuples for lists."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+
+
+def _reference(cell: dict, given: dict) -> dict:
+    """The verdicts of series of `reproduce` on a set of the reference's generator."""
+    tasks = tasksets.reference_set(cell["seed"], given["workload"], given["utilisation"], cell["index"],
+                                   given["number"])
+    passed, length = {}, {}
+    for name in cell["strategies"]:
+        series = ALL_SERIES[name]
+        specs = tasksets.specs(tasks, figures.period_model(series), tasksets.reference_periods)
+        passed[name] = int(series.verdict(specs).schedulable)
+    for spec in tasksets.specs(tasks, PLAIN, tasksets.reference_periods):
+        length[spec.name] = PLAIN.execution(spec.layers) / spec.period
+    return {"passed": passed, "real": sum(length.values())}
+
+
+def _of_networks(given: dict, platform: dict[str, Any], rng: random.Random) -> System:
+    """The networks of a task set with random shares of a utilisation; deadlines are periods."""
+    system = _timed(given["taskset"], json.dumps(platform, sort_keys=True))
+    found = shares("uunifast", len(system.tasks), given["utilisation"], given["least"], 1.0, rng)
+    tasks = []
+    for task, share in zip(system.tasks, found, strict=True):
+        period = max(task.length + 1, -(-task.length * 10**9 // round(share * 10**9)))
+        tasks.append(replace(task, period=period, deadline=period))
+    return replace(system, tasks=tuple(tasks))
+
+
+@lru_cache(maxsize=8)
+def _timed(file: str, platform: str) -> System:
+    """The tasks of a file with their lengths and prices on its platform, of which some keys are changed."""
+    taskset = load_taskset(Path(file))
+    data = taskset.platform.model_dump()
+    for key, value in json.loads(platform).items():
+        *sections, last = key.split(".")
+        table = data
+        for section in sections:
+            table = table.get(section) if isinstance(table, dict) else None
+        if not isinstance(table, dict) or last not in table:
+            raise InputError(f"x.parameter = platform.{key}: allowed are keys of a platform, such as "
+                             "platform.memory.read_latency")
+        table[last] = value
+    changed = validate(data, type(taskset.platform), f"x: {file}")
+    return HardwareTiming(compile_taskset(mapped(replace(taskset, platform=changed)), "flexible")).system()

@@ -1,0 +1,59 @@
+"""One task set under every strategy of preemption: verdicts, and figures of a simulated run of each."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..analysis.kinds import KINDS
+from ..golden.machine import run
+from ..model.loading import read_toml
+from ..planning import analyse_taskset
+from ..priced_plan import analyse_priced
+from ..simulate import simulate, synchronous
+from ..timing.mapping import mapped
+from ..workload.priced import PricedTaskSet, load_priced
+from ..workload.taskset import is_priced, load_taskset
+from .jobs import TaskInfo
+from .metrics import measure
+from .plan import summarise
+
+
+def compared(file: Path, horizon: int | None = None, progress: Callable[[str], None] = lambda text: None) -> dict:
+    """The comparison as plain data.
+
+    Parameters
+    ----------
+    file
+        A task set, of networks on a platform or of execution times alone.
+    horizon
+        Cycles of each run; default: those of the task set.
+    progress
+        Called with the strategy that comes next.
+
+    Raises
+    ------
+    InputError
+        If the file is wrong.
+    """
+    taskset = load_priced(file) if is_priced(read_toml(file)) else mapped(load_taskset(file))
+    priced, cycles = isinstance(taskset, PricedTaskSet), horizon or taskset.horizon
+    tasks = taskset.system.tasks if priced else taskset.tasks
+    infos = [TaskInfo(task.name, task.period, task.deadline) for task in tasks]
+    rows, names = [], (taskset.name, None)
+    for number, strategy in enumerate(KINDS, 1):
+        progress(f"{strategy}, {number} of {len(KINDS)}")
+        plan = analyse_priced(taskset, strategy) if priced else analyse_taskset(taskset, strategy)
+        if priced:
+            releases = synchronous(plan.system, cycles, taskset.offsets)
+            events = simulate(plan.system, plan.verdict.placements, releases, cycles, log=True).events
+        else:
+            events = run(plan.compiled(), cycles)
+        metrics, summary, names = measure(events, infos, cycles, 1), summarise(plan), plan.names
+        rows.append({
+            "strategy": strategy, "verdict": plan.proof.verdict, "reason": plan.proof.reason,
+            "least_relative_slack": plan.proof.least_relative_slack, "utilisation": summary["utilisation"],
+            "deadline_misses": metrics.deadline_misses, "preemptions": sum(metrics.preemptions.values()),
+            "points": [task["points"] for task in summary["tasks"]],
+            "worst_response": [task.worst_response for task in metrics.tasks],
+        })
+    return {"taskset": names[0], "platform": names[1], "horizon": cycles, "tasks": [task.name for task in tasks],
+            "strategies": rows}
