@@ -14,7 +14,7 @@ from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 
 from ..console.output import JsonOption, print_json, show_table
-from ..console.overrides import PolicyOption, on_platform
+from ..console.overrides import PolicyOption
 from ..console.verdict import NOTHING_TO_PROVE, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
 
 
@@ -75,9 +75,10 @@ def generate(
 
     planned = None
     if taskset is not None:
+        from derca_sim.workload.policies import under_policy
         from derca_sim.workload.taskset import load_taskset
 
-        planned = plan(on_platform(load_taskset(taskset), policy=policy), strategy, placed, None, require_proof)
+        planned = plan(under_policy(load_taskset(taskset), policy), strategy, placed, None, require_proof)
     elif require_proof:
         raise InputError(NOTHING_TO_PROVE)
     elif policy is not None:

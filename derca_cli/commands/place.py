@@ -11,10 +11,11 @@ from derca_flow.tools.files import output_directory
 from derca_sim.errors import CheckFailed
 from derca_sim.planning import DEFAULT
 from derca_sim.report.plan import summarise
+from derca_sim.workload.policies import under_policy
 from derca_sim.workload.taskset import load_taskset
 
 from ..console.output import JsonOption, print_json, stdout
-from ..console.overrides import PolicyOption, on_platform
+from ..console.overrides import PolicyOption
 from ..console.verdict import EveryOption, StrategyOption, plan, show_proof
 
 
@@ -34,7 +35,7 @@ def place(
 
         derca place sim/tasksets/demo.toml -o out/tables
     """
-    found = plan(on_platform(load_taskset(taskset), policy=policy), strategy, True, every)
+    found = plan(under_policy(load_taskset(taskset), policy), strategy, True, every)
     summary = summarise(found)
     if not found.verdict.schedulable:
         if json:

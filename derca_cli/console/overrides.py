@@ -5,11 +5,10 @@ from typing import Annotated, get_args
 
 import typer
 
-from derca_sim.analysis.policies import ANALYSED
 from derca_sim.errors import InputError
 from derca_sim.model.loading import validate
-from derca_sim.model.platform import Platform, Policy, ReleaseConfig, SchedulerConfig
-from derca_sim.workload.priced import PricedTaskSet
+from derca_sim.model.platform import Platform, ReleaseConfig, SchedulerConfig
+from derca_sim.workload.policies import NAMES, under_policy
 from derca_sim.workload.taskset import TaskSet
 
 PipelineOption = Annotated[str | None, typer.Option(
@@ -22,14 +21,12 @@ PolicyOption = Annotated[str | None, typer.Option(
     help="What orders jobs: edf, deadline_monotonic (or dm), fifo, least_slack; by default the first policy of the "
          "platform. One that the platform does not have is generated in.", show_default=False)]
 
-#: Short names of policies.
-SHORT = {"dm": "deadline_monotonic"}
 #: Option -> the key of the platform, and its allowed values.
 _KINDS = {
     "--pipeline": (("pipeline",), get_args(Platform.model_fields["pipeline"].annotation)),
     "--scheduler": (("scheduler", "kind"), get_args(SchedulerConfig.model_fields["kind"].annotation)),
     "--release": (("release", "kind"), get_args(ReleaseConfig.model_fields["kind"].annotation)),
-    "--policy": (("scheduler", "policies"), (*get_args(Policy), *SHORT)),
+    "--policy": (("scheduler", "policies"), NAMES),
 }
 
 
@@ -45,55 +42,21 @@ def on_platform(tasks: TaskSet, pipeline: str | None = None, scheduler: str | No
                 policy: str | None = None) -> TaskSet:
     """The task set on its platform, where options that are not None replace the file's values.
 
-    The policy becomes the first one of the platform.
-
     Raises
     ------
     InputError
         One line per option that the platform does not allow.
     """
     chosen = {option: value for option, value in (("--pipeline", pipeline), ("--scheduler", scheduler),
-                                                  ("--release", release), ("--policy", policy)) if value is not None}
+                                                  ("--release", release)) if value is not None}
     if not chosen:
-        return tasks
+        return under_policy(tasks, policy)
     if wrong := wrong_choices(pipeline, scheduler, release, policy):
         raise InputError(*wrong)
     fields = tasks.platform.model_dump()
     for option, value in chosen.items():
         *section, key = _KINDS[option][0]
-        replaced = _first(tasks, SHORT.get(value, value)) if option == "--policy" else value
-        (fields[section[0]] if section else fields)[key] = replaced
+        (fields[section[0]] if section else fields)[key] = value
     given = " ".join(f"{option} {value}" for option, value in chosen.items())
-    return replace(tasks, platform=validate(fields, Platform, f"{tasks.file} with {given}"))
+    return under_policy(replace(tasks, platform=validate(fields, Platform, f"{tasks.file} with {given}")), policy)
 
-
-def _first(tasks: TaskSet, policy: str) -> tuple[str, ...]:
-    """The policies of the platform with `policy` first.
-
-    Raises
-    ------
-    InputError
-        If the tasks lack what the policy orders jobs by.
-    """
-    lacking = [t.name for t in tasks.tasks if not (t.work and t.region_budget)]
-    if policy == "least_slack" and lacking:
-        raise InputError(f"--policy = least_slack: allowed where all tasks of {tasks.file} have work and "
-                         f"region_budget, from 1; these have not: {', '.join(lacking)}")
-    return policy, *(other for other in tasks.platform.scheduler.policies if other != policy)
-
-
-def under_policy(tasks: PricedTaskSet, policy: str | None) -> PricedTaskSet:
-    """The task set of execution times under a policy; None is EDF.
-
-    Raises
-    ------
-    InputError
-        If the analysis does not know the policy.
-    """
-    chosen = SHORT.get(policy, policy)
-    if chosen is None:
-        return tasks
-    if chosen not in ANALYSED:
-        raise InputError(f"--policy = {policy}: allowed are {', '.join((*ANALYSED, *SHORT))} with execution times, as "
-                         f"in {tasks.file}")
-    return replace(tasks, system=replace(tasks.system, policy=chosen))

@@ -10,7 +10,6 @@ from derca_sim.errors import CheckFailed, InputError
 from derca_sim.workload.taskset import TaskSet
 
 from .output import say
-from .overrides import on_platform, under_policy
 
 #: Why --require-proof needs a task set.
 NOTHING_TO_PROVE = "--require-proof: allowed with a task set only; without one there is nothing to prove"
@@ -56,11 +55,12 @@ def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = 
     """
     from derca_sim.model.loading import read_toml
     from derca_sim.priced_plan import analyse_priced
+    from derca_sim.workload.policies import under_policy
     from derca_sim.workload.priced import load_priced
     from derca_sim.workload.taskset import is_priced, load_taskset
 
     if not is_priced(read_toml(file)):
-        return plan(on_platform(load_taskset(file), policy=policy), strategy, placed, every)
+        return plan(under_policy(load_taskset(file), policy), strategy, placed, every)
     if every is not None:
         raise InputError(f"--every = {every}: allowed with networks alone; {file} gives execution times, and says with "
                          "`every` how often its tasks may be preempted")

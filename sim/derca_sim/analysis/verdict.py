@@ -139,7 +139,7 @@ def prove(system: System, placements: Sequence[Placement], accountings: Sequence
 
 def _proved(system: System, placements: Sequence[Placement], charged: Sequence[Charged],
             accounting: Accounting) -> Verdict:
-    what = ("no response bound exceeds its deadline" if system.policy == "deadline_monotonic" else
+    what = ("under deadline_monotonic no response bound exceeds its deadline" if system.policy == "deadline_monotonic" else
             "demand and blocking fit at every deadline")
     return Verdict(SCHEDULABLE, f"{what} ({accounting.value} pays)", tuple(placements), tuple(charged), accounting)
 
