@@ -139,8 +139,9 @@ def prove(system: System, placements: Sequence[Placement], accountings: Sequence
 
 def _proved(system: System, placements: Sequence[Placement], charged: Sequence[Charged],
             accounting: Accounting) -> Verdict:
-    what = ("under deadline_monotonic no response bound exceeds its deadline" if system.policy == "deadline_monotonic" else
-            "demand and blocking fit at every deadline")
+    fixed = system.policy == "deadline_monotonic"
+    what = f"no response bound under {system.policy} exceeds its deadline" if fixed else (
+        "demand and blocking fit at every deadline")
     return Verdict(SCHEDULABLE, f"{what} ({accounting.value} pays)", tuple(placements), tuple(charged), accounting)
 
 
