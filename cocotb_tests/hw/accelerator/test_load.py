@@ -10,7 +10,9 @@ from derca_hw.accelerator.load.load import LoadEngine
 from derca_hw.accelerator.load.ring import SlotRing
 from derca_hw.layouts import Destination, Layouts, pulse
 from derca_sim.model.tables import bits_for
+from kit.address_mutants import LATER
 from kit.cycles import Cycles
+from kit.mutants import report, survivors, with_mutants
 from kit.payload import pack, unpack, width
 from kit.platforms import NARROW, PADDED, platform
 from kit.run import generator, parameters, simulate
@@ -26,6 +28,11 @@ AHEAD = platform(
 COMPUTED, COMPUTED_AHEAD = (
     platform(name=f"computed-{ahead}", operators={"matmul": True}, buffers={"slots": 3, "banks": 2, "ahead": ahead})
     for ahead in (0, 2))
+#: A may be an image, of which a tile requests panels; some of them later.
+IMAGES = platform(
+    name="images", array={"rows": 8, "cols": 4}, tile={"m": 24, "k": 16, "n": 8, "per_layer": True},
+    bus={"data_width": 32}, buffers={"slots": 3, "banks": 2, "ahead": 2}, operators={"convolution": True},
+)
 RINGS = ("a", "b")
 #: Ports of a ring that the test drives and sees.
 RING_IN = ("received", "received_slot", "advance", "release", "release_slot")
@@ -35,11 +42,11 @@ RING_OUT = ("free", "filling", "user", "full", "empty", "filling_any")
 class LoadBench(wiring.Component):
     """Load engine and slot rings, wired as the accelerator wires them; banks and dependences are the test's."""
 
-    def __init__(self, p):
+    def __init__(self, p, engine: type[wiring.Component] = LoadEngine, lay: Layouts | None = None):
         self._p = p
-        lay = Layouts(p)
-        self._load = LoadEngine(p)
-        self._rings = {"a": SlotRing(p, p.most_m_panels), "b": SlotRing(p, p.n_panels + 1)}
+        lay = lay or Layouts(p)
+        self._load = engine(p)
+        self._rings = {"a": SlotRing(p, p.most_a_panels), "b": SlotRing(p, p.n_panels + 1)}
         members = self._load.signature.members
         ring = self._rings["a"].signature.members
         super().__init__({
@@ -136,7 +143,8 @@ def requests(p, it: dict, a_unit: int, b_unit: int) -> list[tuple[str, dict]]:
         ring = {Destination.A: "a", Destination.BANK: "bank"}.get(destination, "b")
         out.append((ring, {
             "address": address, "beats": -(-size // beat), "task": output["task"],
-            "target": {"destination": destination.value, "unit": unit, "panel": panel}}))
+            "target": {"destination": destination.value, "unit": unit, "panel": panel,
+                       **({"split": 0, "odd": 0} if p.operators.convolution else {})}}))
 
     panels = range(output["m_panels"])
     a_words, b_words = (-(-tag["k"] * lanes // max(lanes, beat)) for lanes in (p.a_lanes, p.b_lanes))
@@ -150,7 +158,12 @@ def requests(p, it: dict, a_unit: int, b_unit: int) -> list[tuple[str, dict]]:
             request(it["b"] + j * it["b_panel_stride"], tag["k"] * p.b_lanes, Destination.B, b_unit, j, b_words)
         if tag["first"]:
             request(it["bias"], 4 * output["n"], Destination.BIAS, b_unit, 0)
-    if it["new_a"]:
+    if it["new_a"] and p.operators.convolution:
+        for i in range(it["panels"]):
+            request(it["a"] + i * it["a_panel_stride"], it["channels"] * p.a_lanes, Destination.A, a_unit, 1,
+                    it["word"] + i * it["words"])
+            out[-1][1]["target"] |= {"split": it["split"], "odd": it["odd"] ^ i & 1}
+    elif it["new_a"]:
         for i in panels:
             request(it["a"] + i * it["a_panel_stride"], tag["k"] * p.a_lanes, Destination.A, a_unit, i, a_words)
     return out
@@ -170,6 +183,7 @@ def random_iteration(random, p, number: int, before: dict | None) -> dict:
         "new_a": new_a, "depends": new_a and random.getrandbits(1), "allow": random.randrange(4),
         **({"ahead": random.randrange(p.buffers.ahead + 1)} if p.buffers.ahead else {}),
         **({"depends_b": new_b and int(random.random() < 0.3)} if p.operators.matmul else {}),
+        **(random_patch(random, p) if p.operators.convolution else {}),
         "tag": {
             "output": {"m_panels": random.randint(1, p.m_panels), "n": random.randint(1, p.tile.n),
                        "task": before["tag"]["output"]["task"] if before else random.randrange(p.scheduler.tasks),
@@ -180,6 +194,14 @@ def random_iteration(random, p, number: int, before: dict | None) -> dict:
             "last_b": last_b,
         },
     }
+
+
+def random_patch(random, p) -> dict:
+    """The panels of an image that an iteration requests."""
+    words = random.randint(1, 6)
+    return {"panels": random.randint(1, 5), "channels": random.randint(1, words), "words": words,
+            "word": random.randrange(p.a_steps - 5 * words), "split": random.getrandbits(1),
+            "odd": random.getrandbits(1)}
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -350,9 +372,10 @@ async def fills_and_frees(dut):
     assert min(counts.values()) > 30, counts
     assert width(lay.iteration) == len(dut.iteration__payload)
     assert bits_for(p.buffers.slots - 1) == len(dut.a_filling)
+    report(dut)
 
 
-@pytest.mark.parametrize("p", [PADDED, LOCKSTEP, AHEAD, COMPUTED_AHEAD], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [PADDED, LOCKSTEP, AHEAD, COMPUTED_AHEAD, IMAGES], ids=lambda p: p.name)
 def test_load_engine_and_slots(p):
     simulate(lambda: LoadBench(p), __name__, "fills_and_frees", platform=p)
 
@@ -362,3 +385,15 @@ def test_load_engine_and_slots(p):
 def test_load_engine_and_slots_at_length(seed):
     for p in (PADDED, AHEAD, NARROW, COMPUTED):
         simulate(lambda p=p: LoadBench(p), __name__, "fills_and_frees", platform=p, seed=seed)
+
+
+@pytest.mark.full
+def test_mutants_of_the_requests_for_images_are_noticed(tmp_path):
+    def make(module):
+        return LoadBench(IMAGES, module("accelerator.load.load").LoadEngine, module("layouts").Layouts(IMAGES))
+
+    watched = ("request__valid", "request__payload", "iteration__ready", "busy", "ready", "queue__valid")
+    left = survivors(LATER, tmp_path, lambda report: simulate(
+        lambda: with_mutants(LATER, make, watched), __name__, "fills_and_frees", platform=IMAGES,
+        waves_on_failure=False, report=report))
+    assert not left, left

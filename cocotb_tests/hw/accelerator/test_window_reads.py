@@ -18,8 +18,10 @@ from derca_hw.layouts import Layouts, pulse
 from derca_sim.compile.patches import patch_fields, patch_of, window_tiles
 from derca_sim.model.network import random_network
 from derca_sim.model.tile import platform_tile
+from kit.address_mutants import WINDOWS
 from kit.cycles import Cycles
 from kit.image_networks import random_window
+from kit.mutants import report, survivors, with_mutants
 from kit.payload import pack
 from kit.platforms import platform
 from kit.run import generator, parameters, simulate
@@ -36,9 +38,9 @@ WRITES = ("write", "write_slot", "write_word", "write_lane", "write_split", "wri
 class WindowBench(wiring.Component):
     """Windows, and the memory of A that they read."""
 
-    def __init__(self, p):
+    def __init__(self, p, memory: type[wiring.Component] = ImageMemory, windows: type[wiring.Component] = Windows):
         self._p = p
-        self._memory, self._windows = ImageMemory(p), Windows(p)
+        self._memory, self._windows = memory(p), windows(p)
         memory, windows = self._memory.signature.members, self._windows.signature.members
         super().__init__({
             **{name: In(memory[name].shape) for name in (*WRITES, "slot")},
@@ -188,6 +190,8 @@ async def pixels(dut):
         since = 0
         while True:
             bench.set(**dict.fromkeys(("write", "layer__valid", "issue", "fire", "start"), 0))
+            if "report" in parameters():  # beside mutants
+                bench.set(care=sum((e is not None) << i for i, e in enumerate(expected or ())))
             if beats:
                 word, lane, split, odd, content = beats.pop(0)
                 bench.set(write=1, write_slot=slot, write_word=word, write_lane=lane, write_split=split, write_odd=odd,
@@ -225,6 +229,7 @@ async def pixels(dut):
         del work[parameters()["most"]:]  # as if it were given up
     dut._log.info("%s", counts)
     assert min(counts.values()) > 1, counts
+    report(dut)
 
 
 @pytest.mark.parametrize("p", [NARROW, WIDE], ids=lambda p: p.name)
@@ -237,3 +242,16 @@ def test_windows(p):
 @pytest.mark.parametrize("p", [WORD, NARROW, WIDE], ids=lambda p: p.name)
 def test_more_windows(p, seed):
     simulate(lambda: WindowBench(p), __name__, "pixels", platform=p, seed=seed, tiles=150, most=1200)
+
+
+@pytest.mark.full
+def test_mutants_of_windows_are_noticed(tmp_path):
+    """By the bytes that the array gets, in the test above."""
+    def make(module):
+        return WindowBench(NARROW, module("accelerator.compute.image").ImageMemory,
+                           module("accelerator.compute.windows").Windows)
+
+    left = survivors(WINDOWS, tmp_path, lambda report: simulate(
+        lambda: with_mutants(WINDOWS, make, ("seeking", "again"), "step"), __name__, "pixels", platform=NARROW,
+        waves_on_failure=False, report=report, tiles=80, most=600))
+    assert not left, left
