@@ -6,7 +6,6 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
 from pathlib import Path
 
 from campaigns.network_platforms import NETWORK_PLATFORMS
@@ -59,7 +58,8 @@ def summary(trials: list[NetworkTrial], seconds: float, memory: str) -> dict:
         "platforms": dict(Counter(t.platform for t in trials)),
         "strategies": dict(Counter(t.strategy for t in trials)),
         "drawn_again": dict(sum((t.skipped for t in trials), Counter()).most_common(8)), "seconds": round(seconds, 1),
-        "failures": [asdict(t) for t in trials if t.problems],
+        "failures": [{"seed": t.seed, "platform": t.platform, "problems": t.problems, "again": t.again}
+                     for t in trials if t.problems],
     }
 
 

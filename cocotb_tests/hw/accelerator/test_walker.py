@@ -16,12 +16,13 @@ from derca_sim.model.tables import Strategy, WordOrder, entry_layout, layer_layo
 from kit.address_mutants import WALKER
 from kit.cycles import Cycles
 from kit.image_networks import image_network
-from kit.mutants import report, survivors, with_mutants
+from kit.mutants import survivors
 from kit.payload import pack, unpack, width
 from kit.placed_networks import placed_network
 from kit.platforms import ACROSS, ACROSS_WORDS, PACKING, PADDED, SMALL, SPARE, platform
 from kit.requantisation import requantised_at_random
 from kit.run import generator, parameters, simulate
+from kit.stepped import seeded
 from kit.workload import compiled, shape, task
 
 #: Entries come word by word.
@@ -249,10 +250,15 @@ def job_sets(random, p) -> list[TaskPlan]:
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def walks(dut):
     """Jobs of random shapes, left and resumed at random slices; one iteration per cycle when nothing waits."""
-    random, p = generator(), parameters()["platform"]
+    counts = await walk_jobs(await Cycles(dut).start(), generator(), parameters()["platform"])
+    dut._log.info("%s", counts)
+    assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
+
+
+async def walk_jobs(bench, random, p) -> dict[str, int]:
+    """Walk over 400 jobs; returns what they were."""
     lay, order = Layouts(p), WordOrder(p)
     plans = job_sets(random, p)
-    bench = await Cycles(dut).start()
     most = (1 << lay.iteration["allow"].width) - 1
     queue: list[tuple[dict, list[dict], LayerPlan]] = []  # (metadata, its iterations, its layer) to be taken
     work: list[dict] = []  # iterations of the entry in work
@@ -347,9 +353,7 @@ async def walks(dut):
         if flush:
             counts["flushes"] += bool(work)
             work, queue, words, complete = [], [], [], None
-    dut._log.info("%s", counts)
-    assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
-    report(dut)
+    return counts
 
 
 @pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES, ACROSS, PACKING,
@@ -366,9 +370,7 @@ def test_more_walks(seed):
 
 
 @pytest.mark.full
-def test_mutants_of_the_walk_over_images_are_noticed(tmp_path):
-    watched = ("iteration__valid", "iteration__payload", "entries__ready", "windows__valid", "windows__payload")
-    left = survivors(WALKER, tmp_path, lambda report: simulate(
-        lambda: with_mutants(WALKER, lambda module: module("accelerator.load.walker").Walker(PACKING), watched),
-        __name__, "walks", platform=PACKING, waves_on_failure=False, report=report))
+def test_mutants_of_the_walk_over_images_are_noticed():
+    left = survivors(WALKER, lambda module: module("accelerator.load.walker").Walker(PACKING),
+                     lambda bench: walk_jobs(bench, seeded(1), PACKING))
     assert not left, left

@@ -20,6 +20,11 @@ def early(lay: Layouts) -> tuple[str, ...]:
     return tuple(name for name in ("depends_b", "depends_d") if name in dict(lay.iteration))
 
 
+def _depth(p: Platform) -> int:
+    """Parts behind the one that shows: one more than `ahead`, for a part that comes while the first of them leaves."""
+    return p.buffers.ahead + 1
+
+
 class LaterPanels(wiring.Component):
     """Keeps what the requests for tiles of A need, oldest first; the next part shows in the cycle after the one before.
 
@@ -90,7 +95,7 @@ class LaterPanels(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [DroppableQueue.memory(Layouts(p).later.size, p.buffers.ahead)] if p.buffers.ahead else []
+        return [DroppableQueue.memory(Layouts(p).later.size, _depth(p))] if p.buffers.ahead else []
 
     def elaborate(self, platform):
         m = Module()
@@ -134,7 +139,7 @@ class LaterPanels(wiring.Component):
     def _queue(self, m, first, pushed, stride, margin):
         """Keep parts for later iterations in a queue behind the one that shows. Returns whether the new one shows."""
         lay, new = self._lay, self.iteration
-        m.submodules.queue = queue = DroppableQueue(lay.later, self._p.buffers.ahead)
+        m.submodules.queue = queue = DroppableQueue(lay.later, _depth(self._p))
         following = queue.o
         taken = Signal(lay.later["due"].shape)  # the number of the iteration taken last
         number = Signal.like(taken)  # of the next
