@@ -68,15 +68,15 @@ class LoadBench(wiring.Component):
                      for n in ("flush", "barrier", "bank_free", "bank", "outstanding", "fewer")]
         m.d.comb += [getattr(self, n).eq(getattr(load, n)) for n in ("take_bank", "busy", "ready", "waiting")]
         target = load.request.p.target
+        kind = target.destination.as_value()
         asked = load.request.valid & load.request.ready
-        for_a = target.destination == Destination.A
-        for_b = (target.destination == Destination.B) | (target.destination == Destination.BIAS)
+        for_a, for_b, for_bias = (kind == one.value for one in (Destination.A, Destination.B, Destination.BIAS))
         for name, ring in self._rings.items():
             m.submodules[name] = ring
             m.d.comb += [
                 getattr(load, f"{name}_free").eq(ring.free), getattr(load, f"{name}_slot").eq(ring.filling),
                 ring.take.eq(getattr(load, f"take_{name}")),
-                ring.requested.eq(asked & (for_a if name == "a" else for_b)), ring.slot.eq(target.unit),
+                ring.requested.eq(asked & (for_a if name == "a" else for_b | for_bias)), ring.slot.eq(target.unit),
                 ring.issued.eq(getattr(load, f"issued_{name}")), ring.flush.eq(self.flush),
                 *(getattr(ring, n).eq(getattr(self, f"{name}_{n}")) for n in RING_IN),
                 *(getattr(self, f"{name}_{n}").eq(getattr(ring, n)) for n in RING_OUT),

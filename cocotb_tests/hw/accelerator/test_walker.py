@@ -241,7 +241,7 @@ def job_sets(random, p) -> list[TaskPlan]:
             sets = [replace(one, network=requantised_at_random(one.network, p)) for one in sets]
         rng = np.random.default_rng(random.getrandbits(30))
         if p.operators.convolution:
-            sets = [replace(one, network=image_network(f"images{i}", rng, p, 3)) for i, one in enumerate(sets)]
+            sets = [replace(one, network=image_network(f"images{i}", rng, p, 4, 28)) for i, one in enumerate(sets)]
         sets = [replace(one, network=mapped_at_random(one.network, p, rng)) for one in sets]
         plans += compiled(p, sets, strategy).tasks
     return plans
