@@ -147,3 +147,24 @@ LATER = _of(
     ("all panels are of the first kind", "target.odd.eq(part.odd)", "target.odd.eq(0)"),
     ("even and odd pixels are not kept apart", "target.split.eq(part.split)", "target.split.eq(0)"),
 )
+
+#: Of the places of packed outputs in their bank.
+PACKED = _of(
+    f"{_STORE}/packed.py",
+    ("a row of pixels ends late", "row_ends.eq(left <= room)", "row_ends.eq(left < room)"),
+    ("groups have a row more", "group_ends.eq(now.line + 1 == layer.rows)", "group_ends.eq(now.line == layer.rows)"),
+    ("panels have a channel more", "last_channel.eq(self.channel + 1 == self.channels)",
+     "last_channel.eq(self.channel == self.channels)"),
+    ("lanes that the beat has no room for are taken",
+     "Mux(self.place[within:].all() & (lower > now.lane[:within]), lower, now.lane[:within])", "now.lane[:within]"),
+    ("outputs are turned by their lane alone", "self.turn.eq(now.lane - filled)", "self.turn.eq(now.lane)"),
+    ("a channel goes on where the one before ends", "[now.eq(first), self.channel", "[now.eq(new), self.channel"),
+    ("the next panel begins where this one began", "[now.eq(new), first.eq(new), self.channel",
+     "[now.eq(first), self.channel"),
+    ("groups follow each other a row too far", "step.eq(self.n - now.line)", "step.eq(self.n)"),
+    ("a row begins where the one before ends", "[source.eq(now.row), step.eq(1)", "[source.eq(now.word), step.eq(1)"),
+    ("channels are a column apart", "times(self.channel, p.array.cols)", "self.channel"),
+    ("pixels of a row are not counted", "new.left.eq(left - taken)", "new.left.eq(left)"),
+    ("the next row has what is left of this one", "new.fresh.eq(row_ends)", "new.fresh.eq(0)"),
+    ("a beat is never full", "self.push.eq(full[:len(self.place)] == 0)", "self.push.eq(channel_ends)"),
+)

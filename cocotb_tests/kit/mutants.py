@@ -64,21 +64,32 @@ def survivors(mutants: Sequence[Mutant], make: Callable[[Callable[[str], types.M
     Parameters
     ----------
     make : makes the component of an importer of modules.
-    bench : takes `SteppedCycles` of the component; an assertion of it that fails kills the mutant.
+    bench : takes `SteppedCycles` of the component. An assertion of it that fails kills the mutant; so does a run that
+        takes more cycles than that of the original.
     """
+    longest = _cycles(make(lambda name: importlib.import_module(f"derca_hw.{name}")), bench)
     out = []
     for mutant in mutants:
         with planted(mutant) as module:
-            component = make(module)
-
-            async def judge(ctx, component=component):
-                await bench(await SteppedCycles(ctx, component).start())
-
             try:
-                play(component, judge)
+                _cycles(make(module), bench, longest + 100)
             except AssertionError as e:
                 print(f"{mutant.name}: killed; {str(e)[:100]}", flush=True)
             else:
                 print(f"{mutant.name}: survived", flush=True)
                 out.append(mutant.name)
     return out
+
+
+def _cycles(component: wiring.Component, bench: Callable, most: int | None = None) -> int:
+    """The cycles that a bench takes; an assertion fails after the `most` allowed."""
+    cycles = 0
+
+    async def judge(ctx):
+        nonlocal cycles
+        stepped = await SteppedCycles(ctx, component, most).start()
+        await bench(stepped)
+        cycles = stepped.cycle
+
+    play(component, judge)
+    return cycles

@@ -28,10 +28,14 @@ def seeded(seed: int) -> random.Random:
 
 
 class SteppedCycles:
-    """A component in Amaranth's simulator, driven as `kit.cycles.Cycles` drives it in a compiled simulation."""
+    """A component in Amaranth's simulator, driven as `kit.cycles.Cycles` drives it in a compiled simulation.
 
-    def __init__(self, ctx, component: wiring.Component):
+    After `most` cycles an assertion fails.
+    """
+
+    def __init__(self, ctx, component: wiring.Component, most: int | None = None):
         self.cycle = -1
+        self._most = most
         self._ctx = ctx
         found = ports(component)
         self._inputs = {name: value for name, (value, direction) in found.items() if direction.value == "input"}
@@ -47,12 +51,13 @@ class SteppedCycles:
     async def tick(self) -> int:
         """End the current cycle; return its number."""
         _, _, *found = await self._ctx.tick().sample(*self._outputs.values())
-        self._now = dict(zip(self._outputs, found, strict=True))
+        self._now = self._set | dict(zip(self._outputs, found, strict=True))
         self.cycle += 1
+        assert self._most is None or self.cycle < self._most, f"no end after {self._most} cycles"
         return self.cycle
 
     def get(self, name: str) -> int:
-        """Value of an output in the cycle that has ended."""
+        """Value of a port in the cycle that has ended."""
         return self._now[name]
 
     def set(self, **values: int) -> None:
