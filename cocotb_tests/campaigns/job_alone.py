@@ -9,12 +9,14 @@ from derca_sim.events import Event, Kind
 from derca_sim.golden.machine import run
 from derca_sim.workload.taskset import TaskSet
 
-#: Cycles that a job alone gets for each of those it takes on the golden model's memory.
+#: Patience with a job on memory of any handshakes.
 PATIENCE = 200
 
 
-def late_alone(taskset: TaskSet, seed: int, memory: Jitter) -> list[str]:
+def late_alone(taskset: TaskSet, seed: int, memory: Jitter, patience: int = PATIENCE) -> list[str]:
     """Run one job of one of the tasks alone; return the differences in words.
+
+    It gets `patience` cycles for each of those it takes on the golden model's memory.
 
     Load, compute and store wait only for each other and for memory. So a job is later than on the golden model's memory
     by at most the cycles in which memory withheld anything: every cycle of the delay is one of them.
@@ -24,12 +26,12 @@ def late_alone(taskset: TaskSet, seed: int, memory: Jitter) -> list[str]:
     compiled = compile_taskset(alone, "flexible")
     golden = _response(run(compiled, 1 << 22))
     try:
-        result = run_rtl(compiled, 1000 + PATIENCE * golden, memory)
+        result = run_rtl(compiled, 1000 + patience * golden, memory)
     except RtlError as e:
         return [f"job of task {task.name} alone: {e}"]
     found, bound = _response(result.events), golden + result.bus["withheld"]
     if found is None:
-        return [f"job of task {task.name} alone: not finished after {PATIENCE} times the {golden} cycles that it takes"]
+        return [f"job of task {task.name} alone: not finished after {patience} times the {golden} cycles that it takes"]
     problems = [f"alone: {d}" for d in check_results(compiled, result.finishes).differences]
     if found > bound:
         problems.append(f"job of task {task.name} alone: response {found}, but {golden} cycles on the golden model's "

@@ -10,22 +10,29 @@ from derca_hw.accelerator.load.load import LoadEngine
 from derca_hw.accelerator.load.ring import SlotRing
 from derca_hw.layouts import Destination, Layouts, pulse
 from derca_sim.model.tables import bits_for
+from kit.address_mutants import LATER
 from kit.cycles import Cycles
+from kit.mutants import survivors
 from kit.payload import pack, unpack, width
 from kit.platforms import NARROW, PADDED, platform
 from kit.run import generator, parameters, simulate
+from kit.stepped import seeded
 
 #: The pipeline in which iterations themselves wait for what they depend on.
 LOCKSTEP = platform(name="lockstep", pipeline="lockstep")
-#: Tiles of any shape, tiles of B up to two iterations before tiles of A, beats narrower than a step of A.
+#: Tiles of any shape, tiles of B up to two iterations before tiles of A, beats narrower than a step of A. With a slot
+#: more than iterations apart, an iteration is taken with the last request of the oldest one that waits.
 AHEAD = platform(
     name="ahead", array={"rows": 8, "cols": 2}, tile={"m": 16, "k": 8, "n": 4, "per_layer": True},
-    bus={"data_width": 32}, buffers={"slots": 3, "banks": 2, "ahead": 2}, store={"requant_lanes": 1},
+    bus={"data_width": 32}, buffers={"slots": 4, "banks": 2, "ahead": 2}, store={"requant_lanes": 1},
 )
 #: B may be computed; tiles of A that wait for later iterations are requested before a B that waits for the job.
 COMPUTED, COMPUTED_AHEAD = (
     platform(name=f"computed-{ahead}", operators={"matmul": True}, buffers={"slots": 3, "banks": 2, "ahead": ahead})
     for ahead in (0, 2))
+#: A may be an image, of which a tile requests panels.
+IMAGES = platform(name="images", array={"rows": 8, "cols": 4}, tile={"m": 24, "k": 16, "n": 8, "per_layer": True},
+                  bus={"data_width": 32}, buffers={"slots": 3, "ahead": 1}, operators={"convolution": True})
 RINGS = ("a", "b")
 #: Ports of a ring that the test drives and sees.
 RING_IN = ("received", "received_slot", "advance", "release", "release_slot")
@@ -35,11 +42,11 @@ RING_OUT = ("free", "filling", "user", "full", "empty", "filling_any")
 class LoadBench(wiring.Component):
     """Load engine and slot rings, wired as the accelerator wires them; banks and dependences are the test's."""
 
-    def __init__(self, p):
+    def __init__(self, p, engine: type[wiring.Component] = LoadEngine, lay: Layouts | None = None):
         self._p = p
-        lay = Layouts(p)
-        self._load = LoadEngine(p)
-        self._rings = {"a": SlotRing(p, p.most_m_panels), "b": SlotRing(p, p.n_panels + 1)}
+        lay = lay or Layouts(p)
+        self._load = engine(p)
+        self._rings = {"a": SlotRing(p, p.most_a_panels), "b": SlotRing(p, p.n_panels + 1)}
         members = self._load.signature.members
         ring = self._rings["a"].signature.members
         super().__init__({
@@ -61,15 +68,15 @@ class LoadBench(wiring.Component):
                      for n in ("flush", "barrier", "bank_free", "bank", "outstanding", "fewer")]
         m.d.comb += [getattr(self, n).eq(getattr(load, n)) for n in ("take_bank", "busy", "ready", "waiting")]
         target = load.request.p.target
+        kind = target.destination.as_value()
         asked = load.request.valid & load.request.ready
-        for_a = target.destination == Destination.A
-        for_b = (target.destination == Destination.B) | (target.destination == Destination.BIAS)
+        for_a, for_b, for_bias = (kind == one.value for one in (Destination.A, Destination.B, Destination.BIAS))
         for name, ring in self._rings.items():
             m.submodules[name] = ring
             m.d.comb += [
                 getattr(load, f"{name}_free").eq(ring.free), getattr(load, f"{name}_slot").eq(ring.filling),
                 ring.take.eq(getattr(load, f"take_{name}")),
-                ring.requested.eq(asked & (for_a if name == "a" else for_b)), ring.slot.eq(target.unit),
+                ring.requested.eq(asked & (for_a if name == "a" else for_b | for_bias)), ring.slot.eq(target.unit),
                 ring.issued.eq(getattr(load, f"issued_{name}")), ring.flush.eq(self.flush),
                 *(getattr(ring, n).eq(getattr(self, f"{name}_{n}")) for n in RING_IN),
                 *(getattr(self, f"{name}_{n}").eq(getattr(ring, n)) for n in RING_OUT),
@@ -136,7 +143,8 @@ def requests(p, it: dict, a_unit: int, b_unit: int) -> list[tuple[str, dict]]:
         ring = {Destination.A: "a", Destination.BANK: "bank"}.get(destination, "b")
         out.append((ring, {
             "address": address, "beats": -(-size // beat), "task": output["task"],
-            "target": {"destination": destination.value, "unit": unit, "panel": panel}}))
+            "target": {"destination": destination.value, "unit": unit, "panel": panel,
+                       **({"split": 0, "odd": 0} if p.operators.convolution else {})}}))
 
     panels = range(output["m_panels"])
     a_words, b_words = (-(-tag["k"] * lanes // max(lanes, beat)) for lanes in (p.a_lanes, p.b_lanes))
@@ -150,7 +158,12 @@ def requests(p, it: dict, a_unit: int, b_unit: int) -> list[tuple[str, dict]]:
             request(it["b"] + j * it["b_panel_stride"], tag["k"] * p.b_lanes, Destination.B, b_unit, j, b_words)
         if tag["first"]:
             request(it["bias"], 4 * output["n"], Destination.BIAS, b_unit, 0)
-    if it["new_a"]:
+    if it["new_a"] and p.operators.convolution:
+        for i in range(it["panels"]):
+            request(it["a"] + i * it["a_panel_stride"], it["channels"] * p.a_lanes, Destination.A, a_unit, 1,
+                    it["word"] + i * it["words"])
+            out[-1][1]["target"] |= {"split": it["split"], "odd": it["odd"] ^ i & 1}
+    elif it["new_a"]:
         for i in panels:
             request(it["a"] + i * it["a_panel_stride"], tag["k"] * p.a_lanes, Destination.A, a_unit, i, a_words)
     return out
@@ -170,6 +183,7 @@ def random_iteration(random, p, number: int, before: dict | None) -> dict:
         "new_a": new_a, "depends": new_a and random.getrandbits(1), "allow": random.randrange(4),
         **({"ahead": random.randrange(p.buffers.ahead + 1)} if p.buffers.ahead else {}),
         **({"depends_b": new_b and int(random.random() < 0.3)} if p.operators.matmul else {}),
+        **(random_patch(random, p) if p.operators.convolution else {}),
         "tag": {
             "output": {"m_panels": random.randint(1, p.m_panels), "n": random.randint(1, p.tile.n),
                        "task": before["tag"]["output"]["task"] if before else random.randrange(p.scheduler.tasks),
@@ -182,13 +196,29 @@ def random_iteration(random, p, number: int, before: dict | None) -> dict:
     }
 
 
+def random_patch(random, p) -> dict:
+    """The panels of an image that an iteration requests."""
+    words = random.randint(1, 6)
+    return {"panels": random.randint(1, 5), "channels": random.randint(1, words), "words": words,
+            "word": random.randrange(p.a_steps - 5 * words), "split": random.getrandbits(1),
+            "odd": random.getrandbits(1)}
+
+
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def fills_and_frees(dut):
     """The engine alone decides when to begin; which requests it then makes, when slots become full and free, and what
     a flush leaves, is all predicted."""
-    random, p = generator(), parameters()["platform"]
+    p = parameters()["platform"]
+    counts = await fill(await Cycles(dut).start(), generator(), p, 8000)
+    dut._log.info("%s", counts)
+    assert min(counts.values()) > 30, counts
+    assert width(Layouts(p).iteration) == len(dut.iteration__payload)
+    assert bits_for(p.buffers.slots - 1) == len(dut.a_filling)
+
+
+async def fill(bench, random, p, cycles: int) -> dict[str, int]:
+    """Run the engine for so many cycles; returns what happened."""
     lay, lockstep = Layouts(p), p.pipeline == "lockstep"
-    bench = await Cycles(dut).start()
     rings = {name: Ring(p.buffers.slots) for name in RINGS}
     queue: list[tuple[str, dict, dict]] = []  # requests still to be made now, each with its iteration
     later: list[tuple[int, list, dict]] = []  # requests for A: number of the iteration that they follow
@@ -200,7 +230,7 @@ async def fills_and_frees(dut):
     counts = dict.fromkeys(("begun", "flushes", "preloads", "doomed", "released", "again", "held", "late", "apart",
                             "held_b", "drained"), 0)
     pace = 0.5
-    for cycle in range(8000):
+    for cycle in range(cycles):
         if cycle % 200 == 0:
             pace = random.choice([0.1, 0.5, 1.0])
         if current is None and random.random() < pace:
@@ -346,13 +376,10 @@ async def fills_and_frees(dut):
                          ("drained", p.buffers.ahead and p.operators.matmul)):
         if not option:
             del counts[name]
-    dut._log.info("%s", counts)
-    assert min(counts.values()) > 30, counts
-    assert width(lay.iteration) == len(dut.iteration__payload)
-    assert bits_for(p.buffers.slots - 1) == len(dut.a_filling)
+    return counts
 
 
-@pytest.mark.parametrize("p", [PADDED, LOCKSTEP, AHEAD, COMPUTED_AHEAD], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [PADDED, LOCKSTEP, AHEAD, COMPUTED_AHEAD, IMAGES], ids=lambda p: p.name)
 def test_load_engine_and_slots(p):
     simulate(lambda: LoadBench(p), __name__, "fills_and_frees", platform=p)
 
@@ -362,3 +389,11 @@ def test_load_engine_and_slots(p):
 def test_load_engine_and_slots_at_length(seed):
     for p in (PADDED, AHEAD, NARROW, COMPUTED):
         simulate(lambda p=p: LoadBench(p), __name__, "fills_and_frees", platform=p, seed=seed)
+
+
+@pytest.mark.full
+def test_mutants_of_the_requests_for_images_are_noticed():
+    left = survivors(LATER, lambda module: LoadBench(
+        IMAGES, module("accelerator.load.load").LoadEngine, module("layouts").Layouts(IMAGES)),
+        lambda bench: fill(bench, seeded(1), IMAGES, 8000))
+    assert not left, left

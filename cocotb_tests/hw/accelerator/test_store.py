@@ -12,9 +12,11 @@ from derca_hw.layouts import Layouts, Part
 from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import StoreTiming
+from kit.address_mutants import PACKED
 from kit.cycles import Cycles
 from kit.families import Built
 from kit.models import model
+from kit.mutants import survivors
 from kit.payload import pack, signed, unpack
 from kit.platforms import (
     ACROSS,
@@ -30,6 +32,7 @@ from kit.platforms import (
     WORDS,
 )
 from kit.run import generator, parameters, simulate
+from kit.stepped import seeded
 
 #: Parameters come word by word: to what the iCEBreaker holds, and where a panel can end in its first cycle.
 BY_WORDS = [
@@ -37,7 +40,6 @@ BY_WORDS = [
         **p.tables.model_dump(), "read": "word"}, "store": {"requant_lanes": lanes}})
     for p, lanes in ((TINY, 1), (NARROW, 4), (SMALL, 4), (WORDS, 1))
 ]
-
 
 TRANSPOSING = [ACROSS, ACROSS_BEATS, ACROSS_NARROW, ACROSS_WORDS]
 
@@ -193,12 +195,15 @@ async def tiles(dut):
 
     Each is of a layer of its own, whose parameters come with the tile at the latest, and again at any time after.
     """
-    random, options = generator(), parameters()
-    p, stalls = options["platform"], options["stalls"]
+    options = parameters()
+    await store_tiles(await Cycles(dut).start(), generator(), options["platform"], options["stalls"])
+
+
+async def store_tiles(bench, random, p, stalls: bool) -> None:
+    """Store a tile of every shape."""
     lay = Layouts(p)
     n_bits = bits_for(p.tile.n - 1)
     timing = StoreTiming(p)
-    bench = await Cycles(dut).start()
     if p.requant.tables:
         await write_tables(bench, p)
     todo = shapes(p)
@@ -387,3 +392,9 @@ def test_tiles_of_the_ice40_synthesised():
 @pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS, ACROSS], ids=lambda p: p.name)
 def test_latencies(p):
     simulate(lambda: StoreEngine(p), __name__, "latencies", platform=p)
+
+
+@pytest.mark.full
+def test_mutants_of_packed_tiles_are_noticed():
+    assert not survivors(PACKED, lambda module: module("accelerator.store.store").StoreEngine(PACKING),
+                         lambda bench: store_tiles(bench, seeded(1), PACKING, True))

@@ -10,14 +10,19 @@ from campaigns.random_sets import mapped_at_random
 from derca_hw.accelerator.load.walker import Walker
 from derca_hw.layouts import Layouts, Part
 from derca_sim.compile import LayerPlan, TaskPlan
+from derca_sim.golden.iteration import Iteration
 from derca_sim.model.network import Place
 from derca_sim.model.tables import Strategy, WordOrder, entry_layout, layer_layout
+from kit.address_mutants import WALKER
 from kit.cycles import Cycles
-from kit.payload import pack, unpack
+from kit.image_networks import image_network
+from kit.mutants import survivors
+from kit.payload import pack, unpack, width
 from kit.placed_networks import placed_network
-from kit.platforms import ACROSS, ACROSS_WORDS, PADDED, SMALL, SPARE, platform
+from kit.platforms import ACROSS, ACROSS_WORDS, PACKING, PADDED, SMALL, SPARE, platform
 from kit.requantisation import requantised_at_random
 from kit.run import generator, parameters, simulate
+from kit.stepped import seeded
 from kit.workload import compiled, shape, task
 
 #: Entries come word by word.
@@ -32,12 +37,14 @@ SHAPES = platform(
 def tiles(at: LayerPlan, number: int) -> dict[str, tuple[int, int]]:
     """The tiles of A, B and C that iteration `number` of a layer uses."""
     m, n, k = at.coordinates(number)
-    return {"a": (m, k), "b": (k, n), "c": (m, n)}
+    return {"a": (m, n if at.patch.depth else k), "b": (k, n), "c": (m, n)}
 
 
 def iteration(at: LayerPlan, number: int) -> dict:
     """What iteration `number` of a layer is, from its coordinates alone."""
     p, layer, tile = at.platform, at.layer, at.tile
+    if p.operators.convolution:
+        return iteration_over_image(at, Iteration(at, number))
     m, n, k = at.coordinates(number)
     first_row, first_column, first_step = m * tile.m, n * tile.n, k * tile.k
     panel, step = (first_column, first_row) if layer.transposed else (first_row, first_column)  # of C
@@ -63,6 +70,34 @@ def iteration(at: LayerPlan, number: int) -> dict:
     }
 
 
+def iteration_over_image(at: LayerPlan, it: Iteration) -> dict:
+    """The same where A may be an image: from the golden model's requests, and where their panels lie in a slot."""
+    p, patch, reads = at.platform, at.patch, it.a_reads()
+    channels = min(patch.channels, patch.columns - (it.n if patch.depth else it.k) * patch.channels)
+    place = max(0, -patch.begin(it.m)) + patch.offset  # of the first panel, in panels of the slot
+    packed = {"channels": it.columns // p.array.cols, "panels": -(-it.outputs // p.array.rows)} if it.packed else {}
+    return {
+        "a": reads[0][0], "a_panel_stride": at.a_panel_stride, "b": it.b_reads()[0][0],
+        "b_panel_stride": at.b_panel_stride, "bias": at.bias_base + 4 * it.n * at.tile.n,
+        "panels": len(reads), "channels": channels, "words": patch.channels, "word": place * patch.channels,
+        "split": int(patch.split), "odd": place % 2,
+        "tag": {
+            "k": it.k_steps, "first": int(it.first), "last": int(it.last), "steps": it.steps,
+            "depth": patch.depth or channels, "y": patch.rows_of_image(it.m),
+            "output": {"m_panels": it.panels, "n": it.columns, "c": at.c_tile(it.m, it.n), "layer": at.row,
+                       "persist": 0, **packed},
+        },
+    }
+
+
+def window_of(lay: Layouts, fields: dict[str, int]) -> dict[str, int]:
+    """The fields of a layer that the compute side gets, as unsigned numbers."""
+    columns = 1 + fields["split"]  # of the image, between outputs
+    derived = {"step": fields["panel_x"] // columns, "left": fields["pad_x"] + fields["split"],
+               "right": columns * fields["out_width"] - fields["width"] - fields["pad_x"]}
+    return {name: (derived | fields)[name] % (1 << width(field.shape)) for name, field in lay.window}
+
+
 def parameters_of(at: LayerPlan) -> dict:
     """What the store engine is told of a layer."""
     layer, size = at.layer, 8 * at.platform.array.element_bytes
@@ -71,6 +106,8 @@ def parameters_of(at: LayerPlan) -> dict:
         "zero_point": layer.zero_point % (1 << size), "relu": int(layer.relu),
         "c_panel_stride": at.c_panel_stride, "save": at.save,
         **({"activation": int(layer.table is not None), "table": at.activation or 0} if at.platform.requant.tables
+           else {}),
+        **({name: at.fields()[name] for name in ("packed", "row_pixels", "rows")} if at.platform.operators.depthwise
            else {}),
     }
 
@@ -84,9 +121,9 @@ def part_of(p, at: LayerPlan, part: Part) -> dict:
         Part.PLACE: [(told[name] >> unused, p.bus.address_width - unused) for name in ("c_panel_stride", "save")],
     }[part]
     word = bits = 0
-    for value, width in fields:
+    for value, size in fields:
         word |= value << bits
-        bits += width
+        bits += size
     return {"layer": at.row, "part": part.value, "data": word, "mask": (1 << bits) - 1}
 
 
@@ -97,6 +134,8 @@ def older_tiles(plan: TaskPlan, at: LayerPlan, number: int) -> int:
     the layer just before, up to the same row, if A alone takes it from its first row on and it is not transposed;
     otherwise all of the last layer whose elements are taken.
     """
+    if at.platform.operators.convolution:  # which the tests of the compiler judge
+        return at.allow(*tiles(at, number)["c"])
     read = cells(at.layer.a, at.layer.m, at.layer.k)
     second = set() if at.layer.b is None else cells(at.layer.b, at.layer.n, at.layer.k)
     makers = [layer for layer in plan.layers[: at.index]
@@ -201,6 +240,8 @@ def job_sets(random, p) -> list[TaskPlan]:
         if p.requant.tables:
             sets = [replace(one, network=requantised_at_random(one.network, p)) for one in sets]
         rng = np.random.default_rng(random.getrandbits(30))
+        if p.operators.convolution:
+            sets = [replace(one, network=image_network(f"images{i}", rng, p, 4, 28)) for i, one in enumerate(sets)]
         sets = [replace(one, network=mapped_at_random(one.network, p, rng)) for one in sets]
         plans += compiled(p, sets, strategy).tasks
     return plans
@@ -209,10 +250,15 @@ def job_sets(random, p) -> list[TaskPlan]:
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def walks(dut):
     """Jobs of random shapes, left and resumed at random slices; one iteration per cycle when nothing waits."""
-    random, p = generator(), parameters()["platform"]
+    counts = await walk_jobs(await Cycles(dut).start(), generator(), parameters()["platform"])
+    dut._log.info("%s", counts)
+    assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
+
+
+async def walk_jobs(bench, random, p) -> dict[str, int]:
+    """Walk over 400 jobs; returns what they were."""
     lay, order = Layouts(p), WordOrder(p)
     plans = job_sets(random, p)
-    bench = await Cycles(dut).start()
     most = (1 << lay.iteration["allow"].width) - 1
     queue: list[tuple[dict, list[dict], LayerPlan]] = []  # (metadata, its iterations, its layer) to be taken
     work: list[dict] = []  # iterations of the entry in work
@@ -279,6 +325,11 @@ async def walks(dut):
             if by_words:
                 found["data"] &= expected.pop("mask")
             assert found == expected, f"{where}: {found}, expected {expected}"
+        if p.operators.convolution:
+            assert bench.get("windows__valid") == (told is not None), where
+            if told:
+                found = unpack(lay.window_write, bench.get("windows__payload"))
+                assert found == {"layer": told[2].row, "window": window_of(lay, told[2].fields())}, where
         if valid:
             found = unpack(lay.iteration, bench.get("iteration__payload"))
             assert matches(found, work[0]), f"{where}: {found}, expected {work[0]}"
@@ -302,11 +353,10 @@ async def walks(dut):
         if flush:
             counts["flushes"] += bool(work)
             work, queue, words, complete = [], [], [], None
-    dut._log.info("%s", counts)
-    assert min(counts.values()) > 3 and counts["steps"] > 1000, counts
+    return counts
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES, ACROSS,
+@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES, ACROSS, PACKING,
                                pytest.param(ACROSS_WORDS, marks=pytest.mark.full)], ids=lambda p: p.name)
 def test_walks(p):
     simulate(lambda: Walker(p), __name__, "walks", platform=p)
@@ -317,3 +367,10 @@ def test_walks(p):
 def test_more_walks(seed):
     for p in (SMALL, SHAPES):
         simulate(lambda p=p: Walker(p), __name__, "walks", platform=p, seed=seed)
+
+
+@pytest.mark.full
+def test_mutants_of_the_walk_over_images_are_noticed():
+    left = survivors(WALKER, lambda module: module("accelerator.load.walker").Walker(PACKING),
+                     lambda bench: walk_jobs(bench, seeded(1), PACKING))
+    assert not left, left

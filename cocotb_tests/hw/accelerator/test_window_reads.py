@@ -16,18 +16,22 @@ from derca_hw.accelerator.compute.windows import Windows
 from derca_hw.bus.join import join
 from derca_hw.layouts import Layouts, pulse
 from derca_sim.compile.patches import patch_fields, patch_of, window_tiles
-from derca_sim.model.network import random_network
-from derca_sim.model.tile import platform_tile
+from derca_sim.model.network import Layer, Window, random_network
+from derca_sim.model.tile import Tile as PlatformTile
+from derca_sim.model.tile import fits, platform_tile
+from kit.address_mutants import WINDOWS
 from kit.cycles import Cycles
 from kit.image_networks import maxima, random_window
+from kit.mutants import survivors
 from kit.payload import pack
 from kit.platforms import platform
 from kit.run import generator, parameters, simulate
+from kit.stepped import seeded
 
 #: A word of a slot is a beat, two beats, two beats; arrays with a large tile, for images of any width. One has maxima.
 WORD, NARROW, WIDE = (platform(
     name=f"rows-{rows}", array={"rows": rows, "cols": 4}, bus={"data_width": bits}, store={"requant_lanes": 1},
-    tile={"m": 8 * rows, "k": 96, "n": 8, "per_layer": True},
+    tile={"m": 8 * rows, "k": 96, "n": 16, "per_layer": True},
     operators={"convolution": True, "vectors": True, "maximum": rows == 8},
 ) for rows, bits in ((4, 32), (8, 32), (16, 64)))
 #: What the array is told of maxima.
@@ -39,9 +43,9 @@ WRITES = ("write", "write_slot", "write_word", "write_lane", "write_split", "wri
 class WindowBench(wiring.Component):
     """Windows, and the memory of A that they read."""
 
-    def __init__(self, p):
+    def __init__(self, p, memory: type[wiring.Component] = ImageMemory, windows: type[wiring.Component] = Windows):
         self._p = p
-        self._memory, self._windows = ImageMemory(p), Windows(p)
+        self._memory, self._windows = memory(p), windows(p)
         memory, windows = self._memory.signature.members, self._windows.signature.members
         super().__init__({
             **{name: In(memory[name].shape) for name in (*WRITES, "slot")},
@@ -64,7 +68,9 @@ class WindowBench(wiring.Component):
 
 
 class Tile:
-    """A tile of windows over a random image: what is loaded, and what the array gets.
+    """A tile of windows over a random image, or of a product, whose rows are the pixels of one row of an image.
+
+    What is loaded, and what the array gets.
 
     Attributes
     ----------
@@ -76,22 +82,12 @@ class Tile:
 
     def __init__(self, random, p, number: int):
         rng = np.random.default_rng(random.getrandbits(32))
-        while True:
-            shape = tuple(int(side) for side in rng.integers(1, random.choice([5, 12, 31]), 2))
-            channels, groups, n = int(rng.integers(1, 7)), 1, int(rng.integers(1, 2 * p.array.cols + 1))
-            if random.random() < 0.35:
-                groups, n = channels, channels * random.choice([1, 2])
-            w = random_window(rng, shape, channels, groups)
-            k = channels // groups * prod(w.kernel)
-            layer = random_network("layer", [(prod(w.out), k, n, False)], 1).layers[0]
-            layer = replace(layer, window=w)
-            if p.operators.maximum and n == groups == channels:
-                layer = maxima(layer, rng)
-                w = layer.window
-            tiles = list(window_tiles(p, layer)) if k <= p.most_k else []
-            if tiles and prod(w.out) < 500:
-                break
+        tiles: list[PlatformTile] = []
+        while not tiles:
+            draw = _product if random.random() < 0.15 else _windows
+            w, layer, tiles = draw(random, rng, p)
         self.tile, self.window = tile, w = random.choice(tiles), w
+        n, shape, channels = layer.n, w.shape, w.channels
         self.patch, self.maximum = patch_of(p, layer, tile), layer.maximum
         self.fields = patch_fields(p, layer, tile, 8)
         image = rng.integers(0, 256, (*shape, channels)).astype(np.uint8)
@@ -141,6 +137,29 @@ class Tile:
         return out
 
 
+def _windows(random, rng: np.random.Generator, p) -> tuple[Window, Layer, list[PlatformTile]]:
+    """A window, a layer with it, and its tiles; none if it is too large."""
+    shape = tuple(int(side) for side in rng.integers(1, random.choice([5, 12, 31]), 2))
+    channels, groups, n = int(rng.integers(1, 7)), 1, int(rng.integers(1, 3 * p.array.cols + 1))
+    if random.random() < 0.4:
+        groups, n = channels, channels * random.choice([1, 2, 4])
+    w = random_window(rng, shape, channels, groups)
+    k = channels // groups * prod(w.kernel)
+    layer = replace(random_network("layer", [(prod(w.out), k, n, False)], 1).layers[0], window=w)
+    if p.operators.maximum and n == groups == channels:
+        layer = maxima(layer, rng)
+        w = layer.window
+    return w, layer, list(window_tiles(p, layer)) if k <= p.most_k and prod(w.out) < 500 else []
+
+
+def _product(random, rng: np.random.Generator, p) -> tuple[Window, Layer, list[PlatformTile]]:
+    """A product, and the window that its rows would be."""
+    m, k, n = (int(rng.integers(1, most)) for most in (10 * p.array.rows, 60, 3 * p.array.cols + 1))
+    held = [tile for rows in range(1, p.most_m_panels + 1) for cols in range(1, p.n_panels + 1)
+            if fits(p, tile := PlatformTile(rows * p.array.rows, random.randint(1, p.most_k), cols * p.array.cols))]
+    return Window((1, m), k, (1, 1), (1, m)), random_network("layer", [(m, k, n, False)], 1).layers[0], held
+
+
 class Vector:
     """A vector as A: the array's first row gets an element in each step."""
 
@@ -168,16 +187,23 @@ def window_of(lay, fields: dict[str, int]) -> dict[str, int]:
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def pixels(dut):
     """Tiles of random windows and vectors, begun at any slice, with pauses; the next one starts with the last step."""
-    random, p = generator(), parameters()["platform"]
+    options = parameters()
+    counts = await walk(await Cycles(dut).start(), generator(), options["platform"], options["tiles"], options["most"])
+    dut._log.info("%s", counts)
+    assert min(counts.values()) > 1, counts
+
+
+async def walk(bench, random, p, tiles: int, most: int) -> dict[str, int]:
+    """Walk over so many tiles, each given up after `most` steps; returns what they were."""
     lay = Layouts(p)
-    bench = await Cycles(dut).start()
-    counts = dict.fromkeys(("pieces", "split", "borders", "seeks", "groups", "vectors", "several", "again"), 0)
+    counts = dict.fromkeys(("pieces", "split", "borders", "seeks", "groups", "vectors", "several", "again", "thirds",
+                            "products"), 0)
     counts |= {"maxima": 0, "maxima in pieces": 0} if p.operators.maximum else {}
     # steps of the tile in work: slot, bytes, last of its piece, place, slice, panel of B; whether places came before
     work: list[tuple] = []
     waiting = 0  # panels to be passed over
     expected = None  # of the step addressed in the cycle before
-    for number in range(parameters()["tiles"]):
+    for number in range(tiles):
         new = Vector(random, p, number) if random.random() < 0.1 else Tile(random, p, number)
         slot = number % p.buffers.slots
         order = list(new.slices)
@@ -194,6 +220,8 @@ async def pixels(dut):
             counts["pieces"] += new.patch.pieces > 1
             counts["split"] += new.patch.split
             counts["groups"] += new.patch.depth > 0 and len({n for n, _ in order}) > 1
+            counts["thirds"] += new.patch.depth > 0 and max(n for n, _ in order) > 1
+            counts["products"] += not new.fields["windowed"] and len(order) > 1
             counts["borders"] += max(new.window.pads) > 0
             if new.maximum:
                 counts["maxima"] += 1
@@ -239,9 +267,8 @@ async def pixels(dut):
             last_m = at + 1 == len(order) or order[at + 1][0] != order[at][0]
             first = next((i for i, step in enumerate(steps) if step[2]), len(steps))
             work += [(slot, *step, i == len(steps) - 1, last_m, i > first) for i, step in enumerate(steps)]
-        del work[parameters()["most"]:]  # as if it were given up
-    dut._log.info("%s", counts)
-    assert min(counts.values()) > 1, counts
+        del work[most:]  # as if it were given up
+    return counts
 
 
 @pytest.mark.parametrize("p", [NARROW, WIDE], ids=lambda p: p.name)
@@ -254,3 +281,14 @@ def test_windows(p):
 @pytest.mark.parametrize("p", [WORD, NARROW, WIDE], ids=lambda p: p.name)
 def test_more_windows(p, seed):
     simulate(lambda: WindowBench(p), __name__, "pixels", platform=p, seed=seed, tiles=150, most=1200)
+
+
+@pytest.mark.full
+def test_mutants_of_windows_are_noticed():
+    """By the tiles of the test above."""
+    def make(module):
+        return WindowBench(NARROW, module("accelerator.compute.image").ImageMemory,
+                           module("accelerator.compute.windows").Windows)
+
+    left = survivors(WINDOWS, make, lambda bench: walk(bench, seeded(1), NARROW, 80, 600))
+    assert not left, left
