@@ -236,7 +236,7 @@ def _describe(node: dict, schema: dict) -> str:
     if kind == "boolean":
         return "true or false"
     if kind == "string":
-        return node.get("description", f"text matching {node['pattern']}") if "pattern" in node else "text in quotes"
+        return node.get("allowed", f"text matching {node['pattern']}") if "pattern" in node else "text in quotes"
     if kind == "array":
         least = f", at least {node['minItems']}" if node.get("minItems") else ""
         return f"lists of {_describe(_resolve(node['items'], schema), schema)}{least}"
