@@ -220,6 +220,11 @@ def _walk(schema: dict, loc: tuple) -> dict:
     return node
 
 
+def allowed_values(schema: dict, key: str) -> str:
+    """What a key of a model allows, in words; `schema` is the model's JSON schema."""
+    return _describe(_walk(schema, (key,)), schema)
+
+
 def _describe(node: dict, schema: dict) -> str:
     """What a JSON schema node allows, in words."""
     if "const" in node or "enum" in node:
