@@ -116,15 +116,16 @@ def test_links_between_documents_lead_somewhere(document):
     assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
 
 
-# -- figures of the README
+# -- figures of the chapter of results
 
 def row(words: str) -> list[str]:
-    """The cells of the README's row that begins with `words`."""
-    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| {words}")]
+    """The cells of the row of docs/results.md that begins with `words`."""
+    lines = (ROOT / "docs" / "results.md").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith(f"| {words}")]
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_the_misses_of_the_demo_are_those_of_the_readme():
+def test_the_misses_of_the_demo_are_those_of_the_manual():
     tasks, found = load_taskset(DEMO), []
     # What is not proved runs with every point of its strategy
     tables = [*(compile_taskset(tasks, strategy) for strategy in ("np", "lw")), analyse_taskset(tasks).compiled()]
@@ -134,7 +135,7 @@ def test_the_misses_of_the_demo_are_those_of_the_readme():
     assert row("demo: deadlines missed")[1] == " / ".join(map(str, found))
 
 
-def test_the_gain_of_the_decoupled_pipeline_is_that_of_the_readme():
+def test_the_gain_of_the_decoupled_pipeline_is_that_of_the_manual():
     """On the golden machine, whose cycles are those of the RTL."""
     tile = random_platform("demo", "decoupled").tile
     layers = scaled_layers((tile.m, tile.k, tile.n))
@@ -153,7 +154,7 @@ def test_the_gain_of_the_decoupled_pipeline_is_that_of_the_readme():
 
 
 @pytest.mark.parametrize("sets", [8, pytest.param(40, marks=pytest.mark.full)])
-def test_the_proved_share_of_mlp1_is_that_of_the_readme(sets):
+def test_the_proved_share_of_mlp1_is_that_of_the_manual(sets):
     cells = [{"workload": "mlp1", "total": 0.95, "index": i} for i in range(sets)]
     rows = {r["series"]: r for r in figures.success_rows("fig11a", cells, [figures.evaluate_pair(c) for c in cells])}
     said = row("pairs of MLP1 tasks")[1]

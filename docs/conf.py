@@ -17,7 +17,6 @@ root_doc = "docs/index"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 include_patterns = ["docs/*.md", "*.md"]
 exclude_patterns = [".venv", ".git", "build", "out", "sim", "derca*", "cocotb_tests", "constraints", "scripts"]
-suppress_warnings = []
 
 html_theme = "furo"
 html_title = "derca-hw"
@@ -32,3 +31,11 @@ add_module_names = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
+
+
+def setup(app):
+    """Stars in docstrings are parts of shapes, as in [batch, *shape]; they emphasise nothing."""
+    def escape(app, what, name, obj, options, lines):
+        lines[:] = [line.replace("*", r"\*") for line in lines]
+
+    app.connect("autodoc-process-docstring", escape)

@@ -1,13 +1,18 @@
-"""Writing the chapters that are made of the code: `python -m manual.write`, or `./scripts/manual`, which also builds."""
+"""Writing the chapters that are made of the code: `python -m manual.write`, or `./scripts/manual` to build, too."""
 
 from collections.abc import Callable
 
 from kit.checkout import ROOT
 from manual.commands import command_reference
 from manual.files import toml_reference
+from manual.latencies import latency_reference
 
 #: File of `docs/` -> what makes it.
-CHAPTERS: dict[str, Callable[[], str]] = {"commands.md": command_reference, "toml.md": toml_reference}
+CHAPTERS: dict[str, Callable[[], str]] = {
+    "commands.md": command_reference,
+    "toml.md": toml_reference,
+    "latencies.md": latency_reference,
+}
 
 
 def main() -> None:
