@@ -2,9 +2,6 @@
 
 #: Run by `test_command_lines.py` in seconds each, and the exit code of each.
 QUICK = {
-    "derca analyze sim/tasksets/demo.toml": 0,
-    "derca analyze sim/tasksets/demo.toml --points": 0,
-    "derca analyze sim/tasksets/demo.toml --strategy lw": 1,
     "derca analyze sim/tasksets/wcets.toml": 0,
     "derca compare sim/tasksets/wcets.toml --json": 0,
     "derca convert sim/tasksets/wcets.toml -o jobs.csv": 0,
@@ -16,11 +13,13 @@ QUICK = {
     "derca import sim/networks/anomaly_detection.tflite --platform sim/platforms/tflite.toml --batch 8": 0,
     "derca init drone": 0,
     "derca init figures --sample wcets": 0,
-    "derca place sim/tasksets/demo.toml -o out/tables": 0,
-    "derca simulate sim/tasksets/demo.toml --runs 200 --json": 0,
 }
 #: Run by the same test with `--full`, in minutes each.
 FULL = {
+    "derca analyze sim/tasksets/demo.toml --points": 0,
+    "derca analyze sim/tasksets/demo.toml --strategy lw": 1,
+    "derca place sim/tasksets/demo.toml -o out/tables": 0,
+    "derca simulate sim/tasksets/demo.toml --runs 200 --json": 0,
     "derca build --board icebreaker": 0,
     "derca build --board orangecrab-25f": 0,
     "derca build --board ulx3s-85f": 0,
@@ -60,6 +59,7 @@ _BUILD = "flow/test_build.py::test_interrupted_resumed_and_repeated"
 _ESTIMATE = "flow/test_estimate.py::test_the_command_fits_writes_and_judges"
 _HISTORY = "cli/test_history.py::test_lines_are_appended_and_growth_needs_a_reason"
 _UTILISATION = "cli/test_bench_data.py::test_layers_are_measured_beside_their_roofline"
+_EXPLORE = "flow/test_explore.py::test_a_search_leaves_its_best_platform_which_is_proved"
 #: Run by another test: as it stands, or, where it would take hours, on smaller input.
 BY_TEST = {
     "./scripts/bootstrap": "cli/test_cli.py::test_bootstrap_names_every_missing_tool_on_a_line_of_its_own",
@@ -97,6 +97,8 @@ BY_TEST = {
     "derca build sim/tasksets/demo.toml --board ulx3s-85f --run": _BUILD,
     "derca build sim/tasksets/demo.toml --board ulx3s-85f --run --seeds 8 -o out/demo_board": _BUILD,
     "derca cache --clear --older 30": "flow/test_caches.py",
+    "derca explore sim/tasksets/demo.toml --device lfe5u-85f": _EXPLORE,
+    "derca explore sim/tasksets/demo.toml --board ulx3s-85f --clock 25 --synthesise 2": _EXPLORE,
     "derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim --netlist":
         "system/test_board_host.py::test_the_netlist_does_what_the_rtl_does",
     "derca import digits.onnx --quantize --calibrate samples.npz -o int8.onnx":
@@ -117,6 +119,7 @@ BY_TEST = {
     "derca reproduce fig11c --size large --jobs 8 -o out/fig11c":
         "sim/test_experiments.py::test_command_writes_table_picture_and_words",
     "derca run sim/tasksets/anomaly.toml --inputs samples.npz --outputs results.npz": _SAMPLES,
+    "derca analyze sim/tasksets/demo.toml": _GOLDEN,
     "derca run sim/tasksets/demo.toml": _GOLDEN,
     "derca simulate sim/tasksets/demo.toml": _GOLDEN,
 }
