@@ -1,7 +1,9 @@
 """Every command line of README and manual is run here, by the tutorials' test or by another, or it needs a board."""
 
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,19 @@ def test_a_command_of_seconds_runs(line, tmp_path, monkeypatch):
 def test_a_command_of_minutes_runs(line, tmp_path, monkeypatch):
     code, output = run(line, tmp_path, monkeypatch)
     assert code == FULL[line], output
+
+
+@pytest.mark.full
+def test_the_demo_of_the_readme_runs(tmp_path):
+    """In a copy of the checkout whose environment is ready: the script itself judges what the three runs show."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "demo").write_bytes((ROOT / "scripts" / "demo").read_bytes())
+    (tmp_path / "scripts" / "bootstrap").write_text("#!/bin/sh\n")
+    for name in ("demo", "bootstrap"):
+        (tmp_path / "scripts" / name).chmod(0o755)
+    for name in ("sim", ".venv"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'sim'}"}
+    done = subprocess.run(["scripts/demo"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out" / "demo").rglob("timeline.svg"))) == 3

@@ -26,22 +26,11 @@ from derca_sim.planning import analyse_taskset
 from derca_sim.report.metrics import measure
 from derca_sim.workload.taskset import Task, TaskSet, load_platform, load_taskset
 from kit.checkout import ROOT
+from kit.documents import DOCUMENTS, blocks, spans
 from kit.pipelines import LARGE_LAYERS, PIPELINES, scaled_layers
+from manual.commands import leaves
 
-DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
-             *sorted((ROOT / "docs").glob("*.md"))]
 DEMO = ROOT / "sim" / "tasksets" / "demo.toml"
-
-
-def leaves(command=None, ctx=None, path=()):
-    """(words, command) of every command that is not a group."""
-    command = command or typer.main.get_command(main.app)
-    ctx = command.context_class(command, parent=ctx, info_name=path[-1] if path else "derca")
-    if not hasattr(command, "list_commands"):
-        yield path, command
-        return
-    for name in command.list_commands(ctx):
-        yield from leaves(command.get_command(ctx, name), ctx, (*path, name))
 
 
 LEAVES = dict(leaves())
@@ -50,12 +39,9 @@ LEAVES = dict(leaves())
 def documented():
     """Every command line that begins with `derca`, in a code span or block."""
     for document in DOCUMENTS:
-        text = document.read_text()
-        blocks = re.findall(r"^```.*?\n(.*?)^```", text, re.S | re.M)
-        spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M))
-        lines = [line for block in blocks for line in block.splitlines()] + spans
-        for line in (*lines, *re.findall(r"^    (derca .*)$", text, re.M)):
-            found = re.match(r"(?:\.venv/bin/)?derca ([^#|]+)", line.strip())
+        lines = [line for block in blocks(document) if block.language != "text" for line in block.text.splitlines()]
+        for line in (*lines, *spans(document)):
+            found = re.match(r"(?:\$ )?(?:\.venv/bin/)?derca ([^#|]+)", line.strip())
             if found:
                 yield pytest.param(found[1].strip(), id=f"{document.name}: {found[1].strip()}")
 
@@ -87,8 +73,9 @@ def test_help_lists_every_command_by_its_name():
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
 def test_the_python_of_a_document_has_no_undefined_name(document):
-    for block in re.findall(r"(?:^    .*\n|^\n)+", document.read_text(), re.M):
-        code = "\n".join(line[4:] for line in block.splitlines())
+    indented = re.findall(r"(?:^    .*\n|^\n)+", document.read_text(), re.M)
+    for code in (*("\n".join(line[4:] for line in block.splitlines()) for block in indented),
+                 *(block.text for block in blocks(document) if block.language == "python")):
         if "import " not in code:
             continue
         table = symtable.symtable(code, document.name, "exec")

@@ -64,12 +64,12 @@ _EXPLORE = "flow/test_explore.py::test_a_search_leaves_its_best_platform_which_i
 BY_TEST = {
     "./scripts/bootstrap": "cli/test_cli.py::test_bootstrap_names_every_missing_tool_on_a_line_of_its_own",
     "./scripts/campaign --count 500 --handshake": "system/test_campaign.py",
-    "./scripts/demo": _GOLDEN,
+    "./scripts/demo": "test_command_lines.py::test_the_demo_of_the_readme_runs",
     "./scripts/demo tinyml": "system/test_tinyml.py",
     "./scripts/manual": "test_manual.py::test_the_manual_builds_without_a_warning",
     "./scripts/prove \"memory interface\"": "hw/test_proofs.py::test_proof",
     "./scripts/prove bug:": "hw/test_proofs.py::test_a_bug_can_still_be_planted",
-    "./scripts/test": "test_manual.py",
+    "./scripts/test": "test_command_lines.py",  # which it runs
     "./scripts/train_digits": "sim/test_networks.py",
     "PYTHONPATH=.:sim:cocotb_tests pytest -s -m full cocotb_tests/system/test_tinyml.py": "system/test_tinyml.py",
     "PYTHONPATH=.:sim:cocotb_tests python -m campaigns.histories --count 2000 --seed 5001":
