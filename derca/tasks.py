@@ -8,6 +8,7 @@ from pathlib import Path
 from derca_sim.model.loading import read_toml
 from derca_sim.model.platform import Platform
 from derca_sim.workload import priced, taskset
+from derca_sim.workload.policies import under_policy
 from derca_sim.workload.priced import PricedTaskSet
 from derca_sim.workload.taskset import is_priced
 
@@ -41,7 +42,7 @@ class Task:
 
 
 def task_set(tasks: Sequence[Task], name: str = "tasks", *, release_cost: int = 0, tail: int = 0,
-             horizon: int | None = None) -> PricedTaskSet:
+             horizon: int | None = None, policy: str | None = None) -> PricedTaskSet:
     """A task set of execution times.
 
     Parameters
@@ -52,6 +53,8 @@ def task_set(tasks: Sequence[Task], name: str = "tasks", *, release_cost: int = 
         Time from the end of a job's last part until its results are there, while other jobs already run.
     horizon
         How long a simulation runs; by default two hyperperiods, or less where that is long.
+    policy
+        What orders jobs: edf, which is the default, or deadline_monotonic.
 
     Raises
     ------
@@ -61,16 +64,20 @@ def task_set(tasks: Sequence[Task], name: str = "tasks", *, release_cost: int = 
     rows = tuple({key: tuple(value) if key == "blocks" else value for key, value in asdict(task).items()
                   if value is not None} for task in tasks)
     data = {"name": name, "release_cost": release_cost, "tail": tail, "task": rows}
-    return priced.checked(data | ({} if horizon is None else {"horizon": horizon}), Path(name))
+    made = priced.checked(data | ({} if horizon is None else {"horizon": horizon}), Path(name))
+    return under_policy(made, policy)
 
 
-def load(path: str | PathLike, platform: str | PathLike | None = None) -> TaskSet:
+def load(path: str | PathLike, platform: str | PathLike | None = None, policy: str | None = None) -> TaskSet:
     """Read a task set file, and everything that it names.
 
     Parameters
     ----------
     platform
         A platform file instead of the one that the task set names.
+    policy
+        What orders jobs instead of the file's policy: edf, deadline_monotonic (or dm), fifo, least_slack. Execution
+        times know the first two.
 
     Raises
     ------
@@ -79,8 +86,8 @@ def load(path: str | PathLike, platform: str | PathLike | None = None) -> TaskSe
     """
     path = Path(path)
     if is_priced(read_toml(path)):
-        return priced.load_priced(path)
-    return taskset.load_taskset(path, None if platform is None else Path(platform))
+        return under_policy(priced.load_priced(path), policy)
+    return under_policy(taskset.load_taskset(path, None if platform is None else Path(platform)), policy)
 
 
 def load_platform(path: str | PathLike) -> Platform:

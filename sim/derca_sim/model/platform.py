@@ -14,6 +14,7 @@ from .sections import (
     BusConfig,
     MemoryConfig,
     OperatorsConfig,
+    RequantConfig,
     Section,
     StoreConfig,
     TableConfig,
@@ -25,6 +26,8 @@ from .sections import (
 MAX_DIMENSION = 65535
 #: Largest height and width of an image under a window, and of the kernel: a product may take a whole small image.
 MAX_SIDE, MAX_KERNEL = 1023, 32
+#: Least columns of an array that takes maxima: the larger of `ComputeTiming.UPDATE` and `ComputeTiming.SHORTEST`.
+LEAST_MAXIMUM_COLUMNS = 3
 #: How platforms, networks and tasks are named: in files, tables and the hardware's documents.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$",
                             json_schema_extra={"allowed": "names of at most 41 letters, digits, - and _, the first "
@@ -81,21 +84,6 @@ class SupervisionConfig(Section):
     answer only shows as a fault."""
     interrupts: bool = True
     """The output `irq` reports misses, faults, ends of jobs and commits to the host. Without it, the host polls."""
-
-
-class RequantConfig(Section):
-    """What requantisation can do beside rounding half away from zero and ReLU."""
-
-    tflite: bool = False
-    """Round as the reference kernels of TensorFlow Lite do. Takes int8."""
-    clamp: bool = False
-    """A layer's outputs have a least and a largest value of their own. Takes int8."""
-    channels: Annotated[int, Field(ge=0, le=65536)] = 0
-    """Scales of output channels, of all layers together, for which the table of scales has room; 0 gives each layer
-    one scale."""
-    tables: Annotated[int, Field(ge=0, le=256)] = 0
-    """Tables of 256 outputs that the outputs of a layer can go through: functions of one element behind a layer. Takes
-    int8."""
 
 
 def _ceil_div(a: int, b: int) -> int:
@@ -226,6 +214,13 @@ class Platform(Section):
         )
         require(not self.operators.depthwise or self.operators.convolution, "operators.depthwise", "true",
                 "false, or operators.convolution = true")
+        require(not self.operators.maximum or self.operators.convolution, "operators.maximum", "true",
+                "false, or operators.convolution = true")
+        require(
+            not self.operators.maximum or a.cols >= LEAST_MAXIMUM_COLUMNS, "operators.maximum", "true",
+            f"false, or array.cols of at least {LEAST_MAXIMUM_COLUMNS}, so that a bank has been updated when the next "
+            "place of a kernel leaves the array",
+        )
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
             f"at most {4096 // self.beat_bytes} beats of {self.beat_bytes} bytes, the 4 KiB limit of AXI4",

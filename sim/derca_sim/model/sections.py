@@ -142,3 +142,20 @@ class OperatorsConfig(Section):
     """A may be the windows of a kernel over an image. Takes int8 and `tile.per_layer`."""
     depthwise: bool = False
     """With `convolution`, columns of B may be the kernel of one channel, moved from row to row of outputs."""
+    maximum: bool = False
+    """With `convolution`, an output may be the largest value under a kernel. Takes an array of 3 columns or more."""
+
+
+class RequantConfig(Section):
+    """What requantisation can do beside rounding half away from zero and ReLU."""
+
+    tflite: bool = False
+    """Round as the reference kernels of TensorFlow Lite do. Takes int8."""
+    clamp: bool = False
+    """A layer's outputs have a least and a largest value of their own. Takes int8."""
+    channels: Annotated[int, Field(ge=0, le=65536)] = 0
+    """Scales of output channels, of all layers together, for which the table of scales has room; 0 gives each layer
+    one scale."""
+    tables: Annotated[int, Field(ge=0, le=256)] = 0
+    """Tables of 256 outputs that the outputs of a layer can go through: functions of one element behind a layer. Takes
+    int8."""
