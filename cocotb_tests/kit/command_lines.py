@@ -17,6 +17,7 @@ QUICK = {
 #: Run by the same test with `--full`, in minutes each.
 FULL = {
     "derca analyze sim/tasksets/demo.toml --points": 0,
+    "derca analyze sim/tasksets/demo.toml --policy dm": 0,
     "derca analyze sim/tasksets/demo.toml --strategy lw": 1,
     "derca place sim/tasksets/demo.toml -o out/tables": 0,
     "derca simulate sim/tasksets/demo.toml --runs 200 --json": 0,
@@ -43,6 +44,7 @@ FULL = {
     "derca run sim/tasksets/demo.toml --handshake aw-with-w,late": 0,
     "derca run sim/tasksets/demo.toml --jitter 40 --stall 0.2 --seed 7": 0,
     "derca run sim/tasksets/demo.toml --pipeline lockstep --horizon 100000 -o out/lockstep": 0,
+    "derca run sim/tasksets/demo.toml --policy dm": 0,
     "derca run sim/tasksets/demo.toml --scheduler scan --release swept": 0,
     "derca run sim/tasksets/demo.toml --strategy np --json": 1,
     "derca simulate sim/tasksets/demo.toml --strategy lw --horizon 1000000": 1,
