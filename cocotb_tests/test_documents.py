@@ -26,22 +26,11 @@ from derca_sim.planning import analyse_taskset
 from derca_sim.report.metrics import measure
 from derca_sim.workload.taskset import Task, TaskSet, load_platform, load_taskset
 from kit.checkout import ROOT
+from kit.documents import DOCUMENTS, blocks, spans
 from kit.pipelines import LARGE_LAYERS, PIPELINES, scaled_layers
+from manual.commands import leaves
 
-DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
-             *sorted((ROOT / "docs").glob("*.md"))]
 DEMO = ROOT / "sim" / "tasksets" / "demo.toml"
-
-
-def leaves(command=None, ctx=None, path=()):
-    """(words, command) of every command that is not a group."""
-    command = command or typer.main.get_command(main.app)
-    ctx = command.context_class(command, parent=ctx, info_name=path[-1] if path else "derca")
-    if not hasattr(command, "list_commands"):
-        yield path, command
-        return
-    for name in command.list_commands(ctx):
-        yield from leaves(command.get_command(ctx, name), ctx, (*path, name))
 
 
 LEAVES = dict(leaves())
@@ -50,12 +39,9 @@ LEAVES = dict(leaves())
 def documented():
     """Every command line that begins with `derca`, in a code span or block."""
     for document in DOCUMENTS:
-        text = document.read_text()
-        blocks = re.findall(r"^```.*?\n(.*?)^```", text, re.S | re.M)
-        spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M))
-        lines = [line for block in blocks for line in block.splitlines()] + spans
-        for line in (*lines, *re.findall(r"^    (derca .*)$", text, re.M)):
-            found = re.match(r"(?:\.venv/bin/)?derca ([^#|]+)", line.strip())
+        lines = [line for block in blocks(document) if block.language != "text" for line in block.text.splitlines()]
+        for line in (*lines, *spans(document)):
+            found = re.match(r"(?:\$ )?(?:\.venv/bin/)?derca ([^#|]+)", line.strip())
             if found:
                 yield pytest.param(found[1].strip(), id=f"{document.name}: {found[1].strip()}")
 
@@ -87,8 +73,9 @@ def test_help_lists_every_command_by_its_name():
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
 def test_the_python_of_a_document_has_no_undefined_name(document):
-    for block in re.findall(r"(?:^    .*\n|^\n)+", document.read_text(), re.M):
-        code = "\n".join(line[4:] for line in block.splitlines())
+    indented = re.findall(r"(?:^    .*\n|^\n)+", document.read_text(), re.M)
+    for code in (*("\n".join(line[4:] for line in block.splitlines()) for block in indented),
+                 *(block.text for block in blocks(document) if block.language == "python")):
         if "import " not in code:
             continue
         table = symtable.symtable(code, document.name, "exec")
@@ -116,15 +103,16 @@ def test_links_between_documents_lead_somewhere(document):
     assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
 
 
-# -- figures of the README
+# -- figures of the chapter of results
 
 def row(words: str) -> list[str]:
-    """The cells of the README's row that begins with `words`."""
-    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| {words}")]
+    """The cells of the row of docs/results.md that begins with `words`."""
+    lines = (ROOT / "docs" / "results.md").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith(f"| {words}")]
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_the_misses_of_the_demo_are_those_of_the_readme():
+def test_the_misses_of_the_demo_are_those_of_the_manual():
     tasks, found = load_taskset(DEMO), []
     # What is not proved runs with every point of its strategy
     tables = [*(compile_taskset(tasks, strategy) for strategy in ("np", "lw")), analyse_taskset(tasks).compiled()]
@@ -134,7 +122,7 @@ def test_the_misses_of_the_demo_are_those_of_the_readme():
     assert row("demo: deadlines missed")[1] == " / ".join(map(str, found))
 
 
-def test_the_gain_of_the_decoupled_pipeline_is_that_of_the_readme():
+def test_the_gain_of_the_decoupled_pipeline_is_that_of_the_manual():
     """On the golden machine, whose cycles are those of the RTL."""
     tile = random_platform("demo", "decoupled").tile
     layers = scaled_layers((tile.m, tile.k, tile.n))
@@ -153,7 +141,7 @@ def test_the_gain_of_the_decoupled_pipeline_is_that_of_the_readme():
 
 
 @pytest.mark.parametrize("sets", [8, pytest.param(40, marks=pytest.mark.full)])
-def test_the_proved_share_of_mlp1_is_that_of_the_readme(sets):
+def test_the_proved_share_of_mlp1_is_that_of_the_manual(sets):
     cells = [{"workload": "mlp1", "total": 0.95, "index": i} for i in range(sets)]
     rows = {r["series"]: r for r in figures.success_rows("fig11a", cells, [figures.evaluate_pair(c) for c in cells])}
     said = row("pairs of MLP1 tasks")[1]

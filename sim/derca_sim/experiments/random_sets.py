@@ -20,29 +20,41 @@ Ratios = Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_le
 
 
 class RandomTasks(Section):
-    """How task sets are drawn: `number` tasks of a total `utilisation`.
+    """How task sets of execution times are drawn.
 
-    With the `generator` uunifast shares are uniform over all that add up to it (Bini and Buttazzo, 2005), and a vector
-    with a share outside `least` .. `most` is drawn again. With fixed_sum they are uniform within these bounds at once
-    (Griffin and Davis; the successor of Dirichlet-rescale). Periods are log-uniform in `periods`. A job takes the
-    task's share of its period, at least one cycle. The deadline lies between that and the period, by a ratio uniform in
-    `deadlines`. Jobs may be preempted each time they have run for `every`, for `swap_in` and `swap_out`, or nowhere.
+    A job takes the task's share of its period, at least one cycle.
     """
 
     number: Annotated[int, Field(ge=1, le=64)] = 4
+    """Tasks of a set."""
     utilisation: Annotated[float, Field(gt=0, le=2)] = 0.8
+    """Total utilisation of a set."""
     generator: Literal["uunifast", "fixed_sum"] = "uunifast"
+    """`uunifast`: shares are uniform over all that add up to the total (Bini and Buttazzo, 2005), and a vector with a
+    share outside `least` .. `most` is drawn again. `fixed_sum`: uniform within these bounds at once (Griffin and
+    Davis; the successor of Dirichlet-rescale)."""
     least: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Least share of a task."""
     most: Share = 1.0
+    """Largest share of a task."""
     periods: Span = (10_000, 1_000_000)
+    """Shortest and longest period; between them periods are log-uniform."""
     deadlines: Ratios = (1.0, 1.0)
+    """Ratios between which the deadline is uniform: 0 is the execution time, 1 the period."""
     every: Duration | None = None
+    """Jobs may be preempted each time they have run so long; without it, nowhere."""
     kind: Kind = "persist"
+    """What becomes of the partial sums at a point."""
     swap_in: Cycle = 0
+    """Time that a job takes to resume."""
     swap_out: Cycle = 0
+    """Time that a job takes to leave."""
     jitter: Cycle = 0
+    """Longest time from a release until the scheduler sees the job."""
     release_cost: Cycle = 0
+    """Time that every release takes from the running job."""
     tail: Cycle = 0
+    """Longest time from the end of a job's last part until its results are there."""
 
 
 #: Vectors that are drawn before a total is called impossible within its bounds.

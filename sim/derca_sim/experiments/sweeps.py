@@ -40,42 +40,62 @@ Number = Annotated[float, Field(ge=-1e12, le=1e12)]
 
 
 class AxisSection(Section):
-    """The `parameter` that is swept: its `values`, or those `from` .. `to` in steps of `step`."""
+    """The parameter that is swept: its `values`, or those `from` .. `to` in steps of `step`."""
 
     parameter: str
+    """Key of the source of task sets, or with `networks` `platform.SECTION.KEY`."""
     values: Annotated[tuple[Number, ...], Field(min_length=1, max_length=1000)] | None = None
+    """Values of the parameter."""
     first: Annotated[Number | None, Field(alias="from")] = None
+    """First value."""
     to: Number | None = None
+    """Last value."""
     step: Annotated[float, Field(gt=0, le=1e12)] | None = None
+    """Step from one value to the next."""
 
 
 class NetworksSection(Section):
-    """Networks of a task set file, each the network of one task; a share of `utilisation` says how often it runs."""
+    """Networks of a task set file, each the network of one task, with random periods."""
 
     taskset: str
+    """Task set file, relative to the sweep's folder."""
     utilisation: Annotated[float, Field(gt=0, le=2)] = 0.8
+    """Total utilisation of a set; shares are drawn by UUniFast."""
     least: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Least share of a task."""
 
 
 class ReferenceSection(Section):
-    """`number` tasks of one of the reference's workloads, drawn and timed by its rules (`reproduce fig11a`)."""
+    """Tasks of one of the reference's workloads, drawn and timed by its rules (`derca reproduce fig11a`)."""
 
     workload: str
+    """Workload of the reference; a wrong name lists all."""
     number: Annotated[int, Field(ge=2, le=64)] = 2
+    """Tasks of a set."""
     utilisation: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Total utilisation of a set."""
 
 
 class SweepSection(Section):
-    """A sweep file. `strategies` are those of `derca analyze`; with `-all` behind, every candidate point is in use."""
+    """A sweep file: a parameter, strategies, and one of the tables `tasks`, `networks` and `reference`."""
 
     name: Name
+    """Name of the sweep and of its files."""
     seed: Annotated[int, Field(ge=0, le=(1 << 63) - 1)] = figures.SEED
+    """Seed from which all sets are drawn."""
     sets: Annotated[int, Field(ge=1, le=MAX_SETS)] = 100
+    """Task sets at each value of the parameter."""
     strategies: Annotated[tuple[str, ...], Field(min_length=1)] = ("np", "joint")
+    """Strategies of `derca analyze`; with `-all` behind, every candidate point is in use. With `reference`, series of
+    `derca reproduce`."""
     x: AxisSection
+    """The parameter."""
     tasks: RandomTasks | None = None
+    """Execution times and prices drawn at random."""
     networks: NetworksSection | None = None
+    """Networks on their platform."""
     reference: ReferenceSection | None = None
+    """The reference's workloads."""
 
 
 def load_sweep(path: Path) -> dict:

@@ -220,6 +220,11 @@ def _walk(schema: dict, loc: tuple) -> dict:
     return node
 
 
+def allowed_values(schema: dict, key: str) -> str:
+    """What a key of a model allows, in words; `schema` is the model's JSON schema."""
+    return _describe(_walk(schema, (key,)), schema)
+
+
 def _describe(node: dict, schema: dict) -> str:
     """What a JSON schema node allows, in words."""
     if "const" in node or "enum" in node:
@@ -236,7 +241,7 @@ def _describe(node: dict, schema: dict) -> str:
     if kind == "boolean":
         return "true or false"
     if kind == "string":
-        return node.get("description", f"text matching {node['pattern']}") if "pattern" in node else "text in quotes"
+        return node.get("allowed", f"text matching {node['pattern']}") if "pattern" in node else "text in quotes"
     if kind == "array":
         least = f", at least {node['minItems']}" if node.get("minItems") else ""
         return f"lists of {_describe(_resolve(node['items'], schema), schema)}{least}"

@@ -14,6 +14,7 @@ from .sections import (
     BusConfig,
     MemoryConfig,
     OperatorsConfig,
+    RequantConfig,
     Section,
     StoreConfig,
     TableConfig,
@@ -29,7 +30,8 @@ MAX_SIDE, MAX_KERNEL = 1023, 32
 LEAST_MAXIMUM_COLUMNS = 3
 #: How platforms, networks and tasks are named: in files, tables and the hardware's documents.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$",
-                            description="names of at most 41 letters, digits, - and _, the first a letter")]
+                            json_schema_extra={"allowed": "names of at most 41 letters, digits, - and _, the first "
+                                                          "a letter"})]
 #: What orders jobs: absolute deadline, relative deadline, release, absolute deadline minus remaining work.
 Policy = Literal["edf", "deadline_monotonic", "fifo", "least_slack"]
 #: What a release does while the task's previous job lives.
@@ -42,61 +44,46 @@ def _as_tuple(value):
 
 
 class SchedulerConfig(Section):
-    """The on-chip scheduler: `tasks` is N, `time_width` the bits of keys, compared modulo 2^time_width.
-
-    `policies` lists what is generated in. The host selects one of them; the first is selected after reset.
-    """
+    """The scheduler on the chip."""
 
     kind: Literal["heap", "scan", "tournament"] = "heap"
+    """How the waiting jobs are kept; they order jobs alike, and differ in area and in how soon a release can win."""
     policies: Annotated[tuple[Policy, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = ("edf",)
+    """Policies that are generated in. The host selects one of them; the first is selected after reset."""
     tasks: Annotated[int, Field(ge=2, le=1024)] = 8
+    """Tasks at most."""
     time_width: Annotated[int, Field(ge=16, le=32)] = 32
+    """Bits of keys, which are compared modulo 2^`time_width`."""
 
 
 class ReleaseConfig(Section):
-    """Job release: one timer per task (`parallel`), or timers in RAM, visited in turn (`swept`).
-
-    `overrun` lists the policies that are generated in; each task chooses one. They skip the new release, abort the job
-    that still lives, or queue the new release until that job ends. Triggers release `sporadic` tasks. A `trace` of
-    triggers can be replayed from on-chip memory.
-    """
+    """Job release."""
 
     kind: Literal["parallel", "swept"] = "parallel"
+    """One timer for each task (`parallel`), or timers in RAM that are visited in turn (`swept`)."""
     overrun: Annotated[tuple[Overrun, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = ("skip",)
+    """What may happen to a release while the task's previous job lives; each task chooses one of these. `skip` drops
+    the release, `abort` gives the old job up, `queue` keeps the release until that job ends."""
     sporadic: bool = True
+    """Triggers can release tasks."""
     trace: Annotated[int, Field(ge=0, le=65536)] = 0
+    """Triggers of a recorded trace that on-chip memory holds for replay; 0 leaves the replay out."""
 
 
 class SupervisionConfig(Section):
-    """What watches over running jobs.
-
-    `budgets` limit the execution time per job and per region. `watchdog` reports missing feedback. With `windows`,
-    every request is checked against the addresses that its task may read and write. With `failures`, a job fails when
-    one of its requests is refused, or answered with an error by the memory; without, such an answer only shows as a
-    fault. With `interrupts`, the output `irq` reports misses, faults, ends of jobs and commits to the host; without,
-    the host polls.
-    """
+    """What watches over running jobs."""
 
     budgets: bool = False
+    """Limit the execution time of each job and region."""
     watchdog: bool = True
+    """Report missing feedback."""
     windows: bool = True
+    """Check every request against the addresses that its task may read and write."""
     failures: bool = True
+    """A job fails when one of its requests is refused, or answered with an error by the memory. Without it, such an
+    answer only shows as a fault."""
     interrupts: bool = True
-
-
-class RequantConfig(Section):
-    """What requantisation can do beside rounding half away from zero and ReLU; all of it takes int8 but `channels`.
-
-    With `tflite` it also rounds as TensorFlow Lite's reference kernels do. With `clamp` a layer's outputs have a least
-    and a largest value of their own. With `channels` above 0 every output channel has a scale of its own, and so many
-    channels of all layers together have room in the table of scales. With `tables` above 0 the outputs of a layer can
-    go through one of so many tables of 256 outputs: a function of one element that follows the layer.
-    """
-
-    tflite: bool = False
-    clamp: bool = False
-    channels: Annotated[int, Field(ge=0, le=65536)] = 0
-    tables: Annotated[int, Field(ge=0, le=256)] = 0
+    """The output `irq` reports misses, faults, ends of jobs and commits to the host. Without it, the host polls."""
 
 
 def _ceil_div(a: int, b: int) -> int:
@@ -104,29 +91,43 @@ def _ceil_div(a: int, b: int) -> int:
 
 
 class Platform(Section):
-    """One accelerator with its scheduler and memory interface.
-
-    `preemption` allows preemption after any slice, or only between layers. The latter leaves out the hardware that
-    keeps and restores partial sums.
-    """
+    """One accelerator with its scheduler and memory interface."""
 
     name: Name = "derca"
+    """Name of the platform, in documents and messages."""
     clock_mhz: Annotated[float, Field(gt=0, le=2000)] = 50.0
+    """Clock rate in MHz; it turns cycles into times, and changes no cycle."""
     pipeline: Literal["decoupled", "lockstep"] = "decoupled"
+    """The engines run ahead of each other (`decoupled`), or each iteration waits for load, compute and store."""
     preemption: Literal["slice", "layer"] = "slice"
+    """Jobs can be preempted after any slice, or only between layers, without the hardware that keeps and restores
+    partial sums."""
     array: ArrayConfig = ArrayConfig()
+    """The array."""
     tile: TileConfig = TileConfig()
+    """The tile."""
     buffers: BufferConfig = BufferConfig()
+    """The buffers."""
     bus: BusConfig = BusConfig()
+    """The memory port."""
     memory: MemoryConfig = MemoryConfig()
+    """The memory."""
     scheduler: SchedulerConfig = SchedulerConfig()
+    """The scheduler."""
     release: ReleaseConfig = ReleaseConfig()
+    """Job release."""
     supervision: SupervisionConfig = SupervisionConfig()
+    """Supervision."""
     tables: TableConfig = TableConfig()
+    """The tables."""
     store: StoreConfig = StoreConfig()
+    """The store engine."""
     requant: RequantConfig = RequantConfig()
+    """Requantisation."""
     operators: OperatorsConfig = OperatorsConfig()
+    """Operators of layers."""
     trace: TraceConfig = TraceConfig()
+    """Events and counters."""
 
     @model_validator(mode="after")
     def _cross_checks(self):

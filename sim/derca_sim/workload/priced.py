@@ -27,44 +27,59 @@ Kind = Literal["layer", "recompute", "persist", "park"]
 
 
 class PointSection(Section):
-    """One way to be preempted at a point, and its price: `swap_out` when the job leaves, `swap_in` when it resumes."""
+    """One way to be preempted at a point, and its price."""
 
     kind: Kind = "persist"
+    """What becomes of the partial sums."""
     swap_in: Cycle = 0
+    """Time that the job takes to resume."""
     swap_out: Cycle = 0
+    """Time that the job takes to leave."""
 
 
 class PricedTaskSection(Section):
-    """A task: at most one job every `period`, each done within `deadline` (default: the period).
-
-    A job takes at most `wcet`. It can be preempted nowhere, or with `every` each time it has run so long. Or it has
-    `blocks`, parts that nothing divides, and may be preempted between any two. Every point costs `swap_in` and
-    `swap_out` and is of a `kind`; with `points` each has ways and prices of its own, none where there is no point.
-    The scheduler sees a job up to `jitter` after its release. `offset` is the first release of a simulation.
-    """
+    """A task: at most one job every period, of a time `wcet`, or of `blocks` that nothing divides."""
 
     name: Name
+    """Name of the task."""
     period: Duration
+    """Least time from one release to the next."""
     deadline: Duration | None = None
+    """From the release of a job to its end at the latest; by default the period."""
     wcet: Duration | None = None
+    """Longest time that a job takes without preemption."""
     every: Duration | None = None
+    """With `wcet`: the job may be preempted each time it has run so long; without it, nowhere."""
     blocks: Annotated[tuple[Duration, ...], Field(min_length=1, max_length=MAX_BLOCKS)] | None = None
+    """Longest times of the parts of a job. It may be preempted between any two."""
     points: tuple[tuple[PointSection, ...], ...] | None = None
+    """With `blocks`: for each boundary between two blocks the ways to be preempted there, none where there is no
+    point. Without it every boundary has one way, of the `kind` and the prices of the task."""
     kind: Kind = "persist"
+    """What becomes of the partial sums at the points; strategies differ in the kinds that they use."""
     swap_in: Cycle = 0
+    """Time that a job takes to resume."""
     swap_out: Cycle = 0
+    """Time that a job takes to leave."""
     jitter: Cycle = 0
+    """Longest time from a release until the scheduler sees the job."""
     offset: Cycle = 0
+    """First release in a simulation."""
 
 
 class PricedSection(Section):
-    """A task set file without networks: `release_cost` and `tail` are those of `analysis.model.System`."""
+    """A task set file without networks and platform. Times are cycles, or whole numbers of any other unit."""
 
     name: Name
+    """Name of the task set."""
     horizon: Duration | None = None
+    """How long a simulation lasts; by default two hyperperiods after the largest offset, up to 2,000,000."""
     release_cost: Cycle = 0
+    """Time that every release takes from the running job."""
     tail: Cycle = 0
+    """Longest time from the end of a job's last part until its results are there."""
     task: Annotated[tuple[PricedTaskSection, ...], Field(min_length=1)]
+    """The tasks, a table each."""
 
 
 @dataclass(frozen=True)

@@ -31,62 +31,81 @@ Duration = Annotated[int, Field(ge=1, le=MAX_CYCLES)]
 
 
 class LayerSection(Section):
-    """A layer given by its shape alone: A [m, k] times B [k, n]. With `transpose`, C is stored as its transpose."""
+    """A layer given by its shape alone: A [m, k] times B [k, n], with random weights."""
 
     m: Dimension
+    """Rows of A and of the output."""
     k: Dimension
+    """Columns of A, rows of B."""
     n: Dimension
+    """Columns of B and of the output."""
     relu: bool = False
+    """Negative outputs become the zero point."""
     transpose: bool = False
+    """Store the transpose of the output."""
 
 
 class NetworkSection(Section):
-    """A network: either `file` (with `batch` rows of its test set, from `first` on) or `layers` (drawn from `seed`).
-
-    A `file` in a format that others have takes `batch` samples of `inputs`, a file with an array for each input of the
-    model; without it they are drawn from the range of each.
-    """
+    """A network: either from a `file`, or `layers` with random weights."""
 
     name: Name
+    """Name by which tasks call the network."""
     file: str | None = None
+    """Model (.tflite, .onnx, .npz), relative to the task set's folder."""
     batch: Dimension | None = None
+    """Samples that a job takes at once; by default 1."""
     first: Annotated[int, Field(ge=0, le=1 << 30)] | None = None
+    """First sample of `inputs`, or row of the test set of an .npz network; by default 0."""
     inputs: str | None = None
+    """Samples of a .tflite or .onnx model: an .npz file with an array for each input. Without it they are drawn from
+    the range of each input."""
     seed: Annotated[int, Field(ge=0, le=(1 << 63) - 1)] | None = None
+    """Seed of the weights and inputs of `layers`; by default 0."""
     layers: Annotated[tuple[LayerSection, ...], Field(min_length=1)] | None = None
+    """The layers, each the input of the next."""
 
 
 class TaskSection(Section):
-    """A task: `network` every `period` cycles from `offset` on, each job within `deadline` (default: the period).
-
-    Only the external trigger releases a `sporadic` task; `period` is then its least separation, and `triggers` are the
-    cycles at which a simulation triggers it. `overrun` says what a release does while the previous job lives. A job
-    that executes longer than `job_budget` cycles is reported, and so is a region that executes longer than
-    `region_budget`; 0 means no limit. Policy least_slack counts with `work` as the execution time of a job, and with
-    `region_budget` as that of a region.
-    """
+    """A task: jobs of a `network`, each within its deadline. Times are clock cycles."""
 
     name: Name
+    """Name of the task."""
     network: str
+    """Name of the network that a job computes."""
     period: Duration
+    """From one release to the next; the least separation of the releases of a `sporadic` task."""
     deadline: Duration | None = None
+    """From the release of a job to its end at the latest; by default the period."""
     offset: Cycle = 0
+    """Cycle of the first release."""
     sporadic: bool = False
+    """Triggers release the task, instead of its timer."""
     triggers: tuple[Cycle, ...] = ()
+    """Cycles at which a simulation triggers a `sporadic` task."""
     overrun: Overrun = "skip"
+    """What a release does while the previous job lives; one of the platform's `release.overrun`."""
     job_budget: Cycle = 0
+    """A job that executes longer is reported; 0 means no limit."""
     region_budget: Cycle = 0
+    """A region that executes longer is reported; 0 means no limit. Policy least_slack takes it as the length of a
+    region."""
     work: Cycle = 0
+    """Execution time of a job, for policy least_slack."""
 
 
 class TaskSetSection(Section):
-    """A task set file; `platform` is the path of a platform file or a table."""
+    """A task set file."""
 
     name: Name
+    """Name of the task set."""
     platform: Platform
+    """Path of a platform file, relative to the task set's folder; or a table with its content."""
     horizon: Duration | None = None
+    """Cycles that a run lasts; by default two hyperperiods after the largest offset, up to 2,000,000."""
     network: Annotated[tuple[NetworkSection, ...], Field(min_length=1)]
+    """The networks, a table each."""
     task: Annotated[tuple[TaskSection, ...], Field(min_length=1)]
+    """The tasks, a table each; the first is task 0 of the hardware."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,1 @@
+"""The manual: chapters that are made of the code, and its build."""

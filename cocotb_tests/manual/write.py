@@ -1,0 +1,28 @@
+"""Writing the chapters that are made of the code: `python -m manual.write`, or `./scripts/manual` to build, too."""
+
+from collections.abc import Callable
+
+from kit.checkout import ROOT
+from manual.commands import command_reference
+from manual.files import toml_reference
+from manual.latencies import latency_reference
+
+#: File of `docs/` -> what makes it.
+CHAPTERS: dict[str, Callable[[], str]] = {
+    "commands.md": command_reference,
+    "toml.md": toml_reference,
+    "latencies.md": latency_reference,
+}
+
+
+def main() -> None:
+    """Write every chapter, and report those that changed."""
+    for name, make in CHAPTERS.items():
+        file, text = ROOT / "docs" / name, make()
+        same = file.exists() and file.read_text(encoding="utf-8") == text
+        file.write_text(text, encoding="utf-8")
+        print(f"docs/{name}: {'as before' if same else 'written'}")
+
+
+if __name__ == "__main__":
+    main()
