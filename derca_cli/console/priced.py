@@ -25,6 +25,7 @@ def simulate_priced(file: Path, strategy: str, placed: bool, horizon: int | None
     CheckFailed
         If a deadline is missed.
     """
+    from derca_flow.view.runs import plan_record
     from derca_sim.report.jobs import TaskInfo
     from derca_sim.report.metrics import measure
     from derca_sim.simulate import simulate, synchronous
@@ -50,7 +51,7 @@ def simulate_priced(file: Path, strategy: str, placed: bool, horizon: int | None
             with step(f"simulating {runs} runs with other arrivals") as progress:
                 summary["runs"] = other_arrivals(system, placements, cycles, runs, seed, progress)
         with step("drawing the timeline"):
-            write_files(work, summary, proof, events, infos, None)
+            write_files(work, summary, proof, plan_record(plan, placed), events, infos)
     if as_json:
         print_json(summary)
     else:
