@@ -3,7 +3,10 @@
 
 const PAGE = JSON.parse(document.getElementById("data").textContent);
 if (PAGE.version !== 1) throw new Error(`data of version ${PAGE.version}: this page shows version 1`);
-const HORIZON = Math.max(1, ...PAGE.runs.map(run => run.horizon));
+
+/** The largest of many values, and at least `least`. */
+const largest = (values, least = 0) => values.reduce((a, b) => Math.max(a, b), least);
+const HORIZON = largest(PAGE.runs.map(run => run.horizon), 1);
 
 /** The first position in sorted `values` whose value is at least `wanted`. */
 function lowerBound(values, wanted) {
@@ -20,7 +23,7 @@ function pick(columns, names, numbers) {
   return Object.fromEntries(names.map(name => [name, Float64Array.from(numbers, i => columns[name][i])]));
 }
 
-/** Per task of a run: numbers of its jobs by release, its regions by start, its preemptions and resumptions by cycle. */
+/** Per task of a run: its jobs by release, its regions by start, its preemptions and resumptions by cycle. */
 function index(run) {
   const jobs = run.jobs, by = column => (a, b) => column[a] - column[b];
   const mine = (owners, task) => [...owners.keys()].filter(i => jobs.task[owners[i]] === task);
@@ -33,7 +36,8 @@ function index(run) {
       jobs: numbers, releases: Float64Array.from(numbers, i => jobs.release[i]),
       spans: pick(run.spans, ["job", "start", "end", "region", "open"], spans),
       switches: pick(run.switches, ["job", "cycle", "resumes", "strategy", "region"], switches), skipped,
-      longest: Math.max(0, ...numbers.map(i => lastCycle(run, i) - jobs.release[i])),
+      widest: largest(spans.map(i => run.spans.end[i] - run.spans.start[i])),
+      longest: largest(numbers.map(i => lastCycle(run, i) - jobs.release[i])),
     };
   });
 }

@@ -2,13 +2,27 @@
 /* Drawing on a canvas in cycles: scale, axis, bars, marks. */
 
 /** Pixels left and right of the time axis, and heights of the lanes. */
-const GUTTER = 104, MARGIN = 14, TASK_LANE = 56, THIN_LANE = 18, BANK_LANE = 26;
+const GUTTER = 104, MARGIN = 14, TASK_LANE = 56, LOW_LANE = 38, THIN_LANE = 18, BANK_LANE = 26;
 
 /** A colour of the style sheet, which depends on the theme; kept until `forgetStyles`. */
 let styles = {};
 const style = name =>
   styles[name] ??= getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const forgetStyles = () => { styles = {}; };
+
+/** Red, green and blue of a colour written as #rrggbb. */
+const channels = colour => [1, 3, 5].map(i => parseInt(colour.slice(i, i + 2), 16));
+/** The colour of a kind of preemption as letters and lines: one that the background leaves readable. */
+function inkOf(kind) {
+  if (kind.name === "layer") return style("soft");
+  if (style("theme") !== "dark") return kind.colour;
+  return `rgb(${channels(kind.colour).map(value => Math.round(value + (255 - value) * 0.4)).join(",")})`;
+}
+/** White or black, whichever is read more easily on a colour. */
+function textOn(colour) {
+  const [r, g, b] = channels(colour).map(value => (value / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.25 ? "#10141a" : "#ffffff";
+}
 
 /** Size a canvas for the screen and clear it; returns its context and width in CSS pixels. */
 function prepare(canvas, height) {
@@ -97,9 +111,10 @@ function drawAxis(canvas, from, to) {
   const { context, width } = prepare(canvas, CLOCK ? 40 : 24), scale = new Scale(from, to, width);
   const rows = [[1, CLOCK ? 29 : 12, "cycles", value => figure(value)]];
   if (CLOCK) {
-    const span = (to - from) / CLOCK, [unit, name] = span >= 2e3 ? [1e3, "ms"] : span >= 2 ? [1, "µs"] : [1e-3, "ns"];
+    const span = (to - from) / CLOCK, [unit, name] = span >= 600 ? [1e3, "ms"] : span >= 2 ? [1, "µs"] : [1e-3, "ns"];
     const digits = step => Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-    rows.unshift([unit * CLOCK, 10, `${name} at ${CLOCK} MHz`, (value, step) => value.toFixed(digits(step))]);
+    const words = (value, step) => value.toLocaleString("en-US", { minimumFractionDigits: digits(step) });
+    rows.unshift([unit * CLOCK, 10, `${name} at ${CLOCK} MHz`, words]);
   }
   for (const [unit, y, name, words] of rows) {
     const { step, values } = scale.ticks(unit);

@@ -29,9 +29,10 @@ function marks(lines) {
     c.save();
     c.font = `${10 * ratio}px ${style("font")}`;
     c.textBaseline = "top";
-    const near = lines.length === 2 && Math.abs(chart.valToPos(lines[0][1], "x") - chart.valToPos(lines[1][1], "x")) < 62;
-    lines.forEach(([name, value, colour, dashes], i) => {
-      const x = Math.round(chart.valToPos(value, "x", true));
+    const at = lines.map(([, value]) => Math.round(chart.valToPos(value, "x", true)));
+    const near = at.length > 1 && Math.abs(at[0] - at[1]) < 62 * ratio; // names below each other
+    lines.forEach(([name, , colour, dashes], i) => {
+      const x = at[i], before = x > left + width * 0.2;
       c.strokeStyle = c.fillStyle = colour;
       c.lineWidth = 1.6 * ratio;
       c.setLineDash(dashes.map(dash => dash * ratio));
@@ -39,9 +40,8 @@ function marks(lines) {
       c.moveTo(x, top);
       c.lineTo(x, top + height);
       c.stroke();
-      const before = x > left + width * 0.2 && !(near && i && lines[1][1] >= lines[0][1] && x < left + width * 0.88);
       c.textAlign = before ? "right" : "left";
-      c.fillText(name, x + (before ? -4 : 4) * ratio, top + (near && before === (x > left + width * 0.2) ? 12 * i * ratio : 0));
+      c.fillText(name, x + (before ? -4 : 4) * ratio, top + (near ? 12 * i * ratio : 0));
     });
     c.restore();
   };
@@ -52,7 +52,8 @@ function histogram(place, run, i) {
   const lines = [];
   if (task.bound !== null) lines.push(["bound", task.bound, style("accent"), []]);
   lines.push(["deadline", task.deadline, style("soft"), [4, 3]]);
-  const axis = { stroke: style("soft"), grid: { stroke: style("grid"), width: 1 }, ticks: { show: false }, font: `10px ${style("font")}` };
+  const axis = { stroke: style("soft"), grid: { stroke: style("grid"), width: 1 }, ticks: { show: false },
+    font: `10px ${style("font")}` };
   const late = counts.map((n, k) => k * width >= task.deadline ? n : null);
   const series = (colour, name) => ({ label: name, fill: colour, stroke: colour, width: 0, points: { show: false },
     paths: uPlot.paths.bars({ size: [1], align: 1, gap: 1 }) });

@@ -3,6 +3,12 @@
 
 const BOX = document.getElementById("box");
 
+/** What a job of a task waits for that lives and is not in the array. */
+function waits(run, task, cycle) {
+  const other = run.tasks.findIndex((_, i) => spanAt(run, i, cycle) >= 0);
+  return other < 0 || other === task ? "no region in the array" : `waits, ${run.tasks[other].name} is in the array`;
+}
+
 /** Rows of the box for a job of a run, and for the cycle that is pointed at, if any. */
 function aboutJob(run, job, cycle) {
   const { jobs } = run, task = jobs.task[job], facts = run.tasks[task], mhz = run.clock_mhz, rows = [];
@@ -14,19 +20,21 @@ function aboutJob(run, job, cycle) {
       `${spans.open[span] ? ", the run ends here" : ""}`]);
     rows.push(["takes", lasting(spans.end[span] - spans.start[span], mhz)]);
     const price = priceOf(run, task, region);
-    if (region > 0 && price !== null) rows.push(["swap-in before it", `at most ${count(price, "cycle")} (${facts.where[region - 1]})`]);
-  } else if (cycle !== null && cycle >= jobs.release[job] && cycle < endOf(run, job)) rows.push(["now", "waits"]);
+    if (price !== null)
+      rows.push(["begins", facts.where[region - 1]], ["if preempted", `swap-in of at most ${count(price, "cycle")}`]);
+  } else if (cycle !== null && cycle >= jobs.release[job] && cycle < endOf(run, job))
+    rows.push(["now", waits(run, task, cycle)]);
   rows.push(["released", figure(jobs.release[job]) + (jobs.kept[job] ? ", kept until the job before had ended" : "")]);
   rows.push(["deadline", figure(jobs.deadline[job])]);
   const finish = jobs.finish[job];
   if (finish !== null) {
     rows.push(["finished", figure(finish)], ["response", lasting(finish - jobs.release[job], mhz)]);
     if (facts.bound !== null)
-      rows.push(["bound", `${lasting(facts.bound, mhz)}; this is ${share(finish - jobs.release[job], facts.bound)} of it`]);
+      rows.push(["bound", lasting(facts.bound, mhz)], ["of its bound", share(finish - jobs.release[job], facts.bound)]);
   } else rows.push(["state", jobs.state[job] + (jobs.ended[job] === null ? "" : ` in ${figure(jobs.ended[job])}`)]);
   if (finish === null && facts.bound !== null) rows.push(["bound", lasting(facts.bound, mhz)]);
-  if (jobs.missed[job])
-    rows.push(["deadline missed", finish === null ? "not finished by then" : `by ${lasting(finish - jobs.deadline[job], mhz)}`, "bad"]);
+  const late = finish === null ? "not finished by then" : `by ${lasting(finish - jobs.deadline[job], mhz)}`;
+  if (jobs.missed[job]) rows.push(["deadline missed", late, "bad"]);
   const gone = run.switches.job.filter((of, i) => of === job && !run.switches.resumes[i]).length;
   if (gone) rows.push(["preempted", count(gone, "time")]);
   return { title: `${facts.name}, job ${jobs.number[job]}`, colour: laneColour(task), rows };
@@ -80,7 +88,8 @@ function pointedAt(timeline, x, y) {
   if (i < 0) return { job: null, content: { title: `${lane.kind}: nothing under way`, rows } };
   rows.push(["under way", `${figure(work.start[i])} … ${figure(work.end[i])}`],
     ["takes", lasting(work.end[i] - work.start[i], run.clock_mhz)]);
-  return { job: null, content: { title: `${lane.kind} for ${run.tasks[work.task[i]].name}`, colour: laneColour(work.task[i]), rows } };
+  const title = `${lane.kind} for ${run.tasks[work.task[i]].name}`;
+  return { job: null, content: { title, colour: laneColour(work.task[i]), rows } };
 }
 
 /** Show the box near (x, y) of the window. */

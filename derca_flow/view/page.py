@@ -7,7 +7,7 @@ from importlib import resources
 
 #: Scripts in the order in which they run; the first is a library, the others share one scope.
 SCRIPTS = ("vendor/uPlot.iife.min.js", "data.js", "drawing.js", "timeline.js", "hover.js", "panels.js", "histograms.js",
-           "perfetto.js", "controls.js")
+           "perfetto.js", "window.js", "controls.js")
 STYLES = ("vendor/uPlot.min.css", "style.css")
 
 

@@ -62,7 +62,8 @@ function shares(parts, whole) {
     part.style.width = `${100 * cycles / whole}%`;
     part.style.background = colour;
     bar.append(part);
-    list.append(element("li", { title: count(cycles, "cycle") }, dot(colour), `${name} `, element("b", {}, share(cycles, whole))));
+    list.append(element("li", { title: count(cycles, "cycle") }, dot(colour), `${name} `,
+      element("b", {}, share(cycles, whole))));
   }
   return [bar, list];
 }
@@ -70,7 +71,8 @@ function shares(parts, whole) {
 /** Words and colours of what the hardware counts. */
 const COUNTED = {
   busy: ["operands enter the array", "#3f7f5f"], load: ["waits for operands", "#c98a3a"],
-  bank: ["waits for a free bank", "#8a6fb0"], store: ["waits for stores", "#5f87b5"], idle: ["nothing to do", "#b8c0c8"],
+  bank: ["waits for a free bank", "#8a6fb0"], store: ["waits for stores", "#5f87b5"],
+  idle: ["nothing to do", "#b8c0c8"],
 };
 
 function time(run) {
@@ -79,8 +81,11 @@ function time(run) {
     ["jobs live, no region in the array", between, "#d9a441"], ["no job", idle, "#b8c0c8"]], run.horizon);
   if (run.counted.length) {
     const whole = run.counted.reduce((sum, [, cycles]) => sum + cycles, 0);
-    out.push(element("p", { class: "soft" }, "By the hardware's counters:"), ...shares(run.counted.map(([name, cycles]) =>
-      [COUNTED[name]?.[0] ?? name, cycles, COUNTED[name]?.[1] ?? "#888"]), whole));
+    const parts = run.counted.map(([name, cycles]) => {
+      const [words, colour] = COUNTED[name] ?? [name, "#888"];
+      return [words, cycles, colour];
+    });
+    out.push(element("p", { class: "soft" }, "By the hardware's counters:"), ...shares(parts, whole));
   }
   return out;
 }
@@ -89,7 +94,8 @@ function time(run) {
 function points(run, task, i) {
   const used = task.points.filter(([, use]) => use === "used").length;
   const some = task.points.filter(([, use]) => use !== "none").length;
-  const strip = element("canvas", { class: "strip", height: 16, role: "img", "aria-label": `${used} of ${some} points used` });
+  const words = `${used} of ${some} points used`;
+  const strip = element("canvas", { class: "strip", height: 16, role: "img", "aria-label": words });
   const rows = task.points.map(([where, use, why]) => element("li", { class: use }, `${where}: ${why}`));
   const open = element("details", {}, element("summary", {}, named(task, i),
     ` ${used} of ${count(some, "candidate point")} used`, strip), element("ol", {}, ...rows));
@@ -100,7 +106,7 @@ function points(run, task, i) {
     task.points.forEach(([, use, why], k) => {
       if (use === "none") return;
       const kind = PAGE.strategies.find(({ name }) => use === "used" && why.startsWith(`used, ${name},`));
-      context.fillStyle = kind ? kind.name === "layer" ? style("ink") : kind.colour : style("dropped");
+      context.fillStyle = kind ? inkOf(kind) : style("dropped");
       const high = kind ? 14 : 6;
       context.fillRect((k + 1) / (n + 1) * width - 0.75, 8 - high / 2, 1.5, high);
     });
@@ -158,17 +164,18 @@ function legend() {
   const missed = sign("⇣", "deadline missed, red until the end");
   missed.firstChild.style.color = PAGE.colours.miss;
   if (PAGE.runs.some(run => run.misses)) out.push(missed);
-  for (const { name, letter, colour } of PAGE.strategies) {
+  for (const { name, letter } of PAGE.strategies) {
     if (!PAGE.runs.some(run => run.switches.strategy.some(i => PAGE.strategies[i].name === name))) continue;
     const made = sign(letter, `preempted: ${name}`);
-    if (name !== "layer") made.firstChild.style.color = colour;
+    made.firstChild.classList.add(`kind-${name}`);
     out.push(made);
   }
   if (PAGE.runs.some(run => run.switches.job.length)) out.push(sign("▸", "resumed; shaded: loads again"));
   return out;
 }
 
-const KEYS = [["wheel, + and −", "zoom"], ["drag, ← and →, Shift and wheel", "move"], ["0", "the whole run"],
+const KEYS = [["wheel, + and −", "zoom (over the names, the wheel moves the page)"],
+  ["drag, ← and →, Shift and wheel", "move"], ["0", "the whole run"],
   ["pointer", "what is there"], ["click", "keep the box; Esc lets it go"], ["double click", "show the job"],
   ["drag in the strip", "choose a window"], ["P, M", "next preemption, next miss"],
   ["N, B", "next and previous job of a lane (timeline focused)"], ["Page Up, Page Down", "choose the lane"]];

@@ -5,7 +5,8 @@ class Timeline {
   constructor(run, number) {
     this.run = run;
     this.number = number;
-    this.lanes = run.tasks.map((task, i) => ({ kind: "task", task: i, name: task.name, height: TASK_LANE }));
+    const height = run.tasks.length > 10 ? LOW_LANE : TASK_LANE;
+    this.lanes = run.tasks.map((task, i) => ({ kind: "task", task: i, name: task.name, height }));
     this.lanes.push({ kind: "array", name: "array", height: THIN_LANE });
     if (run.lanes.load) this.lanes.push({ kind: "load", name: "load", height: THIN_LANE });
     if (run.lanes.store) this.lanes.push({ kind: "store", name: "store", height: THIN_LANE });
@@ -13,7 +14,7 @@ class Timeline {
     let y = 6;
     for (const lane of this.lanes) { lane.top = y; y += lane.height; }
     this.height = y + 4;
-    this.most = run.lanes.banks ? Math.max(1, ...run.lanes.banks.used) : 0;
+    this.most = run.lanes.banks ? largest(run.lanes.banks.used, 1) : 0;
     this.canvas = element("canvas", {
       tabindex: "0", role: "application", "aria-roledescription": "timeline", "data-run": number,
       "aria-label": `Timeline of ${run.label}: ${met(run)}. Arrow keys move, plus and minus zoom, ` +
@@ -48,7 +49,7 @@ class Timeline {
 
   _grid() {
     const { values } = this.scale.ticks();
-    for (const value of values) line(this.context, this.scale.x(value), 0, this.scale.x(value), this.height, style("grid"));
+    for (const x of values.map(value => this.scale.x(value))) line(this.context, x, 0, x, this.height, style("grid"));
   }
 
   _name(lane) {
@@ -58,16 +59,17 @@ class Timeline {
     c.font = `${thin ? 11 : 13}px ${style("font")}`;
     if (!thin) {
       c.fillStyle = laneColour(lane.task);
-      c.fillRect(GUTTER - 9, lane.top + 14, 3, 28);
+      c.fillRect(GUTTER - 9, lane.top + lane.height - 40, 3, 26);
       c.fillStyle = style("ink");
     }
-    label(c, lane.name, GUTTER - 15, lane.top + (thin ? lane.height / 2 : 28), GUTTER - 22);
+    label(c, lane.name, GUTTER - 15, lane.top + (thin ? lane.height / 2 : lane.height - 28), GUTTER - 22);
     c.font = `11px ${style("font")}`;
   }
 
   _task(lane) {
     const c = this.context, s = this.scale, run = this.run, own = run.index[lane.task], jobs = run.jobs;
-    const base = lane.top + 42, top = lane.top + 14, colour = laneColour(lane.task), miss = PAGE.colours.miss;
+    const base = lane.top + lane.height - 14, top = base - Math.min(28, lane.height - 16);
+    const colour = laneColour(lane.task), miss = PAGE.colours.miss;
     line(c, s.left, base, s.right, base, style("rule"));
     const seen = [];
     for (let i = lowerBound(own.releases, s.from - own.longest); i < own.jobs.length && own.releases[i] <= s.to; i++)
@@ -80,7 +82,7 @@ class Timeline {
     c.fillStyle = colour;
     bars(s, own.spans.start, own.spans.end, (a, b) => c.fillRect(a, top + 4, Math.max(b - a, 0.7), base - top - 4));
     for (const j of seen.filter(j => jobs.missed[j])) this._late(own, j, top, base);
-    this._regions(own, top, base);
+    this._regions(own, colour, top, base);
     this._arrows(seen.filter(j => !jobs.missed[j]).map(j => jobs.deadline[j]), "down", style("soft"), lane, base);
     this._arrows(seen.map(j => jobs.release[j]), "up", style("ink"), lane, base);
     this._arrows(seen.filter(j => jobs.missed[j]).map(j => jobs.deadline[j]), "down", miss, lane, base);
@@ -127,17 +129,20 @@ class Timeline {
   }
 
   /** Borders of regions, and their numbers, where there is room. */
-  _regions(own, top, base) {
-    const { start, end, region } = own.spans, c = this.context, s = this.scale;
+  _regions(own, colour, top, base) {
+    const { start, end, region } = own.spans, c = this.context, s = this.scale, ink = textOn(colour);
+    if (own.widest * s.pitch < 5) return;
     c.textAlign = "center";
     for (let i = Math.max(0, lowerBound(start, s.from) - 1); i < start.length && start[i] <= s.to; i++) {
       const wide = (end[i] - start[i]) * s.pitch;
-      if (wide < 5) { if (i > 4000 && wide < 1) return; continue; }
-      if ((s.x(start[i + 1] ?? Infinity) - s.x(end[i])) < 1) line(c, s.x(end[i]), top + 4, s.x(end[i]), base, style("paper"), 0.7);
+      if (wide < 5) continue;
+      const close = (start[i + 1] - end[i]) * s.pitch < 1; // the next one would seem to be the same
+      if (close) line(c, s.x(end[i]), top + 4, s.x(end[i]), base, style("paper"), 0.7);
       if (wide < 22) continue;
       const a = Math.max(s.x(start[i]), s.left), b = Math.min(s.x(end[i]), s.right);
-      c.fillStyle = "#fff";
-      if (b - a > 18) label(c, wide > 74 ? `region ${region[i]}` : `${region[i]}`, (a + b) / 2, (top + base) / 2 + 3, b - a);
+      c.fillStyle = ink;
+      const text = b - a > 74 ? `region ${region[i]}` : `${region[i]}`;
+      if (b - a > 18) label(c, text, (a + b) / 2, (top + base) / 2 + 3, b - a);
     }
   }
 
@@ -148,7 +153,8 @@ class Timeline {
     for (const cycle of cycles) {
       const x = Math.round(s.x(cycle)) + 0.5;
       if (x < s.left - 5 || x > s.right + 5 || x - last < (few ? 0.5 : 2)) continue;
-      line(c, x, lane.top + 3, x, base, colour, few ? 1.2 : 0.6, direction === "up" ? [] : [4, 2]);
+      if (!few) line(c, x, lane.top + 6, x, lane.top + 12, colour, 0.7); // short, so that the bars stay visible
+      else line(c, x, lane.top + 3, x, base, colour, 1.2, direction === "up" ? [] : [4, 2]);
       if (few) head(c, x, direction === "up" ? lane.top + 1 : lane.top + 12, direction);
       last = x;
     }
@@ -157,20 +163,21 @@ class Timeline {
   /** Preemptions with the letter of their kind, and resumptions. */
   _switches(own, lane, top, base) {
     const { cycle, resumes, strategy } = own.switches, c = this.context, s = this.scale;
+    const first = lowerBound(cycle, s.from), many = lowerBound(cycle, s.to) - first > (s.right - s.left) / 8;
     let lettered = -99, drawn = -99;
     c.textAlign = "center";
     c.font = `bold 10px ${style("font")}`;
-    for (let i = lowerBound(cycle, s.from); i < cycle.length && cycle[i] <= s.to; i++) {
+    for (let i = first; i < cycle.length && cycle[i] <= s.to; i++) {
       const x = s.x(cycle[i]), kind = PAGE.strategies[strategy[i]];
       if (resumes[i]) {
-        if (x - drawn > 6) { c.fillStyle = kind.colour; head(c, x + 5, base - 9, "right", 3.6); }
+        if (x - drawn > 6 && !many) { c.fillStyle = inkOf(kind); head(c, x + 5, base - 9, "right", 3.6); }
         continue;
       }
       if (x - drawn < 1) continue;
-      line(c, x, top, x, base + 3, kind.colour, 2);
+      line(c, x, many ? base : top, x, base + 4, inkOf(kind), many ? 1 : 2);
       drawn = x;
-      if (x - lettered > 11) {
-        c.fillStyle = kind.colour === "#555555" ? style("soft") : kind.colour;
+      if (x - lettered > 11 && !many) {
+        c.fillStyle = inkOf(kind);
         c.fillText(kind.letter, x, base + 8);
         lettered = x;
       }
