@@ -9,7 +9,7 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -118,10 +118,14 @@ class Page:
 
     def until(self, expression: str) -> None:
         """Wait until an expression is true."""
+        self.wait(lambda: self.value(expression), expression)
+
+    def wait(self, condition: Callable[[], object], name: str = "the condition") -> None:
+        """Wait until a condition holds."""
         end = time.monotonic() + PATIENCE
-        while not self.value(expression):
+        while not condition():
             if time.monotonic() > end:
-                raise TimeoutError(f"never true: {expression}")
+                raise TimeoutError(f"never true: {name}")
             time.sleep(0.02)
 
     def settle(self) -> None:
