@@ -10,7 +10,7 @@ from kit.modules import LAYERS
 BOX, GAP, STEP, BAND, MARGIN = 26, 22, 74, 30, 16
 #: Background, box and arrows of each layer, the lowest first.
 COLOURS = (("#f3f7f1", "#dcebd3", "#4a7a35"), ("#f1f5fa", "#d5e3f3", "#2f5f96"), ("#faf5ee", "#f3e2c6", "#96681f"),
-           ("#f8f1f6", "#ecd5e5", "#8a3c74"))
+           ("#f8f1f6", "#ecd5e5", "#8a3c74"), ("#f1f8f8", "#cfe8e8", "#20706f"))
 
 Edges = dict[str, set[str]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from kit.checkout import ROOT
 
 #: Packages from the lowest to the highest. Each may import those before it.
-LAYERS = ("derca_sim", "derca_hw", "derca_flow", "derca_cli")
+LAYERS = ("derca_sim", "derca_hw", "derca_flow", "derca_cli", "derca")
 
 
 def source_files() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Limited-preemptive EDF of sporadic tasks without overheads, decided by simulation of everything that can go wrong.
+"""Limited-preemptive sporadic tasks without overheads, decided by simulation of everything that can go wrong.
 
 `schedulable` simulates the critical instants. `schedulable_exhaustively` walks through every state that any legal
 sequence of releases, visibility delays and early completions can reach, and relies on no theory at all.
@@ -15,6 +15,9 @@ it is enough to try
 
 Each of these is a legal sequence of releases, so a miss found is a miss. `schedulable_exhaustively` confirms on small
 sets that no other sequence need be tried.
+
+The policy is `edf`, or `deadline_monotonic`: then read "relative deadline" above, and the critical instants are enough
+only where all relative deadlines differ. Among equal ones it matters who ran before.
 """
 
 from collections.abc import Sequence
@@ -43,28 +46,33 @@ def parameters(tasks: Sequence[TaskModel], placements: Sequence[Placement]) -> l
     ]
 
 
-def schedulable(tasks: Sequence[TaskModel], placements: Sequence[Placement]) -> bool:
+def schedulable(tasks: Sequence[TaskModel], placements: Sequence[Placement], policy: str = "edf") -> bool:
     """Whether no legal sequence of releases makes a job miss its deadline."""
-    return not misses(parameters(tasks, placements))
+    return not misses(parameters(tasks, placements), policy)
 
 
-def misses(tasks: Sequence[Parameters]) -> list[int | None]:
+def misses(tasks: Sequence[Parameters], policy: str = "edf") -> list[int | None]:
     """The blocking task of each critical instant with a miss, None where nobody blocks; an overload gives [None]."""
     if sum((Fraction(sum(q), t) for t, _, _, q in tasks), Fraction(0)) > 1:
         return [None]
     end = 2 * lcm(*(t for t, _, _, _ in tasks)) + 2 * max(t for t, _, _, _ in tasks)
-    found = [None] if _misses_once(tasks, [-j for _, _, j, _ in tasks], [0] * len(tasks), end) else []
+    found = [None] if _misses_once(tasks, [-j for _, _, j, _ in tasks], [0] * len(tasks), end, policy) else []
     for i, (_, _, _, regions) in enumerate(tasks):
         for k in range(len(regions)):
             together = 1 + sum(regions[:k])  # the blocking job's release is at 0
             first = [0 if j == i else together - jitter for j, (_, _, jitter, _) in enumerate(tasks)]
-            if _misses_once(tasks, first, [0 if j == i else together for j in range(len(tasks))], end):
+            if _misses_once(tasks, first, [0 if j == i else together for j in range(len(tasks))], end, policy):
                 found.append(i)
                 break
     return found
 
 
-def _misses_once(tasks: Sequence[Parameters], first: list[int], seen: list[int], end: int) -> bool:
+def _key(task: Parameters, due: int, policy: str) -> int:
+    """What orders a job of the task that is due in cycle `due`."""
+    return due if policy == "edf" else task[1]
+
+
+def _misses_once(tasks: Sequence[Parameters], first: list[int], seen: list[int], end: int, policy: str) -> bool:
     """Whether a job misses when task i is released at first[i] and then each period.
 
     No job is seen before seen[i], else all at their release. The run ends when nothing is pending at some time after
@@ -86,7 +94,7 @@ def _misses_once(tasks: Sequence[Parameters], first: list[int], seen: list[int],
                 return False
             now = min(max(n, s) for n, s in zip(nexts, seen, strict=True))
             continue
-        running = min(live, key=lambda i: (live[i][0], i != running, i))
+        running = min(live, key=lambda i: (_key(tasks[i], live[i][0], policy), i != running, i))
         job, regions = live[running], tasks[running][3]
         now += regions[job[1]]
         job[1] += 1
@@ -98,8 +106,8 @@ def _misses_once(tasks: Sequence[Parameters], first: list[int], seen: list[int],
     return False
 
 
-def schedulable_exhaustively(tasks: Sequence[Parameters], *, early: bool = False,
-                             states: int = 200_000) -> bool | None:
+def schedulable_exhaustively(tasks: Sequence[Parameters], *, early: bool = False, states: int = 200_000,
+                             policy: str = "edf") -> bool | None:
     """Whether no reachable state has a late job, over everything the environment may do; None after too many states.
 
     In each cycle every task whose period has passed may release a job, every job not yet seen may become visible
@@ -115,7 +123,8 @@ def schedulable_exhaustively(tasks: Sequence[Parameters], *, early: bool = False
             chosen, rest = running, left
             if rest == 0:  # decide
                 ready = [i for i in range(n) if jobs[i][2] == 2]
-                chosen = min(ready, key=lambda i: (tasks[i][1] - jobs[i][0], i != running, i), default=-1)
+                chosen = min(ready, key=lambda i: (_key(tasks[i], tasks[i][1] - jobs[i][0], policy), i != running, i),
+                             default=-1)
                 rest = tasks[chosen][3][jobs[chosen][1]] if chosen >= 0 else 0
             for remaining in ({0, rest - 1} if early and rest else {max(0, rest - 1)}):
                 after, who = _advance(tasks, jobs, chosen, chosen >= 0 and remaining == 0)

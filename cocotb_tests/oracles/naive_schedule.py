@@ -1,4 +1,4 @@
-"""Limited-preemptive EDF with prices, cycle by cycle: the reference of the fast simulator's log."""
+"""Limited-preemptive scheduling with prices, cycle by cycle: the reference of the fast simulator's log."""
 
 from collections.abc import Callable, Sequence
 
@@ -46,7 +46,7 @@ def naive_schedule(system: System, placements: Sequence[Placement], releases: Se
             continue
         if not busy:
             ready = {
-                t: j["release"] + system.tasks[t].deadline
+                t: system.tasks[t].deadline + (j["release"] if system.policy == "edf" else 0)
                 for t, j in live.items() if j["seen"] <= cycle and t not in draining
             }
             if ready:

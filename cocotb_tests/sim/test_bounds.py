@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from campaigns.random_sets import IMAGE_PLATFORMS, PIPELINES, PLATFORM_NAMES, random_case
+from derca_cli.console.overrides import on_platform
 from derca_flow.rtl.simulate import Jitter
 from derca_flow.sessions.system import run_rtl
 from derca_sim.analysis.response import response_bounds
@@ -28,13 +29,13 @@ from derca_sim.workload.taskset import Task, TaskSet
 from kit.compiled_sets import random_platform
 
 
-def provable(seed: int, platform: str | None = None):
+def provable(seed: int, platform: str | None = None, policy: str = "edf"):
     """A random task set with its periods and deadlines stretched until the analysis accepts it, and its plan.
 
     Points are chosen, or all of them are in use: with the cheapest strategy, or all persisting or parking.
     """
     case = random_case(seed, platform)
-    taskset = case.compiled.taskset
+    taskset = on_platform(case.compiled.taskset, policy=policy)
     keep = "park" if taskset.platform.buffers.spare else "ip"
     strategy, placed = [("joint", True), ("if", False), (keep, False)][seed % 3]
     for _ in range(24):
@@ -73,9 +74,10 @@ def responses(events):
     return worst
 
 
-def check_promise(seed: int, rtl: bool, platform: str | None = None) -> None:
+def check_promise(seed: int, rtl: bool, platform: str | None = None, policy: str = "edf") -> None:
     rng = np.random.default_rng([30, seed])
-    taskset, plan = provable(seed, platform)
+    taskset, plan = provable(seed, platform, policy)
+    assert plan.system.policy == policy
     bounds = response_bounds(plan.system, plan.verdict)
     for _ in range(3):
         arriving = arrivals(taskset, rng)
@@ -105,6 +107,18 @@ def test_no_proved_set_with_windows_misses_on_the_golden_machine(seed):
     seed if seed == 101 else pytest.param(seed, marks=pytest.mark.full) for seed in range(100, 106)])
 def test_no_proved_set_misses_on_the_rtl(seed):
     check_promise(seed, rtl=True)
+
+
+@pytest.mark.parametrize("seed", [
+    seed if seed in (203, 208) else pytest.param(seed, marks=pytest.mark.full) for seed in range(200, 240)])
+def test_no_proved_set_misses_on_the_golden_machine_with_fixed_priorities(seed):
+    check_promise(seed, False, policy="deadline_monotonic")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(200, 204))
+def test_no_proved_set_misses_on_the_rtl_with_fixed_priorities(seed):
+    check_promise(seed, True, policy="deadline_monotonic")
 
 
 @pytest.mark.full

@@ -179,8 +179,8 @@ def test_figures_are_those_of_the_log(seed):
 
 
 BUGS = {
-    "a waiting job with the same deadline preempts": ("ready[0] < due[task] * n:", "ready[0] // n <= due[task]:"),
-    "the lower task preempts on a tie": ("ready[0] < due[task] * n:", "ready[0] < key:"),
+    "a waiting job with the same deadline preempts": ("ready[0] < order[task] * n:", "ready[0] // n <= order[task]:"),
+    "the lower task preempts on a tie": ("ready[0] < order[task] * n:", "ready[0] < key:"),
     "who was seen during a region is forgotten at its end": ("if inside:  # who", "if False:  # who"),
     "the swap-out is free": ("start = now + swap + swap_in", "start = now + swap_in"),
     "the swap-in is free": ("swap + swap_in[task][region]", "swap"),

@@ -14,6 +14,7 @@ from derca_sim.report.plan import summarise
 from derca_sim.report.points import candidates
 
 from ..console.output import JsonOption, print_json, show_table, stdout
+from ..console.overrides import PolicyOption
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, on, plan_of, show_proof
 
 
@@ -22,6 +23,7 @@ def analyze(
     strategy: StrategyOption = DEFAULT,
     placed: PlacedOption = True,
     every: EveryOption = None,
+    policy: PolicyOption = None,
     points: Annotated[bool, typer.Option("--points", help="List every candidate point and why it is dropped.")] = False,
     json: JsonOption = False,
     output: Annotated[Path | None, typer.Option(
@@ -43,9 +45,11 @@ def analyze(
 
         derca analyze sim/tasksets/demo.toml --strategy lw
 
+        derca analyze sim/tasksets/demo.toml --policy dm
+
         derca analyze sim/tasksets/demo.toml --points
     """
-    found = plan_of(taskset, strategy, placed, every)
+    found = plan_of(taskset, strategy, placed, every, policy)
     summary = summarise(found, placed)
     if output is not None:
         write_text(output, encoder.dumps(summary, indent=1) + "\n")
@@ -65,7 +69,7 @@ def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
         for t in summary["tasks"]
     ]
     show_table(
-        f"{summary['taskset']}{on(summary['platform'])}: strategy {summary['strategy']}, "
+        f"{summary['taskset']}{on(summary['platform'], summary['policy'])}: strategy {summary['strategy']}, "
         f"{'placed points' if good and summary['placed'] else 'every point'}, {plan.proof.title}",
         ["task", "period", "deadline", "alone", "charged", "region", "response", "slack", "points"], rows,
         caption="Cycles. alone: a job without preemption; charged: with every preemption it has to pay for; "

@@ -11,6 +11,7 @@ from derca_flow.tools.progress import step
 from derca_sim.errors import InputError
 
 from ..console.output import JsonOption, print_json, say, show_table
+from ..console.overrides import PolicyOption
 from ..console.verdict import on
 
 
@@ -18,6 +19,7 @@ def compare(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    policy: PolicyOption = None,
     json: JsonOption = False,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Write the JSON to this file.")] = None,
@@ -40,7 +42,7 @@ def compare(
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
     with step("comparing strategies") as progress:
-        found = compared(taskset, horizon, progress.update)
+        found = compared(taskset, horizon, progress.update, policy)
     if output is not None:
         write_text(output, encoder.dumps(found, indent=1) + "\n")
     if json:
@@ -49,7 +51,7 @@ def compare(
     proved = [row["strategy"] for row in found["strategies"] if row["verdict"] == "proved"]
     say("result", f"{found['taskset']}: deadlines are proved under {', '.join(proved) or 'no strategy'}")
     show_table(
-        f"{found['taskset']}{on(found['platform'])}: every strategy, {found['horizon']:,} cycles",
+        f"{found['taskset']}{on(found['platform'], found['policy'])}: every strategy, {found['horizon']:,} cycles",
         ["strategy", "verdict", "least slack", "load", "missed", "preempted",
          *(f"worst {name}" for name in found["tasks"])],
         [[row["strategy"], row["verdict"], _percent(row["least_relative_slack"]), _percent(row["utilisation"]),

@@ -1,14 +1,24 @@
 """`derca doctor`: what this machine has, what is missing, and what brings it."""
 
+import json
 from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from derca_flow.tools.files import write_text
 from derca_flow.tools.progress import step
 from derca_sim.errors import MissingToolError
 
 from ..console.output import JsonOption, print_json, say, show_table
 
 
-def doctor(as_json: JsonOption = False) -> None:
+def doctor(
+    as_json: JsonOption = False,
+    output: Annotated[Path | None, typer.Option(
+        "--output", "-o", metavar="FILE", help="Write the JSON to this file.", show_default=False)] = None,
+) -> None:
     """Look for every program and package that the commands call, and say how to install what is missing.
 
     [bold]Example[/bold]
@@ -25,8 +35,11 @@ def doctor(as_json: JsonOption = False) -> None:
             progress.update(finding.name)
             found.append(finding)
     missing = [finding for finding in found if finding.found is None and not finding.optional]
+    facts = {"missing": [finding.name for finding in missing], "tools": [asdict(one) for one in found]}
+    if output is not None:
+        write_text(output, json.dumps(facts, indent=1) + "\n")
     if as_json:
-        print_json({"missing": [finding.name for finding in missing], "tools": [asdict(one) for one in found]})
+        print_json(facts)
     else:
         say("result", f"missing: {', '.join(one.name for one in missing)}" if missing else "everything needed is here")
         show_table("", ["tool", "found", "for", "to install"], [

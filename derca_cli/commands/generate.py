@@ -14,6 +14,7 @@ from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 
 from ..console.output import JsonOption, print_json, show_table
+from ..console.overrides import PolicyOption
 from ..console.verdict import NOTHING_TO_PROVE, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
 
 
@@ -31,6 +32,7 @@ def generate(
     )] = False,
     strategy: StrategyOption = DEFAULT,
     placed: PlacedOption = True,
+    policy: PolicyOption = None,
     require_proof: RequireProofOption = False,
     as_json: JsonOption = False,
 ):
@@ -73,11 +75,15 @@ def generate(
 
     planned = None
     if taskset is not None:
+        from derca_sim.workload.policies import under_policy
         from derca_sim.workload.taskset import load_taskset
 
-        planned = plan(load_taskset(taskset), strategy, placed, None, require_proof)
+        planned = plan(under_policy(load_taskset(taskset), policy), strategy, placed, None, require_proof)
     elif require_proof:
         raise InputError(NOTHING_TO_PROVE)
+    elif policy is not None:
+        raise InputError(f"--policy = {policy}: allowed with a task set only; without one, platform.scheduler.policies "
+                         "says which are generated in")
     system = planned.candidates.platform if planned else load_platform(platform)
     with output_directory(output) as folder:
         with step("generating the hardware"):

@@ -11,9 +11,11 @@ from derca_flow.tools.files import output_directory
 from derca_sim.errors import CheckFailed
 from derca_sim.planning import DEFAULT
 from derca_sim.report.plan import summarise
+from derca_sim.workload.policies import under_policy
 from derca_sim.workload.taskset import load_taskset
 
 from ..console.output import JsonOption, print_json, stdout
+from ..console.overrides import PolicyOption
 from ..console.verdict import EveryOption, StrategyOption, plan, show_proof
 
 
@@ -22,6 +24,7 @@ def place(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the tables.")],
     strategy: StrategyOption = DEFAULT,
     every: EveryOption = None,
+    policy: PolicyOption = None,
     json: JsonOption = False,
 ) -> None:
     """Choose preemption points, prove the result, and write the tables, registers and memory image for the host.
@@ -32,7 +35,7 @@ def place(
 
         derca place sim/tasksets/demo.toml -o out/tables
     """
-    found = plan(load_taskset(taskset), strategy, True, every)
+    found = plan(under_policy(load_taskset(taskset), policy), strategy, True, every)
     summary = summarise(found)
     if not found.verdict.schedulable:
         if json:

@@ -15,7 +15,7 @@ from derca_sim.planning import DEFAULT
 
 from ..console.folders import default_folder
 from ..console.output import JsonOption, print_json
-from ..console.overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform, wrong_choices
+from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform, wrong_choices
 from ..console.run_output import FILES, show_run, write_files
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan
 
@@ -28,6 +28,7 @@ def run(
     pipeline: PipelineOption = None,
     scheduler: SchedulerOption = None,
     release: ReleaseOption = None,
+    policy: PolicyOption = None,
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
     output: Annotated[Path | None, typer.Option(
@@ -73,6 +74,8 @@ def run(
 
         derca run sim/tasksets/demo.toml --scheduler scan --release swept
 
+        derca run sim/tasksets/demo.toml --policy dm
+
         derca run sim/tasksets/demo.toml --jitter 40 --stall 0.2 --seed 7
 
         derca run sim/tasksets/demo.toml --handshake aw-with-w,late
@@ -91,8 +94,8 @@ def run(
 
     from ..console.usage import show_usage, usage
 
-    noise = _noise(wrong_choices(pipeline, scheduler, release), horizon, jitter, stall, handshake, seed)
-    tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
+    noise = _noise(wrong_choices(pipeline, scheduler, release, policy), horizon, jitter, stall, handshake, seed)
+    tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release, policy)
     if inputs is not None:
         tasks = with_inputs(tasks, inputs)
     planned = plan(tasks, strategy, placed, every)
@@ -101,7 +104,7 @@ def run(
     folder = output or default_folder(
         "run", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
-        handshake=handshake, seed=None if noise is None else seed)
+        handshake=handshake, seed=None if noise is None else seed, policy=policy)
     if jitter is not None:
         proof = proof.and_beyond(f"this run delays every burst by 0 to {jitter} cycles more and withholds transfers "
                                  f"with probability {stall:g}")
@@ -125,7 +128,8 @@ def run(
         infos = task_infos(compiled)
         metrics = measure(result.events, infos, cycles, platform.array.rows * platform.array.cols)
         summary = {
-            "taskset": tasks.name, "platform": platform.name, "strategy": compiled.strategy,
+            "taskset": tasks.name, "platform": platform.name, "policy": platform.scheduler.policies[0],
+            "strategy": compiled.strategy,
             "proof": proof.as_dict(),
             "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind, "release": platform.release.kind,
             "horizon": cycles,

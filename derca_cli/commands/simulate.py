@@ -9,13 +9,14 @@ import typer
 
 from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
+from derca_sim.analysis.policies import ANALYSED
 from derca_sim.errors import CheckFailed, InputError
 from derca_sim.planning import DEFAULT
 
 from ..console.arrivals import other_arrivals, show_arrivals
 from ..console.folders import default_folder
 from ..console.output import JsonOption, print_json
-from ..console.overrides import PipelineOption, ReleaseOption, SchedulerOption, on_platform
+from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform
 from ..console.priced import simulate_priced
 from ..console.run_output import FILES, show_run, write_files
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan
@@ -29,6 +30,7 @@ def simulate(
     pipeline: PipelineOption = None,
     scheduler: SchedulerOption = None,
     release: ReleaseOption = None,
+    policy: PolicyOption = None,
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
     runs: Annotated[int, typer.Option(
@@ -44,8 +46,8 @@ def simulate(
 
     With --runs, the schedule is also simulated region by region, with the lengths and prices the analysis uses, under
     random arrivals and early completions; every job whose deadline lies in the horizon is run to its end and judged.
-    Only the policy edf and overrun = "skip" can be simulated so. A task set of execution times alone (`wcet` or
-    `blocks` instead of networks) is always simulated so.
+    Only the policies edf and deadline_monotonic, and overrun = "skip", can be simulated so. A task set of execution
+    times alone (`wcet` or `blocks` instead of networks) is always simulated so.
 
     [bold]Examples[/bold]
 
@@ -72,8 +74,8 @@ def simulate(
             if value is not None:
                 raise InputError(f"--{name} = {value}: allowed with networks on a platform alone; {taskset} gives "
                                  "execution times")
-        return simulate_priced(taskset, strategy, placed, horizon, runs, seed, output, as_json)
-    tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release)
+        return simulate_priced(taskset, strategy, placed, horizon, runs, seed, output, as_json, policy)
+    tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release, policy)
     planned = plan(tasks, strategy, placed, every)
     compiled, proof = planned.compiled(), planned.proof
     platform, cycles = compiled.platform, horizon or tasks.horizon
@@ -81,7 +83,8 @@ def simulate(
         _check_runs(tasks, runs)
     folder = output or default_folder(
         "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
-        all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None)
+        all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None,
+        policy=policy)
     with output_directory(folder) as work:
         started = time.perf_counter()
         with step(f"running {cycles:,} cycles of the golden machine"):
@@ -90,7 +93,8 @@ def simulate(
         infos = task_infos(compiled)
         metrics = measure(events, infos, cycles, platform.array.rows * platform.array.cols)
         summary = {
-            "taskset": tasks.name, "platform": platform.name, "strategy": compiled.strategy,
+            "taskset": tasks.name, "platform": platform.name, "policy": platform.scheduler.policies[0],
+            "strategy": compiled.strategy,
             "proof": proof.as_dict(),
             "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind,
             "release": platform.release.kind, "horizon": cycles, "deadline_misses": metrics.deadline_misses,
@@ -122,7 +126,7 @@ def simulate(
 
 
 def _check_runs(tasks, runs: int) -> None:
-    """Refuse what the simulation region by region cannot do: policies other than EDF, kept and aborting releases.
+    """Refuse what the simulation region by region cannot do: some policies, kept and aborting releases.
 
     Raises
     ------
@@ -130,9 +134,9 @@ def _check_runs(tasks, runs: int) -> None:
         With the policy or overrun that it cannot do.
     """
     policy, problems = tasks.platform.scheduler.policies[0], []
-    if policy != "edf":
-        problems.append(f"{tasks.file}: platform.scheduler.policies[0] = {policy}: allowed is edf with --runs = "
-                        f"{runs}; leave --runs out")
+    if policy not in ANALYSED:
+        problems.append(f"{tasks.file}: platform.scheduler.policies[0] = {policy}: allowed are {', '.join(ANALYSED)} "
+                        f"with --runs = {runs}; leave --runs out")
     problems += [
         f"{tasks.file}: task[{t.index}].overrun = {t.overrun}: allowed is skip with --runs = {runs}; leave --runs out"
         for t in tasks.tasks if t.overrun != "skip"

@@ -8,6 +8,7 @@ import typer
 from derca_sim.errors import InputError
 from derca_sim.model.loading import validate
 from derca_sim.model.platform import Platform, ReleaseConfig, SchedulerConfig
+from derca_sim.workload.policies import NAMES, under_policy
 from derca_sim.workload.taskset import TaskSet
 
 PipelineOption = Annotated[str | None, typer.Option(
@@ -16,24 +17,29 @@ SchedulerOption = Annotated[str | None, typer.Option(
     help="heap, scan or tournament; by default as the platform says.", show_default=False)]
 ReleaseOption = Annotated[str | None, typer.Option(
     help="Job release: parallel or swept; by default as the platform says.", show_default=False)]
-
+PolicyOption = Annotated[str | None, typer.Option(
+    help="What orders jobs: edf, deadline_monotonic (or dm), fifo, least_slack; by default the first policy of the "
+         "platform. One that the platform does not have is generated in.", show_default=False)]
 
 #: Option -> the key of the platform, and its allowed values.
 _KINDS = {
     "--pipeline": (("pipeline",), get_args(Platform.model_fields["pipeline"].annotation)),
     "--scheduler": (("scheduler", "kind"), get_args(SchedulerConfig.model_fields["kind"].annotation)),
     "--release": (("release", "kind"), get_args(ReleaseConfig.model_fields["kind"].annotation)),
+    "--policy": (("scheduler", "policies"), NAMES),
 }
 
 
-def wrong_choices(pipeline: str | None, scheduler: str | None, release: str | None) -> list[str]:
+def wrong_choices(pipeline: str | None, scheduler: str | None, release: str | None,
+                  policy: str | None = None) -> list[str]:
     """One line per option with a value that does not exist."""
-    chosen = {"--pipeline": pipeline, "--scheduler": scheduler, "--release": release}
+    chosen = {"--pipeline": pipeline, "--scheduler": scheduler, "--release": release, "--policy": policy}
     return [f"{option} = {value}: allowed are {', '.join(_KINDS[option][1])}" for option, value in chosen.items()
             if value is not None and value not in _KINDS[option][1]]
 
 
-def on_platform(tasks: TaskSet, pipeline: str | None, scheduler: str | None, release: str | None) -> TaskSet:
+def on_platform(tasks: TaskSet, pipeline: str | None = None, scheduler: str | None = None, release: str | None = None,
+                policy: str | None = None) -> TaskSet:
     """The task set on its platform, where options that are not None replace the file's values.
 
     Raises
@@ -44,12 +50,13 @@ def on_platform(tasks: TaskSet, pipeline: str | None, scheduler: str | None, rel
     chosen = {option: value for option, value in (("--pipeline", pipeline), ("--scheduler", scheduler),
                                                   ("--release", release)) if value is not None}
     if not chosen:
-        return tasks
-    if wrong := wrong_choices(pipeline, scheduler, release):
+        return under_policy(tasks, policy)
+    if wrong := wrong_choices(pipeline, scheduler, release, policy):
         raise InputError(*wrong)
     fields = tasks.platform.model_dump()
     for option, value in chosen.items():
         *section, key = _KINDS[option][0]
         (fields[section[0]] if section else fields)[key] = value
     given = " ".join(f"{option} {value}" for option, value in chosen.items())
-    return replace(tasks, platform=validate(fields, Platform, f"{tasks.file} with {given}"))
+    return under_policy(replace(tasks, platform=validate(fields, Platform, f"{tasks.file} with {given}")), policy)
+

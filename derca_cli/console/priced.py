@@ -15,7 +15,7 @@ from .verdict import plan_of
 
 
 def simulate_priced(file: Path, strategy: str, placed: bool, horizon: int | None, runs: int, seed: int,
-                    output: Path | None, as_json: bool) -> None:
+                    output: Path | None, as_json: bool, policy: str | None = None) -> None:
     """Simulate the schedule of a task set of execution times, and `runs` more with other arrivals.
 
     Raises
@@ -30,11 +30,11 @@ def simulate_priced(file: Path, strategy: str, placed: bool, horizon: int | None
     from derca_sim.report.metrics import measure
     from derca_sim.simulate import simulate, synchronous
 
-    plan = plan_of(file, strategy, placed)
+    plan = plan_of(file, strategy, placed, policy=policy)
     taskset, system, placements, proof = plan.taskset, plan.system, plan.verdict.placements, plan.proof
     cycles = horizon or taskset.horizon
     folder = output or default_folder("simulate", taskset.name, plan.strategy, all_points=not placed, horizon=horizon,
-                                      runs=runs or None, seed=seed if runs else None)
+                                      runs=runs or None, seed=seed if runs else None, policy=policy)
     with output_directory(folder) as work:
         with step(f"simulating {cycles:,} cycles"):
             releases = synchronous(system, cycles, taskset.offsets)
@@ -42,7 +42,8 @@ def simulate_priced(file: Path, strategy: str, placed: bool, horizon: int | None
         infos = [TaskInfo(task.name, task.period, task.deadline) for task in system.tasks]
         metrics = measure(events, infos, cycles, 1)
         summary = {
-            "taskset": taskset.name, "platform": None, "strategy": plan.strategy, "proof": proof.as_dict(),
+            "taskset": taskset.name, "platform": None, "policy": system.policy, "strategy": plan.strategy,
+            "proof": proof.as_dict(),
             "horizon": cycles, "deadline_misses": metrics.deadline_misses, "preemptions": metrics.preemptions,
             "events": len(events), "tasks": [asdict(row) for row in metrics.tasks],
             "files": {key: str(folder / name) for key, name in FILES.items()},

@@ -55,7 +55,7 @@ def show_run(s: dict, proof) -> None:
     total = ["total", None, None, sum(t["released"] for t in s["tasks"]), sum(t["finished"] for t in s["tasks"]), None,
              None, s["deadline_misses"], _by_kind(s["preemptions"]), *([None] if with_labels else [])]
     show_table(
-        f"{s['taskset']}{on(s['platform'])}: strategy {s['strategy']}, "
+        f"{s['taskset']}{on(s['platform'], s['policy'])}: strategy {s['strategy']}, "
         f"{s['pipeline'] + ' pipeline, ' if 'pipeline' in s else ''}{s['horizon']:,} cycles, {proof.title}",
         [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
         caption=f"Periods, deadlines, worst and mean response in cycles. {KINDS}: how often jobs were preempted, by "

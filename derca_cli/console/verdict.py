@@ -43,8 +43,10 @@ def plan(tasks: TaskSet, strategy: str, placed: bool = True, every: int | None =
     return found
 
 
-def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = None):
+def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = None, policy: str | None = None):
     """The plan of a task set file: of networks on a platform, or of execution times alone.
+
+    A `policy` that is not None replaces the one of the file.
 
     Raises
     ------
@@ -53,21 +55,22 @@ def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = 
     """
     from derca_sim.model.loading import read_toml
     from derca_sim.priced_plan import analyse_priced
+    from derca_sim.workload.policies import under_policy
     from derca_sim.workload.priced import load_priced
     from derca_sim.workload.taskset import is_priced, load_taskset
 
     if not is_priced(read_toml(file)):
-        return plan(load_taskset(file), strategy, placed, every)
+        return plan(under_policy(load_taskset(file), policy), strategy, placed, every)
     if every is not None:
         raise InputError(f"--every = {every}: allowed with networks alone; {file} gives execution times, and says with "
                          "`every` how often its tasks may be preempted")
     with step("analysing the task set"):
-        return analyse_priced(load_priced(file), strategy, placed)
+        return analyse_priced(under_policy(load_priced(file), policy), strategy, placed)
 
 
-def on(platform: str | None) -> str:
-    """The platform in titles; nothing for task sets without one."""
-    return "" if platform is None else f" on {platform}"
+def on(platform: str | None, policy: str) -> str:
+    """Platform and policy in titles; nothing for task sets without a platform, and for EDF."""
+    return ("" if platform is None else f" on {platform}") + ("" if policy == "edf" else f" under {policy}")
 
 
 def show_proof(proof) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from .analysis.kinds import KINDS, limited
 from .analysis.model import Placement, System
+from .analysis.policies import ANALYSED
 from .analysis.verdict import NOT_SCHEDULABLE, UNKNOWN, Verdict, analyse, least_relative_slack, unproved
 from .compile.compiler import Compiled, compile_points, compile_taskset
 from .compile.plan import TaskPlan
@@ -132,9 +133,9 @@ def analyse_taskset(taskset: TaskSet, strategy: str = DEFAULT, placed: bool = Tr
 
 def _verdict(candidates: Compiled, system: System, strategy: str, placed: bool) -> Verdict:
     policy = candidates.platform.scheduler.policies[0]
-    if policy != "edf":
+    if policy not in ANALYSED:
         return unproved(limited(system, strategy), why=(
-            f"platform.scheduler.policies[0] is {policy}, and the analysis is for edf"))
+            f"platform.scheduler.policies[0] is {policy}, and the analysis is for {' and '.join(ANALYSED)}"))
 
     def fits(placements: Sequence[Placement]) -> bool:
         try:

@@ -1,1 +1,1 @@
-"""Schedulability of limited-preemptive EDF with priced preemption points, and where to place them."""
+"""Schedulability of limited-preemptive EDF and deadline-monotonic sets with priced points, and where to place these."""

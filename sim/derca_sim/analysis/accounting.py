@@ -10,8 +10,10 @@ points is enough.
 it once: at most m_k = sum over D_j - jitter_j < D_k of ceil((D_k - D_j + jitter_j) / T_j) times. So m_k times the
 dearest point is enough as well, and the smaller of the two is charged.
 
-A job of task i can preempt one of task k only if D_i - jitter_i < D_k: the scheduler may have seen it later although it
-was released first.
+Under EDF a job of task i can preempt one of task k only if D_i - jitter_i < D_k: the scheduler may have seen it later
+although it was released first. Under deadline-monotonic priorities it can only if D_i < D_k, and all that become
+visible while a job of k lives may do so: m_k = sum over D_j < D_k of ceil((D_k + jitter_j) / T_j), up to the first
+miss. Under both, who preempts has just become visible, so it starts: what is said about starts holds for both.
 
 Regions, in all three ways: a region is entered with the decision, so it holds the swap-in of the point before it. The
 first region holds the swap-out of the job it preempts. Under `preempted` and `count`, the arriving job does not pay for
@@ -21,6 +23,7 @@ the swap-out that it causes, so a region also holds the swap-out of the point af
 from collections.abc import Sequence
 from enum import Enum
 
+from ..model.platform import Policy
 from .demand import Charged
 from .model import Placement, TaskModel
 
@@ -33,25 +36,31 @@ class Accounting(Enum):
     COUNT = "count"
 
 
-def can_preempt(preemptor: TaskModel, preempted: TaskModel) -> bool:
-    """Whether a job of one task can have an earlier deadline than a job of the other that was seen before it."""
-    return preemptor.deadline - preemptor.jitter < preempted.deadline
+def rank(task: TaskModel, policy: Policy) -> int:
+    """A job of the task can preempt the jobs of tasks with longer deadlines than this."""
+    return task.deadline - (0 if policy == "deadline_monotonic" else task.jitter)
 
 
-def most_preemptions(tasks: Sequence[TaskModel], index: int) -> int:
+def can_preempt(preemptor: TaskModel, preempted: TaskModel, policy: Policy = "edf") -> bool:
+    """Whether a job of one task can come before a job of the other that was seen before it."""
+    return rank(preemptor, policy) < preempted.deadline
+
+
+def most_preemptions(tasks: Sequence[TaskModel], index: int, policy: Policy = "edf") -> int:
     """How often a job of `tasks[index]` can be preempted, whatever its points."""
     task = tasks[index]
     return sum(
-        -(-(task.deadline - other.deadline + other.jitter) // other.period)
-        for k, other in enumerate(tasks) if k != index and can_preempt(other, task)
+        -(-(task.deadline + other.jitter - (0 if policy == "deadline_monotonic" else other.deadline)) // other.period)
+        for k, other in enumerate(tasks) if k != index and can_preempt(other, task, policy)
     )
 
 
-def dearest_swap_outs(tasks: Sequence[TaskModel], placements: Sequence[Placement]) -> list[int]:
+def dearest_swap_outs(tasks: Sequence[TaskModel], placements: Sequence[Placement],
+                      policy: Policy = "edf") -> list[int]:
     """For each task, the dearest swap-out that the start of one of its jobs can cause."""
     own = [p.prices(t).dearest_out for t, p in zip(tasks, placements, strict=True)]
     return [
-        max((own[k] for k, other in enumerate(tasks) if k != i and can_preempt(task, other)), default=0)
+        max((own[k] for k, other in enumerate(tasks) if k != i and can_preempt(task, other, policy)), default=0)
         for i, task in enumerate(tasks)
     ]
 
@@ -66,13 +75,14 @@ def point_cost(task: TaskModel, placement: Placement, accounting: Accounting, pr
     return min(prices.both, preemptions * prices.dearest)
 
 
-def charge(tasks: Sequence[TaskModel], placements: Sequence[Placement], accounting: Accounting) -> list[Charged]:
+def charge(tasks: Sequence[TaskModel], placements: Sequence[Placement], accounting: Accounting,
+           policy: Policy = "edf") -> list[Charged]:
     """The tasks with every overhead charged, in the order given."""
-    heads = dearest_swap_outs(tasks, placements)
+    heads = dearest_swap_outs(tasks, placements, policy)
     self_paid = accounting is not Accounting.PREEMPTOR
     out = []
     for i, (task, placement, head) in enumerate(zip(tasks, placements, heads, strict=True)):
-        preemptions = most_preemptions(tasks, i) if accounting is Accounting.COUNT else 0
+        preemptions = most_preemptions(tasks, i, policy) if accounting is Accounting.COUNT else 0
         cost = task.length + point_cost(task, placement, accounting, preemptions)
         if not self_paid:
             cost += head
@@ -80,8 +90,11 @@ def charge(tasks: Sequence[TaskModel], placements: Sequence[Placement], accounti
         first, rest = (prices.first_paid, prices.rest_paid) if self_paid else (prices.first, prices.rest)
         longest = max(first + head, rest)
         # The first region holds a swap-out that another job pays for: it may exceed the job's own cost, which the
-        # monotonicity of the demand test needs as an upper bound of the region.
-        out.append(Charged(task.name, task.period, task.deadline - task.jitter, max(cost, longest), longest))
+        # monotonicity of the demand test needs as an upper bound of the region. That of response times does not.
+        if policy != "deadline_monotonic":
+            cost = max(cost, longest)
+        out.append(Charged(
+            task.name, task.period, task.deadline - task.jitter, cost, longest, task.jitter, prices.last))
     return out
 
 

@@ -33,8 +33,8 @@ UNLIMITED = 1 << 62
 class Charged:
     """A task with every overhead charged: `cost` cycles per job, longest non-preemptive region `region`.
 
-    `deadline` is the relative deadline less the release jitter. A task whose `deadline` is not positive can never be on
-    time.
+    `deadline` is the relative deadline less the release `jitter`. A task whose `deadline` is not positive can never be
+    on time. `last` is the length of the last region; nothing interrupts a job once that has begun.
     """
 
     name: str
@@ -42,6 +42,13 @@ class Charged:
     deadline: int
     cost: int
     region: int
+    jitter: int = 0
+    last: int = 0
+
+    @property
+    def relative(self) -> int:
+        """The relative deadline."""
+        return self.deadline + self.jitter
 
 
 @dataclass(frozen=True)

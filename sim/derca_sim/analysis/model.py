@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from ..model.platform import Policy
 from ..model.tables import Strategy
 from .memo import by_identity
 
@@ -139,7 +140,7 @@ class Prices:
     `swap_in` is the sum of the swap-ins of its points, `both` that of swap-ins and swap-outs. `dearest` is the largest
     swap-in and swap-out of one point together, `dearest_out` the largest swap-out. `first` is the length of the first
     region, `rest` the longest other region with the swap-in before it. `first_paid` and `rest_paid` also contain the
-    swap-out after the region.
+    swap-out after the region. `last` is the length of the last region, without the swap-in before it.
     """
 
     swap_in: int
@@ -150,6 +151,7 @@ class Prices:
     first_paid: int
     rest: int
     rest_paid: int
+    last: int
 
 
 @by_identity(2048)
@@ -176,7 +178,7 @@ def _prices(chosen: tuple[Chosen, ...], blocks: tuple[int, ...]) -> Prices:
         rest_paid = max(rest_paid, ends[-1] - start + before)
     else:
         first = first_paid = ends[-1]
-    return Prices(swap_in, both, dearest, dearest_out, first, first_paid, rest, rest_paid)
+    return Prices(swap_in, both, dearest, dearest_out, first, first_paid, rest, rest_paid, ends[-1] - start)
 
 
 @dataclass(frozen=True)
@@ -185,13 +187,15 @@ class System:
 
     `release_cost` is the scheduler cycles per release of any task. `tail` is the most cycles from the end of a job's
     last region until its results are in memory, while other jobs already run. `exact` says that blocks can really take
-    as long as given. Otherwise they are upper bounds, and demand that does not fit proves nothing.
+    as long as given. Otherwise they are upper bounds, and demand that does not fit proves nothing. Jobs are ordered by
+    `policy`.
     """
 
     tasks: tuple[TaskModel, ...]
     release_cost: int = 0
     tail: int = 0
     exact: bool = True
+    policy: Policy = "edf"
 
 
 def by_deadline(tasks: Sequence[TaskModel]) -> list[int]:

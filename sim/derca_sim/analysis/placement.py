@@ -29,13 +29,13 @@ COUNTING = Pricing(lambda o: 1, lambda o: o.swap_out)
 
 
 def cheapest(task: TaskModel, longest: int, pricing: Pricing, head: int = 0,
-             allowed: Callable[[Option], bool] = lambda o: True, budget: Budget = UNLIMITED_STEPS
+             allowed: Callable[[Option], bool] = lambda o: True, budget: Budget = UNLIMITED_STEPS, last: int = 0
              ) -> tuple[int, Placement] | None:
     """The points that add least to a job's cost so that no region is longer than `longest`; None if there are none.
 
     A dynamic programme over the boundaries: a point may follow any earlier point if the region between them, with its
-    swap-in, is short enough. The first region also holds `head`. Among equally cheap placements, one with the fewest
-    points is taken. `budget` pays a step for each option.
+    swap-in, is short enough. The first region also holds `head`. The last region has at least `last` cycles. Among
+    equally cheap placements, one with the fewest points is taken. `budget` pays a step for each option.
     """
     ends = task.ends
     total = ends[-1]
@@ -54,6 +54,8 @@ def cheapest(task: TaskModel, longest: int, pricing: Pricing, head: int = 0,
             offers = useful[id(options)] = _offers([o for o in options if allowed(o)], pricing)
         budget.spend(1 + len(offers))
         end, new = ends[block], []
+        if end > total - last:
+            break
         for charge, tail, swap_in, option in offers:
             at = bisect_left(reaches, end + tail, nearest)
             if at < len(reaches):
@@ -96,8 +98,9 @@ def _insert(reaches: list[int], nodes: list[tuple], nearest: int, reach: int, no
 
 
 def fewest_under_cap(task: TaskModel, longest: int, head: int, cap: int,
-                     allowed: Callable[[Option], bool] = lambda o: True, budget: Budget = UNLIMITED_STEPS
+                     allowed: Callable[[Option], bool] = lambda o: True, budget: Budget = UNLIMITED_STEPS, last: int = 0
                      ) -> Placement | None:
     """As few points as possible, each with swap-out and swap-in of at most `cap` together; None if there are none."""
-    found = cheapest(task, longest, COUNTING, head, lambda o: allowed(o) and o.swap_in + o.swap_out <= cap, budget)
+    found = cheapest(task, longest, COUNTING, head, lambda o: allowed(o) and o.swap_in + o.swap_out <= cap, budget,
+                     last)
     return None if found is None else found[1]

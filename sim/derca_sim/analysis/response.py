@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from .demand import Charged, Demand, Overheads
+from .fixed_priority import FixedPriority
 from .model import Placement, System
 from .search import overheads_of
 from .slack import slack
@@ -18,9 +19,12 @@ def response_bounds(system: System, verdict: Verdict) -> list[int]:
     A job starts at an offset `a` from the start of a busy window. For every `a` that can be the worst, the start of the
     job's last region is the least fixed point of blocking, its own earlier demand, and the demand of the others with no
     later deadlines (George, Rivierre and Spuri, 1996, with limited preemption). The bound never exceeds the deadline,
-    which the verdict proves.
+    which the verdict proves. Under deadline-monotonic priorities the test itself finds the bounds.
     """
     overheads = overheads_of(system)
+    if system.policy == "deadline_monotonic":
+        found = FixedPriority(verdict.charged, overheads).responses()
+        return [task.deadline if bound is None else bound for task, bound in zip(system.tasks, found, strict=True)]
     charged = list(verdict.charged)
     busy = _busy_window(charged, overheads, [t.jitter for t in system.tasks])
     out = []
@@ -80,4 +84,5 @@ def _response(system: System, charged: Sequence[Charged], overheads: Overheads, 
 
 def slacks(system: System, verdict: Verdict) -> list[int]:
     """Cycles by which every job of one task alone could be longer, the set still proved by the same charges."""
-    return [slack(verdict.charged, overheads_of(system), i) for i in range(len(verdict.charged))]
+    overheads = overheads_of(system)
+    return [slack(verdict.charged, overheads, i, policy=system.policy) for i in range(len(verdict.charged))]

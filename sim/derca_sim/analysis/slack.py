@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from ..model.platform import Policy
 from .budget import UNLIMITED_STEPS, Budget
 from .demand import Charged, Demand, Overheads
+from .fixed_priority import FixedPriority
 
 #: Deadlines that a test looks at before less is tried, and those that it then may need.
 TEST_STEPS, SAFE_STEPS = 300, 1000
@@ -18,14 +20,16 @@ ROUNDS = 60
 
 
 def slack(charged: Sequence[Charged], overheads: Overheads, index: int, enough: int = -1,
-          budget: Budget = UNLIMITED_STEPS) -> int:
+          budget: Budget = UNLIMITED_STEPS, policy: Policy = "edf") -> int:
     """Cycles by which jobs of task `index` could be longer, for charges that pass the test.
 
     Every deadline allows its own number of cycles. A test of the number found so far either passes or names a deadline
     that allows less. The search ends early with a value up to `enough`. The result is never too large. It is too small
     only if the missing cycles would bring the utilisation so close to 1 that the test had to look at more than
-    `SAFE_STEPS` deadlines.
+    `SAFE_STEPS` deadlines. Deadline-monotonic sets have their own search, see `FixedPriority.slack`.
     """
+    if policy == "deadline_monotonic":
+        return FixedPriority(charged, overheads, budget).slack(index, enough)
     base, own = Demand(charged, overheads, budget), charged[index]
 
     def most(t: int) -> int:
@@ -63,13 +67,14 @@ def _testable(base: Demand, own: Charged) -> int:
 
 
 def least_relative(deadlines: Sequence[int], charged: Sequence[Charged], overheads: Overheads,
-                   beat: Fraction | None = None, budget: Budget = UNLIMITED_STEPS) -> Fraction | None:
+                   beat: Fraction | None = None, budget: Budget = UNLIMITED_STEPS,
+                   policy: Policy = "edf") -> Fraction | None:
     """The least of slack over `deadlines`, for charges that pass the test; None unless it exceeds `beat`."""
     least = None
     # Short deadlines allow least: a set that cannot exceed `beat` is given up soon
     for i in sorted(range(len(charged)), key=lambda i: deadlines[i]):
         enough = -1 if beat is None else int(beat * deadlines[i])
-        relative = Fraction(slack(charged, overheads, i, enough, budget), deadlines[i])
+        relative = Fraction(slack(charged, overheads, i, enough, budget, policy), deadlines[i])
         if beat is not None and relative <= beat:
             return None
         least = relative if least is None else min(least, relative)

@@ -19,6 +19,7 @@ from .budget import UNLIMITED_STEPS, Budget, BudgetSpent
 from .demand import Answer, Charged, Demand, Witness
 from .kinds import KINDS, all_in_use, cheapest_everywhere, limited, longest_part, options_of
 from .model import Placement, System
+from .policies import ANALYSED, prover
 from .search import Search, Sought, overheads_of
 from .slack import least_relative
 
@@ -27,6 +28,8 @@ SCHEDULABLE, NOT_SCHEDULABLE, UNKNOWN = "schedulable", "not schedulable", "unkno
 STEPS, JOINT_STEPS = 150_000, 200_000
 #: Why a search ended without a proof.
 _SPENT = "no proof within the budget of steps: jobs alone would fit, and not all placements were tried"
+#: The same for the policy whose search does not try all placements.
+_NOT_ALL = "no proof was found: jobs alone would fit, and the search under deadline_monotonic leaves placements out"
 #: Halvings of the interval in which `joint` seeks the largest least relative slack.
 HALVINGS = 5
 
@@ -68,7 +71,8 @@ def least_relative_slack(system: System, verdict: Verdict) -> Fraction | None:
     """The smallest of slack over deadline among the tasks; None without a proof."""
     if not verdict.schedulable:
         return None
-    return least_relative([t.deadline for t in system.tasks], verdict.charged, overheads_of(system))
+    return least_relative([t.deadline for t in system.tasks], verdict.charged, overheads_of(system),
+                          policy=system.policy)
 
 
 #: Whether placements may be used, as far as that is not a question of time.
@@ -95,10 +99,12 @@ def analyse(system: System, strategy: str, placed: bool = True, accountings: Seq
     Raises
     ------
     ValueError
-        If there is no such strategy, no accounting or no task.
+        If there is no such strategy, no accounting or no task, or the policy of the system is not one of `ANALYSED`.
     """
     if strategy not in KINDS:
-        raise ValueError(f'strategy = "{strategy}": allowed are {", ".join(KINDS)}; the policy is always EDF')
+        raise ValueError(f'strategy = "{strategy}": allowed are {", ".join(KINDS)}')
+    if system.policy not in ANALYSED:
+        raise ValueError(f'system.policy = "{system.policy}": allowed are {", ".join(ANALYSED)}')
     if not system.tasks:
         raise ValueError("system.tasks is empty: allowed are systems of at least one task")
     if not accountings:
@@ -116,7 +122,7 @@ def analyse(system: System, strategy: str, placed: bool = True, accountings: Seq
                 return found
         return unproved(own, accountings)
     found, spent = _placed(own, strategy, accountings, fits)
-    return found or unproved(own, accountings, _SPENT if spent else None)
+    return found or unproved(own, accountings, _why(own, spent))
 
 
 def prove(system: System, placements: Sequence[Placement], accountings: Sequence[Accounting] = tuple(Accounting)
@@ -124,23 +130,27 @@ def prove(system: System, placements: Sequence[Placement], accountings: Sequence
     """Test given placements. Returns the accounting that proves them, or the last one tried and where it fails."""
     answer, charged = None, []
     for accounting in accountings:
-        charged = charge(system.tasks, placements, accounting)
-        answer = Demand(charged, overheads_of(system)).test()
+        charged = charge(system.tasks, placements, accounting, system.policy)
+        answer = prover(system.policy, charged, overheads_of(system)).test()
         if answer.passed:
             return accounting, charged, answer
     return None, charged, answer
 
 
-def _proved(placements: Sequence[Placement], charged: Sequence[Charged], accounting: Accounting) -> Verdict:
-    return Verdict(SCHEDULABLE, f"demand and blocking fit at every deadline ({accounting.value} pays)",
-                   tuple(placements), tuple(charged), accounting)
+def _proved(system: System, placements: Sequence[Placement], charged: Sequence[Charged],
+            accounting: Accounting) -> Verdict:
+    fixed = system.policy == "deadline_monotonic"
+    what = f"no response bound under {system.policy} exceeds its deadline" if fixed else (
+        "demand and blocking fit at every deadline")
+    return Verdict(SCHEDULABLE, f"{what} ({accounting.value} pays)", tuple(placements), tuple(charged), accounting)
 
 
 def _first(system: System, placements: Sequence[Placement], accountings: Sequence[Accounting],
            fits: Fits) -> Verdict | None:
     """The verdict on placements if they are proved."""
     accounting, charged, _ = prove(system, placements, accountings)
-    return None if accounting is None or not fits(placements) else _proved(placements, charged, accounting)
+    return None if accounting is None or not fits(placements) else _proved(
+        system, placements, charged, accounting)
 
 
 def _fallback(system: System) -> list[Placement]:
@@ -154,7 +164,7 @@ def _refused(system: System, bare: Answer, accountings: Sequence[Accounting]) ->
     status, how = (NOT_SCHEDULABLE, "even if preemption were free:") if system.exact else (
         UNKNOWN, "no proof: with the bounds of all lengths,")
     return Verdict(status, f"{how} {bare.reason}", tuple(placements),
-                   tuple(charge(system.tasks, placements, accountings[-1])), None, bare.witness)
+                   tuple(charge(system.tasks, placements, accountings[-1], system.policy)), None, bare.witness)
 
 
 def unproved(system: System, accountings: Sequence[Accounting] = tuple(Accounting), why: str | None = None) -> Verdict:
@@ -198,6 +208,13 @@ def _placed(system: System, strategy: str, accountings: Sequence[Accounting], fi
     return None, spent
 
 
+def _why(system: System, spent: bool) -> str | None:
+    """Why a search that found no proof has left placements out; None if it has not."""
+    if spent:
+        return _SPENT
+    return _NOT_ALL if system.policy == "deadline_monotonic" else None
+
+
 class _Best:
     """The proof with the largest least relative slack so far."""
 
@@ -212,14 +229,16 @@ class _Best:
         """Take the placements if they are proved with more slack than the best so far."""
         budget.spend(sum(len(p.chosen) for p in placements))
         for accounting in self._accountings:
-            charged = charge(self._system.tasks, placements, accounting)
-            if not Demand(charged, self._overheads, budget).test().passed:
+            policy = self._system.policy
+            charged = charge(self._system.tasks, placements, accounting, policy)
+            if not prover(policy, charged, self._overheads, budget).test().passed:
                 continue
-            least = least_relative(self._deadlines, charged, self._overheads, self.slack, budget)
+            least = least_relative(self._deadlines, charged, self._overheads, self.slack, budget, policy)
             if least is not None:
                 if not self._fits(placements):
                     return
-                self.slack, self.verdict = least, _proved(placements, charged, accounting)
+                self.slack = least
+                self.verdict = _proved(self._system, placements, charged, accounting)
 
 
 def _joint(system: System, accountings: Sequence[Accounting], fits: Fits, first: bool) -> Verdict:
@@ -243,7 +262,7 @@ def _joint(system: System, accountings: Sequence[Accounting], fits: Fits, first:
         _improve(search, sought, best)
     except BudgetSpent:
         spent = True
-    return best.verdict or unproved(system, accountings, _SPENT if spent else None)
+    return best.verdict or unproved(system, accountings, _why(system, spent))
 
 
 def _of_others(system: System, accountings: Sequence[Accounting], fits: Fits) -> Iterator[Sequence[Placement]]:

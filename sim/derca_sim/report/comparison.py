@@ -10,6 +10,7 @@ from ..planning import analyse_taskset
 from ..priced_plan import analyse_priced
 from ..simulate import simulate, synchronous
 from ..timing.mapping import mapped
+from ..workload.policies import under_policy
 from ..workload.priced import PricedTaskSet, load_priced
 from ..workload.taskset import is_priced, load_taskset
 from .jobs import TaskInfo
@@ -17,7 +18,8 @@ from .metrics import measure
 from .plan import summarise
 
 
-def compared(file: Path, horizon: int | None = None, progress: Callable[[str], None] = lambda text: None) -> dict:
+def compared(file: Path, horizon: int | None = None, progress: Callable[[str], None] = lambda text: None,
+             policy: str | None = None) -> dict:
     """The comparison as plain data.
 
     Parameters
@@ -28,17 +30,20 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[str], N
         Cycles of each run; default: those of the task set.
     progress
         Called with the strategy that comes next.
+    policy
+        Any name of a policy, see `workload.policies`; default: that of the file.
 
     Raises
     ------
     InputError
-        If the file is wrong.
+        If the file is wrong, or the policy does not apply to it.
     """
-    taskset = load_priced(file) if is_priced(read_toml(file)) else mapped(load_taskset(file))
+    taskset = under_policy(load_priced(file) if is_priced(read_toml(file)) else load_taskset(file), policy)
+    taskset = taskset if isinstance(taskset, PricedTaskSet) else mapped(taskset)
     priced, cycles = isinstance(taskset, PricedTaskSet), horizon or taskset.horizon
     tasks = taskset.system.tasks if priced else taskset.tasks
     infos = [TaskInfo(task.name, task.period, task.deadline) for task in tasks]
-    rows, names = [], (taskset.name, None)
+    rows, names, order = [], (taskset.name, None), None
     for number, strategy in enumerate(KINDS, 1):
         progress(f"{strategy}, {number} of {len(KINDS)}")
         plan = analyse_priced(taskset, strategy) if priced else analyse_taskset(taskset, strategy)
@@ -48,6 +53,7 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[str], N
         else:
             events = run(plan.compiled(), cycles)
         metrics, summary, names = measure(events, infos, cycles, 1), summarise(plan), plan.names
+        order = plan.system.policy
         rows.append({
             "strategy": strategy, "verdict": plan.proof.verdict, "reason": plan.proof.reason,
             "least_relative_slack": plan.proof.least_relative_slack, "utilisation": summary["utilisation"],
@@ -55,5 +61,5 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[str], N
             "points": [task["points"] for task in summary["tasks"]],
             "worst_response": [task.worst_response for task in metrics.tasks],
         })
-    return {"taskset": names[0], "platform": names[1], "horizon": cycles, "tasks": [task.name for task in tasks],
-            "strategies": rows}
+    return {"taskset": names[0], "platform": names[1], "policy": order, "horizon": cycles,
+            "tasks": [task.name for task in tasks], "strategies": rows}

@@ -34,7 +34,8 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
     witness, (taskset, platform) = verdict.witness, plan.names
     return {
         "taskset": taskset, "platform": platform,
-        "strategy": plan.strategy, "placed": placed, "verdict": verdict.status, "proof": plan.proof.as_dict(),
+        "policy": system.policy, "strategy": plan.strategy, "placed": placed, "verdict": verdict.status,
+        "proof": plan.proof.as_dict(),
         "least_relative_slack": plan.proof.least_relative_slack, "reason": verdict.reason,
         "accounting": verdict.accounting.value if verdict.accounting else None,
         "witness": None if witness is None else {

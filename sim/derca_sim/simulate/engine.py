@@ -1,11 +1,12 @@
-"""Limited-preemptive EDF as the hardware decides it, simulated from release to release, not from cycle to cycle.
+"""Limited preemption as the hardware decides it, simulated from release to release, not from cycle to cycle.
 
 The scheduler decides when a region ends or when the accelerator is idle, and sees every job visible by then. The
-earliest absolute deadline wins. Among equal deadlines the running job stays, else the lower task index wins. A job
-given up after a region costs the `swap_out` of that point before anything else runs, a resumed job costs the `swap_in`
-of its point. The next decision comes at the end of the region that follows. A release while the task's previous job
-lives is skipped (an overrun). A release that becomes visible holds up the running job for `System.release_cost` cycles.
-A job finishes, and lives until, `System.tail` cycles after the end of its last region, while others already run.
+smallest key wins: the earliest absolute deadline under `edf`, the shortest relative one under `deadline_monotonic`.
+Among equal keys the running job stays, else the lower task index wins. A job given up after a region costs the
+`swap_out` of that point before anything else runs, a resumed job costs the `swap_in` of its point. The next decision
+comes at the end of the region that follows. A release while the task's previous job lives is skipped (an overrun). A
+release that becomes visible holds up the running job for `System.release_cost` cycles. A job finishes, and lives until,
+`System.tail` cycles after the end of its last region, while others already run.
 
 Between releases no decision can change anything. So a job runs in one step to the first end of a region at or after the
 next release. The cost of a simulation is that of releases and preemptions, not of regions.
@@ -18,6 +19,7 @@ from heapq import heappop, heappush
 from itertools import accumulate
 
 from ..analysis.model import Placement, System
+from ..analysis.policies import ANALYSED
 from ..events import Event
 from .execution import Actual
 from .releases import Releases, merge
@@ -54,7 +56,8 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
     Parameters
     ----------
     system
-        The tasks; `release_cost` applies to every release that is not skipped, `tail` to every job in full.
+        The tasks; `release_cost` applies to every release that is not skipped, `tail` to every job in full. Its policy
+        is one of `analysis.policies.ANALYSED`.
     placements
         The preemption points in use, one `Placement` per task.
     releases
@@ -73,8 +76,11 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
     Raises
     ------
     ValueError
-        If releases or their visibility contradict the task model, or `actual` gives impossible lengths.
+        If releases or their visibility contradict the task model, `actual` gives impossible lengths, or the policy
+        is another one.
     """
+    if system.policy not in ANALYSED:
+        raise ValueError(f'system.policy = "{system.policy}": allowed are {", ".join(ANALYSED)}')
     n, cost, tail = len(system.tasks), system.release_cost, system.tail
     regions = [p.regions(t) for t, p in zip(system.tasks, placements, strict=True)]
     full = [list(accumulate(r.length for r in rs)) for rs in regions]  # ends of regions in cycles of the job's work
@@ -90,10 +96,11 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
 
     finished = [0] * n  # cycle of the latest FINISH, `never` while a job lives
     released, due, progress = [0] * n, [0] * n, [0] * n  # of the live job; progress: its next region
+    order = due if system.policy == "edf" else relative  # the keys of live jobs
     ends = list(full)  # of the live job
     jobs, misses, overruns, worst, preemptions = ([0] * n for _ in range(5))
 
-    ready: list[int] = []  # heap of deadline * n + task
+    ready: list[int] = []  # heap of key * n + task
     task = -1  # the running job's task; -1: idle
     region = last = key = base = 0  # of the running job; base: the cycle its work would have begun without any delay
     work: list[int] = full[0]
@@ -112,7 +119,7 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
                 continue
             finished[who], released[who], progress[who] = never, release, 0
             due[who] = release + relative[who]
-            heappush(ready, due[who] * n + who)
+            heappush(ready, order[who] * n + who)
             now += cost
             if actual:
                 ends[who] = _ends(actual(who, release), regions[who])
@@ -125,7 +132,7 @@ def simulate(system: System, placements: Sequence[Placement], releases: Releases
             if inside:
                 if trace:
                     trace.hold(before, now - before)
-            elif ready and ready[0] < due[task] * n:
+            elif ready and ready[0] < order[task] * n:
                 heappush(ready, key)
                 swap = swap_out[task][region - 1]
                 progress[task] = region

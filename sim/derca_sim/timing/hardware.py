@@ -156,7 +156,7 @@ class HardwareTiming:
             model, tail = self._task(task, jitter, stays_parked(self._p, deadlines, keeps, i))
             tasks.append(model)
             tails.append(tail)
-        return System(tuple(tasks), 0, max(tails), exact=False)
+        return System(tuple(tasks), 0, max(tails), exact=False, policy=self._p.scheduler.policies[0])
 
     def _task(self, task: TaskPlan, jitter: int, stays: bool) -> tuple[TaskModel, int]:
         whole = self._run(task, 0)

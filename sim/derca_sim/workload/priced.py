@@ -98,7 +98,18 @@ def load_priced(path: Path) -> PricedTaskSet:
     InputError
         One line for every problem of the file.
     """
-    section = validate(read_toml(path), PricedSection, path)
+    return checked(read_toml(path), path)
+
+
+def checked(data: dict, path: Path) -> PricedTaskSet:
+    """The task set that the content of a file describes; `path` is its name in problems.
+
+    Raises
+    ------
+    InputError
+        One line for every problem.
+    """
+    section = validate(data, PricedSection, path)
     problems = [line for i, task in enumerate(section.task) for line in _problems(task, path, f"task[{i}]")]
     names = [task.name for task in section.task]
     problems += [problem(path, f"task[{i}].name", name, "names no other task has")

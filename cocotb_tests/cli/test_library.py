@@ -1,0 +1,89 @@
+"""The package `derca`: what its functions answer is what the commands say, and wrong arguments are told in words."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import derca
+from derca_sim.planning import analyse_taskset
+from derca_sim.workload.taskset import load_taskset
+
+SAMPLES = Path(__file__).parents[2] / "sim"
+WCETS = SAMPLES / "tasksets" / "wcets.toml"
+
+
+def drone() -> derca.TaskSet:
+    """Execution times, the last of which is too long for the first where it is not divided."""
+    return derca.task_set([
+        derca.Task("control", period=2_000, wcet=300),
+        derca.Task("obstacles", period=20_000, deadline=15_000, wcet=5_000, every=100, swap_in=40, swap_out=25),
+    ], "drone")
+
+
+def test_ten_lines_prove_and_draw(tmp_path):
+    tasks = drone()
+    answer, schedule = derca.analyze(tasks), derca.simulate(tasks)
+    assert (answer.verdict, answer.proved, answer.strategy, schedule.misses) == ("proved", True, "joint", 0)
+    for task, row in zip(answer.tasks, schedule.metrics.tasks, strict=True):
+        assert row.worst_response <= task.response_bound <= task.deadline
+        assert 0 <= task.points <= task.candidates
+    schedule.timeline(tmp_path / "drone.svg")
+    schedule.timeline(tmp_path / "drone.png", (0, 3_000))
+    assert (tmp_path / "drone.svg").read_text().startswith("<?xml")
+    assert derca.analyze(tasks, "np").verdict == "disproved"
+
+
+def test_a_file_and_its_values_give_one_answer():
+    by_file = derca.analyze(derca.load(WCETS))
+    assert by_file.least_relative_slack == derca.compare(WCETS)[-1]["least_relative_slack"]
+    assert [task.candidates for task in by_file.tasks] == [0, 49, 2]
+
+
+def test_networks_are_analysed_on_their_platform():
+    path = SAMPLES / "tasksets" / "digits_tiny.toml"
+    answer, plan = derca.analyze(derca.load(path)), analyse_taskset(load_taskset(path))
+    assert (answer.verdict, answer.reason) == (plan.proof.verdict, plan.proof.reason)
+    run = derca.simulate(derca.load(path), horizon=20_000)
+    assert (run.clock_mhz, run.misses) == (plan.candidates.platform.clock_mhz, 0)
+    assert derca.load(path, SAMPLES / "platforms" / "demo.toml").platform.name == "demo"
+
+
+@pytest.mark.parametrize(("ask", "words"), [
+    (lambda: derca.task_set([]), "task = []: allowed are lists of"),
+    (lambda: derca.task_set([derca.Task("t", period=5)]), 'task[0] wcet, blocks = "neither": allowed are exactly one'),
+    (lambda: derca.task_set([derca.Task("t", period=5, wcet=1.5)]), "task[0].wcet = 1.5: allowed are whole numbers"),
+    (lambda: derca.task_set([derca.Task("t", period=5, wcet=1, kind="swap")]), 'task[0].kind = "swap": allowed are'),
+    (lambda: derca.task_set([derca.Task("t", period=5, wcet=1)], "no name"), 'name = "no name": allowed are'),
+    (lambda: derca.analyze(drone(), "edf"), '"edf": allowed are np, lw, ir, ip, park, if, joint'),
+    (lambda: derca.simulate(drone(), horizon=0), "horizon = 0: allowed are 1 .. 2147483647"),
+    (lambda: derca.run(drone()), "drone: has execution times alone"),
+    (lambda: derca.report(SAMPLES / "platforms" / "demo.toml", "virtex"), "target = virtex: allowed are ecp5"),
+    (lambda: derca.generate(SAMPLES / "platforms" / "none.toml"), "none.toml: cannot be read"),
+    (lambda: derca.load(SAMPLES / "platforms" / "demo.toml"), "is a platform, no task set"),
+])
+def test_wrong_arguments_are_told_in_words(ask, words):
+    with pytest.raises(derca.InputError, match=re.escape(words)):
+        ask()
+
+
+def test_every_name_is_documented_and_typed():
+    for name in derca.__all__:
+        thing = getattr(derca, name)
+        if name == "TaskSet":  # a union of two classes
+            continue
+        assert inspect.getdoc(thing), name
+        if inspect.isfunction(thing):
+            assert {*inspect.signature(thing).parameters, "return"} == set(thing.__annotations__), name
+
+
+@pytest.mark.full
+def test_the_hardware_from_python():
+    tasks = derca.load(SAMPLES / "tasksets" / "demo.toml")
+    run, model = derca.run(tasks, horizon=100_000), derca.simulate(tasks, horizon=100_000)
+    assert run.events == model.events
+    assert "module derca" in derca.generate(SAMPLES / "platforms" / "demo.toml", "ecp5")
+    model = SAMPLES / "networks" / "anomaly_detection.tflite"
+    results = derca.infer(model, None, SAMPLES / "platforms" / "tflite.toml")
+    assert results.shape == (1, 1, 5, 128, 1)

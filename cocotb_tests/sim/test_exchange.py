@@ -1,0 +1,129 @@
+"""Task sets of execution times in the formats of other tools."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from derca_sim.errors import InputError
+from derca_sim.workload.exchange import as_jobs, as_simso, as_toml, from_jobs, from_simso
+from derca_sim.workload.priced import checked, load_priced
+from oracles.random_tasks import random_tasks
+
+SIMSO = """<?xml version="1.0"?>
+<simulation duration="1000" cycles_per_ms="1000"><sched class="simso.schedulers.EDF"/>
+<processors><processor/></processors>
+<tasks>{}</tasks></simulation>"""
+#: The first figure of Nasri and Brandenburg (2017), as their tool has it.
+FIGURE = """   Task ID,     Job ID,  Arrival min,  Arrival max,  Cost min,  Cost max,  Deadline,  Priority
+1, 1,  0,  0, 1,  2, 10, 10
+1, 2, 10, 10, 1,  2, 20, 20
+1, 3, 20, 20, 1,  2, 30, 30
+2, 7,  0,  0, 7,  8, 30, 30
+3, 9,  0,  0, 3, 13, 60, 60
+"""
+
+
+def plain(seed: int):
+    """A random task set without prices: what the other formats hold."""
+    tasks = random_tasks(seed, sizes=(2, 4), jitter=True, longest=400)
+    rows = tuple({"name": t.name, "period": t.period, "deadline": t.deadline, "blocks": t.blocks, "jitter": t.jitter,
+                  "offset": i} for i, t in enumerate(tasks))
+    return checked({"name": "plain", "task": rows}, "plain")
+
+
+def written(folder, name, text):
+    """A file."""
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_job_set_read_again_is_the_task_set(tmp_path, seed):
+    taskset = plain(seed)
+    jobs, edges = as_jobs(taskset)
+    written(tmp_path, "jobs.prec.csv", edges)
+    found = checked(from_jobs(written(tmp_path, "jobs.csv", jobs)), "jobs")
+    for i, (own, again) in enumerate(zip(taskset.system.tasks, found.system.tasks, strict=True), 1):
+        once = again if again.period == own.period else replace(again, period=own.period)  # one job has no period
+        assert replace(once, points=own.points) == replace(own, name=f"task{i}")
+    assert found.offsets == taskset.offsets
+
+
+def test_the_published_example_of_job_sets(tmp_path):
+    tasks = checked(from_jobs(written(tmp_path, "fig.csv", FIGURE)), "fig").system.tasks
+    assert [(t.name, t.period, t.deadline, t.length) for t in tasks] == [
+        ("task1", 10, 10, 2), ("task2", 30, 30, 8), ("task3", 60, 60, 13)]
+
+
+def test_parts_of_jobs_are_chains(tmp_path):
+    taskset = checked({"name": "s", "task": ({"name": "t", "period": 20, "blocks": (4, 6, 2), "jitter": 3},)}, "s")
+    jobs, edges = as_jobs(taskset, least=0.5)
+    assert jobs.splitlines()[1:] == ["1,1,0,3,2,4,20,20", "1,2,0,3,3,6,20,20", "1,3,0,3,1,2,20,20"]
+    assert edges.splitlines()[1:] == ["1,1,1,2", "1,2,1,3"]
+    assert as_jobs(checked({"name": "s", "task": ({"name": "t", "period": 20, "wcet": 3},)}, "s"))[1] == ""
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_simulation_of_simso_read_again_is_the_task_set(tmp_path, seed):
+    taskset = plain(seed)
+    found = checked(from_simso(written(tmp_path, "set.xml", as_simso(taskset, 1000)), 1000), "set")
+    assert found.offsets == taskset.offsets
+    for own, again in zip(taskset.system.tasks, found.system.tasks, strict=True):
+        assert again == replace(own, blocks=(own.length,), points=(), jitter=0)
+
+
+def test_simso_schedules_what_is_written(tmp_path):
+    """SimSo itself reads the file and finds the schedule of preemptive EDF."""
+    configuration = pytest.importorskip("simso.configuration")
+    from simso.core import Model
+
+    taskset = checked({"name": "s", "task": ({"name": "short", "period": 10, "wcet": 3},
+                                             {"name": "long", "period": 30, "wcet": 12})}, "s")
+    path = written(tmp_path, "set.xml", as_simso(replace(taskset, horizon=30), 1000))
+    model = Model(configuration.Configuration(str(path)))
+    model.run_model()
+    jobs = {task.name: [job.response_time for job in result.jobs] for task, result in model.results.tasks.items()}
+    assert jobs["short"][:3] == [3, 3, 3]
+    assert jobs["long"][0] == 18
+
+
+def test_points_of_simso_are_where_the_user_says(tmp_path):
+    path = written(tmp_path, "set.xml", SIMSO.format(
+        '<task name="a b" period="5" WCET="2.5" deadline="4" activationDate="1" preemption_cost="7"/>'))
+    task, = checked(from_simso(path, 10, every=10), "set").system.tasks
+    assert (task.name, task.period, task.deadline, task.blocks) == ("a_b", 50, 40, (10, 10, 5))
+    assert {o.swap_in for at in task.points for o in at} == {7}
+
+
+def test_a_task_set_is_written_as_its_file(tmp_path):
+    data = {"name": "s", "task": ({"name": "t", "period": 20, "blocks": (4, 6), "jitter": 3},)}
+    assert load_priced(written(tmp_path, "s.toml", as_toml(data))).system == checked(data, "s").system
+
+
+@pytest.mark.parametrize(("name", "text", "words"), [
+    ("a.xml", "<x", "not well-formed XML"),
+    ("a.xml", "<x/>", "allowed are simulations of SimSo"),
+    ("a.xml", SIMSO.format('<task name="t" period="5" WCET="0.3" deadline="5"/>'), "WCET = 0.3 ms is not a whole"),
+    ("a.xml", SIMSO.format('<task name="t" period="x" WCET="1" deadline="5"/>'), "period = x: allowed are numbers"),
+    ("a.xml", SIMSO.format('<task name="t" task_type="APeriodic"/>'), "allowed are periodic and sporadic tasks"),
+    ("a.xml", SIMSO.replace("<processor/>", "<processor/><processor/>").format('<task name="t" period="5" WCET="1" '
+                                                                              'deadline="5"/>'), "2 processors"),
+    ("a.csv", "", "has no jobs"),
+    ("a.csv", "1,1,0,0,1,1", "line 1 has 6 columns"),
+    ("a.csv", "1,1,0,0,1,x,5,5", "line 1: allowed are whole numbers"),
+    ("a.csv", "1,1,0,0,1,1,5,5\n1,2,5,5,1,2,10,10", "task 1: allowed are jobs of one cost"),
+    ("a.csv", "1,1,0,0,1,1,5,5\n1,2,5,5,1,1,10,10\n1,3,11,11,1,1,16,16", "all the same time apart"),
+    ("a.csv", "1,1,0,0,1,1,5,5\n1,2,0,0,1,1,5,5", "parts of a job are chained in a.prec.csv"),
+])
+def test_what_is_no_task_set_is_refused(tmp_path, name, text, words):
+    read = (lambda path: from_simso(path, 1)) if name.endswith("xml") else from_jobs
+    with pytest.raises(InputError, match=re.escape(words)):
+        read(written(tmp_path, name, text))
+
+
+def test_too_many_jobs_are_refused():
+    rows = tuple({"name": f"t{i}", "period": period, "wcet": 1} for i, period in enumerate((997, 991, 983)))
+    with pytest.raises(InputError, match="jobs in a hyperperiod of 971,230,541: allowed are up to 200,000"):
+        as_jobs(checked({"name": "s", "task": rows}, "s"))

@@ -1,0 +1,155 @@
+"""Questions to a task set that need no hardware: is it schedulable, and what would a schedule look like?"""
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from derca_sim.events import Event
+from derca_sim.golden import machine
+from derca_sim.planning import DEFAULT, Plan, analyse_taskset
+from derca_sim.priced_plan import PricedPlan, analyse_priced
+from derca_sim.report.comparison import compared
+from derca_sim.report.jobs import TaskInfo
+from derca_sim.report.metrics import Metrics, measure
+from derca_sim.report.plan import summarise
+from derca_sim.simulate import engine
+from derca_sim.simulate.releases import synchronous
+from derca_sim.workload.priced import PricedTaskSet
+
+from .tasks import TaskSet
+
+
+@dataclass(frozen=True)
+class TaskAnswer:
+    """What the analysis says of one task; None where nothing is proved.
+
+    `wcet` are the cycles of a job that is never preempted, `charged` those with every preemption it has to pay for.
+    `region` is the longest part that cannot be preempted. `response_bound` is from release to results. `slack` is what
+    every job of the task could take longer. `points` are the preemption points in use, of `candidates`.
+    """
+
+    name: str
+    period: int
+    deadline: int
+    wcet: int
+    charged: int
+    region: int
+    response_bound: int | None
+    slack: int | None
+    points: int
+    candidates: int
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The answer of `analyze`.
+
+    `verdict` is one of proved, disproved, not proved and unknown. `reason` says why. `utilisation` is the load with all
+    charges. `least_relative_slack` is the smallest of slack over deadline; None without a proof.
+    """
+
+    verdict: str
+    reason: str
+    strategy: str
+    utilisation: float
+    least_relative_slack: float | None
+    tasks: tuple[TaskAnswer, ...]
+    plan: Plan | PricedPlan
+
+    @property
+    def proved(self) -> bool:
+        """Whether every deadline is met, whatever the arrivals."""
+        return self.verdict == "proved"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule that was simulated: its event log, and figures per task (`derca_sim.report.metrics`)."""
+
+    name: str
+    horizon: int
+    events: tuple[Event, ...]
+    metrics: Metrics
+    tasks: tuple[TaskInfo, ...]
+    clock_mhz: float | None
+
+    @property
+    def misses(self) -> int:
+        """Deadlines missed, skipped releases included."""
+        return self.metrics.deadline_misses
+
+    def timeline(self, path: str | PathLike, window: tuple[int, int] | None = None) -> None:
+        """Draw the schedule as .svg or .png; `window` adds a panel that shows cycles (first, last) alone."""
+        from derca_sim.report.timeline import draw_timeline
+
+        draw_timeline(Path(path), self.events, self.tasks, self.horizon, self.clock_mhz, self.name, window or "auto")
+
+
+def _plan(tasks: TaskSet, strategy: str, placed: bool) -> Plan | PricedPlan:
+    analyse = analyse_priced if isinstance(tasks, PricedTaskSet) else analyse_taskset
+    return analyse(tasks, strategy, placed)
+
+
+def analyze(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True) -> Analysis:
+    """Prove that every deadline is met, or say what stands in the way.
+
+    Parameters
+    ----------
+    strategy
+        np, lw, ir, ip, park, if or joint, as for the command `derca analyze`.
+    placed
+        Choose the preemption points; otherwise all are in use.
+
+    Raises
+    ------
+    InputError
+        If there is no such strategy, or the platform cannot hold the task set.
+    """
+    plan = _plan(tasks, strategy, placed)
+    found = summarise(plan, placed)
+    answers = tuple(TaskAnswer(
+        row["task"], row["period"], row["deadline"], row["unpreempted"], row["charged"], row["longest_region"],
+        row["response_bound"], row["slack"], row["points"], row["candidate_points"]) for row in found["tasks"])
+    return Analysis(plan.proof.verdict, plan.proof.reason, plan.strategy, found["utilisation"],
+                    found["least_relative_slack"], answers, plan)
+
+
+def simulate(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, horizon: int | None = None) -> Schedule:
+    """Simulate a schedule with the preemption points of `analyze`.
+
+    Networks run on the golden machine, whose events are in the cycles of the hardware's. Execution times are simulated
+    region by region.
+
+    Raises
+    ------
+    InputError
+        As `analyze`; also for a horizon below 1.
+    """
+    from derca_sim.errors import InputError
+
+    cycles = tasks.horizon if horizon is None else horizon
+    if not 1 <= cycles < 1 << 31:
+        raise InputError(f"horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
+    plan = _plan(tasks, strategy, placed)
+    if isinstance(plan, PricedPlan):
+        infos = [TaskInfo(task.name, task.period, task.deadline) for task in plan.system.tasks]
+        releases = synchronous(plan.system, cycles, plan.taskset.offsets)
+        events = engine.simulate(plan.system, plan.verdict.placements, releases, cycles, log=True).events
+        return Schedule(tasks.name, cycles, tuple(events), measure(events, infos, cycles, 1), tuple(infos), None)
+    compiled = plan.compiled()
+    infos = [TaskInfo(task.name, task.period, task.deadline, compiled.useful_macs(task.index))
+             for task in compiled.tasks]
+    events, p = machine.run(compiled, cycles), compiled.platform
+    figures = measure(events, infos, cycles, p.array.rows * p.array.cols)
+    return Schedule(tasks.name, cycles, tuple(events), figures, tuple(infos), p.clock_mhz)
+
+
+def compare(path: str | PathLike, horizon: int | None = None) -> list[dict]:
+    """Every strategy on a task set file: verdict, slack, load, and misses and responses of a simulated run.
+
+    Raises
+    ------
+    InputError
+        If the file is wrong.
+    """
+    return compared(Path(path), horizon)["strategies"]

@@ -1,0 +1,101 @@
+"""Task sets: from a file, or of execution times."""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, asdict, dataclass
+from os import PathLike
+from pathlib import Path
+
+from derca_sim.model.loading import read_toml
+from derca_sim.model.platform import Platform
+from derca_sim.workload import priced, taskset
+from derca_sim.workload.policies import under_policy
+from derca_sim.workload.priced import PricedTaskSet
+from derca_sim.workload.taskset import is_priced
+
+#: A task set of networks on a platform, or of execution times alone.
+TaskSet = taskset.TaskSet | PricedTaskSet
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of execution times: at most one job every `period`, each done within `deadline` (default: the period).
+
+    A job takes at most `wcet`, and can be preempted each time it has run for `every`, or nowhere. Or it has `blocks`,
+    parts that nothing divides, and can be preempted between any two. Being preempted costs `swap_out`, and `swap_in`
+    when the job resumes. The scheduler sees a job up to `jitter` after its release; simulations release the first at
+    `offset`. `kind` names the way of being preempted, for strategies that allow only some: layer, recompute, persist,
+    park.
+    """
+
+    name: str
+    _: KW_ONLY
+    period: int
+    deadline: int | None = None
+    wcet: int | None = None
+    every: int | None = None
+    blocks: Sequence[int] | None = None
+    swap_in: int = 0
+    swap_out: int = 0
+    kind: str = "persist"
+    jitter: int = 0
+    offset: int = 0
+
+
+def task_set(tasks: Sequence[Task], name: str = "tasks", *, release_cost: int = 0, tail: int = 0,
+             horizon: int | None = None, policy: str | None = None) -> PricedTaskSet:
+    """A task set of execution times.
+
+    Parameters
+    ----------
+    release_cost
+        Time that the scheduler takes from the running job for each release.
+    tail
+        Time from the end of a job's last part until its results are there, while other jobs already run.
+    horizon
+        How long a simulation runs; by default two hyperperiods, or less where that is long.
+    policy
+        What orders jobs: edf, which is the default, or deadline_monotonic.
+
+    Raises
+    ------
+    InputError
+        One line for every value that is not allowed.
+    """
+    rows = tuple({key: tuple(value) if key == "blocks" else value for key, value in asdict(task).items()
+                  if value is not None} for task in tasks)
+    data = {"name": name, "release_cost": release_cost, "tail": tail, "task": rows}
+    made = priced.checked(data | ({} if horizon is None else {"horizon": horizon}), Path(name))
+    return under_policy(made, policy)
+
+
+def load(path: str | PathLike, platform: str | PathLike | None = None, policy: str | None = None) -> TaskSet:
+    """Read a task set file, and everything that it names.
+
+    Parameters
+    ----------
+    platform
+        A platform file instead of the one that the task set names.
+    policy
+        What orders jobs instead of the file's policy: edf, deadline_monotonic (or dm), fifo, least_slack. Execution
+        times know the first two.
+
+    Raises
+    ------
+    InputError
+        One line for every problem of the files.
+    """
+    path = Path(path)
+    if is_priced(read_toml(path)):
+        return under_policy(priced.load_priced(path), policy)
+    return under_policy(taskset.load_taskset(path, None if platform is None else Path(platform)), policy)
+
+
+def load_platform(path: str | PathLike) -> Platform:
+    """Read a platform file.
+
+    Raises
+    ------
+    InputError
+        One line for every problem of the file.
+    """
+    return taskset.load_platform(Path(path))

@@ -1,0 +1,18 @@
+"""The tests that prove charged tasks, by the policy that orders their jobs."""
+
+from collections.abc import Sequence
+
+from ..model.platform import Policy
+from .budget import UNLIMITED_STEPS, Budget
+from .demand import NO_OVERHEADS, Charged, Demand, Overheads
+from .fixed_priority import FixedPriority
+
+#: Policies that the analysis proves, and that schedules are simulated under region by region.
+ANALYSED: tuple[Policy, ...] = ("edf", "deadline_monotonic")
+
+
+def prover(policy: Policy, tasks: Sequence[Charged], overheads: Overheads = NO_OVERHEADS,
+           budget: Budget = UNLIMITED_STEPS) -> Demand | FixedPriority:
+    """The test of charged tasks under a policy; that of EDF where there is none."""
+    kind = FixedPriority if policy == "deadline_monotonic" else Demand
+    return kind(tasks, overheads, budget)

@@ -1,0 +1,226 @@
+"""Task sets of execution times in the formats of other tools: SimSo's XML, and the job sets of schedule abstraction.
+
+SimSo (https://projects.laas.fr/simso/) counts in milliseconds, and its jobs can be preempted anywhere. The CSV of
+schedule-abstraction tools (https://github.com/brandenburg/np-schedulability-analysis) lists the jobs of a hyperperiod,
+none of which is preempted; a job with preemption points becomes a chain of them, with a second file of precedences.
+"""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from xml.etree import ElementTree
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import InputError
+from ..model.loading import open_input
+from ..model.platform import Name
+from .priced import PricedTaskSet
+
+#: Most jobs that a job set may have.
+MAX_JOBS = 200_000
+#: Header of job sets, and of precedences.
+JOBS = ("Task ID", "Job ID", "Arrival min", "Arrival max", "Cost min", "Cost max", "Deadline", "Priority")
+EDGES = ("Predecessor TID", "Predecessor JID", "Successor TID", "Successor JID")
+
+
+def as_toml(data: dict) -> str:
+    """The content of a task set file, as `checked` takes it, as TOML."""
+    lines = [f"{key} = {_value(value)}" for key, value in data.items() if key != "task"]
+    for task in data["task"]:
+        lines += ["", "[[task]]", *(f"{key} = {_value(value)}" for key, value in task.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(list(value) if isinstance(value, tuple) else value)
+
+
+def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict:
+    """The content of a task set file for a simulation of SimSo.
+
+    Parameters
+    ----------
+    cycles_per_ms : cycles of ours in a millisecond; every time must be a whole number of cycles.
+    every : a job may be preempted each time it has run for so many cycles; None: nowhere.
+
+    Raises
+    ------
+    InputError
+        If it is not such a file, or has what a task set of ours has not.
+    """
+    try:
+        with open_input(path) as file:
+            root = ElementTree.fromstring(file.read())
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read ({e.strerror}): give the path of an existing file") from None
+    except ElementTree.ParseError as e:
+        raise InputError(f"{path}: not well-formed XML: {e}") from None
+    tasks, processors = root.findall("tasks/task"), root.findall("processors/processor")
+    if root.tag != "simulation" or not tasks:
+        raise InputError(f"{path}: has no simulation with tasks: allowed are simulations of SimSo")
+    problems, rows = [], []
+    if len(processors) > 1:
+        problems.append(f"{path}: {len(processors)} processors: allowed is one")
+    for task in tasks:
+        where = f"{path}: task {task.get('name')}"
+        if task.get("task_type", "Periodic") == "APeriodic" or task.get("followed_by"):
+            problems.append(f"{where}: allowed are periodic and sporadic tasks that follow nobody")
+            continue
+        times = {}
+        for key, own in (("period", "period"), ("deadline", "deadline"), ("WCET", "wcet"),
+                         ("activationDate", "offset")):
+            try:
+                exact = Fraction(task.get(key, "0" if own == "offset" else "")) * cycles_per_ms
+            except ValueError:
+                problems.append(f"{where}: {key} = {task.get(key)}: allowed are numbers of milliseconds")
+                continue
+            if exact.denominator != 1:
+                problems.append(f"{where}: {key} = {task.get(key)} ms is not a whole number of cycles at "
+                                f"{cycles_per_ms} cycles in a millisecond: allowed is another --cycles-per-ms")
+            times[own] = int(exact)
+        row = {"name": _name(task.get("name", ""), len(rows)), **times}
+        if every is not None:
+            row |= {"every": every, "swap_in": round(float(task.get("preemption_cost", 0)))}
+        rows.append(row)
+    if problems:
+        raise InputError(*problems)
+    return {"name": _name(path.stem, 0), "task": tuple(rows)}
+
+
+def as_simso(taskset: PricedTaskSet, cycles_per_ms: int) -> str:
+    """A simulation of SimSo, under preemptive EDF; prices and preemption points have no place in it."""
+    root = ElementTree.Element("simulation", duration=str(taskset.horizon), cycles_per_ms=str(cycles_per_ms),
+                               etm="wcet")
+    ElementTree.SubElement(root, "sched", {"class": "simso.schedulers.EDF", "overhead": "0", "overhead_activate": "0",
+                                           "overhead_terminate": "0"})
+    ElementTree.SubElement(root, "caches", memory_access_time="100")
+    processors = ElementTree.SubElement(root, "processors")
+    ElementTree.SubElement(processors, "processor", name="accelerator", id="1", cl_overhead="0", cs_overhead="0",
+                           speed="1.0")
+    tasks = ElementTree.SubElement(root, "tasks")
+    for i, (task, offset) in enumerate(zip(taskset.system.tasks, taskset.offsets, strict=True), 1):
+        ElementTree.SubElement(
+            tasks, "task", name=task.name, id=str(i), task_type="Periodic", abort_on_miss="no",
+            period=_ms(task.period, cycles_per_ms), activationDate=_ms(offset, cycles_per_ms),
+            list_activation_dates="", deadline=_ms(task.deadline, cycles_per_ms), base_cpi="1.0", instructions="0",
+            mix="0.5", WCET=_ms(task.length, cycles_per_ms), ACET="0.0", preemption_cost="0", et_stddev="0.0")
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, "unicode", xml_declaration=True) + "\n"
+
+
+def as_jobs(taskset: PricedTaskSet, least: float = 1.0) -> tuple[str, str]:
+    """The jobs of a hyperperiod as CSV, and their precedences, empty where no job can be preempted.
+
+    A job with preemption points is a chain of parts; what a preemption costs has no place in it. `least` is the share
+    of its longest time that a part takes at least. Priorities are absolute deadlines, as EDF has them.
+
+    Raises
+    ------
+    InputError
+        If there would be more than `MAX_JOBS`.
+    """
+    tasks = taskset.system.tasks
+    span = math.lcm(*(task.period for task in tasks))
+    count = sum(span // task.period * len(task.blocks) for task in tasks)
+    if count > MAX_JOBS:
+        raise InputError(f"{taskset.name}: {count:,} jobs in a hyperperiod of {span:,}: allowed are up to {MAX_JOBS:,}")
+    jobs, edges, number = [], [], 0
+    for i, (task, offset) in enumerate(zip(tasks, taskset.offsets, strict=True), 1):
+        for release in range(offset, offset + span, task.period):
+            for part, cost in enumerate(task.blocks):
+                number += 1
+                due = release + task.deadline
+                jobs.append((i, number, release, release + task.jitter, math.floor(least * cost), cost, due, due))
+                if part:
+                    edges.append((i, number - 1, i, number))
+    return _csv(JOBS, jobs), _csv(EDGES, edges) if edges else ""
+
+
+def from_jobs(path: Path) -> dict:
+    """The content of a task set file for a set of jobs, which must be those of periodic tasks.
+
+    Jobs of a task with one release are its parts, if a file beside it, with .prec.csv instead of .csv, chains them.
+
+    Raises
+    ------
+    InputError
+        If it is not such a file, or the jobs of a task are not alike and a period apart.
+    """
+    after = path.with_suffix(".prec.csv")
+    chained = {(row[2], row[3]) for row in _figures(after, EDGES, len(EDGES))} if after.is_file() else set()
+    groups: dict[int, dict[int, list[list[int]]]] = {}
+    for job in _figures(path, JOBS, len(JOBS) - 1):
+        groups.setdefault(job[0], {}).setdefault(job[2], []).append(job)
+    if not groups:
+        raise InputError(f"{path}: has no jobs: allowed are rows of {', '.join(JOBS)}")
+    rows, problems = [], []
+    for task, releases in groups.items():
+        order = sorted(releases)
+        gaps = {b - a for a, b in zip(order, order[1:], strict=False)}
+        kinds = {(tuple(job[5] for job in jobs), *{(job[3] - release, job[6] - release) for job in jobs})
+                 for release, jobs in releases.items()}
+        apart = any((task, job[1]) not in chained for jobs in releases.values() for job in jobs[1:])
+        if len(kinds) > 1 or len(gaps) > 1 or apart or any(len(kind) > 2 for kind in kinds):
+            problems.append(f"{path}: task {task}: allowed are jobs of one cost, deadline and jitter, all the same "
+                            f"time apart; parts of a job are chained in {after.name}")
+            continue
+        (blocks, (jitter, deadline)), = kinds
+        work = {"wcet": blocks[0]} if len(blocks) == 1 else {"blocks": blocks}
+        rows.append({"name": f"task{task}", "period": max(gaps.pop() if gaps else 0, deadline), "deadline": deadline,
+                     **work, "jitter": jitter, "offset": order[0]})
+    if problems:
+        raise InputError(*problems)
+    return {"name": _name(path.stem, 0), "task": tuple(rows)}
+
+
+def _figures(path: Path, columns: Sequence[str], least: int) -> Iterator[list[int]]:
+    """Rows of whole numbers, `least` or more each."""
+    for line, row in _rows(path):
+        if len(row) < least:
+            raise InputError(f"{path}: line {line} has {len(row)} columns: allowed are {', '.join(columns)}")
+        try:
+            yield [int(cell) for cell in row[:len(columns)]]
+        except ValueError:
+            raise InputError(f"{path}: line {line}: allowed are whole numbers") from None
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and cells of every line with figures."""
+    try:
+        with open_input(path) as file:
+            text = file.read().decode("utf-8")
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read ({e.strerror}): give the path of an existing file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8: allowed are CSV files") from None
+    for number, row in enumerate(csv.reader(io.StringIO(text)), 1):
+        cells = [cell.strip() for cell in row]
+        if any(cells) and not (number == 1 and not cells[0].lstrip("-").isdigit()):
+            yield number, cells
+
+
+def _csv(header: Sequence[str], rows: Sequence[tuple]) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _ms(cycles: int, cycles_per_ms: int) -> str:
+    """Cycles in milliseconds, exactly where a float of 64 bits can."""
+    return repr(cycles / cycles_per_ms)
+
+
+def _name(text: str, number: int) -> str:
+    """A name that we allow for one that others allow."""
+    near = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:40]
+    try:
+        return TypeAdapter(Name).validate_python(near)
+    except ValidationError:
+        return f"task{number + 1}"

@@ -1,0 +1,47 @@
+"""A task set under another policy than its file says."""
+
+from dataclasses import replace
+from typing import get_args
+
+from ..analysis.policies import ANALYSED
+from ..errors import InputError
+from ..model.loading import validate
+from ..model.platform import Platform, Policy
+from .priced import PricedTaskSet
+from .taskset import TaskSet
+
+#: Short names of policies.
+SHORT = {"dm": "deadline_monotonic"}
+#: All names of policies.
+NAMES = (*get_args(Policy), *SHORT)
+
+
+def under_policy(tasks: TaskSet | PricedTaskSet, policy: str | None) -> TaskSet | PricedTaskSet:
+    """The task set under a policy, by any of its `NAMES`; None changes nothing.
+
+    The policy becomes the first one of the platform, before those that it has. Sets of execution times have no
+    platform. They can be under the policies that the analysis knows.
+
+    Raises
+    ------
+    InputError
+        If there is no such policy, or the tasks lack what it orders jobs by.
+    """
+    if policy is None:
+        return tasks
+    chosen = SHORT.get(policy, policy)
+    if chosen not in NAMES:
+        raise InputError(f"--policy = {policy}: allowed are {', '.join(NAMES)}")
+    if isinstance(tasks, PricedTaskSet):
+        if chosen not in ANALYSED:
+            raise InputError(f"--policy = {policy}: allowed are {', '.join((*ANALYSED, *SHORT))} with execution times, "
+                             f"as in {tasks.file}")
+        return replace(tasks, system=replace(tasks.system, policy=chosen))
+    lacking = [t.name for t in tasks.tasks if not (t.work and t.region_budget)]
+    if chosen == "least_slack" and lacking:
+        raise InputError(f"--policy = least_slack: allowed where all tasks of {tasks.file} have work and region_budget "
+                         f"from 1 on; these have not: {', '.join(lacking)}")
+    fields = tasks.platform.model_dump()
+    others = (other for other in tasks.platform.scheduler.policies if other != chosen)
+    fields["scheduler"]["policies"] = (chosen, *others)
+    return replace(tasks, platform=validate(fields, Platform, f"{tasks.file} with --policy {policy}"))
