@@ -62,6 +62,11 @@ def test_a_set_of_networks_has_lanes_and_facts(tmp_path):
         assert run["resources"]["ecp5"]["LUT"] > 500 and ["array", "2 x 2 elements, int8"] in run["facts"]
 
 
+def test_another_policy_is_named(tmp_path):
+    done = derca("view", SET, "--policy", "dm", "--horizon", 30_000, "-o", tmp_path / "p.html", "--json")
+    assert json.loads(done.stdout)["runs"][0]["label"] == "wcets, joint, deadline_monotonic"
+
+
 def test_a_folder_of_an_older_run_has_no_bounds(folder, tmp_path):
     (folder / "plan.json").unlink()
     assert derca("view", folder, "-o", tmp_path / "p.html").exit_code == 0
@@ -93,6 +98,7 @@ def test_a_damaged_folder_is_bad_input(folder, tmp_path, file, content, words):
     (("--horizon", "0"), "--horizon = 0: allowed are 1 .. "),
     (("--horizon", "5"), "--horizon = 5: allowed with task sets"),
     (("--strategy", "np"), "--strategy = np: allowed with task sets"),
+    (("--policy", "dm"), "--policy = dm: allowed with task sets"),
 ])
 def test_options_that_do_not_apply_are_refused(folder, tmp_path, arguments, words):
     done = derca("view", folder, "-o", tmp_path / "p.html", *arguments, COLUMNS="400")

@@ -14,6 +14,7 @@ from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 
 from ..console.output import JsonOption, print_json, say
+from ..console.overrides import PolicyOption
 
 
 def view(
@@ -22,6 +23,7 @@ def view(
     strategy: Annotated[list[str] | None, typer.Option(
         help="Preemption of the task sets, as with derca analyze; by default joint. Give it several times to compare.",
         show_default=False)] = None,
+    policy: PolicyOption = None,
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run the task sets; by default as they say.", show_default=False)] = None,
     output: Annotated[Path | None, typer.Option(
@@ -55,7 +57,7 @@ def view(
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
     tasksets = [path for path in paths if not path.is_dir()]
-    for name, value in (("strategy", strategy and ", ".join(strategy)), ("horizon", horizon)):
+    for name, value in (("strategy", strategy and ", ".join(strategy)), ("policy", policy), ("horizon", horizon)):
         if value and not tasksets:
             raise InputError(f"--{name} = {value}: allowed with task sets; a folder holds a run that is over")
     runs = []
@@ -65,7 +67,7 @@ def view(
                 progress.update(f"reading {path}")
                 runs.append(read_run(path))
             else:
-                runs += [make_run(path, one, horizon, progress.update) for one in strategy or [DEFAULT]]
+                runs += [make_run(path, one, policy, horizon, progress.update) for one in strategy or [DEFAULT]]
         try:
             page = page_data(runs)
         except ValueError as e:
@@ -74,7 +76,7 @@ def view(
     names = "-".join(dict.fromkeys(run.label.replace(", ", "-") for run in runs))
     file = output or Path("out") / "view" / f"{names}.html"
     title = ", ".join(dict.fromkeys(run.taskset for run in runs))
-    write_text(file, render(page, f"{title} - derca view", _again(paths, strategy, horizon)))
+    write_text(file, render(page, f"{title} - derca view", _again(paths, strategy, policy, horizon)))
     if perfetto is not None:
         write_text(perfetto, encoder.dumps(trace_events(page), separators=(",", ":")) + "\n")
     found = {
@@ -95,7 +97,7 @@ def view(
         webbrowser.open(file.resolve().as_uri())
 
 
-def _again(paths: list[Path], strategy: list[str] | None, horizon: int | None) -> str:
+def _again(paths: list[Path], strategy: list[str] | None, policy: str | None, horizon: int | None) -> str:
     words = [*map(str, paths), *(word for one in strategy or () for word in ("--strategy", one)),
-             *(("--horizon", str(horizon)) if horizon else ())]
+             *(("--policy", policy) if policy else ()), *(("--horizon", str(horizon)) if horizon else ())]
     return "Again: derca view " + shlex.join(words)

@@ -30,9 +30,10 @@ function marks(lines) {
     c.font = `${10 * ratio}px ${style("font")}`;
     c.textBaseline = "top";
     const at = lines.map(([, value]) => Math.round(chart.valToPos(value, "x", true)));
-    const near = at.length > 1 && Math.abs(at[0] - at[1]) < 62 * ratio; // names below each other
+    const near = at.length > 1 && Math.abs(at[0] - at[1]) < 62 * ratio; // names on the two sides, or below each other
+    const sides = near && Math.min(...at) > left + 40 * ratio && Math.max(...at) < left + width - 54 * ratio;
     lines.forEach(([name, , colour, dashes], i) => {
-      const x = at[i], before = x > left + width * 0.2;
+      const x = at[i], before = sides ? x === Math.min(...at) : x > left + width * 0.2;
       c.strokeStyle = c.fillStyle = colour;
       c.lineWidth = 1.6 * ratio;
       c.setLineDash(dashes.map(dash => dash * ratio));
@@ -41,7 +42,7 @@ function marks(lines) {
       c.lineTo(x, top + height);
       c.stroke();
       c.textAlign = before ? "right" : "left";
-      c.fillText(name, x + (before ? -4 : 4) * ratio, top + (near ? 12 * i * ratio : 0));
+      c.fillText(name, x + (before ? -4 : 4) * ratio, top + (near && !sides ? 12 * i * ratio : 0));
     });
     c.restore();
   };

@@ -48,10 +48,10 @@ function gauge(task, i) {
 
 function taskTable(run) {
   const late = (value, task) => element("span", value > task.deadline ? { class: "bad" } : {}, figure(value));
-  return table(["task", "period", "deadline", "jobs", "worst", "bound", "", "preempted", "missed"],
-    run.tasks.map((task, i) => [named(task, i), figure(task.period), figure(task.deadline), figure(task.released),
-      late(task.worst, task), figure(task.bound), gauge(task, i), figure(task.preemptions),
-      element("span", task.misses ? { class: "bad" } : {}, figure(task.misses))]));
+  return table(["task", "deadline", "worst", "bound", "", "missed", "jobs", "preempted", "period", "slack"],
+    run.tasks.map((task, i) => [named(task, i), figure(task.deadline), late(task.worst, task), figure(task.bound),
+      gauge(task, i), element("span", task.misses ? { class: "bad" } : {}, figure(task.misses)), figure(task.released),
+      figure(task.preemptions), figure(task.period), figure(task.slack)]));
 }
 
 /** A bar of parts of a whole, and a list that names them. */
@@ -127,6 +127,10 @@ function facts(run) {
 const card = (title, ...inside) => element("section", { class: "card" }, element("h3", {}, title), ...inside);
 const nothing = text => element("p", { class: "soft" }, text);
 
+/** Whether all runs have the same platform, which is then shown once. */
+const ALIKE = PAGE.runs.length > 1 && PAGE.runs.every(run =>
+  JSON.stringify([run.facts, run.resources]) === JSON.stringify([PAGE.runs[0].facts, PAGE.runs[0].resources]));
+
 /** The column of a run. */
 function column(run) {
   const out = element("div", { class: "column" }, element("h2", {}, run.label, " ", badge(run)));
@@ -141,7 +145,7 @@ function column(run) {
       ? points(run, task, i) : nothing(`${task.name}: nowhere`))));
   out.append(card("Proof", element("dl", { class: "proof" }, ...run.proof.flatMap(([name, text]) =>
     [element("dt", {}, name), element("dd", {}, text)]))));
-  if (run.facts.length) out.append(card("Platform", ...facts(run)));
+  if (run.facts.length && !ALIKE) out.append(card("Platform", ...facts(run)));
   return out;
 }
 
@@ -195,4 +199,6 @@ function fillPage() {
   columns.append(...PAGE.runs.map(column));
   if (one) columns.classList.add("one");
   details.append(columns);
+  if (ALIKE && PAGE.runs[0].facts.length)
+    details.append(card("Platform", element("div", { class: "columns" }, ...facts(PAGE.runs[0]))));
 }

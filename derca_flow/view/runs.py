@@ -15,6 +15,7 @@ from derca_sim.report.jobs import TaskInfo
 from derca_sim.report.plan import described
 from derca_sim.report.workbench import Recorded
 from derca_sim.simulate import simulate, synchronous
+from derca_sim.workload.policies import under_policy
 from derca_sim.workload.priced import load_priced
 from derca_sim.workload.taskset import is_priced, load_taskset
 
@@ -58,12 +59,16 @@ def read_run(folder: Path) -> Recorded:
     if plan is not None and [t.get("task") for t in plan.get("tasks", ())] != [t.name for t in tasks]:
         raise InputError(f"{folder / PLAN}: is of other tasks than {SUMMARY}: run the command that wrote it again")
     _check_tasks(folder / EVENTS, events, tasks)
-    return Recorded(f"{taskset}, {strategy}", _origin(summary), taskset, platform, strategy, proof, events, tasks,
+    label = _label(taskset, strategy, str(summary.get("policy", "edf")))
+    return Recorded(label, _origin(summary), taskset, platform, strategy, proof, events, tasks,
                     horizon, plan, counted)
 
 
-def make_run(file: Path, strategy: str, horizon: int | None, progress: Callable[[str], None]) -> Recorded:
+def make_run(file: Path, strategy: str, policy: str | None, horizon: int | None,
+             progress: Callable[[str], None]) -> Recorded:
     """A task set analysed and run: on the golden machine, or region by region if it gives execution times alone.
+
+    `policy` and `horizon` replace those of the file, unless they are None.
 
     Raises
     ------
@@ -72,22 +77,27 @@ def make_run(file: Path, strategy: str, horizon: int | None, progress: Callable[
     """
     progress(f"analysing {file.name} under {strategy}")
     if is_priced(read_toml(file)):
-        plan = analyse_priced(load_priced(file), strategy)
+        plan = analyse_priced(under_policy(load_priced(file), policy), strategy)
         taskset, cycles = plan.taskset, horizon or plan.taskset.horizon
         progress(f"simulating {file.name} under {strategy}")
         releases = synchronous(plan.system, cycles, taskset.offsets)
         events = simulate(plan.system, plan.verdict.placements, releases, cycles, log=True).events
         origin, activity, tasks, used = "schedule, region by region", None, plan.system.tasks, plan.strategy
     else:
-        plan = analyse_taskset(load_taskset(file), strategy)
+        plan = analyse_taskset(under_policy(load_taskset(file), policy), strategy)
         compiled = plan.compiled()
         taskset, cycles = compiled.taskset, horizon or compiled.taskset.horizon
         progress(f"running {cycles:,} cycles of {file.name} under {strategy}")
         events, activity = watched(compiled, cycles)
         origin, tasks, used = "golden machine", compiled.tasks, compiled.strategy
     infos = [TaskInfo(t.name, t.period, t.deadline) for t in tasks]
-    return Recorded(f"{taskset.name}, {used}", origin, taskset.name, plan.names[1], used, plan.proof, events, infos,
-                    cycles, plan_record(plan), activity=activity)
+    label = _label(taskset.name, used, plan.system.policy)
+    return Recorded(label, origin, taskset.name, plan.names[1], used, plan.proof, events, infos, cycles,
+                    plan_record(plan), activity=activity)
+
+
+def _label(taskset: str, strategy: str, policy: str) -> str:
+    return f"{taskset}, {strategy}" + ("" if policy == "edf" else f", {policy}")
 
 
 def _origin(summary: dict) -> str:
