@@ -98,6 +98,7 @@ def test_the_wheel_alone_is_enough(tmp_path):
     run("analyze", "taskset.toml", cwd=folder / "drone")
     run("compare", "taskset.toml", cwd=folder / "drone")
     run("simulate", "taskset.toml", cwd=folder / "drone")
+    run("view", "taskset.toml", cwd=folder / "drone")
     run("generate", "taskset.toml", "-o", "hardware", cwd=folder / "digits")
     run("run", "taskset.toml", cwd=folder / "digits")
     run("ip", "--board", "zcu104", "-o", "ip")

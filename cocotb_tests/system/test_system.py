@@ -159,7 +159,7 @@ def test_a_run_without_fault_exits_0_and_leaves_its_files(fake_run, file, tmp_pa
     assert summary["cycles_per_second"] == 1_000_000
     assert [t["finished"] for t in summary["tasks"]] == [2, 1]
     assert sorted(p.name for p in (tmp_path / "o").iterdir()) == [
-        ".derca-files.json", "events.jsonl", "summary.json", "timeline.png", "timeline.svg",
+        ".derca-files.json", "events.jsonl", "plan.json", "summary.json", "timeline.png", "timeline.svg",
     ]
     assert call(file, tmp_path, "--pipeline", "lockstep")[1]["pipeline"] == "lockstep"
 

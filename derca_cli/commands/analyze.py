@@ -13,6 +13,7 @@ from derca_sim.planning import DEFAULT, Plan
 from derca_sim.priced_plan import PricedPlan
 from derca_sim.report.jobs import TaskInfo
 from derca_sim.report.plan import summarise
+from derca_sim.report.points import candidates
 
 from ..console.output import JsonOption, print_json, say, show_table, stdout
 from ..console.overrides import PolicyOption
@@ -99,35 +100,11 @@ def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
     out = stdout()
     for i, task in enumerate(plan.system.tasks):
         if points:
-            for line in _explain(plan, i):
-                out.print(f"  {task.name}: {line}", markup=False, highlight=False)
+            for point in candidates(plan, i):
+                out.print(f"  {task.name}: {point}", markup=False, highlight=False)
     show_proof(plan.proof)
     verdict = plan.verdict
     if verdict.witness is not None:
         out.print(f"{'bound':<10} {verdict.witness}", markup=False, highlight=False, soft_wrap=True)
     out.print(f"load       {summary['utilisation']:.1%} of the time with all charges, "
               f"{summary['utilisation_unpreempted']:.1%} without preemption", markup=False, highlight=False)
-
-
-def _explain(plan: Plan | PricedPlan, index: int) -> list[str]:
-    """One line per candidate point: how it is used, or why it is dropped."""
-    task, placement = plan.system.tasks[index], plan.verdict.placements[index]
-    used = {c.block: c.option for c in placement.chosen}
-    longest = {c.last: c for c in placement.regions(task)}
-    out, region_of = [], iter(sorted(longest))
-    current = next(region_of)
-    for block, options in enumerate(task.points):
-        while block > current:
-            current = next(region_of)
-        where = plan.where(index, block)["where"]
-        if block in used:
-            option = used[block]
-            out.append(f"{where}: used, {option.strategy.name.lower()}, swap-in {option.swap_in} cycles")
-        elif options:
-            cheapest = min(o.swap_in + o.swap_out for o in options)
-            whole = longest[current].length + (longest[current].before.swap_in if longest[current].before else 0)
-            out.append(f"{where}: dropped, would cost at least {cheapest} cycles, and the region around it of {whole} "
-                       f"cycles blocks nobody too long")
-        else:
-            out.append(f"{where}: no candidate")
-    return out

@@ -89,6 +89,7 @@ def run(
     from derca_flow.rtl.simulate import RtlError
     from derca_flow.sessions.inference import results as results_of
     from derca_flow.sessions.system import check_results, compare_with_model, hardware_complaints, run_rtl, task_infos
+    from derca_flow.view.runs import plan_record
     from derca_sim.report.metrics import measure
     from derca_sim.workload.inference import named, with_inputs
     from derca_sim.workload.taskset import load_taskset
@@ -151,7 +152,7 @@ def run(
         }
         problems = [*results.differences, *differences, *hardware_complaints(result)]
         with step("drawing the timeline"):
-            write_files(work, summary, proof, result.events, infos, platform.clock_mhz, shown)
+            write_files(work, summary, proof, plan_record(planned, placed), result.events, infos, shown)
         if outputs is not None:
             done = {f.task for f in result.finishes}
             with output_file(outputs) as made, open(made, "wb") as file:

@@ -62,6 +62,7 @@ def simulate(
     [bold]Exit codes[/bold]  0 deadlines met, 1 not so, 2 bad input.
     """
     from derca_flow.sessions.system import task_infos
+    from derca_flow.view.runs import plan_record
     from derca_sim.golden.machine import run as run_golden
     from derca_sim.model.loading import read_toml
     from derca_sim.report.metrics import measure
@@ -111,7 +112,7 @@ def simulate(
                 system = HardwareTiming(compiled).system()
                 summary["runs"] = other_arrivals(system, _placements(compiled, system), cycles, runs, seed, progress)
         with step("drawing the timeline"):
-            write_files(work, summary, proof, events, infos, platform.clock_mhz, shown)
+            write_files(work, summary, proof, plan_record(planned, placed), events, infos, shown)
     if as_json:
         print_json(summary)
     else:

@@ -40,6 +40,7 @@ def simulate_priced(file: Path, chosen: Options) -> None:
     CheckFailed
         If a deadline is missed.
     """
+    from derca_flow.view.runs import plan_record
     from derca_sim.report.jobs import TaskInfo
     from derca_sim.report.metrics import measure
     from derca_sim.simulate import simulate, synchronous
@@ -68,7 +69,7 @@ def simulate_priced(file: Path, chosen: Options) -> None:
             with step(f"simulating {runs} runs with other arrivals") as progress:
                 summary["runs"] = other_arrivals(system, placements, cycles, runs, seed, progress)
         with step("drawing the timeline"):
-            write_files(work, summary, proof, events, infos, None, shown)
+            write_files(work, summary, proof, plan_record(plan, chosen.placed), events, infos, shown)
     if chosen.as_json:
         print_json(summary)
     else:

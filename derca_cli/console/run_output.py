@@ -14,6 +14,7 @@ from .verdict import on, show_proof
 #: Files that a run leaves in its folder.
 FILES = {
     "events": "events.jsonl", "timeline": "timeline.svg", "timeline_png": "timeline.png", "summary": "summary.json",
+    "plan": "plan.json",
 }
 #: Header of the counts of preemptions: layer, recompute, persist, park.
 KINDS = "L/R/Pe/Pa"
@@ -49,9 +50,12 @@ def window(first: int | None, last: int | None, horizon: int) -> tuple[int, int]
     return begin, end
 
 
-def write_files(folder: Path, summary: dict, proof, events, infos, clock_mhz: float | None,
+def write_files(folder: Path, summary: dict, proof, plan: dict, events, infos,
                 shown: tuple[int, int] | None = None) -> None:
-    """Write the event log, the timelines and the summary into `folder`; `shown` are cycles that the timelines show."""
+    """Write the event log, the timelines, the summary and the `plan_record` into `folder`.
+
+    `shown` are cycles that the timelines show enlarged.
+    """
     from derca_sim.events import write_log
     from derca_sim.report.timeline import draw_timeline
 
@@ -59,8 +63,9 @@ def write_files(folder: Path, summary: dict, proof, events, infos, clock_mhz: fl
     pipeline = f", {summary['pipeline']}" if "pipeline" in summary else ""
     title = f"{summary['taskset']}, {summary['strategy']}{pipeline}, {proof.title}"
     for key in ("timeline", "timeline_png"):
-        draw_timeline(folder / FILES[key], events, infos, summary["horizon"], clock_mhz, title, shown or "auto")
-    (folder / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        draw_timeline(folder / FILES[key], events, infos, summary["horizon"], plan["clock_mhz"], title, shown or "auto")
+    for key, content in (("summary", summary), ("plan", plan)):
+        (folder / FILES[key]).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _by_kind(preemptions: dict[str, int] | None) -> str | None:

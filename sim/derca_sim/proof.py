@@ -78,6 +78,18 @@ class Proof:
             "least_relative_slack": self.least_relative_slack, "tables_sha256": self.tables,
         }
 
+    @staticmethod
+    def from_dict(data: dict) -> "Proof":
+        """The proof that `as_dict` gave.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If the data are of something else.
+        """
+        return Proof(data["verdict"], data["reason"], data["strategy"], tuple(data["assumptions"]),
+                     data["tables_sha256"], data["least_relative_slack"], tuple(data["beyond"]))
+
     def markdown(self) -> str:
         """As a section of a Markdown file."""
         facts = [f"- assumed: {a}" for a in self.assumptions] + [f"- **not so here**: {b}" for b in self.beyond]

@@ -1,8 +1,12 @@
 """A plan of a task set as plain data: verdict, slack, response bounds and chosen points per task."""
 
+from dataclasses import asdict
+
 from ..analysis.response import response_bounds, slacks
+from ..model.platform import Platform
 from ..planning import Plan
 from ..priced_plan import PricedPlan
+from .points import candidates
 
 
 def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
@@ -43,3 +47,30 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
         "utilisation_unpreempted": sum(t.length / t.period for t in system.tasks),
         "release_cost": system.release_cost, "tail": system.tail, "tasks": tasks,
     }
+
+
+def described(plan: Plan | PricedPlan, placed: bool = True) -> dict:
+    """`summarise`, with what a reader of a run needs besides: candidate points, the clock, facts about the platform.
+
+    Each task has a list `candidates` (see `points.Candidate`). `clock_mhz` is None and `facts`, pairs of words, are
+    empty for sets of execution times.
+    """
+    summary = summarise(plan, placed)
+    for i, task in enumerate(summary["tasks"]):
+        task["candidates"] = [asdict(point) for point in candidates(plan, i)]
+    platform = plan.candidates.platform if isinstance(plan, Plan) else None
+    return {**summary, "clock_mhz": platform and platform.clock_mhz, "facts": _facts(platform) if platform else []}
+
+
+def _facts(p: Platform) -> list[tuple[str, str]]:
+    tile = "of each layer its own" if p.tile.per_layer else f"{p.tile.m} x {p.tile.k} x {p.tile.n}"
+    spare = f", {p.buffers.spare} of them for sums of preempted jobs" if p.buffers.spare else ""
+    return [
+        ("array", f"{p.array.rows} x {p.array.cols} elements, {p.array.dtype}"), ("clock", f"{p.clock_mhz:g} MHz"),
+        ("pipeline", p.pipeline), ("preemption", "inside layers" if p.preemption == "slice" else "between layers"),
+        ("tile", tile), ("buffers", f"{p.buffers.slots} slots of each operand, {p.buffers.banks} output banks{spare}"),
+        ("bus", f"{p.bus.data_width} bits, {p.bus.outstanding} reads in flight"),
+        ("memory", f"reads after {p.memory.read_latency} cycles, writes after {p.memory.write_latency}"),
+        ("scheduler", f"{p.scheduler.kind}, {p.scheduler.policies[0]}, up to {p.scheduler.tasks} tasks"),
+        ("job release", p.release.kind),
+    ]

@@ -14,14 +14,8 @@ from matplotlib.patches import Patch
 
 from ..events import Event
 from ..model.tables import Strategy
+from .colours import LANE_COLOURS, MISS_COLOUR, STRATEGY_COLOURS, STRATEGY_LETTERS
 from .jobs import Job, Overrun, TaskInfo, rebuild
-
-#: Colours of tasks, in order of their index; they repeat after the last.
-LANE_COLOURS = ("#4477aa", "#228833", "#aa7733", "#66aabb", "#887799", "#667744", "#996688", "#557788")
-MISS_COLOUR = "#d1242f"
-STRATEGY_COLOURS = {Strategy.LAYER: "#555555", Strategy.RECOMPUTE: "#b35900", Strategy.PERSIST: "#7b2fbe",
-                    Strategy.PARK: "#1b7f5c"}
-STRATEGY_LETTERS = {Strategy.LAYER: "L", Strategy.RECOMPUTE: "R", Strategy.PERSIST: "P", Strategy.PARK: "B"}
 
 # Heights within a lane, which spans 0 .. 1 upwards from its baseline.
 BAR_BOTTOM, BAR_TOP, ARROW_TOP, LETTER = 0.06, 0.50, 0.84, -0.14

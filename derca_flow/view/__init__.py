@@ -1,0 +1,1 @@
+"""A page for the browser that shows runs: what `derca view` writes."""
