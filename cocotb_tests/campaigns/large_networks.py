@@ -99,7 +99,7 @@ def mapped(name: str, p: Platform, size: int = 224) -> Mapped:
 
 @dataclass
 class Costs:
-    """Processor seconds of each step, of this process and of those that it started, and the most memory so far."""
+    """Processor seconds of each step, of this process and of those that it started."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     _before: float = 0.0
@@ -114,9 +114,8 @@ class Costs:
 
     @property
     def megabytes(self) -> float:
-        """The most that this process, or one that it started, has held."""
-        return max(resource.getrusage(who).ru_maxrss for who in (
-            resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+        """The most that this process has held so far, without those that it started."""
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _used() -> float:
