@@ -46,6 +46,11 @@ def maxima(layer: Layer, rng: np.random.Generator) -> Layer:
                    window=replace(layer.window, pad=LEAST), **kept)
 
 
+def _held(p: Platform, layer: Layer) -> bool:
+    """Whether a layer has a tile, also when it is to add a matrix: then it is not packed."""
+    return any(not (tile.rows and p.operators.add) for tile in window_tiles(p, layer))
+
+
 def _seen(rng: np.random.Generator, out: tuple[int, int]) -> tuple[int, int]:
     """Height and width of the image that later layers see in an output."""
     return out[0], out[1] - int(rng.integers(min(3, out[1])) * (rng.random() < 0.2))
@@ -93,7 +98,7 @@ def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, 
         own, target = Place(matrix, 0, column), Place(len(shapes) + fresh)
         layer = replace(layer, window=window, transposed=turned, a=own, c=target)
         if layer.m * layer.k * layer.n > _MACS or (
-                window is not None and (any(unfit(layer)) or next(window_tiles(p, layer), None) is None)):
+                window is not None and (any(unfit(layer)) or not _held(p, layer))):
             continue
         if fresh:
             shapes.append((shape[0] * row, columns))

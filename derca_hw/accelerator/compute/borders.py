@@ -70,10 +70,11 @@ class Borders(wiring.Component):
         unused = Signal(lanes)
         m.d.sync += pad.eq(now.pad)
         for i, row in enumerate(rows):
-            beyond, idle = outside[i] | (above > row) | (below <= row), now.last_piece.any() & (piece != row)
+            beyond = outside[i] | (above > row) | (below <= row)
+            idle = now.windowed & now.last_piece.any() & (piece != row)
             if self._p.operators.maximum:
                 beyond, idle = beyond | (idle & now.maximum), idle & ~now.maximum
-            m.d.sync += [padded[i].eq(now.windowed & beyond), unused[i].eq(now.windowed & idle)]
+            m.d.sync += [padded[i].eq(now.windowed & beyond), unused[i].eq(idle)]
         for i in range(lanes):
             byte = self.read.word_select(i, 8)
             m.d.comb += self.step.word_select(i, 8).eq(Mux(padded[i], pad, byte) & ~unused[i].replicate(8))
