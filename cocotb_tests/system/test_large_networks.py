@@ -8,10 +8,11 @@ from derca_sim.events import Kind
 from derca_sim.planning import analyse_taskset
 
 #: Networks, and the least share of the array's cycles that their multiply-accumulates must be.
-SHARES = {"resnet18": 0.83, "mobilenet_v2": 0.55, "squeezenet": 0.7}
+SHARES = {"resnet18": 0.77, "mobilenet_v2": 0.55, "squeezenet": 0.76}
 
 
-@pytest.mark.parametrize("name", SHARES)
+@pytest.mark.parametrize("name", [
+    "squeezenet", *(pytest.param(name, marks=pytest.mark.full) for name in ("resnet18", "mobilenet_v2"))])
 def test_small_images_are_those_of_litert(name):
     """The same layers over a seventh of the pixels in a row."""
     assert golden(mapped(name, imagenet(), 32)) == []
