@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
+from campaigns.random_sets import random_platform
 from derca_sim.errors import InputError
 from derca_sim.model.network import Add, Place
 from derca_sim.model.numerics import added, run_network
@@ -11,10 +12,13 @@ from derca_sim.networks.lowering.deploy import Model, load_model
 from derca_sim.networks.lowering.samples import drawn
 from derca_sim.networks.lowering.walk import Walk, Where
 from derca_sim.networks.tflite import graph_of
+from derca_sim.timing.pitch import pitched
 from kit.graph_models import Net
+from kit.large_networks import NONE, RELU, Images
 from kit.lowered import check
 from kit.onnx_models import quantised_residual
 from kit.residuals import halves
+from oracles.litert import LiteRt
 from oracles.onnx_runtime import OnnxRuntime
 
 
@@ -163,3 +167,26 @@ def test_every_pair_of_values_has_the_sum_of_the_definition():
                         for v, zero, (f, s) in zip((x, y), add.zero_points, factors, strict=True))
             wanted = shifted(doubling_high(total, add.multiplier), add.shift - 31) + add.zero_point
             assert z == max(add.bounds[0], min(add.bounds[1], wanted)), (x, y, add)
+
+
+def test_rows_of_what_is_added_are_as_far_apart_as_those_of_the_sum():
+    """Blocks with strides, over images whose rows do not end with panels: in some, D moves with the output."""
+    p, moved = random_platform("images", "decoupled"), 0
+    p = p.model_copy(update={"operators": p.operators.model_copy(update={"add": True})})
+    for size in range(9, 33, 2):
+        print(f"size {size}")
+        net = Images(size, size)
+        x = net.conv(net.input, 6, 3)
+        for stride in (2, 1):
+            y = net.conv(net.conv(x, 8, 3, stride), 8, 3, 1, NONE)
+            x = net.sum(y, net.conv(x, 8, 1, stride, NONE) if stride == 2 else x, RELU)
+        data = net.model([net.input], [x])
+        model = Model(graph_of("net", data))
+        before = model.network("net", None, 0, 1)
+        network = pitched(p, before)
+        moved += any(own.add is not None and layer.m > own.m
+                     for own, layer in zip(before.layers, network.layers, strict=True))
+        (found,), = network.model.results(run_network(network)).values()
+        wanted, = LiteRt(data).outputs([drawn(model.graph, 1)[model.graph.inputs[0]][0]])
+        assert np.array_equal(found, wanted)
+    assert moved > 3

@@ -110,9 +110,10 @@ class Iteration:
         tile = layer.tile
         if layer.layer.window is not None:
             return self._image_reads()
-        a = layer.a_base + self.k * tile.k * layer.a.area.lanes + self.m * tile.m // p.array.rows * layer.a_panel_stride
+        stride = layer.a_panel_stride
+        a = layer.a_base + self.k * tile.k * layer.a.area.lanes + self.m * tile.m // p.array.rows * stride
         beats = p.panel_beats(self.k_steps, layer.a.area.lanes)
-        return [(a + i * layer.a_panel_stride, beats) for i in range(self.panels)]
+        return [(a + i * stride, beats) for i in range(self.panels)]
 
     def _image_reads(self) -> list[tuple[int, int]]:
         """Likewise for windows: the panels from the first to the last pixel under a full tile, as far as they exist."""
@@ -135,8 +136,8 @@ class Iteration:
             groups = range(self.n * layer.tile.n // each, -(-(self.n * layer.tile.n + self.columns) // each))
             channel, channels = (w.channels // w.groups * count for count in (groups[0], len(groups)))
         beats = p.panel_beats(channels, p.a_lanes)
-        return [(layer.a_base + panel * layer.a_panel_stride + channel * p.a_lanes, beats)
-                for panel in range(first // rows, last // rows + 1)]
+        base, stride = layer.a_base + channel * p.a_lanes, layer.a_panel_stride
+        return [(base + panel * stride, beats) for panel in range(first // rows, last // rows + 1)]
 
     def b_reads(self) -> list[tuple[int, int]]:
         """(address, beats) of the requests for its B tile, and for the biases if it is the first K step."""
@@ -144,7 +145,8 @@ class Iteration:
         tile = layer.tile
         b = layer.b_base + self.k * tile.k * p.b_lanes + self.n * tile.n // p.array.cols * layer.b_panel_stride
         beats = p.panel_beats(self.k_steps, p.b_lanes)
-        out = [(b + i * layer.b_panel_stride, beats) for i in range(layer.tile_n_panels(self.n))]
+        stride = layer.b_panel_stride
+        out = [(b + i * stride, beats) for i in range(layer.tile_n_panels(self.n))]
         if self.first:
             out.append((layer.bias_base + 4 * self.n * tile.n, -(-4 * self.columns // p.beat_bytes)))
         return out
@@ -186,8 +188,8 @@ class Iteration:
 
     def gathered(self, panel: int) -> tuple[int, ...]:
         """For each output of a channel in a panel of C of a packed tile: the number of the read that brings it."""
-        p = self.layer.platform
-        return reads_of(p, self.layer.layer.window.out[1], panel * p.array.rows)
+        p, rows = self.layer.platform, self.layer.platform.array.rows
+        return reads_of(rows, p.store.requant_lanes, p.beat_bytes, self.layer.layer.window.out[1], panel * rows)
 
     def write_columns(self) -> list[tuple[int, int]]:
         """(address, columns) of each panel of columns that stores the tile transposed."""

@@ -9,7 +9,7 @@ from ..model.timing import StoreTiming, store_commands
 from .agenda import Agenda
 from .banks import Banks, Parked
 from .iteration import Iteration
-from .memory import WriteChannel, bursts
+from .memory import Panel, WriteChannel, lateness
 from .outstanding import Outstanding
 from .slots import Slot
 
@@ -47,6 +47,8 @@ class StoreModel:
         self._queue: deque[StoreCommand] = deque()
         self._free_from = 0
         self._write = WriteChannel(p)
+        self._word_beats = p.bank_word_beats
+        self._known: dict[tuple, tuple[tuple[int, ...], int]] = {}  # paces of panels
         self._blocks: deque[int] = deque(maxlen=2)  # last reads of the latest blocks that are stored transposed
         self._recent: deque[int] = deque(maxlen=store_commands(p))  # completions of the latest commands
         #: First cycle in which nothing is being stored or on its way.
@@ -98,26 +100,24 @@ class StoreModel:
         for visible in (self._free_from, stored, stored + 1):
             self._agenda.at(visible)
 
-    def _rows(self, read: int, it: Iteration, persist: bool) -> tuple[list[tuple[int, int, list[int]]], int]:
-        """(request, address, cycle in which each beat can go out) of every panel, and the cycle after the last read.
-
-        `read` is the cycle of the first read.
-        """
-        p, panels = self._p, []
-        for panel, (address, columns, beats) in enumerate(it.write_panels(persist)):
-            if it.packed and not persist:
-                ready, reads = self._gathered(read, it.gathered(panel), columns)
-            elif it.layer.c_vector and not persist:  # a column is one element, read in one cycle
-                per_beat = p.beat_bytes // p.array.element_bytes
-                ends = [min((beat + 1) * per_beat, columns) - 1 for beat in range(beats)]
-                ready, reads = [read + column + self._timing.REQUANTISED for column in ends], columns
+    def _rows(self, read: int, it: Iteration, persist: bool) -> tuple[list[Panel], int]:
+        """Every panel of a tile, and the cycle after the last read; `read` is the cycle of the first."""
+        panels = []
+        first = self._timing.RAW if persist else self._timing.REQUANTISED
+        for number, (address, columns, beats) in enumerate(it.write_panels(persist)):
+            if persist:
+                late, reads = (0,) * beats, columns * self._word_beats
+            elif it.packed:
+                late, reads = self._paced(self._gathered, it.gathered(number), columns)
+            elif it.layer.c_vector:
+                late, reads = self._paced(self._elements, columns, beats)
             else:
-                ready, reads = self._beats_ready(read, columns, beats, persist)
-            panels.append((read, address, ready))
+                late, reads = self._paced(self._words, columns, beats)
+            panels.append(Panel(read, address, read + first, late))
             read += reads
         return panels, read
 
-    def _columns(self, read: int, it: Iteration) -> tuple[list[tuple[int, int, list[int]]], int]:
+    def _columns(self, read: int, it: Iteration) -> tuple[list[Panel], int]:
         """Like `_rows`, for a tile that is stored transposed.
 
         Blocks of one panel of columns and one of rows are written to one of two buffers, column by column, and read
@@ -141,29 +141,34 @@ class StoreModel:
             # Several rows may share a beat, across blocks. The last row completes its beat.
             per_beat = p.steps_per_beat(p.a_lanes)
             beats = [*ready[per_beat - 1::per_beat], *ready[-1:] * (len(ready) % per_beat > 0)]
-            panels.append((requested, address, [cycle + self._timing.REQUANTISED for cycle in beats]))
-            free = requested + len(list(bursts(p, address, len(beats))))
+            panels.append(Panel(requested, address, self._timing.REQUANTISED, lateness(beats)))
+            free = requested + self._write.requests(address, len(beats))
         return panels, read
 
-    def _gathered(self, first_read: int, numbers: tuple[int, ...], columns: int) -> tuple[list[int], int]:
-        """The same, if each column is made of outputs that the reads with these `numbers` bring."""
-        each, ends = numbers[-1] + 1, numbers[self._p.beat_bytes - 1::self._p.beat_bytes]
-        first = first_read + self._timing.REQUANTISED
-        ready = [first + column * each + end for column in range(columns) for end in ends]
-        return ready, columns * each
+    def _paced(self, pace: Callable, *panel) -> tuple[tuple[int, ...], int]:
+        """When the outputs of a panel's beats are read, as `Panel.late`, and how long its reads take."""
+        key = pace, *panel
+        if key not in self._known:
+            ready, reads = pace(*panel)
+            self._known[key] = lateness(ready), reads
+        return self._known[key]
 
-    def _beats_ready(self, first_read: int, columns: int, beats: int, persist: bool) -> tuple[list[int], int]:
-        """The cycle in which each beat of a panel can go out, and the cycles that its reads take."""
+    def _gathered(self, numbers: tuple[int, ...], columns: int) -> tuple[list[int], int]:
+        """The read that completes each beat, and all reads, if those with `numbers` bring the outputs of a column."""
+        each, ends = numbers[-1] + 1, numbers[self._p.beat_bytes - 1::self._p.beat_bytes]
+        return [column * each + end for column in range(columns) for end in ends], columns * each
+
+    def _elements(self, columns: int, beats: int) -> tuple[list[int], int]:
+        """The same for a vector: a column is one element, read in one cycle."""
+        per_beat = self._p.beat_bytes // self._p.array.element_bytes
+        return [min((beat + 1) * per_beat, columns) - 1 for beat in range(beats)], columns
+
+    def _words(self, columns: int, beats: int) -> tuple[list[int], int]:
+        """The same for columns of the array's rows, padding included."""
         p = self._p
-        if persist:
-            return [first_read + i + self._timing.RAW for i in range(beats)], columns * p.bank_word_beats
         lanes, rows = (p.array.element_bytes * count for count in (p.store.requant_lanes, p.array.rows))  # in bytes
-        beat_bytes, column_bytes = p.beat_bytes, p.a_lanes
-        per_column = rows // lanes
-        ready = []
+        per_column, ready = rows // lanes, []
         for beat in range(beats):
-            byte = min((beat + 1) * beat_bytes, columns * column_bytes) - 1  # last of the beat, padding included
-            column, row = divmod(byte, column_bytes)
-            read = first_read + column * per_column + min(row, rows - 1) // lanes
-            ready.append(read + self._timing.REQUANTISED)
+            column, row = divmod(min((beat + 1) * p.beat_bytes, columns * p.a_lanes) - 1, p.a_lanes)
+            ready.append(column * per_column + min(row, rows - 1) // lanes)
         return ready, columns * per_column

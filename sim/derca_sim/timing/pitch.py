@@ -75,7 +75,8 @@ class _Cost:
 def _images(network: Network) -> tuple[_Sizes, dict[int, set[int]]]:
     """The matrices that are one image each for all layers, and for each those whose rows are as far apart.
 
-    Windows tell the size of an image. Other layers take the pixels of one image to those of another.
+    Windows tell the size of an image. Other layers take the pixels of one image to those of another, and what is added
+    to an output lies as that does.
     """
     sizes: dict[int, set] = {i: set() for i in range(len(network.matrices))}
     tied = {i: {i} for i in sizes}
@@ -83,13 +84,15 @@ def _images(network: Network) -> tuple[_Sizes, dict[int, set[int]]]:
     for layer in network.layers:
         others = [getattr(layer, field.name) for field in fields(layer) if field.name not in ("a", "c")]
         fixed |= {place.matrix for place in others if isinstance(place, Place)}
-        ends = ((layer.a, layer.m if layer.window is None else layer.window.pixels), (layer.c, layer.m))
+        added = () if layer.add is None else (layer.add.d,)
+        ends = ((layer.a, layer.m if layer.window is None else layer.window.pixels),
+                *((at, layer.m) for at in (layer.c, *added)))
         fixed |= {at.matrix for at, rows in ends
                   if at.row or rows != network.matrices[at.matrix][0] or layer.transposed}
-        if layer.window is None:
-            both = tied[layer.a.matrix] | tied[layer.c.matrix]
-            tied |= dict.fromkeys(both, both)
-        else:
+        alike = {at.matrix for at in (layer.c, *added, *([layer.a] if layer.window is None else []))}
+        both = set().union(*(tied[matrix] for matrix in alike))
+        tied |= dict.fromkeys(both, both)
+        if layer.window is not None:
             w = layer.window
             sizes[layer.a.matrix].add((w.shape[0], w.row))
             sizes[layer.c.matrix].add(w.out)
