@@ -1,11 +1,9 @@
-"""A run that misses a deadline: which releases lead to it, what happens, and a picture of it."""
+"""A run that misses a deadline: which releases lead to it, and what happens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from .events import Event, Kind
-from .report.jobs import TaskInfo
 
 
 @dataclass(frozen=True)
@@ -35,20 +33,6 @@ class Miss:
         """As plain data, for JSON files."""
         return {"releases": self.releases, "offsets": dict(zip(names, self.offsets, strict=True)),
                 "task": names[self.task], "job": self.job, "cycle": self.cycle, "overrun": self.overrun}
-
-    def draw(self, path: Path, tasks: Sequence[TaskInfo], clock_mhz: float | None, title: str) -> None:
-        """Write the timeline of the run up to a period after the miss, as SVG or PNG by the suffix of `path`.
-
-        Raises
-        ------
-        ValueError
-            If the suffix is neither.
-        """
-        from .report.timeline import draw_timeline
-
-        end = self.cycle + tasks[self.task].period
-        events = [event for event in self.events if event.cycle <= end]
-        draw_timeline(path, events, tasks, end, clock_mhz, f"{title}, {self.releases}")
 
 
 def first_miss(events: Sequence[Event], releases: str, offsets: Sequence[int], source: str = "") -> Miss | None:
