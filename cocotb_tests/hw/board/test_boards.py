@@ -83,7 +83,12 @@ def test_a_task_set_runs_on_the_board(name):
         assert lit(board, line) == set()
 
 
-@pytest.mark.parametrize("name", BOARDS)
+#: The analysis of its four networks takes half a minute: with --full.
+_LONG = ("ulx3s-85f-tinyml",)
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.full) if name in _LONG else name for name in BOARDS])
 def test_the_task_set_of_the_board_is_proved_and_needs_preemption(name):
     board = BOARDS[name]
     tasks = load_taskset(SIM / "tasksets" / board.taskset, SIM / "platforms" / board.platform)
