@@ -25,7 +25,10 @@ from derca_hw.generate import rtlil
 from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from derca_sim.workload.taskset import load_platform
+from kit.checkout import SIM
 from kit.toy_hierarchy import toy_rtlil
+
+PLATFORMS = SIM / "platforms"
 
 
 @pytest.mark.parametrize(("ram", "family", "expected"), [
@@ -204,12 +207,37 @@ def test_the_estimate_of_a_small_platform_against_yosys(family, platform, pytest
 @pytest.mark.parametrize(("board", "synthesised"), [
     ("icebreaker", {"LUT": 3966, "REG": 2378, "BRAM": 30, "DSP": 8}),
     ("ulx3s-85f", {"LUT": 25958, "REG": 17544, "BRAM": 129, "DSP": 152}),
+    ("ulx3s-85f-tinyml", {"LUT": 33010, "REG": 18714, "BRAM": 191, "DSP": 144}),
 ])
 def test_the_estimate_of_a_board_against_its_netlist(board, synthesised):
     """As measured with Yosys 0.70; the ULX3S has a larger array than any platform that the weights are fitted to."""
     found = model.estimate_board(load_platform(platform_file(BOARDS[board])), BOARDS[board])
     for kind in KINDS:
         assert abs(found[kind] - synthesised[kind]) <= model.TOLERANCE * synthesised[kind], (kind, found)
+
+
+def with_options() -> list[tuple[str, Platform, dict]]:
+    """Family, platform, and the measured area of its accelerator, as recorded with the weights of the options."""
+    out = []
+    for row in model.options()["measured"]:
+        p = load_platform(PLATFORMS / f"{row['platform']}.toml")
+        out.append((row["family"], p.model_copy(update={"operators": p.operators.model_copy(update=row["operators"])}),
+                    {kind: row[kind] for kind in KINDS}))
+    return out
+
+
+def test_accelerators_with_options_are_within_a_tenth():
+    for family, p, measured in with_options():
+        found, = (row for row in model.estimate(p, family) if row["module"] == "accelerator")
+        for kind in KINDS:
+            assert abs(found[kind] - measured[kind]) <= 0.1 * measured[kind], (family, p.name, p.operators, kind, found)
+
+
+@pytest.mark.parametrize("family", model.options()["weights"])
+def test_weights_of_options_are_those_of_what_was_measured(family):
+    measured = [(p, area) for name, p, area in with_options() if name == family]
+    assert estimate_fit.fit_options(measured, model.fitted()["weights"][family], family) == (
+        model.options()["weights"][family])
 
 
 @pytest.mark.parametrize("board", BOARDS)

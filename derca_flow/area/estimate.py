@@ -18,6 +18,8 @@ from .rams import Stored, smallest_block, stored
 from .structure import Block, around, blocks
 
 COEFFICIENTS = "coefficients.json"
+#: Weights of the accelerator's options, which the platforms behind `COEFFICIENTS` have not.
+OPTIONS = "options.json"
 #: Largest error that a total may have.
 TOLERANCE = 0.15
 #: Resources that have weights.
@@ -28,6 +30,12 @@ FITTED = ("LUT", "REG")
 def fitted() -> dict:
     """The file of fitted weights: provenance, weights by family, block and kind, and errors."""
     return json.loads((resources.files(__package__) / "data" / COEFFICIENTS).read_text())
+
+
+@functools.cache
+def options() -> dict:
+    """The file of the options' weights: provenance, measured accelerators, weights by family and kind."""
+    return json.loads((resources.files(__package__) / "data" / OPTIONS).read_text())
 
 
 def features(block: Block, family: str) -> dict[str, float]:
@@ -97,7 +105,10 @@ def weights_of(family: str) -> dict:
     known = fitted()["weights"]
     if family not in known:
         raise InputError(f"family = {family}: no estimate; allowed are {', '.join(known)}")
-    return known[family]
+    weights, added = dict(known[family]), options()["weights"].get(family, {})
+    weights["accelerator"] = {kind: {**found, **added.get(kind, {})}
+                              for kind, found in weights["accelerator"].items()}
+    return weights
 
 
 def _rounded(row: dict, family: str) -> dict:

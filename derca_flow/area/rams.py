@@ -117,7 +117,7 @@ def smallest_block(family: str) -> float:
 
 def _columns(ram: Ram, kinds: Rams) -> list[Ram]:
     """The memories that the hardware cuts one into."""
-    if kinds.lut is None and ram.style in ("shallow", "buffer", "early", "table", "words"):
+    if kinds.lut is None and ram.style in ("shallow", "buffer", "early", "buffer block", "table", "words"):
         lane, steps = ram.lane or ram.width, BLOCK_WIDTH
     elif ram.style in ("table", "words"):
         lane, steps = ram.width, ram.width if ram.depth <= SHALLOW else max(1, RAM_BITS >> bits_for(ram.depth - 1))
@@ -134,7 +134,7 @@ def _place(ram: Ram, kinds: Rams) -> RamKind | None:
         if ram.style in ("auto", "small"):
             return kinds.block if kinds.block.best(ram)[0] < bits else None
         return kinds.block if ram.style == "block" or ram.style != "comb" and bits >= BLOCK_WORTH else None
-    if ram.style in ("table", "words", "block"):
+    if ram.style in ("table", "words", "block", "buffer block"):
         return kinds.block
     if ram.style == "shallow" or ram.style in ("early", "small") and ram.depth <= DISTRIBUTED:
         return kinds.lut

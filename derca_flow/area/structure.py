@@ -32,6 +32,9 @@ from derca_sim.model.timing import ParallelTiming, store_commands
 
 from .rams import Ram
 
+#: Features of the accelerator that count what options add.
+OF_OPTIONS = ("rounding lanes", "adding lanes", "rows of images")
+
 
 @dataclass(frozen=True)
 class Block:
@@ -137,6 +140,9 @@ def _accelerator(p: Platform, family: str) -> Block:
             "address bits": address, "row bits": entry_layout(p).width + layer_layout(p).width,
             "slots": slots, "banks": banks, "spare": p.buffers.spare, "tasks": p.scheduler.tasks,
             "in words": in_words, "inside layers": p.preemption == "slice",
+            # OF_OPTIONS
+            "rounding lanes": p.requant.tflite * lanes, "adding lanes": p.operators.add * lanes,
+            "rows of images": p.operators.convolution * rows,
         },
         tuple(Accelerator.memories(p)),
         0 if family == "ice40hx" else long + (-(-cols // 2) * rows if pairs else products))

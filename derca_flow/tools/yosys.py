@@ -70,7 +70,7 @@ def run_yosys(command: list[str], work: Path, progress: Callable[[str], None]) -
     try:
         while process.poll() is None:
             time.sleep(0.2)
-            passes = _PASS.findall(_read(work / "yosys.log"))
+            passes = _PASS.findall(_end(work / "yosys.log"))
             if passes:
                 progress(f"{passes[-1][0]} {passes[-1][1]}")
     finally:
@@ -89,6 +89,18 @@ def _read(path: Path) -> str:
     return path.read_text(errors="replace") if path.is_file() else ""
 
 
+def _end(path: Path) -> str:
+    """The end of a log that grows to megabytes: to read all of it for each report of progress would cost as much as
+    Yosys."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - _END))
+        return log.read().decode(errors="replace")
+
+
+#: Bytes at the end of a log in which the current pass of Yosys is looked for.
+_END = 1 << 14
 #: Yosys processes at a time.
 PROCESSES = 2
 

@@ -41,7 +41,8 @@ class Ram:
     style
         What the hardware makes them of:
 
-        - `shallow` is a `Shallow`, `buffer` a `Buffer`, `early` a `Buffer` with `early`.
+        - `shallow` is a `Shallow`, `buffer` a `Buffer`, `early` a `Buffer` with `early`, `buffer block` one with
+          `block`.
         - `table` is a memory of the kernel manager; `words` is one that may also be single-port RAM.
         - The others are Amaranth's own. `comb` is read in the cycle of its address, `small` has `ram_style`, `block` is
           always block RAM, `auto` is Yosys's choice.

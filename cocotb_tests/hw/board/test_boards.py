@@ -29,6 +29,7 @@ from kit.checkout import SIM
 RUNS = {
     "ulx3s-85f": ("hx8k.toml", 15_000, 4),
     "ulx3s-85f-sdram": ("hx8k.toml", 15_000, 4),
+    "ulx3s-85f-tinyml": ("hx8k.toml", 15_000, 4),
     "ecpix5-45f": ("hx8k.toml", 15_000, 4),
     "orangecrab-25f": ("digits_tiny.toml", 60_000, 5),
     "icebreaker": ("digits_tiny.toml", 110_000, 7),
@@ -45,7 +46,7 @@ def lit(board, line) -> set[str]:
 
 
 #: These boards differ from the ULX3S with SDRAM in their pins, sizes and main memory on the chip: with --full.
-_LIKE_OTHERS = ("ecpix5-45f", "orangecrab-25f", "ulx3s-85f")
+_LIKE_OTHERS = ("ecpix5-45f", "orangecrab-25f", "ulx3s-85f", "ulx3s-85f-tinyml")
 
 
 @pytest.mark.parametrize("name", [
@@ -82,7 +83,12 @@ def test_a_task_set_runs_on_the_board(name):
         assert lit(board, line) == set()
 
 
-@pytest.mark.parametrize("name", BOARDS)
+#: The analysis of its four networks takes half a minute: with --full.
+_LONG = ("ulx3s-85f-tinyml",)
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.full) if name in _LONG else name for name in BOARDS])
 def test_the_task_set_of_the_board_is_proved_and_needs_preemption(name):
     board = BOARDS[name]
     tasks = load_taskset(SIM / "tasksets" / board.taskset, SIM / "platforms" / board.platform)

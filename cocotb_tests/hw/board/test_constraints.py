@@ -35,6 +35,7 @@ ULX3S = {
 WIRED = {
     "ulx3s-85f": (ULX3S_85F_Platform, ULX3S),
     "ulx3s-85f-sdram": (ULX3S_85F_Platform, {**ULX3S, **SDRAM}),
+    "ulx3s-85f-tinyml": (ULX3S_85F_Platform, {**ULX3S, **SDRAM}),
     "ecpix5-45f": (ECPIX545Platform, {
         "clk": ("clk100", 0), **UART, "led_running": ("rgb_led", 0, "g"), "led_miss": ("rgb_led", 1, "b"),
         "led_fault": ("rgb_led", 2, "r")}),

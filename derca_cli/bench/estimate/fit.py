@@ -4,6 +4,7 @@ import numpy as np
 
 from derca_flow.area import structure
 from derca_flow.area.estimate import FITTED, estimate, estimate_board, features
+from derca_flow.area.estimate import area as area_of
 from derca_flow.tools.cells import KINDS
 from derca_sim.model.board import Board
 from derca_sim.model.platform import Platform
@@ -38,6 +39,27 @@ def fit(measured: list[tuple[Platform, dict]], dissolved: list[tuple[Platform, d
         weights["built"] = {kind: round(sum(total[kind] for *_, total in boards) / sum(one[kind] for one in plain), 4)
                             for kind in FITTED}
     return weights
+
+
+def fit_options(measured: list[tuple[Platform, dict]], known: dict, family: str) -> dict:
+    """The weights of the accelerator's options in one family: they make up what the known weights leave out.
+
+    Parameters
+    ----------
+    measured
+        Platforms, and the areas of their accelerators.
+    known
+        The weights of the family, as `fit` gives them.
+    """
+    counts, rest, sizes = [], [], []
+    for p, area in measured:
+        block = structure.blocks(p, family)["accelerator"]
+        counts.append({name: count for name, count in features(block, family).items()
+                       if name in structure.OF_OPTIONS})
+        without = area_of(block, family, known["accelerator"])
+        rest.append({kind: max(0, area[kind] - without[kind]) for kind in FITTED})
+        sizes.append(area)
+    return _fit(counts, rest, sizes)
 
 
 def _fit(counts: list[dict], areas: list[dict], sizes: list[dict]) -> dict[str, dict[str, float]]:

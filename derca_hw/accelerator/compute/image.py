@@ -60,7 +60,7 @@ class ImageMemory(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [Ram(8, p.buffers.slots << a_words(p), p.a_lanes, "buffer")]
+        return [Ram(8, p.buffers.slots << a_words(p), p.a_lanes, "buffer block")]
 
     def elaborate(self, platform):
         m = Module()

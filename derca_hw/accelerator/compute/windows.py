@@ -71,7 +71,7 @@ class Windows(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [Ram(Layouts(p).window.size, p.tables.layers, 1, "buffer")]
+        return [Ram(Layouts(p).window.size, p.tables.layers, 1, "buffer block")]
 
     def elaborate(self, platform):
         m = Module()

@@ -92,8 +92,8 @@ _HX8K = {"LUT": 7680, "REG": 7680, "BRAM": 32, "DSP": 0}
 
 
 def _board(name: str, title: str, family: str, part: str, suffix: str, **others) -> Board:
-    return Board(name=name, title=title, family=family, part=tuple(part.split()), constraints=f"{name}.{suffix}",
-                 platform=f"{name}.toml", **others)
+    return Board(name=name, title=title, family=family, part=tuple(part.split()),
+                 **{"constraints": f"{name}.{suffix}", "platform": f"{name}.toml"} | others)
 
 
 BOARDS: dict[str, Board] = {board.name: board for board in (
@@ -102,6 +102,9 @@ BOARDS: dict[str, Board] = {board.name: board for board in (
     _board("ulx3s-85f-sdram", "Radiona ULX3S with LFE5U-85F and its SDRAM", "ecp5",
            "--85k --package CABGA381 --speed 6", "lpf", pin_mhz=25, core_mhz=4, sdram=Sdram(), available=_ECP5_85,
            taskset="demo.toml", program="openFPGALoader -b ulx3s {}"),
+    _board("ulx3s-85f-tinyml", "Radiona ULX3S with LFE5U-85F and its SDRAM, for convolutions", "ecp5",
+           "--85k --package CABGA381 --speed 6", "lpf", pin_mhz=25, core_mhz=4, sdram=Sdram(), available=_ECP5_85,
+           constraints="ulx3s-85f-sdram.lpf", taskset="tinyml.toml", program="openFPGALoader -b ulx3s {}"),
     _board("ecpix5-45f", "LambdaConcept ECPIX-5 with LFE5UM5G-45F", "ecp5", "--um5g-45k --package CABGA554 --speed 8",
            "lpf", pin_mhz=100, core_mhz=50, available=_ECP5_45, taskset="demo.toml",
            program="openFPGALoader -b ecpix5 {}", low_leds=("running", "miss", "fault")),
