@@ -14,8 +14,8 @@ from derca_sim.errors import EXIT_INTERRUPTED
 from .console.group import lazy_group
 
 #: Subcommands, in the order of the help; `bench` is a group.
-COMMANDS = ("init", "import", "run", "simulate", "analyze", "compare", "sweep", "convert", "place", "generate", "ip",
-            "build", "host", "report", "reproduce", "bench", "cache", "doctor")
+COMMANDS = ("init", "import", "run", "simulate", "analyze", "compare", "explore", "sweep", "convert", "place",
+            "generate", "ip", "build", "host", "report", "reproduce", "bench", "cache", "doctor")
 
 app = lazy_group(__package__, {
     name: {"bench": "bench", "import": "commands.import_"}.get(name, f"commands.{name}") for name in COMMANDS})

@@ -1,0 +1,1 @@
+"""Which platform does a task set need? Candidates, their area and their proofs, and the best of them."""
