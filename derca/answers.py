@@ -144,12 +144,14 @@ def simulate(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, ho
     return Schedule(tasks.name, cycles, tuple(events), figures, tuple(infos), p.clock_mhz)
 
 
-def compare(path: str | PathLike, horizon: int | None = None) -> list[dict]:
+def compare(path: str | PathLike, horizon: int | None = None, policy: str | None = None) -> list[dict]:
     """Every strategy on a task set file: verdict, slack, load, and misses and responses of a simulated run.
+
+    A `policy` replaces that of the file, as for `load`.
 
     Raises
     ------
     InputError
         If the file is wrong.
     """
-    return compared(Path(path), horizon)["strategies"]
+    return compared(Path(path), horizon, policy=policy)["strategies"]

@@ -1,0 +1,114 @@
+"""`--policy`: task sets under another policy than that of their files, in commands and in the library."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import derca
+from derca_sim.errors import InputError
+from derca_sim.events import Kind
+from derca_sim.workload.policies import NAMES, under_policy
+from derca_sim.workload.taskset import load_taskset
+from kit.cli import derca as command
+
+SAMPLES = Path(__file__).parents[2] / "sim" / "tasksets"
+#: Proved under EDF; under deadline-monotonic priorities c waits for both jobs of a and b.
+SET = """
+name = "abc"
+[[task]]
+name = "a"
+period = 5
+blocks = [1, 1]
+[[task]]
+name = "b"
+period = 7
+blocks = [1, 1, 1]
+[[task]]
+name = "c"
+period = 8
+wcet = 1
+"""
+
+
+@pytest.fixture
+def abc(tmp_path):
+    file = tmp_path / "abc.toml"
+    file.write_text(SET)
+    return file
+
+
+@pytest.mark.parametrize(("policy", "verdict", "title"), [
+    (None, "proved", "abc: strategy joint"), ("edf", "proved", "abc: strategy joint"),
+    ("deadline_monotonic", "disproved", "abc under deadline_monotonic: strategy joint"),
+    ("dm", "disproved", "abc under deadline_monotonic: strategy joint"),
+])
+def test_the_verdict_is_that_of_the_policy(abc, policy, verdict, title):
+    words = () if policy is None else ("--policy", policy)
+    found = json.loads(command("analyze", abc, *words, "--json").stdout)
+    assert found["proof"]["verdict"] == verdict
+    assert found["policy"] == ("edf" if policy in (None, "edf") else "deadline_monotonic")
+    assert title in command("analyze", abc, *words).stdout
+    assert derca.analyze(derca.load(abc, policy=policy)).verdict == verdict
+    rows = json.loads(command("compare", abc, *words, "--json").stdout)["strategies"]
+    assert {row["strategy"]: row["verdict"] for row in rows}["joint"] == verdict
+    assert rows == derca.compare(abc, policy=policy)
+
+
+def test_a_proof_names_the_policy_and_its_bounds_hold(tmp_path):
+    found = json.loads(command("analyze", SAMPLES / "wcets.toml", "--policy", "dm", "--json").stdout)
+    assert found["proof"]["reason"].startswith("no response bound under deadline_monotonic exceeds its deadline")
+    assert min(task["relative_slack"] for task in found["tasks"]) == pytest.approx(found["least_relative_slack"])
+    ran = json.loads(command("simulate", SAMPLES / "wcets.toml", "--policy", "dm", "--runs", 6, "-o", tmp_path / "out",
+                             "--json").stdout)
+    assert (ran["policy"], ran["deadline_misses"], ran["runs"]["deadline_misses"]) == ("deadline_monotonic", 0, 0)
+    for task, bound in zip(ran["runs"]["tasks"], found["tasks"], strict=True):
+        assert 0 < task["worst_response"] <= bound["response_bound"] <= bound["deadline"]
+
+
+def test_the_schedule_is_that_of_the_policy(abc):
+    """In cycle 5 the second job of a has the shorter relative deadline, that of c the earlier absolute one."""
+    for policy, chosen in (("edf", 2), ("dm", 0)):
+        schedule = derca.simulate(derca.load(abc, policy=policy), "lw", placed=False, horizon=40)
+        assert [e.task for e in schedule.events if e.kind == Kind.ISSUE and e.cycle == 5] == [chosen], policy
+
+
+def test_networks_are_proved_and_run_under_the_policy(tmp_path):
+    """On the golden machine, whose scheduler takes the first policy of the platform."""
+    file = SAMPLES / "digits_tiny.toml"
+    found = json.loads(command("analyze", file, "--policy", "dm", "--json").stdout)
+    assert (found["policy"], found["proof"]["verdict"]) == ("deadline_monotonic", "proved")
+    ran = command("simulate", file, "--policy", "dm", "--runs", 4, "-o", tmp_path / "out", "--json")
+    summary = json.loads(ran.stdout)
+    assert (ran.exit_code, summary["policy"], summary["deadline_misses"]) == (0, "deadline_monotonic", 0)
+    for task, bound in zip(summary["tasks"], found["tasks"], strict=True):
+        assert task["worst_response"] <= bound["response_bound"]
+    placed = command("place", file, "--policy", "dm", "-o", tmp_path / "tables", "--json")
+    assert json.loads(placed.stdout)["proof"] == found["proof"]
+
+
+def test_the_policy_comes_before_those_of_the_platform():
+    tasks = load_taskset(SAMPLES / "digits_tiny.toml")
+    assert under_policy(tasks, None) is tasks
+    assert under_policy(tasks, "edf").platform == tasks.platform
+    both = under_policy(tasks, "dm")
+    assert both.platform.scheduler.policies == ("deadline_monotonic", "edf")
+    assert under_policy(both, "edf").platform.scheduler.policies == ("edf", "deadline_monotonic")
+    with pytest.raises(InputError, match=f"--policy = rm: allowed are {', '.join(NAMES)}"):
+        under_policy(tasks, "rm")
+
+
+def test_execution_times_know_the_policies_of_the_analysis_alone(abc):
+    with pytest.raises(InputError, match="--policy = fifo: allowed are edf, deadline_monotonic, dm with execution"):
+        derca.load(abc, policy="fifo")
+    with pytest.raises(InputError, match="--policy = rm: allowed are edf"):
+        derca.task_set([derca.Task("a", period=9, wcet=2)], policy="rm")
+    assert derca.task_set([derca.Task("a", period=9, wcet=2)], policy="dm").system.policy == "deadline_monotonic"
+
+
+def test_runs_region_by_region_know_no_other_policy(tmp_path):
+    answer = command("simulate", SAMPLES / "digits_tiny.toml", "--policy", "fifo", "--runs", 2, "-o", tmp_path / "out")
+    assert answer.exit_code == 2
+    assert "policies[0] = fifo: allowed are edf, deadline_monotonic with --runs = 2; leave --runs out" in answer.stderr
+    found = json.loads(command("analyze", SAMPLES / "digits_tiny.toml", "--policy", "fifo", "--json").stdout)
+    assert found["proof"]["verdict"] in ("unknown", "disproved") and found["policy"] == "fifo"
