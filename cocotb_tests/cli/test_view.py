@@ -123,6 +123,7 @@ def test_the_page_asks_nobody_for_anything(folder, tmp_path):
 def test_data_cannot_leave_their_element():
     hostile = "</script><script>alert(1)</script><!-- & -->"
     assert json.loads(embedded({"a": hostile})) == {"a": hostile}
+    assert not set("<>&") & set(embedded({"a": hostile}))
     page = render({"a": hostile}, hostile, f"Again: derca view '{hostile}@DATA@'")
     assert page.count("alert(1)") == 4  # title, comment, footer, data
     assert "<script>alert" not in page and page.count("</script>") == 1 + len(SCRIPTS)

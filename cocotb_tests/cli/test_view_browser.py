@@ -62,9 +62,9 @@ def place(page, timeline: int, cycle: float, lane: str) -> tuple[float, float]:
     }})()"""))
 
 
-def colours(page, timeline: int, lane: str) -> set[str]:
-    """The opaque colours along the middle of a lane."""
-    return set(page.value(f"""(() => {{ {PIXELS}
+def colours(page, timeline: int, lane: str) -> list[str]:
+    """The opaque colours along the middle of a lane, from left to right."""
+    return list(page.value(f"""(() => {{ {PIXELS}
         const t = TIMELINES[{timeline}], lane = t.lanes.find(lane => lane.name === "{lane}");
         const y = Math.round((lane.top + lane.height * 0.6) * devicePixelRatio);
         return pixels(t.canvas, y).filter(([, , , opacity]) => opacity === 255).map(
@@ -78,13 +78,28 @@ def test_it_shows_verdicts_bounds_and_regions(fresh):
     runs = fresh.value("PAGE.runs.map(run => run.tasks.map(task => [task.worst, task.bound]))")
     for worst, bound in runs[1]:
         assert f"{worst:,}" in text and f"{bound:,}" in text
-    assert {"#4477aa", "#d1242f"} <= colours(fresh, 0, "control")  # late parts in red
-    assert "#228833" in colours(fresh, 1, "obstacles") and "#d1242f" not in colours(fresh, 1, "control")
+    assert "#4477aa" in colours(fresh, 0, "control") and "#d1242f" not in colours(fresh, 1, "control")
+    assert "#228833" in colours(fresh, 1, "obstacles")
     assert fresh.value("document.querySelectorAll('.charts canvas').length") == 6
     assert fresh.value("(() => {" + PIXELS + """
         return [...document.querySelectorAll('.charts canvas')].every(canvas => // the zero line of every histogram
             [...Array(canvas.height).keys()].some(y => pixels(canvas, y).some(([, , , opacity]) => opacity)));
     })()""")
+
+
+def test_what_is_late_is_red_and_what_is_not_has_the_colour_of_its_task(fresh):
+    release, deadline, finish = fresh.value("""(() => {
+        const { jobs } = PAGE.runs[0], i = jobs.missed.findIndex((missed, i) => missed && jobs.task[i] === 0);
+        return [jobs.release[i], jobs.deadline[i], jobs.finish[i]];
+    })()""")
+    assert deadline + 50 < finish
+    start = fresh.value(f"PAGE.runs[0].spans.start.find(start => start >= {release})")
+    fresh.value(f"setView({deadline}, {finish})")  # the deadline at the left edge, the end at the right one
+    fresh.settle()
+    scale = fresh.value("[TIMELINES[0].scale.left, TIMELINES[0].scale.pitch]")
+    red = colours(fresh, 0, "control").count("#d1242f")
+    assert red > 0.9 * (finish - max(start, deadline)) * scale[1]
+    assert "#4477aa" not in colours(fresh, 0, "control")[int(scale[0]):]
 
 
 def test_the_wheel_zooms_around_the_pointer(fresh):

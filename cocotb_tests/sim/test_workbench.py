@@ -1,7 +1,5 @@
 """The data of a page in the browser, beside what a plain reading of the log gives."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -18,6 +16,7 @@ from derca_sim.report.plan import described
 from derca_sim.report.workbench import Recorded, page_data
 from derca_sim.simulate import simulate, sporadic
 from derca_sim.workload.priced import load_priced
+from kit.checkout import TASKSETS
 from kit.compiled_sets import task_set
 from kit.logs import TASKS, log
 from kit.platforms import SMALL
@@ -41,7 +40,7 @@ def rows(columns: dict) -> list[dict]:
 @pytest.fixture(scope="module")
 def priced():
     """(plan, events, tasks, horizon) of random arrivals at the set of execution times."""
-    plan = analyse_priced(load_priced(Path(__file__).parents[2] / "sim" / "tasksets" / "wcets.toml"))
+    plan = analyse_priced(load_priced(TASKSETS / "wcets.toml"))
     horizon, seed = 400_000, 5
     print(f"seed {seed}")
     releases = sporadic(plan.system, horizon, np.random.default_rng(seed))
@@ -97,6 +96,25 @@ def test_bounds_prices_and_points_are_those_of_the_plan(priced):
         task = found["jobs"]["task"][switch["job"]]
         if switch["resumes"]:
             assert found["tasks"][task]["prices"][switch["region"] - 1] >= 0
+
+
+def test_a_dropped_point_says_what_it_would_cost_and_what_is_around_it(priced):
+    _, events, tasks, horizon = priced
+    plan = analyse_priced(load_priced(TASKSETS / "wcets.toml"), "if")  # as few points as the proof needs
+    found = data(events, tasks, horizon, plan=described(plan))
+    dropped = 0
+    for model, placement, facts in zip(plan.system.tasks, plan.verdict.placements, found["tasks"], strict=True):
+        cuts = [-1, *(c.block for c in placement.chosen), len(model.blocks) - 1]
+        prices = {c.block: c.option.swap_in for c in placement.chosen}
+        for block, (_, use, why) in enumerate(facts["points"]):
+            if use == "dropped":
+                before, after = max(c for c in cuts if c < block), min(c for c in cuts if c >= block)
+                whole = sum(model.blocks[before + 1:after + 1]) + prices.get(before, 0)
+                assert f"the region around it of {whole} cycles" in why
+                dropped += 1
+            if use == "used":
+                assert why.endswith(f"swap-in {prices[block]} cycles")
+    assert dropped > 0
 
 
 def test_misses_skips_aborts_and_what_the_end_cuts_off():

@@ -1,6 +1,7 @@
 """`derca view`: runs in the browser, on one page that opens from disk."""
 
 import json as encoder
+import re
 import shlex
 import webbrowser
 from pathlib import Path
@@ -74,7 +75,7 @@ def view(
             raise InputError(f"{', '.join(map(str, paths))}: an event log contradicts itself: {e}: run the command "
                              "that wrote it again") from e
     names = "-".join(dict.fromkeys(run.label.replace(", ", "-") for run in runs))
-    file = output or Path("out") / "view" / f"{names}.html"
+    file = output or Path("out") / "view" / (re.sub(r"[^\w-]", "_", names)[:100] + ".html")
     title = ", ".join(dict.fromkeys(run.taskset for run in runs))
     write_text(file, render(page, f"{title} - derca view", _again(paths, strategy, policy, horizon)))
     if perfetto is not None:
