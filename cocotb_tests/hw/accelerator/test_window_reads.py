@@ -21,18 +21,21 @@ from derca_sim.model.tile import Tile as PlatformTile
 from derca_sim.model.tile import fits, platform_tile
 from kit.address_mutants import WINDOWS
 from kit.cycles import Cycles
-from kit.image_networks import random_window
+from kit.image_networks import maxima, random_window
 from kit.mutants import survivors
 from kit.payload import pack
 from kit.platforms import platform
 from kit.run import generator, parameters, simulate
 from kit.stepped import seeded
 
-#: A word of a slot is a beat, two beats, two beats; arrays with a large tile, for images of any width.
+#: A word of a slot is a beat, two beats, two beats; arrays with a large tile, for images of any width. One has maxima.
 WORD, NARROW, WIDE = (platform(
     name=f"rows-{rows}", array={"rows": rows, "cols": 4}, bus={"data_width": bits}, store={"requant_lanes": 1},
-    tile={"m": 8 * rows, "k": 96, "n": 16, "per_layer": True}, operators={"convolution": True, "vectors": True},
+    tile={"m": 8 * rows, "k": 96, "n": 16, "per_layer": True},
+    operators={"convolution": True, "vectors": True, "maximum": rows == 8},
 ) for rows, bits in ((4, 32), (8, 32), (16, 64)))
+#: What the array is told of maxima.
+LEAVING = ("leaves", "begun")
 #: Ports of the memory that the test drives.
 WRITES = ("write", "write_slot", "write_word", "write_lane", "write_split", "write_odd", "write_data")
 
@@ -47,7 +50,7 @@ class WindowBench(wiring.Component):
         super().__init__({
             **{name: In(memory[name].shape) for name in (*WRITES, "slot")},
             **{name: In(windows[name].shape) for name in ("valid", "tag", "start", "issue", "fire", "last_m")},
-            **{name: Out(1) for name in ("seeking", "again")},
+            **{name: Out(1) for name in ("seeking", "again", *(LEAVING if p.operators.maximum else ()))},
             "step": Out(windows["step"].shape), "layer": In(pulse(Layouts(p).window_write)),
         })
 
@@ -55,7 +58,8 @@ class WindowBench(wiring.Component):
         m = Module()
         m.submodules.memory, m.submodules.windows = memory, windows = self._memory, self._windows
         join(m, self, memory, (*WRITES, "slot"))
-        join(m, self, windows, ("valid", "tag", "start", "issue", "fire", "last_m", "seeking", "again", "step"))
+        join(m, self, windows, ("valid", "tag", "start", "issue", "fire", "last_m", "seeking", "again", "step",
+                                *(LEAVING if self._p.operators.maximum else ())))
         connect(m, flipped(self.layer), windows.write)
         m.d.comb += [
             memory.read.eq(self.issue), memory.places.eq(windows.places), windows.read.eq(memory.step),
@@ -73,7 +77,7 @@ class Tile:
     fields : of the layer's row.
     words : beats to write, (word, beat of it, split, second of a pair, bytes).
     slices : by (panel of B, panel of A), the steps: [(bytes by row of the array, None where nobody looks, last of its
-        piece)].
+        piece, last under its place of the kernel of maxima)].
     """
 
     def __init__(self, random, p, number: int):
@@ -84,7 +88,7 @@ class Tile:
             w, layer, tiles = draw(random, rng, p)
         self.tile, self.window = tile, w = random.choice(tiles), w
         n, shape, channels = layer.n, w.shape, w.channels
-        self.patch = patch_of(p, layer, tile)
+        self.patch, self.maximum = patch_of(p, layer, tile), layer.maximum
         self.fields = patch_fields(p, layer, tile, 8)
         image = rng.integers(0, 256, (*shape, channels)).astype(np.uint8)
         self.m = random.randrange(-(-layer.m // tile.m))
@@ -110,7 +114,7 @@ class Tile:
                 self.words.append((at * self.patch.channels + c, i, int(self.patch.split), at & 1,
                                    content[c, lane : lane + p.beat_bytes].tobytes()))
 
-    def _slice(self, p, image: np.ndarray, m_panel: int, channel: int) -> list[tuple[list[int | None], bool]]:
+    def _slice(self, p, image: np.ndarray, m_panel: int, channel: int) -> list[tuple[list[int | None], bool, bool]]:
         w, rows = self.window, p.array.rows
         first = self.m * self.tile.m + m_panel * rows
         out, (height, width) = [], w.shape
@@ -126,9 +130,10 @@ class Tile:
                     inside = 0 <= y < height and 0 <= x < width
                     step.append(
                         None if first + i >= prod(w.out) or channel + c >= image.shape[2]
-                        else 0 if self.patch.pieces > 1 and mine != piece
+                        else 0x80 * self.maximum if self.patch.pieces > 1 and mine != piece
                         else int(image[y, x, channel + c]) if inside else w.pad % 256)
-                out.append((step, tap == len(taps) - 1 and piece < self.patch.pieces - 1))
+                out.append((step, tap == len(taps) - 1 and piece < self.patch.pieces - 1,
+                            self.maximum and c == self.depth - 1))
         return out
 
 
@@ -141,6 +146,9 @@ def _windows(random, rng: np.random.Generator, p) -> tuple[Window, Layer, list[P
     w = random_window(rng, shape, channels, groups)
     k = channels // groups * prod(w.kernel)
     layer = replace(random_network("layer", [(prod(w.out), k, n, False)], 1).layers[0], window=w)
+    if p.operators.maximum and n == groups == channels:
+        layer = maxima(layer, rng)
+        w = layer.window
     return w, layer, list(window_tiles(p, layer)) if k <= p.most_k and prod(w.out) < 500 else []
 
 
@@ -163,7 +171,7 @@ class Vector:
         content = random.randbytes(p.a_lanes * -(-self.depth // p.a_lanes))
         self.words = [(i // p.a_lanes, i % p.a_lanes // p.beat_bytes, 0, 0, content[i : i + p.beat_bytes])
                       for i in range(0, len(content), p.beat_bytes)]
-        steps = [([element, *[None] * (p.array.rows - 1)], False) for element in content[: self.depth]]
+        steps = [([element, *[None] * (p.array.rows - 1)], False, False) for element in content[: self.depth]]
         self.slices = {(0, 0): steps, (1, 0): steps}
 
 
@@ -190,7 +198,9 @@ async def walk(bench, random, p, tiles: int, most: int) -> dict[str, int]:
     lay = Layouts(p)
     counts = dict.fromkeys(("pieces", "split", "borders", "seeks", "groups", "vectors", "several", "again", "thirds",
                             "products"), 0)
-    work: list[tuple] = []  # steps of the tile in work: slot, bytes, last of its piece, of its slice, of its B panel
+    counts |= {"maxima": 0, "maxima in pieces": 0} if p.operators.maximum else {}
+    # steps of the tile in work: slot, bytes, last of its piece, place, slice, panel of B; whether places came before
+    work: list[tuple] = []
     waiting = 0  # panels to be passed over
     expected = None  # of the step addressed in the cycle before
     for number in range(tiles):
@@ -213,6 +223,9 @@ async def walk(bench, random, p, tiles: int, most: int) -> dict[str, int]:
             counts["thirds"] += new.patch.depth > 0 and max(n for n, _ in order) > 1
             counts["products"] += not new.fields["windowed"] and len(order) > 1
             counts["borders"] += max(new.window.pads) > 0
+            if new.maximum:
+                counts["maxima"] += 1
+                counts["maxima in pieces"] += new.patch.pieces > 1
         since = 0
         while True:
             bench.set(**dict.fromkeys(("write", "layer__valid", "issue", "fire", "start"), 0))
@@ -227,7 +240,7 @@ async def walk(bench, random, p, tiles: int, most: int) -> dict[str, int]:
                 bench.set(valid=1, tag=pack(lay.tag, **tag))
             issues = bool(work) and not waiting and random.random() < 0.9
             if issues:
-                at, step, again, fire, last_m = work.pop(0)
+                at, step, again, leaves, fire, last_m, begun = work.pop(0)
                 bench.set(issue=1, slot=at, fire=int(fire), last_m=int(last_m))
             starts = not work and not beats and since >= 3 and (not issues or fire)  # or it was given up before
             bench.set(start=int(starts))
@@ -235,6 +248,9 @@ async def walk(bench, random, p, tiles: int, most: int) -> dict[str, int]:
             where = f"cycle {bench.cycle}, tile {number}"
             assert bench.get("seeking") == (waiting > 0), where
             assert bench.get("again") == (issues and again), where
+            if p.operators.maximum:
+                assert bench.get("leaves") == (issues and leaves), where
+                assert not issues or bench.get("begun") == begun, where
             if expected is not None:
                 word = bench.get("step")
                 found = [word >> 8 * i & 0xFF for i in range(p.array.rows)]
@@ -249,7 +265,8 @@ async def walk(bench, random, p, tiles: int, most: int) -> dict[str, int]:
         for at in range(begin, len(order)):
             steps = new.slices[order[at]]
             last_m = at + 1 == len(order) or order[at + 1][0] != order[at][0]
-            work += [(slot, step, again, i == len(steps) - 1, last_m) for i, (step, again) in enumerate(steps)]
+            first = next((i for i, step in enumerate(steps) if step[2]), len(steps))
+            work += [(slot, *step, i == len(steps) - 1, last_m, i > first) for i, step in enumerate(steps)]
         del work[most:]  # as if it were given up
     return counts
 

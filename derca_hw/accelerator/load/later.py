@@ -20,11 +20,6 @@ def early(lay: Layouts) -> tuple[str, ...]:
     return tuple(name for name in ("depends_b", "depends_d") if name in dict(lay.iteration))
 
 
-def _depth(p: Platform) -> int:
-    """Parts behind the one that shows: one more than `ahead`, for a part that comes while the first of them leaves."""
-    return p.buffers.ahead + 1
-
-
 class LaterPanels(wiring.Component):
     """Keeps what the requests for tiles of A need, oldest first; the next part shows in the cycle after the one before.
 
@@ -201,3 +196,8 @@ class LaterPanels(wiring.Component):
         with m.If(self.flush):
             m.d.sync += valid.eq(0)
         return self.take & (new.preload | pushed & direct)
+
+
+def _depth(p: Platform) -> int:
+    """Parts that the queue holds: one comes with the last request of the one that shows, before another has left."""
+    return p.buffers.ahead + 1
