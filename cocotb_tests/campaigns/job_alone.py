@@ -23,7 +23,7 @@ def late_alone(taskset: TaskSet, seed: int, memory: Jitter, patience: int = PATI
     """
     task = taskset.tasks[seed % len(taskset.tasks)]
     alone = replace(taskset, tasks=(replace(task, index=0, sporadic=True, triggers=(0,), offset=0),))
-    compiled = compile_taskset(alone, "flexible")
+    compiled = compile_taskset(alone, "lw" if taskset.platform.preemption == "layer" else "flexible")
     golden = _response(run(compiled, 1 << 22))
     try:
         result = run_rtl(compiled, 1000 + patience * golden, memory)
