@@ -1,14 +1,22 @@
 "use strict";
 /* Drawing on a canvas in cycles: scale, axis, bars, marks. */
 
-/** Pixels left and right of the time axis, and heights of the lanes. */
-const GUTTER = 104, MARGIN = 14, TASK_LANE = 56, LOW_LANE = 38, THIN_LANE = 18, BANK_LANE = 26;
+/** Pixels right of the time axis, and heights of the lanes. */
+const MARGIN = 14, TASK_LANE = 56, LOW_LANE = 38, THIN_LANE = 18, BANK_LANE = 26;
 
 /** A colour of the style sheet, which depends on the theme; kept until `forgetStyles`. */
 let styles = {};
 const style = name =>
   styles[name] ??= getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const forgetStyles = () => { styles = {}; };
+
+/** Pixels left of the time axis: as many as the names of the tasks need, within a quarter of the window. */
+const GUTTER = (() => {
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = `13px ${style("font")}`;
+  const widths = PAGE.runs.flatMap(run => run.tasks.map(task => context.measureText(task.name).width));
+  return Math.round(Math.max(104, Math.min(largest(widths) + 30, 240, innerWidth / 4)));
+})();
 
 /** Red, green and blue of a colour written as #rrggbb. */
 const channels = colour => [1, 3, 5].map(i => parseInt(colour.slice(i, i + 2), 16));
