@@ -94,6 +94,15 @@ _IMAGES = {
         "operators": {
             "convolution": True, "depthwise": True, "matmul": True, "transpose": True, "vectors": True},
     },
+    # Maxima beside products, and what the store engine does behind them; a slot more than parts of A that wait.
+    "maxima": {
+        "array": {"rows": 4, "cols": 4}, "tile": {"m": 16, "k": 48, "n": 8, "per_layer": True},
+        "buffers": {"slots": 3, "banks": 3, "spare": 1, "ahead": 1}, "store": {"requant_lanes": 2},
+        "bus": {"data_width": 32, "outstanding": 4, "burst_beats": 16},
+        "memory": {"read_latency": 9, "write_latency": 3, "size": 1 << 19},
+        "requant": {"tflite": True, "clamp": True, "channels": 2048, "tables": 2},
+        "operators": {"convolution": True, "depthwise": True, "maximum": True, "transpose": True, "add": True},
+    },
 }
 IMAGE_PLATFORMS = tuple(_IMAGES)
 

@@ -27,6 +27,16 @@ def test_a_proof_needs_no_network_and_no_platform():
     assert "failed: disproved" in error
 
 
+def test_a_miss_is_drawn_and_its_releases_are_told(tmp_path):
+    code, text, _ = derca("analyze", SET, "--strategy", "np", "--picture", tmp_path / "miss.svg", "--json")
+    miss = json.loads(text)["miss"]
+    assert (code, miss["offsets"], miss["task"]) == (1, {"control": 0, "obstacles": 0, "map": 0}, "control")
+    drawn = (tmp_path / "miss.svg").read_text()
+    assert "all tasks released together" in drawn
+    code, text, _ = derca("analyze", SET, "--picture", tmp_path / "none.svg")
+    assert (code, "picture    none: no run was found" in text, (tmp_path / "none.svg").exists()) == (0, True, False)
+
+
 def test_a_schedule_is_simulated_and_drawn(tmp_path):
     code, text, _ = derca("simulate", SET, "--horizon", 30_000, "--runs", 4, "-o", tmp_path / "out", "--json")
     found = json.loads(text)
@@ -35,8 +45,10 @@ def test_a_schedule_is_simulated_and_drawn(tmp_path):
     assert "MHz" not in (tmp_path / "out" / "timeline.svg").read_text()
     events = (tmp_path / "out" / "events.jsonl").read_text().splitlines()
     assert len(events) == found["events"]
-    code, text, error = derca("simulate", SET, "--strategy", "np", "--horizon", 30_000, "-o", tmp_path / "np")
+    code, text, error = derca("simulate", SET, "--strategy", "np", "--horizon", 30_000, "--from", 3_000, "--to", 5_000,
+                              "-o", tmp_path / "np")
     assert code == 1
+    assert "cycles 3,000 to 5,000" in (tmp_path / "np" / "timeline.svg").read_text()
     assert "failed: deadlines missed: " in error
 
 
@@ -44,6 +56,8 @@ def test_a_schedule_is_simulated_and_drawn(tmp_path):
     (("analyze", SET, "--every", 3), "--every = 3: allowed with networks alone"),
     (("simulate", SET, "--scheduler", "heap"), "--scheduler = heap: allowed with networks on a platform alone"),
     (("run", SET), "gives execution times alone"),
+    (("simulate", SET, "--from", 500, "--to", 100), "--from, --to = 500, 100: allowed are cycles in order, within"),
+    (("analyze", SET, "--picture", "miss.pdf"), "--picture = miss.pdf: allowed are names that end in .svg or .png"),
     (("compare", SET, "--horizon", 0), "--horizon = 0: allowed are 1 .. "),
 ])
 def test_what_does_not_apply_is_refused(arguments, words):

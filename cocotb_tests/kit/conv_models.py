@@ -1,4 +1,4 @@
-"""Random TensorFlow Lite models of convolutions, one after the other: padded, with strides, dilations and groups."""
+"""Random TensorFlow Lite models of convolutions and pools, one after the other: with pads, strides and groups."""
 
 from math import ceil
 
@@ -61,6 +61,15 @@ class ConvNet:
                   StrideH=strides[0], StrideW=strides[1], DilationHFactor=dilations[0], DilationWFactor=dilations[1],
                   Padding=padding, FusedActivationFunction=activation, **more)
 
+    def pool(self, name: str, kernel, strides=(1, 1), padding: int = VALID, activation: int = 0) -> None:
+        """A pool: `name` is "MAX" or "AVERAGE"."""
+        n, h, w, c = self.shape
+        out = [ceil(side / s) if padding == SAME else (side - k) // s + 1
+               for side, s, k in zip((h, w), strides, kernel, strict=True)]
+        self._add(f"{name}_POOL_2D", [self.last], (n, *out, c), self.tensors[self.last].zero_points[0],
+                  "Pool2DOptions", StrideH=strides[0], StrideW=strides[1], FilterHeight=kernel[0],
+                  FilterWidth=kernel[1], Padding=padding, FusedActivationFunction=activation)
+
     def dense(self, outputs: int) -> None:
         """A fully connected layer over all elements."""
         k = int(np.prod(self.shape))
@@ -102,4 +111,25 @@ def random_convolutions(seed: int) -> ConvNet:
         if groups == c and strides[0] != strides[1]:  # LiteRT has no others
             strides = strides[0], strides[0]
         net.conv(outputs, kernel, strides, dilations, int(rng.integers(2)), groups, int(rng.integers(2)))
+    return net
+
+
+def random_pools(seed: int) -> ConvNet:
+    """Convolutions of stride 1 and pools over a small image, in turn; rows of a pool may be any distance apart."""
+    rng = np.random.default_rng([43, seed])
+    net = ConvNet(rng, int(rng.integers(4, 20)), int(rng.integers(1, 14)), int(rng.integers(1, 12)))
+    for i in range(int(rng.integers(1, 5))):
+        _, h, w, _ = net.shape
+        kernel = tuple(int(min(k, side)) for k, side in zip(rng.choice([1, 2, 3, 3, 5], 2), (h, w), strict=True))
+        if i % 2 == 0 and rng.random() < 0.8:
+            net.conv(int(rng.integers(1, 13)), kernel)
+            continue
+        padding, strides = int(rng.integers(2)), tuple(int(s) for s in rng.integers(1, 3, 2))
+        if rng.random() < 0.25:  # all of a row, or a column of it; rows far apart
+            kernel, padding = (int(rng.integers(1, min(h, 5) + 1)), int(rng.choice([1, w]))), VALID
+            fitting = [s for s in range(1, h + 1) if s <= 2 or kernel[0] <= s and ((h - kernel[0]) // s + 1) * s <= h]
+            strides = int(rng.choice(fitting)), 1
+        largest = rng.random() < 0.7
+        net.pool("MAX" if largest else "AVERAGE", kernel, strides, padding if largest else VALID,
+                 int(rng.choice([0, 0, 1, 3])))
     return net

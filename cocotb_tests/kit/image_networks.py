@@ -1,4 +1,4 @@
-"""Random networks of windows over images, of products, and of both in turn."""
+"""Random networks of windows over images, of products and of maxima, and of products of pixels, in turn."""
 
 from dataclasses import replace
 from math import prod
@@ -7,7 +7,7 @@ import numpy as np
 
 from derca_sim.compile.patches import window_tiles
 from derca_sim.model.images import unfit
-from derca_sim.model.network import Layer, Network, Place, Window, random_network
+from derca_sim.model.network import LEAST, Layer, Network, Place, Window, random_network
 from derca_sim.model.platform import Platform
 
 #: Most products of a drawn layer.
@@ -36,6 +36,19 @@ def random_window(rng: np.random.Generator, shape: tuple[int, int], channels: in
                           int(rng.integers(-128, 128)), groups)
 
 
+
+def maxima(layer: Layer, rng: np.random.Generator) -> Layer:
+    """A depthwise layer with a window as one that takes maxima, often as they are; its bias is a floor now and then."""
+    n = layer.n
+    bias = np.full(n, LEAST) if rng.random() < 0.7 else rng.integers(LEAST, 128, n)
+    kept = {"multiplier": 1 << 30, "shift": 30, "zero_point": 0, "relu": False} if rng.random() < 0.7 else {}
+    return replace(layer, maximum=True, weights=np.ones_like(layer.weights), bias=bias.astype(np.int32),
+                   window=replace(layer.window, pad=LEAST), **kept)
+
+
+def _held(p: Platform, layer: Layer) -> bool:
+    """Whether a layer has a tile, also when it is to add a matrix: then it is not packed."""
+    return any(not (tile.rows and p.operators.add) for tile in window_tiles(p, layer))
 
 
 def _seen(rng: np.random.Generator, out: tuple[int, int]) -> tuple[int, int]:
@@ -78,11 +91,14 @@ def image_network(name: str, rng: np.random.Generator, p: Platform, count: int, 
         out = (shape[0], row) if window is None else window.out
         k = channels if window is None else channels // groups * prod(window.kernel)
         layer, = random_network(name, [(prod(out), k, n, bool(rng.integers(2)))], int(rng.integers(1 << 30))).layers
+        if p.operators.maximum and window is not None and groups == n == channels and rng.random() < 0.7:
+            layer = maxima(replace(layer, window=window), rng)
+            window = layer.window
         turned = p.operators.transpose and rng.random() < 0.1
         own, target = Place(matrix, 0, column), Place(len(shapes) + fresh)
         layer = replace(layer, window=window, transposed=turned, a=own, c=target)
         if layer.m * layer.k * layer.n > _MACS or (
-                window is not None and (any(unfit(layer)) or next(window_tiles(p, layer), None) is None)):
+                window is not None and (any(unfit(layer)) or not _held(p, layer))):
             continue
         if fresh:
             shapes.append((shape[0] * row, columns))

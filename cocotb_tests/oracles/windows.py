@@ -84,6 +84,7 @@ class Tile:
 
     def _slice(self, slot, base, x, line, y) -> list[np.ndarray]:
         layer, out = self.layer, []
+        nothing = layer["pad"] if layer.get("maximum") else 0
         taps = (layer["last_x"] + 1) * (layer["last_y"] + 1)
         each = layer["depth"] if layer["grouped"] else self.channels
         assert each * taps == self.k_steps
@@ -95,7 +96,7 @@ class Tile:
                     for c in range(each):
                         read = self._read(slot, at, c)
                         out.append(np.array([
-                            0 if mine is None else layer["pad"] if not mine else byte
+                            nothing if mine is None else layer["pad"] if not mine else byte
                             for mine, byte in zip(kept, read, strict=True)], np.uint8))
                     if kx < layer["last_x"]:
                         at = self._move(at, "x")

@@ -74,8 +74,9 @@ def test_a_miss_is_named_with_the_releases_that_lead_to_it(tmp_path):
                              '[[task]]\nname = "long"\nperiod = 100\nwcet = 16\nevery = 8\nswap_in = 1\nswap_out = 1')
     plan = analyse_priced(load_priced(path), "ip")
     assert plan.proof.verdict == "disproved"
-    text = find_miss(plan) or plan.verdict.reason
-    assert "long released at 0 and the others at 1, just after its longest region began" in text
+    assert plan.miss == find_miss(plan)
+    assert plan.miss.releases == "long released at 0 and the others at 1, just after its longest region began"
+    assert summarise(plan)["miss"]["offsets"] == {"short": 1, "long": 0}
     late = simulate(plan.system, plan.verdict.placements, synchronous(plan.system, 60, [1, 0]), 60)
     assert late.misses == (1, 0)
     assert (summarise(plan)["platform"], plan.where(1, 0)["where"]) == (None, "after 8 of 16 cycles")

@@ -40,7 +40,7 @@ def drawn(seed: int, name: str, most: int = 13):
 
 
 def definition(layer: Layer, matrix: np.ndarray) -> np.ndarray:
-    """int64 [m, n]: the sums of a layer, by the interpreter's view of what lies under a kernel."""
+    """int64 [m, n]: the sums or maxima of a layer, by the interpreter's view of what lies under a kernel."""
     w, at = layer.window, layer.a
     if w is None:
         return matrix[at.row:, at.column:][:layer.m, :layer.k].astype(np.int64) @ layer.weights
@@ -51,6 +51,8 @@ def definition(layer: Layer, matrix: np.ndarray) -> np.ndarray:
               zip(w.out, w.strides, w.kernel, w.dilations, w.pads, w.shape, strict=True)]
     under = patches(image, w.kernel, Positions(w.strides, w.dilations, (*w.pads, *beyond)), w.pad)
     under = under[0, :w.out[0], :w.out[1]].transpose(0, 1, 3, 4, 2).reshape(layer.m, prod(w.kernel), w.groups, -1)
+    if layer.maximum:
+        return np.maximum(under.max(axis=1)[:, :, 0], layer.bias)
     each = layer.n // w.groups
     return np.concatenate([
         under[:, :, g].reshape(layer.m, layer.k).astype(np.int64) @ layer.weights[:, g * each:(g + 1) * each]
@@ -58,7 +60,7 @@ def definition(layer: Layer, matrix: np.ndarray) -> np.ndarray:
 
 
 def walked(plan, entry: dict, memory: np.ndarray) -> np.ndarray:
-    """int64 [m, n]: the sums of a layer as its fields say; the golden model's requests are compared on the way."""
+    """int64 [m, n]: the sums or maxima of a layer as its fields say; the golden's requests are compared on the way."""
     p, layer, fields = plan.platform, plan.layer, plan.fields()
     rows, cols, sums = p.array.rows, p.array.cols, np.zeros((layer.m, layer.n), np.int64)
     spread = cols if fields["packed"] else 1
@@ -80,7 +82,13 @@ def walked(plan, entry: dict, memory: np.ndarray) -> np.ndarray:
             weights = b[:, n * plan.tile.n:][:, own]
             weights = np.tile(weights, (tile.steps // tile.k_steps, 1))
             for m_panel, fed in enumerate(tile.operands(memory, n_panel).view(np.int8)):
-                bank[m_panel, own] = weights.T @ fed.astype(np.int64)
+                if fields.get("maximum"):
+                    places = zip(*(of.reshape(-1, fields["depth"], of.shape[1]) for of in (weights, fed)), strict=True)
+                    each = [copy.T @ of.astype(np.int64) for copy, of in places]
+                    floor = layer.bias[n * plan.tile.n:][own, None]
+                    bank[m_panel, own] = np.maximum(np.max(each, axis=0), floor)
+                else:
+                    bank[m_panel, own] = weights.T @ fed.astype(np.int64)
         part = sums[m * plan.c_panels * rows:, n * plan.tile.n // spread:]
         part = part[:plan.c_panels * rows, :iteration.columns // spread]
         if fields["packed"]:
@@ -112,8 +120,10 @@ def test_fields_feed_the_definition_to_the_array(name):
             matrices[layer.c.matrix] = output.T if layer.transposed else output
             wanted = definition(layer, matrices[layer.a.matrix])
             found = walked(plan, task.entries[plan.index].fields(), memory)
-            where = f"layer {plan.index}, tile {plan.tile}: {layer.window and describe(layer.window)}"
+            where = f"layer {plan.index}, tile {plan.tile}: {layer.window and describe(layer)}"
             assert np.array_equal(found, wanted), where
+            if layer.maximum and layer.multiplier == 1 << 30:
+                assert np.array_equal(output, np.clip(wanted, *layer.limits)), where
             fields = plan.fields()
             seen["pieces"] += fields["last_piece"] > 0
             seen["rows"] += plan.m_tiles > 1 and layer.window is not None

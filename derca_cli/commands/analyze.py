@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from derca_flow.tools.files import write_text
-from derca_sim.errors import CheckFailed
+from derca_flow.tools.files import output_file, write_text
+from derca_flow.tools.progress import step
+from derca_sim.errors import CheckFailed, InputError
 from derca_sim.planning import DEFAULT, Plan
 from derca_sim.priced_plan import PricedPlan
+from derca_sim.report.jobs import TaskInfo
 from derca_sim.report.plan import summarise
 
-from ..console.output import JsonOption, print_json, show_table, stdout
+from ..console.output import JsonOption, print_json, say, show_table, stdout
 from ..console.overrides import PolicyOption
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, on, plan_of, show_proof
 
@@ -24,6 +26,8 @@ def analyze(
     every: EveryOption = None,
     policy: PolicyOption = None,
     points: Annotated[bool, typer.Option("--points", help="List every candidate point and why it is dropped.")] = False,
+    picture: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Draw the run that misses a deadline, as .svg or .png.", show_default=False)] = None,
     json: JsonOption = False,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Write the JSON to this file.")] = None,
@@ -48,16 +52,33 @@ def analyze(
 
         derca analyze sim/tasksets/demo.toml --points
     """
+    if picture is not None and picture.suffix not in (".svg", ".png"):
+        raise InputError(f"--picture = {picture}: allowed are names that end in .svg or .png")
     found = plan_of(taskset, strategy, placed, every, policy)
     summary = summarise(found, placed)
+    drawn = picture is not None and found.miss is not None
+    if drawn:
+        _draw(found, picture)
     if output is not None:
         write_text(output, encoder.dumps(summary, indent=1) + "\n")
     if json:
         print_json(summary)
     else:
         _show(found, summary, points)
+        if picture is not None:
+            say("picture", str(picture) if drawn else "none: no run was found that misses a deadline")
     if not found.verdict.schedulable:
         raise CheckFailed(f"{found.verdict.word}: {found.verdict.reason}")
+
+
+def _draw(plan: Plan | PricedPlan, path: Path) -> None:
+    """Draw the run that misses a deadline."""
+    tasks = [TaskInfo(task.name, task.period, task.deadline) for task in plan.system.tasks]
+    clock = None if isinstance(plan, PricedPlan) else plan.candidates.platform.clock_mhz
+    with step("drawing the miss"), output_file(path) as work:
+        made = work.with_suffix(path.suffix)
+        plan.miss.draw(made, tasks, clock, plan.names[0])
+        made.replace(work)
 
 
 def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:

@@ -16,7 +16,7 @@ from derca_sim.planning import DEFAULT
 from ..console.folders import default_folder
 from ..console.output import JsonOption, print_json
 from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform, wrong_choices
-from ..console.run_output import FILES, show_run, write_files
+from ..console.run_output import FILES, FromOption, ToOption, show_run, window, write_files
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan
 
 
@@ -31,6 +31,8 @@ def run(
     policy: PolicyOption = None,
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    first: FromOption = None,
+    last: ToOption = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder for event log and timeline; by default below out/run/.",
         show_default=False)] = None,
@@ -110,6 +112,7 @@ def run(
     if handshake is not None:
         proof = proof.and_beyond(f"the memory of this run delays transfers by its handshakes ({handshake})")
 
+    shown = window(first, last, cycles)
     with output_file(vcd) if vcd else nullcontext() as wave, output_directory(folder) as work:
         try:
             with step(f"running {cycles:,} cycles of RTL") as progress:
@@ -148,7 +151,7 @@ def run(
         }
         problems = [*results.differences, *differences, *hardware_complaints(result)]
         with step("drawing the timeline"):
-            write_files(work, summary, proof, result.events, infos, platform.clock_mhz)
+            write_files(work, summary, proof, result.events, infos, platform.clock_mhz, shown)
         if outputs is not None:
             done = {f.task for f in result.finishes}
             with output_file(outputs) as made, open(made, "wb") as file:

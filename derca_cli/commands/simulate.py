@@ -17,8 +17,8 @@ from ..console.arrivals import other_arrivals, show_arrivals
 from ..console.folders import default_folder
 from ..console.output import JsonOption, print_json
 from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform
-from ..console.priced import simulate_priced
-from ..console.run_output import FILES, show_run, write_files
+from ..console.priced import Options, simulate_priced
+from ..console.run_output import FILES, FromOption, ToOption, show_run, window, write_files
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan
 
 
@@ -37,6 +37,8 @@ def simulate(
         min=0, metavar="N",
         help="Also simulate N runs with random offsets, sporadic delays and early completions.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of those runs.")] = 1,
+    first: FromOption = None,
+    last: ToOption = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder for event log and timeline; by default below out/simulate/.",
         show_default=False)] = None,
@@ -73,7 +75,8 @@ def simulate(
             if value is not None:
                 raise InputError(f"--{name} = {value}: allowed with networks on a platform alone; {taskset} gives "
                                  "execution times")
-        return simulate_priced(taskset, strategy, placed, horizon, runs, seed, output, as_json, policy)
+        return simulate_priced(taskset, Options(strategy, placed, policy, horizon, first, last, runs, seed, output,
+                                                as_json))
     tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release, policy)
     planned = plan(tasks, strategy, placed, every)
     compiled, proof = planned.compiled(), planned.proof
@@ -84,6 +87,7 @@ def simulate(
         "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None,
         policy=policy)
+    shown = window(first, last, cycles)
     with output_directory(folder) as work:
         started = time.perf_counter()
         with step(f"running {cycles:,} cycles of the golden machine"):
@@ -107,7 +111,7 @@ def simulate(
                 system = HardwareTiming(compiled).system()
                 summary["runs"] = other_arrivals(system, _placements(compiled, system), cycles, runs, seed, progress)
         with step("drawing the timeline"):
-            write_files(work, summary, proof, events, infos, platform.clock_mhz)
+            write_files(work, summary, proof, events, infos, platform.clock_mhz, shown)
     if as_json:
         print_json(summary)
     else:

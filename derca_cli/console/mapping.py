@@ -39,7 +39,7 @@ class Job:
         """The same as plain data."""
         return {"cycles_alone": self.cycles, "least_cycles": self.limit, "layers": [{
             "m": c.layer.m, "k": c.layer.k, "n": c.layer.n,
-            "window": None if c.layer.window is None else describe(c.layer.window),
+            "window": None if c.layer.window is None else describe(c.layer),
             "tile": list(c.mapping.tile[:3]), "rows": c.mapping.tile.rows, "ahead": c.mapping.ahead,
             "cycles_alone": c.cycles,
             "least_cycles": c.limit, "next_best_tile_cycles": c.second, "why": c.why,
@@ -49,4 +49,4 @@ class Job:
 def _shape(layer: Layer) -> str:
     """The product that a layer computes, with the window that makes A."""
     product = f"{layer.m} x {layer.k} x {layer.n}"
-    return product if layer.window is None else f"{product}: {describe(layer.window)}"
+    return product if layer.window is None else f"{product}: {describe(layer)}"

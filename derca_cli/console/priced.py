@@ -1,6 +1,6 @@
 """Task sets of execution times alone, simulated: what `derca simulate` does with them."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from derca_flow.tools.files import output_directory
@@ -10,13 +10,28 @@ from derca_sim.errors import CheckFailed
 from .arrivals import other_arrivals, show_arrivals
 from .folders import default_folder
 from .output import print_json
-from .run_output import FILES, show_run, write_files
+from .run_output import FILES, show_run, window, write_files
 from .verdict import plan_of
 
 
-def simulate_priced(file: Path, strategy: str, placed: bool, horizon: int | None, runs: int, seed: int,
-                    output: Path | None, as_json: bool, policy: str | None = None) -> None:
-    """Simulate the schedule of a task set of execution times, and `runs` more with other arrivals.
+@dataclass(frozen=True)
+class Options:
+    """The options of `derca simulate` that apply to execution times, by their names there."""
+
+    strategy: str
+    placed: bool
+    policy: str | None
+    horizon: int | None
+    first: int | None
+    last: int | None
+    runs: int
+    seed: int
+    output: Path | None
+    as_json: bool
+
+
+def simulate_priced(file: Path, chosen: Options) -> None:
+    """Simulate the schedule of a task set of execution times, and as many more with other arrivals as are asked for.
 
     Raises
     ------
@@ -29,11 +44,13 @@ def simulate_priced(file: Path, strategy: str, placed: bool, horizon: int | None
     from derca_sim.report.metrics import measure
     from derca_sim.simulate import simulate, synchronous
 
-    plan = plan_of(file, strategy, placed, policy=policy)
+    plan, runs, seed = plan_of(file, chosen.strategy, chosen.placed, policy=chosen.policy), chosen.runs, chosen.seed
     taskset, system, placements, proof = plan.taskset, plan.system, plan.verdict.placements, plan.proof
-    cycles = horizon or taskset.horizon
-    folder = output or default_folder("simulate", taskset.name, plan.strategy, all_points=not placed, horizon=horizon,
-                                      runs=runs or None, seed=seed if runs else None, policy=policy)
+    cycles = chosen.horizon or taskset.horizon
+    shown = window(chosen.first, chosen.last, cycles)
+    folder = chosen.output or default_folder(
+        "simulate", taskset.name, plan.strategy, all_points=not chosen.placed, horizon=chosen.horizon,
+        runs=runs or None, seed=seed if runs else None, policy=chosen.policy)
     with output_directory(folder) as work:
         with step(f"simulating {cycles:,} cycles"):
             releases = synchronous(system, cycles, taskset.offsets)
@@ -51,8 +68,8 @@ def simulate_priced(file: Path, strategy: str, placed: bool, horizon: int | None
             with step(f"simulating {runs} runs with other arrivals") as progress:
                 summary["runs"] = other_arrivals(system, placements, cycles, runs, seed, progress)
         with step("drawing the timeline"):
-            write_files(work, summary, proof, events, infos, None)
-    if as_json:
+            write_files(work, summary, proof, events, infos, None, shown)
+    if chosen.as_json:
         print_json(summary)
     else:
         show_run(summary, proof)

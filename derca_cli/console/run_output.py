@@ -2,6 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derca_sim.errors import InputError
 
 from .output import format_cell, say, show_table
 from .verdict import on, show_proof
@@ -14,6 +19,13 @@ FILES = {
 KINDS = "L/R/Pe/Pa"
 
 
+FromOption = Annotated[int | None, typer.Option(
+    "--from", metavar="N", help="First cycle that the timeline shows enlarged; by default around a miss or preemption.",
+    show_default=False)]
+ToOption = Annotated[int | None, typer.Option(
+    "--to", metavar="N", help="Last cycle that the timeline shows enlarged.", show_default=False)]
+
+
 def met(misses: int, finished: int) -> str:
     """The deadlines of a run in words: met, missed, or none judged."""
     if misses:
@@ -21,8 +33,25 @@ def met(misses: int, finished: int) -> str:
     return "all met" if finished else "none judged: no job ended"
 
 
-def write_files(folder: Path, summary: dict, proof, events, infos, clock_mhz: float | None) -> None:
-    """Write the event log, the timelines and the summary into `folder`."""
+def window(first: int | None, last: int | None, horizon: int) -> tuple[int, int] | None:
+    """The cycles that `--from` and `--to` name; None if neither is given.
+
+    Raises
+    ------
+    InputError
+        If they are not in order, or not within the run.
+    """
+    if first is None and last is None:
+        return None
+    begin, end = first or 0, horizon if last is None else last
+    if not 0 <= begin < end <= horizon:
+        raise InputError(f"--from, --to = {begin}, {end}: allowed are cycles in order, within 0 .. {horizon}")
+    return begin, end
+
+
+def write_files(folder: Path, summary: dict, proof, events, infos, clock_mhz: float | None,
+                shown: tuple[int, int] | None = None) -> None:
+    """Write the event log, the timelines and the summary into `folder`; `shown` are cycles that the timelines show."""
     from derca_sim.events import write_log
     from derca_sim.report.timeline import draw_timeline
 
@@ -30,7 +59,7 @@ def write_files(folder: Path, summary: dict, proof, events, infos, clock_mhz: fl
     pipeline = f", {summary['pipeline']}" if "pipeline" in summary else ""
     title = f"{summary['taskset']}, {summary['strategy']}{pipeline}, {proof.title}"
     for key in ("timeline", "timeline_png"):
-        draw_timeline(folder / FILES[key], events, infos, summary["horizon"], clock_mhz, title)
+        draw_timeline(folder / FILES[key], events, infos, summary["horizon"], clock_mhz, title, shown or "auto")
     (folder / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 
 

@@ -18,6 +18,7 @@ from .compile.strategies import ALIASES
 from .errors import InputError
 from .events import Event, Kind
 from .golden.machine import run
+from .miss import Miss, first_miss
 from .model.tables import Strategy
 from .proof import Proof, assumptions
 from .timing.hardware import HardwareTiming
@@ -46,12 +47,16 @@ def short_name(strategy: str) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """A task set analysed under a strategy, a key of `KINDS`: candidate points, prices, verdict, tables."""
+    """A task set analysed under a strategy, a key of `KINDS`: candidate points, prices, verdict, tables.
+
+    `miss` is the run that disproves it, if there is one.
+    """
 
     candidates: Compiled
     system: System
     verdict: Verdict
     strategy: str = DEFAULT
+    miss: Miss | None = None
 
     @property
     def names(self) -> tuple[str, str]:
@@ -128,7 +133,9 @@ def analyse_taskset(taskset: TaskSet, strategy: str = DEFAULT, placed: bool = Tr
     miss = find_miss(plan)
     if miss is None:
         return plan
-    return replace(plan, verdict=replace(plan.verdict, status=NOT_SCHEDULABLE, reason=miss))
+    names = [task.name for task in system.tasks]
+    verdict = replace(plan.verdict, status=NOT_SCHEDULABLE, reason=miss.text(names))
+    return replace(plan, verdict=verdict, miss=miss)
 
 
 def _verdict(candidates: Compiled, system: System, strategy: str, placed: bool) -> Verdict:
@@ -151,8 +158,8 @@ def _verdict(candidates: Compiled, system: System, strategy: str, placed: bool) 
     return every if every.schedulable else verdict
 
 
-def find_miss(plan: Plan) -> str | None:
-    """A run of the golden machine, with the points of the plan, that misses a deadline, in words; None if none does.
+def find_miss(plan: Plan) -> Miss | None:
+    """A run of the golden machine, with the points of the plan, that misses a deadline; None if none does.
 
     The runs release all tasks together, and each task together with the others just after its longest region began,
     within `MISS_CYCLES` in all.
@@ -161,12 +168,9 @@ def find_miss(plan: Plan) -> str | None:
     horizon = min(RUN_CYCLES, 2 * max(t.period for t in tasks) + max(t.deadline for t in tasks))
     cycles_left = MISS_CYCLES
 
-    def missed(name: str, first: dict[int, int]) -> str | None:
-        for e in _run_from(plan, first, horizon):
-            if e.kind in (Kind.MISS, Kind.OVERRUN):
-                what = "ends late" if e.kind == Kind.MISS else "is not over at the next release"
-                return f"with {name}, job {e.job} of {tasks[e.task].name} {what}, in cycle {e.cycle} (golden machine)"
-        return None
+    def missed(releases: str, first: dict[int, int]) -> Miss | None:
+        offsets = [first[task.index] for task in tasks]
+        return first_miss(_run_from(plan, first, horizon), releases, offsets, "golden machine")
 
     found = missed("all tasks released together", {t.index: 0 for t in tasks})
     for task, model, placement in zip(tasks, plan.system.tasks, plan.verdict.placements, strict=True):

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from .analysis.model import System
 from .analysis.verdict import NOT_SCHEDULABLE, UNKNOWN, Verdict, analyse, least_relative_slack
-from .events import Kind
+from .miss import Miss, first_miss
 from .planning import DEFAULT, short_name
 from .proof import Proof
 from .simulate.engine import simulate
@@ -22,12 +22,13 @@ MISS_PERIODS = 20
 
 @dataclass(frozen=True)
 class PricedPlan:
-    """A task set of execution times analysed under a strategy, a key of `KINDS`."""
+    """A task set of execution times analysed under a strategy, a key of `KINDS`; `miss` is a run that disproves it."""
 
     taskset: PricedTaskSet
     system: System
     verdict: Verdict
     strategy: str = DEFAULT
+    miss: Miss | None = None
 
     @property
     def names(self) -> tuple[str, None]:
@@ -66,25 +67,24 @@ def analyse_priced(taskset: PricedTaskSet, strategy: str = DEFAULT, placed: bool
         every = analyse(system, strategy, False)
         verdict = every if every.schedulable else verdict
     plan = PricedPlan(taskset, system, verdict, strategy)
-    if verdict.status != UNKNOWN or (miss := find_miss(plan)) is None:
+    if verdict.schedulable or (miss := find_miss(plan)) is None:
         return plan
-    return replace(plan, verdict=replace(verdict, status=NOT_SCHEDULABLE, reason=miss))
+    reason = verdict.reason if verdict.status != UNKNOWN else miss.text([task.name for task in system.tasks])
+    return replace(plan, verdict=replace(verdict, status=NOT_SCHEDULABLE, reason=reason), miss=miss)
 
 
-def find_miss(plan: PricedPlan) -> str | None:
-    """A schedule with the points of the plan that misses a deadline, in words; None if none is found.
+def find_miss(plan: PricedPlan) -> Miss | None:
+    """A schedule with the points of the plan that misses a deadline; None if none is found.
 
     All tasks are released together, and each together with the others one cycle after its longest region began.
     """
     system = plan.system
     horizon = MISS_PERIODS * max(task.period for task in system.tasks)
-    for name, offsets in _patterns(plan):
+    for releases, offsets in _patterns(plan):
         result = simulate(system, plan.verdict.placements, synchronous(system, horizon, offsets), horizon, log=True,
                           stop_at_miss=True)
-        for event in result.events:
-            if event.kind in (Kind.MISS, Kind.OVERRUN):
-                what = "ends late" if event.kind == Kind.MISS else "is not over at the next release"
-                return f"with {name}, job {event.job} of {system.tasks[event.task].name} {what}, at {event.cycle:,}"
+        if found := first_miss(result.events, releases, offsets):
+            return found
     return None
 
 

@@ -19,16 +19,19 @@ from derca_sim.compile.patches import patch_fields, patch_of, window_tiles
 from derca_sim.model.network import random_network
 from derca_sim.model.tile import platform_tile
 from kit.cycles import Cycles
-from kit.image_networks import random_window
+from kit.image_networks import maxima, random_window
 from kit.payload import pack
 from kit.platforms import platform
 from kit.run import generator, parameters, simulate
 
-#: A word of a slot is a beat, two beats, two beats; arrays with a large tile, for images of any width.
+#: A word of a slot is a beat, two beats, two beats; arrays with a large tile, for images of any width. One has maxima.
 WORD, NARROW, WIDE = (platform(
     name=f"rows-{rows}", array={"rows": rows, "cols": 4}, bus={"data_width": bits}, store={"requant_lanes": 1},
-    tile={"m": 8 * rows, "k": 96, "n": 8, "per_layer": True}, operators={"convolution": True, "vectors": True},
+    tile={"m": 8 * rows, "k": 96, "n": 8, "per_layer": True},
+    operators={"convolution": True, "vectors": True, "maximum": rows == 8},
 ) for rows, bits in ((4, 32), (8, 32), (16, 64)))
+#: What the array is told of maxima.
+LEAVING = ("leaves", "begun")
 #: Ports of the memory that the test drives.
 WRITES = ("write", "write_slot", "write_word", "write_lane", "write_split", "write_odd", "write_data")
 
@@ -43,7 +46,7 @@ class WindowBench(wiring.Component):
         super().__init__({
             **{name: In(memory[name].shape) for name in (*WRITES, "slot")},
             **{name: In(windows[name].shape) for name in ("valid", "tag", "start", "issue", "fire", "last_m")},
-            **{name: Out(1) for name in ("seeking", "again")},
+            **{name: Out(1) for name in ("seeking", "again", *(LEAVING if p.operators.maximum else ()))},
             "step": Out(windows["step"].shape), "layer": In(pulse(Layouts(p).window_write)),
         })
 
@@ -51,7 +54,8 @@ class WindowBench(wiring.Component):
         m = Module()
         m.submodules.memory, m.submodules.windows = memory, windows = self._memory, self._windows
         join(m, self, memory, (*WRITES, "slot"))
-        join(m, self, windows, ("valid", "tag", "start", "issue", "fire", "last_m", "seeking", "again", "step"))
+        join(m, self, windows, ("valid", "tag", "start", "issue", "fire", "last_m", "seeking", "again", "step",
+                                *(LEAVING if self._p.operators.maximum else ())))
         connect(m, flipped(self.layer), windows.write)
         m.d.comb += [
             memory.read.eq(self.issue), memory.places.eq(windows.places), windows.read.eq(memory.step),
@@ -67,7 +71,7 @@ class Tile:
     fields : of the layer's row.
     words : beats to write, (word, beat of it, split, second of a pair, bytes).
     slices : by (panel of B, panel of A), the steps: [(bytes by row of the array, None where nobody looks, last of its
-        piece)].
+        piece, last under its place of the kernel of maxima)].
     """
 
     def __init__(self, random, p, number: int):
@@ -81,11 +85,14 @@ class Tile:
             k = channels // groups * prod(w.kernel)
             layer = random_network("layer", [(prod(w.out), k, n, False)], 1).layers[0]
             layer = replace(layer, window=w)
+            if p.operators.maximum and n == groups == channels:
+                layer = maxima(layer, rng)
+                w = layer.window
             tiles = list(window_tiles(p, layer)) if k <= p.most_k else []
             if tiles and prod(w.out) < 500:
                 break
         self.tile, self.window = tile, w = random.choice(tiles), w
-        self.patch = patch_of(p, layer, tile)
+        self.patch, self.maximum = patch_of(p, layer, tile), layer.maximum
         self.fields = patch_fields(p, layer, tile, 8)
         image = rng.integers(0, 256, (*shape, channels)).astype(np.uint8)
         self.m = random.randrange(-(-layer.m // tile.m))
@@ -111,7 +118,7 @@ class Tile:
                 self.words.append((at * self.patch.channels + c, i, int(self.patch.split), at & 1,
                                    content[c, lane : lane + p.beat_bytes].tobytes()))
 
-    def _slice(self, p, image: np.ndarray, m_panel: int, channel: int) -> list[tuple[list[int | None], bool]]:
+    def _slice(self, p, image: np.ndarray, m_panel: int, channel: int) -> list[tuple[list[int | None], bool, bool]]:
         w, rows = self.window, p.array.rows
         first = self.m * self.tile.m + m_panel * rows
         out, (height, width) = [], w.shape
@@ -127,9 +134,10 @@ class Tile:
                     inside = 0 <= y < height and 0 <= x < width
                     step.append(
                         None if first + i >= prod(w.out) or channel + c >= image.shape[2]
-                        else 0 if self.patch.pieces > 1 and mine != piece
+                        else 0x80 * self.maximum if self.patch.pieces > 1 and mine != piece
                         else int(image[y, x, channel + c]) if inside else w.pad % 256)
-                out.append((step, tap == len(taps) - 1 and piece < self.patch.pieces - 1))
+                out.append((step, tap == len(taps) - 1 and piece < self.patch.pieces - 1,
+                            self.maximum and c == self.depth - 1))
         return out
 
 
@@ -144,7 +152,7 @@ class Vector:
         content = random.randbytes(p.a_lanes * -(-self.depth // p.a_lanes))
         self.words = [(i // p.a_lanes, i % p.a_lanes // p.beat_bytes, 0, 0, content[i : i + p.beat_bytes])
                       for i in range(0, len(content), p.beat_bytes)]
-        steps = [([element, *[None] * (p.array.rows - 1)], False) for element in content[: self.depth]]
+        steps = [([element, *[None] * (p.array.rows - 1)], False, False) for element in content[: self.depth]]
         self.slices = {(0, 0): steps, (1, 0): steps}
 
 
@@ -164,7 +172,9 @@ async def pixels(dut):
     lay = Layouts(p)
     bench = await Cycles(dut).start()
     counts = dict.fromkeys(("pieces", "split", "borders", "seeks", "groups", "vectors", "several", "again"), 0)
-    work: list[tuple] = []  # steps of the tile in work: slot, bytes, last of its piece, of its slice, of its B panel
+    counts |= {"maxima": 0, "maxima in pieces": 0} if p.operators.maximum else {}
+    # steps of the tile in work: slot, bytes, last of its piece, place, slice, panel of B; whether places came before
+    work: list[tuple] = []
     waiting = 0  # panels to be passed over
     expected = None  # of the step addressed in the cycle before
     for number in range(parameters()["tiles"]):
@@ -185,6 +195,9 @@ async def pixels(dut):
             counts["split"] += new.patch.split
             counts["groups"] += new.patch.depth > 0 and len({n for n, _ in order}) > 1
             counts["borders"] += max(new.window.pads) > 0
+            if new.maximum:
+                counts["maxima"] += 1
+                counts["maxima in pieces"] += new.patch.pieces > 1
         since = 0
         while True:
             bench.set(**dict.fromkeys(("write", "layer__valid", "issue", "fire", "start"), 0))
@@ -199,7 +212,7 @@ async def pixels(dut):
                 bench.set(valid=1, tag=pack(lay.tag, **tag))
             issues = bool(work) and not waiting and random.random() < 0.9
             if issues:
-                at, step, again, fire, last_m = work.pop(0)
+                at, step, again, leaves, fire, last_m, begun = work.pop(0)
                 bench.set(issue=1, slot=at, fire=int(fire), last_m=int(last_m))
             starts = not work and not beats and since >= 3 and (not issues or fire)  # or it was given up before
             bench.set(start=int(starts))
@@ -207,6 +220,9 @@ async def pixels(dut):
             where = f"cycle {bench.cycle}, tile {number}"
             assert bench.get("seeking") == (waiting > 0), where
             assert bench.get("again") == (issues and again), where
+            if p.operators.maximum:
+                assert bench.get("leaves") == (issues and leaves), where
+                assert not issues or bench.get("begun") == begun, where
             if expected is not None:
                 word = bench.get("step")
                 found = [word >> 8 * i & 0xFF for i in range(p.array.rows)]
@@ -221,7 +237,8 @@ async def pixels(dut):
         for at in range(begin, len(order)):
             steps = new.slices[order[at]]
             last_m = at + 1 == len(order) or order[at + 1][0] != order[at][0]
-            work += [(slot, step, again, i == len(steps) - 1, last_m) for i, (step, again) in enumerate(steps)]
+            first = next((i for i, step in enumerate(steps) if step[2]), len(steps))
+            work += [(slot, *step, i == len(steps) - 1, last_m, i > first) for i, step in enumerate(steps)]
         del work[parameters()["most"]:]  # as if it were given up
     dut._log.info("%s", counts)
     assert min(counts.values()) > 1, counts

@@ -13,6 +13,8 @@ from ...layouts import DISTANCE_BITS, Layouts, moves
 class Borders(wiring.Component):
     """Replaces the operands of A outside the image, and those of rows whose turn is another piece.
 
+    The latter become zero, or with maxima the pad, which is the least value.
+
     The operands of a step addressed in cycle t come and leave in t + 1, one step per cycle. A move in cycle t holds
     from t + 1 on.
 
@@ -68,10 +70,11 @@ class Borders(wiring.Component):
         unused = Signal(lanes)
         m.d.sync += pad.eq(now.pad)
         for i, row in enumerate(rows):
-            m.d.sync += [
-                padded[i].eq(now.windowed & (outside[i] | (above > row) | (below <= row))),
-                unused[i].eq(now.windowed & now.last_piece.any() & (piece != row)),
-            ]
+            beyond = outside[i] | (above > row) | (below <= row)
+            idle = now.windowed & now.last_piece.any() & (piece != row)
+            if self._p.operators.maximum:
+                beyond, idle = beyond | (idle & now.maximum), idle & ~now.maximum
+            m.d.sync += [padded[i].eq(now.windowed & beyond), unused[i].eq(idle)]
         for i in range(lanes):
             byte = self.read.word_select(i, 8)
             m.d.comb += self.step.word_select(i, 8).eq(Mux(padded[i], pad, byte) & ~unused[i].replicate(8))

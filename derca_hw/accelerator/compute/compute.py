@@ -281,6 +281,16 @@ class ComputeEngine(wiring.Component):
             windows.read.eq(operands.a_step),
             drain.a_step.eq(windows.step),
         ]
+        if not self._p.operators.maximum:
+            return
+        # A slice of maxima leaves after each place of the kernel; only the first time it meets biases.
+        m.d.comb += drain.slice.maximum.eq(windows.maximum)
+        with m.If(windows.leaves):
+            m.d.comb += drain.fire.eq(1)
+        with m.If(windows.begun):
+            m.d.comb += drain.slice.first.eq(0)
+        with m.If(~slices.fire):
+            m.d.comb += drain.slice.complete.eq(0)
 
     def _events(self, m, slices, tracker, tag, preempt):
         """Report begin and end of regions and iterations, and preemptions."""

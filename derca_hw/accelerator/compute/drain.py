@@ -17,6 +17,9 @@ from .array import PEArray
 class Drain(wiring.Component):
     """Adds the columns of a slice to those in its bank, or to biases; one column per cycle.
 
+    With `operators.maximum` the larger of both may be written instead. They are int8 values then, and a slice leaves
+    the array after each place of a kernel.
+
     The first column is written `ComputeTiming.DRAIN` cycles after the addresses of the slice's last operands, the
     others one by one after it. A bank word is read 2 cycles before it is written.
 
@@ -25,7 +28,7 @@ class Drain(wiring.Component):
     issue : In(1)
         Operands are addressed in this cycle.
     fire : In(1)
-        They are the last ones of a slice.
+        They are the last ones of a slice, or under a place of the kernel of maxima.
     slice : In(slice_layout)
         With `fire`: which slice.
     a_step, b_step : In
@@ -51,6 +54,7 @@ class Drain(wiring.Component):
             "first": 1,  # nothing is in the bank: add the biases
             "complete": 1,  # the output tile is complete with this slice
             "bias_set": bits_for(p.buffers.slots - 1) + 1,
+            **({"maximum": 1} if p.operators.maximum else {}),  # the larger of both, not their sum
         })
         super().__init__({
             "issue": In(1),
@@ -81,7 +85,7 @@ class Drain(wiring.Component):
             array.last.eq(operands[1]),
         ]
 
-        # Slices are at least `ComputeTiming.UPDATE` cycles apart: at most two are on their way through the array.
+        # Firings are at least `ComputeTiming.UPDATE` cycles apart: at most two are on their way through the array.
         fired = Signal(PEArray.LATENCY)
         entered = Signal(self.slice_layout)
         leaving = Signal(self.slice_layout)
@@ -119,8 +123,11 @@ class Drain(wiring.Component):
             written.eq(read_back),
         ]
         for r in range(rows):
-            old = Mux(read_back.first, biases.value, bank.row.word_select(r, 32))
-            m.d.sync += total.word_select(r, 32).eq(sums.word_select(r, 32) + old)
+            new, old = sums.word_select(r, 32), Mux(read_back.first, biases.value, bank.row.word_select(r, 32))
+            value = new + old
+            if p.operators.maximum:
+                value = Mux(read_back.maximum, _larger(new[:8].as_signed(), old[:8].as_signed()), value)
+            m.d.sync += total.word_select(r, 32).eq(value)
         m.d.comb += [
             bank.read.eq(valid),
             bank.read_bank.eq(column.bank),
@@ -139,3 +146,7 @@ class Drain(wiring.Component):
     def _bank_word(self, column):
         """The address of a column in its bank."""
         return column.place if self._p.tile.per_layer else Cat(column.n, column.place)
+
+
+def _larger(a, b):
+    return Mux(a > b, a, b)

@@ -32,9 +32,17 @@ class KernelSteps(wiring.Component):
     seeking : Out(1)
         The iteration moves to its first panels.
     moves : Out(moves)
+
+    With `operators.maximum` also:
+
+    leaves : Out(1)
+        The step is the last under its place of the kernel, and the layer takes maxima: the sums leave the array.
+    begun : Out(1)
+        Sums of the slice have left before.
     """
 
     def __init__(self, p: Platform):
+        self._p = p
         lay = Layouts(p)
         super().__init__({
             "start": In(1),
@@ -49,6 +57,7 @@ class KernelSteps(wiring.Component):
             "last_m": In(1),
             "seeking": Out(1),
             "moves": Out(moves()),
+            **({"leaves": Out(1), "begun": Out(1)} if p.operators.maximum else {}),
         })
 
     def elaborate(self, platform):
@@ -70,6 +79,12 @@ class KernelSteps(wiring.Component):
             last_y.eq(y == 0),
             moved.eq(self.issue & last_channel),
         ]
+        if self._p.operators.maximum:
+            m.d.comb += self.leaves.eq(moved & now.maximum)
+            with m.If(self.leaves):
+                m.d.sync += self.begun.eq(~self.fire)
+            with m.If(self.start):
+                m.d.sync += self.begun.eq(0)
         with m.If(self.seeking):
             m.d.comb += [out.first.eq(skip_n.any()), out.panel.eq(~skip_n.any())]
         with m.Elif(self.fire):

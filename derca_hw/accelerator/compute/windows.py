@@ -43,6 +43,10 @@ class Windows(wiring.Component):
     places : Out(image_read)
     read, step : In, Out
         See `Borders`.
+    maximum : Out(1)
+        With `operators.maximum`: the layer in work takes maxima.
+    leaves, begun : Out(1)
+        With `operators.maximum`: see `KernelSteps`.
     """
 
     def __init__(self, p: Platform):
@@ -61,6 +65,7 @@ class Windows(wiring.Component):
             "places": Out(image_read(p)),
             "read": In(8 * p.a_lanes),
             "step": Out(8 * p.a_lanes),
+            **({"maximum": Out(1), "leaves": Out(1), "begun": Out(1)} if p.operators.maximum else {}),
         })
 
     @staticmethod
@@ -98,6 +103,9 @@ class Windows(wiring.Component):
         with m.If(self.start):
             m.d.sync += [now.eq(head), vector.eq(self.tag.vector if p.operators.vectors else 0)]
         join(m, self, kernel, ("start", "issue", "fire", "last_m", "seeking"))
+        if p.operators.maximum:
+            join(m, self, kernel, ("leaves", "begun"))
+            m.d.comb += self.maximum.eq(now.maximum)
         join(m, self, pixels, ("start", "issue", "places"))
         join(m, self, borders, ("start", "read", "step"))
         m.d.comb += [

@@ -90,7 +90,7 @@ class LaterPanels(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [DroppableQueue.memory(Layouts(p).later.size, p.buffers.ahead)] if p.buffers.ahead else []
+        return [DroppableQueue.memory(Layouts(p).later.size, _depth(p))] if p.buffers.ahead else []
 
     def elaborate(self, platform):
         m = Module()
@@ -134,7 +134,7 @@ class LaterPanels(wiring.Component):
     def _queue(self, m, first, pushed, stride, margin):
         """Keep parts for later iterations in a queue behind the one that shows. Returns whether the new one shows."""
         lay, new = self._lay, self.iteration
-        m.submodules.queue = queue = DroppableQueue(lay.later, self._p.buffers.ahead)
+        m.submodules.queue = queue = DroppableQueue(lay.later, _depth(self._p))
         following = queue.o
         taken = Signal(lay.later["due"].shape)  # the number of the iteration taken last
         number = Signal.like(taken)  # of the next
@@ -196,3 +196,8 @@ class LaterPanels(wiring.Component):
         with m.If(self.flush):
             m.d.sync += valid.eq(0)
         return self.take & (new.preload | pushed & direct)
+
+
+def _depth(p: Platform) -> int:
+    """Parts that the queue holds: one comes with the last request of the one that shows, before another has left."""
+    return p.buffers.ahead + 1

@@ -22,7 +22,8 @@ def packs(p: Platform, layer: Layer, rows: int = 1) -> bool:
     w = layer.window
     return (
         p.operators.depthwise and w is not None and w.groups == w.channels == layer.n > 1 and w.dilations[0] == 1
-        and not layer.transposed and layer.add is None and layer.m > 1 and 1 <= rows <= min(p.array.cols, w.out[0])
+        and not layer.maximum and not layer.transposed and layer.add is None
+        and layer.m > 1 and 1 <= rows <= min(p.array.cols, w.out[0])
         and row_of(p, layer) <= MAX_SIDE and layer.n * p.array.cols <= MAX_DIMENSION
     )
 

@@ -13,6 +13,9 @@ Of groups, a panel of B has as many whole ones as its columns hold: it needs the
 its weights are zero where a column does not see a channel. A tile has the channels of its columns, K is a single tile.
 Depthwise layers may have panels of B with one channel each instead: see `packed`.
 
+Layers of maxima have groups of one channel. Their weights copy it: under each place of the kernel, a panel of B is the
+identity, whose sums leave the array before the next place. So `depth` is `array.cols`, with fewer channels too.
+
 A layer without a window is an image of one row of pixels under a kernel of one.
 """
 
@@ -129,6 +132,8 @@ def patch_of(p: Platform, layer: Layer, tile: Tile) -> Patch:
 def _depth(p: Platform, layer: Layer) -> int:
     """Channels that a panel of B needs of a layer with groups, each of its whole groups; 0 without groups."""
     w = layer.window
+    if layer.maximum:
+        return p.array.cols
     return 0 if w.groups == 1 else min(p.array.cols * w.groups // layer.n, w.groups) * w.channels // w.groups
 
 
@@ -193,7 +198,7 @@ def _shaped(p: Platform, layer: Layer, tile: Tile) -> bool:
     return (
         whole(p, tile) and tile.k % taps == 0 and tile.k <= p.most_k
         and n_panels * ceil_div(tile.k, steps) * steps <= p.b_steps
-        and (tile.k == layer.k or layer.window.groups > 1 or tile.k % steps == 0)
+        and (tile.k == layer.k or layer.window.groups > 1 or layer.maximum or tile.k % steps == 0)
     )
 
 
@@ -229,15 +234,17 @@ def too_large(p: Platform, layer: Layer) -> str:
         line += lcm(w.out[1], rows) // rows
     panels = min(line, ceil_div(layer.m, rows))
     words = patch_of(p, layer, Tile(panels * rows, prod(w.kernel), p.array.cols)).words
-    return (f"a {describe(w)} has more halo than a slot holds: its least tile has {panels * rows} outputs, {words} "
+    return (f"a {describe(layer)} has more halo than a slot holds: its least tile has {panels * rows} outputs, {words} "
             f"panels of A and {prod(w.kernel)} steps of B. Allowed are platforms with tile.m x tile.k of at least "
             f"{words * rows}, tile.k of at least {prod(w.kernel)} and tile.m x tile.n of at least "
             f"{panels * rows * p.array.cols}, or images whose rows are multiples of {2 * rows} pixels")
 
 
-def describe(w: Window) -> str:
-    """A window in words."""
-    name = "conv" if w.groups == 1 else "depthwise" if w.groups == w.channels else f"conv of {w.groups} groups"
+def describe(layer: Layer) -> str:
+    """A layer's window in words."""
+    w = layer.window
+    grouped = "depthwise" if w.groups == w.channels else f"conv of {w.groups} groups"
+    name = "max" if layer.maximum else "conv" if w.groups == 1 else grouped
     (kh, kw), (height, width) = w.kernel, w.shape
     strides = "" if w.strides == (1, 1) else f" s{w.strides[0]}" if w.strides[0] == w.strides[1] else \
         f" s{w.strides[0]}x{w.strides[1]}"
@@ -258,6 +265,7 @@ def patch_fields(p: Platform, layer: Layer, tile: Tile, panel_stride: int) -> di
         "top_bytes": patch.top * panel_stride % (1 << p.bus.address_width),
         **(_packed_fields(layer, patch, ceil_div(patch.m, tile.m)) if p.operators.depthwise else {}),
         **_window_fields(p, layer, tile, patch),
+        **({"maximum": int(layer.maximum)} if p.operators.maximum else {}),
     }
 
 

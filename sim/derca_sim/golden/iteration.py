@@ -35,8 +35,7 @@ class Iteration:
         #: First and last K step of its output tile.
         self.first, self.last = k == 0, k == layer.k_tiles - 1
         single = layer.k_tiles == 1
-        w = layer.layer.window
-        grouped = w is not None and w.groups > 1  # columns of a tile see channels of their own
+        grouped = self._grouped
         #: Whether A and B tile have to be loaded, and whether the next iteration of the layer uses others.
         self.new_a = fresh or not single or n == 0 or grouped
         self.new_b = fresh or not single or layer.n_tiles > 1
@@ -77,6 +76,12 @@ class Iteration:
     def packed(self) -> int:
         """Rows of outputs in a panel of B that has one channel; 0 where it has others."""
         return self.layer.tile.rows
+
+    @property
+    def _grouped(self) -> bool:
+        """Whether columns of a tile see channels of their own."""
+        layer = self.layer.layer
+        return layer.window is not None and (layer.window.groups > 1 or layer.maximum)
 
     @property
     def _lines(self) -> int:
@@ -125,7 +130,7 @@ class Iteration:
         channel, channels = layer.tile.k // taps * self.k, self.k_steps // taps
         if self.packed:
             channel, channels = (columns // p.array.cols for columns in (self.n * layer.tile.n, self.columns))
-        elif w.groups > 1:
+        elif self._grouped:
             each = layer.layer.n // w.groups
             groups = range(self.n * layer.tile.n // each, -(-(self.n * layer.tile.n + self.columns) // each))
             channel, channels = (w.channels // w.groups * count for count in (groups[0], len(groups)))

@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from .network import Layer, Window
+from .network import LEAST, Layer, Window
 from .platform import MAX_DIMENSION, MAX_KERNEL, MAX_SIDE
 
 
@@ -26,6 +26,11 @@ def grouped_sums(a: np.ndarray, layer: Layer, sums: Callable[[np.ndarray, np.nda
     taps = a.reshape(layer.m, prod(w.kernel), w.groups, w.channels // w.groups)
     return np.concatenate([sums(taps[:, :, i].reshape(layer.m, layer.k), layer.weights[:, i * each : (i + 1) * each])
                            for i in range(w.groups)], axis=1)
+
+
+def largest(a: np.ndarray, layer: Layer) -> np.ndarray:
+    """int32 [m, n] of a layer of maxima: the largest of the bias and the values of a channel in `a` [m, k n]."""
+    return np.maximum(a.reshape(layer.m, layer.k, layer.n).max(axis=1).astype(np.int32), layer.bias)
 
 
 def unfit(layer: Layer) -> Iterator[str]:
@@ -56,3 +61,17 @@ def unfit(layer: Layer) -> Iterator[str]:
         yield f"pad = {w.pad}: allowed are -128 .. 127"
     if layer.weights is None:
         yield "B is computed: allowed are weights"
+    elif layer.maximum:
+        yield from _unfit_maximum(layer)
+
+
+def _unfit_maximum(layer: Layer) -> Iterator[str]:
+    w = layer.window
+    if not w.groups == w.channels == layer.n:
+        yield f"maxima of {w.channels} channels in {w.groups} groups, {layer.n} outputs: allowed are as many of each"
+    if w.pad != LEAST:
+        yield f"pad = {w.pad} around an image of maxima: allowed is {LEAST}"
+    if (layer.weights != 1).any():
+        yield "weights of maxima: allowed are ones"
+    if layer.bias.min() < LEAST or layer.bias.max() > 127:
+        yield f"biases {layer.bias.min()} .. {layer.bias.max()} of maxima: allowed are {LEAST} .. 127"

@@ -15,6 +15,8 @@ from .tile import Mapping
 
 #: Allowed requantisation multipliers and shifts, inclusive.
 MULTIPLIER_RANGE, SHIFT_RANGE = (0, (1 << 31) - 1), (1, 62)
+#: The least int8 value: what lies outside the image of a layer with `maximum`.
+LEAST = -128
 #: Bits by which the operands of a quantised sum are widened before they are scaled.
 WIDEN = 20
 #: Allowed shifts of the scaled operand and of the sum, inclusive.
@@ -119,7 +121,9 @@ class Layer:
     With `add` a matrix is added to all that, and C is the sum.
     `mapping` says how the layer runs; the compiler estimates which is best where it is None.
 
-    With a `window` the part at `a` is an image, and A are its windows.
+    With a `window` the part at `a` is an image, and A are its windows. With `maximum` too, an output is the largest
+    value of its channel under the kernel's places, or the bias if that is larger, requantised. Then the window has as
+    many groups as channels and outputs, its pad is `LEAST`, and weights are ones.
     """
 
     m: int
@@ -141,6 +145,7 @@ class Layer:
     table: np.ndarray | None = None
     add: Add | None = None
     window: Window | None = None
+    maximum: bool = False
     dtype: str = "int8"
 
     def __post_init__(self):
@@ -195,7 +200,7 @@ class Network:
     @property
     def macs(self) -> int:
         """Multiply-accumulates one pass over the network needs."""
-        return sum(layer.m * layer.k * layer.n for layer in self.layers)
+        return sum(layer.m * layer.k * layer.n for layer in self.layers if not layer.maximum)
 
 
 def chain(name: str, layers: Sequence[Layer], inputs: Sequence[np.ndarray | None], **more) -> Network:

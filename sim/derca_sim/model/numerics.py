@@ -2,12 +2,13 @@
 
 Products of int8 or int16 are summed with the int32 bias in int32, which wraps. Requantisation multiplies the sum by the
 layer's multiplier exactly, divides by 2^shift, rounds as the layer says, adds the zero point, and clamps to the layer's
-bounds. A table may say what becomes of the result. A second matrix may be added to that.
+bounds. A table may say what becomes of the result. A second matrix may be added to that. Layers of maxima compare the
+values under a kernel and the bias, where others add products.
 """
 
 import numpy as np
 
-from .images import grouped_sums, under
+from .images import grouped_sums, largest, under
 from .network import WIDEN, Add, Layer, Network, Place
 from .placing import a_part
 from .rounding import Rounding
@@ -70,6 +71,8 @@ def gemm(a: np.ndarray, layer: Layer, b: np.ndarray | None = None) -> np.ndarray
 
 def _convolved(image: np.ndarray, layer: Layer) -> np.ndarray:
     """The output [m, n] of a layer with a window over `image` [pixels, channels]."""
+    if layer.maximum:
+        return requantise(largest(under(image, layer.window), layer), layer)
     sums = grouped_sums(under(image, layer.window), layer, partial_sums)
     return requantise(wrap32(sums.astype(np.int64) + layer.bias), layer)
 

@@ -87,6 +87,10 @@ def _options(network: Network, p: Platform) -> list[str]:
             if not p.operators.convolution:
                 return [*out, f"layer {i} has a window: it needs operators.convolution = true in the platform"]
             out += [f"layer {i}: {text}" for text in (*unfit(layer), *_uneven(layer, p))]
+        if layer.maximum and layer.window is None:
+            out.append(f"layer {i} has maxima without a window: allowed are maxima under the places of a kernel")
+        if layer.maximum and not p.operators.maximum:
+            out.append(f"layer {i} has maxima: it needs operators.maximum = true in the platform")
     return out
 
 

@@ -13,6 +13,7 @@ from .sections import (
     BufferConfig,
     BusConfig,
     MemoryConfig,
+    OperatorsConfig,
     Section,
     StoreConfig,
     TableConfig,
@@ -24,6 +25,8 @@ from .sections import (
 MAX_DIMENSION = 65535
 #: Largest height and width of an image under a window, and of the kernel: a product may take a whole small image.
 MAX_SIDE, MAX_KERNEL = 1023, 32
+#: Least columns of an array that takes maxima: the larger of `ComputeTiming.UPDATE` and `ComputeTiming.SHORTEST`.
+LEAST_MAXIMUM_COLUMNS = 3
 #: How platforms, networks and tasks are named: in files, tables and the hardware's documents.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,40}$",
                             description="names of at most 41 letters, digits, - and _, the first a letter")]
@@ -94,23 +97,6 @@ class RequantConfig(Section):
     clamp: bool = False
     channels: Annotated[int, Field(ge=0, le=65536)] = 0
     tables: Annotated[int, Field(ge=0, le=256)] = 0
-
-
-class OperatorsConfig(Section):
-    """What layers can do beside products with constant weights; left out by default.
-
-    With `matmul` both operands of a product may be computed. With `transpose` a layer can store the transpose of its
-    output. With `vectors` matrices of one row are stored and read without padding to the rows of the array. With `add`
-    a second matrix may be added to a layer's outputs. With `convolution` A may be the windows of a kernel over an
-    image; with `depthwise` too, columns of B may be the kernel of one channel, moved from row to row of outputs.
-    """
-
-    matmul: bool = False
-    transpose: bool = False
-    vectors: bool = False
-    add: bool = False
-    convolution: bool = False
-    depthwise: bool = False
 
 
 def _ceil_div(a: int, b: int) -> int:
@@ -227,6 +213,13 @@ class Platform(Section):
         )
         require(not self.operators.depthwise or self.operators.convolution, "operators.depthwise", "true",
                 "false, or operators.convolution = true")
+        require(not self.operators.maximum or self.operators.convolution, "operators.maximum", "true",
+                "false, or operators.convolution = true")
+        require(
+            not self.operators.maximum or a.cols >= LEAST_MAXIMUM_COLUMNS, "operators.maximum", "true",
+            f"false, or array.cols of at least {LEAST_MAXIMUM_COLUMNS}, so that a bank has been updated when the next "
+            "place of a kernel leaves the array",
+        )
         require(
             bus.burst_beats * self.beat_bytes <= 4096, "bus.burst_beats", bus.burst_beats,
             f"at most {4096 // self.beat_bytes} beats of {self.beat_bytes} bytes, the 4 KiB limit of AXI4",

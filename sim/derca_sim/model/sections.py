@@ -109,3 +109,22 @@ class TraceConfig(Section):
     statistics: bool = True
     counters: bool = True
     depth: Literal[4, 8, 16, 32, 64] = 16
+
+
+class OperatorsConfig(Section):
+    """What layers can do beside products with constant weights; left out by default.
+
+    With `matmul` both operands of a product may be computed. With `transpose` a layer can store the transpose of its
+    output. With `vectors` matrices of one row are stored and read without padding to the rows of the array. With `add`
+    a second matrix may be added to a layer's outputs. With `convolution` A may be the windows of a kernel over an
+    image; with `depthwise` too, columns of B may be the kernel of one channel, moved from row to row of outputs. With
+    `maximum` an output may be the largest value under a kernel instead of a sum of products.
+    """
+
+    matmul: bool = False
+    transpose: bool = False
+    vectors: bool = False
+    add: bool = False
+    convolution: bool = False
+    depthwise: bool = False
+    maximum: bool = False

@@ -188,6 +188,8 @@ def window_fields(p: Platform) -> list[Field]:
         Field("pad_y", bits_for(MAX_SIDE), "rows outside it"),
         Field("dilation_x", bits_for(MAX_SIDE), "columns from one of the kernel to the next"),
         Field("dilation_y", bits_for(MAX_SIDE), "rows"),
+        *([Field("maximum", 1, "outputs are the largest values under the kernel's places, not sums")]
+          if p.operators.maximum else []),
     ]
 
 

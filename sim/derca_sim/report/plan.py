@@ -38,6 +38,7 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
             "time": witness.time, "demand": witness.demand, "blocking": witness.blocking,
             "tasks": list(witness.tasks), "blocked_by": witness.blocked_by,
         },
+        "miss": None if plan.miss is None else plan.miss.as_dict([task.name for task in system.tasks]),
         "utilisation": sum(c.cost / c.period for c in verdict.charged),
         "utilisation_unpreempted": sum(t.length / t.period for t in system.tasks),
         "release_cost": system.release_cost, "tail": system.tail, "tasks": tasks,

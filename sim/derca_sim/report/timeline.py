@@ -1,5 +1,6 @@
 """The timeline picture: one lane per task with its running regions, preemptions and deadlines."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ STRATEGY_LETTERS = {Strategy.LAYER: "L", Strategy.RECOMPUTE: "R", Strategy.PERSI
 # Heights within a lane, which spans 0 .. 1 upwards from its baseline.
 BAR_BOTTOM, BAR_TOP, ARROW_TOP, LETTER = 0.06, 0.50, 0.84, -0.14
 INK = "#24292f"
+#: Characters of a line of the title.
+_TITLE = 130
 #: Jobs or preemptions of a lane above which deadlines that were met, finishes and resumptions are left out.
 CROWDED = 45
 
@@ -85,8 +88,8 @@ def draw_timeline(
         _panel(axes[1], log, window, clock_mhz)
         axes[1].set_title(f"cycles {window[0]:,} to {window[1]:,}", loc="left", fontsize=9.5, color=INK)
         axes[0].axvspan(*window, color="#ffd33d", alpha=0.16, lw=0, zorder=0)
-    figure.suptitle(f"{title}: {_verdict(log)}", x=0.01, ha="left", fontsize=13, fontweight="bold",
-                    color=MISS_COLOUR if _misses(log) else INK)
+    figure.suptitle(textwrap.fill(f"{title}: {_verdict(log)}", _TITLE), x=0.01, ha="left", fontsize=13,
+                    fontweight="bold", color=MISS_COLOUR if _misses(log) else INK)
     _legend(figure)
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
     with matplotlib.rc_context({"svg.hashsalt": "derca"}):  # the same log gives the same file

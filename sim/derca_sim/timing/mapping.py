@@ -49,6 +49,8 @@ class Choice:
         tile, layer = self.mapping.tile, self.layer
         if tile.rows:
             return f"columns are rows of outputs of one channel, {tile.rows} of {layer.window.out[0]}"
+        if layer.maximum:
+            return "columns are channels, compared place by place of the kernel"
         if layer.window is not None and layer.window.groups > 1:
             return "columns are channels, each with a part of the rows of B"
         whole_k = tile.k >= layer.k
@@ -188,6 +190,7 @@ def _key(network: Network, layers: Sequence[Layer], at: int) -> tuple:
         columns = network.matrices[place.matrix][1]
         return names.setdefault(place.matrix, len(names)), place.row, place.column, columns
 
-    return at, *((layer.m, layer.k, layer.n, layer.window, layer.transposed, place_of(layer.a), place_of(layer.b),
-                  place_of(layer.c), place_of(layer.add and layer.add.d), None if i == at else layer.mapping)
+    return at, *((layer.m, layer.k, layer.n, layer.window, layer.maximum, layer.transposed, place_of(layer.a),
+                  place_of(layer.b), place_of(layer.c), place_of(layer.add and layer.add.d),
+                  None if i == at else layer.mapping)
                  for i, layer in enumerate(layers))

@@ -3,7 +3,8 @@
 Tiles of windows are whole rows of outputs, and whole panels. Rows of an odd number of pixels come together to panels
 only after many of them, which may be too many for a slot or a bank; and panels that go over several rows are computed
 in pieces. So outputs get some columns that nobody reads, which are computed like the others, and images under windows
-have rows further apart. What the layers of an image then cost, by the compiler's estimate, decides.
+have rows further apart. How many layers of an image have no tile then decides, and what the others cost, by the
+compiler's estimate.
 """
 
 import math
@@ -42,12 +43,13 @@ def pitched(p: Platform, network: Network) -> Network:
         around = [x for x in network.layers if any(
             m in tied[at] for at in matrices for m in (x.a.matrix, x.c.matrix))]
 
-        def total(way: _Rows, around=around) -> float:
-            return sum(cost.of(_with(x, sizes, way)) for x in around)
+        def total(way: _Rows, around=around) -> tuple[int, float]:
+            costs = [cost.of(_with(x, sizes, way)) for x in around]
+            return costs.count(math.inf), sum(each for each in costs if each < math.inf)
 
         best, least = rows, total(rows)
         for way in _ways(p, sizes, [tied[m] for m in matrices], rows):
-            if (now := total(way)) < least * (1 - _SAVED):
+            if (now := total(way)) < (least[0], least[1] * (1 - _SAVED)):
                 best, least = way, now
         rows = best
     return _changed(network, sizes, {m: row for m, row in rows.items() if row != sizes[m][1]})
@@ -62,7 +64,7 @@ class _Cost:
 
     def of(self, layer: Layer) -> float:
         """Of one layer."""
-        key = layer.m, layer.k, layer.n, layer.window, layer.transposed, layer.mapping
+        key = layer.m, layer.k, layer.n, layer.window, layer.maximum, layer.transposed, layer.mapping
         if key not in self._known:
             found = tiles(self._p, layer) if layer.mapping is None else (layer.mapping.tile,)
             costs = [estimate(self._p, layer, tile).cycles for tile in found]

@@ -60,7 +60,7 @@ def over_image(layer: Layer, numbers: np.ndarray, size: tuple[int, ...]) -> tupl
     `numbers` [1, k] are those of the row, `size` the height and width of the image as far as they are known. The
     numbers of its pixels [height * width, channels] are returned too; None if the kernel would be too large.
     """
-    if layer.m != 1 or layer.weights is None:
+    if layer.m != 1 or layer.weights is None or layer.window is not None:
         return None
     channels = int(np.argmax(elements.rows(numbers[0]) != elements.rows(numbers[0, 0])))
     if not channels or layer.k % channels:

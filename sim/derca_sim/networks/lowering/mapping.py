@@ -82,6 +82,9 @@ def _work(graph: Graph, node: Node, batch: int) -> tuple[str, int]:
     if isinstance(operator, op.Mean | op.AveragePool):
         each = tensors[0].elements // y.elements if isinstance(operator, op.Mean) else int(np.prod(operator.kernel))
         return f"mean of {each}, {_shape(tensors[0])} to {_shape(y)}", batch * y.elements * each
+    if isinstance(operator, op.MaxPool):
+        size, strides = ("x".join(map(str, of)) for of in (operator.kernel, operator.window.strides))
+        return f"max {size} stride {strides}, {_shape(tensors[0])} to {_shape(y)}", 0
     return f"{_shape(tensors[0]) if tensors else '-'} to {_shape(y)}", 0
 
 

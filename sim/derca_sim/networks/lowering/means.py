@@ -1,4 +1,4 @@
-"""Means over whole dimensions, as products with a column of ones."""
+"""Means over whole dimensions, as products with a column of ones, and the scales of means."""
 
 from dataclasses import dataclass
 
@@ -29,6 +29,17 @@ class Along:
         return np.moveaxis(values[self.index], axes, range(-len(axes), 0)).reshape(-1, count)
 
 
+@dataclass(frozen=True)
+class Scale:
+    """How sums become means: offset by `bias`, scaled by `multiplier` / 2^`shift`, rounded, offset by `zero_point`."""
+
+    bias: int
+    multiplier: int
+    shift: int
+    zero_point: int
+    rounding: Rounding
+
+
 def means(graph: Graph, node: Node) -> tuple[Layer, list[Along]]:
     """The product [m, k] x [k, 1] that a mean is, not placed yet, and the rows that each of its layers takes as A.
 
@@ -48,35 +59,47 @@ def means(graph: Graph, node: Node) -> tuple[Layer, list[Along]]:
         if tensor.dtype != np.int8 or tensor.quantisation is None or not tensor.quantisation.per_tensor:
             raise UnmappedError(f"{tensor.name} is {tensor.dtype}: allowed in means are int8 tensors with one scale")
     operator = node.operator
-    axes = tuple(sorted(_axes(operator, x, y)))
+    axes = tuple(sorted(_axes(operator)))
     last = axes == tuple(range(len(x.shape) - len(axes), len(x.shape)))
     rows = [Along(index, axes) for index in np.ndindex(() if last else x.shape[:axes[0]])]
     count, m = x.elements // y.elements, y.elements // len(rows)
     if max(count, m) > MAX_DIMENSION:
         raise UnmappedError(f"{m} means of {count} elements: allowed are up to {MAX_DIMENSION} of either")
-    zero_point, bias, rounding = y.quantisation.zero_point, -x.quantisation.zero_point * count, Rounding.AWAY
-    exact, pool = graph.arithmetic is Arithmetic.TFLITE, isinstance(operator, AveragePool)
-    if exact and pool:  # which takes elements with their zero points
-        zero_point, bias, (multiplier, shift) = 0, 0, reciprocal(count)
-    else:
-        factor = np.float64(x.quantisation.scale) / np.float64(y.quantisation.scale)
-        multiplier, exponent = map(int, shared(*fixed_point(factor), count) if exact else fixed_point(factor / count))
-        shift = 31 - exponent
-        if exact:
-            rounding = Rounding.TWICE if shift > 31 else Rounding.UP
-        if not (0 < multiplier <= MULTIPLIER_RANGE[1] and SHIFT_RANGE[0] <= shift <= SHIFT_RANGE[1]):
-            raise UnmappedError(f"its scales make a factor of {factor / count:.3g}: allowed are 2^-31 to 2^30")
-    low, high = bounds(y, operator.activation) if pool else (-128, 127)
-    return Layer(m, count, 1, np.ones((count, 1), np.int8), np.array([bias], np.int32), multiplier, shift,
-                 zero_point, False, rounding, None if (low, high) == (-128, 127) else (low, high)), rows
+    scale = mean_scale(graph, node, x, y, count)
+    low, high = bounds(y, operator.activation) if isinstance(operator, AveragePool) else (-128, 127)
+    return Layer(m, count, 1, np.ones((count, 1), np.int8), np.array([scale.bias], np.int32), scale.multiplier,
+                 scale.shift, scale.zero_point, False, scale.rounding,
+                 None if (low, high) == (-128, 127) else (low, high)), rows
 
 
-def _axes(operator: Mean | AveragePool, x: Tensor, y: Tensor) -> tuple[int, ...]:
-    if isinstance(operator, Mean):
-        return operator.axes
-    if operator.kernel != x.shape[1:3] or operator.window.pads != Window().pads or y.shape[1:3] != (1, 1):
-        raise UnmappedError("averages of a part of an image are not mapped yet: allowed is the average of all of it")
-    return 1, 2
+def mean_scale(graph: Graph, node: Node, x: Tensor, y: Tensor, count: int) -> Scale:
+    """What makes the means y of sums of `count` elements of x, as `means` says.
+
+    Raises
+    ------
+    UnmappedError
+        If the accelerator does not have such a scale.
+    """
+    exact = graph.arithmetic is Arithmetic.TFLITE
+    if exact and isinstance(node.operator, AveragePool):  # which takes elements with their zero points
+        return Scale(0, *reciprocal(count), 0, Rounding.AWAY)
+    factor = np.float64(x.quantisation.scale) / np.float64(y.quantisation.scale)
+    multiplier, exponent = map(int, shared(*fixed_point(factor), count) if exact else fixed_point(factor / count))
+    shift, rounding = 31 - exponent, Rounding.AWAY
+    if exact:
+        rounding = Rounding.TWICE if shift > 31 else Rounding.UP
+    if not (0 < multiplier <= MULTIPLIER_RANGE[1] and SHIFT_RANGE[0] <= shift <= SHIFT_RANGE[1]):
+        raise UnmappedError(f"its scales make a factor of {factor / count:.3g}: allowed are 2^-31 to 2^30")
+    return Scale(-x.quantisation.zero_point * count, multiplier, shift, y.quantisation.zero_point, rounding)
+
+
+def _axes(operator: Mean | AveragePool) -> tuple[int, ...]:
+    return operator.axes if isinstance(operator, Mean) else (1, 2)
+
+
+def over_all(operator: AveragePool, x: Tensor, y: Tensor) -> bool:
+    """Whether an average is that of all pixels of an image."""
+    return operator.kernel == x.shape[1:3] and operator.window.pads == Window().pads and y.shape[1:3] == (1, 1)
 
 
 def reciprocal(count: int) -> tuple[int, int]:

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..graph import Graph, Node
-from ..operators import AveragePool, Conv, MatMul, Mean
+from ..operators import AveragePool, Conv, MatMul, MaxPool, Mean
 from .convolutions import convolutions
 from .layers import UnmappedError, is_product, product
-from .means import means
+from .means import means, over_all
 from .picks import Pick, Product
+from .pools import pools
 
 
 def products(graph: Graph, node: Node) -> list[Product]:
@@ -22,6 +23,9 @@ def products(graph: Graph, node: Node) -> list[Product]:
     """
     if isinstance(node.operator, MatMul):
         return list(_matmul(graph, node))
+    if isinstance(node.operator, MaxPool) or isinstance(node.operator, AveragePool) and not over_all(
+            node.operator, *graph.read(node), *graph.made(node)):
+        return list(pools(graph, node))
     if isinstance(node.operator, Mean | AveragePool):
         layer, rows = means(graph, node)
         return [Product(layer, a, None) for a in rows]

@@ -24,7 +24,7 @@ from .sums import sum_of
 #: Number of the first source that is a tensor of the host; sources below are outputs of layers.
 _TENSORS = 1 << 20
 #: Operators that become layers.
-PRODUCTS = (op.FullyConnected, op.Conv, op.MatMul, op.Mean, op.AveragePool)
+PRODUCTS = (op.FullyConnected, op.Conv, op.MatMul, op.Mean, op.AveragePool, op.MaxPool)
 #: Operators that the host computes before the first layers and after the last, beside those that move elements.
 HOST = (op.Quantise, op.Dequantise, op.Softmax, op.Pad)
 
