@@ -21,7 +21,7 @@ def doctor(
 ) -> None:
     """Look for every program and package that the commands call, and say how to install what is missing.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
         derca doctor
 
