@@ -57,6 +57,7 @@ def bench(*arguments):
     return CliRunner().invoke(app, ["bench", "simulation", *map(str, arguments)], catch_exceptions=False)
 
 
+@pytest.mark.full
 def test_both_simulators_write_the_same_events(taskset, tmp_path):
     done = bench(taskset, "--cycles", 2500, "--json", "-o", tmp_path / "speed.json")
     assert done.exit_code == 0, done.stderr
@@ -102,6 +103,7 @@ class Adder(wiring.Component):
         return m
 
 
+@pytest.mark.full
 def test_the_wrapper_keeps_every_port_of_a_block_between_registers(tmp_path, monkeypatch):
     monkeypatch.setenv("DERCA_BUILD_DIR", str(tmp_path))
     design = fmax.wrapped_rtlil(Adder(24), held=("unused",))

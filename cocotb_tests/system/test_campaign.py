@@ -19,10 +19,14 @@ JITTER_BATCHES = {"more": range(100, 120)}
 HANDSHAKE_BATCHES = {"quick": range(1, 3), "more": range(100, 150)}
 
 
+#: Compiled for the quick tests: every platform, and lock-step once.
+QUICK = (*((name, "decoupled") for name in PLATFORM_NAMES), ("narrow", "lockstep"))
+
+
 def batches(seeds):
     return [
         pytest.param(platform, pipeline, part, id=f"{platform}-{pipeline}-{name}",
-                     marks=[] if name == "quick" else [pytest.mark.full])
+                     marks=[] if name == "quick" and (platform, pipeline) in QUICK else [pytest.mark.full])
         for platform in PLATFORM_NAMES for pipeline in PIPELINES for name, part in seeds.items()
     ]
 

@@ -56,7 +56,8 @@ offset = {period}
 """
 
 
-@pytest.mark.parametrize(("batch", "period"), [(1, 70_000), (8, 70_000), (64, 400_000)])
+@pytest.mark.parametrize(("batch", "period"), [
+    (1, 70_000), (8, 70_000), pytest.param(64, 400_000, marks=pytest.mark.full)])
 def test_the_rtl_makes_what_litert_makes(tmp_path, batch, period):
     """From float32 samples to float32 results: first alone, at the least cycles of array and bus, then preempted."""
     path, horizon = tmp_path / "anomaly.toml", 2 * period

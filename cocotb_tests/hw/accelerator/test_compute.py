@@ -306,7 +306,8 @@ async def sums_and_cycles(dut):
     assert min(counts.values()) > 3, counts
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, SPARE], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [PADDED, SPARE, *(pytest.param(p, marks=pytest.mark.full) for p in (SMALL, NARROW))],
+                         ids=lambda p: p.name)
 def test_compute_engine(p):
     simulate(lambda: ComputeBench(p), __name__, "sums_and_cycles", platform=p)
 

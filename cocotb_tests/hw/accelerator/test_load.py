@@ -379,7 +379,8 @@ async def fill(bench, random, p, cycles: int) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.parametrize("p", [PADDED, LOCKSTEP, AHEAD, COMPUTED_AHEAD, IMAGES], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [LOCKSTEP, AHEAD, COMPUTED_AHEAD, IMAGES, pytest.param(PADDED, marks=pytest.mark.full)],
+                         ids=lambda p: p.name)
 def test_load_engine_and_slots(p):
     simulate(lambda: LoadBench(p), __name__, "fills_and_frees", platform=p)
 

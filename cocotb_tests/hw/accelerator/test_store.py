@@ -367,29 +367,38 @@ async def latencies(dut):
         bench.set(stored=0)
 
 
+#: Platforms whose hardware differs most; the others are compiled for the long tests only.
+QUICK = (PADDED, BY_WORDS[0], TRANSPOSING[0], PACKING)
+
+
+def quickly(p, *more, **kind):
+    """A platform as a parameter, of the long tests only unless it is one of `QUICK`."""
+    return pytest.param(p, *more, marks=[] if p in QUICK else [pytest.mark.full], **kind)
+
+
 @pytest.mark.parametrize(("p", "stalls"), [
-    pytest.param(p, stalls, id=f"{p.name}-{'stalled' if stalls else 'free'}",
-                 marks=[pytest.mark.full] if p in TRANSPOSING[1:] and not stalls else [])
+    quickly(p, stalls, id=f"{p.name}-{'stalled' if stalls else 'free'}")
     for p in (SMALL, PADDED, NARROW, WORDS, *BY_WORDS, *TRANSPOSING, PACKING, PACKING_WIDE) for stalls in (False, True)
     if stalls or p not in (PACKING, PACKING_WIDE)])
 def test_tiles(p, stalls):
     simulate(lambda: StoreEngine(p), __name__, "tiles", platform=p, stalls=stalls)
 
 
-@pytest.mark.parametrize("p", [TINY, BY_WORDS[0], pytest.param(ACROSS_BEATS, marks=pytest.mark.full)],
+@pytest.mark.parametrize("p", [TINY, *(pytest.param(p, marks=pytest.mark.full) for p in (BY_WORDS[0], ACROSS_BEATS))],
                          ids=lambda p: p.name)
 def test_tiles_of_the_ice40(p, pytestconfig):
     simulate(lambda: Built(StoreEngine(p), Family.ICE40), __name__, "tiles", platform=p, stalls=True,
              models=model(Family.ICE40, pytestconfig.rootpath))
 
 
+@pytest.mark.full
 def test_tiles_of_the_ice40_synthesised():
     """Yosys leaves the DSP blocks as they are, and makes of the rest what the RTL says."""
     simulate(lambda: Built(StoreEngine(TINY), Family.ICE40), __name__, "tiles", platform=TINY, stalls=True,
              models=cells("ice40"), synthesis=TARGETS["ice40"].synthesis)
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, NARROW, WORDS, *BY_WORDS, ACROSS], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", map(quickly, (SMALL, PADDED, NARROW, WORDS, *BY_WORDS, ACROSS)), ids=lambda p: p.name)
 def test_latencies(p):
     simulate(lambda: StoreEngine(p), __name__, "latencies", platform=p)
 

@@ -356,8 +356,8 @@ async def walk_jobs(bench, random, p) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.parametrize("p", [SMALL, PADDED, SPARE, WORDS, SHAPES, ACROSS, PACKING,
-                               pytest.param(ACROSS_WORDS, marks=pytest.mark.full)], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [PADDED, SPARE, SHAPES, PACKING, *(
+    pytest.param(p, marks=pytest.mark.full) for p in (SMALL, WORDS, ACROSS, ACROSS_WORDS))], ids=lambda p: p.name)
 def test_walks(p):
     simulate(lambda: Walker(p), __name__, "walks", platform=p)
 

@@ -271,7 +271,7 @@ async def walk(bench, random, p, tiles: int, most: int) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.parametrize("p", [NARROW, WIDE], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [NARROW, pytest.param(WIDE, marks=pytest.mark.full)], ids=lambda p: p.name)
 def test_windows(p):
     simulate(lambda: WindowBench(p), __name__, "pixels", platform=p, tiles=80, most=600)
 
