@@ -398,7 +398,7 @@ def test_tiles_of_the_ice40_synthesised():
              models=cells("ice40"), synthesis=TARGETS["ice40"].synthesis)
 
 
-@pytest.mark.parametrize("p", map(quickly, (SMALL, PADDED, NARROW, WORDS, *BY_WORDS, ACROSS)), ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [*map(quickly, (SMALL, PADDED, NARROW, WORDS, *BY_WORDS, ACROSS))], ids=lambda p: p.name)
 def test_latencies(p):
     simulate(lambda: StoreEngine(p), __name__, "latencies", platform=p)
 
