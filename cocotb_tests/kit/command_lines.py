@@ -35,10 +35,6 @@ FULL = {
     "derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim": 0,
     "derca ip --board vck190 -o out/vck190": 0,
     "derca ip sim/tasksets/demo.toml --board arty-a7-100 -o out/arty": 0,
-    "derca report --target ecp5": 0,
-    "derca report --target ultrascale --platform sim/platforms/demo.toml": 0,
-    "derca report --target ultrascale --platform sim/platforms/demo.toml --device xcvc1902 --detail "
-    "-o out/vck190.tex": 0,
     "derca reproduce fig11a": 0,
     "derca reproduce fig11b --size quick": 0,
     "derca run sim/tasksets/demo.toml --handshake aw-with-w,late": 0,
@@ -54,6 +50,7 @@ FULL = {
 }
 _GOLDEN = "cli/test_golden.py::test_the_demo_prints_its_tables"
 _SAMPLES = "cli/test_samples.py::test_results_of_a_run_are_those_of_litert"
+_REPORT = "cli/test_cli.py::test_report_prints_a_table_and_how_to_make_it_again"
 _GROWTH = "cli/test_report.py::test_growth_tables_hold_a_row_per_module_and_a_column_per_point"
 _REFERENCE = "cli/test_report.py::test_reference_shows_both_sides"
 _CONTROL = "cli/test_bench.py::test_cycles_at_the_ports_are_as_declared"
@@ -108,6 +105,10 @@ BY_TEST = {
     "derca import float.onnx --quantize --calibrate samples.npz -o int8.onnx":
         "cli/test_import.py::test_a_float_model_is_quantised_and_can_run",
     "derca report --board icebreaker": "flow/test_estimate.py::test_the_estimate_of_a_board_against_its_netlist",
+    "derca report --target ecp5": _REPORT,
+    "derca report --target ultrascale --platform sim/platforms/demo.toml": _REPORT,
+    "derca report --target ultrascale --platform sim/platforms/demo.toml --device xcvc1902 --detail "
+    "-o out/vck190.tex": _REPORT,
     "derca report --target ecp5 --growth tasks -o out/tasks.svg -o out/tasks.csv": _GROWTH,
     "derca report --target ecp5 --platform sim/platforms/demo.toml --fmax --seeds 8 --run":
         "cli/test_report.py::test_clock_rates_are_measured_only_when_asked",
