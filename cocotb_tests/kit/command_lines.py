@@ -36,6 +36,8 @@ FULL = {
     "derca ip --board vck190 -o out/vck190": 0,
     "derca ip sim/tasksets/demo.toml --board arty-a7-100 -o out/arty": 0,
     "derca reproduce fig11a": 0,
+    "derca view sim/tasksets/demo.toml": 0,
+    "derca view sim/tasksets/demo.toml --strategy lw --strategy joint": 0,
     "derca reproduce fig11b --size quick": 0,
     "derca run sim/tasksets/demo.toml --handshake aw-with-w,late": 0,
     "derca run sim/tasksets/demo.toml --jitter 40 --stall 0.2 --seed 7": 0,
@@ -58,6 +60,7 @@ _BUILD = "flow/test_build.py::test_interrupted_resumed_and_repeated"
 _ESTIMATE = "flow/test_estimate.py::test_the_command_fits_writes_and_judges"
 _HISTORY = "cli/test_history.py::test_lines_are_appended_and_growth_needs_a_reason"
 _UTILISATION = "cli/test_bench_data.py::test_layers_are_measured_beside_their_roofline"
+_VIEW = "cli/test_view.py::test_a_folder_and_a_task_set_give_the_same_run"
 _EXPLORE = "flow/test_explore.py::test_a_search_leaves_its_best_platform_which_is_proved"
 #: Run by another test: as it stands, or, where it would take hours, on smaller input.
 BY_TEST = {
@@ -74,6 +77,7 @@ BY_TEST = {
     "PYTHONPATH=.:sim:cocotb_tests python -m campaigns.histories --count 2000 --seed 5001":
         "system/test_histories.py::test_more_random_histories",
     "PYTHONPATH=.:sim:cocotb_tests python cocotb_tests/system/test_pipelines.py": "system/test_pipelines.py",
+    "PYTHONPATH=.:sim:cocotb_tests python -m campaigns.large_networks --rtl": "system/test_large_networks.py",
     "pytest -s cocotb_tests/system/test_trained_networks.py": "system/test_trained_networks.py",
     "pytest cocotb_tests/hw/board/test_link.py": "hw/board/test_link.py",
     "derca bench analysis": "test_command_lines.py::test_a_command_of_minutes_runs",
@@ -97,6 +101,9 @@ BY_TEST = {
     "derca build sim/tasksets/demo.toml --board ulx3s-85f --run --seeds 8 -o out/demo_board": _BUILD,
     "derca cache --clear --older 30": "flow/test_caches.py",
     "derca explore sim/tasksets/demo.toml --device lfe5u-85f": _EXPLORE,
+    "derca view out/demo/inside --perfetto out/trace.json": _VIEW,
+    "derca view out/demo/np out/demo/lw out/demo/inside --open": _VIEW,
+    "derca view sim/tasksets/demo.toml --strategy np --strategy joint --perfetto out/trace.json": _VIEW,
     "derca explore sim/tasksets/demo.toml --board ulx3s-85f --clock 25 --synthesise 2": _EXPLORE,
     "derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim --netlist":
         "system/test_board_host.py::test_the_netlist_does_what_the_rtl_does",

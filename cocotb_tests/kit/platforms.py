@@ -1,5 +1,7 @@
 """Small platforms for block tests; each has a feature that the others lack."""
 
+import pytest
+
 from derca_sim.model.platform import Platform
 
 
@@ -66,3 +68,14 @@ PACKING = platform(name="packing", operators={"convolution": True, "depthwise": 
 PACKING_WIDE = platform(name="packing-wide", operators={"convolution": True, "depthwise": True},
                         array={"rows": 8, "cols": 3}, tile={"m": 16, "k": 32, "n": 6, "per_layer": True},
                         store={"requant_lanes": 2})
+#: Parameters come word by word: to what the iCEBreaker holds, and where a panel can end in its first cycle.
+BY_WORDS = [
+    Platform.model_validate(p.model_dump() | {"name": f"{p.name}-by-words", "tables": {
+        **p.tables.model_dump(), "read": "word"}, "store": {"requant_lanes": lanes}})
+    for p, lanes in ((TINY, 1), (NARROW, 4), (SMALL, 4), (WORDS, 1))
+]
+
+
+def quickly(quick: tuple[Platform, ...], p: Platform, *more, **kind):
+    """A platform as the parameter of a test: of the long tests only, unless it is one of `quick`."""
+    return pytest.param(p, *more, marks=[] if p in quick else [pytest.mark.full], **kind)

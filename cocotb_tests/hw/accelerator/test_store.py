@@ -9,7 +9,6 @@ from derca_hw.accelerator.store.requant import RequantLane
 from derca_hw.accelerator.store.store import StoreEngine
 from derca_hw.families.family import Family
 from derca_hw.layouts import Layouts, Part
-from derca_sim.model.platform import Platform
 from derca_sim.model.tables import bits_for
 from derca_sim.model.timing import StoreTiming
 from kit.address_mutants import PACKED
@@ -23,6 +22,7 @@ from kit.platforms import (
     ACROSS_BEATS,
     ACROSS_NARROW,
     ACROSS_WORDS,
+    BY_WORDS,
     NARROW,
     PACKING,
     PACKING_WIDE,
@@ -30,18 +30,14 @@ from kit.platforms import (
     SMALL,
     TINY,
     WORDS,
+    quickly,
 )
 from kit.run import generator, parameters, simulate
 from kit.stepped import seeded
 
-#: Parameters come word by word: to what the iCEBreaker holds, and where a panel can end in its first cycle.
-BY_WORDS = [
-    Platform.model_validate(p.model_dump() | {"name": f"{p.name}-by-words", "tables": {
-        **p.tables.model_dump(), "read": "word"}, "store": {"requant_lanes": lanes}})
-    for p, lanes in ((TINY, 1), (NARROW, 4), (SMALL, 4), (WORDS, 1))
-]
-
 TRANSPOSING = [ACROSS, ACROSS_BEATS, ACROSS_NARROW, ACROSS_WORDS]
+#: Whose hardware differs most.
+QUICK = (PADDED, BY_WORDS[0], TRANSPOSING[0], PACKING)
 
 
 def quantised(total: int, tile: dict, size: int) -> bytes:
@@ -367,17 +363,8 @@ async def latencies(dut):
         bench.set(stored=0)
 
 
-#: Platforms whose hardware differs most; the others are compiled for the long tests only.
-QUICK = (PADDED, BY_WORDS[0], TRANSPOSING[0], PACKING)
-
-
-def quickly(p, *more, **kind):
-    """A platform as a parameter, of the long tests only unless it is one of `QUICK`."""
-    return pytest.param(p, *more, marks=[] if p in QUICK else [pytest.mark.full], **kind)
-
-
 @pytest.mark.parametrize(("p", "stalls"), [
-    quickly(p, stalls, id=f"{p.name}-{'stalled' if stalls else 'free'}")
+    quickly(QUICK, p, stalls, id=f"{p.name}-{'stalled' if stalls else 'free'}")
     for p in (SMALL, PADDED, NARROW, WORDS, *BY_WORDS, *TRANSPOSING, PACKING, PACKING_WIDE) for stalls in (False, True)
     if stalls or p not in (PACKING, PACKING_WIDE)])
 def test_tiles(p, stalls):
@@ -398,7 +385,7 @@ def test_tiles_of_the_ice40_synthesised():
              models=cells("ice40"), synthesis=TARGETS["ice40"].synthesis)
 
 
-@pytest.mark.parametrize("p", [*map(quickly, (SMALL, PADDED, NARROW, WORDS, *BY_WORDS, ACROSS))], ids=lambda p: p.name)
+@pytest.mark.parametrize("p", [quickly(QUICK, p, id=p.name) for p in (SMALL, PADDED, NARROW, WORDS, *BY_WORDS, ACROSS)])
 def test_latencies(p):
     simulate(lambda: StoreEngine(p), __name__, "latencies", platform=p)
 
