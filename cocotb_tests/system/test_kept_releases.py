@@ -75,7 +75,7 @@ def test_every_release_counts_once(simulated, task, expected):
 
 @pytest.mark.parametrize(("task", "policy", "text"), [
     ('period = 5000\noverrun = "queue"', "edf", "task[0].overrun = queue: allowed is skip with --runs = 3"),
-    ("period = 5000", "deadline_monotonic", "policies[0] = deadline_monotonic: allowed is edf with --runs = 3"),
+    ("period = 5000", "fifo", "policies[0] = fifo: allowed are edf, deadline_monotonic with --runs = 3"),
 ])
 def test_other_arrivals_of_what_cannot_be_simulated_so(simulated, task, policy, text):
     result, summary = simulated(task, "--runs", "3", policy=policy)
