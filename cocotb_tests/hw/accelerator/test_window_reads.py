@@ -34,7 +34,7 @@ WORD, NARROW, WIDE = (platform(
     tile={"m": 8 * rows, "k": 96, "n": 16, "per_layer": True},
     operators={"convolution": True, "vectors": True, "maximum": rows == 8},
 ) for rows, bits in ((4, 32), (8, 32), (16, 64)))
-#: What the array is told of maxima.
+#: Outputs that only platforms with maxima have.
 LEAVING = ("leaves", "begun")
 #: Ports of the memory that the test drives.
 WRITES = ("write", "write_slot", "write_word", "write_lane", "write_split", "write_odd", "write_data")

@@ -20,7 +20,7 @@ from ..analysis.model import System
 from ..analysis.verdict import analyse
 from ..compile.compiler import compile_taskset
 from ..errors import InputError
-from ..model.loading import problem, read_toml, validate
+from ..model.loading import freeze, problem, read_toml, validate
 from ..model.platform import Name
 from ..model.sections import Section
 from ..timing.hardware import HardwareTiming
@@ -145,7 +145,7 @@ def evaluate(cell: dict) -> dict:
     if cell["source"] == "reference":
         return _reference(cell, given)
     rng = tasksets.generator(*key)
-    system = drawn(RandomTasks.model_validate(_frozen(given)), rng) if cell["source"] == "tasks" else \
+    system = drawn(RandomTasks.model_validate(freeze(given)), rng) if cell["source"] == "tasks" else \
         _of_networks(given, cell.get("platform", {}), rng)
     passed = {name: int(analyse(system, name.removesuffix(EVERY_POINT), not name.endswith(EVERY_POINT),
                                 first=True).schedulable) for name in cell["strategies"]}
@@ -191,15 +191,10 @@ def _changed(section: SweepSection, source: str, base: dict, value: float, path:
         raise InputError(problem(path, "x.parameter", name, f"{', '.join(numbers)}{more}"))
     table = {**base, name: [value, value] if isinstance(base[name], list) else value}
     try:
-        type(getattr(section, source)).model_validate(_frozen(table))
+        type(getattr(section, source)).model_validate(freeze(table))
     except ValidationError as e:
         raise InputError(f"{path}: x: {source}.{name} = {value}: {e.errors()[0]['msg'].lower()}") from None
     return {source: table}
-
-
-def _frozen(table: dict) -> dict:
-    """A table as JSON gives it, with tuples for lists."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
 def _reference(cell: dict, given: dict) -> dict:

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -67,19 +68,24 @@ def problem(file: Path | str, key: str, value: Any, allowed: str) -> str:
 
 def show(value: Any) -> str:
     """A value as the user would write it in TOML, cut to a readable length."""
-    if isinstance(value, bool):
-        text = "true" if value else "false"
-    elif isinstance(value, str):
-        text = json.dumps(value, ensure_ascii=False)
-    elif isinstance(value, dict):
-        text = "{ " + ", ".join(f"{k} = {show(v)}" for k, v in value.items()) + " }"
-    elif isinstance(value, list | tuple):
-        text = "[" + ", ".join(show(v) for v in value) + "]"
-    elif isinstance(value, int) and value.bit_length() > 256:
-        text = f"a whole number of {value.bit_length()} bits"
-    else:
-        text = str(value)
+    text = as_toml(value, show)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def as_toml(value: Any, inner: Callable[[Any], str] | None = None) -> str:
+    """A value as the user would write it in TOML; `inner` writes what is in tables and lists, by default this."""
+    inner = inner or as_toml
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {inner(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(inner, value)) + "]"
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a whole number of {value.bit_length()} bits"
+    return str(value)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -113,7 +119,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not valid TOML: {str(e).partition(';')[0]}") from None
     if _depth(parsed) > MAX_DEPTH:
         raise InputError(_too_deep(path))
-    return _freeze(parsed)
+    return freeze(parsed)
 
 
 def _too_deep(path: Path) -> str:
@@ -164,11 +170,12 @@ def validate(data: dict[str, Any], model: type[Model], file: Path | str, parts: 
         raise InputError(*lines) from None
 
 
-def _freeze(value: Any) -> Any:
+def freeze(value: Any) -> Any:
+    """A value of TOML or JSON with tuples for lists, as frozen models want them."""
     if isinstance(value, dict):
-        return {k: _freeze(v) for k, v in value.items()}
+        return {k: freeze(v) for k, v in value.items()}
     if isinstance(value, list):
-        return tuple(_freeze(v) for v in value)
+        return tuple(freeze(v) for v in value)
     return value
 
 

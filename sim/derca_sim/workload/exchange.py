@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import InputError
+from ..model import loading
 from ..model.loading import open_input
 from ..model.platform import Name
 from .priced import PricedTaskSet
@@ -30,14 +31,10 @@ EDGES = ("Predecessor TID", "Predecessor JID", "Successor TID", "Successor JID")
 
 def as_toml(data: dict) -> str:
     """The content of a task set file, as `checked` takes it, as TOML."""
-    lines = [f"{key} = {_value(value)}" for key, value in data.items() if key != "task"]
+    lines = [f"{key} = {loading.as_toml(value)}" for key, value in data.items() if key != "task"]
     for task in data["task"]:
-        lines += ["", "[[task]]", *(f"{key} = {_value(value)}" for key, value in task.items())]
+        lines += ["", "[[task]]", *(f"{key} = {loading.as_toml(value)}" for key, value in task.items())]
     return "\n".join(lines) + "\n"
-
-
-def _value(value) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(list(value) if isinstance(value, tuple) else value)
 
 
 def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict:
