@@ -43,4 +43,4 @@ def test_trained_networks_are_those_of_litert(tmp_path, name, count):
         wanted, = oracle.outputs(samples)
         assert made.dtype == wanted.dtype and np.array_equal(made, wanted.reshape(made.shape))
         found.add(made.tobytes())
-    assert len(found) > count // 2
+    assert len(found) > count // 4  # a softmax of two classes is often 0 and 1
