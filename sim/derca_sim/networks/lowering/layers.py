@@ -1,5 +1,7 @@
 """Operators of a graph as layers of the accelerator."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ...model.network import SHIFT_RANGE, Layer, Place
@@ -15,6 +17,19 @@ from ..operators import Activation, Conv, FullyConnected, Operator, Window
 
 class UnmappedError(Exception):
     """Why the accelerator cannot compute an operator, and what would help."""
+
+
+def check_scales(tensors: Iterable[Tensor], what: str) -> None:
+    """Refuse tensors other than int8 with one scale; `what` names the operators in words.
+
+    Raises
+    ------
+    UnmappedError
+        For the first of them.
+    """
+    for tensor in tensors:
+        if tensor.dtype != np.int8 or tensor.quantisation is None or not tensor.quantisation.per_tensor:
+            raise UnmappedError(f"{tensor.name} is {tensor.dtype}: allowed in {what} are int8 tensors with one scale")
 
 
 def is_product(operator: Operator, weights: Tensor) -> bool:

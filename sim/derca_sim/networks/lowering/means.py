@@ -12,7 +12,7 @@ from ..interpreter.arithmetic import fixed_point
 from ..interpreter.pooling import shared
 from ..interpreter.values import bounds
 from ..operators import AveragePool, Mean, Window
-from .layers import UnmappedError
+from .layers import UnmappedError, check_scales
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,7 @@ def means(graph: Graph, node: Node) -> tuple[Layer, list[Along]]:
         If the accelerator cannot compute it.
     """
     (x,), (y,) = graph.read(node), graph.made(node)
-    for tensor in (x, y):
-        if tensor.dtype != np.int8 or tensor.quantisation is None or not tensor.quantisation.per_tensor:
-            raise UnmappedError(f"{tensor.name} is {tensor.dtype}: allowed in means are int8 tensors with one scale")
+    check_scales((x, y), "means")
     operator = node.operator
     axes = tuple(sorted(_axes(operator)))
     last = axes == tuple(range(len(x.shape) - len(axes), len(x.shape)))

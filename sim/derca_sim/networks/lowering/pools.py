@@ -14,7 +14,7 @@ from ..interpreter.arithmetic import half_away
 from ..interpreter.values import bounds
 from ..operators import AveragePool, MaxPool
 from .images import MAX_STRIDE
-from .layers import UnmappedError
+from .layers import UnmappedError, check_scales
 from .means import Scale, mean_scale
 from .picks import Product
 
@@ -43,9 +43,7 @@ def pools(graph: Graph, node: Node) -> Iterator[Product]:
         If the accelerator cannot compute it.
     """
     (x,), (y,) = graph.read(node), graph.made(node)
-    for tensor in (x, y):
-        if tensor.dtype != np.int8 or tensor.quantisation is None or not tensor.quantisation.per_tensor:
-            raise UnmappedError(f"{tensor.name} is {tensor.dtype}: allowed in pools are int8 tensors with one scale")
+    check_scales((x, y), "pools")
     window = _window(node.operator, x, y)
     scale = _same(x, y) if isinstance(node.operator, MaxPool) else _average(graph, node, window)
     layer = _layer(graph, node, window, scale)
