@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from diagrams import blocks, packages
-from kit.checkout import ROOT
+from kit.checkout import rewrite
 from kit.modules import package_imports
 
 #: File of `docs/` -> what draws it.
@@ -15,11 +15,7 @@ DIAGRAMS: dict[str, Callable[[], str]] = {
 
 def main() -> None:
     """Write every diagram, and report those that changed."""
-    for name, draw in DIAGRAMS.items():
-        file, text = ROOT / "docs" / name, draw()
-        same = file.exists() and file.read_text(encoding="utf-8") == text
-        file.write_text(text, encoding="utf-8")
-        print(f"docs/{name}: {'as before' if same else 'written'}")
+    rewrite(DIAGRAMS)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from kit.checkout import ROOT
+from kit.checkout import rewrite
 from manual.commands import command_reference
 from manual.files import toml_reference
 from manual.latencies import latency_reference
@@ -17,11 +17,7 @@ CHAPTERS: dict[str, Callable[[], str]] = {
 
 def main() -> None:
     """Write every chapter, and report those that changed."""
-    for name, make in CHAPTERS.items():
-        file, text = ROOT / "docs" / name, make()
-        same = file.exists() and file.read_text(encoding="utf-8") == text
-        file.write_text(text, encoding="utf-8")
-        print(f"docs/{name}: {'as before' if same else 'written'}")
+    rewrite(CHAPTERS)
 
 
 if __name__ == "__main__":
