@@ -39,8 +39,9 @@ def test_trained_networks_are_those_of_litert(tmp_path, name, count):
         compiled = compile_taskset(TaskSet(name, tmp_path / "t.toml", p, cycles + 100, (task,)), "np")
         judged = judged_run(compiled, cycles + 100)
         assert not judged.problems and judged.error == 0 and judged.count(Kind.FINISH) == 1
-        (made,), = network.model.results(compiled.read_outputs(judged.result.memory, 0)).values()
+        left = compiled.read_outputs(judged.result.memory, 0)
+        (made,), = network.model.results(left).values()
         wanted, = oracle.outputs(samples)
         assert made.dtype == wanted.dtype and np.array_equal(made, wanted.reshape(made.shape))
-        found.add(made.tobytes())
-    assert len(found) > count // 4  # a softmax of two classes is often 0 and 1
+        found.add(left[-1].tobytes())  # before the softmax, which makes 0 and 1 of many
+    assert len(found) > count // 2
