@@ -54,11 +54,32 @@ def cropped(task: str, index: int) -> Network:
     return Network(f"{task}-{index}", (layer,), tuple(shapes), tuple(inputs))
 
 
+def _preempted(events) -> list:
+    """Preemptions of the job with the layer."""
+    return [e for e in of_kind(events, Kind.PREEMPT) if e.task == 0]
+
+
+def _stormed(compiled, own: int, gap: int, first: int, rng) -> tuple:
+    """The same with a job of the other network every quarter to half `gap`, and a horizon in which the layer ends."""
+    gaps = rng.integers(gap // 4, gap // 2 + 20, _HORIZON // (gap // 4))
+    cycles = tuple(int(cycle) for cycle in first + np.cumsum(gaps) - gaps[0] if cycle < _HORIZON)
+    compiled = replace(compiled, tasks=(compiled.tasks[0], replace(compiled.tasks[1], triggers=cycles)))
+    horizon = 3 * own
+    while not any(e.kind == Kind.FINISH and e.task == 0 and e.cycle < horizon for e in run(compiled, horizon)):
+        horizon *= 2
+        assert horizon <= _HORIZON, "the preempted job has no end"
+    return compiled, horizon
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_slice_by_every_other_network(kind, strategy):
-    """The other network's jobs come so often that one of them is there at the end of every slice."""
+    """The other network's jobs come so often that one of them is there at the end of every slice.
+
+    A save that is not over delays the end of the job that came in between, and with it the next job of that task. So
+    one run may leave out every second slice; in a further run the first job comes in the first slice left out.
+    """
     victim, index = KINDS[kind]
     p = tinyml().platform
     p = p.model_copy(update={"trace": p.trace.model_copy(update={"depth": 64})})
@@ -71,26 +92,23 @@ def test_every_slice_by_every_other_network(kind, strategy):
         draft = (Task("victim", 0, network, never, never, 0, True, (0,)),
                  Task("urgent", 1, urgent, 20, 20, 0, True, ()))
         compiled = compile_taskset(TaskSet("slices", Path("slices.toml"), p, 1, draft), strategy, 1)
-        boundaries = range(len(compiled.tasks[0].regions) - 1)
-        gap = max(40, own // (len(boundaries) + 1))  # about a slice
-        gaps = rng.integers(gap // 4, gap // 2 + 20, _HORIZON // (gap // 4))
-        cycles = tuple(int(cycle) for cycle in 60 + np.cumsum(gaps) if cycle < _HORIZON)
-        compiled = replace(compiled, tasks=(compiled.tasks[0], replace(compiled.tasks[1], triggers=cycles)))
-        horizon = 3 * own
-        while not any(e.kind == Kind.FINISH and e.task == 0 and e.cycle < horizon for e in run(compiled, horizon)):
-            horizon *= 2
-            assert horizon <= _HORIZON, "the preempted job has no end"
-        judged = judged_run(compiled, horizon)
-        assert not judged.problems, "\n".join(judged.problems[:10])
-        assert judged.error == 0
-        events = judged.result.events
-        seen = {e.region for e in of_kind(events, Kind.PREEMPT) if e.task == 0}
-        ends = [e for e in of_kind(events, Kind.FINISH) if e.task == 0]
-        missing = [i for i in boundaries if i not in seen]
-        print(f"{kind}, {strategy}, by {other}: {len(seen)} of {len(boundaries)} slices, {judged.count(Kind.PREEMPT)} "
-              f"preemptions, {judged.jobs} jobs, {horizon} cycles")
-        assert len(ends) == 1 and not missing, missing
-        kinds = {e.arg for e in of_kind(events, Kind.PREEMPT) if e.task == 0}
-        assert kinds == {region.out_strategy for region in compiled.tasks[0].regions[:-1]}
-        total += len(seen)
-    assert total == 3 * len(boundaries)
+        regions = compiled.tasks[0].regions
+        missing = set(range(len(regions) - 1))
+        issued = {e.region: e.cycle for e in of_kind(run(compiled, own), Kind.ISSUE)}  # the layer undisturbed
+        gap = max(40, own // len(regions))  # about a slice
+        for _ in range(16):
+            stormed, horizon = _stormed(compiled, own, gap, issued[min(missing)] + 2, rng)
+            judged = judged_run(stormed, horizon)
+            assert not judged.problems, "\n".join(judged.problems[:10])
+            assert judged.error == 0
+            preempted = _preempted(judged.result.events)
+            assert sum(e.task == 0 for e in of_kind(judged.result.events, Kind.FINISH)) == 1
+            assert {e.arg for e in preempted} <= {region.out_strategy for region in regions[:-1]}
+            missing -= {e.region for e in preempted}
+            print(f"{kind}, {strategy}, by {other}: {len(missing)} of {len(regions) - 1} slices missing, "
+                  f"{judged.count(Kind.PREEMPT)} preemptions, {judged.jobs} jobs, {horizon} cycles")
+            if not missing:
+                break
+        assert not missing, missing
+        total += 1
+    assert total == 3
