@@ -22,7 +22,8 @@ _OWN = {
         "array": {"rows": 4, "cols": 4}, "tile": {"m": 16, "k": 48, "n": 16}, "store": {"requant_lanes": 2},
         "bus": {"data_width": 32, "outstanding": 8, "burst_beats": 8}, "memory": {"read_latency": 20},
         "buffers": {"slots": 2, "banks": 4, "spare": 2, "ahead": 1}, "requant": {"tables": 4},
-        "operators": {"depthwise": True, "matmul": True, "transpose": True, "vectors": True, "add": True},
+        "operators": {"depthwise": True, "matmul": True, "transpose": True, "vectors": True, "add": True,
+                      "maximum": True},
         "scheduler": {"kind": "tournament"}, "release": {"kind": "swept"},
     },
     # Lock-step, higher than wide.
@@ -43,7 +44,8 @@ _OWN = {
         "array": {"rows": 8, "cols": 8}, "tile": {"m": 32, "k": 48, "n": 16}, "store": {"requant_lanes": 4},
         "bus": {"data_width": 64, "burst_beats": 8}, "memory": {"read_latency": 30, "write_latency": 12},
         "buffers": {"banks": 3, "spare": 1, "ahead": 1}, "requant": {"tables": 4},
-        "operators": {"depthwise": True, "matmul": True, "transpose": True, "vectors": True, "add": True},
+        "operators": {"depthwise": True, "matmul": True, "transpose": True, "vectors": True, "add": True,
+                      "maximum": True},
     },
     # Two beats for a step of A, preemption between layers only.
     "layers": {
@@ -56,7 +58,7 @@ _OWN = {
     "high": {
         "array": {"rows": 16, "cols": 4}, "tile": {"m": 48, "k": 32, "n": 16}, "store": {"requant_lanes": 4},
         "bus": {"data_width": 128, "burst_beats": 4}, "memory": {"read_latency": 40, "write_latency": 5},
-        "buffers": {"slots": 2, "banks": 3, "spare": 1}, "operators": {"depthwise": True, "add": True},
+        "buffers": {"slots": 2, "banks": 3, "spare": 1}, "operators": {"depthwise": True, "add": True, "maximum": True},
         "scheduler": {"kind": "tournament"},
     },
     # Panels of 16 pixels in two beats, two columns, many banks and slots.

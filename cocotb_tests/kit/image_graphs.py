@@ -198,6 +198,17 @@ class _Draw:
         return self.net.function(self.net.conv(self.image(), self.size(2 * self.p.array.cols), (1, 1)),
                                  self.one("TANH", "LOGISTIC", "HARD_SWISH"))
 
+    def part(self) -> int | None:
+        """The largest values, or the averages, of parts of an image."""
+        x = self.image()
+        _, h, w, _ = self.net.shape(x)
+        largest = self.p.operators.maximum and self.rng.random() < 0.75
+        kernel = self.size(min(4, h)), self.size(min(4, w))
+        padding = self.one(SAME, VALID) if largest else VALID  # averages over the border are refused
+        strides = [self.size(2), self.size(2)]
+        return self.net.pool(x, "MAX_POOL_2D" if largest else "AVERAGE_POOL_2D", kernel, strides, padding,
+                             self.one(0, 1, 3))
+
     def pooled(self) -> int | None:
         """An average or mean of a whole image, and a fully connected layer behind it."""
         if not self.p.operators.transpose:
@@ -215,7 +226,7 @@ class _Draw:
 
 #: How operators are drawn, and how often.
 _KINDS: dict[str, int] = {"conv": 9, "pixels": 2, "padded": 2, "residual": 3, "join": 2, "function": 1, "pooled": 2,
-                          "dense": 1}
+                          "part": 2, "dense": 1}
 
 
 def random_image_graph(p: Platform, rng: np.random.Generator, most: int = 12) -> Drawn:

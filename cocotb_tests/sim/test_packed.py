@@ -8,7 +8,8 @@ import pytest
 
 from campaigns.random_sets import random_platform
 from derca_sim.compile.image import place
-from derca_sim.compile.patches import holds, window_tiles
+from derca_sim.compile.packed import packed_biases, packed_weights
+from derca_sim.compile.patches import holds, patch_of, window_tiles
 from derca_sim.model.network import Add, Layer, Network, Place, Window
 from derca_sim.model.tables import layer_layout
 from derca_sim.model.tile import Mapping
@@ -78,3 +79,28 @@ def test_the_faster_kind_of_tiles_is_chosen():
         best = alone(p, replace(net, layers=(layer,)))
         for tile in kinds[::max(1, len(kinds) // 5)]:
             assert best < alone(p, replace(net, layers=(replace(layer, mapping=Mapping(tile, 0)),)))
+
+
+@pytest.mark.parametrize(("shape", "strides", "pads", "out"), [
+    ((5, 9), (1, 1), (1, 1), (5, 9)), ((6, 6), (2, 2), (0, 0), (3, 3)), ((6, 6), (2, 2), (1, 1), (3, 3)),
+    ((3, 8), (1, 1), (2, 2), (5, 8)), ((4, 8), (1, 1), (0, 1), (2, 8)), ((1, 16), (1, 1), (1, 1), (1, 16)),
+])
+def test_one_group_of_all_rows_goes_over_rows_of_the_image_alone(shape, strides, pads, out):
+    """Outputs are those of the definition, with rows of pads written out, for a pad that is not 0."""
+    p, rng = random_platform("images", "decoupled"), np.random.default_rng([71, *shape, *pads])
+    rows, channels, pad = out[0], 3, -57
+    layer = depthwise(shape, channels, strides=strides, pads=pads, out=out, pad=pad)
+    layer = replace(layer, weights=rng.integers(-128, 128, (9, channels)).astype(np.int8),
+                    bias=rng.integers(-9999, 9999, channels).astype(np.int32))
+    image = rng.integers(-128, 128, (*shape, channels))
+    padded = np.full((shape[0] + 6, shape[1] + 6, channels), pad)
+    padded[pads[0] : pads[0] + shape[0], pads[1] : pads[1] + shape[1]] = image
+    k = patch_of(p, layer, next(tile for tile in window_tiles(p, layer) if tile.rows == rows)).k
+    weights = packed_weights(p, layer, rows).reshape(k // 3, 3, channels, p.array.cols)
+    biases = packed_biases(p, layer, rows).reshape(channels, p.array.cols)
+    assert k // 3 <= shape[0]
+    for y, x, channel in np.ndindex(*out, channels):
+        under = padded[y * strides[0] :, x * strides[1] :, channel][:3, :3]
+        wanted = (under * layer.weights[:, channel].reshape(3, 3)).sum() + layer.bias[channel]
+        stored = padded[pads[0] :, x * strides[1] :, channel][: k // 3, :3]
+        assert (stored * weights[:, :, channel, y]).sum() + biases[channel, y] == wanted

@@ -27,7 +27,7 @@ class _Constants:
         self._p = platform
         self._memory = memory
         self._weights: dict[tuple[int, int, tuple[int, int] | None], Area] = {}
-        self._biases: dict[tuple[int, int], int] = {}
+        self._biases: dict[tuple, int] = {}
         self._scales: dict[tuple, int] = {}
         self._channels = 0
         self._tables: dict[bytes, int] = {}
@@ -48,7 +48,7 @@ class _Constants:
     def bias(self, layer: Layer, tile: Tile) -> int:
         """The address of a layer's biases, one for each column of its product."""
         n = patch_of(self._p, layer, tile).n
-        key = id(layer.bias), n
+        key = id(layer.bias), n, (id(layer.weights), tile.rows, layer.window) if tile.rows else None
         if key not in self._biases:
             self._biases[key] = self._memory.take(bias_bytes(self._p, n))
         return self._biases[key]

@@ -17,7 +17,7 @@ from ..model.residual import UNCHANGED
 from ..model.tables import layer_layout, own_b_stride, scale_layout
 from ..model.tile import Tile
 from .layout import Operand, ceil_div
-from .patches import Patch, in_tile_order, patch_fields, patch_of
+from .patches import Patch, biases_of, in_tile_order, patch_fields, patch_of
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,10 @@ class LayerPlan:
         """Weights [k, n] of the product in the order in which tiles along K take them."""
         return in_tile_order(self.platform, self.layer, self.patch)
 
-    @property
+    @cached_property
     def biases(self) -> np.ndarray:
         """Biases int32 [n] of the product's columns."""
-        return np.repeat(self.layer.bias, self.patch.spread)
+        return biases_of(self.platform, self.layer, self.patch)
 
     @property
     def iterations(self) -> int:

@@ -4,6 +4,9 @@ So a panel of A are consecutive outputs of one row, and all columns of the array
 of a group lie more rows of the image than under one: those of the first row of outputs to those of the last. Column j
 of a panel of B has the kernel in the rows that its outputs see, and zeros in the others.
 
+If one group has all rows of outputs, rows above and below the image are left out: they are the pad in every step, and
+what they would add is known, so the bias of each column has it.
+
 On the array a row of outputs is as long as whole panels; what lies beyond is not stored, nor are rows beyond the last.
 """
 
@@ -33,19 +36,44 @@ def row_of(p: Platform, layer: Layer) -> int:
     return ceil_div(layer.window.out[1], p.array.rows) * p.array.rows
 
 
+def above(layer: Layer, rows: int) -> int:
+    """Rows above the image under the places of the first group of rows of outputs."""
+    return 0 if rows >= layer.window.out[0] else layer.window.pads[0]
+
+
 def kernel_rows(layer: Layer, rows: int) -> int:
-    """Rows of the image under the places of a group of rows of outputs."""
-    return layer.window.strides[0] * (rows - 1) + layer.window.kernel[0]
+    """Rows under the places of a group of rows of outputs; those of the image alone if there is one group."""
+    w = layer.window
+    under = w.strides[0] * (rows - 1) + w.kernel[0]
+    return under if rows < w.out[0] else min(under - w.pads[0], w.shape[0])
+
+
+def _under(layer: Layer, rows: int) -> np.ndarray:
+    """Weights [under, kernel columns, channels, rows] of each row of outputs, for all rows under a group's places."""
+    w = layer.window
+    out = np.zeros((w.strides[0] * (rows - 1) + w.kernel[0], w.kernel[1], layer.n, rows), layer.weights.dtype)
+    for row in range(rows):
+        first = row * w.strides[0]
+        out[first : first + w.kernel[0], :, :, row] = layer.weights.reshape(*w.kernel, layer.n)
+    return out
 
 
 def packed_weights(p: Platform, layer: Layer, rows: int) -> np.ndarray:
     """Weights [k, n cols]: for each channel a panel of columns, of which the first `rows` have a kernel."""
-    w, high = layer.window, kernel_rows(layer, rows)
-    out = np.zeros((high, w.kernel[1], layer.n, p.array.cols), layer.weights.dtype)
-    for row in range(rows):
-        first = row * w.strides[0]
-        out[first : first + w.kernel[0], :, :, row] = layer.weights.reshape(*w.kernel, layer.n)
-    return out.reshape(high * w.kernel[1], -1)
+    first, high = layer.window.pads[0] - above(layer, rows), kernel_rows(layer, rows)
+    out = np.zeros((high, layer.window.kernel[1], layer.n, p.array.cols), layer.weights.dtype)
+    out[..., :rows] = _under(layer, rows)[first : first + high]
+    return out.reshape(high * layer.window.kernel[1], -1)
+
+
+def packed_biases(p: Platform, layer: Layer, rows: int) -> np.ndarray:
+    """Biases int32 [n cols] of the columns, with what the rows left out would add."""
+    first, high = layer.window.pads[0] - above(layer, rows), kernel_rows(layer, rows)
+    left = _under(layer, rows).sum(axis=1, dtype=np.int64)  # [under, channels, rows]
+    left[first : first + high] = 0
+    out = np.zeros((layer.n, p.array.cols), np.int64)
+    out[:, :rows] = layer.window.pad * left.sum(axis=0)
+    return (out + layer.bias[:, None]).astype(np.int32).reshape(-1)
 
 
 def packed_tiles(p: Platform, layer: Layer) -> Iterator[Tile]:

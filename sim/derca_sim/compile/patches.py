@@ -31,7 +31,7 @@ from ..model.platform import Platform
 from ..model.tables import MOVES, bits_for
 from ..model.tile import Tile, fits, whole
 from .layout import ceil_div
-from .packed import kernel_rows, packed_tiles, packed_weights, packs, row_of
+from .packed import above, kernel_rows, packed_biases, packed_tiles, packed_weights, packs, row_of
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,13 @@ def patch_of(p: Platform, layer: Layer, tile: Tile) -> Patch:
     m = ceil_div(out_height, group) * across
     single = tile.m >= m
     lines = out_height if single else tile.m // across * group  # rows of outputs in a full tile
-    first = -w.pads[0] * width - w.pads[1]
-    last = first + (lines - 1) * w.strides[0] * width + (out_width - 1) * w.strides[1]
-    last += (w.kernel[0] - 1) * w.dilations[0] * width + (w.kernel[1] - 1) * w.dilations[1]
+    pad_y, k_rows = (above(layer, group), kernel_rows(layer, group)) if tile.rows else (w.pads[0], w.kernel[0])
+    first = -pad_y * width - w.pads[1]
+    high = w.strides[0] * (lines - group) + (k_rows - 1) * w.dilations[0] + 1  # rows under the tile
+    last = first + (high - 1) * width + (out_width - 1) * w.strides[1] + (w.kernel[1] - 1) * w.dilations[1]
     down, depth = 0 if single else w.strides[0] * lines, 1 if tile.rows else _depth(p, layer)
     channels = depth * tile.n // p.array.cols or tile.k // prod(w.kernel)
-    k = kernel_rows(layer, group) * w.kernel[1] * depth or layer.k
+    k = k_rows * w.kernel[1] * depth or layer.k
     spread = p.array.cols if tile.rows else 1
     return Patch(
         rows, first, last // rows - first // rows + 1, down * width // rows, ceil_div(w.pixels, rows),
@@ -155,6 +156,11 @@ def in_tile_order(p: Platform, layer: Layer, patch: Patch) -> np.ndarray:
         out[:, rows, np.arange(layer.n)] = taps
         return out.reshape(patch.k, layer.n)
     return np.concatenate([taps[:, at:at + channels].reshape(-1, layer.n) for at in range(0, w.channels, channels)])
+
+
+def biases_of(p: Platform, layer: Layer, patch: Patch) -> np.ndarray:
+    """Biases int32 [n] of the columns of a layer's product."""
+    return packed_biases(p, layer, patch.packed) if patch.packed else layer.bias
 
 
 @lru_cache(maxsize=1024)
@@ -286,6 +292,7 @@ def _window_fields(p: Platform, layer: Layer, tile: Tile, patch: Patch) -> dict[
                                  "pad_x", "pad_y", "dilation_x", "dilation_y"), 0)}
     (height, width), (sy, sx), (dy, dx) = w.shape, w.strides, w.dilations
     across, lines = (row_of(p, layer), sy * patch.packed) if patch.packed else (w.out[1], sy)
+    pad_y = above(layer, patch.packed) if patch.packed else w.pads[0]
     down = lines * w.row - sx * across  # from one row of outputs, or of groups of them, to the next
     panel = sx * rows + rows // across * down
     moves = {"x": dx, "y": dy * w.row - (w.kernel[1] - 1) * dx, "piece": down, "panel": panel, "wrap": panel + down}
@@ -295,7 +302,7 @@ def _window_fields(p: Platform, layer: Layer, tile: Tile, patch: Patch) -> dict[
         "last_piece": patch.pieces - 1, "first_turn": patch.first % p.turn, **_moves(p, patch, moves),
         "pad": w.pad % 256, "width": width, "height": height, "out_width": across,
         "panel_x": sx * (rows % across), "panel_y": lines * (rows // across), "wrap_y": lines, "stride_y": int(sy == 2),
-        "pad_x": w.pads[1], "pad_y": w.pads[0], "dilation_x": dx, "dilation_y": dy,
+        "pad_x": w.pads[1], "pad_y": pad_y, "dilation_x": dx, "dilation_y": dy,
     }
 
 

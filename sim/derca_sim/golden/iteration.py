@@ -124,6 +124,8 @@ class Iteration:
         def pixel(y: int, x: int, kernel_y: int, kernel_x: int) -> int:
             y, x = (at * stride + tap * dilation - pad for at, tap, stride, dilation, pad in
                     zip((y, x), (kernel_y, kernel_x), w.strides, w.dilations, w.pads, strict=True))
+            if self.packed == w.out[0]:  # all rows of outputs: those outside the image are in the biases
+                y = min(max(y, 0), w.shape[0] - 1)
             return y * w.row + x
 
         first = max(pixel(above, 0, 0, 0), 0)
