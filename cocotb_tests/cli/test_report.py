@@ -11,11 +11,11 @@ import pytest
 from derca_flow.area import clock, growth, measurement
 from derca_flow.area import routed as fmax
 from derca_flow.area.devices import DEVICES, percent
+from derca_flow.boards.known import BOARDS
 from derca_flow.tools import yosys as synthesis
 from derca_flow.tools.cells import BLOCKS, KINDS, weigh, weigh_in_detail
 from derca_flow.tools.targets import TARGETS, Target
 from derca_sim.experiments import figures
-from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from kit.cli import derca
 
