@@ -80,6 +80,26 @@ def toy(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """A function that puts a program on the PATH, where there is no other that loads. It notes how it is called."""
+    folder, calls = tmp_path / "bin", tmp_path / "calls"
+    folder.mkdir()
+
+    def add(name: str, code: int = 0) -> Path:
+        program = folder / name
+        program.write_text(f'#!{sys.executable}\nimport sys\nopen({str(calls)!r}, "a").write(repr(sys.argv[1:]))\n'
+                           f'print("no cable found" if {code} else "done")\nsys.exit({code})\n')
+        program.chmod(0o755)
+        return calls
+
+    found = shutil.which
+    monkeypatch.setattr(loaders.shutil, "which", lambda name: found(name, path=str(folder)) if name in loaders.PACKAGES
+                        else found(name))
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return add
+
+
 def states(manifest: dict) -> dict[str, str]:
     return {step["name"]: step["state"] for step in manifest["steps"]}
 
@@ -96,8 +116,9 @@ def test_a_dry_run_stops_at_the_estimate_and_writes_nothing(toy, monkeypatch):
     assert [s["state"] for s in told["steps"]] == ["cached", "cached", "skipped", "done"]
 
 
-def test_interrupted_resumed_and_repeated(toy, monkeypatch):
-    """Ctrl-C in step 6 keeps steps 1 to 5; a finished build is not done again; its manifest names what is there."""
+def test_interrupted_resumed_repeated_and_loaded(toy, tools, monkeypatch):
+    """Ctrl-C in step 6 keeps steps 1 to 5; a finished build is not done again; its manifest names what is there. A
+    repeated build loads the bitstream that is there, and a tool that refuses leaves the files."""
     arguments = ("--skip", "simulate", "--run", "-o", toy / "made", "--json")
 
     def interrupt(*_):
@@ -134,14 +155,23 @@ def test_interrupted_resumed_and_repeated(toy, monkeypatch):
     assert "| DSP |" in report and "openFPGALoader" in report or "dfu-util" in report
 
     before = bitstream.read_bytes()
-    again = derca(*arguments)
+    calls = tools("dfu-util")
+    again = derca(*arguments, "--load")
     assert again.exit_code == 0
     repeated = json.loads(again.stdout)
     assert {name: state for name, state in states(repeated).items() if state != "cached"} == {
         "simulate": "skipped", "estimate": "done", "report": "done"}
+    assert repeated["loaded"] and repeated["program"] == told["program"]
+    assert calls.read_text() == repr(["--alt", "0", "-D", str(bitstream)])
     assert bitstream.read_bytes() == before
     kept = {step["name"]: step["seconds"] for step in repeated["steps"]}
     assert kept["route"] > 0.5  # what routing took, not what looking it up did
+
+    tools("dfu-util", code=3)
+    refused = derca(*arguments, "--load")
+    assert refused.exit_code == 1
+    assert "dfu-util: no cable found" in refused.stderr and "By hand: dfu-util --alt" in refused.stderr
+    assert bitstream.read_bytes() == before and (toy / "made" / "manifest.json").is_file()
 
 
 @pytest.mark.full
@@ -264,61 +294,21 @@ def test_a_build_reads_its_files_when_it_begins(toy):
 
 # -- loading ----------------------------------------------------------------------------------------------------------
 
-@pytest.fixture
-def tools(tmp_path, monkeypatch):
-    """A function that puts a program on the PATH, where there is no other that loads. It notes how it is called."""
-    folder, calls = tmp_path / "bin", tmp_path / "calls"
-    folder.mkdir()
-
-    def add(name: str, code: int = 0) -> Path:
-        program = folder / name
-        program.write_text(f'#!{sys.executable}\nimport sys\nopen({str(calls)!r}, "a").write(repr(sys.argv[1:]))\n'
-                           f'print("no cable found" if {code} else "done")\nsys.exit({code})\n')
-        program.chmod(0o755)
-        return calls
-
-    found = shutil.which
-    monkeypatch.setattr(loaders.shutil, "which", lambda name: found(name, path=str(folder)) if name in loaders.PACKAGES
-                        else found(name))
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return add
-
-
-QUICKEST = ("--skip", "analyse", "--skip", "simulate", "--skip", "estimate", "--run", "--load", "--json", "-o")
-
-
-def test_the_bitstream_is_loaded_and_the_next_time_at_once(toy, tools):
-    own = own_board(toy, ('"dfu-util --alt 0 -D {}", ', ""))
-    calls = tools("openFPGALoader")
-    for before in ("done", "cached"):
-        done = derca(*QUICKEST, toy / "made board", board=own)
-        assert done.exit_code == 0, done.output
-        told = json.loads(done.stdout)
-        assert told["loaded"] and states(told)["pack"] == before
-        assert told["program"] == f"openFPGALoader -b orangeCrab '{toy / 'made board' / 'orangecrab-25f.bit'}'"
-        assert calls.read_text() == repr(["-b", "orangeCrab", str(toy / "made board" / "orangecrab-25f.bit")])
-        calls.unlink()
-
-
-def test_the_first_command_whose_tool_is_there_loads(tools):
+def test_the_first_command_whose_tool_is_there_loads(tools, tmp_path):
     calls = tools("openFPGALoader")
     assert loaders.choose(BOARD.programs, "board") == "openFPGALoader -b orangeCrab {}"
     tools("dfu-util")
     assert loaders.choose(BOARD.programs, "board") == "dfu-util --alt 0 -D {}"
     assert not calls.exists()
-
-
-def test_a_tool_that_refuses_is_exit_code_1_and_leaves_the_files(toy, tools):
-    tools("dfu-util", code=3)
-    done = derca(*QUICKEST, toy / "made")
-    assert done.exit_code == 1
-    assert "dfu-util: no cable found" in done.stderr and "By hand: dfu-util --alt" in done.stderr
-    assert (toy / "made" / "orangecrab-25f.bit").is_file() and (toy / "made" / "manifest.json").is_file()
+    bitstream = tmp_path / "a board.bit"
+    assert loaders.shown("tool -x {}", bitstream) == f"tool -x '{bitstream}'"
+    loaders.load(BOARD.programs[1], bitstream)
+    assert calls.read_text() == repr(["-b", "orangeCrab", str(bitstream)])
 
 
 def test_a_missing_tool_is_told_before_anything_is_made(toy, tools, monkeypatch):
     monkeypatch.setattr(flow, "generate", None)
-    done = derca(*QUICKEST, toy / "made")
+    done = derca("--skip", "simulate", "--run", "--load", "-o", toy / "made")
     assert done.exit_code == 3 and not (toy / "made").exists()
     assert "dfu-util: needed to load" in done.stderr
     assert "sudo apt-get install dfu-util; or openFPGALoader" in done.stderr

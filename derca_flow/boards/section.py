@@ -65,7 +65,7 @@ class DeviceSection(Section):
     """The FPGA: one that derca knows by `name`, or any other of a family, by `family`, `options` and `available`."""
 
     name: str | None = None
-    """Device in lower case, as `lfe5u-25f`; the message for an unknown one lists all."""
+    """Device in lower case, as `lfe5u-25f`. The answer to an unknown one lists all."""
     package: str | None = None
     """Package in the words of nextpnr, as `CABGA381`."""
     speed: Literal[6, 7, 8] | None = None
@@ -91,8 +91,7 @@ class ClockSection(Section):
 
 
 class SdramPinsSection(Section):
-    """The pins of the SDRAM: sites, all with the attributes given here. They replace the ports `sdram_...` in
-    `constraints`."""
+    """The pins of the SDRAM: their sites, and the attributes that all of them have."""
 
     clk: str
     """Site of the clock."""
@@ -129,7 +128,8 @@ class SdramSection(Section):
     defaults suit 256 Mbit chips of 16 bits, of speed grade -7 or faster at 100 MHz."""
 
     mhz: Mhz = Sdram.mhz
-    """Rate of its clock, in MHz: a multiple of `clock.core_mhz` that `clock.mhz` divides, or that divides it."""
+    """Rate of its clock, in MHz: an integer multiple of `clock.core_mhz`, and an integer multiple or fraction of
+    `clock.mhz`."""
     width: Literal[8, 16, 32] = Sdram.width
     """Bits of a word."""
     columns: Literal[256, 512, 1024, 2048] = Sdram.columns
@@ -157,7 +157,7 @@ class SdramSection(Section):
     start_us: Annotated[float, Field(gt=0, le=10000)] = Sdram.start_us
     """From a stable clock to the first command, in microseconds."""
     pins: SdramPinsSection | None = None
-    """Its pins, if no `constraints` say them."""
+    """Its pins; not with `constraints`, which say them."""
 
 
 class MemorySection(Section):
@@ -199,7 +199,7 @@ def _as_commands(value):
 
 class BoardSection(Section):
     """A board that `derca build` makes bitstreams for. `platform`, `taskset` and `constraints` are paths relative to
-    this file, with their suffix; a name without one is that of a sample that comes with derca."""
+    this file; a name without a suffix is that of a sample that comes with derca."""
 
     name: Name
     """Name of the board."""
@@ -210,8 +210,8 @@ class BoardSection(Section):
     taskset: str | None = None
     """Task set that `derca build` runs where none is named."""
     program: Annotated[tuple[str, ...], BeforeValidator(_as_commands), Field(min_length=1)] | None = None
-    """Command that loads the bitstream, `{}` standing for the file; or several, of which the first is taken whose tool
-    is there."""
+    """Command that loads the bitstream, in which `{}` stands for the file. Of a list of commands, the first is taken
+    whose tool is there."""
     constraints: str | None = None
     """File of pins, .lpf (ECP5) or .pcf (iCE40), instead of sites in this file. Its ports are `clk`, `rx`, `tx`,
     `led_running`, `led_miss`, `led_fault` and those of the SDRAM, `sdram_clk` to `sdram_dq[15]`."""

@@ -51,7 +51,12 @@ WIRED = {
 }
 
 
-@pytest.mark.parametrize("name", BOARDS)
+#: They differ from the ULX3S-85F in their device alone: with --full.
+_OTHER_SIZES = [name for name in BOARDS if re.match("ulx3s-(12|25|45)f", name)]
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.full) if name in _OTHER_SIZES else name for name in BOARDS])
 def test_every_port_of_a_board_is_where_it_is_wired(name):
     board, (described, wired) = BOARDS[name], WIRED[name]
     platform = described()
