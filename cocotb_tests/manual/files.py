@@ -47,7 +47,7 @@ def toml_reference() -> str:
 
 
 def _tables(model: type[BaseModel], path: str, level: int, known: dict[type[BaseModel], str]) -> Iterator[str]:
-    """The keys of a model as a table, then the tables within it, each with a heading; `known` are those shown before."""
+    """The keys of a model as a table, then the tables within it, with headings; `known` are those shown before."""
     schema, inner = model.model_json_schema(), []
     yield "| key | allowed | default | meaning |\n|---|---|---|---|"
     for name, field in model.model_fields.items():

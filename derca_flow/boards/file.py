@@ -59,8 +59,8 @@ def load_board(path: Path) -> Board:
     leds = {name: led for name in LEDS if (led := getattr(section.leds, name)) is not None}
     return Board(
         name=section.name, title=section.title, family=device.family, part=device.options, pin_mhz=section.clock.mhz,
-        core_mhz=device.core_mhz, available=device.available, doubled=section.memory.kind == "spram",
-        sdram=section.chip, leds=tuple(leds), low_leds=tuple(name for name, led in leds.items() if led.low),
+        core_mhz=device.core_mhz, available=device.available, pll_pad=section.clock.pll_pad,
+        doubled=section.memory.kind == "spram", sdram=section.chip, leds=tuple(leds), low_leds=tuple(name for name, led in leds.items() if led.low),
         baud=section.uart.baud, platform=named["platform"], taskset=named["taskset"],
         constraints=given.name if given else f"{section.name}{pins.SUFFIXES[device.family]}", pins=text,
         programs=section.program or (), files=tuple(files))

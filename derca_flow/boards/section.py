@@ -85,7 +85,10 @@ class ClockSection(Section):
     """Rate at the pin, in MHz."""
     core_mhz: Mhz | None = None
     """Rate of the accelerator, in MHz, which is also the platform's `clock_mhz`; by default that of the pin. On ECP5 an
-    integer multiple or fraction of it. A PLL of an iCE40 needs the clock on one of the PLL's pins."""
+    integer multiple or fraction of it."""
+    pll_pad: bool = True
+    """With a PLL, on an iCE40: the pin is the pad of a PLL, and drives nothing else. `false` leads the clock from any
+    pin to the PLL."""
     pin: Pin = PinSection()
     """The clock pin."""
 

@@ -93,11 +93,12 @@ class Clocks(wiring.Component):
     def _ice40_pll(self, m, mhz: float, clock):
         """Add a PLL from the pin's rate to another; return its lock, which has no domain."""
         divr, divf, divq, filter_range = ice40_pll(self._board.pin_mhz, mhz)
+        kind, reference = ("PAD", "PACKAGEPIN") if self._board.pll_pad else ("CORE", "REFERENCECLK")
         locked = Signal()
         m.submodules.pll = Instance(
-            "SB_PLL40_PAD", p_FEEDBACK_PATH="SIMPLE", p_DIVR=divr, p_DIVF=divf, p_DIVQ=divq,
+            f"SB_PLL40_{kind}", p_FEEDBACK_PATH="SIMPLE", p_DIVR=divr, p_DIVF=divf, p_DIVQ=divq,
             p_FILTER_RANGE=filter_range,
-            i_PACKAGEPIN=self.pin, i_RESETB=1, i_BYPASS=0, o_PLLOUTGLOBAL=clock, o_LOCK=locked,
+            **{f"i_{reference}": self.pin}, i_RESETB=1, i_BYPASS=0, o_PLLOUTGLOBAL=clock, o_LOCK=locked,
         )
         return locked
 

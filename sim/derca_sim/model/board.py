@@ -27,6 +27,8 @@ class Board:
     available
         Resources of the device: LUT and REG in the units of `derca report`, BRAM and DSP blocks, and SPRAM blocks where
         there are any.
+    pll_pad
+        Whether the clock pin of an iCE40 is the pad of a PLL.
     doubled
         Whether main memory is the device's single-ported RAM, at twice the core clock.
     sdram
@@ -50,6 +52,7 @@ class Board:
     pin_mhz: float
     core_mhz: float
     available: dict[str, int] = field(hash=False)
+    pll_pad: bool = True
     doubled: bool = False
     sdram: Sdram | None = None
     leds: tuple[str, ...] = LEDS
