@@ -23,7 +23,7 @@ from kit.cli import derca
 
 @pytest.mark.parametrize(("options", "message"), [
     ([], "--target: missing"),
-    (["--target", "ecp5", "--device", "xck27"], "unknown device; allowed are lfe5u-25f"),
+    (["--target", "ecp5", "--device", "xck27"], "unknown device; allowed are lfe5u-12f"),
     (["--target", "ecp5", "--device", "xck26"], "xck26 is ultrascale; leave --target out"),
     (["--board", "hx8k", "--device", "hx8k"], "give one of them"),
     (["--target", "ecp5", "--growth", "bus", "--fmax"], "one table at a time"),

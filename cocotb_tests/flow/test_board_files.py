@@ -213,7 +213,7 @@ def test_pcf_constraints_are_understood(folder):
 
 
 @pytest.mark.parametrize(("file", "told"), [
-    (TASKSETS / "demo.toml", "is no board: it is a task set"),
+    (TASKSETS / "demo.toml", "is no board file: it is a task set"),
     (PLATFORMS / "demo.toml", "it is a platform, which --platform takes"),
     (ROOT / "pyproject.toml", r"it has no \[device\] and no \[clock\]"), (Path("nowhere.toml"), "cannot be read")])
 def test_files_of_another_kind(file, told):

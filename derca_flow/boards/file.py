@@ -34,7 +34,7 @@ def load_board(path: Path) -> Board:
     data = read_toml(path)
     if not {"device", "clock"} & set(data):
         kind = next((f"is {what}" for keys, what in _OTHERS if keys & set(data)), "has no [device] and no [clock]")
-        raise InputError(f"{path}: is no board: it {kind}; see sim/boards/ulx3s-25f.toml")
+        raise InputError(f"{path}: is no board file: it {kind}; see sim/boards/ulx3s-25f.toml")
     section = validate(data, BoardSection, path)
     device, wrong = device_of(section)
     problems = wrong or [*clock_problems(section, device), *pin_problems(section, device.family)]
@@ -60,7 +60,8 @@ def load_board(path: Path) -> Board:
     return Board(
         name=section.name, title=section.title, family=device.family, part=device.options, pin_mhz=section.clock.mhz,
         core_mhz=device.core_mhz, available=device.available, pll_pad=section.clock.pll_pad,
-        doubled=section.memory.kind == "spram", sdram=section.chip, leds=tuple(leds), low_leds=tuple(name for name, led in leds.items() if led.low),
+        doubled=section.memory.kind == "spram", sdram=section.chip, leds=tuple(leds),
+        low_leds=tuple(name for name, led in leds.items() if led.low),
         baud=section.uart.baud, platform=named["platform"], taskset=named["taskset"],
         constraints=given.name if given else f"{section.name}{pins.SUFFIXES[device.family]}", pins=text,
         programs=section.program or (), files=tuple(files))

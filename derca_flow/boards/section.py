@@ -69,7 +69,7 @@ class DeviceSection(Section):
     package: str | None = None
     """Package in the words of nextpnr, as `CABGA381`."""
     speed: Literal[6, 7, 8] | None = None
-    """Speed grade (ECP5)."""
+    """Speed grade (ECP5); by default 6, the slowest."""
     family: Literal["ecp5", "ice40"] | None = None
     """Family of a device that derca does not know by name."""
     options: str | None = None
@@ -127,18 +127,13 @@ class SdramPinsSection(Section):
 
 
 class SdramSection(Section):
-    """A single-data-rate SDRAM chip with four banks (ECP5). Times are cycles of its clock, as in its data sheet; the
-    defaults suit 256 Mbit chips of 16 bits, of speed grade -7 or faster at 100 MHz."""
+    """A single-data-rate SDRAM chip of 16 bits with four banks of 8192 rows (ECP5): 256 Mbit, or more, of which 256
+    Mbit are used. Times are cycles of its clock, as in its data sheet; the defaults suit speed grade -7 or faster at
+    100 MHz."""
 
     mhz: Mhz = Sdram.mhz
     """Rate of its clock, in MHz: an integer multiple of `clock.core_mhz`, and an integer multiple or fraction of
     `clock.mhz`."""
-    width: Literal[8, 16, 32] = Sdram.width
-    """Bits of a word."""
-    columns: Literal[256, 512, 1024, 2048] = Sdram.columns
-    """Words of a row that are used."""
-    rows: Literal[2048, 4096, 8192, 16384] = Sdram.rows
-    """Rows of a bank."""
     cas: Literal[2, 3] = Sdram.cas
     """CAS latency (CL)."""
     activate: Steps = Sdram.activate
