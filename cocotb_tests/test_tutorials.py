@@ -87,7 +87,8 @@ def follow(document: Path, folder: Path, slow: bool) -> int:
 
 @pytest.mark.parametrize(("name", "least", "slow"), [
     ("tutorial-researcher", 8, False), ("tutorial-engineer", 6, False), ("api", 1, False),
-    pytest.param("tutorial-engineer", 10, True, marks=pytest.mark.full)])
+    pytest.param("tutorial-engineer", 10, True, marks=pytest.mark.full),
+    pytest.param("boards", 3, True, marks=pytest.mark.full)])
 def test_a_tutorial_leads_where_it_says(name, least, slow, tmp_path):
     assert follow(ROOT / "docs" / f"{name}.md", tmp_path, slow) >= least
 

@@ -80,7 +80,7 @@ def test_the_wheel_alone_is_enough(tmp_path):
     subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path / "wheel", ROOT], check=True)
     wheel, = (tmp_path / "wheel").glob("*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--target", tmp_path / "site", wheel], check=True)
-    for kind in ("tasksets", "platforms", "networks", "sweeps", "constraints"):
+    for kind in ("tasksets", "platforms", "networks", "sweeps", "boards", "constraints"):
         packed = {path.name for path in (tmp_path / "site" / "derca_flow" / "samples" / kind).iterdir()}
         assert packed == {path.name for path in samples(kind)}
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "PYTHONSAFEPATH": "1"}

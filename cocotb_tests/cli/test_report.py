@@ -11,11 +11,11 @@ import pytest
 from derca_flow.area import clock, growth, measurement
 from derca_flow.area import routed as fmax
 from derca_flow.area.devices import DEVICES, percent
+from derca_flow.boards.known import BOARDS
 from derca_flow.tools import yosys as synthesis
 from derca_flow.tools.cells import BLOCKS, KINDS, weigh, weigh_in_detail
 from derca_flow.tools.targets import TARGETS, Target
 from derca_sim.experiments import figures
-from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from kit.cli import derca
 
@@ -23,7 +23,7 @@ from kit.cli import derca
 
 @pytest.mark.parametrize(("options", "message"), [
     ([], "--target: missing"),
-    (["--target", "ecp5", "--device", "xck27"], "unknown device; allowed are lfe5u-25f"),
+    (["--target", "ecp5", "--device", "xck27"], "unknown device; allowed are lfe5u-12f"),
     (["--target", "ecp5", "--device", "xck26"], "xck26 is ultrascale; leave --target out"),
     (["--board", "hx8k", "--device", "hx8k"], "give one of them"),
     (["--target", "ecp5", "--growth", "bus", "--fmax"], "one table at a time"),

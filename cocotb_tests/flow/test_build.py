@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import os
+import shutil
 import sys
 import types
-from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from amaranth.back import rtlil
@@ -16,17 +18,17 @@ from typer.testing import CliRunner
 
 from derca_cli import main
 from derca_flow.area import routed as fmax
+from derca_flow.boards.file import load_board
+from derca_flow.boards.known import BOARDS
 from derca_flow.flow import flow, routing
 from derca_flow.flow.steps import Steps
-from derca_flow.tools import nextpnr
+from derca_flow.tools import loaders, nextpnr
 from derca_hw.families.family import Family
 from derca_sim.errors import CheckFailed
-from derca_sim.model import board as boards
-from derca_sim.model.board import board
 from kit.checkout import ROOT
 from kit.toy_hierarchy import Toy
 
-BOARD = board("orangecrab-25f")
+BOARD = BOARDS["orangecrab-25f"]
 
 
 class ToyBoard(wiring.Component):
@@ -51,7 +53,17 @@ class ToyBoard(wiring.Component):
 
 
 def derca(*arguments, board=BOARD.name):
-    return CliRunner().invoke(main.app, ["build", "--board", board, *map(str, arguments)])
+    return CliRunner().invoke(main.app, ["build", "--board", str(board), *map(str, arguments)])
+
+
+def own_board(folder: Path, *changes: tuple[str, str]) -> Path:
+    """The file of the board with changes, in a folder."""
+    text, file = BOARD.files[0].read_text(), folder / "own.toml"
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    file.write_text(text)
+    return file
 
 
 @pytest.fixture
@@ -66,6 +78,26 @@ def toy(tmp_path, monkeypatch):
     monkeypatch.setattr("derca_flow.area.estimate.estimate_board",
                         lambda p, board: {"LUT": 500, "REG": 200, "BRAM": 4, "DSP": 6})
     return tmp_path
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """A function that puts a program on the PATH, where there is no other that loads. It notes how it is called."""
+    folder, calls = tmp_path / "bin", tmp_path / "calls"
+    folder.mkdir()
+
+    def add(name: str, code: int = 0) -> Path:
+        program = folder / name
+        program.write_text(f'#!{sys.executable}\nimport sys\nopen({str(calls)!r}, "a").write(repr(sys.argv[1:]))\n'
+                           f'print("no cable found" if {code} else "done")\nsys.exit({code})\n')
+        program.chmod(0o755)
+        return calls
+
+    found = shutil.which
+    monkeypatch.setattr(loaders.shutil, "which", lambda name: found(name, path=str(folder)) if name in loaders.PACKAGES
+                        else found(name))
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return add
 
 
 def states(manifest: dict) -> dict[str, str]:
@@ -84,8 +116,9 @@ def test_a_dry_run_stops_at_the_estimate_and_writes_nothing(toy, monkeypatch):
     assert [s["state"] for s in told["steps"]] == ["cached", "cached", "skipped", "done"]
 
 
-def test_interrupted_resumed_and_repeated(toy, monkeypatch):
-    """Ctrl-C in step 6 keeps steps 1 to 5; a finished build is not done again; its manifest names what is there."""
+def test_interrupted_resumed_repeated_and_loaded(toy, tools, monkeypatch):
+    """Ctrl-C in step 6 keeps steps 1 to 5; a finished build is not done again; its manifest names what is there. A
+    repeated build loads the bitstream that is there, and a tool that refuses leaves the files."""
     arguments = ("--skip", "simulate", "--run", "-o", toy / "made", "--json")
 
     def interrupt(*_):
@@ -107,13 +140,14 @@ def test_interrupted_resumed_and_repeated(toy, monkeypatch):
     checkout = ROOT
     for name, digest in manifest["inputs"].items():
         assert hashlib.sha256((checkout / name).read_bytes()).hexdigest() == digest, name
-    assert set(manifest["inputs"]) >= {"constraints/orangecrab-25f.lpf", "sim/platforms/orangecrab-25f.toml"}
+    assert set(manifest["inputs"]) >= {"sim/boards/orangecrab-25f.toml", "sim/platforms/orangecrab-25f.toml"}
+    assert (toy / "made" / "orangecrab-25f.lpf").read_text() == BOARD.pins
     assert manifest["seeds"] == {"tried": [1], "chosen": 1}
     assert all(manifest["tools"].values()) and len(manifest["commands"]) == 3
     bitstream = toy / "made" / "orangecrab-25f.bit"
     assert bitstream.stat().st_size > 10_000
     told = json.loads(first.stdout)
-    assert told["program"] == BOARD.program.format(toy / "made" / bitstream.name)
+    assert told["program"] == BOARD.programs[0].format(toy / "made" / bitstream.name) and not told["loaded"]
     *rows, total = told["modules"]
     assert sum(row["REG"] for row in rows) == total["REG"] > 32
     assert 0 < manifest["resources"]["DSP"] <= total["DSP"]  # dissolved, equal multipliers become one
@@ -121,14 +155,23 @@ def test_interrupted_resumed_and_repeated(toy, monkeypatch):
     assert "| DSP |" in report and "openFPGALoader" in report or "dfu-util" in report
 
     before = bitstream.read_bytes()
-    again = derca(*arguments)
+    calls = tools("dfu-util")
+    again = derca(*arguments, "--load")
     assert again.exit_code == 0
     repeated = json.loads(again.stdout)
     assert {name: state for name, state in states(repeated).items() if state != "cached"} == {
         "simulate": "skipped", "estimate": "done", "report": "done"}
+    assert repeated["loaded"] and repeated["program"] == told["program"]
+    assert calls.read_text() == repr(["--alt", "0", "-D", str(bitstream)])
     assert bitstream.read_bytes() == before
     kept = {step["name"]: step["seconds"] for step in repeated["steps"]}
     assert kept["route"] > 0.5  # what routing took, not what looking it up did
+
+    tools("dfu-util", code=3)
+    refused = derca(*arguments, "--load")
+    assert refused.exit_code == 1
+    assert "dfu-util: no cable found" in refused.stderr and "By hand: dfu-util --alt" in refused.stderr
+    assert bitstream.read_bytes() == before and (toy / "made" / "manifest.json").is_file()
 
 
 @pytest.mark.full
@@ -143,15 +186,13 @@ def test_an_ice40_is_packed_by_its_own_tools(toy):
 
 
 def test_a_missed_clock_rate_is_told_with_its_path(toy, monkeypatch):
-    """The toy's adder cannot run at 900 MHz: every seed is tried, and the answer is no."""
-    monkeypatch.setitem(boards.BOARDS, BOARD.name, replace(BOARD, core_mhz=900.0))
-    pins = toy / "pins.lpf"
-    pins.write_text("\n".join(line for line in (ROOT / "constraints" / BOARD.constraints)
-                              .read_text().splitlines() if not line.startswith("FREQUENCY")))
-    monkeypatch.setattr("derca_flow.tools.checkout.constraints_file", lambda board: pins)
-    done = derca("--skip", "simulate", "--run", "--seeds", 2, "--seed", 5, "-o", toy / "made")
+    """The toy's multiplier cannot run at 400 MHz: every seed is tried, and the answer is no."""
+    (toy / "fast.toml").write_text(BOARD.platform.read_text().replace("24.0", "400.0"))
+    own = own_board(toy, ("mhz = 48\ncore_mhz = 24", "mhz = 400"))
+    done = derca("--skip", "simulate", "--run", "--seeds", 2, "--seed", 5, "-o", toy / "made", "--platform",
+                 toy / "fast.toml", board=own)
     assert done.exit_code == 1
-    assert "of 900 MHz" in done.stderr and "best of 2" in done.stderr and "critical path" in done.stderr
+    assert "of 400 MHz" in done.stderr and "best of 2" in done.stderr and "critical path" in done.stderr
     assert not (toy / "made").exists()
 
 
@@ -163,17 +204,14 @@ def test_what_does_not_fit_is_refused(toy, monkeypatch):
     with pytest.raises(CheckFailed, match=r"25,000 LUT of 24,288 .*103%"):
         flow.check_fit({"LUT": 25000, "REG": 1, "BRAM": 1, "DSP": 1}, BOARD)
     with pytest.raises(CheckFailed, match="3 DSP, and .* has none"):
-        flow.check_fit({"LUT": 1, "REG": 1, "BRAM": 1, "DSP": 3}, board("hx8k"))
+        flow.check_fit({"LUT": 1, "REG": 1, "BRAM": 1, "DSP": 3}, BOARDS["hx8k"])
     assert flow.check_estimate({"LUT": 25000, "REG": 1, "BRAM": 1, "DSP": 1}, BOARD).startswith("may just fit: LUT")
     assert flow.check_estimate({"LUT": 9000, "REG": 1, "BRAM": 28, "DSP": 1}, BOARD).startswith("fits: BRAM 28 of 56")
 
 
-def test_a_wrong_pin_is_an_error_of_nextpnr(toy, monkeypatch):
-    pins = toy / "pins.lpf"
-    pins.write_text((ROOT / "constraints" / BOARD.constraints).read_text()
-                    .replace('COMP "rx" SITE "', 'COMP "rx" SITE "A99'))
-    monkeypatch.setattr("derca_flow.tools.checkout.constraints_file", lambda board: pins)
-    done = derca("--skip", "simulate", "--run")
+def test_a_wrong_pin_is_an_error_of_nextpnr(toy):
+    own = own_board(toy, ('"N17"', '"A99"'))
+    done = derca("--skip", "simulate", "--run", board=own)
     assert done.exit_code == 1 and "nextpnr, seed 1: ERROR" in done.stderr and "A99" in done.stderr
 
 
@@ -200,7 +238,7 @@ def test_a_full_device_is_told(toy):
 
 
 @pytest.mark.parametrize(("arguments", "told"), [
-    (("--board", "atlantis"), "allowed are ulx3s-85f"),
+    (("--board", "atlantis"), "allowed are ecpix5-45f, hx8k, icebreaker"),
     (("--skip", "route"), "allowed are analyse, simulate, estimate"),
     (("--strategy", "hope"), "allowed are"),
     (("nowhere.toml",), "nowhere.toml"),
@@ -240,17 +278,49 @@ def test_a_path_between_the_clocks_of_a_doubled_board_counts(ends, ns, met, tmp_
                  "fast": {"achieved": 60.0, "constraint": 24.0}},
         "utilization": {}, "critical_paths": [path("<async>", "posedge fast", 200.0), path(*ends, ns)]}
     (tmp_path / nextpnr.REPORT).write_text(json.dumps(report))
-    run = routing.routed(1, tmp_path, boards.BOARDS["icebreaker"])
+    run = routing.routed(1, tmp_path, BOARDS["icebreaker"])
     assert len(run.clocks) == 3 and run.met is met
-    assert routing.routed(1, tmp_path, boards.BOARDS["ulx3s-85f"]).met
+    assert routing.routed(1, tmp_path, BOARDS["ulx3s-85f"]).met
 
 
-def test_a_build_reads_its_files_when_it_begins(toy, monkeypatch):
+def test_a_build_reads_its_files_when_it_begins(toy):
     """An edit while it runs neither changes what is routed nor what the manifest names."""
-    pins = toy / "pins.lpf"
-    text = (ROOT / "constraints" / BOARD.constraints).read_text()
-    pins.write_text(text)
-    monkeypatch.setattr("derca_flow.tools.checkout.constraints_file", lambda board: pins)
-    request = flow.Request(BOARD, ROOT / "sim" / "tasksets" / BOARD.taskset, "joint")
-    pins.write_text("# edited\n")
-    assert request.constraints == text and request.files[pins] == text.encode()
+    own = own_board(toy)
+    text = own.read_bytes()
+    request = flow.Request(load_board(own), BOARD.taskset, "joint")
+    own.write_text("# edited\n")
+    assert request.board.pins.count("SITE") == 6 and request.files[own] == text
+
+
+# -- loading ----------------------------------------------------------------------------------------------------------
+
+def test_the_first_command_whose_tool_is_there_loads(tools, tmp_path):
+    calls = tools("openFPGALoader")
+    assert loaders.choose(BOARD.programs, "board") == "openFPGALoader -b orangeCrab {}"
+    tools("dfu-util")
+    assert loaders.choose(BOARD.programs, "board") == "dfu-util --alt 0 -D {}"
+    assert not calls.exists()
+    bitstream = tmp_path / "a board.bit"
+    assert loaders.shown("tool -x {}", bitstream) == f"tool -x '{bitstream}'"
+    loaders.load(BOARD.programs[1], bitstream)
+    assert calls.read_text() == repr(["-b", "orangeCrab", str(bitstream)])
+
+
+def test_a_missing_tool_is_told_before_anything_is_made(toy, tools, monkeypatch):
+    monkeypatch.setattr(flow, "generate", None)
+    done = derca("--skip", "simulate", "--run", "--load", "-o", toy / "made")
+    assert done.exit_code == 3 and not (toy / "made").exists()
+    assert "dfu-util: needed to load" in done.stderr
+    assert "sudo apt-get install dfu-util; or openFPGALoader" in done.stderr
+
+
+def test_loading_needs_a_bitstream_and_a_command(toy, tools):
+    done = derca("--load")
+    assert done.exit_code == 2 and "--load: allowed with --run only" in done.stderr
+    text = BOARD.files[0].read_text()
+    own = own_board(toy, (next(line for line in text.splitlines(True) if line.startswith("program")), ""))
+    done = derca("--run", "--load", board=own)
+    assert done.exit_code == 2 and f"in {own}" in done.stderr and "names no command" in done.stderr
+    own = own_board(toy, ('taskset = "digits_tiny"\n', ""))
+    done = derca(board=own)
+    assert done.exit_code == 2 and "TASKSET: missing" in done.stderr

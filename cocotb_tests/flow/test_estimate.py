@@ -16,13 +16,12 @@ from derca_cli.bench.estimate.platforms import FITTED, HELD_OUT, platforms
 from derca_flow.area import estimate as model
 from derca_flow.area.rams import Ram, Stored, stored
 from derca_flow.area.structure import blocks, sources
+from derca_flow.boards.known import BOARDS
 from derca_flow.tools.cells import BLOCKS, KINDS, TOP_ROW, blocks_of, summarise
-from derca_flow.tools.checkout import platform_file
 from derca_flow.tools.targets import TARGETS
 from derca_flow.tools.yosys import synthesise
 from derca_hw.families.family import Family
 from derca_hw.generate import rtlil
-from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from derca_sim.workload.taskset import load_platform
 from kit.checkout import SIM
@@ -211,7 +210,7 @@ def test_the_estimate_of_a_small_platform_against_yosys(family, platform, pytest
 ])
 def test_the_estimate_of_a_board_against_its_netlist(board, synthesised):
     """As measured with Yosys 0.70; the ULX3S has a larger array than any platform that the weights are fitted to."""
-    found = model.estimate_board(load_platform(platform_file(BOARDS[board])), BOARDS[board])
+    found = model.estimate_board(load_platform(BOARDS[board].platform), BOARDS[board])
     for kind in KINDS:
         assert abs(found[kind] - synthesised[kind]) <= model.TOLERANCE * synthesised[kind], (kind, found)
 
@@ -242,5 +241,5 @@ def test_weights_of_options_are_those_of_what_was_measured(family):
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_every_board_has_an_estimate(board):
-    found = model.estimate_board(load_platform(platform_file(BOARDS[board])), BOARDS[board])
+    found = model.estimate_board(load_platform(BOARDS[board].platform), BOARDS[board])
     assert all(found[kind] > 0 or not BOARDS[board].available[kind] for kind in KINDS), found

@@ -56,7 +56,8 @@ _REPORT = "cli/test_cli.py::test_report_prints_a_table_and_how_to_make_it_again"
 _GROWTH = "cli/test_report.py::test_growth_tables_hold_a_row_per_module_and_a_column_per_point"
 _REFERENCE = "cli/test_report.py::test_reference_shows_both_sides"
 _CONTROL = "cli/test_bench.py::test_cycles_at_the_ports_are_as_declared"
-_BUILD = "flow/test_build.py::test_interrupted_resumed_and_repeated"
+_BUILD = "flow/test_build.py::test_interrupted_resumed_repeated_and_loaded"
+_BOARD = "test_tutorials.py::test_a_tutorial_leads_where_it_says"
 _ESTIMATE = "flow/test_estimate.py::test_the_command_fits_writes_and_judges"
 _HISTORY = "cli/test_history.py::test_lines_are_appended_and_growth_needs_a_reason"
 _UTILISATION = "cli/test_bench_data.py::test_layers_are_measured_beside_their_roofline"
@@ -99,6 +100,14 @@ BY_TEST = {
     "derca build --board icebreaker --run": "flow/test_build.py::test_an_ice40_is_packed_by_its_own_tools",
     "derca build sim/tasksets/demo.toml --board ulx3s-85f --run": _BUILD,
     "derca build sim/tasksets/demo.toml --board ulx3s-85f --run --seeds 8 -o out/demo_board": _BUILD,
+    "derca build --board icebreaker --run --load": _BUILD,
+    "derca build --board ulx3s-25f --run --load": _BUILD,
+    "derca build --board my.toml": _BOARD,
+    "derca build taskset.toml --board my.toml --platform platform.toml":
+        "flow/test_build.py::test_a_missed_clock_rate_is_told_with_its_path",
+    "derca host taskset.toml --board my.toml --sim": _BOARD,
+    "derca host drone/taskset.toml --board my.toml --sim": _BOARD,
+    "derca init drone --sample digits_small": _BOARD,
     "derca cache --clear --older 30": "flow/test_caches.py",
     "derca explore sim/tasksets/demo.toml --device lfe5u-85f": _EXPLORE,
     "derca view out/demo/inside --perfetto out/trace.json": _VIEW,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from derca_flow.boards.known import BOARDS
 from derca_flow.package.boards import BOARDS as IP_BOARDS
 from derca_flow.rtl.build import generated, verilog_for
 from derca_hw import IP_LINT_WAIVERS, LINT_WAIVERS
@@ -14,7 +15,6 @@ from derca_hw.families.family import Family
 from derca_hw.generate import BOARD_TOP, TOP, board_verilog, cells, ip_verilog
 from derca_hw.ip import TOP as IP_TOP
 from derca_hw.verilog.cells import empty_cells
-from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from derca_sim.workload.taskset import load_platform
 from kit.checkout import PLATFORMS
@@ -48,7 +48,7 @@ def platform(name: str) -> Product:
 def board(name: str) -> Product:
     """The top of a board in the form in which it is simulated."""
     target = BOARDS[name]
-    p = load_platform(PLATFORMS / target.platform)
+    p = load_platform(target.platform)
     text = generated(lambda: board_verilog(target, p), f"board {name}", f"{target} None {p.model_dump_json()}")
     return Product(BOARD_TOP, text, empty_cells(BoardSystem(p, target), Family.PORTABLE) if target.sdram else {})
 

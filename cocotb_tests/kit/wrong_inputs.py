@@ -212,6 +212,12 @@ OTHERS = {
     "a platform that is a task set": "generate --platform good.toml -o out",
     "a platform that is something else": "generate --platform else.toml -o out",
     "a platform of bytes": "ip --board vck190 --platform bytes.jsonl -o out",
+    "a platform that is a board": "generate --platform board.toml -o out",
+    "a platform of another clock": "host good.toml --board icebreaker --platform clock.toml --sim",
+    "a board that is a task set": "build --board good.toml",
+    "a board file that is absent": "host good.toml --board absent.toml --sim",
+    "a board file with an unknown device": "build --board board.toml",
+    "a bitstream that is loaded and not made": "build --board icebreaker --load",
     "a sweep of something else": "reproduce table2 -o letter.txt",
 }
 
@@ -229,6 +235,8 @@ FILES = {
     "batch.toml": taskset('file = "full.npz"\nbatch = 20'),
     "first.toml": taskset('file = "plain.npz"\nfirst = 3'),
     "else.toml": TASKSETS["that is something else"],
+    "clock.toml": b'name = "c"\nclock_mhz = 10.0\n',
+    "board.toml": b'name = "b"\ntitle = "b"\nplatform = "icebreaker"\n[device]\nname = "up6k"\n[clock]\nmhz = 12\n',
     "other.jsonl": b'{"a": 1}\n',
     "figures.jsonl": json.dumps(_RESULTS).encode() + b"\n",
     "bytes.jsonl": bytes(range(128, 256)),

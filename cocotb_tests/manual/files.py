@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from derca_flow.boards.section import BoardSection, PinSection
 from derca_sim.experiments.sweeps import SweepSection
 from derca_sim.model.loading import allowed_values, show
 from derca_sim.model.platform import Platform
@@ -26,9 +27,8 @@ FILES = (
     ("Task set of execution times", "sim/tasksets/wcets.toml", PricedSection),
     ("Platform", "sim/platforms/demo.toml", Platform),
     ("Sweep", "sim/sweeps/utilisation.toml", SweepSection),
+    ("Board", "sim/boards/orangecrab-25f.toml", BoardSection),
 )
-#: Tables that another file's reference describes.
-ELSEWHERE = {"platform": "#platform"}
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -42,25 +42,29 @@ def toml_reference() -> str:
     """The chapter of all TOML files."""
     parts = [INTRODUCTION]
     for heading, sample, model in FILES:
-        parts += [f"## {heading}\n", f"{_text(model.__doc__)} Sample: `{sample}`.\n", *_tables(model, "", 3)]
+        parts += [f"## {heading}\n", f"{_text(model.__doc__)} Sample: `{sample}`.\n", *_tables(model, "", 3, {})]
     return "\n".join(parts)
 
 
-def _tables(model: type[BaseModel], path: str, level: int) -> Iterator[str]:
-    """The keys of a model as a table, then the tables within it, each with a heading."""
+def _tables(model: type[BaseModel], path: str, level: int, known: dict[type[BaseModel], str]) -> Iterator[str]:
+    """The keys of a model as a table, then the tables within it, with headings; `known` are those shown before."""
     schema, inner = model.model_json_schema(), []
     yield "| key | allowed | default | meaning |\n|---|---|---|---|"
     for name, field in model.model_fields.items():
         key, found = field.alias or name, models_in(field.annotation)
         yield f"| {' | '.join(_cells(key, field, schema, found))} |"
-        if found and key not in ELSEWHERE:
+        if found and found[0] is not Platform:
             inner.append((f"{path}.{key}".lstrip("."), found[0], field))
     yield ""
     for key, section, field in inner:
         brackets = (f"[{key}]", f"[[{key}]]", f"a table in {key}")[_depth(field)]
         yield f"{'#' * level} {brackets if ' ' in brackets else f'`{brackets}`'}\n"
         yield f"{_text(section.__doc__)}\n"
-        yield from _tables(section, key, level + 1)
+        if section in known:
+            yield f"Its keys are those of `[{known[section]}]`.\n"
+        else:
+            known[section] = key
+            yield from _tables(section, key, level + 1, known)
 
 
 def _cells(key: str, field: FieldInfo, schema: dict, found: list[type[BaseModel]]) -> tuple[str, str, str, str]:
@@ -68,10 +72,11 @@ def _cells(key: str, field: FieldInfo, schema: dict, found: list[type[BaseModel]
     if not field.description:
         raise ValueError(f"{key} of {schema['title']} has no docstring: write one below it, which says what it means")
     allowed = allowed_values(schema, key)
-    if key in ELSEWHERE:
-        allowed = f"text in quotes, or a [table]({ELSEWHERE[key]})"
+    if found and found[0] is Platform:
+        allowed = "text in quotes, or a [table](#platform)"
     elif found:
         allowed = ("a table", "tables", "lists of tables")[_depth(field)]
+        allowed = f"text in quotes, or {allowed}" if issubclass(found[0], PinSection) else allowed
     default = field.get_default(call_default_factory=True)
     if default is PydanticUndefined:
         shown = "(must be given)"

@@ -6,13 +6,13 @@ import pytest
 from typer.testing import CliRunner
 
 from derca_cli import main
+from derca_flow.boards.known import BOARDS
 from derca_flow.rtl.board import open_board
 from derca_flow.sessions.session import judge, load, run
 from derca_sim.compile import compile_taskset
 from derca_sim.events import read_log
 from derca_sim.host.driver import Driver
 from derca_sim.host.link import Link
-from derca_sim.model.board import BOARDS
 from derca_sim.planning import compile_any
 from derca_sim.workload.taskset import load_taskset
 from kit.checkout import SIM
@@ -44,7 +44,7 @@ def test_a_run_is_judged_and_leaves_its_files(tmp_path):
 @pytest.mark.parametrize("board", ["icebreaker", "hx8k"])
 def test_the_netlist_does_what_the_rtl_does(board, tmp_path):
     """Cell by cell, as it goes to place and route, at the board's own rate."""
-    tasks = SIM / "tasksets" / BOARDS[board].taskset
+    tasks = BOARDS[board].taskset
     result = CliRunner().invoke(main.app, ["host", str(tasks), "--board", board, "--sim", "--netlist", "--strategy",
                                            "joint", "-o", str(tmp_path / "out"), "--json"])
     assert result.exit_code == 0, result.stderr
@@ -101,7 +101,7 @@ def test_hardware_of_another_platform_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("args", "text"), [
     (["--board", "hx8k"], "exactly one of them"),
     (["--board", "hx8k", "--sim", "--port", "x"], "exactly one of them"),
-    (["--board", "abacus", "--sim"], "allowed are ulx3s-85f"),
+    (["--board", "abacus", "--sim"], "allowed are ecpix5-45f"),
     (["--board", "hx8k", "--port", "/dev/nowhere"], "/dev/nowhere: cannot be opened"),
     (["--board", "hx8k", "--sim", "--cycles", "0"], "cycles"),
 ])
@@ -115,7 +115,7 @@ def test_bad_input_is_exit_code_2(args, text, tmp_path):
 def test_one_task_set_after_the_other(name):
     """Without shadow tables a run is stopped at once; with them jobs end first. The next run begins as the first."""
     board = BOARDS[name]
-    tasks = load_taskset(TOY, SIM / "platforms" / board.platform)
+    tasks = load_taskset(TOY, board.platform)
     compiled = [compile_taskset(tasks, strategy) for strategy in ("lw", "ip")]
     with open_board(board, compiled[0].platform) as line:
         link = Link.open(line)

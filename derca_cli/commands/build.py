@@ -11,9 +11,9 @@ import typer
 from derca_flow.tools.caching import read_json, read_text
 from derca_flow.tools.files import output_directory
 from derca_sim.errors import InputError
-from derca_sim.model.board import BOARDS
 from derca_sim.planning import DEFAULT
 
+from ..console.boards import BoardOption, PlatformOption, board_to_build
 from ..console.folders import default_folder
 from ..console.output import JsonOption, print_json, show_table, stdout
 from ..console.verdict import StrategyOption, show_proof
@@ -28,9 +28,13 @@ SKIPPABLE = ("analyse", "simulate", "estimate")
 def build(
     taskset: Annotated[Path | None, typer.Argument(
         help="Task set TOML; without it the board's own.", show_default=False)] = None,
-    board: Annotated[str, typer.Option(metavar="NAME", help=f"Board: {', '.join(BOARDS)}.")] = ...,
+    board: BoardOption = ...,
+    platform: PlatformOption = None,
     run: Annotated[bool, typer.Option(
         "--run", "--yes", help="Also do the long steps: synthesise, place and route, pack.")] = False,
+    load: Annotated[bool, typer.Option(
+        "--load", help="With --run: load the bitstream into the board. A bitstream that an earlier run made is loaded "
+                       "at once.")] = False,
     seed: Annotated[int, typer.Option(min=1, help="First seed of placement.")] = 1,
     seeds: Annotated[int, typer.Option(
         min=1, max=64, metavar="N", help="Seeds to try, one after the other, until one meets the clock rate.")] = 4,
@@ -45,7 +49,8 @@ def build(
 ):
     """Make a board's bitstream with open tools, and the tables and memory image of a task set for it.
 
-    The board's platform replaces the one that the task set names. Eight steps: 1 analyse the task set, 2 generate the
+    A board is one that comes with derca, or a TOML file that describes yours (docs/boards.md). Its platform replaces
+    the one that the task set names. Eight steps: 1 analyse the task set, 2 generate the
     hardware, 3 simulate the task set on it against the models, 4 estimate whether it fits, 5 synthesise (Yosys),
     6 place and route (nextpnr), 7 pack the bitstream, 8 report. Steps 5 to 8 take minutes and run with --run only;
     without it their expected times are shown. Results are kept (derca cache) by the content of all they depend on:
@@ -59,24 +64,37 @@ def build(
 
         derca build sim/tasksets/demo.toml --board ulx3s-85f --run --seeds 8 -o out/demo_board
 
-    [bold]Exit codes[/bold]  0 done, 1 no: deadlines, comparisons, area or clock rate, 2 bad input, 3 a tool is missing.
+        derca build --board ulx3s-25f --run --load
+
+        derca build taskset.toml --board my.toml --platform platform.toml
+
+    [bold]Exit codes[/bold]  0 done, 1 no: deadlines, results, area, clock rate, loading, 2 bad input, 3 no tool.
     """
     from derca_flow.flow.flow import Request
     from derca_flow.flow.steps import Steps
-    from derca_flow.tools.checkout import sample
+    from derca_flow.tools import loaders
     from derca_sim.planning import short_name
-
-    from ..console.boards import open_board
 
     unknown = sorted(set(skip or ()) - set(SKIPPABLE))
     if unknown:
         raise InputError(f"--skip = {unknown[0]}: allowed are {', '.join(SKIPPABLE)}")
-    chosen = open_board(board)
-    request = Request(chosen, taskset or sample("tasksets", chosen.taskset), short_name(strategy))
-    steps = Steps(STEPS, frozenset(skip or ()))
-    command = " ".join(["derca build", *([shlex.quote(str(taskset))] if taskset else []), f"--board {board} --run",
-                        *(f"--skip {s}" for s in skip or ()), f"--seed {seed} --seeds {seeds} --strategy {strategy}",
-                        *([f"-o {shlex.quote(str(output))}"] if output else [])])
+    chosen = board_to_build(board, platform)
+    if taskset is None and chosen.taskset is None:
+        raise InputError(f"TASKSET: missing; the board {chosen.name} names none; give a task set, or write taskset = "
+                         f'"FILE" in {chosen.files[0]}')
+    if load and not run:
+        raise InputError("--load: allowed with --run only, since the bitstream must be made; what earlier runs have "
+                         "made is not made again")
+    if load and not chosen.programs:
+        raise InputError(f"--load: the board {chosen.name} names no command for it; write program = \"TOOL ... {{}}\" "
+                         f"in {chosen.files[0]}")
+    program = loaders.choose(chosen.programs, chosen.title) if load else None
+    request = Request(chosen, taskset or chosen.taskset, short_name(strategy))
+    steps = Steps((*STEPS, "load") if load else STEPS, frozenset(skip or ()))
+    command = shlex.join(["derca", "build", *([str(taskset)] if taskset else []), "--board", board,
+                          *(["--platform", str(platform)] if platform else []), "--run",
+                          *(word for s in skip or () for word in ("--skip", s)), "--seed", str(seed), "--seeds",
+                          str(seeds), "--strategy", strategy, *(["-o", str(output)] if output else [])])
     if not as_json:
         stdout().print(f"{chosen.title}: task set {request.tasks.name} on the board's platform "
                        f"{request.platform.name}", markup=False)
@@ -85,7 +103,8 @@ def build(
         _show_plan(request, prepared, steps, command, as_json)
         return
     _make(request, prepared, steps, range(seed, seed + seeds), command,
-          output or default_folder("build", chosen.name, request.tasks.name, request.strategy), as_json)
+          output or default_folder("build", chosen.name, request.tasks.name, request.strategy,
+                                   platform=platform and platform.stem), as_json, program)
 
 
 def _prepare(request, steps) -> dict:
@@ -142,11 +161,12 @@ def _show_plan(request, prepared: dict, steps, command: str, as_json: bool) -> N
                    soft_wrap=True)
 
 
-def _make(request, prepared: dict, steps, seeds: range, command: str, output: Path, as_json: bool) -> None:
-    """The long steps, and the files."""
+def _make(request, prepared: dict, steps, seeds: range, command: str, output: Path, as_json: bool,
+          load_with: str | None) -> None:
+    """The long steps, the files, and loading with the command `load_with`, if one is given."""
     from derca_flow.flow import flow, routing
     from derca_flow.flow.manifest import manifest
-    from derca_flow.tools import nextpnr
+    from derca_flow.tools import loaders, nextpnr
 
     from ..console import build_output as summary
 
@@ -157,7 +177,7 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
         running.used(synthesised.netlist.parent)
         running.detail = ", ".join(f"{kind} {synthesised.total[kind]:,g}" for kind in synthesised.total)
     with steps.run("route") as running:
-        runs = routing.route(synthesised.netlist, board, request.constraints, seeds, running.update)
+        runs = routing.route(synthesised.netlist, board, seeds, running.update)
         for one in runs:
             running.used(one.folder)
         running.detail = ", ".join(f"{c.name} {c.mhz:g} of {c.requested:g} MHz" for c in runs[-1].clocks) + (
@@ -166,14 +186,14 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
         packed = running.used(routing.pack(runs[-1], board, running.update)) / routing.bitstream_name(board)
         running.detail = f"{packed.name}, {packed.stat().st_size:,} bytes"
     bitstream = output / packed.name
-    program = board.program.format(shlex.quote(str(bitstream)))
+    program = loaders.shown(load_with or board.programs[0], bitstream) if board.programs else None
     proof = request.plan.proof
     title = f"{board.title}: {request.tasks.name} on {request.platform.name}, {proof.title}"
     with output_directory(output) as folder:
         with steps.run("report") as running:
             for source in (packed, runs[-1].folder / nextpnr.LOG):
                 shutil.copyfile(source, folder / source.name)
-            (folder / board.constraints).write_text(request.constraints)
+            (folder / board.constraints).write_text(board.pins)
             shutil.copyfile(runs[-1].folder / nextpnr.REPORT, folder / "nextpnr.json")
             if "analysis" in prepared:
                 for name in (flow.ANALYSIS, "host_writes.txt", "memory.bin", "tensors.json", "proof.json"):
@@ -184,9 +204,13 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
         (folder / "report.md").write_text(text, encoding="utf-8", errors="surrogateescape")
         result = manifest(request, command, synthesised, runs, steps.records, folder)
         (folder / "manifest.json").write_text(json.dumps(result, indent=2) + "\n")
+    if load_with:
+        with steps.run("load") as running:
+            loaders.load(load_with, bitstream)
+            running.detail = program
     if as_json:
         print_json({**result, "estimate": prepared.get("estimate"), "modules": synthesised.rows, "program": program,
-                    "output": str(output)})
+                    "loaded": bool(load_with), "output": str(output)})
         return
     show_table("Modules, kept apart", ["module", *synthesised.total],
                [list(row.values()) for row in synthesised.rows], total=1)
@@ -197,4 +221,5 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
     show_table("Clock rates in MHz", ["seed", "clock", "reached", "requested"], summary.clock_rows(runs))
     show_table("Steps", ["step", "state", "time", "result"], summary.step_rows(steps.records))
     show_proof(proof)
-    stdout().print(f"Written to {output}. Program the board with\n  {program}", markup=False, soft_wrap=True)
+    more = ". Loaded with" if load_with else ". Program the board with" if program else ""
+    stdout().print(f"Written to {output}{more}" + (f"\n  {program}" if program else ""), markup=False, soft_wrap=True)

@@ -9,14 +9,12 @@ from typing import Annotated
 
 import typer
 
-from derca_flow.tools.checkout import platform_file
 from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed, InputError
-from derca_sim.model.board import BOARDS
 from derca_sim.planning import DEFAULT
 
-from ..console.boards import open_board
+from ..console.boards import BoardOption, PlatformOption, board_to_build
 from ..console.folders import default_folder
 from ..console.output import JsonOption, print_json, say, show_table
 from ..console.run_output import met
@@ -29,10 +27,11 @@ FILES = {"events": "events.jsonl", "summary": "summary.json"}
 def host(
     taskset: Annotated[Path, typer.Argument(help="Task set TOML; the board's platform replaces the one it names.",
                                             show_default=False)],
-    board: Annotated[str, typer.Option(metavar="NAME", help=f"The board: {', '.join(BOARDS)}.", show_default=False)],
+    board: BoardOption,
     port: Annotated[str | None, typer.Option(metavar="DEV", help="Serial port of the board, such as /dev/ttyUSB0.",
                                              show_default=False)] = None,
     sim: Annotated[bool, typer.Option("--sim", help="Simulate the board's RTL, down to the bits of its UART.")] = False,
+    platform: PlatformOption = None,
     netlist: Annotated[bool, typer.Option(
         "--netlist", help="With --sim: simulate the synthesised netlist, cell by cell (iCE40).")] = False,
     strategy: StrategyOption = DEFAULT,
@@ -61,6 +60,8 @@ def host(
 
         derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim --netlist
 
+        derca host taskset.toml --board my.toml --sim
+
     [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
     """
     from derca_flow.sessions.session import judge, load, run
@@ -74,15 +75,15 @@ def host(
         raise InputError("--port, --sim: exactly one of them is allowed; --port DEV for the board, --sim without one")
     if netlist and not sim:
         raise InputError("--netlist: allowed with --sim only")
-    target = open_board(board)
-    tasks = load_taskset(taskset, platform_file(target))
+    target = board_to_build(board, platform)
+    tasks = load_taskset(taskset, target.platform)
     tasks = replace(tasks, tasks=tuple(replace(t, triggers=()) for t in tasks.tasks))
     planned = plan(tasks, strategy, placed, every, require_proof)
     compiled, proof = planned.compiled(), planned.proof
     horizon = cycles or tasks.horizon
     folder = output or default_folder(
         "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, cycles=cycles,
-        netlist=netlist, board=port is not None)
+        netlist=netlist, board=port is not None, platform=platform and platform.stem)
     with output_directory(folder) as work:
         try:
             with contextlib.ExitStack() as stack:

@@ -11,7 +11,7 @@ from derca_flow.area.measurement import load_platform
 from derca_flow.package.boards import BOARDS
 from derca_flow.package.description import write_register_files, write_tables
 from derca_flow.package.package import write_package
-from derca_flow.tools.checkout import platform_file
+from derca_flow.tools.checkout import sample
 from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_hw.ip import check_base
@@ -66,7 +66,7 @@ def ip(
         vivado -mode batch -source out/arty/build.tcl
     """
     target = vendor_board(board)
-    system = load_platform(platform or platform_file(target))
+    system = load_platform(platform or sample("platforms", target.platform))
     address = target.base if base is None else _number(base)
     try:
         check_base(system, address)

@@ -9,14 +9,13 @@ import typer
 
 from derca_flow.area import devices
 from derca_flow.area.measurement import measure, tables
-from derca_flow.tools.checkout import platform_file
 from derca_flow.tools.targets import TARGETS, Target
 from derca_sim.errors import InputError
-from derca_sim.model.board import BOARDS, Board
+from derca_sim.model.board import Board
 from derca_sim.workload.taskset import load_platform
 
 from ..console import formats
-from ..console.boards import open_board
+from ..console.boards import ALLOWED, open_board
 from ..console.output import JsonOption, print_json
 
 TargetName = StrEnum("TargetName", [(name, name) for name in TARGETS])
@@ -37,7 +36,7 @@ def report(
         metavar="FILE", help="Platform TOML. [default: that of --board, else the default platform]",
         show_default=False)] = None,
     board_name: Annotated[str | None, typer.Option(
-        "--board", metavar="BOARD", help=f"Compare the total with the device of a board: {', '.join(BOARDS)}.",
+        "--board", metavar="BOARD", help=f"Compare the total with the device of a board: {ALLOWED}.",
         show_default=False)] = None,
     device: Annotated[str | None, typer.Option(
         metavar="DEVICE", help=f"Compare the total with a device: {', '.join(devices.DEVICES)}.",
@@ -145,7 +144,7 @@ def _target(target: TargetName | None, held: devices.Device | None) -> Target:
 
 
 def _platform_of(facts: Board) -> Path:
-    file = platform_file(facts)
+    file = facts.platform
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 

@@ -32,7 +32,7 @@ def step_rows(records: list[Record]) -> list[list]:
 
 
 def markdown(title: str, rows: list[dict], total: dict, estimate: dict | None, board: Board, runs: list[Routed],
-             records: list[Record], program: str, command: str, proof: Proof) -> str:
+             records: list[Record], program: str | None, command: str, proof: Proof) -> str:
     """The report as Markdown."""
     run = runs[-1]
     paths = [[name, path["logic_ns"], path["wires_ns"], path["cells"], " -> ".join(path["signals"])]
@@ -48,7 +48,8 @@ def markdown(title: str, rows: list[dict], total: dict, estimate: dict | None, b
         *_table("Clock rates in MHz", ["seed", "clock", "reached", "requested"], clock_rows(runs)),
         *_table("Critical paths", ["clock", "logic ns", "wires ns", "cells", "signals"], paths),
         *_table("Steps", ["step", "state", "time", "result"], step_rows(records)),
-        f"Program the board: `{program}`", "", f"Made by `{command}`; versions and hashes: `manifest.json`.", "",
+        *([f"Program the board: `{program}`", ""] if program else []),
+        f"Made by `{command}`; versions and hashes: `manifest.json`.", "",
     ]
     return "\n".join(parts)
 

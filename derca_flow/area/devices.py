@@ -1,26 +1,45 @@
-"""The devices that a resource table can be compared with, and the resources of each."""
+"""The devices that derca knows: those on boards, and those that a resource table can be compared with."""
 
 from dataclasses import dataclass
 
 from derca_sim.errors import InputError
-from derca_sim.model.board import BOARDS, Board
+from derca_sim.model.board import Board
 
 
 @dataclass(frozen=True)
 class Device:
-    """One device: its target (`derca_flow.tools.targets`), its resources, and the source of these figures."""
+    """One device: its target (`derca_flow.tools.targets`), its resources, and the source of these figures.
+
+    `option` is that of nextpnr which names it; empty for a device that the open flow does not place and route.
+    """
 
     name: str
     title: str
     target: str
     available: dict[str, int]
     source: str
+    option: str = ""
 
 
-def _lattice(name: str, title: str, board: str) -> Device:
-    facts = BOARDS[board]
-    family = "FPGA-DS-02012, ECP5 family data sheet" if facts.family == "ecp5" else "iCE40 family data sheets"
-    return Device(name, title, facts.target, facts.available, f"Lattice {family}")
+#: Data sheet FPGA-DS-02012: the members of the ECP5 family by the letters behind LFE5U. nextpnr places a 12F as a 25F;
+#: Lattice warrants what stands here.
+_ECP5 = {
+    "12F": {"LUT": 12144, "REG": 12144, "BRAM": 32, "DSP": 28},
+    "25F": {"LUT": 24288, "REG": 24288, "BRAM": 56, "DSP": 28},
+    "45F": {"LUT": 43848, "REG": 43848, "BRAM": 108, "DSP": 72},
+    "85F": {"LUT": 83640, "REG": 83640, "BRAM": 208, "DSP": 156},
+}
+
+
+def _ecp5(series: str, size: str) -> Device:
+    prefix = f"u{series.lower()}-" if series else ""
+    return Device(f"lfe5u{series.lower()}-{size.lower()}", f"Lattice ECP5 LFE5U{series}-{size}", "ecp5", _ECP5[size],
+                  "Lattice FPGA-DS-02012, ECP5 family data sheet",
+                  f"--{prefix}{size.lower().replace('f', 'k')}")
+
+
+def _ice40(name: str, title: str, target: str, **available: int) -> Device:
+    return Device(name, title, target, available, "Lattice iCE40 family data sheets", f"--{name}")
 
 
 def _device(name: str, title: str, target: str, source: str, **available: int) -> Device:
@@ -29,11 +48,10 @@ def _device(name: str, title: str, target: str, source: str, **available: int) -
 
 #: By name. BRAM in the blocks of the target: 36 Kbit for AMD, 18 Kbit for ECP5 and Gowin, 4 Kbit for iCE40.
 DEVICES = {device.name: device for device in (
-    _lattice("lfe5u-25f", "Lattice ECP5 LFE5U-25F", "orangecrab-25f"),
-    _lattice("lfe5u-45f", "Lattice ECP5 LFE5U-45F", "ecpix5-45f"),
-    _lattice("lfe5u-85f", "Lattice ECP5 LFE5U-85F", "ulx3s-85f"),
-    _lattice("up5k", "Lattice iCE40UP5K", "icebreaker"),
-    _lattice("hx8k", "Lattice iCE40-HX8K", "hx8k"),
+    *(_ecp5("", size) for size in _ECP5),
+    *(_ecp5(series, size) for series in ("M", "M5G") for size in ("25F", "45F", "85F")),
+    _ice40("up5k", "Lattice iCE40UP5K", "ice40", LUT=5280, REG=5280, BRAM=30, DSP=8, SPRAM=4),
+    _ice40("hx8k", "Lattice iCE40-HX8K", "ice40hx", LUT=7680, REG=7680, BRAM=32, DSP=0),
     _device("gw1nr-9", "Gowin GW1NR-LV9", "gowin", "Gowin DS117, GW1NR series data sheet",
             LUT=8640, REG=6480, BRAM=26, DSP=20),
     _device("gw2a-18", "Gowin GW2A-LV18", "gowin", "Gowin DS102, GW2A series data sheet",

@@ -14,7 +14,7 @@ from derca_sim.workload.taskset import TaskSet, load_taskset
 
 from ..area.estimate import TOLERANCE
 from ..package.description import write_tables
-from ..tools import checkout, nextpnr
+from ..tools import nextpnr
 from ..tools.caching import BOARDS, read_json
 from ..tools.cells import KINDS, blocks_of, flat_cells, instances, summarise, weigh
 from ..tools.targets import TARGETS
@@ -42,19 +42,13 @@ class Request:
     @cached_property
     def files(self) -> dict[Path, bytes]:
         """The contents of what the build reads, as they were when it began."""
-        paths = (checkout.platform_file(self.board), checkout.constraints_file(self.board),
-                 *sources.taskset_files(self.taskset))
+        paths = (*self.board.files, self.board.platform, *sources.taskset_files(self.taskset))
         return {path: path.read_bytes() for path in paths}
-
-    @property
-    def constraints(self) -> str:
-        """The text of the board's constraints."""
-        return self.files[checkout.constraints_file(self.board)].decode()
 
     @cached_property
     def tasks(self) -> TaskSet:
         """The task set on the board's platform."""
-        return load_taskset(self.taskset, checkout.platform_file(self.board))
+        return load_taskset(self.taskset, self.board.platform)
 
     @cached_property
     def plan(self):
@@ -203,10 +197,10 @@ def check_fit(total: dict[str, float], board: Board) -> None:
     if short:
         raise CheckFailed(*(
             f"does not fit: {total[kind]:,g} {kind} of {board.available[kind]:,} on {board.title} "
-            f"({total[kind] / board.available[kind]:.0%}); make the platform smaller ({board.platform})"
+            f"({total[kind] / board.available[kind]:.0%}); make the platform smaller ({board.platform.name})"
             if board.available[kind] else
             f"does not fit: {total[kind]:,g} {kind}, and {board.title} has none; change the platform "
-            f"({board.platform})" for kind in short))
+            f"({board.platform.name})" for kind in short))
 
 
 def check_estimate(total: dict[str, float], board: Board) -> str:
@@ -222,5 +216,6 @@ def check_estimate(total: dict[str, float], board: Board) -> str:
     kind = max(uses, key=uses.get)
     need = f"{kind} {total[kind]:,g} of {board.available[kind]:,}"
     if uses[kind] > 1 + TOLERANCE:
-        raise CheckFailed(f"will not fit: about {need} on {board.title}; make the platform smaller ({board.platform})")
+        raise CheckFailed(f"will not fit: about {need} on {board.title}; make the platform smaller "
+                          f"({board.platform.name})")
     return f"{'fits' if uses[kind] < 1 - TOLERANCE else 'may just fit'}: {need}, {uses[kind]:.0%}, the scarcest"

@@ -56,10 +56,8 @@ class Routed:
         return min((clock.mhz / clock.requested for clock in self.clocks), default=1.0)
 
 
-def route(netlist: Path, board: Board, constraints: str, seeds: range, progress: Progress) -> list[Routed]:
+def route(netlist: Path, board: Board, seeds: range, progress: Progress) -> list[Routed]:
     """Place and route with one seed after the other, until one meets the requested clock rates; return all runs.
-
-    `constraints` is the text of the board's file.
 
     Raises
     ------
@@ -69,7 +67,7 @@ def route(netlist: Path, board: Board, constraints: str, seeds: range, progress:
     runs = []
     for seed in seeds:
         folder = nextpnr.place_and_route(
-            netlist, board.target, board.part, seed, board.core_mhz, BOARDS, constraints,
+            netlist, board.target, board.part, seed, board.core_mhz, BOARDS, board.pins,
             lambda detail, seed=seed: progress(f"seed {seed}: {detail}"))
         runs.append(routed(seed, folder, board))
         if runs[-1].met:
@@ -99,7 +97,7 @@ def _unmet(runs: list[Routed], board: Board) -> list[str]:
             if path := best.paths[clock.name]:
                 lines.append(f"timing: its critical path takes {path['logic_ns']} ns in {path['cells']} cells and "
                              f"{path['wires_ns']} ns in wires: {' -> '.join(path['signals'])}")
-    lines.append("timing: try other seeds (--seeds 8), or a smaller platform or a lower Board.core_mhz for "
+    lines.append("timing: try other seeds (--seeds 8), or a smaller platform or a lower clock.core_mhz of "
                  f"{board.name}")
     return lines
 

@@ -10,7 +10,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg, register_map, start_value
 from derca_sim.proof import Proof
 
-from ..tools.checkout import constraints_file
+from ..tools.checkout import sample
 from .boards import VendorBoard
 from .component import HDL, OUT_OF_CONTEXT, Identity, component
 from .interfaces import Interface, interfaces_of, ports_of
@@ -45,7 +45,7 @@ def write_package(folder: Path, p: Platform, board: VendorBoard, base: int, proo
     shutil.copyfile(SCRIPTS / board.design, folder / "design.tcl")
     for waivers in (LINT_WAIVERS, IP_LINT_WAIVERS):
         shutil.copyfile(waivers, folder / waivers.name)
-    shutil.copyfile(constraints_file(board), folder / "board.xdc")
+    shutil.copyfile(sample("constraints", board.constraints), folder / "board.xdc")
 
 
 def settings(p: Platform, board: VendorBoard, base: int, interfaces: dict[str, Interface]) -> str:

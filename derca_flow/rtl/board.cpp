@@ -5,7 +5,8 @@
 //   'W' COUNT(4) BYTES   send these bytes after those that wait; no answer
 //   'R' COUNT(4) CYCLES(8)   run until COUNT bytes have been received, or CYCLES have passed; answers COUNT(4) BYTES
 //   'C'                  answers the cycles run so far (8)
-//   'L'                  answers a byte: bit 0 led_running, 1 led_miss, 2 led_fault, as the pins are
+//   'L'                  answers a byte: bit 0 led_running, 1 led_miss, 2 led_fault, as the pins are; 0 for those that
+//                        the board has not
 // Time passes during 'R' only. Ends at the end of stdin.
 #include <cstdint>
 #include <cstdio>
@@ -57,6 +58,17 @@ class Uart {
     unsigned clocks_, send_ = 0, send_left_ = 0, receive_ = 0, receive_left_ = 0;
 };
 
+// The level of a pin that a board may lack: the second of each pair stands for those without it.
+#define LED(name) \
+    template <typename Top> auto name(const Top &top, int) -> decltype(unsigned(top.led_##name)) { return top.led_##name; } \
+    template <typename Top> unsigned name(const Top &, long) { return 0; }
+LED(running)
+LED(miss)
+LED(fault)
+#undef LED
+
+uint8_t lit(const Vderca &top) { return uint8_t(running(top, 0) | miss(top, 0) << 1 | fault(top, 0) << 2); }
+
 bool get(void *data, size_t size) { return std::fread(data, 1, size, stdin) == size; }
 
 void put(const void *data, size_t size) {
@@ -100,7 +112,7 @@ int main(int argc, char **argv) {
             put(&cycles, 8);
             std::fflush(stdout);
         } else if (what == 'L') {
-            const uint8_t leds = uint8_t(top->led_running | top->led_miss << 1 | top->led_fault << 2);
+            const uint8_t leds = lit(*top);
             put(&leds, 1);
             std::fflush(stdout);
         } else {

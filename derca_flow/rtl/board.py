@@ -1,5 +1,7 @@
 """A board's top in a compiled Verilator simulation, reached through its UART pins."""
 
+import math
+import re
 import struct
 import subprocess
 
@@ -7,6 +9,7 @@ from derca_sim.errors import MachineError
 from derca_sim.model.board import Board
 from derca_sim.model.link import BYTE_BITS
 from derca_sim.model.platform import Platform
+from derca_sim.model.sdram import Sdram
 
 from .build import BOARD, PLACE, build, generated
 
@@ -92,9 +95,18 @@ class SimulatedLine:
                             "enough memory?")
 
 
-def sdram_model() -> str:
-    """Verilog of the SDRAM chip that some boards have: module `sdram_chip`."""
-    return (PLACE / "sdram.v").read_text()
+def sdram_model(chip: Sdram) -> str:
+    """Verilog of an SDRAM chip of 256 Mbit with the times of `chip`: module `sdram_chip`."""
+    figures = {
+        "START": math.ceil(chip.start_us * chip.mhz), "CAS": chip.cas, "tRCD": chip.activate, "tRP": chip.precharge,
+        "tRAS": chip.active, "tRC": chip.cycle, "tWR": chip.recovery, "tRFC": chip.refresh,
+        "tREFI": int(chip.refresh_ms * 1e3 * chip.mhz / chip.refreshes)}
+    text = (PLACE / "sdram.v").read_text()
+    for name, figure in figures.items():
+        text, count = re.subn(rf"(localparam .*\b{name} = )\d+", rf"\g<1>{figure}", text)
+        if count != 1:
+            raise RuntimeError(f"sdram.v has no parameter {name}")
+    return text
 
 
 def open_board(board: Board, platform: Platform, *, divisor: int = DIVISOR, progress=None) -> SimulatedLine:
@@ -118,7 +130,7 @@ def open_board(board: Board, platform: Platform, *, divisor: int = DIVISOR, prog
         return board_verilog(board, platform, divisor)
 
     verilog = generated(generate, f"board {board.name}", f"{board} {divisor} {platform.model_dump_json()}", progress)
-    return _start(verilog + (sdram_model() if board.sdram else ""), board, divisor, progress)
+    return _start(verilog + (sdram_model(board.sdram) if board.sdram else ""), board, divisor, progress)
 
 
 def open_netlist(board: Board, platform: Platform, *, progress=None) -> SimulatedLine:

@@ -1,4 +1,5 @@
-// Model of a single-data-rate SDRAM for simulation: 256 Mbit, 4 banks, 16 bits, speed grade -7 at 100 MHz.
+// Model of a single-data-rate SDRAM for simulation: 256 Mbit, 4 banks, 16 bits, speed grade -7 at 100 MHz. The figures
+// of another chip replace those of the parameters (`sdram_model` in board.py).
 //
 // `clk` is the controller's clock; the chip's own is this one inverted, so commands are taken at its falling edge. What
 // the chip puts out changes half a cycle after the chip's edge: access time and the way through the pads.
@@ -11,6 +12,7 @@ module sdram_chip(
 );
   // Clock cycles at 100 MHz.
   localparam integer START = 20000;               // 200 us
+  localparam integer CAS = 2;                     // the only latency that may be asked for
   localparam integer tRCD = 2, tRP = 2;           // 20 ns
   localparam integer tRAS = 5, tRC = 7;           // 42 ns, 63 ns
   localparam integer tRRD = 2, tWR = 2, tMRD = 2; // 14 ns; two cycles; two cycles
@@ -72,10 +74,10 @@ module sdram_chip(
 
   always @(negedge clk) begin
     if ({we_n, cas_n, ras_n} != 3'b111) begin
-      if (now < START) fail("a command before 200 us");
+      if (now < START) fail("a command before the chip has started");
       if (now < free) fail("a command during REFRESH or after LOAD MODE");
     end
-    if (ready && now > refreshed + tREFI) fail("no REFRESH for 7.8 us");
+    if (ready && now > refreshed + tREFI) fail("no REFRESH for too long");
     if (reading && now >= since + length + latency) reading = 0;
     if (writing && now >= since + length) writing = 0;
     case ({we_n, cas_n, ras_n})
@@ -118,7 +120,7 @@ module sdram_chip(
       end
       3'b000: begin // LOAD MODE
         if (first_refreshes < 2 || open != 0) fail("LOAD MODE before two refreshes, or with an open row");
-        if (a[12:7] != 0 || a[3] || a[2:0] > 3 || a[6:4] != 2) fail("LOAD MODE: not a mode of this model");
+        if (a[12:7] != 0 || a[3] || a[2:0] > 3 || a[6:4] != CAS) fail("LOAD MODE: not a mode of this model");
         length = 1 << a[2:0];
         latency = a[6:4];
         ready = 1;

@@ -1,16 +1,15 @@
-"""The files that come with the sources: sample platforms, task sets, networks and sweeps, and pins of the boards."""
+"""The files that come with the sources: sample platforms, task sets, networks, sweeps and boards, and their pins."""
 
 from pathlib import Path
 
 from derca_sim.errors import InputError
-from derca_sim.model.board import Board
 
 #: Holds them by kind. In a checkout its folders are links to where the files lie.
 _SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
 
 def samples(kind: str) -> list[Path]:
-    """The sample files of a kind: `tasksets`, `platforms`, `networks`, `sweeps` or `constraints`."""
+    """The sample files of a kind: `tasksets`, `platforms`, `networks`, `sweeps`, `boards` or `constraints`."""
     return sorted(path for path in (_SAMPLES / kind).resolve().iterdir() if path.is_file())
 
 
@@ -26,13 +25,3 @@ def sample(kind: str, name: str) -> Path:
     if not path.is_file():
         raise InputError(f"{path}: absent, though it comes with derca; install derca again")
     return path
-
-
-def platform_file(board: Board) -> Path:
-    """The board's platform."""
-    return sample("platforms", board.platform)
-
-
-def constraints_file(board: Board) -> Path:
-    """The board's pins."""
-    return sample("constraints", board.constraints)

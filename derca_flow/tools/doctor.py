@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from derca_sim.errors import InputError, MachineError, MissingToolError
 
-from . import caching, toolchain
+from . import caching, loaders, toolchain
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def examine() -> Iterator[Finding]:
         found = importlib.metadata.version(package) if there else None
         yield Finding(package, found, purpose, f"{pip} 'derca-hw[{extra}]'", optional=True)
     yield Finding("openFPGALoader", shutil.which("openFPGALoader"), "loading a bitstream into a board",
-                  "sudo apt-get install openfpgaloader", optional=True)
+                  loaders.install("openFPGALoader"), optional=True)
     yield Finding("cache", _version(lambda: str(caching.root())), "all",
                   f"room and permission, or another folder in {caching.VARIABLE}")
 

@@ -1,13 +1,11 @@
 """Clocks and reset of a board."""
 
-from fractions import Fraction
-
 from amaranth.hdl import ClockDomain, Const, Instance, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from derca_sim.errors import InputError
 from derca_sim.model.board import Board
+from derca_sim.model.pll import ecp5_pll, ice40_pll
 
 from ..families.family import Family
 
@@ -53,8 +51,9 @@ class Clocks(wiring.Component):
         locked = Const(1, 1)
         if board.steps > 1:
             locked = self._divided(m, family)
-        elif family is Family.ECP5 and board.pin_mhz != board.core_mhz:
-            locked = self._settled(m, self._ecp5_pll(m, board.core_mhz, self.clock))
+        elif family is not Family.PORTABLE and board.pin_mhz != board.core_mhz:
+            pll = self._ecp5_pll if family is Family.ECP5 else self._ice40_pll
+            locked = self._settled(m, pll(m, board.core_mhz, self.clock))
         else:
             m.d.comb += self.clock.eq(self.pin)
         m.d.comb += boot.clk.eq(self.clock)
@@ -81,24 +80,26 @@ class Clocks(wiring.Component):
             with m.If(step == steps - 1):
                 m.d.divided += step.eq(0)
         if family is Family.ICE40:
-            return self._settled(m, self._ice40_pll(m))
+            locked = self._ice40_pll(m, steps * self._board.core_mhz, self.fast)
+            m.submodules.buffer = Instance(
+                "SB_GB", i_USER_SIGNAL_TO_GLOBAL_BUFFER=self.phase, o_GLOBAL_BUFFER_OUTPUT=self.clock)
+            return self._settled(m, locked)
         m.d.comb += self.clock.eq(self.phase)
         if family is Family.ECP5:
             return self._settled(m, self._ecp5_pll(m, steps * self._board.core_mhz, self.fast))
         m.d.comb += self.fast.eq(self.pin)
         return Const(1, 1)
 
-    def _ice40_pll(self, m):
-        """Add a PLL for the fast clock and a buffer for the core clock; return the PLL's lock, which has no domain."""
-        if (self._board.pin_mhz, self._board.core_mhz) != (12, 12):
-            raise InputError("pin_mhz and core_mhz must be 12 with a doubled clock on iCE40")
+    def _ice40_pll(self, m, mhz: float, clock):
+        """Add a PLL from the pin's rate to another; return its lock, which has no domain."""
+        divr, divf, divq, filter_range = ice40_pll(self._board.pin_mhz, mhz)
+        kind, reference = ("PAD", "PACKAGEPIN") if self._board.pll_pad else ("CORE", "REFERENCECLK")
         locked = Signal()
-        m.submodules.pll = Instance(  # 12 MHz x 64 / 32
-            "SB_PLL40_PAD", p_FEEDBACK_PATH="SIMPLE", p_DIVR=0, p_DIVF=63, p_DIVQ=5, p_FILTER_RANGE=1,
-            i_PACKAGEPIN=self.pin, i_RESETB=1, i_BYPASS=0, o_PLLOUTGLOBAL=self.fast, o_LOCK=locked,
+        m.submodules.pll = Instance(
+            f"SB_PLL40_{kind}", p_FEEDBACK_PATH="SIMPLE", p_DIVR=divr, p_DIVF=divf, p_DIVQ=divq,
+            p_FILTER_RANGE=filter_range,
+            **{f"i_{reference}": self.pin}, i_RESETB=1, i_BYPASS=0, o_PLLOUTGLOBAL=clock, o_LOCK=locked,
         )
-        m.submodules.buffer = Instance(
-            "SB_GB", i_USER_SIGNAL_TO_GLOBAL_BUFFER=self.phase, o_GLOBAL_BUFFER_OUTPUT=self.clock)
         return locked
 
     def _settled(self, m, locked):
@@ -110,11 +111,7 @@ class Clocks(wiring.Component):
 
     def _ecp5_pll(self, m, mhz: float, clock):
         """Add a PLL from the pin's rate to another; return its lock, which has no domain."""
-        ratio = Fraction(self._board.pin_mhz) / Fraction(mhz)
-        if 1 not in (ratio.numerator, ratio.denominator):
-            raise InputError(f"{mhz:g} MHz must be an integer fraction or multiple of pin_mhz = "
-                             f"{self._board.pin_mhz:g}")
-        divider = round(600 / mhz)  # the oscillator runs at 400 .. 800 MHz
+        reference, feedback, divider = ecp5_pll(self._board.pin_mhz, mhz)
         locked = Signal()
         m.submodules.pll = Instance(
             "EHXPLLL",
@@ -124,7 +121,7 @@ class Clocks(wiring.Component):
             ("a", "MFG_ENABLE_FILTEROPAMP", "1"), ("a", "MFG_GMCREF_SEL", "2"),
             p_PLLRST_ENA="DISABLED", p_INTFB_WAKE="DISABLED", p_STDBY_ENABLE="DISABLED", p_DPHASE_SOURCE="DISABLED",
             p_OUTDIVIDER_MUXA="DIVA", p_OUTDIVIDER_MUXB="DIVB", p_OUTDIVIDER_MUXC="DIVC", p_OUTDIVIDER_MUXD="DIVD",
-            p_FEEDBK_PATH="CLKOP", p_CLKI_DIV=ratio.numerator, p_CLKFB_DIV=ratio.denominator,
+            p_FEEDBK_PATH="CLKOP", p_CLKI_DIV=reference, p_CLKFB_DIV=feedback,
             p_CLKOP_ENABLE="ENABLED", p_CLKOP_DIV=divider, p_CLKOP_CPHASE=divider // 2 - 1, p_CLKOP_FPHASE=0,
             i_RST=0, i_STDBY=0, i_CLKI=self.pin, i_CLKFB=clock,
             i_PHASESEL0=0, i_PHASESEL1=0, i_PHASEDIR=1, i_PHASESTEP=1, i_PHASELOADREG=1, i_PLLWAKESYNC=0, i_ENCLKOP=0,

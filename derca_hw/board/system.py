@@ -4,7 +4,7 @@ from amaranth.hdl import ClockDomain, DomainRenamer, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from derca_sim.model.board import Board
+from derca_sim.model.board import LEDS, Board
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map
 
@@ -50,7 +50,7 @@ class BoardSystem(wiring.Component):
     led_fault : Out(1)
         Lit while a fault stands.
 
-    The level of an LED output is the one that the board's LED needs.
+    The level of an LED output is the one that the board's LED needs. There are outputs for `Board.leds` only.
     """
 
     def __init__(self, p: Platform, board: Board, divisor: int | None = None):
@@ -60,14 +60,12 @@ class BoardSystem(wiring.Component):
             "clk": In(1),
             "rx": In(1, init=1),
             "tx": Out(1, init=1),
-            "led_running": Out(1),
-            "led_miss": Out(1),
-            "led_fault": Out(1),
+            **{f"led_{name}": Out(1) for name in board.leds},
         })
 
     def elaborate(self, platform):
         m = Module()
-        p = self._p
+        p, board = self._p, self._board
         m.domains.sync = sync = ClockDomain()
         sync.clk = Signal(name="core_clock", attrs=NAMED)
         m.submodules.clocks = clocks = Clocks(self._board)
@@ -102,8 +100,10 @@ class BoardSystem(wiring.Component):
             link.memory_data.eq(memory.memory_data),
             link.memory_valid.eq(memory.memory_valid),
         ]
-        for name, lit in (("running", derca.running), ("miss", derca.missed), ("fault", derca.faulty)):
-            m.d.comb += getattr(self, f"led_{name}").eq(lit ^ (name in self._board.low_leds))
+        for name, lit in zip(LEDS, (derca.running, derca.missed, derca.faulty), strict=True):
+            if name not in board.leds:
+                continue
+            m.d.comb += getattr(self, f"led_{name}").eq(lit ^ (name in board.low_leds))
         return m
 
     def _store(self, m):

@@ -277,19 +277,26 @@ def test_every_beat_in_its_cycle(p, steps, family, cycles):
              steps=steps, idle=0, cycles=cycles)
 
 
-def on_sdram(p, steps: int, chip: Sdram, cycles: int) -> None:
+def on_sdram(p, steps: int, chip: Sdram, cycles: int, model: Sdram = Sdram()) -> None:  # noqa: B008
+    """Traffic with a controller for one chip, and the model of a chip."""
     timing = SdramSteps(chip, p.bus.data_width // chip.width, steps)
     simulate(lambda: MemoryWithStore(p, steps, Family.PORTABLE, chip), __name__, "traffic", platform=p,
-             models=sdram_model(), steps=steps, idle=timing.start_periods + 20, cycles=cycles,
+             models=sdram_model(model), steps=steps, idle=timing.start_periods + 20, cycles=cycles,
              waves_on_failure=False)
 
 
-@pytest.mark.parametrize(("width", "size", "steps"), [(64, 1 << 16, 25), (128, 1 << 25, 32), (32, 1 << 14, 40)])
-def test_every_beat_of_an_sdram_in_its_cycle(width, size, steps):
+#: A chip that is slower in everything, at half the clock.
+SLOW = Sdram(mhz=50, cas=3, activate=3, precharge=3, recovery=3, active=6, cycle=9, refresh=9, refreshes=4096,
+             start_us=150)
+
+
+@pytest.mark.parametrize(("width", "size", "steps", "chip"), [
+    (64, 1 << 16, 25, Sdram()), (128, 1 << 25, 32, Sdram()), (32, 1 << 14, 40, SLOW)], ids=["64", "128", "32-slow"])
+def test_every_beat_of_an_sdram_in_its_cycle(width, size, steps, chip):
     """The model of the chip ends the simulation when one of its rules is broken."""
     p = platform(name=f"sdram-{width}", bus={"data_width": width, "address_width": 25, "outstanding": 4},
                  memory={"read_latency": 3, "write_latency": 1, "size": size})
-    on_sdram(p, steps, Sdram(), 4_000)
+    on_sdram(p, steps, chip, 4_000, chip)
 
 
 @pytest.mark.parametrize("wrong", [

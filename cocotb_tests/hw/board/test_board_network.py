@@ -4,12 +4,12 @@
 import numpy as np
 import pytest
 
+from derca_flow.boards.known import BOARDS
 from derca_flow.rtl.board import open_board
 from derca_flow.sessions.session import judge, load, run
 from derca_sim.compile import compile_taskset
 from derca_sim.host.driver import Driver
 from derca_sim.host.link import Link
-from derca_sim.model.board import BOARDS
 from derca_sim.networks.lowering.deploy import load_model
 from derca_sim.timing.mapping import alone, choose
 from derca_sim.workload.taskset import Task, TaskSet, load_platform
@@ -22,7 +22,7 @@ from oracles.litert import LiteRt
 def test_keywords_are_spotted_on_the_board(tmp_path):
     """DS-CNN of MLPerf Tiny: convolutions, depthwise convolutions, a pool and a dense layer."""
     board, name, never = BOARDS["ulx3s-85f-tinyml"], "keyword_spotting", 1 << 30
-    p, path = load_platform(SIM / "platforms" / board.platform), SIM / "networks" / f"{name}.tflite"
+    p, path = load_platform(board.platform), SIM / "networks" / f"{name}.tflite"
     model, rng = load_model(path), np.random.default_rng(11)
     samples = list(graph_inputs(model.graph, rng).values())
     np.savez(tmp_path / "x.npz", samples[0])

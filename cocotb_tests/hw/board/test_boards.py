@@ -8,6 +8,7 @@ import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import Module
 
+from derca_flow.boards.known import BOARDS
 from derca_flow.rtl.board import open_board
 from derca_flow.sessions.session import judge, load, run
 from derca_hw.board.clocks import Clocks
@@ -19,7 +20,6 @@ from derca_sim.golden import machine
 from derca_sim.host.driver import Driver
 from derca_sim.host.link import Link
 from derca_sim.host.transport import AccessRefused
-from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from derca_sim.planning import analyse_taskset, compile_any
 from derca_sim.workload.taskset import load_platform, load_taskset
@@ -27,6 +27,12 @@ from kit.checkout import SIM
 
 #: Task set, horizon and least number of jobs. Loading takes longest, so the largest arrays get the toy task set.
 RUNS = {
+    "ulx3s-12f": ("digits_small.toml", 30_000, 3),
+    "ulx3s-12f-sdram": ("hx8k.toml", 15_000, 4),
+    "ulx3s-25f": ("digits_small.toml", 30_000, 3),
+    "ulx3s-25f-sdram": ("hx8k.toml", 15_000, 4),
+    "ulx3s-45f": ("hx8k.toml", 15_000, 4),
+    "ulx3s-45f-sdram": ("hx8k.toml", 15_000, 4),
     "ulx3s-85f": ("hx8k.toml", 15_000, 4),
     "ulx3s-85f-sdram": ("hx8k.toml", 15_000, 4),
     "ulx3s-85f-tinyml": ("hx8k.toml", 15_000, 4),
@@ -38,19 +44,19 @@ RUNS = {
 
 
 def compiled_for(board, taskset: str, strategy: str = "joint"):
-    return compile_any(load_taskset(SIM / "tasksets" / taskset, SIM / "platforms" / board.platform), strategy)
+    return compile_any(load_taskset(SIM / "tasksets" / taskset, board.platform), strategy)
 
 
 def lit(board, line) -> set[str]:
     return {name for name, level in line.leds().items() if level != (name in board.low_leds)}
 
 
-#: These boards differ from the ULX3S with SDRAM in their pins, sizes and main memory on the chip: with --full.
-_LIKE_OTHERS = ("ecpix5-45f", "orangecrab-25f", "ulx3s-85f", "ulx3s-85f-tinyml")
+#: Each has a main memory of another kind. The others differ from them in pins and sizes: with --full.
+_EACH_MEMORY = ("icebreaker", "hx8k", "ulx3s-85f-sdram")
 
 
 @pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.full) if name in _LIKE_OTHERS else name for name in BOARDS])
+    name if name in _EACH_MEMORY else pytest.param(name, marks=pytest.mark.full) for name in BOARDS])
 def test_a_task_set_runs_on_the_board(name):
     board = BOARDS[name]
     taskset, horizon, least = RUNS[name]
@@ -83,15 +89,15 @@ def test_a_task_set_runs_on_the_board(name):
         assert lit(board, line) == set()
 
 
-#: The analysis of its four networks takes half a minute: with --full.
-_LONG = ("ulx3s-85f-tinyml",)
+#: Those that differ from others in their pins and clock alone, and one whose analysis takes half a minute: with --full.
+_LONG = ("ulx3s-85f-tinyml", "ulx3s-12f-sdram", "ulx3s-25f", "ulx3s-25f-sdram", "ulx3s-45f", "ulx3s-45f-sdram")
 
 
 @pytest.mark.parametrize("name", [
     pytest.param(name, marks=pytest.mark.full) if name in _LONG else name for name in BOARDS])
 def test_the_task_set_of_the_board_is_proved_and_needs_preemption(name):
     board = BOARDS[name]
-    tasks = load_taskset(SIM / "tasksets" / board.taskset, SIM / "platforms" / board.platform)
+    tasks = load_taskset(board.taskset, board.platform)
     assert analyse_taskset(tasks, "joint").verdict.schedulable
     tables = Platform().tables.model_dump(include={"slices", "tiles"})  # a job that is one region needs wide ones
     p = tasks.platform.model_copy(update={"tables": tasks.platform.tables.model_copy(update=tables)})
@@ -147,6 +153,6 @@ def test_a_core_clock_that_no_pll_gives_is_bad_input(monkeypatch):
 
 def test_platforms_name_their_board_and_its_clock():
     for board in BOARDS.values():
-        p = load_platform(SIM / "platforms" / board.platform)
+        p = load_platform(board.platform)
         assert (p.name, p.clock_mhz) == (board.name, board.core_mhz)
         assert board.divisor >= 4 and abs(board.divisor * board.baud / (board.core_mhz * 1e6) - 1) < 0.01

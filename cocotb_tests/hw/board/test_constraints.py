@@ -4,22 +4,23 @@ import re
 from pathlib import Path
 
 import pytest
-from amaranth.build import Clock, Pins, Subsignal
+from amaranth.build import Pins
 from amaranth.hdl import Fragment
 from amaranth_boards.ecpix5 import ECPIX545Platform
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_25FPlatform
-from amaranth_boards.ulx3s import ULX3S_85F_Platform
+from amaranth_boards.ulx3s import ULX3S_12F_Platform, ULX3S_25F_Platform, ULX3S_45F_Platform, ULX3S_85F_Platform
 
+from derca_flow.boards.known import BOARDS
 from derca_flow.rtl.build import verilog_for
 from derca_hw.board.system import BoardSystem
 from derca_hw.bus.join import ports
 from derca_hw.families.family import Family
-from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from derca_sim.workload.taskset import load_platform
 from kit.checkout import ROOT
+from kit.pins import read, resolve
 
 OUT_OF_CONTEXT = sorted((ROOT / "constraints").glob("out_of_context.*"))
 #: How each format names a port.
@@ -33,8 +34,9 @@ ULX3S = {
 #: Of each board: where amaranth-boards describes it, and which resource each port is (name, number, part of it), or
 #: which pin of a connector.
 WIRED = {
-    "ulx3s-85f": (ULX3S_85F_Platform, ULX3S),
-    "ulx3s-85f-sdram": (ULX3S_85F_Platform, {**ULX3S, **SDRAM}),
+    **{f"ulx3s-{size}{'-sdram' if sdram else ''}": (platform, {**ULX3S, **sdram}) for sdram in ({}, SDRAM)
+       for size, platform in (("12f", ULX3S_12F_Platform), ("25f", ULX3S_25F_Platform), ("45f", ULX3S_45F_Platform),
+                              ("85f", ULX3S_85F_Platform))},
     "ulx3s-85f-tinyml": (ULX3S_85F_Platform, {**ULX3S, **SDRAM}),
     "ecpix5-45f": (ECPIX545Platform, {
         "clk": ("clk100", 0), **UART, "led_running": ("rgb_led", 0, "g"), "led_miss": ("rgb_led", 1, "b"),
@@ -49,54 +51,20 @@ WIRED = {
 }
 
 
-def read(path: Path) -> dict[str, dict]:
-    """Per port: site, standard (LPF only), MHz; every line of the file must be understood, and none said twice."""
-    out: dict[str, dict] = {}
-    kinds = {
-        ".lpf": (r'LOCATE COMP "(?P<port>[\w[\]]+)" SITE "(?P<site>\w+)";',
-                 r'IOBUF PORT "(?P<port>[\w[\]]+)" IO_TYPE=(?P<standard>\w+)(?: (?:PULLMODE|DRIVE|SLEWRATE)=\w+)*;',
-                 r'FREQUENCY PORT "(?P<port>\w+)" (?P<mhz>[\d.]+) MHZ;'),
-        ".pcf": (r"set_io (?:-pullup yes )?(?P<port>\w+) (?P<site>\w+)",
-                 r"set_frequency (?P<port>[\w.]+) (?P<mhz>[\d.]+)"),
-    }[path.suffix]
-    for line in path.read_text().splitlines():
-        line = line.split("#")[0].strip()
-        if not line:
-            continue
-        found = next(filter(None, (re.fullmatch(kind, line) for kind in kinds)), None)
-        assert found, f"{path.name}: {line}"
-        facts = found.groupdict()
-        port = out.setdefault(facts.pop("port"), {})
-        assert not set(facts) & set(port), f"{path.name}: said twice: {line}"
-        port.update(facts)
-    return out
+#: They differ from the ULX3S-85F in their device alone: with --full.
+_OTHER_SIZES = [name for name in BOARDS if re.match("ulx3s-(12|25|45)f", name)]
 
 
-def resolve(platform, wired) -> tuple[list[str], dict, Clock | None, bool]:
-    """Pins, attributes, clock of a resource or of a connector's pin; whether it is inverted."""
-    clock, attributes = None, {}
-    if isinstance(wired, Pins):
-        pins = wired
-    else:
-        resource = platform.lookup(*wired[:2])
-        clock, attributes, ios = resource.clock, dict(resource.attrs), resource.ios
-        if isinstance(ios[0], Subsignal):
-            part = next(io for io in ios if io.name == wired[2])
-            attributes.update(part.attrs)
-            ios = part.ios
-        pins, = ios
-    return list(pins.map_names(platform._conn_pins, pins)), attributes, clock, pins.invert
-
-
-@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.full) if name in _OTHER_SIZES else name for name in BOARDS])
 def test_every_port_of_a_board_is_where_it_is_wired(name):
     board, (described, wired) = BOARDS[name], WIRED[name]
     platform = described()
     if name == "icebreaker":
         platform.add_resources(platform.break_off_pmod)
-    constraints = read(ROOT / "constraints" / board.constraints)
+    constraints = read(board.pins, Path(board.constraints).suffix)
     placed = {port: facts for port, facts in constraints.items() if "site" in facts}
-    top = BoardSystem(load_platform(ROOT / "sim/platforms" / board.platform), board)
+    top = BoardSystem(load_platform(board.platform), board)
     design = Fragment.get(top, Family(board.target)).prepare(ports=ports(top))
     sizes = {port: len(conn) for port, conn, _ in design.ports}
     assert set(sizes) == set(wired)

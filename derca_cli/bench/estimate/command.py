@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from derca_flow.area import estimate as model
+from derca_flow.boards.known import BOARDS
 from derca_flow.flow.sources import package_hash
 from derca_flow.tools import small_sums, toolchain
 from derca_flow.tools.cells import KINDS
 from derca_flow.tools.files import write_text
 from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed
-from derca_sim.model.board import BOARDS
 from derca_sim.model.platform import Platform
 from derca_sim.workload.taskset import load_platform
 
@@ -129,14 +129,12 @@ def _dissolved(fitted: list[Platform]) -> list[Platform]:
 
 def _boards(families: list[str]) -> dict[str, list]:
     """By family: boards, platforms, areas around the accelerator, and of everything as built on `_DENSE`."""
-    from derca_flow.tools.checkout import platform_file
-
     from .pieces import around, built
 
     out = {name: [] for name in families}
     for board in BOARDS.values():
         if (name := board.target) in families:
-            p = load_platform(platform_file(board))
+            p = load_platform(board.platform)
             out[name].append((board, p, around(board, p), built(board, p) if name == _DENSE else {}))
     return out
 

@@ -153,6 +153,10 @@ def load_platform(path: Path) -> Platform:
     return validate(_platform_table(path), Platform, path)
 
 
+#: Keys of a board file that no other file has.
+_BOARD = {"device", "clock"}
+
+
 def _platform_table(path: Path) -> dict:
     """What a platform file holds.
 
@@ -162,6 +166,9 @@ def _platform_table(path: Path) -> dict:
         If it cannot be read, or is something else.
     """
     data = read_toml(path)
+    if set(data) >= _BOARD:
+        raise InputError(f"{path}: is a board file, which --board takes; give a platform, such as "
+                         "sim/platforms/demo.toml")
     if "task" in data and "network" in data:
         named = data.get("platform")
         more = f", which names {show(named)}" if isinstance(named, str) else ""
@@ -198,6 +205,8 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
         what = "is not a task set: it has no [[task]] and no [[network]]"
         if set(data) & (set(Platform.model_fields) - {"name"}):
             what = 'is a platform, no task set; a task set names it with platform = "FILE"'
+        if set(data) >= _BOARD:
+            what = "is a board file, which --board takes"
         raise InputError(f"{path}: {what}; see sim/tasksets/demo.toml")
     if is_priced(data):
         raise InputError(f"{path}: gives execution times alone (wcet, blocks): allowed with derca analyze, simulate "
