@@ -82,3 +82,23 @@ class Caches:
                 file.write(self.memory[first:first + size])
             else:
                 self.memory[first:first + size] = file.read(size)
+
+
+class Behind:
+    """The registers of a simulation whose memory is what the accelerator sees of a buffer; a `mapped.Registers`.
+
+    The two memories are made equal around every access, so the simulation works on what was handed over to it.
+    """
+
+    def __init__(self, simulation, caches: Caches, size: int):
+        self._simulation, self._caches, self._size = simulation, caches, size
+
+    def __getattr__(self, name):
+        def access(*args):
+            first = BASE - PHYSICAL
+            self._simulation.memory.write(0, bytes(self._caches.memory[first:first + self._size]))
+            value = getattr(self._simulation.registers, name)(*args)
+            if name != "close":
+                self._caches.memory[first:first + self._size] = self._simulation.memory.read(0, self._size)
+            return value
+        return access
