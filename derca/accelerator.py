@@ -63,7 +63,7 @@ class Accelerator:
             self._service = Service(self._host, self._driver, read)
 
     def infer(self, network: str, x: np.ndarray | Mapping[str, np.ndarray],
-              timeout: float = 10.0) -> np.ndarray | dict[str, np.ndarray]:
+              timeout: float | None = None) -> np.ndarray | dict[str, np.ndarray]:
         """The outputs [count, *shape] of a loaded network for inputs [count, *shape].
 
         Integers are taken and given as the network stores them. Floats for a quantised input are scaled, and so are
@@ -73,7 +73,8 @@ class Accelerator:
         Parameters
         ----------
         timeout
-            Seconds on the accelerator's clock that a job may take.
+            Seconds on the accelerator's clock that a job may take; by default a tenth of one, and 20 times what array
+            and bus need at least.
 
         Raises
         ------

@@ -15,6 +15,7 @@ from derca_sim.host.transport import MemoryTransport
 from derca_sim.model.network import Network
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Fault, Interrupt
+from derca_sim.timing import roofline
 from derca_sim.timing.mapping import choose
 from derca_sim.workload.arrays import as_given, as_stored
 from derca_sim.workload.inference import fed
@@ -25,6 +26,8 @@ from .session import load
 
 #: Events with which a job ends.
 _ENDS = (Kind.FINISH, Kind.FAIL)
+#: How long a job may take by default: seconds, and how many times what array and bus need at least.
+PATIENCE, TIMES = 0.1, 20
 #: Faults that say nothing of a result.
 _HARMLESS = (Fault.EVENTS_LOST,)
 
@@ -79,10 +82,11 @@ class Service:
             driver.commit()
             driver.load(self._compiled.host_writes())
 
-    def infer(self, name: str, given: object, timeout: float) -> np.ndarray | dict[str, np.ndarray]:
+    def infer(self, name: str, given: object, timeout: float | None = None) -> np.ndarray | dict[str, np.ndarray]:
         """Outputs [count, *shape] of a network for inputs [count, *shape]; by name where there are several.
 
-        The last job is filled up where the network's batch does not divide the samples.
+        The last job is filled up where the network's batch does not divide the samples. A job may take `timeout`
+        seconds on the clock of the accelerator; None allows `PATIENCE` and `TIMES` the least that it can take.
 
         Raises
         ------
@@ -96,6 +100,9 @@ class Service:
         if name not in self._networks:
             raise InputError(f"{name!r}: there is no such network; allowed are {', '.join(self._networks)}")
         network, task = self._networks[name], list(self._networks).index(name)
+        if timeout is None:
+            least = roofline.total(roofline.of_layers(self._driver.platform, network.layers))
+            timeout = PATIENCE + TIMES * least / (1e6 * self._driver.platform.clock_mhz)
         arrays, floats = as_stored(network, given)
         count, batch = len(next(iter(arrays.values()))), _batch(network)
         jobs = []
