@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from derca_flow.package.boards import BOARDS
+from derca_flow.package.device_tree import overlay
 from derca_flow.tools import toolchain
 from derca_hw.ip import TOP, check_base
 from derca_sim.model.registers import register_map
@@ -245,6 +246,16 @@ def test_the_device_tree_shows_what_the_project_connects(package):
         done = subprocess.run(["dtc", "-@", "-I", "dts", "-O", "dtb", "-o", "/dev/null", file], capture_output=True,
                               text=True)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_device_tree_may_name_memory_beyond_4_gib(one):
+    nodes = parsed(overlay(one.platform, BOARDS["zcu104"], 0x8_0010_0000))
+    assert addresses(nodes["derca_memory"]["reg"]) == (0x8_0010_0000, 4 << 20)
+    assert nodes["udmabuf0"]["dma-mask"] == "<64>" and nodes["derca"]["derca,memory-base"] == "/bits/ 64 <0x800100000>"
+    text = overlay(one.platform, BOARDS["zcu104"], 0x8_0010_0000)
+    assert "0x800100000 is no multiple of 0x400000" in text
+    text = overlay(one.platform, BOARDS["zcu104"], 0x4000_0000)
+    assert "no multiple" not in text and "dma-mask" not in text
 
 
 def test_a_broken_device_tree_is_noticed(packages):

@@ -98,7 +98,9 @@ class Behind:
             first = BASE - PHYSICAL
             self._simulation.memory.write(0, bytes(self._caches.memory[first:first + self._size]))
             value = getattr(self._simulation.registers, name)(*args)
-            if name != "close":
-                self._caches.memory[first:first + self._size] = self._simulation.memory.read(0, self._size)
+            self._caches.memory[first:first + self._size] = self._simulation.memory.read(0, self._size)
             return value
         return access
+
+    def close(self):
+        self._simulation.close()

@@ -3,20 +3,26 @@
 import functools
 import json
 
+import numpy as np
 import pytest
 
+import derca
+from derca import accelerator
 from derca_flow.rtl.mapped import open_mapped
 from derca_flow.sessions.session import load
 from derca_sim.compile import compile_taskset
+from derca_sim.errors import InputError
 from derca_sim.events import read_log
 from derca_sim.host import linux
 from derca_sim.host.devices import Attributes
 from derca_sim.host.dma_buffer import DmaBuffer
 from derca_sim.host.driver import Driver
 from derca_sim.host.transport import AccessRefused
+from derca_sim.model.network_files import load_network
+from derca_sim.model.numerics import run_network
 from derca_sim.workload.taskset import load_taskset
-from kit.checkout import PLATFORMS, TASKSETS
-from kit.cli import derca
+from kit import cli
+from kit.checkout import PLATFORMS, SIM, TASKSETS
 from kit.linux_devices import Behind, Caches, Devices
 
 TOY = TASKSETS / "hx8k.toml"
@@ -30,14 +36,15 @@ def devices(tmp_path, monkeypatch):
     caches, simulation = Caches(devices, monkeypatch), open_mapped(p)
     monkeypatch.setattr(linux, "open_uio", lambda *args: (
         Behind(simulation, caches, p.memory.size), Attributes(devices.uio)))
-    monkeypatch.setattr(linux, "open_linux", functools.partial(
-        linux.open_linux, sysfs=devices.sysfs, devices=devices.devices))
+    opened = functools.partial(linux.open_linux, sysfs=devices.sysfs, devices=devices.devices)
+    for module in (linux, accelerator):
+        monkeypatch.setattr(module, "open_linux", opened)
     yield devices
     simulation.close()
 
 
 def host(place, *args, cycles=9_000):
-    return derca("host", TOY, "--cycles", cycles, "-o", place / "out", *args)
+    return cli.derca("host", TOY, "--cycles", cycles, "-o", place / "out", *args)
 
 
 def test_a_run_through_linux_is_judged_and_leaves_its_files(devices, tmp_path):
@@ -51,6 +58,15 @@ def test_a_run_through_linux_is_judged_and_leaves_its_files(devices, tmp_path):
     assert summary["cycles"] >= 9_000 and summary["events"] == 0
     assert read_log(tmp_path / "out" / "events.jsonl") == []
     assert "the memory of the processor: its latency varies" in json.dumps(summary["proof"])
+
+
+def test_tensors_go_in_and_out_through_linux(devices):
+    images, network = np.load(SIM / "networks" / "digits_test.npz")["images"][:6], SIM / "networks" / "digits_small.npz"
+    with derca.open_uio(PLATFORMS / "hx8k.toml") as host:
+        host.load({"digits": network}, batch=3)
+        assert np.array_equal(host.infer("digits", images), run_network(load_network(network, "digits", 6))[-1])
+    with pytest.raises(InputError, match="needed are 0x10000 bytes"):
+        derca.open_uio(PLATFORMS / "icebreaker.toml")
 
 
 def test_without_a_board_the_accelerator_is_simulated_as_a_processor_sees_it(tmp_path):

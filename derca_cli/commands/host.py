@@ -164,12 +164,14 @@ def _show(s: dict, proof, target: Target) -> None:
     exact = {True: "bit-exact", False: "WRONG", None: "none to compare"}[s["bit_exact"]]
     lost = f"; {s['events_dropped']:,} did not fit the line" if s["events_dropped"] else ""
     link = s["link"]
+    speed = f"{link['bytes_per_second']:,} bytes per second while loading"
     for name, text in (
         ("deadlines", met(s["deadline_misses"], sum(t["finishes"] for t in s["tasks"]))),
         ("results", f"{exact} (the last job of every task, against the integer model)"),
         ("events", f"{s['events']:,}{lost}; {s['events_compared']:,} compared with the golden model"
          if target.traced else "none reach the host; releases are as many as the task set says"),
-        ("link", f"{link['bytes_per_second']:,} bytes per second while loading, {link['repeats']} requests repeated"),
+        *([("link", f"{speed}, {link['repeats']} requests repeated")] if target.traced else
+          [("memory", speed)] if target.uio else []),
         ("files", s["files"]["events"] + ", " + s["files"]["summary"]),
     ):
         say(name, text)

@@ -23,6 +23,7 @@ def overlay(p: Platform, board: VendorBoard, base: int) -> str:
     region = -(-window // GRANULE) * GRANULE
     aligned = "" if base % GRANULE == 0 else (
         f"\n * {base:#x} is no multiple of {GRANULE:#x}: Linux will not reserve it so. Choose another base.")
+    wide = "\n\t\tdma-mask = <64>;" if base + region > 1 << 32 else ""
     return f"""\
 /*
  * Platform {p.name}, configuration {p.config_hash:08x}, for {board.title}. Generated: do not edit.
@@ -54,7 +55,7 @@ def overlay(p: Platform, board: VendorBoard, base: int) -> str:
 		device-name = "{BUFFER}";
 		size = <{_cells(region)}>;
 		memory-region = <&derca_memory>;
-		sync-mode = <2>;
+		sync-mode = <2>;{wide}
 	}};
 
 	{UIO}@{board.registers:x} {{
