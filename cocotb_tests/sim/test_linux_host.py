@@ -11,8 +11,8 @@ import pytest
 from derca_sim.errors import InputError
 from derca_sim.host.devices import Attributes
 from derca_sim.host.driver import Driver, WrongHardware
-from derca_sim.host.uio import Interrupt, MappedRegisters
-from derca_sim.model.registers import Interrupt as Source
+from derca_sim.host.uio import InterruptLine, MappedRegisters
+from derca_sim.model.registers import Interrupt
 from kit.linux_devices import BASE, PHYSICAL, Caches, Devices
 from kit.platforms import SMALL, platform
 from kit.words import Words
@@ -102,7 +102,7 @@ def test_an_interrupt_is_enabled_waited_for_and_taken():
     """Linux at the other end: it is written 1, and writes its count when the interrupt comes."""
     ours, linux = socket.socketpair()
     with ours, linux:
-        interrupt = Interrupt(ours.fileno())
+        interrupt = InterruptLine(ours.fileno())
         assert not interrupt.wait(0.001)
         assert linux.recv(64) == struct.pack("=I", 1)
         linux.send(struct.pack("=I", 7))
@@ -113,7 +113,7 @@ def test_an_interrupt_is_enabled_waited_for_and_taken():
 def test_without_an_interrupt_line_waiting_is_a_nap(tmp_path):
     (tmp_path / "f").touch()
     file = os.open(tmp_path / "f", os.O_RDONLY)  # refuses to be written, as a device without interrupt does
-    interrupt = Interrupt(file)
+    interrupt = InterruptLine(file)
     os.close(file)
     assert [interrupt.wait(60) for _ in range(3)] == [False] * 3
 
@@ -124,11 +124,11 @@ def test_the_driver_looks_again_when_the_hardware_interrupts():
 
         def pause(self, seconds):
             self.pauses += 1
-            self.words[0x74] = (self.pauses == 3) << Source.FINISH | 1 << Source.MISS
+            self.words[0x74] = (self.pauses == 3) << Interrupt.FINISH | 1 << Interrupt.MISS
 
     transport = Interrupting(SMALL)
-    assert Driver.open(transport, SMALL).wait_interrupt(Source.FINISH, timeout=60) == {Source.FINISH}
-    assert transport.pauses == 3 and transport.words[0x74] == 1 << Source.FINISH
+    assert Driver.open(transport, SMALL).wait_interrupt(Interrupt.FINISH, timeout=60) == {Interrupt.FINISH}
+    assert transport.pauses == 3 and transport.words[0x74] == 1 << Interrupt.FINISH
 
 
 def refusal(devices, *args, **options) -> str:

@@ -19,7 +19,7 @@ _MISSING = ("no UIO device exists: load the driver with `modprobe uio_pdrv_genir
             'accelerator a node with compatible = "generic-uio" in the device tree; `derca ip` writes one')
 
 
-class Interrupt:
+class InterruptLine:
     """The interrupt of a UIO device: a descriptor on which Linux counts interrupts.
 
     The driver of the kernel disables the interrupt when it comes. Writing 1 enables it again; with an interrupt line
@@ -82,7 +82,7 @@ class MappedRegisters:
                 raise refused(OPTION, Path(path), e) from e
             opened.pop_all()
         self._words = memoryview(self._map)[inside:inside + size // 4 * 4].cast("I")
-        self._interrupt = Interrupt(self._file) if interrupts else None
+        self._interrupt = InterruptLine(self._file) if interrupts else None
 
     def read(self, address: int) -> int:
         """The register's value, by one 32-bit load."""
