@@ -2,20 +2,29 @@
 
 import json
 import re
+import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
 from derca_flow.package.boards import BOARDS
+from derca_flow.package.device_tree import overlay
 from derca_flow.tools import toolchain
 from derca_hw.ip import TOP, check_base
 from derca_sim.model.registers import register_map
 from derca_sim.workload.taskset import load_platform
 from kit.checkout import ROOT
 from kit.ip_package import PLATFORM, derca_ip
+from oracles.device_tree import addresses, parsed
 from oracles.ip.description import Component, differences, netlist, yosys
 from oracles.ip.rules import OPTIONAL, REQUIRED, SPIRIT, TYPES, WIDTHS, structure_errors
+
+
+def settings(file) -> dict[str, str]:
+    """What `settings.tcl` says."""
+    return dict(re.findall(r"^    (\w+) +\{(.*)\}$", file.read_text(), re.MULTILINE))
+
 
 # -- the description against the Verilog
 
@@ -213,6 +222,49 @@ def test_the_readme_names_addresses_and_interfaces(package):
         assert f"| `{name}` |" in text
     for file in re.findall(r"`([\w/]+\.(?:tcl|v|json|md|h))`", text):
         assert (package.out / file).is_file(), file
+
+
+def test_the_device_tree_shows_what_the_project_connects(package):
+    """Registers, interrupt and memory, against the description of the IP and the settings of the project."""
+    file = package.out / "derca.dtso"
+    assert file.exists() == package.board.processor
+    if not package.board.processor:
+        return
+    nodes, facts = parsed(file.read_text()), settings(package.out / "settings.tcl")
+    uio, = [node for node in nodes.values() if '"generic-uio"' in node.get("compatible", "")]
+    buffer, = [node for node in nodes.values() if node.get("compatible") == '"ikwzm,u-dma-buf"']
+    region = nodes[buffer["memory-region"].strip("<&>")]
+    base, window = int(facts["base"], 0), int(facts["window"], 0)
+    assert addresses(uio["reg"]) == (int(facts["registers"], 0), int(facts["register_range"], 0))
+    assert uio["interrupts"] == f"<0 {({'zynqmp.tcl': 89, 'versal.tcl': 84})[package.board.design]} 4>"
+    assert uio["derca,memory-base"] == f"/bits/ 64 <{base:#x}>"
+    first, size = addresses(region["reg"])
+    assert first == base and size >= window and size % (4 << 20) == 0 and size - window < 4 << 20
+    assert addresses(f"<0 0 {buffer['size'].strip('<>')}>") == (0, size)
+    assert "reusable" in region and "no-map" not in region
+    if shutil.which("dtc"):
+        done = subprocess.run(["dtc", "-@", "-I", "dts", "-O", "dtb", "-o", "/dev/null", file], capture_output=True,
+                              text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_device_tree_may_name_memory_beyond_4_gib(one):
+    nodes = parsed(overlay(one.platform, BOARDS["zcu104"], 0x8_0010_0000))
+    assert addresses(nodes["derca_memory"]["reg"]) == (0x8_0010_0000, 4 << 20)
+    assert nodes["udmabuf0"]["dma-mask"] == "<64>" and nodes["derca"]["derca,memory-base"] == "/bits/ 64 <0x800100000>"
+    text = overlay(one.platform, BOARDS["zcu104"], 0x8_0010_0000)
+    assert "0x800100000 is no multiple of 0x400000" in text
+    text = overlay(one.platform, BOARDS["zcu104"], 0x4000_0000)
+    assert "no multiple" not in text and "dma-mask" not in text
+
+
+def test_a_broken_device_tree_is_noticed(packages):
+    text = (packages("zcu104").out / "derca.dtso").read_text()
+    for found, replacement in (
+            ("};\n};", "};"), ("reusable;", "reusable"), ("&gic", "gic"), ("<&derca_memory>", "<&x>")):
+        assert found in text
+        with pytest.raises(ValueError, match="device tree"):
+            parsed(text.replace(found, replacement))
 
 
 @pytest.mark.parametrize(("options", "told"), [

@@ -33,7 +33,9 @@ FULL = {
     "derca generate -o out/hw": 0,
     "derca generate sim/tasksets/demo.toml --strategy if --target ecp5 -o out/demo_hw": 0,
     "derca host sim/tasksets/digits_tiny.toml --board icebreaker --sim": 0,
+    "derca host sim/tasksets/demo.toml --sim": 0,
     "derca ip --board vck190 -o out/vck190": 0,
+    "derca ip --board zcu104 -o out/zcu104": 0,
     "derca ip sim/tasksets/demo.toml --board arty-a7-100 -o out/arty": 0,
     "derca reproduce fig11a": 0,
     "derca view sim/tasksets/demo.toml": 0,
@@ -145,4 +147,5 @@ BY_TEST = {
 #: Needs what no machine of tests has.
 NEEDS = {
     "derca host sim/tasksets/digits_tiny.toml --board icebreaker --port /dev/ttyUSB1": "a board",
+    "derca host sim/tasksets/demo.toml --platform sim/platforms/zcu104.toml --uio derca --memory udmabuf0": "a board",
 }

@@ -77,3 +77,6 @@ class Simulated:
     def clock(self) -> float:
         """Seconds of real time."""
         return time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """Nothing: every access takes cycles."""

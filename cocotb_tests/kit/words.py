@@ -28,3 +28,6 @@ class Words:
 
     def clock(self):
         return time.monotonic()
+
+    def pause(self, seconds):
+        time.sleep(min(seconds, 1e-3))

@@ -1,4 +1,4 @@
-"""`derca host`: runs a task set on a board, through its serial port or on the simulated board."""
+"""`derca host`: runs a task set on an accelerator, on a board, beside a processor, or simulated."""
 
 import contextlib
 import json
@@ -11,11 +11,12 @@ import typer
 
 from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
-from derca_sim.errors import CheckFailed, InputError
+from derca_sim.errors import CheckFailed
 from derca_sim.planning import DEFAULT
 
-from ..console.boards import BoardOption, PlatformOption, board_to_build
+from ..console.boards import ALLOWED
 from ..console.folders import default_folder
+from ..console.host_target import Target, host_target
 from ..console.output import JsonOption, print_json, say, show_table
 from ..console.run_output import met
 from ..console.verdict import EveryOption, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
@@ -25,13 +26,25 @@ FILES = {"events": "events.jsonl", "summary": "summary.json"}
 
 
 def host(
-    taskset: Annotated[Path, typer.Argument(help="Task set TOML; the board's platform replaces the one it names.",
+    taskset: Annotated[Path, typer.Argument(help="Task set TOML; a board's platform replaces the one it names.",
                                             show_default=False)],
-    board: BoardOption,
+    board: Annotated[str | None, typer.Option(metavar="BOARD", help=f"Board: {ALLOWED}.", show_default=False)] = None,
     port: Annotated[str | None, typer.Option(metavar="DEV", help="Serial port of the board, such as /dev/ttyUSB0.",
                                              show_default=False)] = None,
-    sim: Annotated[bool, typer.Option("--sim", help="Simulate the board's RTL, down to the bits of its UART.")] = False,
-    platform: PlatformOption = None,
+    uio: Annotated[str | None, typer.Option(
+        metavar="DEV", help="UIO device of an accelerator on the bus of this computer: its file, or its name.",
+        show_default=False)] = None,
+    memory: Annotated[str | None, typer.Option(
+        metavar="DEV", help="With --uio: buffer of u-dma-buf with the accelerator's memory; by default udmabuf0.",
+        show_default=False)] = None,
+    base: Annotated[str | None, typer.Option(
+        metavar="ADDRESS", help="With --uio: where the accelerator's memory begins; by default what the device tree "
+                                "says.", show_default=False)] = None,
+    platform: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Platform TOML in place of that of the board, or of the task set.",
+        show_default=False)] = None,
+    sim: Annotated[bool, typer.Option("--sim", help="Simulate the board's RTL, down to the bits of its UART; without "
+                                                    "--board, the accelerator as a processor sees it.")] = False,
     netlist: Annotated[bool, typer.Option(
         "--netlist", help="With --sim: simulate the synthesised netlist, cell by cell (iCE40).")] = False,
     strategy: StrategyOption = DEFAULT,
@@ -46,11 +59,14 @@ def host(
         show_default=False)] = None,
     as_json: JsonOption = False,
 ):
-    """Load a task set into a board, run it, and compare events, counts and results with the models.
+    """Load a task set into an accelerator, run it, and compare events, counts and results with the models.
 
-    The command first checks that the board's bitstream was made for this platform. The line is slower than events can
-    come, so the hardware drops some and counts them. Every event that arrives must be one of the golden model's, in the
-    same cycle. Results of every task must equal those of the integer model. Sporadic tasks are not triggered.
+    The command first checks that the hardware was made for this platform. Results of every task must equal those of the
+    integer model. Sporadic tasks are not triggered.
+
+    The line to a board is slower than events can come, so the hardware drops some and counts them. Every event that
+    arrives must be one of the golden model's, in the same cycle. Through Linux no events arrive, and memory may be
+    slower or faster than the model's: the number of releases must be what the task set says.
 
     [bold]Examples[/bold]
 
@@ -62,40 +78,37 @@ def host(
 
         derca host taskset.toml --board my.toml --sim
 
+        derca host sim/tasksets/demo.toml --platform sim/platforms/zcu104.toml --uio derca --memory udmabuf0
+
     [bold]Exit codes[/bold]  0 deadlines met and all comparisons equal, 1 not so, 2 bad input, 3 a tool is missing.
     """
     from derca_flow.sessions.session import judge, load, run
     from derca_sim.events import write_log
     from derca_sim.host.driver import Driver, WrongHardware
-    from derca_sim.host.link import Link
     from derca_sim.host.transport import AccessRefused, LinkError
     from derca_sim.workload.taskset import load_taskset
 
-    if (port is None) != sim:
-        raise InputError("--port, --sim: exactly one of them is allowed; --port DEV for the board, --sim without one")
-    if netlist and not sim:
-        raise InputError("--netlist: allowed with --sim only")
-    target = board_to_build(board, platform)
+    target = host_target(board, port, uio, memory, base, platform, sim, netlist)
     tasks = load_taskset(taskset, target.platform)
+    target.check(tasks.platform)
     tasks = replace(tasks, tasks=tuple(replace(t, triggers=()) for t in tasks.tasks))
     planned = plan(tasks, strategy, placed, every, require_proof)
-    compiled, proof = planned.compiled(), planned.proof
+    compiled, proof = planned.compiled(), target.proof(planned.proof, tasks.platform)
     horizon = cycles or tasks.horizon
     folder = output or default_folder(
         "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, cycles=cycles,
-        netlist=netlist, board=port is not None, platform=platform and platform.stem)
+        netlist=netlist, board=target.simulated is None, platform=platform and platform.stem)
     with output_directory(folder) as work:
         try:
             with contextlib.ExitStack() as stack:
-                with step("building the simulated board" if sim else f"opening {port}") as progress:
-                    line = stack.enter_context(_line(target, compiled.platform, port, netlist, progress.update))
-                    link = Link.open(line)
+                with step(target.opening) as progress:
+                    link = target.connect(stack, compiled.platform, progress.update)
                     driver = Driver.open(link, compiled.platform)
-                started, begun = time.monotonic(), line.clock()
+                started, begun = time.monotonic(), link.clock()
                 with step("loading") as progress:
                     load(link, driver, compiled, lambda done, total: progress.update(_bar(
-                        done, total, line.clock() - begun)))
-                loaded, seconds = link.bytes, line.clock() - begun
+                        done, total, link.clock() - begun)))
+                loaded, seconds = link.bytes, link.clock() - begun
                 with step(f"running {horizon:,} cycles") as progress:
                     session = run(link, driver, compiled, horizon, lambda now: progress.update(f"cycle {now:,}"))
         except (LinkError, AccessRefused, WrongHardware, TimeoutError) as e:
@@ -105,12 +118,12 @@ def host(
         problems += [f"the hardware reports {text}" for text in session.faults if not text.startswith("EVENTS_LOST")]
         misses = sum(s["MISSES"] + s["OVERRUNS"] for s in session.statistics)
         summary = {
-            "taskset": tasks.name, "board": target.name, "platform": compiled.platform.name,
-            "simulated": ("netlist" if netlist else "RTL") if sim else None,
+            "taskset": tasks.name, "board": target.board, "uio": target.uio, "platform": compiled.platform.name,
+            "simulated": target.simulated,
             "strategy": compiled.strategy, "proof": proof.as_dict(), "cycles": session.cycles,
             "deadline_misses": misses,
-            "bit_exact": compared["bit_exact"], "events": len(session.events), "events_compared": compared["events"],
-            "events_dropped": session.dropped, "differences": problems,
+            "bit_exact": compared["bit_exact"], "events": len(session.events or []),
+            "events_compared": compared["events"], "events_dropped": session.dropped, "differences": problems,
             "link": {"bytes_loaded": loaded, "bytes_per_second": round(loaded / seconds), "bytes": link.bytes,
                      "repeats": link.repeats, "seconds": round(time.monotonic() - started, 3)},
             "tasks": [{"name": t.name, "period": t.period, "deadline": t.deadline,
@@ -118,26 +131,16 @@ def host(
                       for t, s in zip(compiled.tasks, session.statistics, strict=True)],
             "files": {key: str(folder / name) for key, name in FILES.items()},
         }
-        write_log(work / FILES["events"], session.events)
+        write_log(work / FILES["events"], session.events or [])
         (work / FILES["summary"]).write_text(json.dumps(summary, indent=2) + "\n")
     if as_json:
         print_json(summary)
     else:
-        _show(summary, proof)
+        _show(summary, proof, target)
     if misses:
         problems.insert(0, f"deadlines missed: {misses}, skipped releases included")
     if problems:
         raise CheckFailed(*problems)
-
-
-def _line(board, platform, port: str | None, netlist: bool, progress):
-    """The line to the board: a context that closes it."""
-    from derca_flow.rtl.board import open_board, open_netlist
-    from derca_sim.host.port import Port
-
-    if port is not None:
-        return Port(port, board.baud)
-    return (open_netlist if netlist else open_board)(board, platform, progress=progress)
 
 
 def _bar(done: int, total: int, seconds: float) -> str:
@@ -147,11 +150,11 @@ def _bar(done: int, total: int, seconds: float) -> str:
     return f"[{'#' * full}{'.' * (30 - full)}] {done:,} of {total:,} bytes{rate}"
 
 
-def _show(s: dict, proof) -> None:
+def _show(s: dict, proof, target: Target) -> None:
     """Print a run: a row per task, what is proved, then what was compared."""
     simulated = f" (simulated {s['simulated']})" if s["simulated"] else ""
     show_table(
-        f"{s['taskset']} on {s['board']}{simulated}: strategy {s['strategy']}, "
+        f"{s['taskset']} on {target.title}{simulated}: strategy {s['strategy']}, "
         f"{s['cycles']:,} cycles, {proof.title}",
         ["task", "period", "deadline", "jobs", "done", "worst", "missed", "overruns", "preempted"],
         [[t["name"], t["period"], t["deadline"], t["releases"], t["finishes"], t["worst_response"], t["misses"],
@@ -162,11 +165,14 @@ def _show(s: dict, proof) -> None:
     exact = {True: "bit-exact", False: "WRONG", None: "none to compare"}[s["bit_exact"]]
     lost = f"; {s['events_dropped']:,} did not fit the line" if s["events_dropped"] else ""
     link = s["link"]
+    speed = f"{link['bytes_per_second']:,} bytes per second while loading"
     for name, text in (
         ("deadlines", met(s["deadline_misses"], sum(t["finishes"] for t in s["tasks"]))),
         ("results", f"{exact} (the last job of every task, against the integer model)"),
-        ("events", f"{s['events']:,}{lost}; {s['events_compared']:,} compared with the golden model"),
-        ("link", f"{link['bytes_per_second']:,} bytes per second while loading, {link['repeats']} requests repeated"),
+        ("events", f"{s['events']:,}{lost}; {s['events_compared']:,} compared with the golden model"
+         if target.traced else "none reach the host; releases are as many as the task set says"),
+        *([("link", f"{speed}, {link['repeats']} requests repeated")] if target.traced else
+          [("memory", speed)] if target.uio else []),
         ("files", s["files"]["events"] + ", " + s["files"]["summary"]),
     ):
         say(name, text)

@@ -48,6 +48,7 @@ def ip(
     build.tcl           makes the project with its block design; reads design.tcl and settings.tcl
     run.tcl             configures a board without a processor, loads the task set and runs it, through JTAG
     board.xdc           pins of the project
+    derca.dtso          with a processor: device tree overlay that shows the accelerator to Linux
     lint.vlt, ip_lint.vlt
                         lint waivers: verilator --lint-only -Wall lint.vlt ip_lint.vlt ip/hdl/derca_ip.v
     DSP48E2.v           the device's multiplier as an empty module, where it is named, for lint and the like alone

@@ -31,6 +31,9 @@ class VendorBoard:
         Device family as Yosys knows it, or the nearest to it.
     memory
         Its main memory and the way there.
+    interrupt
+        Number of the interrupt that the project connects, among the shared ones of the processor, as the device tree
+        counts them; 0 without a processor.
     """
 
     name: str
@@ -45,6 +48,7 @@ class VendorBoard:
     available: dict[str, int] = field(hash=False)
     synthesis: str
     memory: str
+    interrupt: int = 0
 
     @property
     def processor(self) -> bool:
@@ -72,7 +76,7 @@ BOARDS: dict[str, VendorBoard] = {board.name: board for board in (
     VendorBoard("vck190", "AMD VCK190 with Versal AI Core XCVC1902", "xcvc1902-vsva2197-2MP-e-S",
                 "xilinx.com:vck190:part0:*", "", "versal.tcl", Family.PORTABLE, 0x4000_0000, 0xA400_0000,
                 {"LUT": 899_840, "REG": 1_799_680, "BRAM": 967, "DSP": 1968}, "xcup",
-                "DDR4 behind the network on chip"),
+                "DDR4 behind the network on chip", 84),
     VendorBoard("arty-a7-100", "Digilent Arty A7-100T with Artix-7 XC7A100T", "xc7a100tcsg324-1",
                 "", "", "artix7.tcl", Family.PORTABLE, 0, 0x4000_0000,
                 {"LUT": 63_400, "REG": 126_800, "BRAM": 135, "DSP": 240}, "xc7",
@@ -81,9 +85,9 @@ BOARDS: dict[str, VendorBoard] = {board.name: board for board in (
                 "xilinx.com:kv260_som:part0:*", "som240_1_connector xilinx.com:kv260_carrier:som240_1_connector:*",
                 "zynqmp.tcl", Family.ULTRASCALE, 0x4000_0000, 0xA000_0000,
                 {"LUT": 117_120, "REG": 234_240, "BRAM": 144, "DSP": 1248}, "xcup",
-                "DDR4 behind the interconnect of the processor"),
+                "DDR4 behind the interconnect of the processor", 89),
     VendorBoard("zcu104", "AMD ZCU104 with Zynq UltraScale+ XCZU7EV", "xczu7ev-ffvc1156-2-e",
                 "xilinx.com:zcu104:part0:*", "", "zynqmp.tcl", Family.ULTRASCALE, 0x4000_0000, 0xA000_0000,
                 {"LUT": 230_400, "REG": 460_800, "BRAM": 312, "DSP": 1728}, "xcup",
-                "DDR4 behind the interconnect of the processor"),
+                "DDR4 behind the interconnect of the processor", 89),
 )}

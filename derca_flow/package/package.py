@@ -11,6 +11,7 @@ from derca_sim.model.registers import TaskReg, register_map, start_value
 from derca_sim.proof import Proof
 
 from ..tools.checkout import sample
+from . import device_tree
 from .boards import VendorBoard
 from .component import HDL, OUT_OF_CONTEXT, Identity, component
 from .interfaces import Interface, interfaces_of, ports_of
@@ -35,6 +36,7 @@ def write_package(folder: Path, p: Platform, board: VendorBoard, base: int, proo
         "settings.tcl": settings(p, board, base, interfaces),
         "README.md": readme(p, board, base, interfaces, proof),
         **{f"{cell}.v": text for cell, text in cells(p, board.family).items()},
+        **({device_tree.FILE: device_tree.overlay(p, board, base)} if board.processor else {}),
     }
     for name, text in files.items():
         path = folder / name

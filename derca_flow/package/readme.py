@@ -20,9 +20,15 @@ _JTAG = """\
 There is no processor: the host is a computer at the JTAG cable. `vivado -mode batch -source run.tcl` configures the
 board, loads the task set that this folder was made with, runs it for a second and prints what became of its jobs."""
 _PROCESSOR = """\
-The host is the processor. Under Linux, keep the kernel out of the memory window with a `reserved-memory` node; bare
-metal, keep the linker out of it. The port to the DDR is not coherent: flush and invalidate caches around what the
-accelerator reads and writes. `interrupt` arrives at `pl_ps_irq0`."""
+The host is the processor. Under Linux, apply `derca.dtso`: it keeps the kernel out of the memory window, and shows
+registers, interrupt and memory as the devices `derca` and `udmabuf0`. Then
+
+    derca host TASKSET --platform PLATFORM --uio derca --memory udmabuf0
+
+runs a task set, PLATFORM being the TOML file that this folder was made of; the manual's chapter on Linux has a program
+in C. Bare metal, keep the linker out of the window. The
+port to the DDR is not coherent: flush and invalidate caches around what the accelerator reads and writes. `interrupt`
+arrives at `pl_ps_irq0`."""
 
 
 def readme(p: Platform, board: VendorBoard, base: int, interfaces: dict[str, Interface],

@@ -3,15 +3,14 @@
 import math
 import re
 import struct
-import subprocess
 
-from derca_sim.errors import MachineError
 from derca_sim.model.board import Board
 from derca_sim.model.link import BYTE_BITS
 from derca_sim.model.platform import Platform
 from derca_sim.model.sdram import Sdram
 
 from .build import BOARD, PLACE, build, generated
+from .process import SimulationProcess
 
 #: Core clock cycles per bit of the simulated UART: few, because a simulation pays for every cycle.
 DIVISOR = 4
@@ -38,21 +37,21 @@ class SimulatedLine:
         self._hertz = clock_mhz * 1e6
         self.baud = self._hertz / clocks
         self.timeout = 100 * BYTE_BITS / self.baud
-        self._process = subprocess.Popen([str(binary), str(clocks)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = SimulationProcess(binary, [clocks], "the board")
 
     def write(self, data: bytes) -> None:
         """Send bytes, after those that still wait to be sent."""
-        self._ask(b"W" + struct.pack("<I", len(data)) + data)
+        self._process.ask(b"W" + struct.pack("<I", len(data)) + data)
 
     def read(self, count: int) -> bytes:
         """The next bytes, fewer if the time-out passes."""
-        self._ask(b"R" + struct.pack("<IQ", count, round(self.timeout * self._hertz)))
-        return self._answer(struct.unpack("<I", self._answer(4))[0])
+        self._process.ask(b"R" + struct.pack("<IQ", count, round(self.timeout * self._hertz)))
+        return self._process.answer(struct.unpack("<I", self._process.answer(4))[0])
 
     def cycles(self) -> int:
         """Cycles of `clk` so far."""
-        self._ask(b"C")
-        return struct.unpack("<Q", self._answer(8))[0]
+        self._process.ask(b"C")
+        return struct.unpack("<Q", self._process.answer(8))[0]
 
     def clock(self) -> float:
         """Seconds of the design's time."""
@@ -60,39 +59,19 @@ class SimulatedLine:
 
     def leds(self) -> dict[str, bool]:
         """The levels of the pins running, miss and fault."""
-        self._ask(b"L")
-        bits = self._answer(1)[0]
+        self._process.ask(b"L")
+        bits = self._process.answer(1)[0]
         return {name: bool(bits >> i & 1) for i, name in enumerate(("running", "miss", "fault"))}
 
     def close(self) -> None:
         """End the simulation."""
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait()
+        self._process.close()
 
     def __enter__(self) -> "SimulatedLine":
         return self
 
     def __exit__(self, *exception) -> None:
         self.close()
-
-    def _ask(self, request: bytes) -> None:
-        try:
-            self._process.stdin.write(request)
-            self._process.stdin.flush()
-        except BrokenPipeError as e:
-            raise self._ended() from e
-
-    def _answer(self, size: int) -> bytes:
-        data = self._process.stdout.read(size)
-        if len(data) != size:
-            raise self._ended()
-        return data
-
-    def _ended(self) -> MachineError:
-        """The simulation is gone: killed, or out of memory."""
-        return MachineError(f"the simulation of the board ended with exit code {self._process.wait()}; was there "
-                            "enough memory?")
 
 
 def sdram_model(chip: Sdram) -> str:

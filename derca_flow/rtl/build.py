@@ -28,8 +28,9 @@ class Harness:
     sources: tuple[str, ...]
 
 
-#: Runs a task set on the accelerator; talks to the UART of a board's top.
+#: Runs a task set on the accelerator; serves single accesses to it; talks to the UART of a board's top.
 RUN = Harness("derca", ("harness.cpp", "harness_script.h", "axi_memory.h", "axi_handshake.h", "axi_lite_host.h"))
+MAPPED = Harness("derca", ("mapped.cpp", "axi_memory.h", "axi_handshake.h"))
 BOARD = Harness("derca_board", ("board.cpp",))
 PLACE = Path(__file__).parent
 VERILATOR_FLAGS = (

@@ -12,9 +12,8 @@ from derca_hw.host.interface import HostInterface
 from derca_sim.describe.header import header
 from derca_sim.describe.markdown import markdown
 from derca_sim.describe.svd import svd
-from derca_sim.errors import InputError
 from derca_sim.host.driver import Driver, WrongHardware
-from derca_sim.host.transport import AccessRefused, MemoryMapped
+from derca_sim.host.transport import AccessRefused
 from derca_sim.model.description import Access, Array, Field, Register, RegisterMap
 from derca_sim.model.platform import Platform
 from derca_sim.model.registers import Fault, identity, register_map
@@ -227,22 +226,6 @@ def test_waiting_ends_with_status_and_faults():
     with pytest.raises(TimeoutError, match=r"not running after 0.01 s: .*'idle': 1.*WATCHDOG"):
         driver.start(timeout=0.01)
     assert driver.explain_faults() == ["WATCHDOG: feedback is missing for longer than WATCHDOG_LIMIT; stops (at 3)"]
-
-
-def test_the_memory_mapped_transport_reads_and_writes_words(tmp_path):
-    file = tmp_path / "mem"
-    file.write_bytes(bytes(0x30000))
-    registers = register_map(SMALL)
-    transport = MemoryMapped(str(file), 0x1000 + 0x40, registers.size)  # not on a page boundary
-    for r in identity(SMALL):
-        transport.write(r.offset, r.reset)
-    driver = Driver.open(transport, SMALL)
-    driver.write("PERIOD", 0x12345678, task=3)
-    transport.close()
-    at = 0x1040 + registers.address("PERIOD", 3)
-    assert file.read_bytes()[at:at + 4] == bytes.fromhex("78563412")
-    with pytest.raises(InputError, match=r"missing at 0x0: cannot be mapped .*allowed are /dev/mem"):
-        MemoryMapped(str(tmp_path / "missing"), 0, 4096)
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")

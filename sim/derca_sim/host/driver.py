@@ -17,6 +17,9 @@ from . import counters
 from .counters import Usage
 from .transport import AccessRefused, Transport
 
+#: Seconds until the driver looks at a register again if no interrupt comes.
+LOOK = 0.01
+
 
 class WrongHardware(Exception):
     """The hardware does not match the platform; the message names register, value and expectation."""
@@ -175,8 +178,8 @@ class Driver:
     def wait_interrupt(self, *sources: Interrupt, timeout: float = 1.0) -> set[Interrupt]:
         """Wait until one of these sources is pending. Take and return those that are; others stay pending.
 
-        Without sources, all are meant. The method polls IRQ_PENDING, so it needs neither `irq` nor an enabled source.
-        Where `irq` reaches the host as an interrupt, call the method when it comes.
+        Without sources, all are meant. The method looks at IRQ_PENDING again when the transport reports an interrupt,
+        and every `LOOK` seconds, so it needs neither `irq` nor an enabled source.
 
         Raises
         ------
@@ -197,6 +200,7 @@ class Driver:
                 names = ", ".join(s.name for s in sources) or "anything"
                 raise TimeoutError(f"IRQ_PENDING does not show {names} after {timeout} s; faults: "
                                    f"{[f.name for f in self.faults()]}")
+            self._transport.pause(LOOK)
 
     def _interrupts(self, register: str, sources: Iterable[Interrupt]) -> int:
         """The register's value with the bits of these sources; ValueError if the platform lacks it or one of them."""

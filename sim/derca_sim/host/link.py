@@ -46,7 +46,7 @@ class Line(Protocol):
 class Link:
     """Registers, main memory and events through a line. `Link.open` makes one.
 
-    Requests that stay without a right answer are repeated; the link executes each once.
+    A `transport.MemoryTransport`. Requests that stay without a right answer are repeated; the link executes each once.
 
     Attributes
     ----------
@@ -57,6 +57,8 @@ class Link:
     bytes
         Sent and received, damage and repeats included.
     """
+
+    traced = True
 
     def __init__(self, line: Line):
         self._line = line
@@ -82,6 +84,9 @@ class Link:
     def clock(self) -> float:
         """Seconds, as the line counts them."""
         return self._line.clock()
+
+    def pause(self, seconds: float) -> None:
+        """Nothing: every access takes its time on the line."""
 
     # -- registers ---------------------------------------------------------------------------------------------------
 

@@ -1,15 +1,10 @@
-"""Transports to the registers of real hardware: memory-mapped here, through a serial line in `link`.
+"""What a driver needs of the way to the hardware: memory-mapped in `mapped`, through a serial line in `link`.
 
 A transport that learns of an error response raises `AccessRefused`.
 """
 
-import mmap
-import os
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
-
-from ..errors import InputError
 
 
 class AccessRefused(Exception):
@@ -35,59 +30,32 @@ class Transport(Protocol):
     def clock(self) -> float:
         """Seconds on the clock by which a driver waits for the hardware."""
 
+    def pause(self, seconds: float) -> None:
+        """Let time pass between two looks at a register: at most `seconds`, less if the hardware interrupts."""
 
-class MemoryMapped:
-    """Registers in the address space of a processor: `/dev/mem` at their physical address, or a UIO device.
 
-    `mmap` does not see error responses of the bus; their effect depends on the processor. `Driver.faults` reports
-    writes that a lock refused.
+class MemoryTransport(Transport, Protocol):
+    """A way to registers, main memory and events, as a session needs it.
 
-    Parameters
+    Attributes
     ----------
-    path
-        The device file.
-    offset
-        Where the registers begin in it: the physical address for `/dev/mem`, 0 for UIO.
-    size
-        Bytes to map, `RegisterMap.size`.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be opened or mapped.
+    traced
+        Whether events come this way; without, `events` is always empty.
+    bytes
+        Moved so far, in both directions.
+    repeats
+        Accesses that had to be made again.
     """
 
-    def __init__(self, path: str, offset: int, size: int):
-        inside = offset % mmap.ALLOCATIONGRANULARITY
-        try:
-            file = os.open(path, os.O_RDWR | os.O_SYNC)
-            try:
-                self._map = mmap.mmap(file, inside + size, offset=offset - inside)
-            finally:
-                os.close(file)
-        except (OSError, ValueError) as e:
-            raise InputError(f"{path} at {offset:#x}: cannot be mapped ({e}); allowed are /dev/mem with the physical "
-                             "address, or a UIO device with offset 0, and the right to write them") from e
-        self._words = memoryview(self._map)[inside:inside + size // 4 * 4].cast("I")
+    traced: bool
+    bytes: int
+    repeats: int
 
-    def read(self, address: int) -> int:
-        """The register's value, by one 32-bit load."""
-        return self._words[address // 4]
+    def read_memory(self, address: int, size: int) -> bytes:
+        """Bytes of main memory."""
 
-    def write(self, address: int, value: int) -> None:
-        """Change the register, by one 32-bit store."""
-        self._words[address // 4] = value & 0xFFFFFFFF
+    def write_memory(self, address: int, data: bytes, progress: Callable[[int], None] | None = None) -> None:
+        """Write whole words of main memory; `progress` is called with the number of bytes done."""
 
-    def write_all(self, writes: Iterable[tuple[int, int]]) -> None:
-        """Perform writes (address, value) in this order."""
-        for address, value in writes:
-            self.write(address, value)
-
-    def clock(self) -> float:
-        """Seconds of real time."""
-        return time.monotonic()
-
-    def close(self) -> None:
-        """Unmap."""
-        self._words.release()
-        self._map.close()
+    def events(self) -> list[int]:
+        """Words of events that wait, as `protocol.decode_events` takes them."""

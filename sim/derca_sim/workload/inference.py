@@ -47,7 +47,7 @@ def with_inputs(taskset: TaskSet, path: Path) -> TaskSet:
                 problems.append(f"{path}: {name}: {', '.join(missing)} missing: give an array for each of its inputs")
                 continue
             try:
-                replaced[id(network)] = _fed(network, {given: arrays[key] for given, key in keys.items()})
+                replaced[id(network)] = fed(network, {given: arrays[key] for given, key in keys.items()})
             except InputError as e:
                 problems += [f"{path}: {name}: {line}" for line in e.problems]
         tasks.append(replace(task, network=replaced.get(id(network), network)))
@@ -67,7 +67,14 @@ def named(name: str, parts: Sequence[str]) -> dict[str, str]:
     return {part: name if len(parts) == 1 else f"{name}/{part}" for part in parts}
 
 
-def _fed(network: Network, samples: Mapping[str, np.ndarray]) -> Network:
+def fed(network: Network, samples: Mapping[str, np.ndarray]) -> Network:
+    """A network with other inputs: the first samples [count, *shape] of each input by name, "" without a model.
+
+    Raises
+    ------
+    InputError
+        If they do not fit, or are fewer than the network's batch.
+    """
     model = network.model
     if model is not None:
         return replace(network, inputs=model.inputs(fitting(model.graph, samples, model.count)))

@@ -255,17 +255,33 @@ def _default_horizon(tasks: tuple[Task, ...]) -> int:
 
 
 def _network(n: NetworkSection, path: Path, p: Platform) -> Network:
-    dtype = p.array.dtype
     if n.file is not None:
-        file, batch, first = path.parent / n.file, n.batch or 1, n.first or 0
-        if file.suffix.lower() not in FORMATS:
-            return load_network(file, n.name, batch, first, dtype)
         samples = path.parent / n.inputs if n.inputs is not None else None
-        network = load_model(file).network(n.name, samples, first, batch)
-        check_platform(network, p)
-        return network
+        return network_of(path.parent / n.file, n.name, p, n.batch or 1, n.first or 0, samples)
+    dtype = p.array.dtype
     return random_network(n.name, [(s.m, s.k, s.n, s.relu) for s in n.layers], n.seed or 0, dtype,
                           [s.transpose for s in n.layers])
+
+
+def network_of(file: Path, name: str, p: Platform, batch: int = 1, first: int = 0,
+               samples: Path | None = None) -> Network:
+    """The network of a model file, for jobs of `batch` samples.
+
+    Parameters
+    ----------
+    first, samples
+        First sample of the inputs, and where they are read; None takes the file's own, or draws them.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, cannot run, or does not fit the platform.
+    """
+    if file.suffix.lower() not in FORMATS:
+        return load_network(file, name, batch, first, p.array.dtype)
+    network = load_model(file).network(name, samples, first, batch)
+    check_platform(network, p)
+    return network
 
 
 def _repeated(names: list[str]) -> list[int]:
