@@ -113,7 +113,8 @@ def simulated(platform: str | PathLike) -> Accelerator:
     return _opened(p, lambda stack: stack.enter_context(open_mapped(p)))
 
 
-def open_board(board: str | PathLike, port: str | None = None, *, platform: str | PathLike | None = None) -> Accelerator:
+def open_board(board: str | PathLike, port: str | None = None, *,
+               platform: str | PathLike | None = None) -> Accelerator:
     """The accelerator on a board of `derca build`, through its serial port.
 
     Parameters
