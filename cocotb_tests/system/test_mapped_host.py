@@ -9,6 +9,7 @@ import pytest
 import derca
 from derca import accelerator
 from derca_flow.rtl.mapped import open_mapped
+from derca_flow.sessions.serving import compile_networks
 from derca_flow.sessions.session import load
 from derca_sim.compile import compile_taskset
 from derca_sim.errors import InputError
@@ -18,6 +19,7 @@ from derca_sim.host.devices import Attributes
 from derca_sim.host.dma_buffer import DmaBuffer
 from derca_sim.host.driver import Driver
 from derca_sim.host.transport import AccessRefused
+from derca_sim.model.network import random_network
 from derca_sim.model.network_files import load_network
 from derca_sim.model.numerics import run_network
 from derca_sim.workload.taskset import load_taskset
@@ -99,6 +101,29 @@ def test_a_wrong_period_shows_in_the_number_of_releases(tmp_path, monkeypatch):
 def test_a_missed_deadline_is_exit_code_1(tmp_path):
     result = host(tmp_path, "--sim", "--strategy", "np", cycles=60_000)
     assert result.exit_code == 1 and "deadlines missed" in result.stderr and "bit-exact" in result.stdout
+
+
+def test_status_is_idle_only_after_the_last_store():
+    """Small last tiles: the store engine waits between two of them, while nothing else has anything to do."""
+    p, polls = load_taskset(TOY).platform, 0
+    with open_mapped(p) as link:
+        driver = Driver.open(link, p)
+        for shapes in ([(4, 16, 16), (4, 16, 8)], [(4, 8, 8), (4, 8, 8)], [(8, 16, 12)], [(4, 12, 16)], [(12, 8, 8)]):
+            layers = [(m, k, n, False) for m, k, n in shapes]
+            compiled = compile_networks(p, {"n": random_network("n", layers, 73)})
+            load(link, driver, compiled, lambda done, total: None)
+            driver.start()
+            while driver.fields("STATUS")["idle"]:
+                pass
+            while not driver.fields("STATUS")["idle"]:
+                polls += 1
+            c = compiled.tasks[0].layers[-1].c.area
+            stored = link.read_memory(c.address, c.size)
+            while not driver.read("FINISHES", 0):
+                pass
+            assert stored == link.read_memory(c.address, c.size), shapes
+            driver.stop()
+    assert polls > 200
 
 
 def test_a_locked_accelerator_is_not_written_to():

@@ -47,7 +47,8 @@ class Accelerator(wiring.Component):
     memory_busy : In(1)
         The memory interface has incomplete requests or commands.
     idle : Out(1)
-        Every slot is free, and compute engine, store engine and memory interface are idle.
+        No granted job waits for its first slice, every slot is free, no tile waits to be stored, and compute engine,
+        store engine and memory interface are idle.
     activity : Out(`Activity`)
         What the array does, or waits for.
     event, iteration_event, resume_event, saved_event : Out(stream, always ready)
@@ -123,6 +124,11 @@ class Accelerator(wiring.Component):
 
         flush = Signal()
         barrier = Signal()
+        granted = Signal()  # a job has not begun yet
+        with m.If(self.event.valid & (self.event.p.kind == Kind.START)):
+            m.d.sync += granted.eq(0)
+        with m.If(flush):
+            m.d.sync += granted.eq(1)
         m.d.comb += [
             flush.eq(self.grant.valid & self.grant.p.switch),
             barrier.eq(~(load.busy | load.filling | self.memory_busy | compute.busy | store.busy)
@@ -132,7 +138,7 @@ class Accelerator(wiring.Component):
             store.flush_task.eq(self.grant.p.task),
             *(stage.barrier.eq(barrier) for stage in (load, compute, store)),
             self.queued.eq(compute.store.valid),
-            self.idle.eq(load.empty & ~compute.busy & ~store.busy & ~self.memory_busy),
+            self.idle.eq(load.empty & ~granted & ~compute.busy & ~store.busy & ~store.queued & ~self.memory_busy),
         ]
         return m
 

@@ -17,7 +17,7 @@ from .store import StoreEngine, table_ports
 
 #: Ports that the stage shares with its engine.
 _ENGINE_PORTS = ("store", "complete", "parameters", "barrier", "request", "beat", "stored", "room", "sums", "give_back",
-                 "done", "busy")
+                 "done", "busy", "queued")
 
 
 class StoreStage(wiring.Component):
@@ -32,7 +32,7 @@ class StoreStage(wiring.Component):
     ----------
     now : In(32)
         The time, in cycles.
-    store, complete, parameters, barrier, request, beat, stored, room, sums, give_back, done, busy, residual
+    store, complete, parameters, barrier, request, beat, stored, room, sums, give_back, done, busy, queued, residual
         See `StoreEngine`.
     flush, flush_task, taken, outstanding, fewer
         See `OutstandingTiles`.
@@ -58,6 +58,7 @@ class StoreStage(wiring.Component):
             "give_back": Out(1),
             "done": Out(pulse(lay.done)),
             "busy": Out(1),
+            "queued": Out(1),
             "flush": In(1),
             "flush_task": In(bits_for(p.scheduler.tasks - 1)),
             "taken": In(1),

@@ -81,6 +81,8 @@ class StoreEngine(wiring.Component):
         A tile is in memory.
     busy : Out(1)
         A tile is in work.
+    queued : Out(1)
+        A tile waits to be popped.
 
     residual : Out(`ResidualRead`)
         With `operators.add`: reads of D.
@@ -104,6 +106,7 @@ class StoreEngine(wiring.Component):
             "give_back": Out(1),
             "done": Out(pulse(lay.done)),
             "busy": Out(1),
+            "queued": Out(1),
             **residual_ports(p),
             **table_ports(p),
         })
@@ -180,7 +183,7 @@ class StoreEngine(wiring.Component):
                 with m.If(gap == 0):
                     m.next = "IDLE"
 
-        m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+        m.d.comb += [self.busy.eq(~fsm.ongoing("IDLE")), self.queued.eq(queue.o.valid)]
         m.d.comb += [
             assembler.issue.eq(issue),
             assembler.persist.eq(output.persist),
