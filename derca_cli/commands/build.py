@@ -16,7 +16,8 @@ from derca_sim.planning import DEFAULT
 
 from ..console.folders import default_folder
 from ..console.output import JsonOption, print_json, show_table, stdout
-from ..console.verdict import StrategyOption, show_proof
+from ..console.overrides import PolicyOption
+from ..console.verdict import StrategyOption, on, show_proof
 
 #: The steps in their order; those from `LONG` on need --run.
 STEPS = ("analyse", "generate", "simulate", "estimate", "synthesise", "route", "pack", "report")
@@ -38,6 +39,7 @@ def build(
         metavar="STEP", help=f"Leave out a step: {', '.join(SKIPPABLE)}; may be given again.",
         show_default=False)] = None,
     strategy: StrategyOption = DEFAULT,
+    policy: PolicyOption = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder for the files; by default out/build/BOARD-TASKSET-STRATEGY.",
         show_default=False)] = None,
@@ -65,6 +67,7 @@ def build(
     from derca_flow.flow.steps import Steps
     from derca_flow.tools.checkout import sample
     from derca_sim.planning import short_name
+    from derca_sim.workload.policies import full_name
 
     from ..console.boards import open_board
 
@@ -72,20 +75,23 @@ def build(
     if unknown:
         raise InputError(f"--skip = {unknown[0]}: allowed are {', '.join(SKIPPABLE)}")
     chosen = open_board(board)
-    request = Request(chosen, taskset or sample("tasksets", chosen.taskset), short_name(strategy))
+    request = Request(chosen, taskset or sample("tasksets", chosen.taskset), short_name(strategy),
+                      full_name(policy))
     steps = Steps(STEPS, frozenset(skip or ()))
     command = " ".join(["derca build", *([shlex.quote(str(taskset))] if taskset else []), f"--board {board} --run",
                         *(f"--skip {s}" for s in skip or ()), f"--seed {seed} --seeds {seeds} --strategy {strategy}",
+                        *([f"--policy {policy}"] if policy else []),
                         *([f"-o {shlex.quote(str(output))}"] if output else [])])
     if not as_json:
         stdout().print(f"{chosen.title}: task set {request.tasks.name} on the board's platform "
-                       f"{request.platform.name}", markup=False)
+                       f"{request.platform.name}{on(None, request.platform.scheduler.policies[0])}", markup=False)
     prepared = _prepare(request, steps)
     if not run:
         _show_plan(request, prepared, steps, command, as_json)
         return
     _make(request, prepared, steps, range(seed, seed + seeds), command,
-          output or default_folder("build", chosen.name, request.tasks.name, request.strategy), as_json)
+          output or default_folder("build", chosen.name, request.tasks.name, request.strategy,
+                                   policy=request.policy), as_json)
 
 
 def _prepare(request, steps) -> dict:
@@ -129,7 +135,8 @@ def _show_plan(request, prepared: dict, steps, command: str, as_json: bool) -> N
         print_json({"board": board.name, "taskset": request.tasks.name, "platform": request.platform.name,
                     "estimate": total, "available": board.available, "expected_seconds": times,
                     "steps": [vars(r) for r in steps.records], "dry_run": True, "command": command,
-                    "strategy": request.strategy, "proof": request.plan.proof.as_dict()})
+                    "strategy": request.strategy, "policy": request.platform.scheduler.policies[0],
+                    "proof": request.plan.proof.as_dict()})
         return
     if total:
         show_table(f"Estimated for {board.title}", ["kind", "estimated", "available", "use"], use(total, board))
@@ -168,7 +175,8 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
     bitstream = output / packed.name
     program = board.program.format(shlex.quote(str(bitstream)))
     proof = request.plan.proof
-    title = f"{board.title}: {request.tasks.name} on {request.platform.name}, {proof.title}"
+    title = (f"{board.title}: {request.tasks.name}{on(request.platform.name, request.platform.scheduler.policies[0])}, "
+             f"{proof.title}")
     with output_directory(output) as folder:
         with steps.run("report") as running:
             for source in (packed, runs[-1].folder / nextpnr.LOG):

@@ -14,7 +14,7 @@ from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 
 from ..console.output import JsonOption, print_json, show_table
-from ..console.overrides import PolicyOption
+from ..console.overrides import PolicyOption, no_tasks
 from ..console.verdict import NOTHING_TO_PROVE, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
 
 
@@ -82,8 +82,7 @@ def generate(
     elif require_proof:
         raise InputError(NOTHING_TO_PROVE)
     elif policy is not None:
-        raise InputError(f"--policy = {policy}: allowed with a task set only; without one, platform.scheduler.policies "
-                         "says which are generated in")
+        raise InputError(no_tasks(policy))
     system = planned.candidates.platform if planned else load_platform(platform)
     with output_directory(output) as folder:
         with step("generating the hardware"):

@@ -19,8 +19,9 @@ from derca_sim.planning import DEFAULT
 from ..console.boards import open_board
 from ..console.folders import default_folder
 from ..console.output import JsonOption, print_json, say, show_table
+from ..console.overrides import PolicyOption
 from ..console.run_output import met
-from ..console.verdict import EveryOption, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
+from ..console.verdict import EveryOption, PlacedOption, RequireProofOption, StrategyOption, on, plan, show_proof
 
 #: Files that a run leaves in its folder.
 FILES = {"events": "events.jsonl", "summary": "summary.json"}
@@ -38,6 +39,7 @@ def host(
     strategy: StrategyOption = DEFAULT,
     placed: PlacedOption = True,
     every: EveryOption = None,
+    policy: PolicyOption = None,
     require_proof: RequireProofOption = False,
     cycles: Annotated[int | None, typer.Option(
         metavar="N", min=1, max=(1 << 31) - 1, help="Cycles to run at least; by default as the task set says.",
@@ -49,7 +51,8 @@ def host(
 ):
     """Load a task set into a board, run it, and compare events, counts and results with the models.
 
-    The command first checks that the board's bitstream was made for this platform. The line is slower than events can
+    The command first checks that the board's bitstream was made for this platform; after derca build --policy it needs
+    the same --policy. The line is slower than events can
     come, so the hardware drops some and counts them. Every event that arrives must be one of the golden model's, in the
     same cycle. Results of every task must equal those of the integer model. Sporadic tasks are not triggered.
 
@@ -68,6 +71,7 @@ def host(
     from derca_sim.host.driver import Driver, WrongHardware
     from derca_sim.host.link import Link
     from derca_sim.host.transport import AccessRefused, LinkError
+    from derca_sim.workload.policies import full_name, under_policy
     from derca_sim.workload.taskset import load_taskset
 
     if (port is None) != sim:
@@ -75,14 +79,14 @@ def host(
     if netlist and not sim:
         raise InputError("--netlist: allowed with --sim only")
     target = open_board(board)
-    tasks = load_taskset(taskset, platform_file(target))
+    tasks = under_policy(load_taskset(taskset, platform_file(target)), policy)
     tasks = replace(tasks, tasks=tuple(replace(t, triggers=()) for t in tasks.tasks))
     planned = plan(tasks, strategy, placed, every, require_proof)
     compiled, proof = planned.compiled(), planned.proof
     horizon = cycles or tasks.horizon
     folder = output or default_folder(
         "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, cycles=cycles,
-        netlist=netlist, board=port is not None)
+        netlist=netlist, board=port is not None, policy=full_name(policy))
     with output_directory(folder) as work:
         try:
             with contextlib.ExitStack() as stack:
@@ -106,7 +110,8 @@ def host(
         summary = {
             "taskset": tasks.name, "board": target.name, "platform": compiled.platform.name,
             "simulated": ("netlist" if netlist else "RTL") if sim else None,
-            "strategy": compiled.strategy, "proof": proof.as_dict(), "cycles": session.cycles,
+            "policy": compiled.platform.scheduler.policies[0], "strategy": compiled.strategy,
+            "proof": proof.as_dict(), "cycles": session.cycles,
             "deadline_misses": misses,
             "bit_exact": compared["bit_exact"], "events": len(session.events), "events_compared": compared["events"],
             "events_dropped": session.dropped, "differences": problems,
@@ -150,7 +155,7 @@ def _show(s: dict, proof) -> None:
     """Print a run: a row per task, what is proved, then what was compared."""
     simulated = f" (simulated {s['simulated']})" if s["simulated"] else ""
     show_table(
-        f"{s['taskset']} on {s['board']}{simulated}: strategy {s['strategy']}, "
+        f"{s['taskset']}{on(s['board'], s['policy'])}{simulated}: strategy {s['strategy']}, "
         f"{s['cycles']:,} cycles, {proof.title}",
         ["task", "period", "deadline", "jobs", "done", "worst", "missed", "overruns", "preempted"],
         [[t["name"], t["period"], t["deadline"], t["releases"], t["finishes"], t["worst_response"], t["misses"],

@@ -21,6 +21,7 @@ from derca_sim.proof import varying_memory
 
 from ..console.boards import vendor_board
 from ..console.output import JsonOption, print_json, show_table
+from ..console.overrides import PolicyOption, no_tasks
 from ..console.verdict import NOTHING_TO_PROVE, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
 
 
@@ -37,6 +38,7 @@ def ip(
                                 "project has it.", show_default=False)] = None,
     strategy: StrategyOption = DEFAULT,
     placed: PlacedOption = True,
+    policy: PolicyOption = None,
     require_proof: RequireProofOption = False,
     as_json: JsonOption = False,
 ):
@@ -74,12 +76,17 @@ def ip(
         raise InputError(f"--{e}") from e
     planned = proof = None
     if taskset is not None:
+        from derca_sim.workload.policies import under_policy
         from derca_sim.workload.taskset import load_taskset
 
-        planned = plan(replace(load_taskset(taskset), platform=system), strategy, placed, None, require_proof)
+        tasks = under_policy(replace(load_taskset(taskset), platform=system), policy)
+        system = tasks.platform
+        planned = plan(tasks, strategy, placed, None, require_proof)
         proof = planned.proof.and_beyond(varying_memory(system, target.memory))
     elif require_proof:
         raise InputError(NOTHING_TO_PROVE)
+    elif policy is not None:
+        raise InputError(no_tasks(policy))
     with output_directory(output) as folder:
         with step("generating the hardware"):
             write_package(folder, system, target, address, proof)

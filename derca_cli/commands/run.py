@@ -12,6 +12,7 @@ from derca_flow.tools.files import output_directory, output_file
 from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed, InputError
 from derca_sim.planning import DEFAULT
+from derca_sim.workload.policies import full_name
 
 from ..console.folders import default_folder
 from ..console.output import JsonOption, print_json
@@ -106,7 +107,7 @@ def run(
     folder = output or default_folder(
         "run", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
-        handshake=handshake, seed=None if noise is None else seed, policy=policy)
+        handshake=handshake, seed=None if noise is None else seed, policy=full_name(policy))
     if jitter is not None:
         proof = proof.and_beyond(f"this run delays every burst by 0 to {jitter} cycles more and withholds transfers "
                                  f"with probability {stall:g}")

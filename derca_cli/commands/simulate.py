@@ -12,6 +12,7 @@ from derca_flow.tools.progress import step
 from derca_sim.analysis.policies import ANALYSED
 from derca_sim.errors import CheckFailed, InputError
 from derca_sim.planning import DEFAULT
+from derca_sim.workload.policies import full_name
 
 from ..console.arrivals import other_arrivals, show_arrivals
 from ..console.folders import default_folder
@@ -87,7 +88,7 @@ def simulate(
     folder = output or default_folder(
         "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None,
-        policy=policy)
+        policy=full_name(policy))
     shown = window(first, last, cycles)
     with output_directory(folder) as work:
         started = time.perf_counter()

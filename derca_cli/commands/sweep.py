@@ -14,10 +14,12 @@ from derca_sim.errors import InputError
 from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine, csv_of
 from ..console.folders import default_folder
 from ..console.output import JsonOption, print_json, show_table
+from ..console.overrides import PoliciesOption
 
 
 def sweep(
     file: Annotated[Path, typer.Argument(help="Sweep (TOML).")],
+    policy: PoliciesOption = None,
     jobs: JobsOption = 2,
     engine: EngineOption = Engine.local,
     scheduler: AddressOption = None,
@@ -26,7 +28,8 @@ def sweep(
         show_default=False)] = None,
     as_json: JsonOption = False,
 ):
-    """Draw random task sets and show how many are proved schedulable: NAME.csv and NAME.png, a curve per strategy.
+    """Draw random task sets and show how many are proved schedulable: NAME.csv and NAME.png, a curve per strategy and
+    policy.
 
     A sweep file names the parameter on the x axis and where task sets come from: execution times and prices drawn at
     random, networks on their platform (any number of the platform may be the parameter), or the reference's workloads
@@ -38,15 +41,17 @@ def sweep(
         derca sweep sim/sweeps/utilisation.toml
 
         derca sweep sim/sweeps/latency.toml --jobs 8 -o out/latency
+
+        derca sweep sim/sweeps/utilisation.toml --policy edf --policy dm
     """
     from derca_sim.experiments import sweep as cells
     from derca_sim.experiments.plots import plot_sweep
-    from derca_sim.experiments.sweeps import evaluate, load_sweep, rows_of
+    from derca_sim.experiments.sweeps import curves, evaluate, load_sweep, rows_of
 
     check_engine(engine, scheduler)
-    found = load_sweep(file)
+    found = load_sweep(file, policy)
     name, parameter = found["name"], found["parameter"]
-    output = output or default_folder("sweep", name)
+    output = output or default_folder("sweep", name, policy="-".join(found["policies"]) if policy else None)
     if output.exists() and not output.is_dir():
         raise InputError(f"--output = {output}: is a file; give a folder")
     with bar(f"{name}, {len(found['cells']):,} task sets") as progress:
@@ -61,9 +66,7 @@ def sweep(
     if as_json:
         print_json({"sweep": name, "parameter": parameter, "rows": rows, "files": files})
         return
-    values, rates = list(dict.fromkeys(row[parameter] for row in rows)), {}
-    for row in rows:
-        rates.setdefault(row["strategy"], {})[row[parameter]] = row["proved_percent"]
+    values, rates = list(dict.fromkeys(row[parameter] for row in rows)), curves(rows, parameter)
     show_table(
         f"{name}: task sets proved schedulable, in percent, by {parameter}", ["strategy", *(f"{x:g}" for x in values)],
         [[strategy, *(f"{of[x]:.0f}" for x in values)] for strategy, of in rates.items()],

@@ -6,6 +6,7 @@ from pathlib import Path
 from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed
+from derca_sim.workload.policies import full_name
 
 from .arrivals import other_arrivals, show_arrivals
 from .folders import default_folder
@@ -51,7 +52,7 @@ def simulate_priced(file: Path, chosen: Options) -> None:
     shown = window(chosen.first, chosen.last, cycles)
     folder = chosen.output or default_folder(
         "simulate", taskset.name, plan.strategy, all_points=not chosen.placed, horizon=chosen.horizon,
-        runs=runs or None, seed=seed if runs else None, policy=chosen.policy)
+        runs=runs or None, seed=seed if runs else None, policy=full_name(chosen.policy))
     with output_directory(folder) as work:
         with step(f"simulating {cycles:,} cycles"):
             releases = synchronous(system, cycles, taskset.offsets)

@@ -36,12 +36,18 @@ def plot_success(rows: Sequence[dict], title: str, path: Path) -> None:
 
 
 def plot_sweep(rows: Sequence[dict], parameter: str, title: str, path: Path) -> None:
-    """Percent of sets that are proved against the parameter, a curve per strategy; decades on a log axis."""
+    """Percent of sets that are proved against the parameter: a colour per strategy, a dash per policy.
+
+    Parameters over decades have a log axis.
+    """
     canvas, (ax, *_) = _grid(1)
-    for number, name in enumerate(dict.fromkeys(row["strategy"] for row in rows)):
-        own = [row for row in rows if row["strategy"] == name]
-        ax.plot([row[parameter] for row in own], [row["proved_percent"] for row in own], marker="osv^Dx+"[number % 7],
-                ms=4, label=name)
+    strategies, policies = (list(dict.fromkeys(row[key] for row in rows)) for key in ("strategy", "policy"))
+    for policy, dash in zip(policies, ("-", "--", ":", "-."), strict=False):
+        for number, name in enumerate(strategies):
+            own = [row for row in rows if (row["strategy"], row["policy"]) == (name, policy)]
+            ax.plot([row[parameter] for row in own], [row["proved_percent"] for row in own], color=f"C{number % 10}",
+                    ls=dash, marker="osv^Dx+"[number % 7], ms=4, mfc=None if dash == "-" else "none",
+                    label=f"{name}, {policy}" if len(policies) > 1 else name)
     values = [row[parameter] for row in rows]
     log = min(values) > 0 and max(values) >= 50 * min(values)
     ax.set(title=title, xlabel=parameter + " (log axis)" * log, ylabel="proved schedulable, %", ylim=(-3, 103))
