@@ -5,12 +5,11 @@ from dataclasses import KW_ONLY, asdict, dataclass
 from os import PathLike
 from pathlib import Path
 
-from derca_sim.model.loading import read_toml
 from derca_sim.model.platform import Platform
 from derca_sim.workload import priced, taskset
+from derca_sim.workload.files import load_tasks
 from derca_sim.workload.policies import under_policy
 from derca_sim.workload.priced import PricedTaskSet
-from derca_sim.workload.taskset import is_priced
 
 #: A task set of networks on a platform, or of execution times alone.
 TaskSet = taskset.TaskSet | PricedTaskSet
@@ -84,10 +83,7 @@ def load(path: str | PathLike, platform: str | PathLike | None = None, policy: s
     InputError
         One line for every problem of the files.
     """
-    path = Path(path)
-    if is_priced(read_toml(path)):
-        return under_policy(priced.load_priced(path), policy)
-    return under_policy(taskset.load_taskset(path, None if platform is None else Path(platform)), policy)
+    return load_tasks(Path(path), None if platform is None else Path(platform), policy)
 
 
 def load_platform(path: str | PathLike) -> Platform:

@@ -7,6 +7,7 @@ import typer
 
 from derca_flow.tools.files import write_text
 from derca_sim.errors import InputError
+from derca_sim.file_kinds import expect
 
 from ..console.output import JsonOption, print_json, say
 
@@ -44,6 +45,7 @@ def convert(
     from derca_sim.workload import exchange
     from derca_sim.workload.priced import checked, load_priced
 
+    expect(source, "times", "simso", "jobs")
     for path, what in ((source, "source"), (output, "--output")):
         if path.suffix.lower() not in KINDS:
             raise InputError(f"{what} = {path}: allowed are {', '.join(f'{k} ({v})' for k, v in KINDS.items())}")

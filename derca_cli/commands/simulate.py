@@ -65,21 +65,22 @@ def simulate(
     from derca_flow.sessions.system import task_infos
     from derca_flow.view.runs import plan_record
     from derca_sim.golden.machine import run as run_golden
-    from derca_sim.model.loading import read_toml
     from derca_sim.report.metrics import measure
     from derca_sim.timing.hardware import HardwareTiming
-    from derca_sim.workload.taskset import is_priced, load_taskset
+    from derca_sim.workload.files import load_tasks
+    from derca_sim.workload.priced import PricedTaskSet
 
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
-    if is_priced(read_toml(taskset)):
+    tasks = load_tasks(taskset)
+    if isinstance(tasks, PricedTaskSet):
         for name, value in (("every", every), ("pipeline", pipeline), ("scheduler", scheduler), ("release", release)):
             if value is not None:
                 raise InputError(f"--{name} = {value}: allowed with networks on a platform alone; {taskset} gives "
                                  "execution times")
         return simulate_priced(taskset, Options(strategy, placed, policy, horizon, first, last, runs, seed, output,
                                                 as_json))
-    tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release, policy)
+    tasks = on_platform(tasks, pipeline, scheduler, release, policy)
     planned = plan(tasks, strategy, placed, every)
     compiled, proof = planned.compiled(), planned.proof
     platform, cycles = compiled.platform, horizon or tasks.horizon

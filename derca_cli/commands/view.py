@@ -105,5 +105,6 @@ def view(
 
 def _again(paths: list[Path], strategy: list[str] | None, policy: list[str] | None, horizon: int | None) -> str:
     words = [*map(str, paths), *(word for one in strategy or () for word in ("--strategy", one)),
-             *(word for one in policy or () for word in ("--policy", one)), *(("--horizon", str(horizon)) if horizon else ())]
+             *(word for one in policy or () for word in ("--policy", one)),
+             *(("--horizon", str(horizon)) if horizon else ())]
     return "Again: derca view " + shlex.join(words)

@@ -67,5 +67,5 @@ def on_platform(tasks: TaskSet, pipeline: str | None = None, scheduler: str | No
 
 def no_tasks(policy: str) -> str:
     """Why a policy is refused where there is no task set."""
-    return (f"--policy = {policy}: allowed with a task set only; without one, platform.scheduler.policies says which are "
-            "generated in")
+    return (f"--policy = {policy}: allowed with a task set only; without one, platform.scheduler.policies says which "
+            "are generated in")

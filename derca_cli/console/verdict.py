@@ -53,19 +53,18 @@ def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = 
     InputError
         If the file is wrong, or an option does not apply to it.
     """
-    from derca_sim.model.loading import read_toml
     from derca_sim.priced_plan import analyse_priced
-    from derca_sim.workload.policies import under_policy
-    from derca_sim.workload.priced import load_priced
-    from derca_sim.workload.taskset import is_priced, load_taskset
+    from derca_sim.workload.files import load_tasks
+    from derca_sim.workload.priced import PricedTaskSet
 
-    if not is_priced(read_toml(file)):
-        return plan(under_policy(load_taskset(file), policy), strategy, placed, every)
+    tasks = load_tasks(file, policy=policy)
+    if not isinstance(tasks, PricedTaskSet):
+        return plan(tasks, strategy, placed, every)
     if every is not None:
         raise InputError(f"--every = {every}: allowed with networks alone; {file} gives execution times, and says with "
                          "`every` how often its tasks may be preempted")
     with step("analysing the task set"):
-        return analyse_priced(under_policy(load_priced(file), policy), strategy, placed)
+        return analyse_priced(tasks, strategy, placed)
 
 
 def on(platform: str | None, policy: str) -> str:

@@ -20,6 +20,7 @@ from ..analysis.model import System
 from ..analysis.verdict import analyse
 from ..compile.compiler import compile_taskset
 from ..errors import InputError
+from ..file_kinds import expect
 from ..model.loading import freeze, problem, read_toml, validate
 from ..model.platform import Name, Policy
 from ..model.sections import Section
@@ -112,6 +113,7 @@ def load_sweep(path: Path, policies: Sequence[str] | None = None) -> dict:
     InputError
         One line for every problem of the file.
     """
+    expect(path, "sweep")
     section = validate(read_toml(path), SweepSection, path)
     sources = [name for name in ("tasks", "networks", "reference") if getattr(section, name) is not None]
     if len(sources) != 1:

@@ -5,14 +5,12 @@ from pathlib import Path
 
 from ..analysis.kinds import KINDS
 from ..golden.machine import run
-from ..model.loading import read_toml
 from ..planning import analyse_taskset
 from ..priced_plan import analyse_priced
 from ..simulate import simulate, synchronous
 from ..timing.mapping import mapped
-from ..workload.policies import under_policy
-from ..workload.priced import PricedTaskSet, load_priced
-from ..workload.taskset import is_priced, load_taskset
+from ..workload.files import load_tasks
+from ..workload.priced import PricedTaskSet
 from .jobs import TaskInfo
 from .metrics import measure
 from .plan import summarise
@@ -38,7 +36,7 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[str], N
     InputError
         If the file is wrong, or the policy does not apply to it.
     """
-    taskset = under_policy(load_priced(file) if is_priced(read_toml(file)) else load_taskset(file), policy)
+    taskset = load_tasks(file, policy=policy)
     taskset = taskset if isinstance(taskset, PricedTaskSet) else mapped(taskset)
     priced, cycles = isinstance(taskset, PricedTaskSet), horizon or taskset.horizon
     tasks = taskset.system.tasks if priced else taskset.tasks

@@ -15,6 +15,7 @@ from pydantic import Field
 from ..analysis.model import Option, System, TaskModel
 from ..analysis.policies import Analysed
 from ..errors import InputError
+from ..file_kinds import expect
 from ..model.loading import problem, read_toml, validate
 from ..model.platform import Name
 from ..model.sections import Section
@@ -116,6 +117,7 @@ def load_priced(path: Path) -> PricedTaskSet:
     InputError
         One line for every problem of the file.
     """
+    expect(path, "times")
     return checked(read_toml(path), path)
 
 
