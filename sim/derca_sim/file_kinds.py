@@ -31,8 +31,8 @@ class FileKind:
 
 
 KINDS = {
-    "taskset": FileKind("a task set", "try derca analyze {path}, or simulate, run, compare, view, build"),
-    "times": FileKind("a task set of execution times alone, without networks and platform",
+    "taskset": FileKind("a task set of networks", "try derca analyze {path}, or simulate, run, compare, view, build"),
+    "times": FileKind("a task set of execution times alone",
                       "try derca analyze {path}, or simulate, compare, view, convert"),
     "platform": FileKind("a platform", 'a task set names it with platform = "FILE"; or try derca report --target ecp5 '
                          "--platform {path}"),
