@@ -136,7 +136,7 @@ def test_what_is_not_known_is_left_to_its_reader(folder, tmp_path):
 
 
 def test_the_library_says_the_same(folder):
-    with pytest.raises(InputError, match="sweep.toml: is a sweep: allowed is a task set of networks, such as .* or a task set"):
+    with pytest.raises(InputError, match="sweep.toml: is a sweep: allowed is a task set of networks, such as .* or a"):
         derca.load(folder / "sweep.toml")
     with pytest.raises(InputError, match="times.toml: is a task set of execution times alone.*: allowed is a sweep"):
         load_sweep(folder / "times.toml")

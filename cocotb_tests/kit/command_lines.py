@@ -111,7 +111,8 @@ BY_TEST = {
         "cli/test_pytorch.py::test_the_documented_way",
     "derca import float.onnx --quantize --calibrate samples.npz -o int8.onnx":
         "cli/test_import.py::test_a_float_model_is_quantised_and_can_run",
-    "derca report --board icebreaker": "flow/test_estimate.py::test_the_estimate_of_a_board_against_its_netlist",
+    "derca report --board icebreaker --csv area.csv":
+        "flow/test_estimate.py::test_the_estimate_of_a_board_against_its_netlist",
     "derca report --target ecp5": _REPORT,
     "derca report --target ultrascale --platform sim/platforms/demo.toml": _REPORT,
     "derca report --target ultrascale --platform sim/platforms/demo.toml --device xcvc1902 --detail "

@@ -10,7 +10,8 @@ from derca_flow.tools.files import write_text
 from derca_flow.tools.progress import step
 from derca_sim.errors import InputError
 
-from ..console.output import JsonOption, print_json, say, show_table
+from ..console.answer import CsvOption, answer, check_csv
+from ..console.output import JsonOption, say, show_table
 from ..console.overrides import PolicyOption
 from ..console.verdict import on
 
@@ -20,6 +21,7 @@ def compare(
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
     policy: PolicyOption = None,
+    csv: CsvOption = None,
     json: JsonOption = False,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Write the JSON to this file.")] = None,
@@ -35,19 +37,24 @@ def compare(
 
         derca compare sim/tasksets/wcets.toml --json
 
+        derca compare sim/tasksets/wcets.toml --csv -
+
     [bold]Exit codes[/bold]  0 done, whatever the verdicts, 2 bad input.
     """
     from derca_sim.report.comparison import compared
+    from derca_sim.report.rows import comparison_rows
 
+    check_csv(csv, json)
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
     with step("comparing strategies") as progress:
         found = compared(taskset, horizon, progress.update, policy)
     if output is not None:
         write_text(output, encoder.dumps(found, indent=1) + "\n")
-    if json:
-        print_json(found)
-        return
+    answer(found, comparison_rows(found), lambda: _show(found), json, csv)
+
+
+def _show(found: dict) -> None:
     proved = [row["strategy"] for row in found["strategies"] if row["verdict"] == "proved"]
     say("result", f"{found['taskset']}: deadlines are proved under {', '.join(proved) or 'no strategy'}")
     show_table(

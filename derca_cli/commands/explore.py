@@ -11,9 +11,10 @@ from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed, InputError
 
-from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine, csv_of
+from ..console.answer import CsvOption, answer, check_csv, csv_of
+from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine
 from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json, say, show_table
+from ..console.output import JsonOption, say, show_table
 from ..console.overrides import PolicyOption
 from ..console.verdict import on
 
@@ -38,6 +39,7 @@ def explore(
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder of the results; without it out/explore/NAME-DEVICE.",
         show_default=False)] = None,
+    csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
     """Search for platforms on which every deadline is proved, with the least area, the lowest clock, the most slack.
@@ -66,6 +68,7 @@ def explore(
     from derca_sim.workload.policies import full_name, proved_policy, under_policy
     from derca_sim.workload.taskset import load_taskset
 
+    check_csv(csv, as_json)
     check_engine(engine, scheduler)
     target = _device(device, board)
     policy = full_name(policy)
@@ -108,10 +111,7 @@ def explore(
              "candidates": len(rows), "proved": proved,
              "best": None if winner is None else rows[winner], "pareto": [rows[i] for i in chosen],
              "synthesised": measured, "folder": str(output)}
-    if as_json:
-        print_json(facts)
-    else:
-        _show(facts, keys)
+    answer(facts, rows, lambda: _show(facts, keys), as_json, csv)
     if winner is None:
         raise CheckFailed(f"no platform of {len(rows)} is proved at {mhz:g} MHz; see {output / 'candidates.csv'}")
 

@@ -10,7 +10,8 @@ from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_sim.errors import InputError
 
-from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine, csv_of
+from ..console.answer import csv_of
+from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine
 from ..console.output import JsonOption, print_json, show_table
 
 

@@ -12,10 +12,12 @@ from derca_flow.tools.files import output_directory, output_file
 from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed, InputError
 from derca_sim.planning import DEFAULT
+from derca_sim.report.rows import run_rows
 from derca_sim.workload.policies import full_name
 
+from ..console.answer import CsvOption, answer, check_csv
 from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json
+from ..console.output import JsonOption
 from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform, wrong_choices
 from ..console.run_output import FILES, FromOption, ToOption, show_run, window, write_files
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan
@@ -58,6 +60,7 @@ def run(
         show_default=False)] = None,
     outputs: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Write the results of each task's last job (.npz).", show_default=False)] = None,
+    csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
     """Simulate the generated RTL with a task set: jobs, responses, preemptions, deadlines, timeline.
@@ -97,6 +100,7 @@ def run(
 
     from ..console.usage import show_usage, usage
 
+    check_csv(csv, as_json)
     noise = _noise(wrong_choices(pipeline, scheduler, release, policy), horizon, jitter, stall, handshake, seed)
     tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release, policy)
     if inputs is not None:
@@ -132,7 +136,8 @@ def run(
         infos = task_infos(compiled)
         metrics = measure(result.events, infos, cycles, platform.array.rows * platform.array.cols)
         summary = {
-            "taskset": tasks.name, "platform": platform.name, "policy": platform.scheduler.policies[0],
+            "taskset": tasks.name, "platform": platform.name, "clock_mhz": platform.clock_mhz,
+            "policy": platform.scheduler.policies[0],
             "strategy": compiled.strategy,
             "proof": proof.as_dict(),
             "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind, "release": platform.release.kind,
@@ -163,12 +168,12 @@ def run(
                         made = results_of(compiled, result.memory, task.index)
                         arrays |= {key: made[part] for part, key in named(task.name, list(made)).items()}
                 np.savez(file, **arrays)
-    if as_json:
-        print_json(summary)
-    else:
+    def show() -> None:
         show_run(summary, proof)
         if counters and summary["usage"]:
             show_usage(summary["usage"])
+
+    answer(summary, run_rows(summary), show, as_json, csv)
     if metrics.deadline_misses:
         problems.insert(0, f"deadlines missed: {metrics.deadline_misses}, skipped and unfinished jobs included")
     if problems:

@@ -12,11 +12,13 @@ from derca_flow.tools.progress import step
 from derca_sim.analysis.policies import ANALYSED
 from derca_sim.errors import CheckFailed, InputError
 from derca_sim.planning import DEFAULT
+from derca_sim.report.rows import run_rows
 from derca_sim.workload.policies import full_name
 
+from ..console.answer import CsvOption, answer, check_csv
 from ..console.arrivals import other_arrivals, show_arrivals
 from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json
+from ..console.output import JsonOption
 from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform
 from ..console.priced import Options, simulate_priced
 from ..console.run_output import FILES, FromOption, ToOption, show_run, window, write_files
@@ -43,6 +45,7 @@ def simulate(
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder for event log and timeline; by default below out/simulate/.",
         show_default=False)] = None,
+    csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
     """Run a task set on the golden machine: the same events at the same cycles as `derca run`, without building RTL.
@@ -70,6 +73,7 @@ def simulate(
     from derca_sim.workload.files import load_tasks
     from derca_sim.workload.priced import PricedTaskSet
 
+    check_csv(csv, as_json)
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
     tasks = load_tasks(taskset)
@@ -79,7 +83,7 @@ def simulate(
                 raise InputError(f"--{name} = {value}: allowed with networks on a platform alone; {taskset} gives "
                                  "execution times")
         return simulate_priced(taskset, Options(strategy, placed, policy, horizon, first, last, runs, seed, output,
-                                                as_json))
+                                                as_json, csv))
     tasks = on_platform(tasks, pipeline, scheduler, release, policy)
     planned = plan(tasks, strategy, placed, every)
     compiled, proof = planned.compiled(), planned.proof
@@ -99,7 +103,8 @@ def simulate(
         infos = task_infos(compiled)
         metrics = measure(events, infos, cycles, platform.array.rows * platform.array.cols)
         summary = {
-            "taskset": tasks.name, "platform": platform.name, "policy": platform.scheduler.policies[0],
+            "taskset": tasks.name, "platform": platform.name, "clock_mhz": platform.clock_mhz,
+            "policy": platform.scheduler.policies[0],
             "strategy": compiled.strategy,
             "proof": proof.as_dict(),
             "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind,
@@ -115,12 +120,12 @@ def simulate(
                 summary["runs"] = other_arrivals(system, _placements(compiled, system), cycles, runs, seed, progress)
         with step("drawing the timeline"):
             write_files(work, summary, proof, plan_record(planned, placed), events, infos, shown)
-    if as_json:
-        print_json(summary)
-    else:
+    def show() -> None:
         show_run(summary, proof)
         if runs:
             show_arrivals(summary["runs"])
+
+    answer(summary, run_rows(summary), show, as_json, csv)
     problems = []
     if metrics.deadline_misses:
         problems.append(f"deadlines missed: {metrics.deadline_misses}, skipped and unfinished jobs included")

@@ -11,9 +11,10 @@ from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_sim.errors import InputError
 
-from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine, csv_of
+from ..console.answer import CsvOption, answer, check_csv, csv_of
+from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine
 from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json, show_table
+from ..console.output import JsonOption, show_table
 from ..console.overrides import PoliciesOption
 
 
@@ -26,6 +27,7 @@ def sweep(
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder of the results; without it out/sweep/NAME.",
         show_default=False)] = None,
+    csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
     """Draw random task sets and show how many are proved schedulable: NAME.csv and NAME.png, a curve per strategy and
@@ -46,8 +48,9 @@ def sweep(
     """
     from derca_sim.experiments import sweep as cells
     from derca_sim.experiments.plots import plot_sweep
-    from derca_sim.experiments.sweeps import curves, evaluate, load_sweep, rows_of
+    from derca_sim.experiments.sweeps import evaluate, load_sweep, rows_of
 
+    check_csv(csv, as_json)
     check_engine(engine, scheduler)
     found = load_sweep(file, policy)
     name, parameter = found["name"], found["parameter"]
@@ -63,9 +66,14 @@ def sweep(
         with step("drawing"):
             plot_sweep(rows, parameter, name, folder / f"{name}.png")
     files = [str(output / f"{name}.{kind}") for kind in ("csv", "png")]
-    if as_json:
-        print_json({"sweep": name, "parameter": parameter, "rows": rows, "files": files})
-        return
+    result = {"sweep": name, "parameter": parameter, "rows": rows, "files": files}
+    answer(result, rows, lambda: _show(result), as_json, csv)
+
+
+def _show(result: dict) -> None:
+    name, parameter, rows, files = result.values()
+    from derca_sim.experiments.sweeps import curves
+
     values, rates = list(dict.fromkeys(row[parameter] for row in rows)), curves(rows, parameter)
     show_table(
         f"{name}: task sets proved schedulable, in percent, by {parameter}", ["strategy", *(f"{x:g}" for x in values)],

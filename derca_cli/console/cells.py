@@ -1,9 +1,6 @@
 """Experiments of many cells on the command line: where they run, their progress, and their tables as CSV."""
 
 import contextlib
-import csv
-import io
-import json
 import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -70,12 +67,3 @@ class TimeLeft:
             return ""
         left = (self._clock() - self._started) / (done - self._first) * (total - done)
         return f", about {left:.0f} s left" if left < 90 else f", about {left / 60:.0f} min left"
-
-
-def csv_of(rows: list[dict]) -> str:
-    """Rows of the same columns as CSV."""
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(json.loads(json.dumps(rows)))
-    return out.getvalue()
