@@ -12,10 +12,10 @@ import typer
 from campaigns.random_sets import random_platform, rough_cycles
 from derca_cli import main
 from derca_cli.commands.reproduce import TABLE2_PLATFORM
-from derca_cli.console.cells import TimeLeft
 from derca_cli.console.folders import default_folder
 from derca_cli.console.run_output import met
 from derca_flow.sessions.system import task_infos
+from derca_flow.tools.progress import TimeLeft
 from derca_sim.compile import compile_taskset
 from derca_sim.events import Kind
 from derca_sim.experiments import figures, plots, report

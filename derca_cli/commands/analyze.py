@@ -17,9 +17,9 @@ from derca_sim.report.points import candidates
 from derca_sim.report.rows import analysis_rows
 
 from ..console.answer import CsvOption, answer, check_csv
-from ..console.output import JsonOption, say, show_table, stdout
+from ..console.output import JsonOption, say, say_result, show_milliseconds, show_table, stdout
 from ..console.overrides import PolicyOption
-from ..console.verdict import EveryOption, PlacedOption, StrategyOption, on, plan_of, show_proof
+from ..console.verdict import EveryOption, PlacedOption, StrategyOption, on, outcome, plan_of, show_proof
 
 
 def analyze(
@@ -92,6 +92,7 @@ def _draw(plan: Plan | PricedPlan, path: Path) -> None:
 
 def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
     good = plan.verdict.schedulable
+    say_result(outcome(plan.proof, summary["tasks"]), good)
     rows = [
         [t["task"], t["period"], t["deadline"], t["unpreempted"], t["charged"], t["longest_region"],
          t["response_bound"], t["slack"], f"{t['points']} of {t['candidate_points']}"]
@@ -105,6 +106,8 @@ def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
                 "region: the longest that cannot be preempted; response: bound from release to results in memory; "
                 "slack: what every job of the task could take longer.",
     )
+    show_milliseconds(summary["clock_mhz"], ["task", "period", "deadline", "alone", "charged", "region", "response",
+                                             "slack"], [row[:-1] for row in rows])
     out = stdout()
     for i, task in enumerate(plan.system.tasks):
         if points:
@@ -113,6 +116,6 @@ def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
     show_proof(plan.proof)
     verdict = plan.verdict
     if verdict.witness is not None:
-        out.print(f"{'bound':<10} {verdict.witness}", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"load       {summary['utilisation']:.1%} of the time with all charges, "
-              f"{summary['utilisation_unpreempted']:.1%} without preemption", markup=False, highlight=False)
+        say("bound", str(verdict.witness))
+    say("load", f"{100 * summary['utilisation']:.1f} % of the time with all charges, "
+                f"{100 * summary['utilisation_unpreempted']:.1f} % without preemption")

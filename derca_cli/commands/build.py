@@ -15,9 +15,9 @@ from derca_sim.model.board import BOARDS
 from derca_sim.planning import DEFAULT
 
 from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json, show_table, stdout
+from ..console.output import JsonOption, print_json, say_result, show_table, stdout
 from ..console.overrides import PolicyOption
-from ..console.verdict import StrategyOption, on, show_proof
+from ..console.verdict import StrategyOption, on, outcome, show_proof
 
 #: The steps in their order; those from `LONG` on need --run.
 STEPS = ("analyse", "generate", "simulate", "estimate", "synthesise", "route", "pack", "report")
@@ -82,9 +82,6 @@ def build(
                         *(f"--skip {s}" for s in skip or ()), f"--seed {seed} --seeds {seeds} --strategy {strategy}",
                         *([f"--policy {policy}"] if policy else []),
                         *([f"-o {shlex.quote(str(output))}"] if output else [])])
-    if not as_json:
-        stdout().print(f"{chosen.title}: task set {request.tasks.name} on the board's platform "
-                       f"{request.platform.name}{on(None, request.platform.scheduler.policies[0])}", markup=False)
     prepared = _prepare(request, steps)
     if not run:
         _show_plan(request, prepared, steps, command, as_json)
@@ -138,6 +135,9 @@ def _show_plan(request, prepared: dict, steps, command: str, as_json: bool) -> N
                     "strategy": request.strategy, "policy": request.platform.scheduler.policies[0],
                     "proof": request.plan.proof.as_dict()})
         return
+    what = f"{request.tasks.name}{on(request.platform.name, request.platform.scheduler.policies[0])}"
+    say_result(f"dry run for {board.title} with {what}: nothing was synthesised; {outcome(request.plan.proof)}",
+               request.plan.proof.proved)
     if total:
         show_table(f"Estimated for {board.title}", ["kind", "estimated", "available", "use"], use(total, board))
     show_table("Steps", ["step", "state", "time", "result"], step_rows([*steps.records, *planned]),
@@ -196,6 +196,7 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
         print_json({**result, "estimate": prepared.get("estimate"), "modules": synthesised.rows, "program": program,
                     "output": str(output)})
         return
+    say_result(f"bitstream for {title}: {bitstream}", proof.proved)
     show_table("Modules, kept apart", ["module", *synthesised.total],
                [list(row.values()) for row in synthesised.rows], total=1)
     show_table("Netlist, dissolved", ["kind", "used", "available", "use"], summary.use(synthesised.total, board))

@@ -9,7 +9,7 @@ from derca_flow.tools.files import write_text
 from derca_sim.errors import InputError
 from derca_sim.file_kinds import expect
 
-from ..console.output import JsonOption, print_json, say
+from ..console.output import JsonOption, print_json, say_result
 
 #: What is read and written, by suffix.
 KINDS = {".toml": "a task set of execution times", ".xml": "a simulation of SimSo",
@@ -68,7 +68,7 @@ def convert(
     if as_json:
         print_json({"source": str(source), "tasks": len(taskset.system.tasks), "files": list(map(str, written))})
     else:
-        say("result", f"{len(taskset.system.tasks)} tasks of {KINDS[start]} in {', '.join(map(str, written))}")
+        say_result(f"{len(taskset.system.tasks)} tasks of {KINDS[start]} in {', '.join(map(str, written))}")
 
 
 def _ours(path: Path) -> bool:

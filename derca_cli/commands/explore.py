@@ -13,8 +13,8 @@ from derca_sim.errors import CheckFailed, InputError
 
 from ..console.answer import CsvOption, answer, check_csv, csv_of
 from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine
-from ..console.folders import default_folder
-from ..console.output import JsonOption, say, show_table
+from ..console.folders import default_folder, named
+from ..console.output import JsonOption, say_result, show_table
 from ..console.overrides import PolicyOption
 from ..console.verdict import on
 
@@ -82,7 +82,8 @@ def explore(
     todo = [{"taskset": str(taskset.resolve()), "changes": changes, "family": target.target, "clock_mhz": mhz,
              "available": target.available, **({"policy": policy} if policy else {})}
             for changes in candidates(tasks.platform, values)]
-    output = output or default_folder("explore", tasks.name, target.name, clock=clock, policy=policy)
+    output = output or default_folder("explore", tasks.name, target.name, clock=clock, policy=named(order),
+                                      space=space.stem if space else None)
     if output.exists() and not output.is_dir():
         raise InputError(f"--output = {output}: is a file; give a folder")
     identity = json.dumps([cells.source_digest(), hashlib.sha256(taskset.read_bytes()).hexdigest(),
@@ -150,8 +151,8 @@ def _synthesised(base, todo: list[dict], results: list[dict], target, count: int
 
 def _show(facts: dict, keys: list[str]) -> None:
     best = facts["best"]
-    say("result", f"no platform of {facts['candidates']} is proved" if best is None else
-        f"{best['LUT']:,} LUTs suffice: {', '.join(f'{key} = {best[key]}' for key in keys)}")
+    say_result(f"no platform of {facts['candidates']} is proved" if best is None else
+               f"{best['LUT']:,} LUTs suffice: {', '.join(f'{key} = {best[key]}' for key in keys)}", best is not None)
     show_table(
         f"{facts['taskset']}{on(facts['device'], facts['policy'])} at {facts['clock_mhz']:g} MHz: {facts['proved']} of "
         f"{facts['candidates']} platforms are proved, {len(facts['pareto'])} of them best in some way",

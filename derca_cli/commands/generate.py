@@ -13,9 +13,17 @@ from derca_hw.families.family import Family
 from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 
-from ..console.output import JsonOption, print_json, show_table
+from ..console.output import JsonOption, print_json, say_result, show_table
 from ..console.overrides import PolicyOption, no_tasks
-from ..console.verdict import NOTHING_TO_PROVE, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
+from ..console.verdict import (
+    NOTHING_TO_PROVE,
+    PlacedOption,
+    RequireProofOption,
+    StrategyOption,
+    outcome,
+    plan,
+    show_proof,
+)
 
 
 def generate(
@@ -100,6 +108,8 @@ def generate(
         print_json({"platform": system.name, "config_hash": f"{system.config_hash:08x}", "output": str(output),
                     "proof": planned.proof.as_dict() if planned else None, "files": files})
         return
+    say_result(f"{len(files)} files of platform {system.name} in {output}"
+               + (f"; {outcome(planned.proof)}" if planned else ""), planned and planned.proof.proved)
     show_table(f"Written to {output}" + (f", {planned.proof.title}" if planned else ""), ["file", "bytes"],
                [list(f) for f in files.items()],
                caption=f"platform {system.name}, configuration {system.config_hash:08x}")

@@ -17,10 +17,10 @@ from derca_sim.model.board import BOARDS
 from derca_sim.planning import DEFAULT
 
 from ..console.boards import open_board
-from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json, say, show_table
+from ..console.folders import default_folder, named
+from ..console.output import JsonOption, print_json, say, say_result, show_table
 from ..console.overrides import PolicyOption
-from ..console.run_output import met
+from ..console.run_output import met, result_of
 from ..console.verdict import EveryOption, PlacedOption, RequireProofOption, StrategyOption, on, plan, show_proof
 
 #: Files that a run leaves in its folder.
@@ -71,7 +71,7 @@ def host(
     from derca_sim.host.driver import Driver, WrongHardware
     from derca_sim.host.link import Link
     from derca_sim.host.transport import AccessRefused, LinkError
-    from derca_sim.workload.policies import full_name, under_policy
+    from derca_sim.workload.policies import under_policy
     from derca_sim.workload.taskset import load_taskset
 
     if (port is None) != sim:
@@ -86,7 +86,7 @@ def host(
     horizon = cycles or tasks.horizon
     folder = output or default_folder(
         "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, cycles=cycles,
-        netlist=netlist, board=port is not None, policy=full_name(policy))
+        netlist=netlist, board=port is not None, policy=named(compiled.platform.scheduler.policies[0]))
     with output_directory(folder) as work:
         try:
             with contextlib.ExitStack() as stack:
@@ -153,6 +153,10 @@ def _bar(done: int, total: int, seconds: float) -> str:
 
 def _show(s: dict, proof) -> None:
     """Print a run: a row per task, what is proved, then what was compared."""
+    late = s["deadline_misses"]
+    say_result(f"{result_of(late, sum(t['finishes'] for t in s['tasks']))}; "
+               f"{'everything compared is equal' if not s['differences'] else 'differences from the models'}; "
+               f"{proof.title}", not late and not s["differences"])
     simulated = f" (simulated {s['simulated']})" if s["simulated"] else ""
     show_table(
         f"{s['taskset']}{on(s['board'], s['policy'])}{simulated}: strategy {s['strategy']}, "

@@ -20,9 +20,17 @@ from derca_sim.planning import DEFAULT
 from derca_sim.proof import varying_memory
 
 from ..console.boards import vendor_board
-from ..console.output import JsonOption, print_json, show_table
+from ..console.output import JsonOption, print_json, say_result, show_table
 from ..console.overrides import PolicyOption, no_tasks
-from ..console.verdict import NOTHING_TO_PROVE, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
+from ..console.verdict import (
+    NOTHING_TO_PROVE,
+    PlacedOption,
+    RequireProofOption,
+    StrategyOption,
+    outcome,
+    plan,
+    show_proof,
+)
 
 
 def ip(
@@ -99,6 +107,8 @@ def ip(
                     "config_hash": f"{system.config_hash:08x}", "base": address, "output": str(output),
                     "proof": proof.as_dict() if proof else None, "files": files})
         return
+    say_result(f"IP and project for {target.title} in {output}" + (f"; {outcome(proof)}" if proof else ""),
+               proof and proof.proved)
     show_table(f"Written to {output}" + (f", {proof.title}" if proof else ""), ["file", "bytes"],
                [list(f) for f in files.items()],
                caption=f"{target.title}, platform {system.name}, configuration {system.config_hash:08x}; next: "

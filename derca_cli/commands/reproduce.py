@@ -12,7 +12,7 @@ from derca_sim.errors import InputError
 
 from ..console.answer import csv_of
 from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine
-from ..console.output import JsonOption, print_json, show_table
+from ..console.output import JsonOption, print_json, say_result, show_table
 
 
 class FigureName(StrEnum):
@@ -83,6 +83,7 @@ def reproduce(
         print_json({"figure": figure.value, "size": size.value, "rows": rows, "files": files})
         return
     columns, cells = _summary(figure, rows)
+    say_result(f"{figure}: ours beside the published values in {files[1]}")
     show_table(title, columns, cells, caption=_caption(figure, rows) + "\nwritten: " + ", ".join(files))
 
 

@@ -13,11 +13,10 @@ from derca_sim.analysis.policies import ANALYSED
 from derca_sim.errors import CheckFailed, InputError
 from derca_sim.planning import DEFAULT
 from derca_sim.report.rows import run_rows
-from derca_sim.workload.policies import full_name
 
 from ..console.answer import CsvOption, answer, check_csv
 from ..console.arrivals import other_arrivals, show_arrivals
-from ..console.folders import default_folder
+from ..console.folders import default_folder, named, shown_in
 from ..console.output import JsonOption
 from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform
 from ..console.priced import Options, simulate_priced
@@ -93,12 +92,12 @@ def simulate(
     folder = output or default_folder(
         "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None,
-        policy=full_name(policy))
+        policy=named(platform.scheduler.policies[0]), **shown_in(first, last))
     shown = window(first, last, cycles)
     with output_directory(folder) as work:
         started = time.perf_counter()
-        with step(f"running {cycles:,} cycles of the golden machine"):
-            events = run_golden(compiled, cycles)
+        with step(f"running {cycles:,} cycles of the golden machine") as progress:
+            events = run_golden(compiled, cycles, lambda cycle: progress.count(cycle, cycles))
         seconds = time.perf_counter() - started
         infos = task_infos(compiled)
         metrics = measure(events, infos, cycles, platform.array.rows * platform.array.cols)

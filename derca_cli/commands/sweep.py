@@ -14,7 +14,7 @@ from derca_sim.errors import InputError
 from ..console.answer import CsvOption, answer, check_csv, csv_of
 from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine
 from ..console.folders import default_folder
-from ..console.output import JsonOption, show_table
+from ..console.output import JsonOption, say_result, show_table
 from ..console.overrides import PoliciesOption
 
 
@@ -75,6 +75,8 @@ def _show(result: dict) -> None:
     from derca_sim.experiments.sweeps import curves
 
     values, rates = list(dict.fromkeys(row[parameter] for row in rows)), curves(rows, parameter)
+    mean = {curve: sum(of.values()) / len(of) for curve, of in rates.items()}
+    say_result("of all sets are proved " + "; ".join(f"{curve}: {rate:.0f} %" for curve, rate in mean.items()))
     show_table(
         f"{name}: task sets proved schedulable, in percent, by {parameter}", ["strategy", *(f"{x:g}" for x in values)],
         [[strategy, *(f"{of[x]:.0f}" for x in values)] for strategy, of in rates.items()],

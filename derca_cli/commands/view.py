@@ -14,7 +14,7 @@ from derca_flow.tools.progress import step
 from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 
-from ..console.output import JsonOption, print_json, say
+from ..console.output import JsonOption, print_json, say, say_result
 from ..console.overrides import PoliciesOption
 
 
@@ -93,6 +93,7 @@ def view(
     if as_json:
         print_json(found)
     else:
+        say_result(f"{len(runs)} run{'s' * (len(runs) > 1)} on {file}; open it in a browser")
         for run in found["runs"]:
             say("run", f"{run['label']} ({run['origin']}): {run['title']}; {run['jobs']:,} jobs in "
                        f"{run['horizon']:,} cycles, deadlines missed: {run['deadline_misses']:,}")

@@ -59,7 +59,7 @@ def answer(found: dict, rows: Sequence[dict], show: Callable[[], None], as_json:
 
 
 def _holds_rows(path: Path, header: str) -> bool:
-    """Whether a file begins with the same columns, or with those of any task set's rows: then a call before wrote it."""
+    """Whether a call before wrote a file: it begins with the same columns, or with those of task sets."""
     if not path.is_file():
         return False
     with open(path, "rb") as file:

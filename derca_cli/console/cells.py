@@ -1,7 +1,6 @@
 """Experiments of many cells on the command line: where they run, their progress, and their tables as CSV."""
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Annotated
@@ -9,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from derca_flow.tools.progress import stderr, step
+from derca_flow.tools.progress import TimeLeft, stderr, step
 from derca_sim.errors import InputError
 
 
@@ -51,19 +50,3 @@ def bar(description: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(description, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-class TimeLeft:
-    """An estimate of the time left, from the pace of this run so far; results kept from earlier runs do not count."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
-        self._clock, self._started, self._first = clock, clock(), None
-
-    def __call__(self, done: int, total: int) -> str:
-        """As text to append; empty until something was done."""
-        if self._first is None:
-            self._first = done
-        if done <= self._first:
-            return ""
-        left = (self._clock() - self._started) / (done - self._first) * (total - done)
-        return f", about {left:.0f} s left" if left < 90 else f", about {left / 60:.0f} min left"

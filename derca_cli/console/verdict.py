@@ -1,5 +1,6 @@
 """The plan of a task set for commands: their common options, and a refusal where a required proof is missing."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -70,6 +71,20 @@ def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = 
 def on(platform: str | None, policy: str) -> str:
     """Platform and policy in titles; nothing for task sets without a platform, and for EDF."""
     return ("" if platform is None else f" on {platform}") + ("" if policy == "edf" else f" under {policy}")
+
+
+def outcome(proof, tasks: Sequence[dict] = ()) -> str:
+    """The verdict as the result of a command; `tasks` of a `summarise` name the one with the least slack."""
+    if not proof.proved:
+        return {"disproved": "not schedulable: disproved, a legal arrival pattern misses a deadline",
+                "not proved": "not proved: all placements of preemption points were tried",
+                "unknown": "unknown: no proof, and no run that misses a deadline"}[proof.verdict]
+    if proof.least_relative_slack is None:
+        return "schedulable: proved"
+    least = min((t for t in tasks if t["relative_slack"] is not None), key=lambda t: t["relative_slack"], default=None)
+    whose = "" if least is None else f" (task {least['task']})"
+    steady = ", on a steady memory only" if proof.beyond else ""
+    return f"schedulable: proved, least slack {100 * proof.least_relative_slack:.1f} %{whose}{steady}"
 
 
 def show_proof(proof) -> None:

@@ -16,7 +16,7 @@ from .metrics import measure
 from .plan import summarise
 
 
-def compared(file: Path, horizon: int | None = None, progress: Callable[[str], None] = lambda text: None,
+def compared(file: Path, horizon: int | None = None, progress: Callable[[int, int], None] = lambda done, total: None,
              policy: str | None = None) -> dict:
     """The comparison as plain data.
 
@@ -27,7 +27,7 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[str], N
     horizon
         Cycles of each run; default: those of the task set.
     progress
-        Called with the strategy that comes next.
+        Called with the number of strategies that are done, and of all.
     policy
         Any name of a policy, see `workload.policies`; default: that of the file.
 
@@ -42,8 +42,8 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[str], N
     tasks = taskset.system.tasks if priced else taskset.tasks
     infos = [TaskInfo(task.name, task.period, task.deadline) for task in tasks]
     rows, names, order = [], (taskset.name, None), None
-    for number, strategy in enumerate(KINDS, 1):
-        progress(f"{strategy}, {number} of {len(KINDS)}")
+    for number, strategy in enumerate(KINDS):
+        progress(number, len(KINDS))
         plan = analyse_priced(taskset, strategy) if priced else analyse_taskset(taskset, strategy)
         if priced:
             releases = synchronous(plan.system, cycles, taskset.offsets)
