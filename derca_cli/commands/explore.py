@@ -13,7 +13,7 @@ from derca_sim.errors import CheckFailed, InputError
 
 from ..console.answer import CsvOption, answer, check_csv, csv_of
 from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine
-from ..console.folders import default_folder, named
+from ..console.folders import default_folder, other_policy
 from ..console.output import JsonOption, say_result, show_table
 from ..console.overrides import PolicyOption
 from ..console.verdict import on
@@ -82,7 +82,7 @@ def explore(
     todo = [{"taskset": str(taskset.resolve()), "changes": changes, "family": target.target, "clock_mhz": mhz,
              "available": target.available, **({"policy": policy} if policy else {})}
             for changes in candidates(tasks.platform, values)]
-    output = output or default_folder("explore", tasks.name, target.name, clock=clock, policy=named(order),
+    output = output or default_folder("explore", tasks.name, target.name, clock=clock, policy=other_policy(order),
                                       space=space.stem if space else None)
     if output.exists() and not output.is_dir():
         raise InputError(f"--output = {output}: is a file; give a folder")

@@ -17,7 +17,7 @@ from derca_sim.model.board import BOARDS
 from derca_sim.planning import DEFAULT
 
 from ..console.boards import open_board
-from ..console.folders import default_folder, named
+from ..console.folders import default_folder, other_policy
 from ..console.output import JsonOption, print_json, say, say_result, show_table
 from ..console.overrides import PolicyOption
 from ..console.run_output import met, result_of
@@ -86,7 +86,7 @@ def host(
     horizon = cycles or tasks.horizon
     folder = output or default_folder(
         "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, cycles=cycles,
-        netlist=netlist, board=port is not None, policy=named(compiled.platform.scheduler.policies[0]))
+        netlist=netlist, board=port is not None, policy=other_policy(compiled.platform.scheduler.policies[0]))
     with output_directory(folder) as work:
         try:
             with contextlib.ExitStack() as stack:

@@ -15,7 +15,7 @@ from derca_sim.planning import DEFAULT
 from derca_sim.report.rows import run_rows
 
 from ..console.answer import CsvOption, answer, check_csv
-from ..console.folders import default_folder, shown_in
+from ..console.folders import default_folder, other_policy, shown_in
 from ..console.output import JsonOption
 from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform, wrong_choices
 from ..console.run_output import FILES, FromOption, ToOption, show_run, window, write_files
@@ -110,7 +110,7 @@ def run(
     folder = output or default_folder(
         "run", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
-        handshake=handshake, seed=None if noise is None else seed, policy=named(platform.scheduler.policies[0]),
+        handshake=handshake, seed=None if noise is None else seed, policy=other_policy(platform.scheduler.policies[0]),
         inputs=inputs.stem if inputs else None, **shown_in(first, last))
     if jitter is not None:
         proof = proof.and_beyond(f"this run delays every burst by 0 to {jitter} cycles more and withholds transfers "

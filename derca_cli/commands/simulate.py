@@ -16,7 +16,7 @@ from derca_sim.report.rows import run_rows
 
 from ..console.answer import CsvOption, answer, check_csv
 from ..console.arrivals import other_arrivals, show_arrivals
-from ..console.folders import default_folder, named, shown_in
+from ..console.folders import default_folder, other_policy, shown_in
 from ..console.output import JsonOption
 from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform
 from ..console.priced import Options, simulate_priced
@@ -92,7 +92,7 @@ def simulate(
     folder = output or default_folder(
         "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None,
-        policy=named(platform.scheduler.policies[0]), **shown_in(first, last))
+        policy=other_policy(platform.scheduler.policies[0]), **shown_in(first, last))
     shown = window(first, last, cycles)
     with output_directory(folder) as work:
         started = time.perf_counter()

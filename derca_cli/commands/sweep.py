@@ -76,7 +76,7 @@ def _show(result: dict) -> None:
 
     values, rates = list(dict.fromkeys(row[parameter] for row in rows)), curves(rows, parameter)
     mean = {curve: sum(of.values()) / len(of) for curve, of in rates.items()}
-    say_result("of all sets are proved " + "; ".join(f"{curve}: {rate:.0f} %" for curve, rate in mean.items()))
+    say_result("sets proved, over all values: " + "; ".join(f"{curve} {rate:.0f} %" for curve, rate in mean.items()))
     show_table(
         f"{name}: task sets proved schedulable, in percent, by {parameter}", ["strategy", *(f"{x:g}" for x in values)],
         [[strategy, *(f"{of[x]:.0f}" for x in values)] for strategy, of in rates.items()],

@@ -10,7 +10,7 @@ def default_folder(kind: str, *parts: str, **options) -> Path:
     return Path("out") / kind / "-".join([*parts, *named])
 
 
-def named(policy: str) -> str | None:
+def other_policy(policy: str) -> str | None:
     """The policy of a run where it is to be named: any but EDF."""
     return None if policy == "edf" else policy
 

@@ -10,7 +10,7 @@ from derca_sim.report.rows import run_rows
 
 from .answer import answer
 from .arrivals import other_arrivals, show_arrivals
-from .folders import default_folder, named, shown_in
+from .folders import default_folder, other_policy, shown_in
 from .run_output import FILES, show_run, window, write_files
 from .verdict import plan_of
 
@@ -53,7 +53,7 @@ def simulate_priced(file: Path, chosen: Options) -> None:
     shown = window(chosen.first, chosen.last, cycles)
     folder = chosen.output or default_folder(
         "simulate", taskset.name, plan.strategy, all_points=not chosen.placed, horizon=chosen.horizon,
-        runs=runs or None, seed=seed if runs else None, policy=named(system.policy),
+        runs=runs or None, seed=seed if runs else None, policy=other_policy(system.policy),
         **shown_in(chosen.first, chosen.last))
     with output_directory(folder) as work:
         with step(f"simulating {cycles:,} cycles"):

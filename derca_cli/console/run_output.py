@@ -71,8 +71,8 @@ def write_files(folder: Path, summary: dict, proof, plan: dict, events, infos,
     pipeline = f", {summary['pipeline']}" if "pipeline" in summary else ""
     policy = "" if summary["policy"] == "edf" else f", {summary['policy']}"
     title = f"{summary['taskset']}, {summary['strategy']}{policy}{pipeline}, {proof.title}"
-    for key in ("timeline", "timeline_png"):
-        draw_timeline(folder / FILES[key], events, infos, summary["horizon"], plan["clock_mhz"], title, shown or "auto")
+    draw_timeline([folder / FILES[key] for key in ("timeline", "timeline_png")], events, infos, summary["horizon"],
+                  plan["clock_mhz"], title, shown or "auto")
     for key, content in (("summary", summary), ("plan", plan)):
         (folder / FILES[key]).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
