@@ -1,4 +1,8 @@
-"""Task sets: from a file, or of execution times."""
+"""Task sets: from a file, or of execution times.
+
+`Task` is what a user writes in Python, `TaskSet` either kind of set: `derca_sim.workload` says which classes there are
+behind them, and what each is for.
+"""
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
@@ -59,7 +63,14 @@ def task_set(tasks: Sequence[Task], name: str = "tasks", *, release_cost: int = 
     ------
     InputError
         One line for every value that is not allowed.
+    TypeError
+        If something is no `Task`.
     """
+    tasks = [tasks] if isinstance(tasks, Task) else list(tasks)
+    for i, task in enumerate(tasks):
+        if not isinstance(task, Task):
+            raise TypeError(f"task[{i}] = {task!r}: allowed are derca.Task(NAME, period=..., wcet=...); the tasks of a "
+                            "file come with derca.load(FILE)")
     rows = tuple({key: tuple(value) if key == "blocks" else value for key, value in asdict(task).items()
                   if value is not None} for task in tasks)
     data = {"name": name, "release_cost": release_cost, "tail": tail, "task": rows}

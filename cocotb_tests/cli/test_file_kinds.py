@@ -56,7 +56,7 @@ _NETWORKS, _ALL = ("taskset",), ("taskset", "times")
 #: Command line, with {} for the file, and the kinds that are right for it.
 TAKERS = {
     "analyze {}": _ALL, "simulate {}": _ALL, "compare {}": _ALL, "view {}": (*_ALL, "run"), "run {}": _NETWORKS,
-    "place {} -o new": _NETWORKS, "generate {} -o new": _NETWORKS, "ip {} --board vck190 -o new": _NETWORKS,
+    "tables {} -o new": _NETWORKS, "generate {} -o new": _NETWORKS, "ip {} --board vck190 -o new": _NETWORKS,
     "build {} --board icebreaker": _NETWORKS, "host {} --board icebreaker --sim": _NETWORKS,
     "explore {} --device lfe5u-85f": _NETWORKS, "bench simulation {}": _NETWORKS, "sweep {}": ("sweep",),
     "import {}": ("model",), "convert {} -o new.toml": ("times", "simso", "jobs"),

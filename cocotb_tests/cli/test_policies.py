@@ -84,7 +84,7 @@ def test_networks_are_proved_and_run_under_the_policy(tmp_path):
     assert (ran.exit_code, summary["policy"], summary["deadline_misses"]) == (0, "deadline_monotonic", 0)
     for task, bound in zip(summary["tasks"], found["tasks"], strict=True):
         assert task["worst_response"] <= bound["response_bound"]
-    placed = command("place", file, "--policy", "dm", "-o", tmp_path / "tables", "--json")
+    placed = command("tables", file, "--policy", "dm", "-o", tmp_path / "tables", "--json")
     assert json.loads(placed.stdout)["proof"] == found["proof"]
 
 

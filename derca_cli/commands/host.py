@@ -42,8 +42,8 @@ def host(
     policy: PolicyOption = None,
     require_proof: RequireProofOption = False,
     cycles: Annotated[int | None, typer.Option(
-        metavar="N", min=1, max=(1 << 31) - 1, help="Cycles to run at least; by default as the task set says.",
-        show_default=False)] = None,
+        "--horizon", metavar="N", min=1, max=(1 << 31) - 1, show_default=False,
+        help="Cycles to run at least; by default as the task set says.")] = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder for event log and summary; by default below out/host/.",
         show_default=False)] = None,
@@ -85,7 +85,7 @@ def host(
     compiled, proof = planned.compiled(), planned.proof
     horizon = cycles or tasks.horizon
     folder = output or default_folder(
-        "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, cycles=cycles,
+        "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, horizon=cycles,
         netlist=netlist, board=port is not None, policy=other_policy(compiled.platform.scheduler.policies[0]))
     with output_directory(folder) as work:
         try:

@@ -62,7 +62,7 @@ def report(
     csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
-    """Synthesise the hardware with Yosys and print LUT, REG, BRAM and DSP per module.
+    """Area: synthesise the hardware with Yosys and print LUT, REG, BRAM and DSP per module.
 
     The modules are kept apart during synthesis, so that every cell has an owner; the rows add up to the total exactly
     (checked). The flattened design, which may optimise across modules, is shown beside it. Warnings of Yosys about

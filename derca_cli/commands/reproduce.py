@@ -62,7 +62,7 @@ def reproduce(
 
         derca reproduce fig11c --size large --jobs 8 -o out/fig11c
 
-        derca reproduce fig11b --engine dask --scheduler tcp://127.0.0.1:8786
+        derca reproduce fig11b --engine dask --dask tcp://127.0.0.1:8786
     """
     check_engine(engine, scheduler)
     if output is None:

@@ -62,7 +62,7 @@ def run(
     csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
-    """Simulate the generated RTL with a task set: jobs, responses, preemptions, deadlines, timeline.
+    """Run a task set on the RTL (Verilator), and compare with the model: jobs, responses, preemptions, deadlines.
 
     The RTL runs in a compiled Verilator model on a memory with the platform's latencies. The hardware's counters show
     how the time was used, and how far that is from the roofline. Every event must have the cycle of the golden model's,

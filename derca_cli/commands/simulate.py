@@ -47,7 +47,7 @@ def simulate(
     csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
-    """Run a task set on the golden machine: the same events at the same cycles as `derca run`, without building RTL.
+    """Run a task set on the cycle-exact model, without RTL: the same events at the same cycles as `derca run`.
 
     With --runs, the schedule is also simulated region by region, with the lengths and prices the analysis uses, under
     random arrivals and early completions; every job whose deadline lies in the horizon is run to its end and judged.

@@ -19,10 +19,11 @@ class Engine(StrEnum):
     dask = "dask"
 
 
-JobsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Processes of the local engine.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Processes of the local engine.")]
 EngineOption = Annotated[Engine, typer.Option(help="Run in processes here, or on a Dask cluster.")]
 AddressOption = Annotated[str | None, typer.Option(
-    "--scheduler", metavar="ADDRESS", help="Scheduler of the cluster, as tcp://host:8786.", show_default=False)]
+    "--dask", metavar="ADDRESS", help="With --engine dask: scheduler of the cluster, as tcp://host:8786.",
+    show_default=False)]
 
 
 def check_engine(engine: Engine, scheduler: str | None) -> None:
@@ -34,7 +35,7 @@ def check_engine(engine: Engine, scheduler: str | None) -> None:
         If there is one without the engine dask.
     """
     if scheduler is not None and engine is not Engine.dask:
-        raise InputError(f"--scheduler = {scheduler}: is for --engine dask only; add that or remove --scheduler")
+        raise InputError(f"--dask = {scheduler}: is for --engine dask only; add that or remove --dask")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`derca place`: the tables the hardware loads, with proven preemption points."""
+"""`derca tables`: the tables the hardware loads, with proven preemption points."""
 
 import json as encoder
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..console.overrides import PolicyOption
 from ..console.verdict import EveryOption, StrategyOption, on, outcome, plan, show_proof
 
 
-def place(
+def tables(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the tables.")],
     strategy: StrategyOption = DEFAULT,
@@ -33,7 +33,7 @@ def place(
 
     [bold]Examples[/bold]
 
-        derca place sim/tasksets/demo.toml -o out/tables
+        derca tables sim/tasksets/demo.toml -o out/tables
     """
     found = plan(under_policy(load_taskset(taskset), policy), strategy, True, every)
     summary = summarise(found)
