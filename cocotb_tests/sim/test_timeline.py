@@ -2,6 +2,7 @@
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure
 
 from derca_sim.events import Kind
 from derca_sim.model.tables import Strategy
@@ -74,3 +75,21 @@ def test_regions_closer_than_a_pixel_are_drawn_as_one_bar():
 
 def test_the_same_log_gives_the_same_file(tmp_path):
     assert svg(tmp_path, PREEMPTED) == svg(tmp_path, PREEMPTED)
+
+
+def test_several_files_are_those_of_single_calls(tmp_path):
+    both, one = [tmp_path / "a.svg", tmp_path / "a.png"], [tmp_path / "b.svg", tmp_path / "b.png"]
+    for path in (both, *one):
+        draw_timeline(path, log(*PREEMPTED), TASKS, 1000, 50.0, "demo")
+    assert [path.read_bytes() for path in both] == [path.read_bytes() for path in one]
+
+
+def test_a_lane_of_many_jobs_shows_its_bars():
+    """Releases become ticks above the bars: no stroke in the colour of releases ends on the baseline of the lane."""
+    heights = {}
+    for count in (timeline.DENSE, timeline.DENSE + 1):
+        axis = Figure().subplots()
+        timeline._arrows(axis, [100 * i for i in range(count)], 0, (0, 100 * count), timeline.INK, up=True)
+        heights[count] = min(float(path.vertices[:, 1].min()) for lines in axis.collections
+                             for path in lines.get_paths())
+    assert heights[timeline.DENSE] == 0 < timeline.BAR_TOP < heights[timeline.DENSE + 1]
