@@ -14,8 +14,10 @@ from derca_sim.report.metrics import Metrics, measure
 from derca_sim.report.plan import summarise
 from derca_sim.simulate import engine
 from derca_sim.simulate.releases import synchronous
+from derca_sim.workload import taskset
 from derca_sim.workload.priced import PricedTaskSet
 
+from .arguments import checked_horizon, checked_strategy, checked_tasks
 from .tasks import TaskSet
 
 
@@ -86,6 +88,7 @@ class Schedule:
 
 
 def _plan(tasks: TaskSet, strategy: str, placed: bool) -> Plan | PricedPlan:
+    checked_tasks(tasks), checked_strategy(strategy)
     analyse = analyse_priced if isinstance(tasks, PricedTaskSet) else analyse_taskset
     return analyse(tasks, strategy, placed)
 
@@ -104,6 +107,8 @@ def analyze(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True) -> 
     ------
     InputError
         If there is no such strategy, or the platform cannot hold the task set.
+    TypeError
+        If `tasks` is not what `load` or `task_set` returns.
     """
     plan = _plan(tasks, strategy, placed)
     found = summarise(plan, placed)
@@ -125,11 +130,7 @@ def simulate(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, ho
     InputError
         As `analyze`; also for a horizon below 1.
     """
-    from derca_sim.errors import InputError
-
-    cycles = tasks.horizon if horizon is None else horizon
-    if not 1 <= cycles < 1 << 31:
-        raise InputError(f"horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
+    cycles = checked_horizon(horizon, checked_tasks(tasks).horizon)
     plan = _plan(tasks, strategy, placed)
     if isinstance(plan, PricedPlan):
         infos = [TaskInfo(task.name, task.period, task.deadline) for task in plan.system.tasks]
@@ -147,11 +148,14 @@ def simulate(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, ho
 def compare(path: str | PathLike, horizon: int | None = None, policy: str | None = None) -> list[dict]:
     """Every strategy on a task set file: verdict, slack, load, and misses and responses of a simulated run.
 
-    A `policy` replaces that of the file, as for `load`.
+    A `policy` replaces that of the file, as for `load`. It takes the path of a file, as `load` does.
 
     Raises
     ------
     InputError
         If the file is wrong.
     """
-    return compared(Path(path), horizon, policy=policy)["strategies"]
+    if isinstance(path, taskset.TaskSet | PricedTaskSet):
+        raise TypeError(f"path = the task set {path.name}: allowed is the path of a file; analyze and simulate take "
+                        "task sets")
+    return compared(Path(path), None if horizon is None else checked_horizon(horizon, 1), policy=policy)["strategies"]

@@ -18,6 +18,7 @@ from derca_sim.workload import taskset
 from derca_sim.workload.priced import PricedTaskSet
 
 from .answers import Schedule
+from .arguments import checked_horizon, checked_strategy, checked_tasks
 from .tasks import TaskSet, load_platform
 
 
@@ -33,10 +34,12 @@ def run(tasks: TaskSet, strategy: str = DEFAULT, *, horizon: int | None = None) 
     MissingToolError
         If Verilator or a compiler is missing.
     """
-    if isinstance(tasks, PricedTaskSet):
+    checked_strategy(strategy)
+    if isinstance(checked_tasks(tasks), PricedTaskSet):
         raise InputError(f"{tasks.name}: has execution times alone; allowed are task sets of networks on a platform")
+    cycles = checked_horizon(horizon, tasks.horizon)
     compiled = analyse_taskset(tasks, strategy).compiled()
-    cycles, p = horizon or tasks.horizon, compiled.platform
+    p = compiled.platform
     try:
         result = run_rtl(compiled, cycles)
     except RtlError as e:

@@ -1,16 +1,19 @@
-"""Task sets: from a file, or of execution times."""
+"""Task sets: from a file, or of execution times.
+
+`Task` is what a user writes in Python, `TaskSet` either kind of set: `derca_sim.workload` says which classes there are
+behind them, and what each is for.
+"""
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
 from os import PathLike
 from pathlib import Path
 
-from derca_sim.model.loading import read_toml
 from derca_sim.model.platform import Platform
 from derca_sim.workload import priced, taskset
+from derca_sim.workload.files import load_tasks
 from derca_sim.workload.policies import under_policy
 from derca_sim.workload.priced import PricedTaskSet
-from derca_sim.workload.taskset import is_priced
 
 #: A task set of networks on a platform, or of execution times alone.
 TaskSet = taskset.TaskSet | PricedTaskSet
@@ -60,7 +63,14 @@ def task_set(tasks: Sequence[Task], name: str = "tasks", *, release_cost: int = 
     ------
     InputError
         One line for every value that is not allowed.
+    TypeError
+        If something is no `Task`.
     """
+    tasks = [tasks] if isinstance(tasks, Task) else list(tasks)
+    for i, task in enumerate(tasks):
+        if not isinstance(task, Task):
+            raise TypeError(f"task[{i}] = {task!r}: allowed are derca.Task(NAME, period=..., wcet=...); the tasks of a "
+                            "file come with derca.load(FILE)")
     rows = tuple({key: tuple(value) if key == "blocks" else value for key, value in asdict(task).items()
                   if value is not None} for task in tasks)
     data = {"name": name, "release_cost": release_cost, "tail": tail, "task": rows}
@@ -84,10 +94,7 @@ def load(path: str | PathLike, platform: str | PathLike | None = None, policy: s
     InputError
         One line for every problem of the files.
     """
-    path = Path(path)
-    if is_priced(read_toml(path)):
-        return under_policy(priced.load_priced(path), policy)
-    return under_policy(taskset.load_taskset(path, None if platform is None else Path(platform)), policy)
+    return load_tasks(Path(path), None if platform is None else Path(platform), policy)
 
 
 def load_platform(path: str | PathLike) -> Platform:

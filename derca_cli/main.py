@@ -14,7 +14,7 @@ from derca_sim.errors import EXIT_INTERRUPTED
 from .console.group import lazy_group
 
 #: Subcommands, in the order of the help; `bench` is a group.
-COMMANDS = ("init", "import", "run", "simulate", "analyze", "compare", "view", "explore", "sweep", "convert", "place",
+COMMANDS = ("init", "import", "run", "simulate", "analyze", "compare", "view", "explore", "sweep", "convert", "tables",
             "generate", "ip", "build", "host", "report", "reproduce", "bench", "cache", "doctor")
 
 app = lazy_group(__package__, {

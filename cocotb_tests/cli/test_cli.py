@@ -10,6 +10,9 @@ import pytest
 
 from derca_cli import main
 from derca_cli.console import output
+from derca_cli.console import renamed as renames
+from derca_cli.console.renamed import MEANT
+from derca_cli.main import COMMANDS
 from derca_flow.package import description
 from derca_flow.tools import files, toolchain
 from derca_sim.errors import CheckFailed, InputError, MissingToolError
@@ -258,3 +261,46 @@ def test_write_text_to_a_folder_is_bad_input_and_leaves_no_temporary_file(tmp_pa
 ])
 def test_cells_read_well(value, text):
     assert output.format_cell(value) == text
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("word", "meant"), [
+    ("synth", "build"), ("sim", "derca simulate (the cycle-exact model) or derca run (the RTL)"), ("test", "derca sim"),
+    ("schedule", "analyze"), ("estimate", "report"), ("lint", "generate"), ("Verilog", "generate"), ("flash", "host"),
+    ("analyse", "analyze"), ("simulte", "simulate"), ("tiny", None),
+])
+def test_an_unknown_command_suggests_the_one_that_is_meant(word, meant):
+    answer = derca(word, COLUMNS="500")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert f"bad input: {word}: no command of derca; allowed are init, import, " in answer.stderr
+    assert (f"; did you mean {meant}" in answer.stderr) if meant else "did you mean" not in answer.stderr
+
+
+def test_every_suggested_command_exists():
+    sentences = {meant for meant in MEANT.values() if meant not in COMMANDS}
+    assert all(re.findall(r"derca (\w+)", one) == ["simulate", "run"] for one in sentences)
+    assert not set(MEANT) & set(COMMANDS) and not set(renames.COMMANDS) & set(COMMANDS)
+
+
+def test_old_names_work_and_are_reported_once(tmp_path):
+    tiny = ROOT / "sim" / "tasksets" / "digits_tiny.toml"
+    old = derca("place", tiny, "-o", tmp_path / "old")
+    new = derca("tables", tiny, "-o", tmp_path / "new")
+    assert old.exit_code == new.exit_code == 0
+    assert [line for line in old.stderr.splitlines() if "place" in line] == [
+        "renamed: derca place is now derca tables; the old name works until the next release"]
+    assert "renamed" not in new.stderr
+    assert (tmp_path / "old" / "memory.bin").read_bytes() == (tmp_path / "new" / "memory.bin").read_bytes()
+    for words in (["reproduce", "fig11a", "--scheduler", "tcp://x:1"], ["sweep", "x.toml", "--scheduler=tcp://x:1"]):
+        answer = derca(*words, COLUMNS="300")
+        assert answer.exit_code == 2 and "--dask = tcp://x:1: is for --engine dask only" in answer.stderr
+        assert answer.stderr.count("renamed: --scheduler is now --dask") == 1
+    answer = derca("run", tiny, "--scheduler", "rm")  # where it means what it says
+    assert "renamed" not in answer.stderr and "--scheduler = rm: allowed are heap" in answer.stderr
+
+
+def test_every_old_option_has_a_command_with_the_new_one():
+    for command, names in renames.OPTIONS.items():
+        answer = derca(*command.split(), "--help", COLUMNS="200")
+        assert all(new in answer.stdout and old + " " not in answer.stdout for old, new in names.items()), command

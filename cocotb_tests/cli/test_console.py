@@ -1,6 +1,7 @@
 """Streams, terminals and failures of the machine as a command shows them."""
 
 import errno
+import io
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from derca_cli.console import output, tables
 from derca_flow.rtl.build import BuildError
@@ -108,3 +110,56 @@ def test_output_without_unicode_is_drawn_with_ascii(monkeypatch):
     for columns in ("40", "100"):
         monkeypatch.setenv("COLUMNS", columns)
         output.show_table("t", ["a", "b" * 20, "c" * 15], [["x", 1, 2]])
+
+
+# -- results ----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("width", [200, 24, 12], ids=["framed", "without frame", "stacked"])
+def test_bad_rows_are_red_on_a_terminal_alone(width, monkeypatch):
+    rows = [["good", 1111111, 0], ["late", 2222222, 9]]
+    for terminal in (True, False):
+        stream = io.StringIO()
+        colours = "standard" if terminal else None
+        shown = Console(file=stream, force_terminal=terminal, color_system=colours, width=width)
+        monkeypatch.setattr(output, "stdout", lambda shown=shown: shown)
+        output.show_table("", ["task", "worst", "missed"], rows, bad=[1])
+        text = stream.getvalue()
+        red = [line for line in text.splitlines() if "\x1b[1;31m" in line]
+        assert any("late" in line for line in red) == terminal and not any("good" in line for line in red), text
+
+
+def test_milliseconds_have_four_digits():
+    rng = np.random.default_rng(5)
+    for _ in range(500):
+        cycles, mhz = int(10 ** rng.uniform(0, 9)), float(rng.choice([1, 12, 33.3, 50, 250]))
+        text = output.milliseconds(cycles, mhz)
+        assert "e" not in text and abs(float(text.replace(",", "")) * mhz * 1000 - cycles) <= 5.1e-4 * cycles, text
+    assert output.milliseconds(None, 50) is None and output.milliseconds(0, 50) == "0"
+
+
+SAMPLES = ROOT / "sim"
+#: Command line -> how its answer begins.
+BEGINNINGS = {
+    "analyze tasksets/wcets.toml": "schedulable: proved, least slack 18.8 % task control",
+    "analyze tasksets/wcets.toml --strategy np": "not schedulable: disproved",
+    "compare tasksets/wcets.toml": "wcets: deadlines are proved under ip, if, joint",
+    "simulate tasksets/wcets.toml --horizon 20000 -o OUT/a": "all deadlines met; proved",
+    "simulate tasksets/wcets.toml --horizon 20000 --strategy np -o OUT/b": r"\d deadlines missed by control; NOT",
+    "view tasksets/wcets.toml --horizon 20000 -o OUT/page.html": "1 run on ",
+    "convert tasksets/wcets.toml -o OUT/w.xml": "3 tasks of ",
+    "init OUT/new": "OUT/new holds ",
+    "tables tasksets/digits_tiny.toml -o OUT/tables": "schedulable: proved, least slack 6.0 % task medium; tables in",
+    "import networks/anomaly_detection.tflite": "anomaly_detection can run: 10 of 17 operators on the accelerator",
+    "cache": "",
+}
+
+
+@pytest.mark.parametrize("line", BEGINNINGS)
+def test_an_answer_begins_with_its_result_and_fits(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(SAMPLES)
+    shorter = os.path.relpath(tmp_path)
+    answer = derca(*line.replace("OUT", shorter).split(), COLUMNS="80")
+    text = " ".join(answer.stdout.replace(shorter, "OUT").split())
+    assert re.match(f"result {BEGINNINGS[line]}", text.replace("(", "").replace(")", "")), answer.output
+    path = re.compile(r"\S{50,}")  # which no line can break
+    assert [row for row in answer.stdout.splitlines() if len(row) > 80 and not path.search(row)] == []

@@ -55,7 +55,7 @@ def test_a_schedule_is_simulated_and_drawn(tmp_path):
 @pytest.mark.parametrize(("arguments", "words"), [
     (("analyze", SET, "--every", 3), "--every = 3: allowed with networks alone"),
     (("simulate", SET, "--scheduler", "heap"), "--scheduler = heap: allowed with networks on a platform alone"),
-    (("run", SET), "gives execution times alone"),
+    (("run", SET), "is a task set of execution times alone"),
     (("simulate", SET, "--from", 500, "--to", 100), "--from, --to = 500, 100: allowed are cycles in order, within"),
     (("analyze", SET, "--picture", "miss.pdf"), "--picture = miss.pdf: allowed are names that end in .svg or .png"),
     (("compare", SET, "--horizon", 0), "--horizon = 0: allowed are 1 .. "),

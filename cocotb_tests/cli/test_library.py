@@ -61,11 +61,38 @@ def test_networks_are_analysed_on_their_platform():
     (lambda: derca.run(drone()), "drone: has execution times alone"),
     (lambda: derca.report(SAMPLES / "platforms" / "demo.toml", "virtex"), "target = virtex: allowed are ecp5"),
     (lambda: derca.generate(SAMPLES / "platforms" / "none.toml"), "none.toml: cannot be read"),
-    (lambda: derca.load(SAMPLES / "platforms" / "demo.toml"), "is a platform, no task set"),
+    (lambda: derca.load(SAMPLES / "platforms" / "demo.toml"), "is a platform: allowed is a task set of networks"),
 ])
 def test_wrong_arguments_are_told_in_words(ask, words):
     with pytest.raises(derca.InputError, match=re.escape(words)):
         ask()
+
+
+@pytest.mark.parametrize(("ask", "words"), [
+    (lambda: derca.analyze("taskset.toml"), "tasks = 'taskset.toml' (str): allowed is what derca.load(FILE) or"),
+    (lambda: derca.simulate(None), "tasks = None (NoneType): allowed is what derca.load"),
+    (lambda: derca.run([1, 2]), "tasks = [1, 2] (list): allowed is what derca.load"),
+    (lambda: derca.analyze(drone(), None), 'strategy = None (NoneType): allowed is the name of one, such as "joint"'),
+    (lambda: derca.analyze(drone(), ["np"]), "strategy = ['np'] (list): allowed is the name"),
+    (lambda: derca.simulate(drone(), horizon=1.5), "horizon = 1.5 (float): allowed are whole numbers, in cycles"),
+    (lambda: derca.simulate(drone(), horizon=True), "horizon = True (bool): allowed are whole numbers"),
+    (lambda: derca.task_set([{"name": "t", "period": 5}]), "task[0] = {'name': 't', 'period': 5}: allowed are derca.T"),
+    (lambda: derca.task_set([derca.Task("t", period=5, wcet=1), "u"]), "task[1] = 'u': allowed are derca.Task(NAME"),
+    (lambda: derca.compare(drone()), "path = the task set drone: allowed is the path of a file"),
+    (lambda: derca.Task("t", wcet=1), "missing 1 required keyword-only argument: 'period'"),
+    (lambda: derca.Task("t", period=5, prio=1), "unexpected keyword argument 'prio'"),
+    (lambda: derca.load(5), "expected str, bytes or os.PathLike object, not int"),
+])
+def test_arguments_of_a_wrong_type_are_named(ask, words):
+    with pytest.raises(TypeError) as caught:
+        ask()
+    assert words in str(caught.value)
+
+
+def test_a_single_task_is_a_set():
+    assert len(derca.task_set(derca.Task("t", period=5, wcet=1)).system.tasks) == 1
+    with pytest.raises(derca.InputError, match="horizon = 0: allowed are 1 .. 2147483647"):
+        derca.run(derca.load(SAMPLES / "tasksets" / "digits_tiny.toml"), horizon=0)
 
 
 def test_every_name_is_documented_and_typed():

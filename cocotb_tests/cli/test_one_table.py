@@ -20,9 +20,9 @@ from derca_sim.workload.taskset import load_taskset
 from kit.checkout import SIM
 
 PLATFORM = SIM / "platforms" / "hx8k.toml"
-COMMANDS = ("analyze", "place", "build", "run", "simulate", "generate", "ip", "host")
+COMMANDS = ("analyze", "tables", "build", "run", "simulate", "generate", "ip", "host")
 #: Those that make nothing of a set without a proof.
-REFUSING = ("place", "build")
+REFUSING = ("tables", "build")
 
 
 def derca(*args, **env):
@@ -88,7 +88,7 @@ class Commands:
             "build": ["--board", "hx8k", "--skip", "simulate", "--skip", "estimate"],
             "run": ["--horizon", 300, "--no-model"], "simulate": ["--horizon", 300],
             "ip": ["--board", "zcu104", "--platform", PLATFORM, "--base", 0],
-            "host": ["--board", "hx8k", "--sim", "--cycles", 2_000],
+            "host": ["--board", "hx8k", "--sim", "--horizon", 2_000],
         }
         return [self.file, *more.get(command, []), *out]
 

@@ -1,5 +1,6 @@
 """`--policy`: task sets under another policy than that of their files, in commands and in the library."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def test_networks_are_proved_and_run_under_the_policy(tmp_path):
     assert (ran.exit_code, summary["policy"], summary["deadline_misses"]) == (0, "deadline_monotonic", 0)
     for task, bound in zip(summary["tasks"], found["tasks"], strict=True):
         assert task["worst_response"] <= bound["response_bound"]
-    placed = command("place", file, "--policy", "dm", "-o", tmp_path / "tables", "--json")
+    placed = command("tables", file, "--policy", "dm", "-o", tmp_path / "tables", "--json")
     assert json.loads(placed.stdout)["proof"] == found["proof"]
 
 
@@ -112,3 +113,88 @@ def test_runs_region_by_region_know_no_other_policy(tmp_path):
     assert "policies[0] = fifo: allowed are edf, deadline_monotonic with --runs = 2; leave --runs out" in answer.stderr
     found = json.loads(command("analyze", SAMPLES / "digits_tiny.toml", "--policy", "fifo", "--json").stdout)
     assert found["proof"]["verdict"] in ("unknown", "disproved") and found["policy"] == "fifo"
+
+
+@pytest.mark.parametrize(("policy", "verdict"), [("edf", "proved"), ("deadline_monotonic", "disproved")])
+def test_a_file_of_execution_times_says_its_policy(abc, policy, verdict):
+    abc.write_text(SET.replace('name = "abc"', f'name = "abc"\npolicy = "{policy}"'))
+    assert derca.load(abc).system.policy == policy
+    assert json.loads(command("analyze", abc, "--json").stdout)["proof"]["verdict"] == verdict
+    assert derca.load(abc, policy="edf").system.policy == "edf"  # the option wins
+    abc.write_text(SET.replace('name = "abc"', 'name = "abc"\npolicy = "fifo"'))
+    answer = command("analyze", abc)
+    assert (answer.exit_code, 'policy = "fifo": allowed are one of "edf", "deadline_monotonic"' in answer.stderr) == (
+        2, True)
+
+
+def test_the_hardware_of_a_project_has_the_policy(tmp_path, monkeypatch):
+    """The platform in the folder, the proof of the tables, and the refusal where there are no tasks."""
+    from derca_cli.commands import ip
+
+    made = []
+    monkeypatch.setattr(ip, "write_package", lambda folder, system, *_: made.append(system))  # its Verilog takes long
+    answer = command("ip", SAMPLES / "digits_tiny.toml", "--board", "arty-a7-100", "--policy", "dm", "-o",
+                     tmp_path / "ip", "--json")
+    assert answer.exit_code == 0, answer.stderr
+    assert "under deadline_monotonic" in json.loads(answer.stdout)["proof"]["reason"]
+    assert [system.scheduler.policies for system in made] == [("deadline_monotonic", "edf")]
+    assert "DEADLINE_MONOTONIC" in (tmp_path / "ip" / "derca.h").read_text().upper()
+    refused = command("ip", "--board", "vck190", "--policy", "dm", "-o", tmp_path / "bare")
+    assert (refused.exit_code, "--policy = dm: allowed with a task set only" in refused.stderr) == (2, True)
+
+
+def test_a_board_is_built_and_run_under_the_policy(tmp_path):
+    from derca_flow.flow.flow import Request
+    from derca_sim.model.board import BOARDS
+
+    ours, file = BOARDS["icebreaker"], SAMPLES / "digits_tiny.toml"
+    request = Request(ours, file, "joint", "deadline_monotonic")
+    assert request.platform.scheduler.policies == ("deadline_monotonic", "edf")
+    assert request.plan.system.policy == "deadline_monotonic"
+    assert request.platform.config_hash != Request(ours, file, "joint").platform.config_hash
+    assert "deadline_monotonic" in request.software()[1]
+    wrong = command("build", "--board", "icebreaker", "--policy", "rm")
+    assert (wrong.exit_code, "--policy = rm: allowed are edf" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.full
+def test_a_simulated_board_runs_under_the_policy(tmp_path):
+    answer = command("host", SAMPLES / "digits_tiny.toml", "--board", "icebreaker", "--sim", "--policy", "dm", "-o",
+                     tmp_path / "out", "--json")
+    found = json.loads(answer.stdout)
+    assert (answer.exit_code, found["policy"], found["deadline_misses"]) == (0, "deadline_monotonic", 0)
+
+
+def test_views_put_policies_side_by_side(abc, tmp_path):
+    answer = command("view", abc, "--policy", "edf", "--policy", "dm", "-o", tmp_path / "page.html", "--json")
+    assert [run["label"] for run in json.loads(answer.stdout)["runs"]] == ["abc, joint",
+                                                                           "abc, joint, deadline_monotonic"]
+    page = (tmp_path / "page.html").read_text()
+    assert "--policy edf --policy dm" in page
+
+
+def test_a_sweep_has_a_column_and_a_curve_for_each_policy(tmp_path):
+    file = tmp_path / "sweep.toml"
+    file.write_text('name = "s"\nsets = 4\nstrategies = ["np", "ip-all"]\n[x]\nparameter = "utilisation"\n'
+                    'values = [0.8, 0.95]\n[tasks]\nperiods = [100, 2_000]\nevery = 20\n')
+    answer = command("sweep", file, "--policy", "edf", "--policy", "dm", "-o", tmp_path / "out", "--jobs", 1)
+    assert answer.exit_code == 0, answer.stderr
+    assert "ip-all, deadline_monotonic" in answer.stdout
+    with open(tmp_path / "out" / "s.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["strategy"], row["policy"]) for row in rows] == 2 * [
+        (strategy, policy) for policy in ("edf", "deadline_monotonic") for strategy in ("np", "ip-all")]
+    assert (tmp_path / "out" / "s.png").stat().st_size > 10_000
+
+
+def test_an_exploration_proves_under_the_policy(tmp_path):
+    from derca_flow.explore.evaluate import evaluate
+
+    cell = {"taskset": str(SAMPLES / "digits_tiny.toml"), "changes": {}, "family": "ecp5", "clock_mhz": 12.0,
+            "available": {}}
+    for policy in (None, "deadline_monotonic"):
+        found = evaluate({**cell, "policy": policy})
+        own = derca.analyze(derca.load(cell["taskset"], policy=policy))
+        assert found["slack"] == pytest.approx(own.least_relative_slack) and found["proved"]
+    answer = command("explore", cell["taskset"], "--device", "lfe5u-85f", "--policy", "fifo")
+    assert (answer.exit_code, "--policy = fifo: allowed are edf" in answer.stderr) == (2, True)

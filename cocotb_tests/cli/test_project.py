@@ -13,9 +13,10 @@ from derca_cli import main
 from derca_flow.tools.checkout import samples
 from derca_flow.tools.doctor import examine
 from derca_flow.tools.project import sample_sets
+from derca_sim.file_kinds import is_of_times
 from derca_sim.model.loading import read_toml
 from derca_sim.workload.priced import load_priced
-from derca_sim.workload.taskset import is_priced, load_taskset
+from derca_sim.workload.taskset import load_taskset
 from kit.checkout import ROOT
 
 
@@ -34,7 +35,7 @@ def test_every_sample_makes_a_project_that_stands_alone(tmp_path, name):
     (tmp_path / "drone").rename(project)
     taskset = project / "taskset.toml"
     assert ".." not in taskset.read_text()
-    if is_priced(read_toml(taskset)):
+    if is_of_times(read_toml(taskset)):
         assert load_priced(taskset).system.tasks
     else:
         assert load_taskset(taskset).platform == load_taskset(ROOT / "sim" / "tasksets" / f"{name}.toml").platform

@@ -75,7 +75,7 @@ def test_a_folder_of_an_older_run_has_no_bounds(folder, tmp_path):
 
 
 @pytest.mark.parametrize(("file", "content", "words"), [
-    ("events.jsonl", None, "holds no events.jsonl: give a folder"),
+    ("events.jsonl", None, "is a folder: allowed is the folder of a run or"),
     ("events.jsonl", '{"cycle": 1, "kind": "release", "task": 9, "job": 0, "region": 0, "arg": 0}\n',
      "line 1: task = 9: allowed are 0 .. 2"),
     ("events.jsonl", '{"cycle": 1, "kind": "start", "task": 0, "job": 0, "region": 0, "arg": 0}\n',

@@ -7,6 +7,9 @@ QUICK = {
     "derca convert sim/tasksets/wcets.toml -o jobs.csv": 0,
     "derca convert sim/tasksets/wcets.toml -o wcets.xml": 0,
     "derca convert wcets.xml --every 100 -o again.toml": 0,
+    "derca analyze sim/tasksets/wcets.toml --csv bounds.csv": 0,
+    "derca compare sim/tasksets/wcets.toml --csv -": 0,
+    "derca view sim/tasksets/wcets.toml --policy edf --policy dm": 0,
     "derca cache": 0,
     "derca doctor": 0,
     "derca import sim/networks/anomaly_detection.tflite": 0,
@@ -19,7 +22,7 @@ FULL = {
     "derca analyze sim/tasksets/demo.toml --points": 0,
     "derca analyze sim/tasksets/demo.toml --policy dm": 0,
     "derca analyze sim/tasksets/demo.toml --strategy lw": 1,
-    "derca place sim/tasksets/demo.toml -o out/tables": 0,
+    "derca tables sim/tasksets/demo.toml -o out/tables": 0,
     "derca simulate sim/tasksets/demo.toml --runs 200 --json": 0,
     "derca build --board icebreaker": 0,
     "derca build --board orangecrab-25f": 0,
@@ -51,6 +54,7 @@ FULL = {
     "derca sweep sim/sweeps/latency.toml --jobs 8 -o out/latency": 0,
     "derca sweep sim/sweeps/reference.toml": 0,
     "derca sweep sim/sweeps/utilisation.toml": 0,
+    "derca sweep sim/sweeps/utilisation.toml --policy edf --policy dm": 0,
 }
 _GOLDEN = "cli/test_golden.py::test_the_demo_prints_its_tables"
 _SAMPLES = "cli/test_samples.py::test_results_of_a_run_are_those_of_litert"
@@ -112,6 +116,8 @@ BY_TEST = {
     "derca init drone --sample digits_small": _BOARD,
     "derca cache --clear --older 30": "flow/test_caches.py",
     "derca explore sim/tasksets/demo.toml --device lfe5u-85f": _EXPLORE,
+    "derca explore sim/tasksets/demo.toml --device lfe5u-85f --policy dm":
+        "cli/test_policies.py::test_an_exploration_proves_under_the_policy",
     "derca view out/demo/inside --perfetto out/trace.json": _VIEW,
     "derca view out/demo/np out/demo/lw out/demo/inside --open": _VIEW,
     "derca view sim/tasksets/demo.toml --strategy np --strategy joint --perfetto out/trace.json": _VIEW,
@@ -122,7 +128,8 @@ BY_TEST = {
         "cli/test_pytorch.py::test_the_documented_way",
     "derca import float.onnx --quantize --calibrate samples.npz -o int8.onnx":
         "cli/test_import.py::test_a_float_model_is_quantised_and_can_run",
-    "derca report --board icebreaker": "flow/test_estimate.py::test_the_estimate_of_a_board_against_its_netlist",
+    "derca report --board icebreaker --csv area.csv":
+        "flow/test_estimate.py::test_the_estimate_of_a_board_against_its_netlist",
     "derca report --target ecp5": _REPORT,
     "derca report --target ultrascale --platform sim/platforms/demo.toml": _REPORT,
     "derca report --target ultrascale --platform sim/platforms/demo.toml --device xcvc1902 --detail "
@@ -135,7 +142,7 @@ BY_TEST = {
     "derca report --target ultrascale --platform sim/platforms/reference-scale.toml --reference": _REFERENCE,
     "derca report --target ultrascale --platform sim/platforms/small.toml --growth array -o growth-array.svg": _GROWTH,
     "derca report --target ultrascale --platform sim/platforms/small.toml --growth tasks -o growth-tasks.svg": _GROWTH,
-    "derca reproduce fig11b --engine dask --scheduler tcp://127.0.0.1:8786":
+    "derca reproduce fig11b --engine dask --dask tcp://127.0.0.1:8786":
         "sim/test_experiments.py::test_dask_cluster_gives_the_same",
     "derca reproduce fig11c --size large --jobs 8 -o out/fig11c":
         "sim/test_experiments.py::test_command_writes_table_picture_and_words",

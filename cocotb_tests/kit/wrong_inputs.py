@@ -114,7 +114,7 @@ COMMANDS = {
     "a report of an absent platform": "report --platform nope.toml",
     "an address that is no number": "ip --board vck190 --base here -o out",
     "an address amid a window": "ip --board vck190 --base 0x12345 -o out",
-    "a cluster without its engine": "reproduce fig11a --scheduler tcp://h:1",
+    "a cluster without its engine": "reproduce fig11a --dask tcp://h:1",
     "a reason for nothing": "bench history --because why",
     "a measurement of no cycles": "bench simulation good.toml --cycles 0",
     "an output that is an input": "analyze good.toml -o good.toml",

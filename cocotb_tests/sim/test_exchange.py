@@ -24,12 +24,12 @@ FIGURE = """   Task ID,     Job ID,  Arrival min,  Arrival max,  Cost min,  Cost
 """
 
 
-def plain(seed: int):
+def plain(seed: int, policy: str = "edf"):
     """A random task set without prices: what the other formats hold."""
     tasks = random_tasks(seed, sizes=(2, 4), jitter=True, longest=400)
     rows = tuple({"name": t.name, "period": t.period, "deadline": t.deadline, "blocks": t.blocks, "jitter": t.jitter,
                   "offset": i} for i, t in enumerate(tasks))
-    return checked({"name": "plain", "task": rows}, "plain")
+    return checked({"name": "plain", "policy": policy, "task": rows}, "plain")
 
 
 def written(folder, name, text):
@@ -39,9 +39,10 @@ def written(folder, name, text):
     return path
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_a_job_set_read_again_is_the_task_set(tmp_path, seed):
-    taskset = plain(seed)
+@pytest.mark.parametrize("policy", ["edf", "deadline_monotonic"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_job_set_read_again_is_the_task_set(tmp_path, seed, policy):
+    taskset = plain(seed, policy)
     jobs, edges = as_jobs(taskset)
     written(tmp_path, "jobs.prec.csv", edges)
     found = checked(from_jobs(written(tmp_path, "jobs.csv", jobs)), "jobs")
@@ -49,6 +50,7 @@ def test_a_job_set_read_again_is_the_task_set(tmp_path, seed):
         once = again if again.period == own.period else replace(again, period=own.period)  # one job has no period
         assert replace(once, points=own.points) == replace(own, name=f"task{i}")
     assert found.offsets == taskset.offsets
+    assert found.system.policy == policy
 
 
 def test_the_published_example_of_job_sets(tmp_path):
@@ -65,13 +67,43 @@ def test_parts_of_jobs_are_chains(tmp_path):
     assert as_jobs(checked({"name": "s", "task": ({"name": "t", "period": 20, "wcet": 3},)}, "s"))[1] == ""
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_simulation_of_simso_read_again_is_the_task_set(tmp_path, seed):
-    taskset = plain(seed)
+@pytest.mark.parametrize("policy", ["edf", "deadline_monotonic"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_simulation_of_simso_read_again_is_the_task_set(tmp_path, seed, policy):
+    taskset = plain(seed, policy)
     found = checked(from_simso(written(tmp_path, "set.xml", as_simso(taskset, 1000)), 1000), "set")
     assert found.offsets == taskset.offsets
+    assert found.system.policy == policy
     for own, again in zip(taskset.system.tasks, found.system.tasks, strict=True):
         assert again == replace(own, blocks=(own.length,), points=(), jitter=0)
+
+
+@pytest.mark.parametrize(("policy", "responses"), [("edf", [4, 5]), ("deadline_monotonic", [2, 7])])
+def test_simso_schedules_by_the_policy(tmp_path, policy, responses):
+    """At 3 the deadline of `late` is in 6, that of `early` in 7, and its relative deadline is the shorter one."""
+    configuration = pytest.importorskip("simso.configuration")
+    from simso.core import Model
+
+    taskset = checked({"name": "s", "policy": policy, "task": (
+        {"name": "early", "period": 20, "deadline": 7, "wcet": 2, "offset": 3},
+        {"name": "late", "period": 20, "deadline": 9, "wcet": 5})}, "s")
+    path = written(tmp_path, "set.xml", as_simso(replace(taskset, horizon=40), 1))
+    model = Model(configuration.Configuration(str(path)))
+    model.run_model()
+    jobs = {task.name: [job.response_time for job in result.jobs] for task, result in model.results.tasks.items()}
+    assert [jobs["early"][0], jobs["late"][0]] == responses
+
+
+def test_fixed_priorities_of_simso_must_be_deadline_monotonic(tmp_path):
+    tasks = ('<field name="priority" type="int"/><task name="a" period="5" WCET="1" deadline="5" priority="{}"/>'
+             '<task name="b" period="9" WCET="1" deadline="4" priority="{}"/>')
+    fixed = SIMSO.replace("EDF", "FP")
+    right = from_simso(written(tmp_path, "a.xml", fixed.format(tasks.format(1, 2))), 1)
+    assert checked(right, "a").system.policy == "deadline_monotonic"
+    for wrong in (fixed.format(tasks.format(2, 1)), fixed.format(tasks.format("x", 1)),
+                  SIMSO.replace("EDF", "RM").format(tasks.format(1, 2))):
+        with pytest.raises(InputError, match="fixed priorities in another order than that of the deadlines"):
+            from_simso(written(tmp_path, "a.xml", wrong), 1)
 
 
 def test_simso_schedules_what_is_written(tmp_path):

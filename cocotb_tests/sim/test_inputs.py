@@ -195,7 +195,7 @@ def test_not_utf8(tmp_path):
 
 def test_no_such_file_and_a_folder(tmp_path):
     assert "no.toml: cannot be read" in problems_of(tmp_path / "no.toml")[0]
-    assert "cannot be read" in problems_of(tmp_path)[0]
+    assert "is a folder: allowed is a task set of networks, such as" in problems_of(tmp_path)[0]
 
 
 @pytest.mark.parametrize(("batch", "first", "ok"), [(450, 0, True), (1, 449, True), (2, 449, False)])

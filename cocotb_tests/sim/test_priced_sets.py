@@ -110,5 +110,5 @@ def test_two_tasks_of_one_name_are_refused(tmp_path):
 
 def test_commands_that_need_hardware_say_so(tmp_path):
     path = written(tmp_path, '[[task]]\nname = "t"\nperiod = 50\nwcet = 1')
-    with pytest.raises(InputError, match="gives execution times alone .*: allowed with derca analyze, simulate and"):
+    with pytest.raises(InputError, match="of execution times alone: allowed is a task set of networks.*; try derca an"):
         load_taskset(path)

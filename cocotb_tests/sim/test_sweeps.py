@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from derca_sim.analysis.verdict import analyse
 from derca_sim.errors import InputError
 from derca_sim.experiments import figures, sweep
 from derca_sim.experiments.random_sets import RandomTasks, drawn, shares
-from derca_sim.experiments.sweeps import _timed, evaluate, load_sweep, rows_of
+from derca_sim.experiments.sweeps import _timed, curves, evaluate, load_sweep, rows_of
 
 SWEEPS = Path(__file__).parents[2] / "sim" / "sweeps"
 HEAD = 'name = "s"\nsets = 2\nstrategies = ["np"]\n'
@@ -78,7 +79,7 @@ def test_the_reference_is_asked_as_reproduce_asks_it():
         own = evaluate(cell)
         pair = figures.evaluate_pair({"workload": "mlp1", "total": cell["x"], "index": cell["index"]})
         assert own["real"] == pytest.approx(pair["real"], abs=1e-12)
-        assert own["passed"] == {name: pair["passed"][name] for name in own["passed"]}
+        assert own["passed"]["edf"] == {name: pair["passed"][name] for name in own["passed"]["edf"]}
 
 
 def test_rows_count_what_the_analysis_proves(tmp_path):
@@ -92,7 +93,30 @@ def test_rows_count_what_the_analysis_proves(tmp_path):
     assert rows[2]["proved_percent"] == rows[3]["proved_percent"]  # jobs that are never divided
     cell = found["cells"][0]
     again = drawn(RandomTasks(every=100, periods=(1_000, 20_000), swap_in=5), random.Random("42/sweep/100/0"))
-    assert evaluate(cell)["passed"]["ip-all"] == analyse(again, "ip", False).schedulable
+    assert evaluate(cell)["passed"]["edf"]["ip-all"] == analyse(again, "ip", False).schedulable
+
+
+def test_policies_are_curves_of_their_own_on_the_same_sets(tmp_path):
+    path = written(tmp_path, 'name = "s"\nsets = 12\nstrategies = ["np", "ip-all"]\npolicies = ["edf", '
+                             '"deadline_monotonic"]\n[x]\nparameter = "utilisation"\nvalues = [0.6, 0.97]\n[tasks]\n'
+                             'periods = [100, 2_000]\nevery = 20\n')
+    found = load_sweep(path)
+    results = sweep.run(found["cells"], evaluate)
+    rows = rows_of(found, results)
+    assert [(row["utilisation"], row["strategy"], row["policy"]) for row in rows] == [
+        (x, strategy, policy) for x in (0.6, 0.97) for policy in ("edf", "deadline_monotonic")
+        for strategy in ("np", "ip-all")]
+    percent = {(row["utilisation"], row["strategy"], row["policy"]): row["proved_percent"] for row in rows}
+    assert percent[0.97, "ip-all", "deadline_monotonic"] < percent[0.97, "ip-all", "edf"]  # EDF is optimal
+    for cell, result in zip(found["cells"], results, strict=True):
+        system = drawn(RandomTasks(every=20, periods=(100, 2_000), utilisation=cell["x"]),
+                       random.Random(f"42/sweep/{cell['x']:g}/{cell['index']}"))
+        own = {policy: analyse(replace(system, policy=policy), "ip", False).schedulable for policy in result["passed"]}
+        assert own == {policy: bool(passed["ip-all"]) for policy, passed in result["passed"].items()}, cell
+    drawn_curves = curves(rows, "utilisation")
+    assert list(drawn_curves) == ["np, edf", "ip-all, edf", "np, deadline_monotonic", "ip-all, deadline_monotonic"]
+    assert curves([row for row in rows if row["policy"] == "edf"], "utilisation").keys() == {"np", "ip-all"}
+    assert load_sweep(path, ["dm", "edf", "deadline_monotonic"])["policies"] == ["deadline_monotonic", "edf"]
 
 
 def test_networks_are_timed_on_their_platform(tmp_path):
@@ -110,7 +134,7 @@ task = [{{ name = "a", network = "a", period = 50_000 }}, {{ name = "b", network
                                '[networks]\ntaskset = "two.toml"\nutilisation = 0.5'))
     for cell in found["cells"]:
         own = evaluate(cell)
-        assert set(own["passed"]) == {"np", "joint"}
+        assert set(own["passed"]["edf"]) == {"np", "joint"}
         assert own["real"] == pytest.approx(0.5, abs=0.01)
     (fast, slow), names = ([_timed(cell["networks"]["taskset"], json.dumps(cell["platform"])) for cell in
                             found["cells"][::3]], ["a", "b"])
@@ -119,6 +143,9 @@ task = [{{ name = "a", network = "a", period = 50_000 }}, {{ name = "b", network
 
 
 @pytest.mark.parametrize(("text", "words"), [
+    (HEAD + 'policies = ["fifo"]\n' + X + "[tasks]", "policies = fifo: allowed are edf, deadline_monotonic"),
+    (HEAD + 'policies = ["rm"]\n' + X + "[tasks]", 'policies[0] = "rm": allowed are one of "edf"'),
+    (HEAD + 'policies = ["deadline_monotonic"]\n' + X + '[reference]\nworkload = "mlp1"', "allowed are edf alone with"),
     (HEAD + X, "tasks, networks, reference = []: allowed are exactly one"),
     (HEAD + X + "[tasks]\n[reference]\nworkload = \"mlp1\"", "allowed are exactly one"),
     (HEAD.replace("np", "edf") + X + "[tasks]", 'strategies[0] = "edf": allowed are np, lw'),

@@ -2,6 +2,7 @@
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure
 
 from derca_sim.events import Kind
 from derca_sim.model.tables import Strategy
@@ -45,7 +46,7 @@ def test_the_title_says_the_verdict(tmp_path, monkeypatch):
     assert "demo: every deadline met (2 jobs finished, 1 preemption)" in svg(tmp_path, PREEMPTED)
     assert "demo: 1 deadline missed (1 job finished, 0 preemptions)" in svg(tmp_path, LATE)
     late = svg(tmp_path, [*LATE[:1], (100, Kind.OVERRUN, 0)])
-    assert "2 deadlines missed, 1 of them skipped releases" in late
+    assert "2 deadlines missed, 1 skipped release among them" in late
 
 
 def test_misses_are_red_and_only_misses(tmp_path):
@@ -74,3 +75,21 @@ def test_regions_closer_than_a_pixel_are_drawn_as_one_bar():
 
 def test_the_same_log_gives_the_same_file(tmp_path):
     assert svg(tmp_path, PREEMPTED) == svg(tmp_path, PREEMPTED)
+
+
+def test_several_files_are_those_of_single_calls(tmp_path):
+    both, one = [tmp_path / "a.svg", tmp_path / "a.png"], [tmp_path / "b.svg", tmp_path / "b.png"]
+    for path in (both, *one):
+        draw_timeline(path, log(*PREEMPTED), TASKS, 1000, 50.0, "demo")
+    assert [path.read_bytes() for path in both] == [path.read_bytes() for path in one]
+
+
+def test_a_lane_of_many_jobs_shows_its_bars():
+    """Releases become ticks above the bars: no stroke in the colour of releases ends on the baseline of the lane."""
+    heights = {}
+    for count in (timeline.DENSE, timeline.DENSE + 1):
+        axis = Figure().subplots()
+        timeline._arrows(axis, [100 * i for i in range(count)], 0, (0, 100 * count), timeline.INK, up=True)
+        heights[count] = min(float(path.vertices[:, 1].min()) for lines in axis.collections
+                             for path in lines.get_paths())
+    assert heights[timeline.DENSE] == 0 < timeline.BAR_TOP < heights[timeline.DENSE + 1]

@@ -25,7 +25,7 @@ def derca_host(*args):
 
 
 def on_board(place, *args, cycles=15_000):
-    return derca_host("--board", "hx8k", "--sim", "--cycles", cycles, "-o", place / "out", *args)
+    return derca_host("--board", "hx8k", "--sim", "--horizon", cycles, "-o", place / "out", *args)
 
 
 def test_a_run_is_judged_and_leaves_its_files(tmp_path):
@@ -103,7 +103,7 @@ def test_hardware_of_another_platform_is_refused(tmp_path, monkeypatch):
     (["--board", "hx8k", "--sim", "--port", "x"], "exactly one of them"),
     (["--board", "abacus", "--sim"], "allowed are ecpix5-45f"),
     (["--board", "hx8k", "--port", "/dev/nowhere"], "/dev/nowhere: cannot be opened"),
-    (["--board", "hx8k", "--sim", "--cycles", "0"], "cycles"),
+    (["--board", "hx8k", "--sim", "--horizon", "0"], "--horizon = 0"),
 ])
 def test_bad_input_is_exit_code_2(args, text, tmp_path):
     result = derca_host(*args, "-o", tmp_path / "out")

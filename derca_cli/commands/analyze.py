@@ -14,10 +14,12 @@ from derca_sim.priced_plan import PricedPlan
 from derca_sim.report.jobs import TaskInfo
 from derca_sim.report.plan import summarise
 from derca_sim.report.points import candidates
+from derca_sim.report.rows import analysis_rows
 
-from ..console.output import JsonOption, print_json, say, show_table, stdout
+from ..console.answer import CsvOption, answer, check_csv
+from ..console.output import JsonOption, say, say_result, show_milliseconds, show_table, stdout
 from ..console.overrides import PolicyOption
-from ..console.verdict import EveryOption, PlacedOption, StrategyOption, on, plan_of, show_proof
+from ..console.verdict import EveryOption, PlacedOption, StrategyOption, on, outcome, plan_of, show_proof
 
 
 def analyze(
@@ -29,6 +31,7 @@ def analyze(
     points: Annotated[bool, typer.Option("--points", help="List every candidate point and why it is dropped.")] = False,
     picture: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Draw the run that misses a deadline, as .svg or .png.", show_default=False)] = None,
+    csv: CsvOption = None,
     json: JsonOption = False,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Write the JSON to this file.")] = None,
@@ -52,7 +55,10 @@ def analyze(
         derca analyze sim/tasksets/demo.toml --policy dm
 
         derca analyze sim/tasksets/demo.toml --points
+
+        derca analyze sim/tasksets/wcets.toml --csv bounds.csv
     """
+    check_csv(csv, json)
     if picture is not None and picture.suffix not in (".svg", ".png"):
         raise InputError(f"--picture = {picture}: allowed are names that end in .svg or .png")
     found = plan_of(taskset, strategy, placed, every, policy)
@@ -62,12 +68,12 @@ def analyze(
         _draw(found, picture)
     if output is not None:
         write_text(output, encoder.dumps(summary, indent=1) + "\n")
-    if json:
-        print_json(summary)
-    else:
+    def show() -> None:
         _show(found, summary, points)
         if picture is not None:
             say("picture", str(picture) if drawn else "none: no run was found that misses a deadline")
+
+    answer(summary, analysis_rows(summary), show, json, csv)
     if not found.verdict.schedulable:
         raise CheckFailed(f"{found.verdict.word}: {found.verdict.reason}")
 
@@ -86,6 +92,7 @@ def _draw(plan: Plan | PricedPlan, path: Path) -> None:
 
 def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
     good = plan.verdict.schedulable
+    say_result(outcome(plan.proof, summary["tasks"]), good)
     rows = [
         [t["task"], t["period"], t["deadline"], t["unpreempted"], t["charged"], t["longest_region"],
          t["response_bound"], t["slack"], f"{t['points']} of {t['candidate_points']}"]
@@ -99,6 +106,8 @@ def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
                 "region: the longest that cannot be preempted; response: bound from release to results in memory; "
                 "slack: what every job of the task could take longer.",
     )
+    show_milliseconds(summary["clock_mhz"], ["task", "period", "deadline", "alone", "charged", "region", "response",
+                                             "slack"], [row[:-1] for row in rows])
     out = stdout()
     for i, task in enumerate(plan.system.tasks):
         if points:
@@ -107,6 +116,6 @@ def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
     show_proof(plan.proof)
     verdict = plan.verdict
     if verdict.witness is not None:
-        out.print(f"{'bound':<10} {verdict.witness}", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"load       {summary['utilisation']:.1%} of the time with all charges, "
-              f"{summary['utilisation_unpreempted']:.1%} without preemption", markup=False, highlight=False)
+        say("bound", str(verdict.witness))
+    say("load", f"{100 * summary['utilisation']:.1f} % of the time with all charges, "
+                f"{100 * summary['utilisation_unpreempted']:.1f} % without preemption")

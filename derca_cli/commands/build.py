@@ -15,8 +15,9 @@ from derca_sim.planning import DEFAULT
 
 from ..console.boards import BoardOption, PlatformOption, board_to_build
 from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json, show_table, stdout
-from ..console.verdict import StrategyOption, show_proof
+from ..console.output import JsonOption, print_json, say_result, show_table, stdout
+from ..console.overrides import PolicyOption
+from ..console.verdict import StrategyOption, on, outcome, show_proof
 
 #: The steps in their order; those from `LONG` on need --run.
 STEPS = ("analyse", "generate", "simulate", "estimate", "synthesise", "route", "pack", "report")
@@ -42,6 +43,7 @@ def build(
         metavar="STEP", help=f"Leave out a step: {', '.join(SKIPPABLE)}; may be given again.",
         show_default=False)] = None,
     strategy: StrategyOption = DEFAULT,
+    policy: PolicyOption = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder for the files; by default out/build/BOARD-TASKSET-STRATEGY.",
         show_default=False)] = None,
@@ -74,6 +76,7 @@ def build(
     from derca_flow.flow.steps import Steps
     from derca_flow.tools import loaders
     from derca_sim.planning import short_name
+    from derca_sim.workload.policies import full_name
 
     unknown = sorted(set(skip or ()) - set(SKIPPABLE))
     if unknown:
@@ -89,22 +92,20 @@ def build(
         raise InputError(f"--load: the board {chosen.name} names no command for it; write program = \"TOOL ... {{}}\" "
                          f"in {chosen.files[0]}")
     program = loaders.choose(chosen.programs, chosen.title) if load else None
-    request = Request(chosen, taskset or chosen.taskset, short_name(strategy))
+    request = Request(chosen, taskset or chosen.taskset, short_name(strategy), full_name(policy))
     steps = Steps((*STEPS, "load") if load else STEPS, frozenset(skip or ()))
     command = shlex.join(["derca", "build", *([str(taskset)] if taskset else []), "--board", board,
                           *(["--platform", str(platform)] if platform else []), "--run",
                           *(word for s in skip or () for word in ("--skip", s)), "--seed", str(seed), "--seeds",
-                          str(seeds), "--strategy", strategy, *(["-o", str(output)] if output else [])])
-    if not as_json:
-        stdout().print(f"{chosen.title}: task set {request.tasks.name} on the board's platform "
-                       f"{request.platform.name}", markup=False)
+                          str(seeds), "--strategy", strategy, *(["--policy", policy] if policy else []),
+                          *(["-o", str(output)] if output else [])])
     prepared = _prepare(request, steps)
     if not run:
         _show_plan(request, prepared, steps, command, as_json)
         return
     _make(request, prepared, steps, range(seed, seed + seeds), command,
           output or default_folder("build", chosen.name, request.tasks.name, request.strategy,
-                                   platform=platform and platform.stem), as_json, program)
+                                   policy=request.policy, platform=platform and platform.stem), as_json, program)
 
 
 def _prepare(request, steps) -> dict:
@@ -148,8 +149,12 @@ def _show_plan(request, prepared: dict, steps, command: str, as_json: bool) -> N
         print_json({"board": board.name, "taskset": request.tasks.name, "platform": request.platform.name,
                     "estimate": total, "available": board.available, "expected_seconds": times,
                     "steps": [vars(r) for r in steps.records], "dry_run": True, "command": command,
-                    "strategy": request.strategy, "proof": request.plan.proof.as_dict()})
+                    "strategy": request.strategy, "policy": request.platform.scheduler.policies[0],
+                    "proof": request.plan.proof.as_dict()})
         return
+    what = f"{request.tasks.name}{on(request.platform.name, request.platform.scheduler.policies[0])}"
+    say_result(f"dry run for {board.title} with {what}: nothing was synthesised; {outcome(request.plan.proof)}",
+               request.plan.proof.proved)
     if total:
         show_table(f"Estimated for {board.title}", ["kind", "estimated", "available", "use"], use(total, board))
     show_table("Steps", ["step", "state", "time", "result"], step_rows([*steps.records, *planned]),
@@ -188,7 +193,8 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
     bitstream = output / packed.name
     program = loaders.shown(load_with or board.programs[0], bitstream) if board.programs else None
     proof = request.plan.proof
-    title = f"{board.title}: {request.tasks.name} on {request.platform.name}, {proof.title}"
+    title = (f"{board.title}: {request.tasks.name}{on(request.platform.name, request.platform.scheduler.policies[0])}, "
+             f"{proof.title}")
     with output_directory(output) as folder:
         with steps.run("report") as running:
             for source in (packed, runs[-1].folder / nextpnr.LOG):
@@ -212,6 +218,7 @@ def _make(request, prepared: dict, steps, seeds: range, command: str, output: Pa
         print_json({**result, "estimate": prepared.get("estimate"), "modules": synthesised.rows, "program": program,
                     "loaded": bool(load_with), "output": str(output)})
         return
+    say_result(f"bitstream for {title}: {bitstream}", proof.proved)
     show_table("Modules, kept apart", ["module", *synthesised.total],
                [list(row.values()) for row in synthesised.rows], total=1)
     show_table("Netlist, dissolved", ["kind", "used", "available", "use"], summary.use(synthesised.total, board))

@@ -9,7 +9,7 @@ import typer
 from derca_flow.tools import caching
 from derca_flow.tools.files import write_text
 
-from ..console.output import JsonOption, print_json, show_table
+from ..console.output import JsonOption, print_json, say_result, show_table
 
 
 def cache(
@@ -49,5 +49,7 @@ def cache(
         print_json(result)
         return
     shown = ("part", "entries", "bytes", *(("removed", "removed_bytes") if clear else ()))
+    say_result(f"{total['removed']:,} entries removed, {total['removed_bytes']:,} bytes" if clear else
+               f"{total['entries']:,} entries, {total['bytes']:,} bytes")
     show_table(f"Kept in {caching.root()}", [name.replace("_", " ") for name in shown],
                [[row[name] for name in shown] for row in [*rows, total]], total=1)

@@ -7,8 +7,9 @@ import typer
 
 from derca_flow.tools.files import write_text
 from derca_sim.errors import InputError
+from derca_sim.file_kinds import expect
 
-from ..console.output import JsonOption, print_json, say
+from ..console.output import JsonOption, print_json, say_result
 
 #: What is read and written, by suffix.
 KINDS = {".toml": "a task set of execution times", ".xml": "a simulation of SimSo",
@@ -44,6 +45,7 @@ def convert(
     from derca_sim.workload import exchange
     from derca_sim.workload.priced import checked, load_priced
 
+    expect(source, "times", "simso", "jobs")
     for path, what in ((source, "source"), (output, "--output")):
         if path.suffix.lower() not in KINDS:
             raise InputError(f"{what} = {path}: allowed are {', '.join(f'{k} ({v})' for k, v in KINDS.items())}")
@@ -66,7 +68,7 @@ def convert(
     if as_json:
         print_json({"source": str(source), "tasks": len(taskset.system.tasks), "files": list(map(str, written))})
     else:
-        say("result", f"{len(taskset.system.tasks)} tasks of {KINDS[start]} in {', '.join(map(str, written))}")
+        say_result(f"{len(taskset.system.tasks)} tasks of {KINDS[start]} in {', '.join(map(str, written))}")
 
 
 def _ours(path: Path) -> bool:

@@ -11,7 +11,7 @@ from derca_flow.tools.files import write_text
 from derca_flow.tools.progress import step
 from derca_sim.errors import MissingToolError
 
-from ..console.output import JsonOption, print_json, say, show_table
+from ..console.output import JsonOption, print_json, say_result, show_table
 
 
 def doctor(
@@ -41,7 +41,8 @@ def doctor(
     if as_json:
         print_json(facts)
     else:
-        say("result", f"missing: {', '.join(one.name for one in missing)}" if missing else "everything needed is here")
+        say_result(f"missing: {', '.join(one.name for one in missing)}" if missing else "everything needed is here",
+                   not missing)
         show_table("", ["tool", "found", "for", "to install"], [
             [one.name, one.found or ("no (optional)" if one.optional else "MISSING"), one.needed,
              one.install if one.found is None else ""] for one in found])

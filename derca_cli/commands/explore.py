@@ -11,9 +11,12 @@ from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed, InputError
 
-from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine, csv_of
-from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json, say, show_table
+from ..console.answer import CsvOption, answer, check_csv, csv_of
+from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine
+from ..console.folders import default_folder, other_policy
+from ..console.output import JsonOption, say_result, show_table
+from ..console.overrides import PolicyOption
+from ..console.verdict import on
 
 #: Columns of the area in tables.
 KINDS = ("LUT", "REG", "BRAM", "DSP")
@@ -28,6 +31,7 @@ def explore(
     space: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Values to try (TOML); by default arrays, tiles, buffers and buses.",
         show_default=False)] = None,
+    policy: PolicyOption = None,
     synthesise: Annotated[int, typer.Option(min=0, metavar="N", help="Check the area of the N smallest.")] = 0,
     jobs: JobsOption = 2,
     engine: EngineOption = Engine.local,
@@ -35,6 +39,7 @@ def explore(
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder of the results; without it out/explore/NAME-DEVICE.",
         show_default=False)] = None,
+    csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
     """Search for platforms on which every deadline is proved, with the least area, the lowest clock, the most slack.
@@ -51,6 +56,8 @@ def explore(
 
         derca explore sim/tasksets/demo.toml --board ulx3s-85f --clock 25 --synthesise 2
 
+        derca explore sim/tasksets/demo.toml --device lfe5u-85f --policy dm
+
     [bold]Exit codes[/bold]  0 a platform was found, 1 none is proved, 2 bad input.
     """
     from derca_flow.explore.evaluate import evaluate
@@ -58,18 +65,25 @@ def explore(
     from derca_flow.explore.picture import draw
     from derca_flow.explore.space import candidates, changed, default_space, load_space
     from derca_sim.experiments import sweep as cells
+    from derca_sim.workload.policies import full_name, proved_policy, under_policy
     from derca_sim.workload.taskset import load_taskset
 
+    check_csv(csv, as_json)
     check_engine(engine, scheduler)
     target = _device(device, board)
-    tasks = load_taskset(taskset)
+    policy = full_name(policy)
+    tasks = under_policy(load_taskset(taskset), policy)
+    order = proved_policy(tasks.platform.scheduler.policies[0],
+                          "--policy" if policy else f"{taskset}: platform.scheduler.policies[0]")
     mhz = tasks.platform.clock_mhz if clock is None else clock
     if not 0 < mhz <= 2000:
         raise InputError(f"--clock = {clock}: allowed are numbers above 0 .. 2000")
     values = default_space() if space is None else load_space(space)
     todo = [{"taskset": str(taskset.resolve()), "changes": changes, "family": target.target, "clock_mhz": mhz,
-             "available": target.available} for changes in candidates(tasks.platform, values)]
-    output = output or default_folder("explore", tasks.name, target.name, clock=clock)
+             "available": target.available, **({"policy": policy} if policy else {})}
+            for changes in candidates(tasks.platform, values)]
+    output = output or default_folder("explore", tasks.name, target.name, clock=clock, policy=other_policy(order),
+                                      space=space.stem if space else None)
     if output.exists() and not output.is_dir():
         raise InputError(f"--output = {output}: is a file; give a folder")
     identity = json.dumps([cells.source_digest(), hashlib.sha256(taskset.read_bytes()).hexdigest(),
@@ -85,21 +99,20 @@ def explore(
     measured = _synthesised(tasks.platform, todo, results, target, synthesise) if synthesise else []
     with output_directory(output) as folder:
         (folder / "candidates.csv").write_text(csv_of(rows), encoding="utf-8")
+        title = f"{tasks.name}{on(target.title, order)}, {mhz:g} MHz"
         with step("drawing"):
-            draw(results, chosen, winner, f"{tasks.name} on {target.title}, {mhz:g} MHz", mhz, folder / "explore.png")
+            draw(results, chosen, winner, title, mhz, folder / "explore.png")
         if winner is not None:
             from derca_sim.describe.platform import as_toml
 
             platform = changed(tasks.platform, todo[winner]["changes"]).model_copy(update={"clock_mhz": mhz})
             (folder / "platform.toml").write_text(as_toml(platform), encoding="utf-8")
     proved = sum(r["proved"] for r in results)
-    facts = {"taskset": tasks.name, "device": target.name, "clock_mhz": mhz, "candidates": len(rows), "proved": proved,
+    facts = {"taskset": tasks.name, "device": target.name, "policy": order, "clock_mhz": mhz,
+             "candidates": len(rows), "proved": proved,
              "best": None if winner is None else rows[winner], "pareto": [rows[i] for i in chosen],
              "synthesised": measured, "folder": str(output)}
-    if as_json:
-        print_json(facts)
-    else:
-        _show(facts, keys)
+    answer(facts, rows, lambda: _show(facts, keys), as_json, csv)
     if winner is None:
         raise CheckFailed(f"no platform of {len(rows)} is proved at {mhz:g} MHz; see {output / 'candidates.csv'}")
 
@@ -138,10 +151,10 @@ def _synthesised(base, todo: list[dict], results: list[dict], target, count: int
 
 def _show(facts: dict, keys: list[str]) -> None:
     best = facts["best"]
-    say("result", f"no platform of {facts['candidates']} is proved" if best is None else
-        f"{best['LUT']:,} LUTs suffice: {', '.join(f'{key} = {best[key]}' for key in keys)}")
+    say_result(f"no platform of {facts['candidates']} is proved" if best is None else
+               f"{best['LUT']:,} LUTs suffice: {', '.join(f'{key} = {best[key]}' for key in keys)}", best is not None)
     show_table(
-        f"{facts['taskset']} on {facts['device']} at {facts['clock_mhz']:g} MHz: {facts['proved']} of "
+        f"{facts['taskset']}{on(facts['device'], facts['policy'])} at {facts['clock_mhz']:g} MHz: {facts['proved']} of "
         f"{facts['candidates']} platforms are proved, {len(facts['pareto'])} of them best in some way",
         [*(key.split(".")[-1] for key in keys), *KINDS, "least MHz", "slack"],
         [[*(row[key] for key in keys), *(row[kind] for kind in KINDS), row["least_mhz"],

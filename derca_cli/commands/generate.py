@@ -13,9 +13,17 @@ from derca_hw.families.family import Family
 from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 
-from ..console.output import JsonOption, print_json, show_table
-from ..console.overrides import PolicyOption
-from ..console.verdict import NOTHING_TO_PROVE, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
+from ..console.output import JsonOption, print_json, say_result, show_table
+from ..console.overrides import PolicyOption, no_tasks
+from ..console.verdict import (
+    NOTHING_TO_PROVE,
+    PlacedOption,
+    RequireProofOption,
+    StrategyOption,
+    outcome,
+    plan,
+    show_proof,
+)
 
 
 def generate(
@@ -82,8 +90,7 @@ def generate(
     elif require_proof:
         raise InputError(NOTHING_TO_PROVE)
     elif policy is not None:
-        raise InputError(f"--policy = {policy}: allowed with a task set only; without one, platform.scheduler.policies "
-                         "says which are generated in")
+        raise InputError(no_tasks(policy))
     system = planned.candidates.platform if planned else load_platform(platform)
     with output_directory(output) as folder:
         with step("generating the hardware"):
@@ -101,6 +108,8 @@ def generate(
         print_json({"platform": system.name, "config_hash": f"{system.config_hash:08x}", "output": str(output),
                     "proof": planned.proof.as_dict() if planned else None, "files": files})
         return
+    say_result(f"{len(files)} files of platform {system.name} in {output}"
+               + (f"; {outcome(planned.proof)}" if planned else ""), planned and planned.proof.proved)
     show_table(f"Written to {output}" + (f", {planned.proof.title}" if planned else ""), ["file", "bytes"],
                [list(f) for f in files.items()],
                caption=f"platform {system.name}, configuration {system.config_hash:08x}")

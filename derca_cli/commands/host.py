@@ -15,11 +15,12 @@ from derca_sim.errors import CheckFailed
 from derca_sim.planning import DEFAULT
 
 from ..console.boards import ALLOWED
-from ..console.folders import default_folder
+from ..console.folders import default_folder, other_policy
 from ..console.host_target import Target, host_target
-from ..console.output import JsonOption, print_json, say, show_table
-from ..console.run_output import met
-from ..console.verdict import EveryOption, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
+from ..console.output import JsonOption, print_json, say, say_result, show_table
+from ..console.overrides import PolicyOption
+from ..console.run_output import met, result_of
+from ..console.verdict import EveryOption, PlacedOption, RequireProofOption, StrategyOption, on, plan, show_proof
 
 #: Files that a run leaves in its folder.
 FILES = {"events": "events.jsonl", "summary": "summary.json"}
@@ -50,10 +51,11 @@ def host(
     strategy: StrategyOption = DEFAULT,
     placed: PlacedOption = True,
     every: EveryOption = None,
+    policy: PolicyOption = None,
     require_proof: RequireProofOption = False,
     cycles: Annotated[int | None, typer.Option(
-        metavar="N", min=1, max=(1 << 31) - 1, help="Cycles to run at least; by default as the task set says.",
-        show_default=False)] = None,
+        "--horizon", metavar="N", min=1, max=(1 << 31) - 1, show_default=False,
+        help="Cycles to run at least; by default as the task set says.")] = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder for event log and summary; by default below out/host/.",
         show_default=False)] = None,
@@ -61,8 +63,8 @@ def host(
 ):
     """Load a task set into an accelerator, run it, and compare events, counts and results with the models.
 
-    The command first checks that the hardware was made for this platform. Results of every task must equal those of the
-    integer model. Sporadic tasks are not triggered.
+    The command first checks that the hardware was made for this platform; after derca build --policy it needs the same
+    --policy. Results of every task must equal those of the integer model. Sporadic tasks are not triggered.
 
     The line to a board is slower than events can come, so the hardware drops some and counts them. Every event that
     arrives must be one of the golden model's, in the same cycle. Through Linux no events arrive, and memory may be
@@ -86,18 +88,20 @@ def host(
     from derca_sim.events import write_log
     from derca_sim.host.driver import Driver, WrongHardware
     from derca_sim.host.transport import AccessRefused, LinkError
+    from derca_sim.workload.policies import under_policy
     from derca_sim.workload.taskset import load_taskset
 
     target = host_target(board, port, uio, memory, base, platform, sim, netlist)
-    tasks = load_taskset(taskset, target.platform)
+    tasks = under_policy(load_taskset(taskset, target.platform), policy)
     target.check(tasks.platform)
     tasks = replace(tasks, tasks=tuple(replace(t, triggers=()) for t in tasks.tasks))
     planned = plan(tasks, strategy, placed, every, require_proof)
     compiled, proof = planned.compiled(), target.proof(planned.proof, tasks.platform)
     horizon = cycles or tasks.horizon
     folder = output or default_folder(
-        "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, cycles=cycles,
-        netlist=netlist, board=target.simulated is None, platform=platform and platform.stem)
+        "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, horizon=cycles,
+        netlist=netlist, board=target.simulated is None, platform=platform and platform.stem,
+        policy=other_policy(compiled.platform.scheduler.policies[0]))
     with output_directory(folder) as work:
         try:
             with contextlib.ExitStack() as stack:
@@ -119,7 +123,7 @@ def host(
         misses = sum(s["MISSES"] + s["OVERRUNS"] for s in session.statistics)
         summary = {
             "taskset": tasks.name, "board": target.board, "uio": target.uio, "platform": compiled.platform.name,
-            "simulated": target.simulated,
+            "simulated": target.simulated, "policy": compiled.platform.scheduler.policies[0],
             "strategy": compiled.strategy, "proof": proof.as_dict(), "cycles": session.cycles,
             "deadline_misses": misses,
             "bit_exact": compared["bit_exact"], "events": len(session.events or []),
@@ -152,9 +156,13 @@ def _bar(done: int, total: int, seconds: float) -> str:
 
 def _show(s: dict, proof, target: Target) -> None:
     """Print a run: a row per task, what is proved, then what was compared."""
+    late = s["deadline_misses"]
+    say_result(f"{result_of(late, sum(t['finishes'] for t in s['tasks']))}; "
+               f"{'everything compared is equal' if not s['differences'] else 'differences from the models'}; "
+               f"{proof.title}", not late and not s["differences"])
     simulated = f" (simulated {s['simulated']})" if s["simulated"] else ""
     show_table(
-        f"{s['taskset']} on {target.title}{simulated}: strategy {s['strategy']}, "
+        f"{s['taskset']}{on(target.title, s['policy'])}{simulated}: strategy {s['strategy']}, "
         f"{s['cycles']:,} cycles, {proof.title}",
         ["task", "period", "deadline", "jobs", "done", "worst", "missed", "overruns", "preempted"],
         [[t["name"], t["period"], t["deadline"], t["releases"], t["finishes"], t["worst_response"], t["misses"],

@@ -10,7 +10,7 @@ import typer
 from derca_flow.tools.files import write_bytes, write_text
 from derca_sim.errors import InputError
 
-from ..console.output import JsonOption, print_json, say, show_table
+from ..console.output import JsonOption, print_json, say, say_result, show_table
 
 
 def import_(
@@ -46,7 +46,7 @@ def import_(
     """
     from derca_sim.networks.lowering.deploy import Model, check_platform, open_graph
     from derca_sim.networks.lowering.mapping import place, reasons
-    from derca_sim.networks.lowering.walk import Walk
+    from derca_sim.networks.lowering.walk import Walk, Where
     from derca_sim.workload.taskset import load_platform
 
     from ..console.mapping import Job
@@ -76,6 +76,9 @@ def import_(
     if as_json:
         print_json(answer)
     else:
+        say_result(f"{graph.name} cannot run: {len(problems)} reason{'s' * (len(problems) > 1)}" if problems else
+                   f"{graph.name} can run: {sum(each.where is Where.ACCELERATOR for each in placed)} of "
+                   f"{len(graph.nodes)} operators on the accelerator", not problems)
         columns, table = rows(placed, system)
         show_table(f"{graph.name}: {len(graph.nodes)} operators", columns, table)
         if job is not None:

@@ -8,7 +8,7 @@ import typer
 from derca_flow.tools.files import output_directory
 from derca_sim.errors import InputError
 
-from ..console.output import JsonOption, print_json, say
+from ..console.output import JsonOption, print_json, say, say_result
 
 
 def init(
@@ -36,5 +36,5 @@ def init(
     if as_json:
         print_json({"folder": str(name), "sample": sample, "files": files})
         return
-    say("result", f"{name} holds {', '.join(files)}")
+    say_result(f"{name} holds {', '.join(files)}")
     say("next", f"cd {name} && derca analyze taskset.toml")

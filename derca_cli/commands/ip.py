@@ -20,8 +20,17 @@ from derca_sim.planning import DEFAULT
 from derca_sim.proof import varying_memory
 
 from ..console.boards import vendor_board
-from ..console.output import JsonOption, print_json, show_table
-from ..console.verdict import NOTHING_TO_PROVE, PlacedOption, RequireProofOption, StrategyOption, plan, show_proof
+from ..console.output import JsonOption, print_json, say_result, show_table
+from ..console.overrides import PolicyOption, no_tasks
+from ..console.verdict import (
+    NOTHING_TO_PROVE,
+    PlacedOption,
+    RequireProofOption,
+    StrategyOption,
+    outcome,
+    plan,
+    show_proof,
+)
 
 
 def ip(
@@ -37,6 +46,7 @@ def ip(
                                 "project has it.", show_default=False)] = None,
     strategy: StrategyOption = DEFAULT,
     placed: PlacedOption = True,
+    policy: PolicyOption = None,
     require_proof: RequireProofOption = False,
     as_json: JsonOption = False,
 ):
@@ -75,12 +85,17 @@ def ip(
         raise InputError(f"--{e}") from e
     planned = proof = None
     if taskset is not None:
+        from derca_sim.workload.policies import under_policy
         from derca_sim.workload.taskset import load_taskset
 
-        planned = plan(replace(load_taskset(taskset), platform=system), strategy, placed, None, require_proof)
+        tasks = under_policy(replace(load_taskset(taskset), platform=system), policy)
+        system = tasks.platform
+        planned = plan(tasks, strategy, placed, None, require_proof)
         proof = planned.proof.and_beyond(varying_memory(system, target.memory))
     elif require_proof:
         raise InputError(NOTHING_TO_PROVE)
+    elif policy is not None:
+        raise InputError(no_tasks(policy))
     with output_directory(output) as folder:
         with step("generating the hardware"):
             write_package(folder, system, target, address, proof)
@@ -93,6 +108,8 @@ def ip(
                     "config_hash": f"{system.config_hash:08x}", "base": address, "output": str(output),
                     "proof": proof.as_dict() if proof else None, "files": files})
         return
+    say_result(f"IP and project for {target.title} in {output}" + (f"; {outcome(proof)}" if proof else ""),
+               proof and proof.proved)
     show_table(f"Written to {output}" + (f", {proof.title}" if proof else ""), ["file", "bytes"],
                [list(f) for f in files.items()],
                caption=f"{target.title}, platform {system.name}, configuration {system.config_hash:08x}; next: "

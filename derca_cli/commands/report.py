@@ -15,8 +15,9 @@ from derca_sim.model.board import Board
 from derca_sim.workload.taskset import load_platform
 
 from ..console import formats
+from ..console.answer import CsvOption, answer, check_csv, table_rows
 from ..console.boards import ALLOWED, open_board
-from ..console.output import JsonOption, print_json
+from ..console.output import JsonOption
 
 TargetName = StrEnum("TargetName", [(name, name) for name in TARGETS])
 
@@ -57,9 +58,10 @@ def report(
     output: Annotated[list[Path] | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Also write the table, by suffix: .md, .csv, .json, .tex; --growth also "
                                                "draws .svg and .png. May be given again.", show_default=False)] = None,
+    csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
-    """Synthesise the hardware with Yosys and print LUT, REG, BRAM and DSP per module.
+    """Area: synthesise the hardware with Yosys and print LUT, REG, BRAM and DSP per module.
 
     The modules are kept apart during synthesis, so that every cell has an owner; the rows add up to the total exactly
     (checked). The flattened design, which may optimise across modules, is shown beside it. Warnings of Yosys about
@@ -71,7 +73,7 @@ def report(
 
         derca report --target ultrascale --platform sim/platforms/demo.toml --device xcvc1902 --detail -o out/vck190.tex
 
-        derca report --board icebreaker
+        derca report --board icebreaker --csv area.csv
 
         derca report --target ultrascale --platform sim/platforms/reference-scale.toml --reference
 
@@ -79,6 +81,7 @@ def report(
 
         derca report --target ecp5 --platform sim/platforms/demo.toml --fmax --seeds 8 --run
     """
+    check_csv(csv, as_json)
     _refuse_contradictions(reference, growth, fmax, run, detail, device, board_name)
     if platform is not None:
         load_platform(platform)  # a file that is absent or wrong is the first thing to say
@@ -116,10 +119,7 @@ def report(
     for file in files:
         if file.suffix in formats.SUFFIXES:
             formats.write_tables(file, result, shown)
-    if as_json:
-        print_json(result)
-    else:
-        formats.show(result, shown)
+    answer(result, table_rows(shown[0]), lambda: formats.show(result, shown), as_json, csv)
 
 
 def _refuse_contradictions(reference, growth, fmax, run, detail, device, board_name) -> None:

@@ -10,8 +10,9 @@ from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_sim.errors import InputError
 
-from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine, csv_of
-from ..console.output import JsonOption, print_json, show_table
+from ..console.answer import csv_of
+from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine
+from ..console.output import JsonOption, print_json, say_result, show_table
 
 
 class FigureName(StrEnum):
@@ -61,7 +62,7 @@ def reproduce(
 
         derca reproduce fig11c --size large --jobs 8 -o out/fig11c
 
-        derca reproduce fig11b --engine dask --scheduler tcp://127.0.0.1:8786
+        derca reproduce fig11b --engine dask --dask tcp://127.0.0.1:8786
     """
     check_engine(engine, scheduler)
     if output is None:
@@ -82,6 +83,7 @@ def reproduce(
         print_json({"figure": figure.value, "size": size.value, "rows": rows, "files": files})
         return
     columns, cells = _summary(figure, rows)
+    say_result(f"{figure}: ours beside the published values in {files[1]}")
     show_table(title, columns, cells, caption=_caption(figure, rows) + "\nwritten: " + ", ".join(files))
 
 

@@ -12,9 +12,11 @@ from derca_flow.tools.files import output_directory, output_file
 from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed, InputError
 from derca_sim.planning import DEFAULT
+from derca_sim.report.rows import run_rows
 
-from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json
+from ..console.answer import CsvOption, answer, check_csv
+from ..console.folders import default_folder, other_policy, shown_in
+from ..console.output import JsonOption
 from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform, wrong_choices
 from ..console.run_output import FILES, FromOption, ToOption, show_run, window, write_files
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan
@@ -57,9 +59,10 @@ def run(
         show_default=False)] = None,
     outputs: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Write the results of each task's last job (.npz).", show_default=False)] = None,
+    csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
-    """Simulate the generated RTL with a task set: jobs, responses, preemptions, deadlines, timeline.
+    """Run a task set on the RTL (Verilator), and compare with the model: jobs, responses, preemptions, deadlines.
 
     The RTL runs in a compiled Verilator model on a memory with the platform's latencies. The hardware's counters show
     how the time was used, and how far that is from the roofline. Every event must have the cycle of the golden model's,
@@ -96,6 +99,7 @@ def run(
 
     from ..console.usage import show_usage, usage
 
+    check_csv(csv, as_json)
     noise = _noise(wrong_choices(pipeline, scheduler, release, policy), horizon, jitter, stall, handshake, seed)
     tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release, policy)
     if inputs is not None:
@@ -106,7 +110,8 @@ def run(
     folder = output or default_folder(
         "run", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
-        handshake=handshake, seed=None if noise is None else seed, policy=policy)
+        handshake=handshake, seed=None if noise is None else seed, policy=other_policy(platform.scheduler.policies[0]),
+        inputs=inputs.stem if inputs else None, **shown_in(first, last))
     if jitter is not None:
         proof = proof.and_beyond(f"this run delays every burst by 0 to {jitter} cycles more and withholds transfers "
                                  f"with probability {stall:g}")
@@ -131,7 +136,8 @@ def run(
         infos = task_infos(compiled)
         metrics = measure(result.events, infos, cycles, platform.array.rows * platform.array.cols)
         summary = {
-            "taskset": tasks.name, "platform": platform.name, "policy": platform.scheduler.policies[0],
+            "taskset": tasks.name, "platform": platform.name, "clock_mhz": platform.clock_mhz,
+            "policy": platform.scheduler.policies[0],
             "strategy": compiled.strategy,
             "proof": proof.as_dict(),
             "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind, "release": platform.release.kind,
@@ -162,12 +168,12 @@ def run(
                         made = results_of(compiled, result.memory, task.index)
                         arrays |= {key: made[part] for part, key in named(task.name, list(made)).items()}
                 np.savez(file, **arrays)
-    if as_json:
-        print_json(summary)
-    else:
+    def show() -> None:
         show_run(summary, proof)
         if counters and summary["usage"]:
             show_usage(summary["usage"])
+
+    answer(summary, run_rows(summary), show, as_json, csv)
     if metrics.deadline_misses:
         problems.insert(0, f"deadlines missed: {metrics.deadline_misses}, skipped and unfinished jobs included")
     if problems:

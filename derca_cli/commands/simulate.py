@@ -12,10 +12,12 @@ from derca_flow.tools.progress import step
 from derca_sim.analysis.policies import ANALYSED
 from derca_sim.errors import CheckFailed, InputError
 from derca_sim.planning import DEFAULT
+from derca_sim.report.rows import run_rows
 
+from ..console.answer import CsvOption, answer, check_csv
 from ..console.arrivals import other_arrivals, show_arrivals
-from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json
+from ..console.folders import default_folder, other_policy, shown_in
+from ..console.output import JsonOption
 from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform
 from ..console.priced import Options, simulate_priced
 from ..console.run_output import FILES, FromOption, ToOption, show_run, window, write_files
@@ -42,9 +44,10 @@ def simulate(
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder for event log and timeline; by default below out/simulate/.",
         show_default=False)] = None,
+    csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
-    """Run a task set on the golden machine: the same events at the same cycles as `derca run`, without building RTL.
+    """Run a task set on the cycle-exact model, without RTL: the same events at the same cycles as `derca run`.
 
     With --runs, the schedule is also simulated region by region, with the lengths and prices the analysis uses, under
     random arrivals and early completions; every job whose deadline lies in the horizon is run to its end and judged.
@@ -64,21 +67,23 @@ def simulate(
     from derca_flow.sessions.system import task_infos
     from derca_flow.view.runs import plan_record
     from derca_sim.golden.machine import run as run_golden
-    from derca_sim.model.loading import read_toml
     from derca_sim.report.metrics import measure
     from derca_sim.timing.hardware import HardwareTiming
-    from derca_sim.workload.taskset import is_priced, load_taskset
+    from derca_sim.workload.files import load_tasks
+    from derca_sim.workload.priced import PricedTaskSet
 
+    check_csv(csv, as_json)
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
-    if is_priced(read_toml(taskset)):
+    tasks = load_tasks(taskset)
+    if isinstance(tasks, PricedTaskSet):
         for name, value in (("every", every), ("pipeline", pipeline), ("scheduler", scheduler), ("release", release)):
             if value is not None:
                 raise InputError(f"--{name} = {value}: allowed with networks on a platform alone; {taskset} gives "
                                  "execution times")
         return simulate_priced(taskset, Options(strategy, placed, policy, horizon, first, last, runs, seed, output,
-                                                as_json))
-    tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release, policy)
+                                                as_json, csv))
+    tasks = on_platform(tasks, pipeline, scheduler, release, policy)
     planned = plan(tasks, strategy, placed, every)
     compiled, proof = planned.compiled(), planned.proof
     platform, cycles = compiled.platform, horizon or tasks.horizon
@@ -87,17 +92,18 @@ def simulate(
     folder = output or default_folder(
         "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None,
-        policy=policy)
+        policy=other_policy(platform.scheduler.policies[0]), **shown_in(first, last))
     shown = window(first, last, cycles)
     with output_directory(folder) as work:
         started = time.perf_counter()
-        with step(f"running {cycles:,} cycles of the golden machine"):
-            events = run_golden(compiled, cycles)
+        with step(f"running {cycles:,} cycles of the golden machine") as progress:
+            events = run_golden(compiled, cycles, lambda cycle: progress.count(cycle, cycles))
         seconds = time.perf_counter() - started
         infos = task_infos(compiled)
         metrics = measure(events, infos, cycles, platform.array.rows * platform.array.cols)
         summary = {
-            "taskset": tasks.name, "platform": platform.name, "policy": platform.scheduler.policies[0],
+            "taskset": tasks.name, "platform": platform.name, "clock_mhz": platform.clock_mhz,
+            "policy": platform.scheduler.policies[0],
             "strategy": compiled.strategy,
             "proof": proof.as_dict(),
             "pipeline": platform.pipeline, "scheduler": platform.scheduler.kind,
@@ -113,12 +119,12 @@ def simulate(
                 summary["runs"] = other_arrivals(system, _placements(compiled, system), cycles, runs, seed, progress)
         with step("drawing the timeline"):
             write_files(work, summary, proof, plan_record(planned, placed), events, infos, shown)
-    if as_json:
-        print_json(summary)
-    else:
+    def show() -> None:
         show_run(summary, proof)
         if runs:
             show_arrivals(summary["runs"])
+
+    answer(summary, run_rows(summary), show, as_json, csv)
     problems = []
     if metrics.deadline_misses:
         problems.append(f"deadlines missed: {metrics.deadline_misses}, skipped and unfinished jobs included")

@@ -11,22 +11,27 @@ from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_sim.errors import InputError
 
-from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine, csv_of
+from ..console.answer import CsvOption, answer, check_csv, csv_of
+from ..console.cells import AddressOption, Engine, EngineOption, JobsOption, bar, check_engine
 from ..console.folders import default_folder
-from ..console.output import JsonOption, print_json, show_table
+from ..console.output import JsonOption, say_result, show_table
+from ..console.overrides import PoliciesOption
 
 
 def sweep(
     file: Annotated[Path, typer.Argument(help="Sweep (TOML).")],
+    policy: PoliciesOption = None,
     jobs: JobsOption = 2,
     engine: EngineOption = Engine.local,
     scheduler: AddressOption = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder of the results; without it out/sweep/NAME.",
         show_default=False)] = None,
+    csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
-    """Draw random task sets and show how many are proved schedulable: NAME.csv and NAME.png, a curve per strategy.
+    """Draw random task sets and show how many are proved schedulable: NAME.csv and NAME.png, a curve per strategy and
+    policy.
 
     A sweep file names the parameter on the x axis and where task sets come from: execution times and prices drawn at
     random, networks on their platform (any number of the platform may be the parameter), or the reference's workloads
@@ -38,15 +43,18 @@ def sweep(
         derca sweep sim/sweeps/utilisation.toml
 
         derca sweep sim/sweeps/latency.toml --jobs 8 -o out/latency
+
+        derca sweep sim/sweeps/utilisation.toml --policy edf --policy dm
     """
     from derca_sim.experiments import sweep as cells
     from derca_sim.experiments.plots import plot_sweep
     from derca_sim.experiments.sweeps import evaluate, load_sweep, rows_of
 
+    check_csv(csv, as_json)
     check_engine(engine, scheduler)
-    found = load_sweep(file)
+    found = load_sweep(file, policy)
     name, parameter = found["name"], found["parameter"]
-    output = output or default_folder("sweep", name)
+    output = output or default_folder("sweep", name, policy="-".join(found["policies"]) if policy else None)
     if output.exists() and not output.is_dir():
         raise InputError(f"--output = {output}: is a file; give a folder")
     with bar(f"{name}, {len(found['cells']):,} task sets") as progress:
@@ -58,12 +66,17 @@ def sweep(
         with step("drawing"):
             plot_sweep(rows, parameter, name, folder / f"{name}.png")
     files = [str(output / f"{name}.{kind}") for kind in ("csv", "png")]
-    if as_json:
-        print_json({"sweep": name, "parameter": parameter, "rows": rows, "files": files})
-        return
-    values, rates = list(dict.fromkeys(row[parameter] for row in rows)), {}
-    for row in rows:
-        rates.setdefault(row["strategy"], {})[row[parameter]] = row["proved_percent"]
+    result = {"sweep": name, "parameter": parameter, "rows": rows, "files": files}
+    answer(result, rows, lambda: _show(result), as_json, csv)
+
+
+def _show(result: dict) -> None:
+    name, parameter, rows, files = result.values()
+    from derca_sim.experiments.sweeps import curves
+
+    values, rates = list(dict.fromkeys(row[parameter] for row in rows)), curves(rows, parameter)
+    mean = {curve: sum(of.values()) / len(of) for curve, of in rates.items()}
+    say_result("sets proved, over all values: " + "; ".join(f"{curve} {rate:.0f} %" for curve, rate in mean.items()))
     show_table(
         f"{name}: task sets proved schedulable, in percent, by {parameter}", ["strategy", *(f"{x:g}" for x in values)],
         [[strategy, *(f"{of[x]:.0f}" for x in values)] for strategy, of in rates.items()],

@@ -14,8 +14,8 @@ from derca_flow.tools.progress import step
 from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 
-from ..console.output import JsonOption, print_json, say
-from ..console.overrides import PolicyOption
+from ..console.output import JsonOption, print_json, say, say_result
+from ..console.overrides import PoliciesOption
 
 
 def view(
@@ -24,7 +24,7 @@ def view(
     strategy: Annotated[list[str] | None, typer.Option(
         help="Preemption of the task sets, as with derca analyze; by default joint. Give it several times to compare.",
         show_default=False)] = None,
-    policy: PolicyOption = None,
+    policy: PoliciesOption = None,
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run the task sets; by default as they say.", show_default=False)] = None,
     output: Annotated[Path | None, typer.Option(
@@ -48,6 +48,8 @@ def view(
 
         derca view sim/tasksets/demo.toml --strategy np --strategy joint --perfetto out/trace.json
 
+        derca view sim/tasksets/wcets.toml --policy edf --policy dm
+
     [bold]Exit codes[/bold]  0 done, whatever the verdicts, 2 bad input.
     """
     from derca_flow.view.page import render
@@ -58,7 +60,9 @@ def view(
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
     tasksets = [path for path in paths if not path.is_dir()]
-    for name, value in (("strategy", strategy and ", ".join(strategy)), ("policy", policy), ("horizon", horizon)):
+    given = (("strategy", strategy and ", ".join(strategy)), ("policy", policy and ", ".join(policy)),
+             ("horizon", horizon))
+    for name, value in given:
         if value and not tasksets:
             raise InputError(f"--{name} = {value}: allowed with task sets; a folder holds a run that is over")
     runs = []
@@ -68,7 +72,8 @@ def view(
                 progress.update(f"reading {path}")
                 runs.append(read_run(path))
             else:
-                runs += [make_run(path, one, policy, horizon, progress.update) for one in strategy or [DEFAULT]]
+                runs += [make_run(path, one, by, horizon, progress.update)
+                         for one in strategy or [DEFAULT] for by in policy or [None]]
         try:
             page = page_data(runs)
         except ValueError as e:
@@ -88,6 +93,7 @@ def view(
     if as_json:
         print_json(found)
     else:
+        say_result(f"{len(runs)} run{'s' * (len(runs) > 1)} on {file}; open it in a browser")
         for run in found["runs"]:
             say("run", f"{run['label']} ({run['origin']}): {run['title']}; {run['jobs']:,} jobs in "
                        f"{run['horizon']:,} cycles, deadlines missed: {run['deadline_misses']:,}")
@@ -98,7 +104,8 @@ def view(
         webbrowser.open(file.resolve().as_uri())
 
 
-def _again(paths: list[Path], strategy: list[str] | None, policy: str | None, horizon: int | None) -> str:
+def _again(paths: list[Path], strategy: list[str] | None, policy: list[str] | None, horizon: int | None) -> str:
     words = [*map(str, paths), *(word for one in strategy or () for word in ("--strategy", one)),
-             *(("--policy", policy) if policy else ()), *(("--horizon", str(horizon)) if horizon else ())]
+             *(word for one in policy or () for word in ("--policy", one)),
+             *(("--horizon", str(horizon)) if horizon else ())]
     return "Again: derca view " + shlex.join(words)

@@ -25,7 +25,7 @@ def other_arrivals(system: System, placements: Sequence[Placement], horizon: int
         for k, name in enumerate(names):
             misses[name] += result.misses[k]
             worst[name] = max(worst[name], result.worst_response[k])
-        progress.update(f"{i + 1} of {runs}")
+        progress.count(i + 1, runs)
     return {"runs": runs, "seed": seed, "jobs": jobs, "deadline_misses": sum(misses.values()),
             "tasks": [{"name": n, "misses": misses[n], "worst_response": worst[n]} for n in names]}
 
@@ -35,5 +35,6 @@ def show_arrivals(result: dict) -> None:
     show_table(
         f"{result['runs']} runs with random arrivals and early completions, {result['jobs']:,} jobs",
         ["task", "worst", "missed"], [[t["name"], t["worst_response"], t["misses"]] for t in result["tasks"]],
+        bad=[i for i, t in enumerate(result["tasks"]) if t["misses"]],
         caption="Cycles, at the lengths and prices of the analysis (never shorter than the hardware's).",
     )

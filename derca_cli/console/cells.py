@@ -1,10 +1,6 @@
 """Experiments of many cells on the command line: where they run, their progress, and their tables as CSV."""
 
 import contextlib
-import csv
-import io
-import json
-import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Annotated
@@ -12,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from derca_flow.tools.progress import stderr, step
+from derca_flow.tools.progress import TimeLeft, stderr, step
 from derca_sim.errors import InputError
 
 
@@ -23,10 +19,11 @@ class Engine(StrEnum):
     dask = "dask"
 
 
-JobsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Processes of the local engine.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Processes of the local engine.")]
 EngineOption = Annotated[Engine, typer.Option(help="Run in processes here, or on a Dask cluster.")]
 AddressOption = Annotated[str | None, typer.Option(
-    "--scheduler", metavar="ADDRESS", help="Scheduler of the cluster, as tcp://host:8786.", show_default=False)]
+    "--dask", metavar="ADDRESS", help="With --engine dask: scheduler of the cluster, as tcp://host:8786.",
+    show_default=False)]
 
 
 def check_engine(engine: Engine, scheduler: str | None) -> None:
@@ -38,7 +35,7 @@ def check_engine(engine: Engine, scheduler: str | None) -> None:
         If there is one without the engine dask.
     """
     if scheduler is not None and engine is not Engine.dask:
-        raise InputError(f"--scheduler = {scheduler}: is for --engine dask only; add that or remove --scheduler")
+        raise InputError(f"--dask = {scheduler}: is for --engine dask only; add that or remove --dask")
 
 
 @contextlib.contextmanager
@@ -54,28 +51,3 @@ def bar(description: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(description, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-class TimeLeft:
-    """An estimate of the time left, from the pace of this run so far; results kept from earlier runs do not count."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
-        self._clock, self._started, self._first = clock, clock(), None
-
-    def __call__(self, done: int, total: int) -> str:
-        """As text to append; empty until something was done."""
-        if self._first is None:
-            self._first = done
-        if done <= self._first:
-            return ""
-        left = (self._clock() - self._started) / (done - self._first) * (total - done)
-        return f", about {left:.0f} s left" if left < 90 else f", about {left / 60:.0f} min left"
-
-
-def csv_of(rows: list[dict]) -> str:
-    """Rows of the same columns as CSV."""
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(json.loads(json.dumps(rows)))
-    return out.getvalue()

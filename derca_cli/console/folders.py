@@ -8,3 +8,13 @@ def default_folder(kind: str, *parts: str, **options) -> Path:
     named = [f"{name.replace('_', '')}{'' if value is True else value}" for name, value in options.items()
              if value is not None and value is not False]
     return Path("out") / kind / "-".join([*parts, *named])
+
+
+def other_policy(policy: str) -> str | None:
+    """The policy of a run where it is to be named: any but EDF."""
+    return None if policy == "edf" else policy
+
+
+def shown_in(first: int | None, last: int | None) -> dict[str, int | None]:
+    """The options `--from` and `--to`, as `default_folder` takes them."""
+    return {"from": first, "to": last}

@@ -15,7 +15,7 @@ from derca_flow.area.table import Table
 from derca_flow.tools.files import write_text
 from derca_sim.errors import InputError
 
-from .output import format_cell, show_table
+from .output import format_cell, say_result, show_table
 
 #: Suffixes of files that hold tables.
 SUFFIXES = (".md", ".csv", ".json", ".tex")
@@ -54,7 +54,11 @@ def write_tables(path: Path, result: dict, tables: Sequence[Table]) -> None:
 
 
 def show(result: dict, tables: Sequence[Table]) -> None:
-    """Print the tables; the caption of the last one names the tools and the command."""
+    """Print the tables, after a line with the last row of the first one; the last caption names tools and command."""
+    first = tables[0]
+    whole = first.rows[-first.total] if first.total else None
+    say_result(first.title if whole is None else f"{first.title}: " + ", ".join(
+        f"{name} {format_cell(cell)}" for name, cell in list(zip(first.columns, whole, strict=True))[1:]))
     for i, table in enumerate(tables):
         remarks = [table.caption] if table.caption else []
         if i == len(tables) - 1:

@@ -13,6 +13,7 @@ from derca_sim.errors import InputError
 from derca_sim.model.loading import forget_read_files
 
 from .failures import exits
+from .renamed import MEANT, renamed
 
 
 def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
@@ -38,7 +39,7 @@ def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
             with exits(arguments):
                 prepare()
                 forget_read_files()
-                with self.make_context("derca", list(arguments), **extra) as context:
+                with self.make_context("derca", renamed(arguments), **extra) as context:
                     self.invoke(context)
 
         def list_commands(self, ctx):
@@ -59,7 +60,8 @@ def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
 
         def resolve_command(self, ctx, args):
             if args and not args[0].startswith("-") and args[0] not in names:
-                close = difflib.get_close_matches(args[0].lower(), names, 1)
+                close = [word for word in (MEANT.get(args[0].lower()),) if word and ctx.parent is None]
+                close += difflib.get_close_matches(args[0].lower(), names, 1)
                 hint = f"; did you mean {close[0]}?" if close else ""
                 raise InputError(f"{args[0]}: no command of {ctx.command_path}; allowed are {', '.join(names)}{hint}")
             return super().resolve_command(ctx, args)

@@ -17,9 +17,13 @@ SchedulerOption = Annotated[str | None, typer.Option(
     help="heap, scan or tournament; by default as the platform says.", show_default=False)]
 ReleaseOption = Annotated[str | None, typer.Option(
     help="Job release: parallel or swept; by default as the platform says.", show_default=False)]
-PolicyOption = Annotated[str | None, typer.Option(
-    help="What orders jobs: edf, deadline_monotonic (or dm), fifo, least_slack; by default the first policy of the "
-         "platform. One that the platform does not have is generated in.", show_default=False)]
+_POLICY = ("What orders jobs: edf, deadline_monotonic (or dm), fifo, least_slack; by default the first policy of the "
+           "platform, or the policy of a task set of execution times. One that the platform does not have is "
+           "generated in.")
+PolicyOption = Annotated[str | None, typer.Option(help=_POLICY, show_default=False)]
+#: The same for commands that put several side by side.
+PoliciesOption = Annotated[list[str] | None, typer.Option(
+    "--policy", help=f"{_POLICY} Give it several times to compare.", show_default=False)]
 
 #: Option -> the key of the platform, and its allowed values.
 _KINDS = {
@@ -60,3 +64,8 @@ def on_platform(tasks: TaskSet, pipeline: str | None = None, scheduler: str | No
     given = " ".join(f"{option} {value}" for option, value in chosen.items())
     return under_policy(replace(tasks, platform=validate(fields, Platform, f"{tasks.file} with {given}")), policy)
 
+
+def no_tasks(policy: str) -> str:
+    """Why a policy is refused where there is no task set."""
+    return (f"--policy = {policy}: allowed with a task set only; without one, platform.scheduler.policies says which "
+            "are generated in")

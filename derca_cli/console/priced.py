@@ -6,10 +6,11 @@ from pathlib import Path
 from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_sim.errors import CheckFailed
+from derca_sim.report.rows import run_rows
 
+from .answer import answer
 from .arrivals import other_arrivals, show_arrivals
-from .folders import default_folder
-from .output import print_json
+from .folders import default_folder, other_policy, shown_in
 from .run_output import FILES, show_run, window, write_files
 from .verdict import plan_of
 
@@ -28,6 +29,7 @@ class Options:
     seed: int
     output: Path | None
     as_json: bool
+    csv: Path | None
 
 
 def simulate_priced(file: Path, chosen: Options) -> None:
@@ -51,7 +53,8 @@ def simulate_priced(file: Path, chosen: Options) -> None:
     shown = window(chosen.first, chosen.last, cycles)
     folder = chosen.output or default_folder(
         "simulate", taskset.name, plan.strategy, all_points=not chosen.placed, horizon=chosen.horizon,
-        runs=runs or None, seed=seed if runs else None, policy=chosen.policy)
+        runs=runs or None, seed=seed if runs else None, policy=other_policy(system.policy),
+        **shown_in(chosen.first, chosen.last))
     with output_directory(folder) as work:
         with step(f"simulating {cycles:,} cycles"):
             releases = synchronous(system, cycles, taskset.offsets)
@@ -59,8 +62,8 @@ def simulate_priced(file: Path, chosen: Options) -> None:
         infos = [TaskInfo(task.name, task.period, task.deadline) for task in system.tasks]
         metrics = measure(events, infos, cycles, 1)
         summary = {
-            "taskset": taskset.name, "platform": None, "policy": system.policy, "strategy": plan.strategy,
-            "proof": proof.as_dict(),
+            "taskset": taskset.name, "platform": None, "clock_mhz": None, "policy": system.policy,
+            "strategy": plan.strategy, "proof": proof.as_dict(),
             "horizon": cycles, "deadline_misses": metrics.deadline_misses, "preemptions": metrics.preemptions,
             "events": len(events), "tasks": [asdict(row) for row in metrics.tasks],
             "files": {key: str(folder / name) for key, name in FILES.items()},
@@ -70,12 +73,12 @@ def simulate_priced(file: Path, chosen: Options) -> None:
                 summary["runs"] = other_arrivals(system, placements, cycles, runs, seed, progress)
         with step("drawing the timeline"):
             write_files(work, summary, proof, plan_record(plan, chosen.placed), events, infos, shown)
-    if chosen.as_json:
-        print_json(summary)
-    else:
+    def show() -> None:
         show_run(summary, proof)
         if runs:
             show_arrivals(summary["runs"])
+
+    answer(summary, run_rows(summary), show, chosen.as_json, chosen.csv)
     missed = metrics.deadline_misses + (summary["runs"]["deadline_misses"] if runs else 0)
     if missed:
         raise CheckFailed(f"deadlines missed: {missed}, skipped and unfinished jobs included")

@@ -1,6 +1,7 @@
 """The output of a run of a task set, on the RTL or in simulation: what is printed, and the files it leaves."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from derca_sim.errors import InputError
 
-from .output import format_cell, say, show_table
+from .output import format_cell, say, say_result, show_milliseconds, show_table
 from .verdict import on, show_proof
 
 #: Files that a run leaves in its folder.
@@ -32,6 +33,13 @@ def met(misses: int, finished: int) -> str:
     if misses:
         return f"{misses} missed"
     return "all met" if finished else "none judged: no job ended"
+
+
+def result_of(misses: int, finished: int, late: Sequence[str] = ()) -> str:
+    """The deadlines of a run as the beginning of its result; `late` are the tasks that missed one."""
+    if misses:
+        return f"{misses} deadline{'s' * (misses > 1)} missed" + (f" by {', '.join(late)}" if late else "")
+    return "all deadlines met" if finished else "no deadline judged: no job ended"
 
 
 def window(first: int | None, last: int | None, horizon: int) -> tuple[int, int] | None:
@@ -61,9 +69,10 @@ def write_files(folder: Path, summary: dict, proof, plan: dict, events, infos,
 
     write_log(folder / FILES["events"], events)
     pipeline = f", {summary['pipeline']}" if "pipeline" in summary else ""
-    title = f"{summary['taskset']}, {summary['strategy']}{pipeline}, {proof.title}"
-    for key in ("timeline", "timeline_png"):
-        draw_timeline(folder / FILES[key], events, infos, summary["horizon"], plan["clock_mhz"], title, shown or "auto")
+    policy = "" if summary["policy"] == "edf" else f", {summary['policy']}"
+    title = f"{summary['taskset']}, {summary['strategy']}{policy}{pipeline}, {proof.title}"
+    draw_timeline([folder / FILES[key] for key in ("timeline", "timeline_png")], events, infos, summary["horizon"],
+                  plan["clock_mhz"], title, shown or "auto")
     for key, content in (("summary", summary), ("plan", plan)):
         (folder / FILES[key]).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
@@ -72,8 +81,24 @@ def _by_kind(preemptions: dict[str, int] | None) -> str | None:
     return None if preemptions is None else "/".join(map(str, preemptions.values()))
 
 
+def _result(s: dict, proof) -> str:
+    """A run in a line: its deadlines, what was compared, and what is proved."""
+    late = [t["name"] for t in s["tasks"] if t["misses"]]
+    others = s.get("runs", {}).get("deadline_misses", 0)
+    parts = [result_of(s["deadline_misses"], sum(t["finished"] for t in s["tasks"]), late)]
+    parts += [f"{others} with other arrivals"] if others else []
+    if "bit_exact" in s:
+        parts.append({True: "results bit-exact", False: "results WRONG", None: "no result to compare"}[s["bit_exact"]])
+    if (error := s.get("model_cycle_error")) is not None:
+        parts.append("every event as predicted" if error == 0 else "events differ from the golden model's")
+    return f"{', '.join(parts)}; {proof.title}"
+
+
 def show_run(s: dict, proof) -> None:
     """Print a run: a row per task, the proof, deadlines, and what it has of results, events, array and speed."""
+    missed = s["deadline_misses"] or s.get("runs", {}).get("deadline_misses")
+    differs = s.get("bit_exact") is False or s.get("model_cycle_error") not in (None, 0)
+    say_result(_result(s, proof), not missed and not differs)
     with_labels = any("accuracy" in t for t in s["tasks"])
     columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", KINDS]
     rows = []
@@ -90,10 +115,13 @@ def show_run(s: dict, proof) -> None:
         f"{s['taskset']}{on(s['platform'], s['policy'])}: strategy {s['strategy']}, "
         f"{s['pipeline'] + ' pipeline, ' if 'pipeline' in s else ''}{s['horizon']:,} cycles, {proof.title}",
         [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
+        bad=[i for i, t in enumerate(s["tasks"]) if t["misses"]],
         caption=f"Periods, deadlines, worst and mean response in cycles. {KINDS}: how often jobs were preempted, by "
                 "kind: " + ("not reported with platform.trace.enabled = false" if s["preemptions"] is None
                             else ", ".join(s["preemptions"])) + ".",
     )
+    show_milliseconds(s["clock_mhz"], ["task", "period", "deadline", "worst", "mean"], [
+        [t["name"], t["period"], t["deadline"], t["worst_response"], t["mean_response"]] for t in s["tasks"]])
     show_proof(proof)
     lines = [("deadlines", met(s["deadline_misses"], sum(t["finished"] for t in s["tasks"])))]
     if "bit_exact" in s:

@@ -5,7 +5,7 @@ Only headers and cells of words may be broken over lines, at their spaces.
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.table import Table
@@ -25,15 +25,20 @@ def wrapped(text: str, width: int, indent: str = "") -> str:
                                              break_on_hyphens=False)) for line in text.splitlines())
 
 
-def render(columns: Sequence[str], rows: Sequence[Sequence[str]], total: int, width: int, rule: str = "─"):
-    """The table as a renderable of rich, or as text; the last `total` rows stand below a line, drawn with `rule`."""
+def render(columns: Sequence[str], rows: Sequence[Sequence[str]], total: int, width: int, rule: str = "─",
+           styles: Mapping[int, str] | None = None):
+    """The table as a renderable of rich; the last `total` rows stand below a line, drawn with `rule`.
+
+    `styles` are those of some rows, by number.
+    """
+    styles = styles or {}
     fitting = _fit(columns, rows, width - 3 * len(columns) - 1)
     if fitting:
-        return _framed(columns, rows, total, fitting)
+        return _framed(columns, rows, total, fitting, styles)
     for gap in GAPS:
         if fitting := _fit(columns, rows, width - gap * (len(columns) - 1)):
-            return Text("\n".join(_plain(columns, rows, total, fitting, gap, rule)))
-    return Text("\n".join(_stacked(columns, rows, width)))
+            return Text("\n").join(_plain(columns, rows, total, fitting, gap, rule, styles))
+    return Text("\n").join(_stacked(columns, rows, width, styles))
 
 
 def _is_words(cells: Sequence[str]) -> bool:
@@ -65,35 +70,36 @@ def _fit(columns, rows, room: int) -> list[int] | None:
     return least
 
 
-def _framed(columns, rows, total: int, widths: list[int]) -> Table:
+def _framed(columns, rows, total: int, widths: list[int], styles: Mapping[int, str]) -> Table:
     table = Table()
     for i, (name, width) in enumerate(zip(columns, widths, strict=True)):
         table.add_column(Text(wrapped(name, width)), justify="left" if i == 0 else "right", min_width=width,
                          max_width=width)
     for i, row in enumerate(rows):
         table.add_row(*(Text(wrapped(c, w) if cell_len(c) > w else c) for c, w in zip(row, widths, strict=True)),
-                      end_section=i == len(rows) - total - 1)
+                      end_section=i == len(rows) - total - 1, style=styles.get(i))
     return table
 
 
-def _plain(columns, rows, total: int, widths: list[int], gap: int, rule: str) -> list[str]:
+def _plain(columns, rows, total: int, widths: list[int], gap: int, rule: str, styles: Mapping[int, str]) -> list[Text]:
     lines, rule = [], rule * (sum(widths) + gap * (len(widths) - 1))
     for number, row in enumerate([columns, *rows]):
         if number == 1 or (total and number == len(rows) + 1 - total):
-            lines.append(rule)
+            lines.append(Text(rule))
         parts = [wrapped(c, w).split("\n") if cell_len(c) > w else [c] for c, w in zip(row, widths, strict=True)]
         for line in range(max(map(len, parts))):
             texts = [part[line] if line < len(part) else "" for part in parts]
             padded = [text + " " * (w - cell_len(text)) if i == 0 else " " * (w - cell_len(text)) + text
                       for i, (text, w) in enumerate(zip(texts, widths, strict=True))]
-            lines.append((" " * gap).join(padded).rstrip())
+            lines.append(Text((" " * gap).join(padded).rstrip(), style=styles.get(number - 1, "")))
     return lines
 
 
-def _stacked(columns, rows, width: int) -> list[str]:
-    lines, names = [], max(map(cell_len, columns[1:]), default=0)
-    for row in rows:
-        lines.append(row[0])
+def _stacked(columns, rows, width: int, styles: Mapping[int, str]) -> list[Text]:
+    """A block of lines per row: its first cell, then a line for each other column that has something."""
+    blocks, names = [], max(map(cell_len, columns[1:]), default=0)
+    for number, row in enumerate(rows):
+        lines = [row[0]]
         for name, cell in zip(columns[1:], row[1:], strict=True):
             if cell in ("-", ""):
                 continue
@@ -102,4 +108,5 @@ def _stacked(columns, rows, width: int) -> list[str]:
                 lines.append(f"  {name} {cell}")
             else:
                 lines += [f"  {name}".rstrip(), textwrap.indent(wrapped(cell, width - 4), "    ")]
-    return lines
+        blocks.append(Text("\n".join(lines), style=styles.get(number, "")))
+    return blocks

@@ -1,5 +1,6 @@
 """The plan of a task set for commands: their common options, and a refusal where a required proof is missing."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -53,24 +54,37 @@ def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = 
     InputError
         If the file is wrong, or an option does not apply to it.
     """
-    from derca_sim.model.loading import read_toml
     from derca_sim.priced_plan import analyse_priced
-    from derca_sim.workload.policies import under_policy
-    from derca_sim.workload.priced import load_priced
-    from derca_sim.workload.taskset import is_priced, load_taskset
+    from derca_sim.workload.files import load_tasks
+    from derca_sim.workload.priced import PricedTaskSet
 
-    if not is_priced(read_toml(file)):
-        return plan(under_policy(load_taskset(file), policy), strategy, placed, every)
+    tasks = load_tasks(file, policy=policy)
+    if not isinstance(tasks, PricedTaskSet):
+        return plan(tasks, strategy, placed, every)
     if every is not None:
         raise InputError(f"--every = {every}: allowed with networks alone; {file} gives execution times, and says with "
                          "`every` how often its tasks may be preempted")
     with step("analysing the task set"):
-        return analyse_priced(under_policy(load_priced(file), policy), strategy, placed)
+        return analyse_priced(tasks, strategy, placed)
 
 
 def on(platform: str | None, policy: str) -> str:
     """Platform and policy in titles; nothing for task sets without a platform, and for EDF."""
     return ("" if platform is None else f" on {platform}") + ("" if policy == "edf" else f" under {policy}")
+
+
+def outcome(proof, tasks: Sequence[dict] = ()) -> str:
+    """The verdict as the result of a command; `tasks` of a `summarise` name the one with the least slack."""
+    if not proof.proved:
+        return {"disproved": "not schedulable: disproved, a legal arrival pattern misses a deadline",
+                "not proved": "not proved: all placements of preemption points were tried",
+                "unknown": "unknown: no proof, and no run that misses a deadline"}[proof.verdict]
+    if proof.least_relative_slack is None:
+        return "schedulable: proved"
+    least = min((t for t in tasks if t["relative_slack"] is not None), key=lambda t: t["relative_slack"], default=None)
+    whose = "" if least is None else f" (task {least['task']})"
+    steady = ", on a steady memory only" if proof.beyond else ""
+    return f"schedulable: proved, least slack {100 * proof.least_relative_slack:.1f} %{whose}{steady}"
 
 
 def show_proof(proof) -> None:

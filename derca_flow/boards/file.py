@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from derca_sim.errors import InputError
+from derca_sim.file_kinds import expect
 from derca_sim.model.board import LEDS, Board
 from derca_sim.model.loading import open_input, problem, read_toml, show, validate
 from derca_sim.workload.taskset import load_platform
@@ -12,14 +13,6 @@ from ..tools import checkout
 from . import pins
 from .checks import clock_problems, device_of, pin_problems, program_problems
 from .section import BoardSection
-
-#: Keys by which a file of another kind is recognised: what it is, and where it belongs.
-_OTHERS = (
-    ({"task"}, "a task set, which is an argument of its own"),
-    ({"point", "sweep", "generator"}, "a sweep, for derca sweep"),
-    ({"array", "tile", "buffers", "bus", "scheduler", "tables", "store", "clock_mhz"},
-     "a platform, which --platform takes"),
-)
 
 
 def load_board(path: Path) -> Board:
@@ -31,10 +24,10 @@ def load_board(path: Path) -> Board:
         One line for every problem.
     """
     path = Path(path)
+    expect(path, "board")
     data = read_toml(path)
     if not {"device", "clock"} & set(data):
-        kind = next((f"is {what}" for keys, what in _OTHERS if keys & set(data)), "has no [device] and no [clock]")
-        raise InputError(f"{path}: is no board file: it {kind}; see sim/boards/ulx3s-25f.toml")
+        raise InputError(f"{path}: is no board file: it has no [device] and no [clock]; see sim/boards/ulx3s-25f.toml")
     section = validate(data, BoardSection, path)
     device, wrong = device_of(section)
     problems = wrong or [*clock_problems(section, device), *pin_problems(section, device.family)]

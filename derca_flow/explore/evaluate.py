@@ -12,6 +12,7 @@ from derca_sim.errors import InputError
 from derca_sim.networks.lowering.deploy import check_platform
 from derca_sim.timing.hardware import HardwareTiming
 from derca_sim.timing.mapping import mapped
+from derca_sim.workload.policies import under_policy
 from derca_sim.workload.taskset import TaskSet, load_taskset
 
 from ..area.estimate import estimate
@@ -25,13 +26,13 @@ def evaluate(cell: dict) -> dict:
     """The figures of a candidate.
 
     The cell has `taskset` (a file), `changes` to its platform, the `family` for the area, the `clock_mhz` to prove the
-    deadlines at, and `available` (kind -> resources of a device). Deadlines and periods are times: at another clock
-    they have other numbers of cycles.
+    deadlines at, `available` (kind -> resources of a device), and optionally a `policy` in place of the platform's.
+    Deadlines and periods are times: at another clock they have other numbers of cycles.
 
     Returns `area` (LUT, REG, BRAM, DSP), `fits`, `proved`, `slack` (least relative slack at the clock, None without a
     proof), `least_mhz` (None if not found) and `reason` where there is no proof.
     """
-    taskset = _load(cell["taskset"])
+    taskset = _load(cell["taskset"], cell.get("policy"))
     platform = changed(taskset.platform, cell["changes"])
     area = {kind: value for kind, value in estimate(platform, cell["family"])[-1].items() if kind != "module"}
     fits = all(area[kind] <= count for kind, count in cell["available"].items() if kind in area)
@@ -90,5 +91,5 @@ def least_clock(system: System, base_mhz: float, around_mhz: float) -> float | N
 
 
 @lru_cache(maxsize=4)
-def _load(path: str) -> TaskSet:
-    return load_taskset(Path(path))
+def _load(path: str, policy: str | None) -> TaskSet:
+    return under_policy(load_taskset(Path(path)), policy)

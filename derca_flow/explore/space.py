@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from derca_sim.errors import InputError
+from derca_sim.file_kinds import expect
 from derca_sim.model.loading import problem, read_toml, validate
 from derca_sim.model.platform import Platform
 
@@ -38,6 +39,7 @@ def load_space(path: Path) -> Space:
     InputError
         One line for every problem.
     """
+    expect(path, "space")
     space, problems = {}, []
     for key, values in read_toml(path).items():
         keys = tuple(part.strip() for part in key.split(","))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from derca_sim.errors import CheckFailed
 from derca_sim.model.board import Board
+from derca_sim.workload.policies import under_policy
 from derca_sim.workload.taskset import TaskSet, load_taskset
 
 from ..area.estimate import TOLERANCE
@@ -29,11 +30,13 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Request:
-    """The board, task set and options of a build."""
+    """The board, task set and options of a build; a `policy` that is not None replaces the one of the board's platform.
+    """
 
     board: Board
     taskset: Path
     strategy: str
+    policy: str | None = None
 
     def __post_init__(self):
         for name in ("tasks", "files"):  # read now: a build takes long, and files may be edited meanwhile
@@ -48,7 +51,7 @@ class Request:
     @cached_property
     def tasks(self) -> TaskSet:
         """The task set on the board's platform."""
-        return load_taskset(self.taskset, self.board.platform)
+        return under_policy(load_taskset(self.taskset, self.board.platform), self.policy)
 
     @cached_property
     def plan(self):

@@ -28,6 +28,7 @@ def manifest(request: Request, command: str, synthesised: Synthesised, runs: lis
         "board": board.name, "device": board.title, "command": command,
         "platform": request.platform.name, "config_hash": f"{request.platform.config_hash:08x}",
         "taskset": request.tasks.name, "strategy": request.strategy,
+        "policy": request.platform.scheduler.policies[0],
         "proof": request.plan.proof.as_dict(),
         "tools": tools(board), "commands": commands(board, runs[-1]),
         "sources": {"git": _git(), **{name: sources.package_hash(name) for name in _PACKAGES}},

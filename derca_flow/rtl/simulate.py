@@ -1,5 +1,6 @@
 """One run of the RTL simulation: it takes host writes and memory image, and returns events, results and statistics."""
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from derca_sim.model.registers import Reg, identity, start_value
 from derca_sim.model.timing import longest_lap
 
 from ..tools.caching import check_room
+from ..tools.progress import TimeLeft
 from .build import build, verilog_for
 from .handshake import Handshake
 
@@ -215,7 +217,7 @@ def simulate(
         lines.append(f"vcd {vcd[1]} {vcd[2]}")
 
     if progress:
-        progress(f"running {horizon} cycles of RTL")
+        progress(f"running {horizon:,} cycles of RTL")
     with tempfile.TemporaryDirectory(prefix="derca-rtl-") as name:
         folder = Path(name)
         (folder / "script.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
@@ -224,9 +226,11 @@ def simulate(
             run = subprocess.Popen([str(binary), str(folder), *([str(Path(vcd[0]).resolve())] if vcd else [])],
                                    stdout=subprocess.PIPE, stderr=errors, text=True)
             try:
+                left = TimeLeft()
                 for line in run.stdout:
                     if progress:
-                        progress(f"{line.strip()} of {horizon}")
+                        now = int(re.sub(r"\D", "", line) or 0)
+                        progress(f"cycle {now:,} of {horizon:,}{left(now, horizon)}")
             except BaseException:
                 run.kill()
                 raise

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -23,8 +23,24 @@ def console(stream) -> Console:
     return Console(file=stream, width=width, highlight=False, emoji=False)
 
 
+class TimeLeft:
+    """An estimate of the time left, from the pace of this run so far; results kept from earlier runs do not count."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self._clock, self._started, self._first = clock, clock(), None
+
+    def __call__(self, done: int, total: int) -> str:
+        """As text to append; empty until something was done."""
+        if self._first is None:
+            self._first = done
+        if done <= self._first:
+            return ""
+        left = (self._clock() - self._started) / (done - self._first) * (total - done)
+        return f", about {left:.0f} s left" if left < 90 else f", about {left / 60:.0f} min left"
+
+
 class Step:
-    """A running step of a command; `update` replaces the detail that is shown beside it.
+    """A running step of a command; `update` replaces the detail that is shown beside it, `count` shows how far it is.
 
     A line given as `closing` is printed when the step ends, however short it was.
     """
@@ -32,6 +48,11 @@ class Step:
     def __init__(self, set_detail):
         self.update = set_detail
         self.closing: str | None = None
+        self._left = TimeLeft()
+
+    def count(self, done: int, total: int, what: str = "") -> None:
+        """Show how much of something is done, and the time left at the pace so far; `what` are words behind it."""
+        self.update(f"{done:,} of {total:,}{what}{self._left(done, total)}")
 
 
 @contextlib.contextmanager

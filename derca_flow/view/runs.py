@@ -6,8 +6,9 @@ from pathlib import Path
 
 from derca_sim.errors import InputError
 from derca_sim.events import Event, read_log
+from derca_sim.file_kinds import expect
 from derca_sim.golden.watch import watched
-from derca_sim.model.loading import open_input, read_toml
+from derca_sim.model.loading import open_input
 from derca_sim.planning import Plan, analyse_taskset
 from derca_sim.priced_plan import PricedPlan, analyse_priced
 from derca_sim.proof import Proof
@@ -15,9 +16,8 @@ from derca_sim.report.jobs import TaskInfo
 from derca_sim.report.plan import described
 from derca_sim.report.workbench import Recorded
 from derca_sim.simulate import simulate, synchronous
-from derca_sim.workload.policies import under_policy
-from derca_sim.workload.priced import load_priced
-from derca_sim.workload.taskset import is_priced, load_taskset
+from derca_sim.workload.files import load_tasks
+from derca_sim.workload.priced import PricedTaskSet
 
 from ..area.estimate import estimate, fitted
 
@@ -43,8 +43,7 @@ def read_run(folder: Path) -> Recorded:
     InputError
         If the folder holds no run, or its files contradict each other.
     """
-    if not (folder / EVENTS).is_file():
-        raise InputError(f"{folder}: holds no {EVENTS}: give a folder of derca run, simulate or host, or a task set")
+    expect(folder, "run", "taskset", "times")
     events, summary = read_log(folder / EVENTS), _json(folder / SUMMARY)
     plan = _json(folder / PLAN) if (folder / PLAN).exists() else None
     try:
@@ -76,15 +75,16 @@ def make_run(file: Path, strategy: str, policy: str | None, horizon: int | None,
         If the file is wrong.
     """
     progress(f"analysing {file.name} under {strategy}")
-    if is_priced(read_toml(file)):
-        plan = analyse_priced(under_policy(load_priced(file), policy), strategy)
+    tasks = load_tasks(file, policy=policy)
+    if isinstance(tasks, PricedTaskSet):
+        plan = analyse_priced(tasks, strategy)
         taskset, cycles = plan.taskset, horizon or plan.taskset.horizon
         progress(f"simulating {file.name} under {strategy}")
         releases = synchronous(plan.system, cycles, taskset.offsets)
         events = simulate(plan.system, plan.verdict.placements, releases, cycles, log=True).events
         origin, activity, tasks, used = "schedule, region by region", None, plan.system.tasks, plan.strategy
     else:
-        plan = analyse_taskset(under_policy(load_taskset(file), policy), strategy)
+        plan = analyse_taskset(tasks, strategy)
         compiled = plan.compiled()
         taskset, cycles = compiled.taskset, horizon or compiled.taskset.horizon
         progress(f"running {cycles:,} cycles of {file.name} under {strategy}")

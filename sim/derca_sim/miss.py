@@ -27,7 +27,7 @@ class Miss:
         """The miss in words."""
         what = "is not over at the next release" if self.overrun else "ends late"
         source = f" ({self.source})" if self.source else ""
-        return f"with {self.releases}, job {self.job} of {names[self.task]} {what}, in cycle {self.cycle}{source}"
+        return f"with {self.releases}, job {self.job} of {names[self.task]} {what}, in cycle {self.cycle:,}{source}"
 
     def as_dict(self, names: Sequence[str]) -> dict:
         """As plain data, for JSON files."""

@@ -184,8 +184,8 @@ def find_miss(plan: Plan) -> Miss | None:
                       if e.kind == Kind.ISSUE and e.region == longest), None)
         if began is not None:
             others = {t.index: began if t.index != task.index else 0 for t in tasks}
-            found = missed(f"{task.name} released at 0 and the others at {began}, just after its longest region began",
-                           others)
+            found = missed(f"{task.name} released at 0 and the others at {began:,}, just after its longest region "
+                           "began", others)
     return found
 
 

@@ -35,7 +35,7 @@ def estimate(
         "--fit", help="Fit new weights and write them into derca_flow/area/data.")] = False,
     family: Annotated[list[str] | None, typer.Option(
         metavar="FAMILY", help="Only this device family; may be given again.", show_default=False)] = None,
-    processes: Annotated[int, typer.Option(min=1, max=64, help="Syntheses at a time.")] = 2,
+    processes: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Syntheses at a time.")] = 2,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="Also write the result as JSON.", show_default=False)] = None,
     as_json: JsonOption = False,

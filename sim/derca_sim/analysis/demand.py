@@ -98,9 +98,9 @@ class Witness:
     blocked_by: str | None
 
     def __str__(self) -> str:
-        by = f" and {self.blocking} of blocking by {self.blocked_by}" if self.blocking else ""
+        by = f" and {self.blocking:,} of blocking by {self.blocked_by}" if self.blocking else ""
         names = ", ".join(self.tasks[:8]) + (f" and {len(self.tasks) - 8} more" if len(self.tasks) > 8 else "")
-        return f"{self.demand} cycles of demand by {names or 'no task'}{by} within {self.time} cycles"
+        return f"{self.demand:,} cycles of demand by {names or 'no task'}{by} within {self.time:,} cycles"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The tests that prove charged tasks, by the policy that orders their jobs."""
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 from ..model.platform import Policy
 from .budget import UNLIMITED_STEPS, Budget
@@ -8,7 +9,8 @@ from .demand import NO_OVERHEADS, Charged, Demand, Overheads
 from .fixed_priority import FixedPriority
 
 #: Policies that the analysis proves, and that schedules are simulated under region by region.
-ANALYSED: tuple[Policy, ...] = ("edf", "deadline_monotonic")
+Analysed = Literal["edf", "deadline_monotonic"]
+ANALYSED: tuple[Policy, ...] = get_args(Analysed)
 
 
 def prover(policy: Policy, tasks: Sequence[Charged], overheads: Overheads = NO_OVERHEADS,

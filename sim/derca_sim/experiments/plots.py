@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import StrMethodFormatter
 
 from .figures import PUBLISHED_MOST
 from .series import OUR_SERIES, PAPER_SERIES
@@ -22,33 +23,39 @@ def plot_success(rows: Sequence[dict], title: str, path: Path) -> None:
         _line(ax, own, "with_one_run_percent", color=OURS, ls=":", label="ours, or one run without a miss")
         _line(ax, own, "published_percent", color=PUBLISHED, marker="o", ms=3, label="published")
         _line(ax, own, "public_software_percent", color=SOFTWARE, marker="x", ls="none", label="public software")
-        _dress(ax, f"{name}: {PAPER_SERIES[name].label}")
-        ax.legend(fontsize=7)
+        known = any(r["published_percent"] is not None for r in own)
+        _dress(ax, f"{name}: {PAPER_SERIES[name].label}{'' if known else ' (no published curve)'}")
     ax = axes[len(names)]
     _line(ax, [r for r in rows if r["series"] == "if-ppp"], "published_percent", color=PUBLISHED, marker="o", ms=3,
           label="if-ppp, published")
     for name, style in zip(OUR_SERIES, ("-", "--", "-.", ":"), strict=True):
         _line(ax, [r for r in rows if r["series"] == name], "success_percent", color=OURS, ls=style, label=name)
-    _dress(ax, "what we add: better choices (joint), a better accelerator (improved)")
-    ax.legend(fontsize=7)
+    _dress(ax, "what we add to if-ppp")
     canvas.suptitle(f"{title}, deadlines equal to periods")
+    _legend(canvas, axes)
     canvas.savefig(path, dpi=110)
 
 
 def plot_sweep(rows: Sequence[dict], parameter: str, title: str, path: Path) -> None:
-    """Percent of sets that are proved against the parameter, a curve per strategy; decades on a log axis."""
+    """Percent of sets that are proved against the parameter: a colour per strategy, a dash per policy.
+
+    Parameters over decades have a log axis.
+    """
     canvas, (ax, *_) = _grid(1)
-    for number, name in enumerate(dict.fromkeys(row["strategy"] for row in rows)):
-        own = [row for row in rows if row["strategy"] == name]
-        ax.plot([row[parameter] for row in own], [row["proved_percent"] for row in own], marker="osv^Dx+"[number % 7],
-                ms=4, label=name)
+    strategies, policies = (list(dict.fromkeys(row[key] for row in rows)) for key in ("strategy", "policy"))
+    for policy, dash in zip(policies, ("-", "--", ":", "-."), strict=False):
+        for number, name in enumerate(strategies):
+            own = [row for row in rows if (row["strategy"], row["policy"]) == (name, policy)]
+            ax.plot([row[parameter] for row in own], [row["proved_percent"] for row in own], color=f"C{number % 10}",
+                    ls=dash, marker="osv^Dx+"[number % 7], ms=4, mfc=None if dash == "-" else "none",
+                    label=f"{name}, {policy}" if len(policies) > 1 else name)
     values = [row[parameter] for row in rows]
     log = min(values) > 0 and max(values) >= 50 * min(values)
     ax.set(title=title, xlabel=parameter + " (log axis)" * log, ylabel="proved schedulable, %", ylim=(-3, 103))
     if log:
         ax.set_xscale("log")
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
+    _legend(canvas, [ax])
     canvas.savefig(path, dpi=110)
 
 
@@ -60,8 +67,8 @@ def plot_mixed(rows: Sequence[dict], title: str, path: Path) -> None:
         for name in dict.fromkeys(r["series"] for r in rows):
             _line(ax, [r for r in rows if r["series"] == name and r["tasks"] == n], "success_percent", label=name)
         _dress(ax, f"{n} tasks")
-        ax.legend(fontsize=7)
     canvas.suptitle(title)
+    _legend(canvas, axes[:len(sizes)])
     canvas.savefig(path, dpi=110)
 
 
@@ -70,14 +77,16 @@ def plot_wcet(rows: Sequence[dict], title: str, path: Path) -> None:
     canvas, axes = _grid(1)
     for number, name in enumerate(dict.fromkeys(r["series"] for r in rows)):
         own, color = [r for r in rows if r["series"] == name], f"C{number}"
-        _line(axes[0], own, "mean_cost", marker=".", color=color, label=name)
+        _line(axes[0], own, "mean_cost", marker="osv^Dx+*"[number % 8], ms=5, mfc="none", color=color, label=name)
         most = ", at most" if name in PUBLISHED_MOST else ""
-        _line(axes[0], own, "published_cost", ls="--", marker="o", ms=3, mfc="none", color=color,
+        _line(axes[0], own, "published_cost", ls=(number, (4, 4)), color=color,
               label=f"{name}, published{most}")
-    axes[0].set(title=f"{title}, {rows[0]['tasks']} tasks", xlabel="total utilisation", ylabel="cost / length alone",
-                yscale="log")
-    axes[0].grid(alpha=0.3)
-    axes[0].legend(fontsize=7)
+    axes[0].set(title=f"{title}, {rows[0]['tasks']} tasks", xlabel="total utilisation",
+                ylabel="cost / length alone (log axis)", yscale="log")
+    for axis in (axes[0].yaxis.set_major_formatter, axes[0].yaxis.set_minor_formatter):
+        axis(StrMethodFormatter("{x:g}"))
+    axes[0].grid(alpha=0.3, which="both")
+    _legend(canvas, axes)
     canvas.savefig(path, dpi=110)
 
 
@@ -86,11 +95,15 @@ def plot_hardware(rows: Sequence[dict], title: str, path: Path) -> None:
     canvas, axes = _grid(1)
     ax = axes[0]
     for shift, key, color, label in ((-0.2, "LUT", OURS, "ours"), (0.2, "published_LUT", PUBLISHED, "published")):
-        ax.barh([i + shift for i in range(len(rows))], [r[key] or 0 for r in rows], 0.4, color=color, label=label)
+        bars = ax.barh([i + shift for i in range(len(rows))], [r[key] or 0 for r in rows], 0.4, color=color,
+                       label=label)
+        ax.bar_label(bars, [f"{r[key]:,.0f}" if r[key] is not None else "none given" for r in rows], padding=3,
+                     fontsize=7)
     ax.set_yticks(range(len(rows)), [r["module"] for r in rows])
     ax.invert_yaxis()
-    ax.set(title=title, xlabel="LUT", xscale="symlog")
-    ax.legend(fontsize=7)
+    ax.set(title=title, xlabel="LUT (logarithmic, with 0)", xscale="symlog")
+    ax.margins(x=0.12)
+    _legend(canvas, [ax])
     canvas.savefig(path, dpi=110)
 
 
@@ -102,6 +115,16 @@ def _grid(panels: int):
     for ax in axes[panels:]:
         ax.set_visible(False)
     return canvas, axes
+
+
+def _legend(canvas: Canvas, axes: Sequence) -> None:
+    """One legend for all panels, beside or below them, so that it hides nothing."""
+    found = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    where = {"loc": "outside right upper"} if len(axes) == 1 else {"loc": "outside lower center", "ncols": 4}
+    canvas.legend(found.values(), found.keys(), fontsize=8, frameon=False, handlelength=3.5, **where)
 
 
 def _line(ax, rows: Sequence[dict], key: str, **style) -> None:

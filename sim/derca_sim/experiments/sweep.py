@@ -122,7 +122,7 @@ def _engine(engine: str, jobs: int, scheduler: str | None) -> Callable:
     if engine == "dask":
         if not scheduler:
             raise InputError('scheduler is missing: allowed are addresses of a Dask scheduler such as tcp://host:8786; '
-                             'give --scheduler ADDRESS with --engine dask')
+                             'give --dask ADDRESS with --engine dask')
         return lambda evaluate, batches: _on_cluster(evaluate, batches, scheduler)
     if engine != "local":
         raise InputError(f'engine = "{engine}": allowed are local, dask')

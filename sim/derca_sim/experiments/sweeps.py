@@ -20,11 +20,13 @@ from ..analysis.model import System
 from ..analysis.verdict import analyse
 from ..compile.compiler import compile_taskset
 from ..errors import InputError
+from ..file_kinds import expect
 from ..model.loading import freeze, problem, read_toml, validate
-from ..model.platform import Name
+from ..model.platform import Name, Policy
 from ..model.sections import Section
 from ..timing.hardware import HardwareTiming
 from ..timing.mapping import mapped
+from ..workload.policies import proved_policy
 from ..workload.taskset import load_taskset
 from . import figures, tasksets
 from .random_sets import RandomTasks, drawn, shares
@@ -88,6 +90,9 @@ class SweepSection(Section):
     strategies: Annotated[tuple[str, ...], Field(min_length=1)] = ("np", "joint")
     """Strategies of `derca analyze`; with `-all` behind, every candidate point is in use. With `reference`, series of
     `derca reproduce`."""
+    policies: Annotated[tuple[Policy, ...], Field(min_length=1)] | None = None
+    """Policies of the analysis, `edf` and `deadline_monotonic`: a curve for each with each strategy. By default the
+    first policy of the platform of `networks`, else `edf`. With `reference` only `edf`."""
     x: AxisSection
     """The parameter."""
     tasks: RandomTasks | None = None
@@ -98,14 +103,17 @@ class SweepSection(Section):
     """The reference's workloads."""
 
 
-def load_sweep(path: Path) -> dict:
-    """A sweep file as a plain object: `name`, `parameter`, `title` and `cells`, one for each task set.
+def load_sweep(path: Path, policies: Sequence[str] | None = None) -> dict:
+    """A sweep file as a plain object: `name`, `parameter`, `policies` and `cells`, one for each task set.
+
+    `policies`, by any of their names, replace those of the file, unless there are none.
 
     Raises
     ------
     InputError
         One line for every problem of the file.
     """
+    expect(path, "sweep")
     section = validate(read_toml(path), SweepSection, path)
     sources = [name for name in ("tasks", "networks", "reference") if getattr(section, name) is not None]
     if len(sources) != 1:
@@ -117,6 +125,7 @@ def load_sweep(path: Path) -> dict:
                 for i, name in enumerate(section.strategies) if name not in known]
     if source == "reference" and section.reference.workload not in WORKLOADS:
         problems.append(problem(path, "reference.workload", section.reference.workload, ", ".join(WORKLOADS)))
+    policies = _policies(section, source, policies, path)
     values, base = _values(section.x, path), getattr(section, source).model_dump(mode="json")
     if source == "networks":
         base["taskset"] = str((path.parent / base["taskset"]).resolve())
@@ -125,15 +134,17 @@ def load_sweep(path: Path) -> dict:
     cells = []
     for value in values:
         changed = _changed(section, source, base, value, path)
-        cells += [{"source": source, "seed": section.seed, "strategies": list(section.strategies), "x": value,
+        cells += [{"source": source, "seed": section.seed, "strategies": list(section.strategies),
+                   "policies": policies, "x": value,
                    "index": i, **changed} for i in range(section.sets)]
     if len(cells) > MAX_SETS:
         raise InputError(problem(path, "sets", section.sets, f"at most {MAX_SETS:,} sets in all"))
-    return {"name": section.name, "parameter": section.x.parameter, "source": source, "cells": cells}
+    return {"name": section.name, "parameter": section.x.parameter, "source": source, "policies": policies,
+            "cells": cells}
 
 
 def evaluate(cell: dict) -> dict:
-    """Whether each strategy is proved on the task set of a cell (1, 0), and its utilisation.
+    """Policy -> strategy -> whether the task set of a cell is proved so (1, 0), as `passed`; its utilisation, `real`.
 
     Raises
     ------
@@ -147,21 +158,44 @@ def evaluate(cell: dict) -> dict:
     rng = tasksets.generator(*key)
     system = drawn(RandomTasks.model_validate(freeze(given)), rng) if cell["source"] == "tasks" else \
         _of_networks(given, cell.get("platform", {}), rng)
-    passed = {name: int(analyse(system, name.removesuffix(EVERY_POINT), not name.endswith(EVERY_POINT),
-                                first=True).schedulable) for name in cell["strategies"]}
+    passed = {policy: {name: int(analyse(replace(system, policy=policy), name.removesuffix(EVERY_POINT),
+                                         not name.endswith(EVERY_POINT), first=True).schedulable)
+                       for name in cell["strategies"]} for policy in cell["policies"]}
     return {"passed": passed, "real": sum(task.length / task.period for task in system.tasks)}
 
 
 def rows_of(sweep: dict, results: Sequence[dict]) -> list[dict]:
-    """One row per value of the parameter and strategy: sets, percent of them proved, mean utilisation."""
+    """One row per value of the parameter, policy and strategy: sets, percent of them proved, mean utilisation."""
     groups: dict[float, list[dict]] = {}
     for cell, result in zip(sweep["cells"], results, strict=True):
         groups.setdefault(cell["x"], []).append(result)
     return [{
-        sweep["parameter"]: x, "strategy": name, "sets": len(group),
-        "proved_percent": 100 * sum(result["passed"][name] for result in group) / len(group),
+        sweep["parameter"]: x, "strategy": name, "policy": policy, "sets": len(group),
+        "proved_percent": 100 * sum(result["passed"][policy][name] for result in group) / len(group),
         "mean_utilisation": sum(result["real"] for result in group) / len(group),
-    } for x, group in groups.items() for name in group[0]["passed"]]
+    } for x, group in groups.items() for policy, names in group[0]["passed"].items() for name in names]
+
+
+def curves(rows: Sequence[dict], parameter: str) -> dict[str, dict[float, float]]:
+    """Name of a curve -> value of the parameter -> percent proved; the policy is named where there are several."""
+    several = len({row["policy"] for row in rows}) > 1
+    found: dict[str, dict[float, float]] = {}
+    for row in rows:
+        name = f"{row['strategy']}, {row['policy']}" if several else row["strategy"]
+        found.setdefault(name, {})[row[parameter]] = row["proved_percent"]
+    return found
+
+
+def _policies(section: SweepSection, source: str, given: Sequence[str] | None, path: Path) -> list[str]:
+    """The full names of the policies of a sweep, each once."""
+    names = given or section.policies
+    if not names:
+        file = path.parent / section.networks.taskset if source == "networks" else None
+        names = ["edf"] if file is None else load_taskset(file).platform.scheduler.policies[:1]
+    found = list(dict.fromkeys(proved_policy(name, "--policy" if given else f"{path}: policies") for name in names))
+    if source == "reference" and found != ["edf"]:
+        raise InputError(problem(path, "policies", found, "edf alone with [reference], whose rules are those of EDF"))
+    return found
 
 
 def _values(axis: AxisSection, path: Path) -> list[float]:
@@ -208,7 +242,7 @@ def _reference(cell: dict, given: dict) -> dict:
         passed[name] = int(series.verdict(specs).schedulable)
     for spec in tasksets.specs(tasks, PLAIN, tasksets.reference_periods):
         length[spec.name] = PLAIN.execution(spec.layers) / spec.period
-    return {"passed": passed, "real": sum(length.values())}
+    return {"passed": {"edf": passed}, "real": sum(length.values())}
 
 
 def _of_networks(given: dict, platform: dict[str, Any], rng: random.Random) -> System:

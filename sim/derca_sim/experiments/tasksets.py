@@ -21,7 +21,7 @@ DRAWN_AT, PERIOD_STEP = 0.5, 1000
 
 
 @dataclass(frozen=True)
-class TaskSet:
+class SharedLoad:
     """Workload and share of utilisation per task, and the nominal sum of the shares."""
 
     workloads: tuple[str, ...]
@@ -52,26 +52,26 @@ def generator(*key) -> random.Random:
     return random.Random("/".join(str(k) for k in key))
 
 
-def reference_set(seed: int, workload: str, total: float, index: int, n: int = 2) -> TaskSet:
+def reference_set(seed: int, workload: str, total: float, index: int, n: int = 2) -> SharedLoad:
     """`n` tasks of one workload by the reference's rules; sets of the same index share their draw at 0.5."""
     shares = list(_shares(n, DRAWN_AT, generator(seed, "reference", workload, n, index)))
     shares[0] += total - DRAWN_AT
-    return TaskSet((workload,) * n, tuple(shares), total)
+    return SharedLoad((workload,) * n, tuple(shares), total)
 
 
-def uniform_set(seed: int, workload: str, total: float, index: int, n: int = 2) -> TaskSet:
+def uniform_set(seed: int, workload: str, total: float, index: int, n: int = 2) -> SharedLoad:
     """`n` tasks of one workload, drawn at the total itself."""
     shares = _shares(n, total, generator(seed, "uniform", workload, n, f"{total:.4f}", index))
-    return TaskSet((workload,) * n, shares, total)
+    return SharedLoad((workload,) * n, shares, total)
 
 
-def mixed_set(seed: int, total: float, index: int, n: int) -> TaskSet:
+def mixed_set(seed: int, total: float, index: int, n: int) -> SharedLoad:
     """`n` tasks of workloads drawn among MLP1, MLP2 and the real models."""
     rng = generator(seed, "mixed", n, f"{total:.4f}", index)
     names = tuple(rng.choice(("mlp1", "mlp2", *REAL_MODELS)) for _ in range(n))
     shares = list(_shares(n, total, rng))
     rng.shuffle(shares)
-    return TaskSet(names, tuple(shares), total)
+    return SharedLoad(names, tuple(shares), total)
 
 
 def reference_periods(execution: Sequence[int], shares: Sequence[float]) -> list[int]:
@@ -89,7 +89,7 @@ def uniform_periods(execution: Sequence[int], shares: Sequence[float]) -> list[i
     return [math.ceil(c / u) for c, u in zip(execution, shares, strict=True)]
 
 
-def specs(tasks: TaskSet, model: TimingModel, periods=uniform_periods) -> list[TaskSpec]:
+def specs(tasks: SharedLoad, model: TimingModel, periods=uniform_periods) -> list[TaskSpec]:
     """Tasks with implicit deadlines; the lengths of jobs, from which periods follow, are those of `model`."""
     layers = [WORKLOADS[name] for name in tasks.workloads]
     lengths = periods([model.execution(ls) for ls in layers], tasks.shares)

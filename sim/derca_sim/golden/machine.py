@@ -6,7 +6,7 @@ will be done.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ..compile.compiler import Compiled
@@ -20,14 +20,17 @@ from .release import release_model
 from .scheduler import SchedulerModel
 from .supervision import BudgetModel
 
+#: Cycles from one call of `progress` to the next.
+PROGRESS = 50_000
 
-def run(compiled: Compiled, horizon: int) -> list[Event]:
-    """All events before cycle `horizon`, numbered and in order."""
+
+def run(compiled: Compiled, horizon: int, progress: Callable[[int], None] | None = None) -> list[Event]:
+    """All events before cycle `horizon`, numbered and in order; `progress` is called with the cycle now and then."""
     log = Log()
     if compiled.platform.tables.shadow:  # the start commits what was written before
         log(Event(0, Kind.COMMIT, 0))
     machine = Machine(compiled, log)
-    machine.play(horizon)
+    machine.play(horizon, progress)
     return number_jobs(log.before(horizon))
 
 
@@ -75,13 +78,18 @@ class Machine:
         if self._supervised:
             self._budgets.feedback(cycle)
 
-    def play(self, horizon: float) -> None:
+    def play(self, horizon: float, progress: Callable[[int], None] | None = None) -> None:
         """Log what happens, or is reported, before cycle `horizon`. Some later events may be logged as well.
 
-        With `math.inf`, play until nothing more happens, which needs a `hold`.
+        With `math.inf`, play until nothing more happens, which needs a `hold`. `progress` is called with the cycle now
+        and then.
         """
+        due = 0
         end = horizon + self._release.late_announcements  # what job release reports late is logged when it is reported
         while (cycle := self._agenda.next()) is not None and cycle < end:
+            if progress is not None and cycle >= due:
+                progress(cycle)
+                due = cycle + PROGRESS
             for task in self._finishes.pop(cycle, ()):
                 self._release.finish(task, cycle)
             self._release.visit(cycle)

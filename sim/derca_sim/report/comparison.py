@@ -5,20 +5,18 @@ from pathlib import Path
 
 from ..analysis.kinds import KINDS
 from ..golden.machine import run
-from ..model.loading import read_toml
 from ..planning import analyse_taskset
 from ..priced_plan import analyse_priced
 from ..simulate import simulate, synchronous
 from ..timing.mapping import mapped
-from ..workload.policies import under_policy
-from ..workload.priced import PricedTaskSet, load_priced
-from ..workload.taskset import is_priced, load_taskset
+from ..workload.files import load_tasks
+from ..workload.priced import PricedTaskSet
 from .jobs import TaskInfo
 from .metrics import measure
 from .plan import summarise
 
 
-def compared(file: Path, horizon: int | None = None, progress: Callable[[str], None] = lambda text: None,
+def compared(file: Path, horizon: int | None = None, progress: Callable[[int, int], None] = lambda done, total: None,
              policy: str | None = None) -> dict:
     """The comparison as plain data.
 
@@ -29,7 +27,7 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[str], N
     horizon
         Cycles of each run; default: those of the task set.
     progress
-        Called with the strategy that comes next.
+        Called with the number of strategies that are done, and of all.
     policy
         Any name of a policy, see `workload.policies`; default: that of the file.
 
@@ -38,14 +36,14 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[str], N
     InputError
         If the file is wrong, or the policy does not apply to it.
     """
-    taskset = under_policy(load_priced(file) if is_priced(read_toml(file)) else load_taskset(file), policy)
+    taskset = load_tasks(file, policy=policy)
     taskset = taskset if isinstance(taskset, PricedTaskSet) else mapped(taskset)
     priced, cycles = isinstance(taskset, PricedTaskSet), horizon or taskset.horizon
     tasks = taskset.system.tasks if priced else taskset.tasks
     infos = [TaskInfo(task.name, task.period, task.deadline) for task in tasks]
     rows, names, order = [], (taskset.name, None), None
-    for number, strategy in enumerate(KINDS, 1):
-        progress(f"{strategy}, {number} of {len(KINDS)}")
+    for number, strategy in enumerate(KINDS):
+        progress(number, len(KINDS))
         plan = analyse_priced(taskset, strategy) if priced else analyse_taskset(taskset, strategy)
         if priced:
             releases = synchronous(plan.system, cycles, taskset.offsets)
@@ -62,4 +60,5 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[str], N
             "worst_response": [task.worst_response for task in metrics.tasks],
         })
     return {"taskset": names[0], "platform": names[1], "policy": order, "horizon": cycles,
+            "clock_mhz": None if priced else taskset.platform.clock_mhz,
             "tasks": [task.name for task in tasks], "strategies": rows}

@@ -10,7 +10,7 @@ from .points import candidates
 
 
 def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
-    """The result as plain data; `platform` is None for sets of execution times."""
+    """The result as plain data; `platform` and `clock_mhz` are None for sets of execution times."""
     verdict, system = plan.verdict, plan.system
     good = verdict.schedulable
     bounds = response_bounds(system, verdict) if good else [None] * len(system.tasks)
@@ -34,6 +34,7 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
     witness, (taskset, platform) = verdict.witness, plan.names
     return {
         "taskset": taskset, "platform": platform,
+        "clock_mhz": plan.candidates.platform.clock_mhz if isinstance(plan, Plan) else None,
         "policy": system.policy, "strategy": plan.strategy, "placed": placed, "verdict": verdict.status,
         "proof": plan.proof.as_dict(),
         "least_relative_slack": plan.proof.least_relative_slack, "reason": verdict.reason,
@@ -50,16 +51,16 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
 
 
 def described(plan: Plan | PricedPlan, placed: bool = True) -> dict:
-    """`summarise`, with what a reader of a run needs besides: candidate points, the clock, facts about the platform.
+    """`summarise`, with what a reader of a run needs besides: candidate points, facts about the platform.
 
-    Each task has a list `candidates` (see `points.Candidate`). `clock_mhz` is None and `facts`, pairs of words, are
-    empty for sets of execution times.
+    Each task has a list `candidates` (see `points.Candidate`). `facts`, pairs of words, are empty for sets of execution
+    times.
     """
     summary = summarise(plan, placed)
     for i, task in enumerate(summary["tasks"]):
         task["candidates"] = [asdict(point) for point in candidates(plan, i)]
     platform = plan.candidates.platform if isinstance(plan, Plan) else None
-    return {**summary, "clock_mhz": platform and platform.clock_mhz, "facts": _facts(platform) if platform else []}
+    return {**summary, "facts": _facts(platform) if platform else []}
 
 
 def _facts(p: Platform) -> list[tuple[str, str]]:

@@ -18,12 +18,15 @@ from .colours import LANE_COLOURS, MISS_COLOUR, STRATEGY_COLOURS, STRATEGY_LETTE
 from .jobs import Job, Overrun, TaskInfo, rebuild
 
 # Heights within a lane, which spans 0 .. 1 upwards from its baseline.
-BAR_BOTTOM, BAR_TOP, ARROW_TOP, LETTER = 0.06, 0.50, 0.84, -0.14
+BAR_BOTTOM, BAR_TOP, ARROW_TOP, LETTER = 0.06, 0.50, 0.74, -0.12
+#: Where ticks stand that replace arrows and marks across bars in crowded lanes.
+TICKS = 0.12
 INK = "#24292f"
 #: Characters of a line of the title.
 _TITLE = 130
-#: Jobs or preemptions of a lane above which deadlines that were met, finishes and resumptions are left out.
-CROWDED = 45
+#: Jobs or preemptions of a lane above which deadlines that were met, finishes and resumptions are left out, and above
+#: which releases and preemptions are short ticks above the bars.
+CROWDED, DENSE = 45, 120
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class _Log:
 
 
 def draw_timeline(
-    path: Path,
+    path: Path | Sequence[Path],
     events: Iterable[Event],
     tasks: Sequence[TaskInfo],
     horizon: int,
@@ -43,7 +46,7 @@ def draw_timeline(
     title: str,
     zoom: tuple[int, int] | str | None = "auto",
 ) -> None:
-    """Write the timeline of a log as SVG or PNG, by the suffix of `path`.
+    """Write the timeline of a log as SVG or PNG, by the suffix of `path`, or of each of several.
 
     Parameters
     ----------
@@ -66,9 +69,10 @@ def draw_timeline(
     ValueError
         If the suffix is neither, or the log contradicts itself.
     """
-    path = Path(path)
-    if path.suffix not in (".svg", ".png"):
-        raise ValueError(f"{path}: a timeline is written as .svg or .png")
+    paths = [Path(one) for one in ([path] if isinstance(path, str | Path) else path)]
+    for one in paths:
+        if one.suffix not in (".svg", ".png"):
+            raise ValueError(f"{one}: a timeline is written as .svg or .png")
     log = _Log(tasks, horizon, *rebuild(events, tasks, horizon))
     window = _interesting(log) if zoom == "auto" else zoom
     panels = 2 if window else 1
@@ -85,9 +89,11 @@ def draw_timeline(
     figure.suptitle(textwrap.fill(f"{title}: {_verdict(log)}", _TITLE), x=0.01, ha="left", fontsize=13,
                     fontweight="bold", color=MISS_COLOUR if _misses(log) else INK)
     _legend(figure)
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # found once for all files
     with matplotlib.rc_context({"svg.hashsalt": "derca"}):  # the same log gives the same file
-        figure.savefig(path, metadata=metadata)
+        for one in paths:
+            figure.savefig(one, metadata={"Date": None} if one.suffix == ".svg" else {"Software": None})
 
 
 def _misses(log: _Log) -> int:
@@ -99,7 +105,7 @@ def _verdict(log: _Log) -> str:
     preempted = sum(len(j.preemptions) for j in log.jobs)
     deadlines = f"{_count(misses, 'deadline')} missed" if misses else "every deadline met"
     if log.overruns:
-        deadlines += f", {len(log.overruns)} of them skipped releases"
+        deadlines += f", {_count(len(log.overruns), 'skipped release')} among them"
     return f"{deadlines} ({_count(finished, 'job')} finished, {_count(preempted, 'preemption')})"
 
 
@@ -169,22 +175,25 @@ def _lane(axis, log: _Log, index: int, base: float, window: tuple[int, int]) -> 
         if j.task == index and j.release <= window[1]
         and max(j.deadline, j.end(log.horizon)) >= window[0]
     ]
+    alive, fine, late, waits = [], [], [], []
     for job in jobs:
-        missed = job.missed(log.horizon)
-        end = job.end(log.horizon)
-        axis.broken_barh([(job.release, end - job.release)], (base + BAR_BOTTOM, 0.05), color=colour, alpha=0.45, lw=0,
-                         zorder=2)
-        spans = _fused(job, scale)
-        late = [(max(s, job.deadline), e) for s, e in spans if missed and e > job.deadline]
-        fine = [(s, min(e, job.deadline) if missed else e) for s, e in spans if not missed or s < job.deadline]
-        for parts, face in ((fine, colour), (late, MISS_COLOUR)):
-            if parts:
-                axis.broken_barh([(s, e - s) for s, e in parts], (base + BAR_BOTTOM, BAR_TOP - BAR_BOTTOM),
-                                 facecolor=face, edgecolor="white", lw=0.5 if len(parts) < 60 else 0, zorder=3)
-        if missed:
-            late_until = min(end, window[1])
-            axis.plot([job.deadline, late_until], [base + 0.62] * 2, color=MISS_COLOUR, lw=2.2, zorder=5,
-                      solid_capstyle="butt", clip_on=True)
+        end, spans = job.end(log.horizon), _fused(job, scale)
+        alive.append((job.release, end))
+        if not job.missed(log.horizon):
+            fine += spans
+            continue
+        fine += [(s, min(e, job.deadline)) for s, e in spans if s < job.deadline]
+        late += [(max(s, job.deadline), e) for s, e in spans if e > job.deadline]
+        waits.append((job.deadline, min(end, window[1])))
+    edge = 0.5 if len(fine) + len(late) < 60 else 0
+    for parts, bottom, top, style in (
+            (alive, BAR_BOTTOM, BAR_BOTTOM + 0.05, {"color": colour, "alpha": 0.45, "lw": 0, "zorder": 2}),
+            (fine, BAR_BOTTOM, BAR_TOP, {"facecolor": colour, "edgecolor": "white", "lw": edge, "zorder": 3}),
+            (late, BAR_BOTTOM, BAR_TOP, {"facecolor": MISS_COLOUR, "edgecolor": "white", "lw": edge, "zorder": 3})):
+        if parts:  # at least about a pixel wide
+            axis.broken_barh([(s, max(e - s, scale)) for s, e in parts], (base + bottom, top - bottom), **style)
+    if waits:
+        axis.hlines([base + 0.62] * len(waits), *zip(*waits, strict=True), color=MISS_COLOUR, lw=2.2, zorder=5)
     crowded = max(len(jobs), sum(len(j.preemptions) for j in jobs)) > CROWDED
     _arrows(axis, [j.release for j in jobs], base, window, INK, up=True)
     if not crowded:
@@ -193,7 +202,7 @@ def _lane(axis, log: _Log, index: int, base: float, window: tuple[int, int]) -> 
     _arrows(axis, [j.deadline for j in jobs if j.missed(log.horizon)], base, window, MISS_COLOUR, up=False)
     skipped = [o.cycle for o in log.overruns if o.task == index and window[0] <= o.cycle <= window[1]]
     if skipped:
-        axis.plot(skipped, [base + 0.72] * len(skipped), "x", color=MISS_COLOUR, ms=7, mew=2, zorder=7)
+        axis.plot(skipped, [base + 0.68] * len(skipped), "x", color=MISS_COLOUR, ms=7, mew=2, zorder=7)
     if not crowded:
         _finishes(axis, jobs, log.horizon, base, window)
     _switches(axis, jobs, base, window, scale, crowded)
@@ -215,6 +224,9 @@ def _arrows(axis, cycles: list[int], base: float, window: tuple[int, int], colou
     if not inside:
         return
     head = base + ARROW_TOP if up else base + BAR_TOP + 0.10
+    if len(inside) > DENSE:
+        axis.vlines(inside, base + ARROW_TOP - TICKS, base + ARROW_TOP, color=colour, lw=0.5, zorder=4)
+        return
     few = len(inside) <= CROWDED
     axis.vlines(inside, base, base + ARROW_TOP, color=colour, lw=1.1 if few else 0.5, zorder=4,
                 ls="-" if up else (0, (4, 1.5)))
@@ -237,20 +249,22 @@ def _switches(axis, jobs: list[Job], base: float, window: tuple[int, int], scale
         (s.cycle, kind, s.strategy)
         for j in jobs for kind, group in (("preempt", j.preemptions), ("resume", j.resumptions)) for s in group
     )
-    preempts = [s for s in switches if s[1] == "preempt"]
+    shown = [s for s in switches if window[0] <= s[0] <= window[1]]
+    preempts = [s for s in shown if s[1] == "preempt"]
+    bottom = BAR_TOP if crowded else -0.05
+    for kind in dict.fromkeys(strategy for _, _, strategy in shown):
+        colour = STRATEGY_COLOURS[kind]
+        axis.vlines([cycle for cycle, _, strategy in preempts if strategy == kind], base + bottom,
+                    base + BAR_TOP + (TICKS if crowded else 0.06), color=colour, lw=0.9 if crowded else 1.6, zorder=5)
+        back = [cycle for cycle, what, strategy in shown if what == "resume" and strategy == kind]
+        if not crowded:
+            axis.plot(back, [base + 0.5 * (BAR_TOP + BAR_BOTTOM)] * len(back), ">", color="white", mec=colour, mew=1.2,
+                      ms=6, zorder=6)
     for cycle, _, strategy in preempts:
-        if not window[0] <= cycle <= window[1]:
-            continue
-        colour = STRATEGY_COLOURS[strategy]
-        axis.vlines(cycle, base - 0.05, base + BAR_TOP + 0.06, color=colour, lw=0.9 if crowded else 1.6, zorder=5)
-        if cycle - taken > 11 * scale:
-            axis.text(cycle, base + LETTER, STRATEGY_LETTERS[strategy], color=colour, fontsize=8.5, fontweight="bold",
-                      ha="center", va="center", zorder=7, clip_on=True)
+        if cycle - taken > (30 if crowded else 11) * scale:
+            axis.text(cycle, base + LETTER, STRATEGY_LETTERS[strategy], color=STRATEGY_COLOURS[strategy], fontsize=8.5,
+                      fontweight="bold", ha="center", va="center", zorder=7, clip_on=True)
             taken = cycle
-    for cycle, kind, strategy in switches:
-        if kind == "resume" and not crowded and window[0] <= cycle <= window[1]:
-            axis.plot([cycle], [base + 0.5 * (BAR_TOP + BAR_BOTTOM)], marker=">", color="white",
-                      mec=STRATEGY_COLOURS[strategy], mew=1.2, ms=6, zorder=6)
 
 
 def _legend(figure) -> None:

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 from pydantic import TypeAdapter, ValidationError
 
+from ..analysis.model import by_deadline
 from ..errors import InputError
 from ..model import loading
 from ..model.loading import open_input
@@ -84,28 +85,52 @@ def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict
         if every is not None:
             row |= {"every": every, "swap_in": round(float(task.get("preemption_cost", 0)))}
         rows.append(row)
+    if not problems and not (policy := _simso_policy(root, rows)):
+        problems.append(f"{path}: sched: fixed priorities in another order than that of the deadlines: allowed are "
+                        "EDF, and deadline-monotonic priorities")
     if problems:
         raise InputError(*problems)
-    return {"name": _name(path.stem, 0), "task": tuple(rows)}
+    return {"name": _name(path.stem, 0), "policy": policy, "task": tuple(rows)}
+
+
+def _simso_policy(root: ElementTree.Element, rows: Sequence[dict]) -> str | None:
+    """The policy of a simulation of SimSo with the tasks `rows`; None for fixed priorities that we do not have."""
+    sched = root.find("sched")
+    kind = ("" if sched is None else sched.get("class") or sched.get("className") or "").rpartition(".")[2]
+    if kind not in ("FP", "RM", "RM_mono"):
+        return "edf"
+    try:
+        keys = [int(task.get("priority", 0)) for task in root.findall("tasks/task")] if kind == "FP" else [
+            -row["period"] for row in rows]
+    except ValueError:
+        return None
+    falls = sorted(zip(keys, (row["deadline"] for row in rows), strict=True), key=lambda pair: (-pair[0], pair[1]))
+    deadlines = [deadline for _, deadline in falls]
+    return "deadline_monotonic" if deadlines == sorted(deadlines) else None
 
 
 def as_simso(taskset: PricedTaskSet, cycles_per_ms: int) -> str:
-    """A simulation of SimSo, under preemptive EDF; prices and preemption points have no place in it."""
+    """A simulation of SimSo, under its preemptive EDF or FP; prices and preemption points have no place in it."""
+    fixed, own = taskset.system.policy == "deadline_monotonic", taskset.system.tasks
     root = ElementTree.Element("simulation", duration=str(taskset.horizon), cycles_per_ms=str(cycles_per_ms),
                                etm="wcet")
-    ElementTree.SubElement(root, "sched", {"class": "simso.schedulers.EDF", "overhead": "0", "overhead_activate": "0",
-                                           "overhead_terminate": "0"})
+    ElementTree.SubElement(root, "sched", {"class": "simso.schedulers.FP" if fixed else "simso.schedulers.EDF",
+                                           "overhead": "0", "overhead_activate": "0", "overhead_terminate": "0"})
     ElementTree.SubElement(root, "caches", memory_access_time="100")
     processors = ElementTree.SubElement(root, "processors")
     ElementTree.SubElement(processors, "processor", name="accelerator", id="1", cl_overhead="0", cs_overhead="0",
                            speed="1.0")
     tasks = ElementTree.SubElement(root, "tasks")
+    ranks = {i: rank for rank, i in enumerate(by_deadline(own))}
+    if fixed:
+        ElementTree.SubElement(tasks, "field", name="priority", type="int")
     for i, (task, offset) in enumerate(zip(taskset.system.tasks, taskset.offsets, strict=True), 1):
         ElementTree.SubElement(
             tasks, "task", name=task.name, id=str(i), task_type="Periodic", abort_on_miss="no",
             period=_ms(task.period, cycles_per_ms), activationDate=_ms(offset, cycles_per_ms),
             list_activation_dates="", deadline=_ms(task.deadline, cycles_per_ms), base_cpi="1.0", instructions="0",
-            mix="0.5", WCET=_ms(task.length, cycles_per_ms), ACET="0.0", preemption_cost="0", et_stddev="0.0")
+            mix="0.5", WCET=_ms(task.length, cycles_per_ms), ACET="0.0", preemption_cost="0", et_stddev="0.0",
+            **({"priority": str(len(own) - ranks[i - 1])} if fixed else {}))
     ElementTree.indent(root)
     return ElementTree.tostring(root, "unicode", xml_declaration=True) + "\n"
 
@@ -114,14 +139,15 @@ def as_jobs(taskset: PricedTaskSet, least: float = 1.0) -> tuple[str, str]:
     """The jobs of a hyperperiod as CSV, and their precedences, empty where no job can be preempted.
 
     A job with preemption points is a chain of parts; what a preemption costs has no place in it. `least` is the share
-    of its longest time that a part takes at least. Priorities are absolute deadlines, as EDF has them.
+    of its longest time that a part takes at least. Priorities are absolute deadlines under EDF,
+    relative ones under deadline-monotonic priorities.
 
     Raises
     ------
     InputError
         If there would be more than `MAX_JOBS`.
     """
-    tasks = taskset.system.tasks
+    tasks, fixed = taskset.system.tasks, taskset.system.policy == "deadline_monotonic"
     span = math.lcm(*(task.period for task in tasks))
     count = sum(span // task.period * len(task.blocks) for task in tasks)
     if count > MAX_JOBS:
@@ -132,7 +158,8 @@ def as_jobs(taskset: PricedTaskSet, least: float = 1.0) -> tuple[str, str]:
             for part, cost in enumerate(task.blocks):
                 number += 1
                 due = release + task.deadline
-                jobs.append((i, number, release, release + task.jitter, math.floor(least * cost), cost, due, due))
+                jobs.append((i, number, release, release + task.jitter, math.floor(least * cost), cost, due,
+                             task.deadline if fixed else due))
                 if part:
                     edges.append((i, number - 1, i, number))
     return _csv(JOBS, jobs), _csv(EDGES, edges) if edges else ""
@@ -142,6 +169,7 @@ def from_jobs(path: Path) -> dict:
     """The content of a task set file for a set of jobs, which must be those of periodic tasks.
 
     Jobs of a task with one release are its parts, if a file beside it, with .prec.csv instead of .csv, chains them.
+    Priorities that are relative deadlines say that the policy is deadline-monotonic; all others count as EDF's.
 
     Raises
     ------
@@ -151,7 +179,10 @@ def from_jobs(path: Path) -> dict:
     after = path.with_suffix(".prec.csv")
     chained = {(row[2], row[3]) for row in _figures(after, EDGES, len(EDGES))} if after.is_file() else set()
     groups: dict[int, dict[int, list[list[int]]]] = {}
+    fixed, differ = True, False
     for job in _figures(path, JOBS, len(JOBS) - 1):
+        fixed &= job[7:8] == [job[6] - job[2]]
+        differ |= job[2] != 0
         groups.setdefault(job[0], {}).setdefault(job[2], []).append(job)
     if not groups:
         raise InputError(f"{path}: has no jobs: allowed are rows of {', '.join(JOBS)}")
@@ -172,7 +203,8 @@ def from_jobs(path: Path) -> dict:
                      **work, "jitter": jitter, "offset": order[0]})
     if problems:
         raise InputError(*problems)
-    return {"name": _name(path.stem, 0), "task": tuple(rows)}
+    policy = "deadline_monotonic" if fixed and differ else "edf"  # with all releases at 0 both are the same
+    return {"name": _name(path.stem, 0), "policy": policy, "task": tuple(rows)}
 
 
 def _figures(path: Path, columns: Sequence[str], least: int) -> Iterator[list[int]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..file_kinds import expect
 from ..model.loading import problem
 from ..model.network import Network
 from ..model.network_files import read_npz
@@ -26,6 +27,7 @@ def with_inputs(taskset: TaskSet, path: Path) -> TaskSet:
     InputError
         If the file cannot be read, names none of them, or does not fit.
     """
+    expect(path, "samples")
     arrays, problems = read_npz(path), []
     wanted = {(task.index, name): _keys(task.network, name)
               for task in taskset.tasks for name in (task.name, task.network.name)}

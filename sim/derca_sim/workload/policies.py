@@ -16,6 +16,33 @@ SHORT = {"dm": "deadline_monotonic"}
 NAMES = (*get_args(Policy), *SHORT)
 
 
+def full_name(policy: str | None) -> str | None:
+    """The name of a policy in platforms, for any of its `NAMES`; None stays None.
+
+    Raises
+    ------
+    InputError
+        If there is no such policy.
+    """
+    if policy is not None and policy not in NAMES:
+        raise InputError(f"--policy = {policy}: allowed are {', '.join(NAMES)}")
+    return SHORT.get(policy, policy)
+
+
+def proved_policy(policy: str, where: str) -> str:
+    """The full name of a policy that the analysis must know; `where` it stands, for messages.
+
+    Raises
+    ------
+    InputError
+        If the analysis does not know it.
+    """
+    chosen = SHORT.get(policy, policy)
+    if chosen not in ANALYSED:
+        raise InputError(f"{where} = {policy}: allowed are {', '.join((*ANALYSED, *SHORT))}, which the analysis knows")
+    return chosen
+
+
 def under_policy(tasks: TaskSet | PricedTaskSet, policy: str | None) -> TaskSet | PricedTaskSet:
     """The task set under a policy, by any of its `NAMES`; None changes nothing.
 
@@ -27,11 +54,9 @@ def under_policy(tasks: TaskSet | PricedTaskSet, policy: str | None) -> TaskSet 
     InputError
         If there is no such policy, or the tasks lack what it orders jobs by.
     """
-    if policy is None:
+    chosen = full_name(policy)
+    if chosen is None:
         return tasks
-    chosen = SHORT.get(policy, policy)
-    if chosen not in NAMES:
-        raise InputError(f"--policy = {policy}: allowed are {', '.join(NAMES)}")
     if isinstance(tasks, PricedTaskSet):
         if chosen not in ANALYSED:
             raise InputError(f"--policy = {policy}: allowed are {', '.join((*ANALYSED, *SHORT))} with execution times, "

@@ -13,7 +13,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ..analysis.model import Option, System, TaskModel
+from ..analysis.policies import Analysed
 from ..errors import InputError
+from ..file_kinds import expect
 from ..model.loading import problem, read_toml, validate
 from ..model.platform import Name
 from ..model.sections import Section
@@ -76,6 +78,8 @@ class PricedSection(Section):
     """How long a simulation lasts; by default two hyperperiods after the largest offset, up to 2,000,000."""
     release_cost: Cycle = 0
     """Time that every release takes from the running job."""
+    policy: Analysed = "edf"
+    """What orders jobs; with `edf` the absolute deadline, with `deadline_monotonic` the relative one."""
     tail: Cycle = 0
     """Longest time from the end of a job's last part until its results are there."""
     task: Annotated[tuple[PricedTaskSection, ...], Field(min_length=1)]
@@ -113,6 +117,7 @@ def load_priced(path: Path) -> PricedTaskSet:
     InputError
         One line for every problem of the file.
     """
+    expect(path, "times")
     return checked(read_toml(path), path)
 
 
@@ -131,7 +136,7 @@ def checked(data: dict, path: Path) -> PricedTaskSet:
                  for i, name in enumerate(names) if name in names[:i]]
     if problems:
         raise InputError(*problems)
-    system = System(tuple(map(_model, section.task)), section.release_cost, section.tail)
+    system = System(tuple(map(_model, section.task)), section.release_cost, section.tail, policy=section.policy)
     offsets = tuple(task.offset for task in section.task)
     return PricedTaskSet(section.name, path, system, offsets, section.horizon or default_horizon(system, offsets))
 

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from ..errors import InputError
+from ..file_kinds import expect
 from ..model.loading import problem, read_toml, show, validate
 from ..model.network import Network, random_network
 from ..model.network_files import load_network
@@ -153,10 +154,6 @@ def load_platform(path: Path) -> Platform:
     return validate(_platform_table(path), Platform, path)
 
 
-#: Keys of a board file that no other file has.
-_BOARD = {"device", "clock"}
-
-
 def _platform_table(path: Path) -> dict:
     """What a platform file holds.
 
@@ -165,25 +162,12 @@ def _platform_table(path: Path) -> dict:
     InputError
         If it cannot be read, or is something else.
     """
+    expect(path, "platform")
     data = read_toml(path)
-    if set(data) >= _BOARD:
-        raise InputError(f"{path}: is a board file, which --board takes; give a platform, such as "
-                         "sim/platforms/demo.toml")
-    if "task" in data and "network" in data:
-        named = data.get("platform")
-        more = f", which names {show(named)}" if isinstance(named, str) else ""
-        raise InputError(f"{path}: is a task set{more}; give a platform, such as sim/platforms/demo.toml")
     if len(data) > 2 and not set(data) & set(Platform.model_fields):
         raise InputError(f"{path}: is not a platform: none of its keys is known; allowed are "
                          f"{', '.join(sorted(Platform.model_fields))}; see sim/platforms/demo.toml")
     return data
-
-
-def is_priced(data: dict) -> bool:
-    """Whether the content of a task set file gives execution times, and no networks."""
-    tasks = data.get("task")
-    return not {"network", "platform"} & set(data) and isinstance(tasks, tuple) and any(
-        isinstance(task, dict) and {"wcet", "blocks"} & set(task) for task in tasks)
 
 
 def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
@@ -200,17 +184,11 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
         One line for every problem of the files.
     """
     path = Path(path)
+    expect(path, "taskset")
     data, parts, problems = read_toml(path), {}, []
     if not {"task", "network"} & set(data):
-        what = "is not a task set: it has no [[task]] and no [[network]]"
-        if set(data) & (set(Platform.model_fields) - {"name"}):
-            what = 'is a platform, no task set; a task set names it with platform = "FILE"'
-        if set(data) >= _BOARD:
-            what = "is a board file, which --board takes"
-        raise InputError(f"{path}: {what}; see sim/tasksets/demo.toml")
-    if is_priced(data):
-        raise InputError(f"{path}: gives execution times alone (wcet, blocks): allowed with derca analyze, simulate "
-                         "and compare; all else needs networks and a platform, see sim/tasksets/demo.toml")
+        raise InputError(f"{path}: is not a task set: it has no [[task]] and no [[network]]; see "
+                         "sim/tasksets/demo.toml")
     if platform is not None:
         data["platform"] = str(platform.resolve())
     if isinstance(data.get("platform"), str):

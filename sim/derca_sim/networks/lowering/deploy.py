@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ...file_kinds import expect
 from ...model.network import Layer, Network
 from ...model.placing import misplaced
 from ...model.platform import Platform
@@ -41,6 +42,7 @@ def open_graph(path: Path) -> Graph:
     InputError
         If it cannot be read, or is in none of them.
     """
+    expect(path, "model")
     reader = FORMATS.get(Path(path).suffix.lower())
     if reader is None:
         raise InputError(f"{path}: allowed are models whose names end in {', '.join(FORMATS)}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ...file_kinds import expect
 from ...model.network_files import read_npz
 from .. import operators as op
 from ..graph import Graph
@@ -81,6 +82,7 @@ def _float_graph(path: Path) -> Graph:
 def _samples(graph: Graph, path: Path) -> np.ndarray:
     """All samples of a file, as [count, *shape] of the model's input."""
     load_samples(graph, path, 0, 1)  # says what does not fit
+    expect(path, "samples")
     name, arrays = graph.inputs[0], read_npz(path)
     found = arrays[name if name in arrays else next(iter(arrays))][:MAX_SAMPLES]
     if not np.isfinite(found).all():

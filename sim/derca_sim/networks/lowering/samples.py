@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ...file_kinds import expect
 from ...model.network_files import read_npz
 from ..graph import Graph, Tensor
 from ..interpreter.values import dequantised
@@ -30,6 +31,7 @@ def load_samples(graph: Graph, path: Path | None, first: int, batch: int) -> dic
     """
     if path is None:
         return {name: values[first:] for name, values in drawn(graph, first + batch).items()}
+    expect(path, "samples")
     arrays = read_npz(path)
     if len(graph.inputs) == len(arrays) == 1:
         arrays = {graph.inputs[0]: next(iter(arrays.values()))}

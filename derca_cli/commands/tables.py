@@ -1,4 +1,4 @@
-"""`derca place`: the tables the hardware loads, with proven preemption points."""
+"""`derca tables`: the tables the hardware loads, with proven preemption points."""
 
 import json as encoder
 from pathlib import Path
@@ -14,12 +14,12 @@ from derca_sim.report.plan import summarise
 from derca_sim.workload.policies import under_policy
 from derca_sim.workload.taskset import load_taskset
 
-from ..console.output import JsonOption, print_json, stdout
+from ..console.output import JsonOption, print_json, say, say_result, show_milliseconds, show_table
 from ..console.overrides import PolicyOption
-from ..console.verdict import EveryOption, StrategyOption, plan, show_proof
+from ..console.verdict import EveryOption, StrategyOption, on, outcome, plan, show_proof
 
 
-def place(
+def tables(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the tables.")],
     strategy: StrategyOption = DEFAULT,
@@ -33,7 +33,7 @@ def place(
 
     [bold]Examples[/bold]
 
-        derca place sim/tasksets/demo.toml -o out/tables
+        derca tables sim/tasksets/demo.toml -o out/tables
     """
     found = plan(under_policy(load_taskset(taskset), policy), strategy, True, every)
     summary = summarise(found)
@@ -48,10 +48,12 @@ def place(
     if json:
         print_json(summary)
         return
-    for task in summary["tasks"]:
-        stdout().print(
-            f"{task['task']}: {task['points']} of {task['candidate_points']} points in use, longest region "
-            f"{task['longest_region']} cycles, response at most {task['response_bound']} of {task['deadline']}",
-            markup=False, highlight=False)
+    say_result(f"{outcome(found.proof, summary['tasks'])}; tables in {output}", True)
+    columns = ["task", "longest region", "response bound", "deadline"]
+    rows = [[t["task"], t["longest_region"], t["response_bound"], t["deadline"]] for t in summary["tasks"]]
+    show_table(f"{summary['taskset']}{on(summary['platform'], summary['policy'])}: points in use", [
+        *columns, "points"], [[*row, f"{t['points']} of {t['candidate_points']}"]
+                              for row, t in zip(rows, summary["tasks"], strict=True)], caption="Cycles.")
+    show_milliseconds(summary["clock_mhz"], columns, rows)
     show_proof(found.proof)
-    stdout().print(f"files      {output}", markup=False, highlight=False)
+    say("files", str(output))
