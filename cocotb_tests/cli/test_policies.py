@@ -144,8 +144,8 @@ def test_the_hardware_of_a_project_has_the_policy(tmp_path, monkeypatch):
 
 
 def test_a_board_is_built_and_run_under_the_policy(tmp_path):
+    from derca_flow.boards.known import BOARDS
     from derca_flow.flow.flow import Request
-    from derca_sim.model.board import BOARDS
 
     ours, file = BOARDS["icebreaker"], SAMPLES / "digits_tiny.toml"
     request = Request(ours, file, "joint", "deadline_monotonic")

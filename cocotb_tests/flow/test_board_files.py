@@ -213,8 +213,8 @@ def test_pcf_constraints_are_understood(folder):
 
 
 @pytest.mark.parametrize(("file", "told"), [
-    (TASKSETS / "demo.toml", "is no board file: it is a task set"),
-    (PLATFORMS / "demo.toml", "it is a platform, which --platform takes"),
+    (TASKSETS / "demo.toml", "is a task set of networks: allowed is a board"),
+    (PLATFORMS / "demo.toml", "is a platform: allowed is a board"),
     (ROOT / "pyproject.toml", r"it has no \[device\] and no \[clock\]"), (Path("nowhere.toml"), "cannot be read")])
 def test_files_of_another_kind(file, told):
     with pytest.raises(InputError, match=told):
@@ -245,5 +245,5 @@ def test_a_platform_in_place_of_the_boards_own(folder):
 
 def test_a_board_file_where_another_belongs(folder):
     for load in (load_platform, load_taskset):
-        with pytest.raises(InputError, match=r"my.toml: is a board file, which --board takes"):
+        with pytest.raises(InputError, match=r"my.toml: is a board: allowed is"):
             load(folder / "my.toml")
