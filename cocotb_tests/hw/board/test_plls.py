@@ -28,7 +28,7 @@ def ice40_settings(pin: int) -> dict[Fraction, set[tuple[int, int, int]]]:
     return out
 
 
-@pytest.mark.parametrize("pin", [10, 12, 16, 25, 48, 100])
+@pytest.mark.parametrize("pin", [10, 12, 16, 25, 26, 48, 100])
 def test_an_ice40_pll_makes_what_can_be_made_and_refuses_the_rest(pin):
     possible = ice40_settings(pin)
     for mhz, settings in possible.items():
