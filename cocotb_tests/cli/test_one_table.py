@@ -57,9 +57,9 @@ class Commands:
             self.tables["run"] = text_of(writes)
             return RtlResult([], [], np.zeros(1, np.uint8), 1, 1.0, {}, {})
 
-        def model(compiled, horizon):
+        def model(compiled, horizon, progress=None):
             self.tables.setdefault("simulate", text_of(compiled.host_writes()))
-            return golden(compiled, horizon)
+            return golden(compiled, horizon, progress)
 
         def loaded(driver, writes):
             if len(writes) > 10:  # the tables, and not the end of the run before
