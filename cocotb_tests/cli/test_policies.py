@@ -198,3 +198,19 @@ def test_an_exploration_proves_under_the_policy(tmp_path):
         assert found["slack"] == pytest.approx(own.least_relative_slack) and found["proved"]
     answer = command("explore", cell["taskset"], "--device", "lfe5u-85f", "--policy", "fifo")
     assert (answer.exit_code, "--policy = fifo: allowed are edf" in answer.stderr) == (2, True)
+
+
+def test_another_platform_takes_the_place_of_the_task_sets(tmp_path):
+    """Every command on a task set takes it; a set of execution times has none."""
+    wide = tmp_path / "wide.toml"
+    wide.write_text((SAMPLES.parent / "platforms" / "demo.toml").read_text().replace('name = "demo"', 'name = "wide"').replace(
+        "read_latency = 32", "read_latency = 40"))
+    for words in (["analyze"], ["compare", "--horizon", 20_000], ["simulate", "-o", tmp_path / "out"],
+                  ["tables", "-o", tmp_path / "tables"]):
+        answer = command(words[0], SAMPLES / "demo.toml", "--platform", wide, *words[1:], "--json")
+        assert json.loads(answer.stdout)["platform"] == "wide", answer.stderr
+        refused = command(words[0], wide, "--platform", wide, *words[1:])
+        assert (refused.exit_code, "is a platform: allowed is a task set" in refused.stderr) == (2, True)
+    for name in ("analyze", "compare", "simulate"):
+        refused = command(name, SAMPLES / "wcets.toml", "--platform", wide)
+        assert (refused.exit_code, "allowed with networks alone" in refused.stderr) == (2, True)

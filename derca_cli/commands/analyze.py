@@ -18,7 +18,7 @@ from derca_sim.report.rows import analysis_rows
 
 from ..console.answer import CsvOption, answer, check_csv
 from ..console.output import JsonOption, say, say_result, show_milliseconds, show_table, stdout
-from ..console.overrides import PolicyOption
+from ..console.overrides import NewPlatformOption, PolicyOption
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, on, outcome, plan_of, show_proof
 
 
@@ -27,6 +27,7 @@ def analyze(
     strategy: StrategyOption = DEFAULT,
     placed: PlacedOption = True,
     every: EveryOption = None,
+    platform: NewPlatformOption = None,
     policy: PolicyOption = None,
     points: Annotated[bool, typer.Option("--points", help="List every candidate point and why it is dropped.")] = False,
     picture: Annotated[Path | None, typer.Option(
@@ -61,7 +62,7 @@ def analyze(
     check_csv(csv, json)
     if picture is not None and picture.suffix not in (".svg", ".png"):
         raise InputError(f"--picture = {picture}: allowed are names that end in .svg or .png")
-    found = plan_of(taskset, strategy, placed, every, policy)
+    found = plan_of(taskset, strategy, placed, every, policy, platform)
     summary = summarise(found, placed)
     drawn = picture is not None and found.miss is not None
     if drawn:

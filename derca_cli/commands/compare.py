@@ -12,7 +12,7 @@ from derca_sim.errors import InputError
 
 from ..console.answer import CsvOption, answer, check_csv
 from ..console.output import JsonOption, say_result, show_milliseconds, show_table
-from ..console.overrides import PolicyOption
+from ..console.overrides import NewPlatformOption, PolicyOption
 from ..console.verdict import on
 
 
@@ -20,6 +20,7 @@ def compare(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    platform: NewPlatformOption = None,
     policy: PolicyOption = None,
     csv: CsvOption = None,
     json: JsonOption = False,
@@ -48,7 +49,7 @@ def compare(
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
     with step("comparing strategies") as progress:
-        found = compared(taskset, horizon, progress.count, policy)
+        found = compared(taskset, horizon, progress.count, policy, platform)
     if output is not None:
         write_text(output, encoder.dumps(found, indent=1) + "\n")
     answer(found, comparison_rows(found), lambda: _show(found), json, csv)

@@ -17,7 +17,15 @@ from derca_sim.report.rows import run_rows
 from ..console.answer import CsvOption, answer, check_csv
 from ..console.folders import default_folder, other_policy, shown_in
 from ..console.output import JsonOption
-from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform, wrong_choices
+from ..console.overrides import (
+    NewPlatformOption,
+    PipelineOption,
+    PolicyOption,
+    ReleaseOption,
+    SchedulerOption,
+    on_platform,
+    wrong_choices,
+)
 from ..console.run_output import FILES, FromOption, ToOption, show_run, window, write_files
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan
 
@@ -30,6 +38,7 @@ def run(
     pipeline: PipelineOption = None,
     scheduler: SchedulerOption = None,
     release: ReleaseOption = None,
+    new_platform: NewPlatformOption = None,
     policy: PolicyOption = None,
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
@@ -101,7 +110,7 @@ def run(
 
     check_csv(csv, as_json)
     noise = _noise(wrong_choices(pipeline, scheduler, release, policy), horizon, jitter, stall, handshake, seed)
-    tasks = on_platform(load_taskset(taskset), pipeline, scheduler, release, policy)
+    tasks = on_platform(load_taskset(taskset, new_platform), pipeline, scheduler, release, policy)
     if inputs is not None:
         tasks = with_inputs(tasks, inputs)
     planned = plan(tasks, strategy, placed, every)
@@ -111,7 +120,7 @@ def run(
         "run", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
         handshake=handshake, seed=None if noise is None else seed, policy=other_policy(platform.scheduler.policies[0]),
-        inputs=inputs.stem if inputs else None, **shown_in(first, last))
+        platform=new_platform and new_platform.stem, inputs=inputs.stem if inputs else None, **shown_in(first, last))
     if jitter is not None:
         proof = proof.and_beyond(f"this run delays every burst by 0 to {jitter} cycles more and withholds transfers "
                                  f"with probability {stall:g}")

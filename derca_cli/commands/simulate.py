@@ -18,7 +18,14 @@ from ..console.answer import CsvOption, answer, check_csv
 from ..console.arrivals import other_arrivals, show_arrivals
 from ..console.folders import default_folder, other_policy, shown_in
 from ..console.output import JsonOption
-from ..console.overrides import PipelineOption, PolicyOption, ReleaseOption, SchedulerOption, on_platform
+from ..console.overrides import (
+    NewPlatformOption,
+    PipelineOption,
+    PolicyOption,
+    ReleaseOption,
+    SchedulerOption,
+    on_platform,
+)
 from ..console.priced import Options, simulate_priced
 from ..console.run_output import FILES, FromOption, ToOption, show_run, window, write_files
 from ..console.verdict import EveryOption, PlacedOption, StrategyOption, plan
@@ -32,6 +39,7 @@ def simulate(
     pipeline: PipelineOption = None,
     scheduler: SchedulerOption = None,
     release: ReleaseOption = None,
+    new_platform: NewPlatformOption = None,
     policy: PolicyOption = None,
     horizon: Annotated[int | None, typer.Option(
         metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
@@ -75,7 +83,7 @@ def simulate(
     check_csv(csv, as_json)
     if horizon is not None and not 1 <= horizon < 1 << 31:
         raise InputError(f"--horizon = {horizon}: allowed are 1 .. 2147483647 cycles")
-    tasks = load_tasks(taskset)
+    tasks = load_tasks(taskset, new_platform)
     if isinstance(tasks, PricedTaskSet):
         for name, value in (("every", every), ("pipeline", pipeline), ("scheduler", scheduler), ("release", release)):
             if value is not None:
@@ -92,7 +100,8 @@ def simulate(
     folder = output or default_folder(
         "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
         all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None,
-        policy=other_policy(platform.scheduler.policies[0]), **shown_in(first, last))
+        platform=new_platform and new_platform.stem, policy=other_policy(platform.scheduler.policies[0]),
+        **shown_in(first, last))
     shown = window(first, last, cycles)
     with output_directory(folder) as work:
         started = time.perf_counter()

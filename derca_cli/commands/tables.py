@@ -15,7 +15,7 @@ from derca_sim.workload.policies import under_policy
 from derca_sim.workload.taskset import load_taskset
 
 from ..console.output import JsonOption, print_json, say, say_result, show_milliseconds, show_table
-from ..console.overrides import PolicyOption
+from ..console.overrides import NewPlatformOption, PolicyOption
 from ..console.verdict import EveryOption, StrategyOption, on, outcome, plan, show_proof
 
 
@@ -24,6 +24,7 @@ def tables(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the tables.")],
     strategy: StrategyOption = DEFAULT,
     every: EveryOption = None,
+    platform: NewPlatformOption = None,
     policy: PolicyOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -35,7 +36,7 @@ def tables(
 
         derca tables sim/tasksets/demo.toml -o out/tables
     """
-    found = plan(under_policy(load_taskset(taskset), policy), strategy, True, every)
+    found = plan(under_policy(load_taskset(taskset, platform), policy), strategy, True, every)
     summary = summarise(found)
     if not found.verdict.schedulable:
         if json:

@@ -1,6 +1,7 @@
 """Options of commands that replace parts of the platform's file."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
@@ -24,6 +25,9 @@ PolicyOption = Annotated[str | None, typer.Option(help=_POLICY, show_default=Fal
 #: The same for commands that put several side by side.
 PoliciesOption = Annotated[list[str] | None, typer.Option(
     "--policy", help=f"{_POLICY} Give it several times to compare.", show_default=False)]
+NewPlatformOption = Annotated[Path | None, typer.Option(
+    "--platform", metavar="FILE", help="Platform TOML in place of the one that the task set names.",
+    show_default=False)]
 
 #: Option -> the key of the platform, and its allowed values.
 _KINDS = {

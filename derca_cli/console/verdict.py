@@ -44,10 +44,11 @@ def plan(tasks: TaskSet, strategy: str, placed: bool = True, every: int | None =
     return found
 
 
-def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = None, policy: str | None = None):
+def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = None, policy: str | None = None,
+            platform: Path | None = None):
     """The plan of a task set file: of networks on a platform, or of execution times alone.
 
-    A `policy` that is not None replaces the one of the file.
+    A `policy` or a `platform` file that is not None replaces the one of the file.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def plan_of(file: Path, strategy: str, placed: bool = True, every: int | None = 
     from derca_sim.workload.files import load_tasks
     from derca_sim.workload.priced import PricedTaskSet
 
-    tasks = load_tasks(file, policy=policy)
+    tasks = load_tasks(file, platform, policy)
     if not isinstance(tasks, PricedTaskSet):
         return plan(tasks, strategy, placed, every)
     if every is not None:

@@ -17,7 +17,7 @@ from .plan import summarise
 
 
 def compared(file: Path, horizon: int | None = None, progress: Callable[[int, int], None] = lambda done, total: None,
-             policy: str | None = None) -> dict:
+             policy: str | None = None, platform: Path | None = None) -> dict:
     """The comparison as plain data.
 
     Parameters
@@ -30,13 +30,15 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[int, in
         Called with the number of strategies that are done, and of all.
     policy
         Any name of a policy, see `workload.policies`; default: that of the file.
+    platform
+        A platform file; default: the one that the task set names.
 
     Raises
     ------
     InputError
         If the file is wrong, or the policy does not apply to it.
     """
-    taskset = load_tasks(file, policy=policy)
+    taskset = load_tasks(file, platform, policy)
     taskset = taskset if isinstance(taskset, PricedTaskSet) else mapped(taskset)
     priced, cycles = isinstance(taskset, PricedTaskSet), horizon or taskset.horizon
     tasks = taskset.system.tasks if priced else taskset.tasks

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..errors import InputError
 from ..file_kinds import expect, is_of_times
 from ..model.loading import read_toml
 from .policies import under_policy
@@ -26,5 +27,7 @@ def load_tasks(path: Path, platform: Path | None = None, policy: str | None = No
     """
     expect(path, "taskset", "times")
     if is_of_times(read_toml(path)):
+        if platform is not None:
+            raise InputError(f"--platform = {platform}: allowed with networks alone; {path} gives execution times")
         return under_policy(load_priced(path), policy)
     return under_policy(load_taskset(path, platform), policy)
