@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import inspect
 import keyword
 import sys
 
@@ -55,7 +56,7 @@ def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
                 group.name = cmd_name  # under which the help lists it
                 return group
             command = typer.Typer(add_completion=False, rich_markup_mode="rich")
-            command.command(cmd_name, no_args_is_help=False)(target)
+            command.command(cmd_name, no_args_is_help=False, help=_flowing(inspect.getdoc(target) or ""))(target)
             return typer.main.get_command(command)
 
         def resolve_command(self, ctx, args):
@@ -70,3 +71,9 @@ def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
         cls=Group, add_completion=True, no_args_is_help=True, rich_markup_mode="rich",
         pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
     )
+
+
+def _flowing(text: str) -> str:
+    """A docstring whose paragraphs are a line each, so that they are wrapped at the width of the terminal."""
+    return "\n\n".join(
+        part if part.startswith(("\b", " ")) else " ".join(part.split("\n")) for part in text.split("\n\n"))
