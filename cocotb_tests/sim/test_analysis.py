@@ -84,7 +84,7 @@ def test_joint_finds_a_placement_whenever_one_can_be_proved():
 
 def test_joint_accepts_whatever_any_other_strategy_accepts():
     accepted = dict.fromkeys(KINDS, 0)
-    for seed in range(250):
+    for seed in range(100):
         system = priced_system(seed)
         others = {
             s: any(analyse(system, s, placed).schedulable for placed in (True, False)) for s in KINDS if s != "joint"
@@ -93,7 +93,7 @@ def test_joint_accepts_whatever_any_other_strategy_accepts():
         assert joint or not any(others.values()), f"seed {seed}: {others}"
         for s, yes in {**others, "joint": joint}.items():
             accepted[s] += yes
-    assert accepted["joint"] > accepted["np"] > 20
+    assert accepted["joint"] > accepted["np"] > 8
 
 
 def check_no_miss(seed: int) -> int:
