@@ -27,7 +27,8 @@ class TaskAnswer:
 
     `wcet` are the cycles of a job that is never preempted, `charged` those with every preemption it has to pay for.
     `region` is the longest part that cannot be preempted. `response_bound` is from release to results. `slack` is what
-    every job of the task could take longer. `points` are the preemption points in use, of `candidates`.
+    every job of the task could take longer, its regions no longer than they are. `points` are the preemption points in
+    use, of `candidates`.
     """
 
     name: str

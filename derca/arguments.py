@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from derca_sim.errors import InputError
 from derca_sim.workload.priced import PricedTaskSet
 from derca_sim.workload.taskset import TaskSet
@@ -48,11 +50,17 @@ def checked_horizon(horizon: Any, default: int) -> int:
     """
     if horizon is None:
         return default
+    horizon = plain(horizon)
     if not isinstance(horizon, int) or isinstance(horizon, bool):
         raise TypeError(f"horizon = {_short(horizon)}: allowed are whole numbers, in cycles")
     if not 1 <= horizon <= MOST:
         raise InputError(f"horizon = {horizon}: allowed are 1 .. {MOST} cycles")
     return horizon
+
+
+def plain(value: Any) -> Any:
+    """A whole number of NumPy as one of Python; anything else as it is."""
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def _short(value: Any) -> str:

@@ -15,6 +15,8 @@ from derca_sim.workload.files import load_tasks
 from derca_sim.workload.policies import under_policy
 from derca_sim.workload.priced import PricedTaskSet
 
+from .arguments import plain
+
 #: A task set of networks on a platform, or of execution times alone.
 TaskSet = taskset.TaskSet | PricedTaskSet
 
@@ -71,10 +73,10 @@ def task_set(tasks: Sequence[Task], name: str = "tasks", *, release_cost: int = 
         if not isinstance(task, Task):
             raise TypeError(f"task[{i}] = {task!r}: allowed are derca.Task(NAME, period=..., wcet=...); the tasks of a "
                             "file come with derca.load(FILE)")
-    rows = tuple({key: tuple(value) if key == "blocks" else value for key, value in asdict(task).items()
-                  if value is not None} for task in tasks)
-    data = {"name": name, "release_cost": release_cost, "tail": tail, "task": rows}
-    made = priced.checked(data | ({} if horizon is None else {"horizon": horizon}), Path(name))
+    rows = tuple({key: tuple(map(plain, value)) if key == "blocks" else plain(value)
+                  for key, value in asdict(task).items() if value is not None} for task in tasks)
+    data = {"name": name, "release_cost": plain(release_cost), "tail": plain(tail), "task": rows}
+    made = priced.checked(data | ({} if horizon is None else {"horizon": plain(horizon)}), Path(name))
     return under_policy(made, policy)
 
 

@@ -285,7 +285,7 @@ def test_every_suggested_command_exists():
 
 def test_old_names_work_and_are_reported_once(tmp_path):
     tiny = ROOT / "sim" / "tasksets" / "digits_tiny.toml"
-    old = derca("place", tiny, "-o", tmp_path / "old")
+    old = derca("place", tiny, "-o", tmp_path / "old", COLUMNS="200")
     new = derca("tables", tiny, "-o", tmp_path / "new")
     assert old.exit_code == new.exit_code == 0
     assert [line for line in old.stderr.splitlines() if "place" in line] == [

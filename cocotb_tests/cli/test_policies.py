@@ -4,11 +4,13 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import derca
 from derca_sim.errors import InputError
 from derca_sim.events import Kind
+from derca_sim.experiments.sweeps import load_sweep
 from derca_sim.workload.policies import NAMES, under_policy
 from derca_sim.workload.taskset import load_taskset
 from kit.cli import derca as command
@@ -214,3 +216,19 @@ def test_another_platform_takes_the_place_of_the_task_sets(tmp_path):
     for name in ("analyze", "compare", "simulate"):
         refused = command(name, SAMPLES / "wcets.toml", "--platform", wide)
         assert (refused.exit_code, "allowed with networks alone" in refused.stderr) == (2, True)
+
+
+def test_files_take_short_names_of_policies(tmp_path, abc):
+    abc.write_text(SET.replace('name = "abc"', 'name = "abc"\npolicy = "dm"', 1))
+    assert derca.load(abc).system.policy == "deadline_monotonic"
+    sweep = tmp_path / "sweep.toml"
+    text = (SAMPLES.parent / "sweeps" / "utilisation.toml").read_text()
+    sweep.write_text(text.replace("sets = 100", 'sets = 1\npolicies = ["edf", "dm"]'))
+    assert load_sweep(sweep)["policies"] == ["edf", "deadline_monotonic"]
+
+
+def test_numbers_of_numpy_are_numbers():
+    draw = np.random.default_rng(5)
+    tasks = [derca.Task(f"t{i}", period=period, blocks=draw.integers(1, 9, 3))
+             for i, period in enumerate(draw.integers(100, 200, 3))]
+    assert derca.analyze(derca.task_set(tasks)).proved

@@ -105,7 +105,7 @@ def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
         ["task", "period", "deadline", "alone", "charged", "region", "response", "slack", "points"], rows,
         caption="Cycles. alone: a job without preemption; charged: with every preemption it has to pay for; "
                 "region: the longest that cannot be preempted; response: bound from release to results in memory; "
-                "slack: what every job of the task could take longer.",
+                "slack: what every job of the task could take longer, its regions no longer than they are.",
     )
     show_milliseconds(summary["clock_mhz"], ["task", "period", "deadline", "alone", "charged", "region", "response",
                                              "slack"], [row[:-1] for row in rows])

@@ -1,7 +1,8 @@
 """The slack of each task, and the least relative slack of a set.
 
-The slack of a task is the number of cycles by which every job of it alone could be longer while the same charges still
-prove the set. Relative slack is slack over deadline. Placements are compared by the least relative slack.
+The slack of a task is the number of cycles by which every job of it alone could be longer, its regions no longer than
+they are, while the same charges still prove the set. Relative slack is slack over deadline. Placements are
+compared by the least relative slack.
 """
 
 from collections.abc import Sequence

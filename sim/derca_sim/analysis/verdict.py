@@ -39,7 +39,7 @@ class Verdict:
     """The answer for one system and strategy. Placements and charged tasks are in the order of the system's tasks.
 
     `status` is one of three. SCHEDULABLE: proved, by `accounting`. NOT_SCHEDULABLE: the legal arrival pattern `witness`
-    misses a deadline even if preemption were free; only for systems whose lengths are exact. UNKNOWN: for `reason`;
+    misses a deadline even if preemptions cost nothing; only for systems whose lengths are exact. UNKNOWN: for `reason`;
     `witness` is where the proof of the given points fails.
 
     Without a proof the placements contain every candidate point of the strategy, each with its cheapest swap-in.
@@ -159,9 +159,9 @@ def _fallback(system: System) -> list[Placement]:
 
 
 def _refused(system: System, bare: Answer, accountings: Sequence[Accounting]) -> Verdict:
-    """The verdict on a set that cannot be scheduled even if preemption were free."""
+    """The verdict on a set that cannot be scheduled even if preemptions cost nothing."""
     placements = _fallback(system)
-    status, how = (NOT_SCHEDULABLE, "even if preemption were free:") if system.exact else (
+    status, how = (NOT_SCHEDULABLE, "even with free preemption at these points:") if system.exact else (
         UNKNOWN, "no proof: with the bounds of all lengths,")
     return Verdict(status, f"{how} {bare.reason}", tuple(placements),
                    tuple(charge(system.tasks, placements, accountings[-1], system.policy)), None, bare.witness)

@@ -13,10 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from ..analysis.kinds import KINDS
 from ..analysis.model import System
+from ..analysis.policies import in_full
 from ..analysis.verdict import analyse
 from ..compile.compiler import compile_taskset
 from ..errors import InputError
@@ -90,9 +91,9 @@ class SweepSection(Section):
     strategies: Annotated[tuple[str, ...], Field(min_length=1)] = ("np", "joint")
     """Strategies of `derca analyze`; with `-all` behind, every candidate point is in use. With `reference`, series of
     `derca reproduce`."""
-    policies: Annotated[tuple[Policy, ...], Field(min_length=1)] | None = None
-    """Policies of the analysis, `edf` and `deadline_monotonic`: a curve for each with each strategy. By default the
-    first policy of the platform of `networks`, else `edf`. With `reference` only `edf`."""
+    policies: Annotated[tuple[Annotated[Policy, BeforeValidator(in_full)], ...], Field(min_length=1)] | None = None
+    """Policies of the analysis, `edf` and `deadline_monotonic`, or `dm`: a curve for each with each strategy. By
+    default the first policy of the platform of `networks`, else `edf`. With `reference` only `edf`."""
     x: AxisSection
     """The parameter."""
     tasks: RandomTasks | None = None

@@ -3,15 +3,13 @@
 from dataclasses import replace
 from typing import get_args
 
-from ..analysis.policies import ANALYSED
+from ..analysis.policies import ANALYSED, SHORT
 from ..errors import InputError
 from ..model.loading import validate
 from ..model.platform import Platform, Policy
 from .priced import PricedTaskSet
 from .taskset import TaskSet
 
-#: Short names of policies.
-SHORT = {"dm": "deadline_monotonic"}
 #: All names of policies.
 NAMES = (*get_args(Policy), *SHORT)
 

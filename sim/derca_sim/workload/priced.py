@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ..analysis.model import Option, System, TaskModel
-from ..analysis.policies import Analysed
+from ..analysis.policies import Analysed, in_full
 from ..errors import InputError
 from ..file_kinds import expect
 from ..model.loading import problem, read_toml, validate
@@ -78,8 +78,8 @@ class PricedSection(Section):
     """How long a simulation lasts; by default two hyperperiods after the largest offset, up to 2,000,000."""
     release_cost: Cycle = 0
     """Time that every release takes from the running job."""
-    policy: Analysed = "edf"
-    """What orders jobs; with `edf` the absolute deadline, with `deadline_monotonic` the relative one."""
+    policy: Annotated[Analysed, BeforeValidator(in_full)] = "edf"
+    """What orders jobs; with `edf` the absolute deadline, with `deadline_monotonic`, or `dm`, the relative one."""
     tail: Cycle = 0
     """Longest time from the end of a job's last part until its results are there."""
     task: Annotated[tuple[PricedTaskSection, ...], Field(min_length=1)]
