@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from derca_sim.errors import InputError
-from derca_sim.workload.exchange import as_jobs, as_simso, as_toml, from_jobs, from_simso
+from derca_sim.workload.exchange import as_jobs, as_simso, as_toml, from_jobs, from_simso, left_out
 from derca_sim.workload.priced import checked, load_priced
 from oracles.random_tasks import random_tasks
 
@@ -159,3 +159,13 @@ def test_too_many_jobs_are_refused():
     rows = tuple({"name": f"t{i}", "period": period, "wcet": 1} for i, period in enumerate((997, 991, 983)))
     with pytest.raises(InputError, match="jobs in a hyperperiod of 971,230,541: allowed are up to 200,000"):
         as_jobs(checked({"name": "s", "task": rows}, "s"))
+
+
+def test_what_a_conversion_leaves_out_is_named():
+    task = {"name": "t", "period": 20, "blocks": (2, 3), "jitter": 1}
+    bare, priced = (checked({"name": "s", "task": (task | more,)}, "s") for more in ({}, {"swap_in": 1}))
+    assert left_out(bare, simso=False) == []
+    assert left_out(bare, simso=True) == ["where jobs may be preempted (SimSo does it anywhere)", "jitter"]
+    assert left_out(priced, simso=False) == ["what preemption costs"]
+    whole = checked({"name": "s", "release_cost": 2, "tail": 1, "task": ({"name": "t", "period": 9, "wcet": 4},)}, "s")
+    assert left_out(whole, simso=True) == ["release_cost", "tail"]

@@ -9,7 +9,7 @@ from derca_flow.tools.files import write_text
 from derca_sim.errors import InputError
 from derca_sim.file_kinds import expect
 
-from ..console.output import JsonOption, print_json, say_result
+from ..console.output import JsonOption, print_json, say, say_result
 
 #: What is read and written, by suffix.
 KINDS = {".toml": "a task set of execution times", ".xml": "a simulation of SimSo",
@@ -32,7 +32,7 @@ def convert(
     """Convert a task set of execution times: our TOML, SimSo's XML, or the job-set CSV of schedule abstraction.
 
     A job set has the jobs of a hyperperiod. Jobs with preemption points become chains of parts, with FILE.prec.csv
-    beside it for their order. What preemption costs has no place in the other two formats.
+    beside it for their order. What has no place in the other format is left out, and the command says what.
 
     [bold]Examples[/bold]
 
@@ -65,10 +65,14 @@ def convert(
             written[output.with_suffix(".prec.csv")] = edges
     for path, text in written.items():
         write_text(path, text, ours=path.is_file() and path.suffix != ".toml" and _ours(path))
+    lost = exchange.left_out(taskset, end == ".xml") if end != ".toml" else []
     if as_json:
-        print_json({"source": str(source), "tasks": len(taskset.system.tasks), "files": list(map(str, written))})
+        print_json({"source": str(source), "tasks": len(taskset.system.tasks), "files": list(map(str, written)),
+                    "left_out": lost})
     else:
         say_result(f"{len(taskset.system.tasks)} tasks of {KINDS[start]} in {', '.join(map(str, written))}")
+        if lost:
+            say("left out", "; ".join(lost))
 
 
 def _ours(path: Path) -> bool:

@@ -135,6 +135,19 @@ def as_simso(taskset: PricedTaskSet, cycles_per_ms: int) -> str:
     return ElementTree.tostring(root, "unicode", xml_declaration=True) + "\n"
 
 
+def left_out(taskset: PricedTaskSet, simso: bool) -> list[str]:
+    """What a task set has and its conversion, to SimSo or to a job set, has not."""
+    tasks = taskset.system.tasks
+    found = {
+        "where jobs may be preempted (SimSo does it anywhere)": simso and any(len(task.blocks) > 1 for task in tasks),
+        "what preemption costs": any(option.swap_in or option.swap_out
+                                     for task in tasks for options in task.points for option in options),
+        "jitter": simso and any(task.jitter for task in tasks),
+        "release_cost": taskset.system.release_cost > 0, "tail": taskset.system.tail > 0,
+    }
+    return [what for what, there in found.items() if there]
+
+
 def as_jobs(taskset: PricedTaskSet, least: float = 1.0) -> tuple[str, str]:
     """The jobs of a hyperperiod as CSV, and their precedences, empty where no job can be preempted.
 
