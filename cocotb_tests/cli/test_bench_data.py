@@ -62,6 +62,7 @@ def bench(*options):
     return CliRunner().invoke(app, ["bench", "data", *options], catch_exceptions=False)
 
 
+@pytest.mark.full
 def test_layers_are_measured_beside_their_roofline():
     rows = data_utilisation.utilisation(8, False)
     assert [r["group"] for r in rows] == ["divisible", "ragged", "few", "few"]
