@@ -40,10 +40,10 @@ def drawn(seed: int, name: str, most: int = 13):
 
 
 def definition(layer: Layer, matrix: np.ndarray) -> np.ndarray:
-    """int64 [m, n]: the sums or maxima of a layer, by the interpreter's view of what lies under a kernel."""
+    """int64 [m, n]: sums with biases, or maxima, of a layer, by the interpreter's view of what lies under a kernel."""
     w, at = layer.window, layer.a
     if w is None:
-        return matrix[at.row:, at.column:][:layer.m, :layer.k].astype(np.int64) @ layer.weights
+        return matrix[at.row:, at.column:][:layer.m, :layer.k].astype(np.int64) @ layer.weights + layer.bias
     image = matrix[at.row:, at.column:][:w.shape[0] * w.row, :w.channels].reshape(1, w.shape[0], w.row, w.channels)
     image = image[:, :, :w.shape[1]]
     beyond = [max(0, (out - 1) * stride + (kernel - 1) * dilation + 1 - pad - side) for
@@ -56,11 +56,11 @@ def definition(layer: Layer, matrix: np.ndarray) -> np.ndarray:
     each = layer.n // w.groups
     return np.concatenate([
         under[:, :, g].reshape(layer.m, layer.k).astype(np.int64) @ layer.weights[:, g * each:(g + 1) * each]
-        for g in range(w.groups)], axis=1)
+        for g in range(w.groups)], axis=1) + layer.bias
 
 
 def walked(plan, entry: dict, memory: np.ndarray) -> np.ndarray:
-    """int64 [m, n]: the sums or maxima of a layer as its fields say; the golden's requests are compared on the way."""
+    """int64 [m, n]: the sums or maxima of a layer as its fields and memory say; compares the golden's requests."""
     p, layer, fields = plan.platform, plan.layer, plan.fields()
     rows, cols, sums = p.array.rows, p.array.cols, np.zeros((layer.m, layer.n), np.int64)
     spread = cols if fields["packed"] else 1
@@ -77,6 +77,9 @@ def walked(plan, entry: dict, memory: np.ndarray) -> np.ndarray:
         assert tile.steps == iteration.steps
         b = plan.weights[k * plan.tile.k:][:tile.k_steps].astype(np.int64)
         bank = np.zeros((iteration.panels, iteration.columns, rows), np.int64)
+        if k == 0:
+            biases = fields["bias_base"] + 4 * n * plan.tile.n
+            bank += memory[biases:biases + 4 * iteration.columns].view("<i4").astype(np.int64)[:, None]
         for n_panel in range(plan.tile_n_panels(n)):
             own = slice(n_panel * cols, min((n_panel + 1) * cols, iteration.columns))
             weights = b[:, n * plan.tile.n:][:, own]
@@ -88,7 +91,7 @@ def walked(plan, entry: dict, memory: np.ndarray) -> np.ndarray:
                     floor = layer.bias[n * plan.tile.n:][own, None]
                     bank[m_panel, own] = np.maximum(np.max(each, axis=0), floor)
                 else:
-                    bank[m_panel, own] = weights.T @ fed.astype(np.int64)
+                    bank[m_panel, own] += weights.T @ fed.astype(np.int64)
         part = sums[m * plan.c_panels * rows:, n * plan.tile.n // spread:]
         part = part[:plan.c_panels * rows, :iteration.columns // spread]
         if fields["packed"]:

@@ -240,9 +240,10 @@ def too_large(p: Platform, layer: Layer) -> str:
         line += lcm(w.out[1], rows) // rows
     panels = min(line, ceil_div(layer.m, rows))
     words = patch_of(p, layer, Tile(panels * rows, prod(w.kernel), p.array.cols)).words
+    steps = prod(w.kernel) * (_depth(p, layer) or 1)
     return (f"a {describe(layer)} has more halo than a slot holds: its least tile has {panels * rows} outputs, {words} "
-            f"panels of A and {prod(w.kernel)} steps of B. Allowed are platforms with tile.m x tile.k of at least "
-            f"{words * rows}, tile.k of at least {prod(w.kernel)} and tile.m x tile.n of at least "
+            f"panels of A and {steps} steps of B. Allowed are platforms with tile.m x tile.k of at least "
+            f"{words * rows}, tile.k x tile.n of at least {steps * p.array.cols} and tile.m x tile.n of at least "
             f"{panels * rows * p.array.cols}, or images whose rows are multiples of {2 * rows} pixels")
 
 
