@@ -3,10 +3,17 @@
 import json
 from pathlib import Path
 
+import matplotlib
 import pytest
 from typer.testing import CliRunner
 
 from derca_cli import main
+from derca_sim.analysis.model import Placement
+from derca_sim.events import Kind
+from derca_sim.priced_plan import analyse_priced
+from derca_sim.report.jobs import TaskInfo, rebuild
+from derca_sim.simulate import simulate, synchronous
+from derca_sim.workload.priced import load_priced
 
 SET = Path(__file__).parents[2] / "sim" / "tasksets" / "wcets.toml"
 
@@ -37,6 +44,40 @@ def test_a_miss_is_drawn_and_its_releases_are_told(tmp_path):
     assert (code, "picture    none: no run was found" in text, (tmp_path / "none.svg").exists()) == (0, True, False)
 
 
+def test_the_picture_of_a_miss_goes_on_until_the_late_job_ends(tmp_path):
+    """By hand: `long` runs from 7 to 27, then the late `short`, whose second release is at 10, from 27 to 29."""
+    file = tmp_path / "set.toml"
+    file.write_text('name = "set"\n[[task]]\nname = "short"\nperiod = 10\nwcet = 2\n'
+                    '[[task]]\nname = "middle"\nperiod = 40\nwcet = 5\n'
+                    '[[task]]\nname = "long"\nperiod = 100\nwcet = 20\n')
+    miss = analyse_priced(load_priced(file), "np").miss
+    assert (miss.task, miss.job, miss.cycle, miss.until) == (0, 1, 20, 30)
+    tasks = [TaskInfo(name, period, period) for name, period in (("short", 10), ("middle", 40), ("long", 100))]
+    late, = (job for job in rebuild(miss.events, tasks, miss.until)[0] if job.missed(miss.until))
+    assert ([(span.start, span.end) for span in late.spans], late.finish) == ([(27, 29)], 29)
+
+
+def test_the_picture_of_a_miss_waits_for_a_job_that_is_late_by_periods(tmp_path):
+    """By hand: `short` waits from 10 to 107; its releases at 20, 30, .. 100 are skipped."""
+    file = tmp_path / "set.toml"
+    file.write_text('name = "set"\n[[task]]\nname = "short"\nperiod = 10\nwcet = 2\n'
+                    '[[task]]\nname = "long"\nperiod = 200\nwcet = 105\n')
+    miss = analyse_priced(load_priced(file), "np").miss
+    ends = [e.cycle for e in miss.events if e.kind == Kind.FINISH and (e.task, e.job) == (miss.task, miss.job)]
+    assert (miss.cycle, ends) == (20, [109])
+    assert max(e.cycle for e in miss.events) < miss.until
+    whole = simulate(load_priced(file).system, [Placement(())] * 2,
+                     synchronous(load_priced(file).system, 400, [0, 0]), 400, log=True).events
+    assert list(miss.events) == [e for e in whole if e.cycle < miss.until]
+
+
+def test_titles_name_another_policy_than_edf(tmp_path):
+    for policy, words in (("edf", "wcets, np, all"), ("dm", "wcets, np, DM, all")):
+        with matplotlib.rc_context({"svg.fonttype": "none"}):
+            derca("analyze", SET, "--strategy", "np", "--policy", policy, "--picture", tmp_path / f"{policy}.svg")
+        assert words in (tmp_path / f"{policy}.svg").read_text()
+
+
 def test_a_schedule_is_simulated_and_drawn(tmp_path):
     code, text, _ = derca("simulate", SET, "--horizon", 30_000, "--runs", 4, "-o", tmp_path / "out", "--json")
     found = json.loads(text)
@@ -48,6 +89,8 @@ def test_a_schedule_is_simulated_and_drawn(tmp_path):
     code, text, error = derca("simulate", SET, "--strategy", "np", "--horizon", 30_000, "--from", 3_000, "--to", 5_000,
                               "-o", tmp_path / "np")
     assert code == 1
+    named = "".join(text.partition("\nfiles ")[2].split())
+    assert set(named.split(",")) == {str(path) for path in (tmp_path / "np").iterdir() if path.name[0] != "."}
     assert "cycles 3,000 to 5,000" in (tmp_path / "np" / "timeline.svg").read_text()
     assert "failed: deadlines missed: " in error
 

@@ -4,15 +4,20 @@ import json
 import random
 import re
 from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
+import matplotlib
 import pytest
+from matplotlib.figure import Figure
 
 from derca_sim.analysis.verdict import analyse
 from derca_sim.errors import InputError
 from derca_sim.experiments import figures, sweep
+from derca_sim.experiments.plots import plot_sweep
 from derca_sim.experiments.random_sets import RandomTasks, drawn, shares
-from derca_sim.experiments.sweeps import _timed, curves, evaluate, load_sweep, rows_of
+from derca_sim.experiments.sweeps import _of_networks, _timed, curves, evaluate, labels, load_sweep, rows_of
 
 SWEEPS = Path(__file__).parents[2] / "sim" / "sweeps"
 HEAD = 'name = "s"\nsets = 2\nstrategies = ["np"]\n'
@@ -23,6 +28,20 @@ def written(folder: Path, text: str) -> Path:
     """A sweep file."""
     path = folder / "sweep.toml"
     path.write_text(text)
+    return path
+
+
+def _two_networks(folder: Path) -> Path:
+    """A task set file of two networks."""
+    path = folder / "two.toml"
+    path.write_text(f'''name = "two"
+platform = "{SWEEPS.parent / "platforms" / "small.toml"}"
+network = [
+    {{ name = "a", layers = [{{ m = 8, k = 16, n = 8 }}] }},
+    {{ name = "b", layers = [{{ m = 9, k = 8, n = 8 }}] }},
+]
+task = [{{ name = "a", network = "a", period = 50_000 }}, {{ name = "b", network = "b", period = 50_000 }}]
+''')
     return path
 
 
@@ -61,7 +80,7 @@ def test_sets_are_drawn_as_described():
     for seed in range(200):
         system = drawn(section, random.Random(seed))
         assert (len(system.tasks), system.release_cost, system.tail) == (6, 1, 4)
-        assert abs(sum(task.length / task.period for task in system.tasks) - 0.9) < 6 * 0.5 / 1000
+        assert 0 <= 0.9 - sum(task.length / task.period for task in system.tasks) < 6 / 1000
         for task in system.tasks:
             assert 1_000 <= task.period <= 100_000
             assert task.length + 0.2 * (task.period - task.length) - 1 <= task.deadline
@@ -70,6 +89,50 @@ def test_sets_are_drawn_as_described():
             assert {(o.strategy.name, o.swap_in, o.swap_out) for at in task.points for o in at} <= {("PARK", 7, 3)}
             decades[task.period >= 10_000] += 1
     assert abs(decades[0] - decades[1]) < 120  # log-uniform: as many in each decade
+
+
+@pytest.mark.parametrize("total", [0.3, 1.0])
+def test_no_set_exceeds_its_utilisation(total):
+    """Short periods, where rounding weighs most; the sum is exact. Shares of `least` keep execution times above 1."""
+    section = RandomTasks(number=5, utilisation=total, least=0.02, periods=(50, 5_000))
+    for seed in range(300):
+        tasks = drawn(section, random.Random(seed)).tasks
+        assert sum(Fraction(task.length, task.period) for task in tasks) <= Fraction(total), seed
+
+
+def test_networks_keep_within_their_utilisation(tmp_path):
+    for value in (0.5, 1.0):
+        given = {"taskset": str(_two_networks(tmp_path)), "utilisation": value, "least": 0.01}
+        for seed in range(50):
+            tasks = _of_networks(given, {}, random.Random(seed)).tasks
+            assert sum(Fraction(task.length, task.period) for task in tasks) <= Fraction(value), seed
+
+
+def test_curves_that_coincide_all_show(tmp_path, monkeypatch):
+    """Each later curve is thinner, its marks smaller, so that the earlier ones show behind it."""
+    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
+    found, kept = [], Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **k: (found.append(self), kept(self, path, **k)))
+    rows = [{"utilisation": x, "strategy": strategy, "policy": policy, "sets": 1_200, "proved_percent": 100}
+            for x in (0.5, 1) for policy in ("edf", "deadline_monotonic") for strategy in ("np", "ip-all")]
+    paths = [tmp_path / f"s.{kind}" for kind in ("svg", "png", "pdf")]
+    plot_sweep(rows, "utilisation", "demo", paths, labels({"source": "tasks"}))
+    lines = found[0].axes[0].lines
+    for behind, before in pairwise(lines):
+        assert behind.get_linewidth() > before.get_linewidth() + 0.5
+        assert behind.get_markersize() > before.get_markersize() + 1
+    assert [line.get_label() for line in lines] == [
+        "EDF, non-preemptive (np)", "EDF, limited preemption, persist, every point (ip-all)",
+        "DM, non-preemptive (np)", "DM, limited preemption, persist, every point (ip-all)"]
+    text = paths[0].read_text()
+    assert all(words in text for words in ("demo: 1,200 task sets at each value, EDF and DM",
+                                           "total utilisation of a task set", "task sets proved schedulable, %"))
+    assert [path.read_bytes()[:5] for path in paths] == [b"<?xml", b"\x89PNG\r", b"%PDF-"]
+    again = [path.read_bytes() for path in paths]
+    plot_sweep(rows, "utilisation", "demo", paths, labels({"source": "tasks"}))
+    assert [path.read_bytes() for path in paths] == again
+    legend, canvas = found[-1].legends[0].get_window_extent(), found[-1].bbox
+    assert canvas.x0 <= legend.x0 < legend.x1 <= canvas.x1
 
 
 def test_the_reference_is_asked_as_reproduce_asks_it():
@@ -121,14 +184,7 @@ def test_policies_are_curves_of_their_own_on_the_same_sets(tmp_path):
 
 def test_networks_are_timed_on_their_platform(tmp_path):
     """A slower memory makes jobs longer, and periods with them, so that the utilisation stays."""
-    (tmp_path / "two.toml").write_text(f'''name = "two"
-platform = "{SWEEPS.parent / "platforms" / "small.toml"}"
-network = [
-    {{ name = "a", layers = [{{ m = 8, k = 16, n = 8 }}] }},
-    {{ name = "b", layers = [{{ m = 9, k = 8, n = 8 }}] }},
-]
-task = [{{ name = "a", network = "a", period = 50_000 }}, {{ name = "b", network = "b", period = 50_000 }}]
-''')
+    _two_networks(tmp_path)
     found = load_sweep(written(tmp_path, 'name = "s"\nsets = 3\nstrategies = ["np", "joint"]\n[x]\n'
                                'parameter = "platform.memory.read_latency"\nvalues = [16, 200]\n'
                                '[networks]\ntaskset = "two.toml"\nutilisation = 0.5'))

@@ -67,6 +67,16 @@ def test_the_zoom_shows_the_preemption_or_the_miss():
     assert window(PREEMPTED, 100) is None  # ends before the preemption
 
 
+@pytest.mark.parametrize("window", [(20, 40), (0, 7), (36, 47), (18_541, 38_959), (3, 4)])
+def test_ticks_stand_at_the_cycles_they_name(window):
+    axis = Figure(figsize=(15, 3)).subplots()
+    timeline._panel(axis, timeline._Log(TASKS, 50_000, [], []), window, None)
+    axis.figure.draw_without_rendering()
+    named = [int(label.get_text().replace(",", "").replace("\N{MINUS SIGN}", "-")) for label in axis.get_xticklabels()]
+    assert named == list(axis.get_xticks())
+    assert len([cycle for cycle in named if window[0] <= cycle <= window[1]]) >= 2
+
+
 def test_regions_closer_than_a_pixel_are_drawn_as_one_bar():
     (job, _), _ = rebuild(log(*PREEMPTED), TASKS, 1000)
     assert timeline._fused(job, 1) == [(10, 100), (150, 200)]

@@ -82,12 +82,13 @@ def analyze(
 def _draw(plan: Plan | PricedPlan, path: Path) -> None:
     """Draw the run that misses a deadline."""
     from derca_sim.report.miss import draw_miss
+    from derca_sim.workload.policies import named
 
     tasks = [TaskInfo(task.name, task.period, task.deadline) for task in plan.system.tasks]
     clock = None if isinstance(plan, PricedPlan) else plan.candidates.platform.clock_mhz
     with step("drawing the miss"), output_file(path) as work:
         made = work.with_suffix(path.suffix)
-        draw_miss(made, plan.miss, tasks, clock, plan.names[0])
+        draw_miss(made, plan.miss, tasks, clock, f"{plan.names[0]}, {plan.strategy}{named(plan.system.policy)}")
         made.replace(work)
 
 

@@ -17,6 +17,9 @@ from ..console.folders import default_folder
 from ..console.output import JsonOption, say_result, show_table
 from ..console.overrides import PoliciesOption
 
+#: Kinds of pictures that a sweep leaves.
+PICTURES = ("png", "svg", "pdf")
+
 
 def sweep(
     file: Annotated[Path, typer.Argument(help="Sweep (TOML).")],
@@ -30,8 +33,8 @@ def sweep(
     csv: CsvOption = None,
     as_json: JsonOption = False,
 ):
-    """Draw random task sets and show how many are proved schedulable: NAME.csv and NAME.png, a curve per strategy and
-    policy.
+    """Draw random task sets and show how many are proved schedulable, a curve per strategy and policy: NAME.csv, and
+    the figure as NAME.png, NAME.svg and NAME.pdf.
 
     A sweep file names the parameter on the x axis and where task sets come from: execution times and prices drawn at
     random, networks on their platform (any number of the platform may be the parameter), or the reference's workloads
@@ -48,7 +51,7 @@ def sweep(
     """
     from derca_sim.experiments import sweep as cells
     from derca_sim.experiments.plots import plot_sweep
-    from derca_sim.experiments.sweeps import evaluate, load_sweep, rows_of
+    from derca_sim.experiments.sweeps import evaluate, labels, load_sweep, rows_of
 
     check_csv(csv, as_json)
     check_engine(engine, scheduler)
@@ -64,8 +67,8 @@ def sweep(
     with output_directory(output) as folder:
         (folder / f"{name}.csv").write_text(csv_of(rows), encoding="utf-8")
         with step("drawing"):
-            plot_sweep(rows, parameter, name, folder / f"{name}.png")
-    files = [str(output / f"{name}.{kind}") for kind in ("csv", "png")]
+            plot_sweep(rows, parameter, name, [folder / f"{name}.{kind}" for kind in PICTURES], labels(found))
+    files = [str(output / f"{name}.{kind}") for kind in ("csv", *PICTURES)]
     result = {"sweep": name, "parameter": parameter, "rows": rows, "files": files}
     answer(result, rows, lambda: _show(result), as_json, csv)
 

@@ -66,11 +66,11 @@ def write_files(folder: Path, summary: dict, proof, plan: dict, events, infos,
     """
     from derca_sim.events import write_log
     from derca_sim.report.timeline import draw_timeline
+    from derca_sim.workload.policies import named
 
     write_log(folder / FILES["events"], events)
     pipeline = f", {summary['pipeline']}" if "pipeline" in summary else ""
-    policy = "" if summary["policy"] == "edf" else f", {summary['policy']}"
-    title = f"{summary['taskset']}, {summary['strategy']}{policy}{pipeline}, {proof.title}"
+    title = f"{summary['taskset']}, {summary['strategy']}{named(summary['policy'])}{pipeline}, {proof.title}"
     draw_timeline([folder / FILES[key] for key in ("timeline", "timeline_png")], events, infos, summary["horizon"],
                   plan["clock_mhz"], title, shown or "auto")
     for key, content in (("summary", summary), ("plan", plan)):
@@ -137,6 +137,6 @@ def show_run(s: dict, proof) -> None:
         lines.append(("array", f"{100 * s['pe_utilisation']:.1f} % busy with useful multiply-accumulates"))
     if "cycles_per_second" in s:
         lines.append(("speed", f"{format_cell(s['cycles_per_second'])} cycles per second"))
-    lines.append(("files", s["files"]["timeline"] + ", " + s["files"]["events"]))
+    lines.append(("files", ", ".join(s["files"].values())))
     for name, text in lines:
         say(name, text)

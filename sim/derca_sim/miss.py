@@ -1,9 +1,12 @@
 """A run that misses a deadline: which releases lead to it, and what happens."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from .events import Event, Kind
+
+#: Events that end a job.
+_ENDS = frozenset((Kind.FINISH, Kind.FAIL, Kind.ABORT))
 
 
 @dataclass(frozen=True)
@@ -11,7 +14,7 @@ class Miss:
     """A deadline that is missed in a run whose tasks are released at `offsets`, and then each period.
 
     `releases` says so in words. `task`, `job` and `cycle` are those of the miss; `overrun` if the next release came
-    first. `events` is the log of the run.
+    first. `events` is the log of the run, which lasts `until` cycles.
     """
 
     releases: str
@@ -21,6 +24,7 @@ class Miss:
     cycle: int
     overrun: bool
     events: tuple[Event, ...]
+    until: int
     source: str = ""
 
     def text(self, names: Sequence[str]) -> str:
@@ -40,5 +44,24 @@ def first_miss(events: Sequence[Event], releases: str, offsets: Sequence[int], s
     for event in events:
         if event.kind in (Kind.MISS, Kind.OVERRUN):
             return Miss(releases, tuple(offsets), event.task, event.job, event.cycle, event.kind == Kind.OVERRUN,
-                        tuple(events), source)
+                        tuple(events), event.cycle + 1, source)
     return None
+
+
+def continued(found: Miss, run: Callable[[int], Sequence[Event]], period: int, most: int) -> Miss:
+    """The miss in a longer run, which a picture needs: until the late job has ended, and at least a `period` longer.
+
+    Parameters
+    ----------
+    found : a miss; its log may end with it.
+    run : the log of a run with the releases of `found` in the given number of cycles.
+    period : of the task that misses, in cycles.
+    most : cycles of the longest run. A job that has not ended by then is late to the end of the log.
+    """
+    until = min(most, found.cycle + period)
+    while True:
+        events = run(until)
+        ended = next((e.cycle for e in events if (e.task, e.job) == (found.task, found.job) and e.kind in _ENDS), until)
+        if ended < until or until >= most:
+            return replace(found, events=tuple(e for e in events if e.cycle < until), until=until)
+        until = min(most, max(ended + 1, until + period))

@@ -18,7 +18,7 @@ from .compile.strategies import ALIASES
 from .errors import InputError
 from .events import Event, Kind
 from .golden.machine import run
-from .miss import Miss, first_miss
+from .miss import Miss, continued, first_miss
 from .model.tables import Strategy
 from .proof import Proof, assumptions
 from .timing.hardware import HardwareTiming
@@ -170,7 +170,11 @@ def find_miss(plan: Plan) -> Miss | None:
 
     def missed(releases: str, first: dict[int, int]) -> Miss | None:
         offsets = [first[task.index] for task in tasks]
-        return first_miss(_run_from(plan, first, horizon), releases, offsets, "golden machine")
+        events = _run_from(plan, first, horizon)
+        miss = first_miss(events, releases, offsets, "golden machine")
+        return miss and continued(
+            miss, lambda cycles: events if cycles <= horizon else _run_from(plan, first, cycles),
+            plan.system.tasks[miss.task].period, RUN_CYCLES)
 
     found = missed("all tasks released together", {t.index: 0 for t in tasks})
     for task, model, placement in zip(tasks, plan.system.tasks, plan.verdict.placements, strict=True):

@@ -6,7 +6,8 @@ from functools import cached_property
 
 from .analysis.model import System
 from .analysis.verdict import NOT_SCHEDULABLE, UNKNOWN, Verdict, analyse, least_relative_slack
-from .miss import Miss, first_miss
+from .events import Event
+from .miss import Miss, continued, first_miss
 from .planning import DEFAULT, short_name
 from .proof import Proof
 from .simulate.engine import simulate
@@ -80,11 +81,15 @@ def find_miss(plan: PricedPlan) -> Miss | None:
     """
     system = plan.system
     horizon = MISS_PERIODS * max(task.period for task in system.tasks)
+
+    def run(offsets: list[int], cycles: int, stop: bool) -> list[Event]:
+        return simulate(system, plan.verdict.placements, synchronous(system, cycles, offsets), cycles, log=True,
+                        stop_at_miss=stop).events
+
     for releases, offsets in _patterns(plan):
-        result = simulate(system, plan.verdict.placements, synchronous(system, horizon, offsets), horizon, log=True,
-                          stop_at_miss=True)
-        if found := first_miss(result.events, releases, offsets):
-            return found
+        if found := first_miss(run(offsets, horizon, True), releases, offsets):
+            return continued(found, lambda cycles, offsets=offsets: run(offsets, cycles, False),
+                             system.tasks[found.task].period, 2 * horizon)
     return None
 
 

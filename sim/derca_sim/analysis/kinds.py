@@ -17,6 +17,16 @@ KINDS: dict[str, frozenset[Strategy]] = {
     "if": frozenset(Strategy),
     "joint": frozenset(Strategy),
 }
+#: Strategies in legends.
+TITLES = {
+    "np": "non-preemptive",
+    "lw": "limited preemption, between layers",
+    "ir": "limited preemption, recompute",
+    "ip": "limited preemption, persist",
+    "park": "limited preemption, park",
+    "if": "limited preemption, cheapest kind",
+    "joint": "limited preemption, joint placement",
+}
 #: The options at one boundary.
 Options = tuple[Option, ...]
 

@@ -1,16 +1,27 @@
 """Pictures of the experiments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
+import matplotlib
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import StrMethodFormatter
 
+from ..workload.policies import TITLES as POLICIES
 from .figures import PUBLISHED_MOST
 from .series import OUR_SERIES, PAPER_SERIES
 
 #: Colours: ours, published, public software.
 OURS, PUBLISHED, SOFTWARE = "#0b5394", "#cc4125", "#6aa84f"
+
+#: Parameters of sweeps in words, where their key is not enough.
+AXES = {"utilisation": "total utilisation of a task set", "number": "tasks in a task set",
+        "every": "time between preemption points", "swap_in": "time to resume (swap_in)",
+        "swap_out": "time to leave (swap_out)", "jitter": "release jitter", "periods": "period",
+        "deadlines": "deadline, from 0 (execution time) to 1 (period)"}
+#: Metadata without the day, by the suffix of a picture.
+_UNDATED = {".svg": {"Date": None}, ".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 
 
 def plot_success(rows: Sequence[dict], title: str, path: Path) -> None:
@@ -36,27 +47,39 @@ def plot_success(rows: Sequence[dict], title: str, path: Path) -> None:
     canvas.savefig(path, dpi=110)
 
 
-def plot_sweep(rows: Sequence[dict], parameter: str, title: str, path: Path) -> None:
-    """Percent of sets that are proved against the parameter: a colour per strategy, a dash per policy.
+def plot_sweep(rows: Sequence[dict], parameter: str, title: str, paths: Sequence[Path], labels: Mapping[str, str]) \
+        -> None:
+    """Percent of sets that are proved against the parameter, written to each of `paths` by its suffix.
 
-    Parameters over decades have a log axis.
+    Each strategy has a colour, each policy a dash. Curves become thinner and their marks smaller from the first to the
+    last, so that each shows where several coincide. `labels` are strategies in words. Parameters over decades have a
+    log axis.
     """
-    canvas, (ax, *_) = _grid(1)
     strategies, policies = (list(dict.fromkeys(row[key] for row in rows)) for key in ("strategy", "policy"))
-    for policy, dash in zip(policies, ("-", "--", ":", "-."), strict=False):
-        for number, name in enumerate(strategies):
-            own = [row for row in rows if (row["strategy"], row["policy"]) == (name, policy)]
-            ax.plot([row[parameter] for row in own], [row["proved_percent"] for row in own], color=f"C{number % 10}",
-                    ls=dash, marker="osv^Dx+"[number % 7], ms=4, mfc=None if dash == "-" else "none",
-                    label=f"{name}, {policy}" if len(policies) > 1 else name)
+    canvas = Canvas(figsize=(8 if len(policies) == 1 else 9.5, 5.5), layout="constrained")
+    ax = canvas.subplots()
+    names = [POLICIES[policy] for policy in policies]
+    last = max(1, len(strategies) * len(policies) - 1)
+    for number, (policy, name) in enumerate(product(policies, strategies)):
+        own = [row for row in rows if (row["strategy"], row["policy"]) == (name, policy)]
+        dash, colour, rest = policies.index(policy), strategies.index(name), 1 - number / last
+        label = f"{labels[name]} ({name})" if name in labels else name
+        ax.plot([row[parameter] for row in own], [row["proved_percent"] for row in own], color=f"C{colour % 10}",
+                ls=("-", "--", ":", "-.")[dash], marker="osv^Dx+"[colour % 7], lw=1.2 + 2.8 * rest, ms=4 + 6 * rest,
+                mfc="white" if dash else None, label=f"{POLICIES[policy]}, {label}" if len(policies) > 1 else label)
     values = [row[parameter] for row in rows]
     log = min(values) > 0 and max(values) >= 50 * min(values)
-    ax.set(title=title, xlabel=parameter + " (log axis)" * log, ylabel="proved schedulable, %", ylim=(-3, 103))
+    ax.set(title=f"{title}: {rows[0]['sets']:,} task sets at each value, {' and '.join(names)}",
+           xlabel=AXES.get(parameter, parameter) + " (log axis)" * log, ylabel="task sets proved schedulable, %",
+           ylim=(-3, 103))
     if log:
         ax.set_xscale("log")
     ax.grid(alpha=0.3)
-    _legend(canvas, [ax])
-    canvas.savefig(path, dpi=110)
+    canvas.legend(fontsize=8, frameon=False, handlelength=4, loc="outside lower center",
+                  ncols=1 if len(policies) == 1 else 2)
+    with matplotlib.rc_context({"svg.hashsalt": "derca"}):  # the same rows give the same files
+        for path in paths:
+            canvas.savefig(path, dpi=110, metadata=_UNDATED[path.suffix])
 
 
 def plot_mixed(rows: Sequence[dict], title: str, path: Path) -> None:

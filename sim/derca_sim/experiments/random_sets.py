@@ -22,7 +22,8 @@ Ratios = Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_le
 class RandomTasks(Section):
     """How task sets of execution times are drawn.
 
-    A job takes the task's share of its period, at least one cycle.
+    A job takes the task's share of its period, rounded down, and at least one cycle. So a set keeps within its
+    utilisation, unless a share is less than one cycle.
     """
 
     number: Annotated[int, Field(ge=1, le=64)] = 4
@@ -113,7 +114,7 @@ def drawn(section: RandomTasks, rng: random.Random) -> System:
             section.generator, section.number, section.utilisation, section.least, section.most, rng)):
         low, high = section.periods
         period = min(MAX_CYCLES, round(math.exp(rng.uniform(math.log(low), math.log(high)))))
-        wcet = max(1, min(period, round(share * period)))
+        wcet = max(1, min(period, int(share * period)))  # down, so that the set keeps within its utilisation
         deadline = wcet + round(rng.uniform(*section.deadlines) * (period - wcet))
         blocks = parts(wcet, section.every)
         tasks.append(TaskModel(f"t{i}", period, deadline, blocks, (option,) * (len(blocks) - 1), section.jitter))

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from ..analysis.kinds import KINDS
+from ..analysis.kinds import KINDS, TITLES
 from ..analysis.model import System
 from ..analysis.policies import in_full
 from ..analysis.verdict import analyse
@@ -31,7 +31,7 @@ from ..workload.policies import proved_policy
 from ..workload.taskset import load_taskset
 from . import figures, tasksets
 from .random_sets import RandomTasks, drawn, shares
-from .series import ALL_SERIES, PLAIN
+from .series import ALL_SERIES, PAPER_SERIES, PLAIN
 from .workloads import WORKLOADS
 
 #: Most task sets of a sweep.
@@ -187,6 +187,13 @@ def curves(rows: Sequence[dict], parameter: str) -> dict[str, dict[float, float]
     return found
 
 
+def labels(sweep: dict) -> dict[str, str]:
+    """The strategies of a sweep in words, for a legend."""
+    if sweep["source"] == "reference":
+        return TITLES | {name: series.label for name, series in PAPER_SERIES.items()}
+    return TITLES | {f"{name}{EVERY_POINT}": f"{title}, every point" for name, title in TITLES.items()}
+
+
 def _policies(section: SweepSection, source: str, given: Sequence[str] | None, path: Path) -> list[str]:
     """The full names of the policies of a sweep, each once."""
     names = given or section.policies
@@ -252,7 +259,7 @@ def _of_networks(given: dict, platform: dict[str, Any], rng: random.Random) -> S
     found = shares("uunifast", len(system.tasks), given["utilisation"], given["least"], 1.0, rng)
     tasks = []
     for task, share in zip(system.tasks, found, strict=True):
-        period = max(task.length + 1, -(-task.length * 10**9 // round(share * 10**9)))
+        period = max(task.length + 1, -(-task.length * 10**9 // max(1, int(share * 10**9))))
         tasks.append(replace(task, period=period, deadline=period))
     return replace(system, tasks=tuple(tasks))
 

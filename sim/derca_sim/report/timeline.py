@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from ..events import Event
 from ..model.tables import Strategy
@@ -145,6 +146,7 @@ def _panel(axis, log: _Log, window: tuple[int, int], clock_mhz: float | None) ->
         label.set_fontweight("bold")
     axis.tick_params(axis="y", length=0)
     axis.set_xlabel("cycles", fontsize=9, labelpad=3)
+    axis.xaxis.set_major_locator(MaxNLocator("auto", steps=(1, 2, 2.5, 5, 10), integer=True, min_n_ticks=1))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axis.grid(axis="x", color="#e3e6ea", lw=0.7)
     axis.set_axisbelow(True)

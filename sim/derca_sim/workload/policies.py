@@ -13,6 +13,14 @@ from .taskset import TaskSet
 #: All names of policies.
 NAMES = (*get_args(Policy), *SHORT)
 
+#: Policies in titles and legends.
+TITLES = {"edf": "EDF", "deadline_monotonic": "DM", "fifo": "FIFO", "least_slack": "least slack"}
+
+
+def named(policy: str) -> str:
+    """The policy as the end of a title; EDF, the usual one, is left out."""
+    return "" if policy == "edf" else f", {TITLES[policy]}"
+
 
 def full_name(policy: str | None) -> str | None:
     """The name of a policy in platforms, for any of its `NAMES`; None stays None.
