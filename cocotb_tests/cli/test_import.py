@@ -47,6 +47,14 @@ def test_a_platform_without_the_rounding_is_named():
     assert "anomaly_detection on demo: layer 0 needs requant.tflite = true in the platform" in done.stderr
 
 
+def test_tables_that_are_too_small_are_named(tmp_path):
+    tables, model = tmp_path / "few.toml", SIM / "networks" / "tflite_micro_speech.tflite"
+    tables.write_text((PLATFORMS / "tinyml.toml").read_text().replace("channels = 8192", "channels = 8"))
+    done = derca("import", model, "--platform", tables)
+    assert done.exit_code == 2 and derca("import", model, "--platform", PLATFORMS / "tinyml.toml").exit_code == 0
+    assert "on tinyml: platform.requant.channels = 8: allowed are at least 12, the" in " ".join(done.stderr.split())
+
+
 def test_convolutions_and_their_windows(tmp_path):
     net = ConvNet(np.random.default_rng(5), 20, 10, 1)
     net.conv(8, (10, 4), (2, 2))

@@ -60,14 +60,14 @@ def import_(
     system = load_platform(platform) if platform is not None else None
     walk = Walk(graph)
     placed, problems = place(graph, walk, batch), reasons(graph, walk)
-    network = None
+    job = None
     if not problems and system is not None:
         try:
             network = Model(graph).network(graph.name, None, 0, batch)
             check_platform(network, system)
+            job = Job.of(system, network)
         except InputError as e:
-            network, problems = None, [f"{graph.name} on {system.name}: {line}" for line in e.problems]
-    job = None if network is None else Job.of(system, network)
+            problems = [f"{graph.name} on {system.name}: {line}" for line in e.problems]
     answer = {**described(graph, placed, system, batch), "reasons": problems,
               **({"job": job.described()} if job else {}),
               **({"int8_model": str(model)} if quantize else {})}

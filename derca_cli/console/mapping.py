@@ -1,12 +1,16 @@
 """How the layers of a job are cut into tiles, and what it costs, as `derca import` shows it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from derca_sim.compile.compiler import compile_taskset
 from derca_sim.compile.patches import describe
+from derca_sim.errors import InputError
 from derca_sim.model.network import Layer, Network
 from derca_sim.model.platform import Platform
 from derca_sim.timing.mapping import Choice, alone, choices, choose
 from derca_sim.timing.roofline import floor, of_layers
+from derca_sim.workload.taskset import Task, TaskSet
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,15 @@ class Job:
 
     @staticmethod
     def of(p: Platform, network: Network) -> "Job":
-        """Choose the mappings of a network on a platform."""
+        """Choose the mappings of a network on a platform.
+
+        Raises
+        ------
+        InputError
+            If its tables are too small for the network, one line for each.
+        """
         network = choose(p, network)
+        _check_tables(p, network)
         return Job(choices(p, network), alone(p, network), floor(of_layers(p, network.layers)))
 
     def rows(self) -> tuple[list[str], list[list]]:
@@ -44,6 +55,17 @@ class Job:
             "cycles_alone": c.cycles,
             "least_cycles": c.limit, "next_best_tile_cycles": c.second, "why": c.why,
         } for c in self.choices]}
+
+
+def _check_tables(p: Platform, network: Network) -> None:
+    """Refuse a network for which the platform lacks tables; whether it fits in memory is told beside its size."""
+    never = (1 << p.scheduler.time_width - 2) - 1
+    task = Task(network.name, 0, network, never, never, 0, False, ())
+    try:
+        compile_taskset(TaskSet(network.name, Path(p.name), p, never, (task,)), "np")
+    except InputError as e:
+        if lacking := [line.removeprefix(f"{p.name}: ") for line in e.problems if "memory.size" not in line]:
+            raise InputError(*lacking) from e
 
 
 def _shape(layer: Layer) -> str:
