@@ -113,6 +113,7 @@ def test_the_last_line_holds_what_is_measured_today():
             assert sum(row[kind] for row in rows.values()) == 2 * total
 
 
+@pytest.mark.full
 def test_nothing_grew_by_more_than_five_per_cent_since_the_last_line():
     """The quickest of the platforms, and every cycle; `derca bench history` compares the others."""
     last = history.read(history.RESULTS)[-1]

@@ -195,8 +195,8 @@ def test_pieces_of_a_design_are_its_rows():
         assert estimate_pieces.weighed(text, "ice40", top) == {kind: rows[row][kind] for kind in KINDS}, row
 
 
-@pytest.mark.parametrize(("family", "platform"), [
-    pytest.param("ecp5", "small.toml", marks=pytest.mark.full), ("ice40", "icebreaker.toml")])
+@pytest.mark.full
+@pytest.mark.parametrize(("family", "platform"), [("ecp5", "small.toml"), ("ice40", "icebreaker.toml")])
 def test_the_estimate_of_a_small_platform_against_yosys(family, platform, pytestconfig):
     p = load_platform(pytestconfig.rootpath / "sim" / "platforms" / platform)
     errors = estimate_fit.errors(p, estimate_pieces.areas(p, family), model.weights_of(family), family)

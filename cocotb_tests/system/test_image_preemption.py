@@ -60,7 +60,7 @@ def networks_of_maxima(p) -> list[Network]:
     ]
 
 
-@pytest.mark.parametrize("name", ["windows", "maxima"])
+@pytest.mark.parametrize("name", [pytest.param("windows", marks=pytest.mark.full), "maxima"])
 @pytest.mark.parametrize(("pipeline", "strategy"), [
     ("decoupled", "mixed"),
     *(pytest.param(pipeline, strategy, marks=pytest.mark.full) for pipeline, strategy in (

@@ -117,7 +117,7 @@ def check_kinds(seen, strategy):
 QUICK = {
     *(("narrow", "decoupled", s) for s in ("lw", "recompute", "mixed")),
     *(("padded", "lockstep", s) for s in ("lw", "flexible")),
-    ("demo", "lockstep", "persist"), ("padded", "decoupled", "persist"), ("flat", "decoupled", "park"),
+    ("padded", "decoupled", "persist"), ("flat", "decoupled", "park"),
 }
 ALL = [
     *product(PLATFORM_NAMES, PIPELINES, ("lw", *INSIDE)), *product(PARKING, PIPELINES, ["park"]),
