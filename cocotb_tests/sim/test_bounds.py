@@ -202,7 +202,7 @@ def test_an_urgent_job_is_never_later_than_its_bound_however_it_is_aimed(name):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("platform", "pipeline"), product(PLATFORM_NAMES, PIPELINES))
+@pytest.mark.parametrize(("platform", "pipeline"), list(product(PLATFORM_NAMES, PIPELINES)))
 def test_jitter_never_exceeds_the_bound_from_the_largest_latencies(platform, pipeline):
     """One job at a time on a memory with bounded jitter ends no later than on one with the largest latencies."""
     for seed in range(3):
