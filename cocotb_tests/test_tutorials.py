@@ -43,6 +43,7 @@ class Shell:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        (folder / "sim").symlink_to(ROOT / "sim")  # as in the folder of a checkout
         command = folder / "bin" / "derca"
         command.parent.mkdir()
         command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m derca_cli "$@"\n')

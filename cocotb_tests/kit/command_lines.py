@@ -85,6 +85,8 @@ BY_TEST = {
         "system/test_histories.py::test_more_random_histories",
     "PYTHONPATH=.:sim:cocotb_tests python cocotb_tests/system/test_pipelines.py": "system/test_pipelines.py",
     "PYTHONPATH=.:sim:cocotb_tests python -m campaigns.large_networks --rtl": "system/test_large_networks.py",
+    "PYTHONPATH=.:sim:cocotb_tests python -m campaigns.networks --count 21":
+        "system/test_network_campaign.py::test_networks_on_the_rtl",
     "pytest -s cocotb_tests/system/test_trained_networks.py": "system/test_trained_networks.py",
     "pytest cocotb_tests/hw/board/test_link.py": "hw/board/test_link.py",
     "derca bench analysis": "test_command_lines.py::test_a_command_of_minutes_runs",
