@@ -18,7 +18,7 @@ from derca_sim.networks.lowering.deploy import Model, load_model
 from kit.checkout import PLATFORMS, ROOT, SIM
 from kit.computing import Computing
 from kit.documents import blocks
-from kit.graph_models import SCALE, Net
+from kit.graph_models import SCALE, Net, two_by_two
 from kit.platforms import platform
 
 P = platform(requant={"tflite": True}, operators={"matmul": True}, memory={"size": 1 << 20})
@@ -53,10 +53,7 @@ def layer(tmp_path):
 @pytest.fixture
 def pair(tmp_path):
     """A model with two inputs and two outputs."""
-    net = Net(1)
-    x, y = net.tensor(1, 3, 4), net.tensor(2, 4)
-    scores = net.matmul(net.reshape(x, 3, 4), y, adj_y=True)
-    (tmp_path / "pair.tflite").write_bytes(net.model([x, y], [scores, net.fc(y, 6)]))
+    (tmp_path / "pair.tflite").write_bytes(two_by_two())
     return tmp_path / "pair.tflite"
 
 

@@ -181,3 +181,11 @@ def random_graph(seed: int) -> bytes:
                 have += [net.fc(part, 4) for part in parts]
     outputs = [have[-1], *(y for y in have[:-1] if rng.random() < 0.3)]
     return net.model(inputs, list(dict.fromkeys(outputs)))
+
+
+def two_by_two() -> bytes:
+    """A model with two inputs, [1, 3, 4] and [2, 4], and two outputs."""
+    net = Net(1)
+    x, y = net.tensor(1, 3, 4), net.tensor(2, 4)
+    scores = net.matmul(net.reshape(x, 3, 4), y, adj_y=True)
+    return net.model([x, y], [scores, net.fc(y, 6)])

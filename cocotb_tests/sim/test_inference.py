@@ -11,7 +11,7 @@ from derca_sim.networks.lowering.deploy import Model
 from derca_sim.workload.inference import named, with_inputs
 from derca_sim.workload.taskset import load_taskset
 from kit.checkout import TASKSETS
-from kit.graph_models import Net
+from kit.graph_models import two_by_two
 from oracles.tensors import read
 
 
@@ -51,10 +51,7 @@ def test_what_does_not_fit_is_told(taskset, tmp_path, arrays, message):
 @pytest.fixture
 def pair(tmp_path):
     """A task of a model with two inputs and two outputs."""
-    net = Net(1)
-    x, y = net.tensor(1, 3, 4), net.tensor(2, 4)
-    scores = net.matmul(net.reshape(x, 3, 4), y, adj_y=True)
-    (tmp_path / "pair.tflite").write_bytes(net.model([x, y], [scores, net.fc(y, 6)]))
+    (tmp_path / "pair.tflite").write_bytes(two_by_two())
     (tmp_path / "p.toml").write_text("""
 name = "pair"
 platform = { requant = { tflite = true }, operators = { matmul = true } }

@@ -1,6 +1,6 @@
 """What a file or folder is, by its content: so that a command that is given another kind names the one that takes it.
 
-A file that cannot be read, or that nothing here knows, is of no kind: whoever reads it says what is wrong.
+A file that cannot be read, or that nothing here knows, is of no kind. The command that reads it then reports the error.
 """
 
 import csv

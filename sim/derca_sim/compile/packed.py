@@ -37,7 +37,7 @@ def row_of(p: Platform, layer: Layer) -> int:
 
 
 def above(layer: Layer, rows: int) -> int:
-    """Rows above the image under the places of the first group of rows of outputs."""
+    """Rows above the image under the places of the first group of rows of outputs; `rows` 0: of a layer not packed."""
     return 0 if rows >= layer.window.out[0] else layer.window.pads[0]
 
 
@@ -58,19 +58,23 @@ def _under(layer: Layer, rows: int) -> np.ndarray:
     return out
 
 
+def _kept(layer: Layer, rows: int) -> slice:
+    """The rows of `_under` that the K steps go over."""
+    first = layer.window.pads[0] - above(layer, rows)
+    return slice(first, first + kernel_rows(layer, rows))
+
+
 def packed_weights(p: Platform, layer: Layer, rows: int) -> np.ndarray:
     """Weights [k, n cols]: for each channel a panel of columns, of which the first `rows` have a kernel."""
-    first, high = layer.window.pads[0] - above(layer, rows), kernel_rows(layer, rows)
-    out = np.zeros((high, layer.window.kernel[1], layer.n, p.array.cols), layer.weights.dtype)
-    out[..., :rows] = _under(layer, rows)[first : first + high]
-    return out.reshape(high * layer.window.kernel[1], -1)
+    out = np.zeros((kernel_rows(layer, rows), layer.window.kernel[1], layer.n, p.array.cols), layer.weights.dtype)
+    out[..., :rows] = _under(layer, rows)[_kept(layer, rows)]
+    return out.reshape(-1, layer.n * p.array.cols)
 
 
 def packed_biases(p: Platform, layer: Layer, rows: int) -> np.ndarray:
     """Biases int32 [n cols] of the columns, with what the rows left out would add."""
-    first, high = layer.window.pads[0] - above(layer, rows), kernel_rows(layer, rows)
     left = _under(layer, rows).sum(axis=1, dtype=np.int64)  # [under, channels, rows]
-    left[first : first + high] = 0
+    left[_kept(layer, rows)] = 0
     out = np.zeros((layer.n, p.array.cols), np.int64)
     out[:, :rows] = layer.window.pad * left.sum(axis=0)
     return (out + layer.bias[:, None]).astype(np.int32).reshape(-1)

@@ -116,8 +116,8 @@ def patch_of(p: Platform, layer: Layer, tile: Tile) -> Patch:
     m = ceil_div(out_height, group) * across
     single = tile.m >= m
     lines = out_height if single else tile.m // across * group  # rows of outputs in a full tile
-    pad_y, k_rows = (above(layer, group), kernel_rows(layer, group)) if tile.rows else (w.pads[0], w.kernel[0])
-    first = -pad_y * width - w.pads[1]
+    k_rows = kernel_rows(layer, group) if tile.rows else w.kernel[0]
+    first = -above(layer, tile.rows) * width - w.pads[1]
     high = w.strides[0] * (lines - group) + (k_rows - 1) * w.dilations[0] + 1  # rows under the tile
     last = first + (high - 1) * width + (out_width - 1) * w.strides[1] + (w.kernel[1] - 1) * w.dilations[1]
     down, depth = 0 if single else w.strides[0] * lines, 1 if tile.rows else _depth(p, layer)
@@ -293,7 +293,6 @@ def _window_fields(p: Platform, layer: Layer, tile: Tile, patch: Patch) -> dict[
                                  "pad_x", "pad_y", "dilation_x", "dilation_y"), 0)}
     (height, width), (sy, sx), (dy, dx) = w.shape, w.strides, w.dilations
     across, lines = (row_of(p, layer), sy * patch.packed) if patch.packed else (w.out[1], sy)
-    pad_y = above(layer, patch.packed) if patch.packed else w.pads[0]
     down = lines * w.row - sx * across  # from one row of outputs, or of groups of them, to the next
     panel = sx * rows + rows // across * down
     moves = {"x": dx, "y": dy * w.row - (w.kernel[1] - 1) * dx, "piece": down, "panel": panel, "wrap": panel + down}
@@ -303,7 +302,7 @@ def _window_fields(p: Platform, layer: Layer, tile: Tile, patch: Patch) -> dict[
         "last_piece": patch.pieces - 1, "first_turn": patch.first % p.turn, **_moves(p, patch, moves),
         "pad": w.pad % 256, "width": width, "height": height, "out_width": across,
         "panel_x": sx * (rows % across), "panel_y": lines * (rows // across), "wrap_y": lines, "stride_y": int(sy == 2),
-        "pad_x": w.pads[1], "pad_y": pad_y, "dilation_x": dx, "dilation_y": dy,
+        "pad_x": w.pads[1], "pad_y": above(layer, patch.packed), "dilation_x": dx, "dilation_y": dy,
     }
 
 

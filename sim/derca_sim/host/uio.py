@@ -63,7 +63,7 @@ class MappedRegisters:
     size
         Bytes to map, `RegisterMap.size`.
     interrupts
-        Whether the device file tells of interrupts.
+        Whether the device file reports interrupts.
 
     Raises
     ------
