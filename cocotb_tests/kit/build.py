@@ -11,7 +11,7 @@ from derca_flow.tools.toolchain import command
 from derca_flow.tools.yosys import run_yosys
 from derca_hw.bus.join import ports
 from derca_hw.verilog.convert import convert
-from kit.verilog import plain_verilog
+from kit.verilog import verilog_of
 
 #: Name of the top module and of the simulation binary.
 TOP = "top"
@@ -47,7 +47,7 @@ def build(factory: Callable[[], wiring.Component], *, waves: bool = False, model
     def source() -> str:
         if synthesis:
             return models + _synthesised(text, synthesis)
-        return plain_verilog(factory(), TOP) + models
+        return verilog_of(text) + models
 
     return vpi.build((text + models + synthesis).encode(), source, TOP, waves=waves,
                      inside=tuple(f"{TOP}.{part}" for part in inside))

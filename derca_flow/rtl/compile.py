@@ -3,7 +3,7 @@
 Verilator's makefile compiles a precompiled header per level of optimisation, and each of its files with one of them;
 for models as small as ours that takes longer than the model. Here the files that run in every cycle are compiled
 together, those that run once are compiled together, and the program around the model is kept by the content of all
-that it includes, as is Verilator's own library.
+that it includes, as are Verilator's own library and one precompiled header of that library for all models.
 """
 
 import os
@@ -21,11 +21,18 @@ from .content import digest
 _RULES = """
 include {prefix}.mk
 
+{headers}.h.gch: {headers}.h
+	$(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) -x c++-header -o $@ $<
+
+$(VK_USER_OBJS) {fast}: CPPFLAGS += -include {headers}.h
+
 fast%.o: fast%.cpp
 	$(CXX) $(OPT_FAST) $(CXXFLAGS) $(CPPFLAGS) -c -o $@ $<
 
 once.o: once.cpp
 	$(CXX) $(OPT_SLOW) $(CXXFLAGS) $(CPPFLAGS) -c -o $@ $<
+
+headers: {headers}.h.gch
 
 library: $(VK_GLOBAL_OBJS)
 
@@ -34,9 +41,11 @@ program: $(VK_USER_OBJS)
 model: {objects} $(VK_USER_OBJS) $(VK_GLOBAL_OBJS)
 	$(LINK) $(LDFLAGS) $^ $(LOADLIBES) $(LDLIBS) $(LIBS) $(SC_LIBS) -o $@
 
-.PHONY: library program
+.PHONY: headers library program
 """
 _MAKEFILE = "model.mk"
+#: Name of the header that is compiled once: reading it takes as long as compiling a small model.
+_HEADERS = "library_headers"
 #: Bytes of C++ from which on a model is worth several compilations side by side.
 _SPLIT_BYTES = 4_000_000
 #: Bytes of C++ that runs once up to which it is compiled together with the rest.
@@ -75,14 +84,19 @@ def compile_model(obj: Path, prefix: str, options: tuple[str, ...], levels: tupl
     if once:
         _together(obj / "once.cpp", once)
         objects.append("once.o")
-    (obj / _MAKEFILE).write_text(_RULES.format(prefix=prefix, objects=" ".join(objects)), encoding="utf-8")
+    (obj / _MAKEFILE).write_text(
+        _RULES.format(prefix=prefix, objects=" ".join(objects), headers=_HEADERS,
+                      fast=" ".join(o for o in objects if o.startswith("fast"))), encoding="utf-8")
+    included = ["verilated.h", *(["verilated_vpi.h"] if "--vpi" in options else [])]
+    (obj / f"{_HEADERS}.h").write_text("".join(f'#include "{name}"\n' for name in included), encoding="utf-8")
     make = ["make", "-s", "-j2", "-f", _MAKEFILE, *levels]
     tools = (" ".join((*options, *levels)).encode(), verilator_version().encode(), sys.platform.encode())
 
     program = _listed(makefile, "VM_USER_CLASSES")
-    _kept_objects(obj, ["verilated*.o"], tools, lambda: call([*make, "library"]))
-    _kept_objects(obj, [f"{name}.o" for name in program], (*tools, *_program_text(obj, program, makefile)),
-                  lambda: call([*make, "program"]))
+    _kept_files(obj, ["verilated*.o"], tools, lambda: call([*make, "library"]))
+    _kept_files(obj, [f"{_HEADERS}.h.gch"], tools, lambda: call([*make, "headers"]))
+    _kept_files(obj, [f"{name}.o" for name in program], (*tools, *_program_text(obj, program, makefile)),
+                lambda: call([*make, "program"]))
     call([*make, "model"])
     return obj / "model"
 
@@ -108,8 +122,8 @@ def _together(path: Path, files: list[Path]) -> None:
     path.write_text("".join(f'#include "{file.name}"\n' for file in files), encoding="utf-8")
 
 
-def _kept_objects(obj: Path, patterns: list[str], key: tuple[bytes, ...], compile_them: Callable[[], None]) -> None:
-    """Give `obj` the object files of some patterns, compiled or kept from an earlier call."""
+def _kept_files(obj: Path, patterns: list[str], key: tuple[bytes, ...], compile_them: Callable[[], None]) -> None:
+    """Give `obj` the compiled files of some patterns, from now or kept from an earlier call."""
     compiled = False
 
     def fill(work: Path) -> None:
@@ -122,8 +136,11 @@ def _kept_objects(obj: Path, patterns: list[str], key: tuple[bytes, ...], compil
 
     place = kept("verilator", digest(*key, " ".join(patterns).encode()), fill)
     if not compiled:
-        for path in place.glob("*.o"):
-            shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
+        for path in place.iterdir():
+            if path.suffix == ".gch":  # large, and nothing is made when it is old
+                (obj / path.name).symlink_to(path)
+            else:
+                shutil.copy(path, obj)  # newer than its source, so that make takes it as it is
 
 
 def _program_text(obj: Path, program: list[str], makefile: str) -> list[bytes]:
