@@ -75,6 +75,8 @@ _PLATFORMS = {
     },
 }
 PLATFORM_NAMES = tuple(_PLATFORMS)
+#: Compiled for the quick tests: platforms that differ most, and lock-step once.
+QUICK = (*((name, "decoupled") for name in PLATFORM_NAMES if name not in ("padded", "flat")), ("padded", "lockstep"))
 #: Platforms with windows over images, for cases that name them.
 _IMAGES = {
     # Tiles of many shapes, B narrower than a beat, three banks, sums of all strategies.

@@ -15,6 +15,7 @@ def control(kind: str, release: str):
     return platform(name=f"faults-{kind}", scheduler={"tasks": N, "kind": kind, "time_width": TIME},
                     release={"kind": release}, trace={"depth": 64})
 
+
 PLATFORMS = [control("scan", "swept"), control("tournament", "parallel"), control("heap", "parallel")]
 
 
@@ -29,10 +30,11 @@ def tasks(p, **settings):
 
 
 def each_scheduler(tests: list[str], of_the_scheduler: tuple[str, ...]) -> list:
-    """Parameters (platform, test): tests for which the scheduler matters with each, the others with the first.
+    """Parameters (platform, test): all tests with the first platform, those of the scheduler with the last as well.
 
     ./scripts/test --full runs all with each.
     """
+    quick = {PLATFORMS[0].name: tests, PLATFORMS[-1].name: of_the_scheduler}
     return [pytest.param(p, test, id=f"{p.scheduler.kind}-{test}",
-                         marks=[] if p is PLATFORMS[0] or test in of_the_scheduler else [pytest.mark.full])
+                         marks=[] if test in quick.get(p.name, ()) else [pytest.mark.full])
             for p in PLATFORMS for test in tests]

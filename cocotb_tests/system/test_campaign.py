@@ -8,7 +8,7 @@ import pytest
 
 from campaigns import campaign, judged_run
 from campaigns.campaign import trial
-from campaigns.random_sets import PIPELINES, PLATFORM_NAMES, random_case
+from campaigns.random_sets import PIPELINES, PLATFORM_NAMES, QUICK, random_case
 from derca_flow.rtl.handshake import HABITS, parse_handshake
 from derca_flow.rtl.simulate import Jitter
 from derca_sim.events import Event, Kind
@@ -17,10 +17,6 @@ from derca_sim.model.tile import platform_tile
 BATCHES = {"quick": range(1, 9), "more": range(100, 140)}
 JITTER_BATCHES = {"more": range(100, 120)}
 HANDSHAKE_BATCHES = {"quick": range(1, 3), "more": range(100, 150)}
-
-
-#: Compiled for the quick tests: platforms that differ most, and lock-step once.
-QUICK = (*((name, "decoupled") for name in PLATFORM_NAMES if name not in ("padded", "flat")), ("padded", "lockstep"))
 
 
 def batches(seeds):

@@ -10,6 +10,7 @@ from campaigns.judged_run import judged_run
 from campaigns.random_sets import (
     PIPELINES,
     PLATFORM_NAMES,
+    QUICK,
     mapped_at_random,
     random_platform,
     random_shape,
@@ -38,6 +39,10 @@ COMPUTE_BOUND = [platform(**{"tables": TABLES, **settings}) for settings in (
 )]
 #: The last one with --full.
 SAMPLED = [COMPUTE_BOUND[0], *(pytest.param(p, marks=pytest.mark.full) for p in COMPUTE_BOUND[1:])]
+
+#: Platforms and pipelines; with --full those, too, that no other quick test compiles.
+EACH = [pytest.param(name, pipeline, marks=[] if (name, pipeline) in QUICK else [pytest.mark.full])
+        for name in PLATFORM_NAMES for pipeline in PIPELINES]
 
 
 def compiled(p, network: Network, regions: int | None) -> Compiled:
@@ -144,9 +149,9 @@ def ragged(p) -> list[Network]:
     return [random_network("ragged", shapes, 2, p.array.dtype), random_network("thin", thin, 3, p.array.dtype)]
 
 
-@pytest.mark.parametrize("name", PLATFORM_NAMES)
-def test_ragged_layers_end_in_the_same_cycles(name):
-    p = random_platform(name, "decoupled")
+@pytest.mark.parametrize(("name", "pipeline"), EACH)
+def test_ragged_layers_end_in_the_same_cycles(name, pipeline):
+    p = random_platform(name, pipeline)
     for network in ragged(p):
         one = judged(compiled(p, network, 1), 1)
         for regions in (2, 5, 50, None):
@@ -177,8 +182,7 @@ def check_random(name: str, pipeline: str, seed: int) -> None:
         assert not delayed(one, judged(compiled(p, network, regions), regions)), f"{regions} regions and one"
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES)
-@pytest.mark.parametrize("name", PLATFORM_NAMES)
+@pytest.mark.parametrize(("name", "pipeline"), EACH)
 def test_random_jobs_do_not_depend_on_their_regions(name, pipeline):
     for seed in range(1, 9):
         check_random(name, pipeline, seed)
