@@ -39,11 +39,13 @@ def plot_success(rows: Sequence[dict], title: str, path: Path) -> None:
     ax = axes[len(names)]
     _line(ax, [r for r in rows if r["series"] == "if-ppp"], "published_percent", color=PUBLISHED, marker="o", ms=3,
           label="if-ppp, published")
-    for name, style in zip(OUR_SERIES, ("-", "--", "-.", ":"), strict=True):
-        _line(ax, [r for r in rows if r["series"] == name], "success_percent", color=OURS, ls=style, label=name)
+    for number, (name, style) in enumerate(zip(OUR_SERIES, ("-", "--", "-.", ":"), strict=True)):
+        _line(ax, [r for r in rows if r["series"] == name], "success_percent", color=("C0", "C1", "C2", "C4")[number],
+              ls=style, lw=4 - 0.9 * number, label=name)  # those that coincide with a later one show beside it
     _dress(ax, "what we add to if-ppp")
+    ax.legend(loc="lower left", fontsize=8, handlelength=3.5)
     canvas.suptitle(f"{title}, deadlines equal to periods")
-    _legend(canvas, axes)
+    _legend(canvas, axes[:len(names)])
     canvas.savefig(path, dpi=110)
 
 
@@ -83,12 +85,13 @@ def plot_sweep(rows: Sequence[dict], parameter: str, title: str, paths: Sequence
 
 
 def plot_mixed(rows: Sequence[dict], title: str, path: Path) -> None:
-    """A panel per size of task set."""
-    sizes = sorted({r["tasks"] for r in rows})
+    """A panel per size of task set; curves become thinner, so that each shows where several coincide."""
+    sizes, names = sorted({r["tasks"] for r in rows}), list(dict.fromkeys(r["series"] for r in rows))
     canvas, axes = _grid(len(sizes))
     for ax, n in zip(axes, sizes, strict=False):
-        for name in dict.fromkeys(r["series"] for r in rows):
-            _line(ax, [r for r in rows if r["series"] == name and r["tasks"] == n], "success_percent", label=name)
+        for number, name in enumerate(names):
+            _line(ax, [r for r in rows if r["series"] == name and r["tasks"] == n], "success_percent", label=name,
+                  lw=1.2 + 4 * (1 - (number + 1) / len(names)))
         _dress(ax, f"{n} tasks")
     canvas.suptitle(title)
     _legend(canvas, axes[:len(sizes)])
