@@ -8,15 +8,16 @@ import pytest
 from campaigns.judged_run import judged_run
 from derca_sim.compile import compile_taskset
 from derca_sim.events import Kind
+from derca_sim.golden.machine import run
 from derca_sim.networks.lowering.deploy import load_model
-from derca_sim.timing.mapping import alone, choose
-from derca_sim.workload.taskset import Task, TaskSet, load_platform
+from derca_sim.timing.mapping import alone, choose, mapped
+from derca_sim.workload.taskset import Task, TaskSet, load_platform, load_taskset
 from kit.checkout import SIM
 from kit.pictures import graph_inputs
 from oracles.litert import LiteRt
 
 #: Networks, and the least share of the array's cycles that their multiply-accumulates must be.
-NETWORKS = {"keyword_spotting": 0.63, "image_classification": 0.98, "visual_wake_words": 0.59,
+NETWORKS = {"keyword_spotting": 0.72, "image_classification": 0.99, "visual_wake_words": 0.61,
             "anomaly_detection": 0.10}
 
 
@@ -45,3 +46,11 @@ def test_trained_networks_are_those_of_litert(tmp_path, name, count):
         assert made.dtype == wanted.dtype and np.array_equal(made, wanted.reshape(made.shape))
         found.add(left[-1].tobytes())  # before the softmax, which makes 0 and 1 of many
     assert len(found) > count // 2
+
+
+def test_the_task_set_misses_deadlines_without_preemption_inside_layers():
+    """As the manual says: without preemption and between layers on the golden model, whose events are the RTL's."""
+    taskset = mapped(load_taskset(SIM / "tasksets" / "tinyml.toml"))
+    for strategy in ("np", "lw"):
+        events = run(compile_taskset(taskset, strategy), taskset.horizon)
+        assert any(e.kind == Kind.MISS for e in events), strategy
