@@ -29,12 +29,16 @@ _CYCLE = attrgetter("cycle")
 
 @dataclass(frozen=True)
 class Forced:
-    """The last run, its judgement, and per scenario the trigger cycle of every step."""
+    """The last run, its judgement, and per scenario the trigger cycle of every step that found a place."""
 
     compiled: Compiled
     judged: Judged
     window: int
     triggers: list[list[int]]
+
+    def placed(self, scenarios: Sequence[Sequence[Step]]) -> list[Sequence[Step]]:
+        """The scenarios up to their first step without a place: a region that ends before its preemptor is free again."""
+        return [steps[:len(at)] for steps, at in zip(scenarios, self.triggers, strict=True)]
 
     def misplaced(self, scenarios: Sequence[Sequence[Step]]) -> list[str]:
         """Steps that did not happen as wanted, and unwanted preemptions, in words; empty when all is right."""
@@ -101,7 +105,7 @@ def force(compiled: Compiled, scenarios: Sequence[Sequence[Step]], seed: int) ->
         ends, issues = of_kind(events, Kind.FINISH), {e.cycle for e in of_kind(events, Kind.ISSUE)}
         finishes = {t.index: sorted(e.cycle for e in ends if e.task == t.index) for t in compiled.tasks}
         for number, steps in enumerate(scenarios):
-            if level < len(steps):
+            if level < len(steps) and len(at[number]) == level:
                 task, region, by = steps[level]
                 begin = at[number][-1] if level else number * window
                 issue, end = (cycles[bisect_right(cycles, begin)] for cycles in (
@@ -115,6 +119,8 @@ def force(compiled: Compiled, scenarios: Sequence[Sequence[Step]], seed: int) ->
                     first = max(first, finishes[by][bisect_right(finishes[by], before[-1])])
                 while timing.CLOSED and last + ANNOUNCE + OFFER in issues:  # it would be taken in the cycle after
                     last -= 1
+                if first > last and before:
+                    continue
                 assert first <= last, f"scenario {number}, step {task, region, by}: no cycle to preempt in"
                 at[number].append(int(rng.choice([first, last, rng.integers(first, last + 1)])))
     final, horizon = _run(compiled, scenarios, at, window)
