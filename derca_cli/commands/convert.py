@@ -32,7 +32,9 @@ def convert(
     """Convert a task set of execution times: our TOML, SimSo's XML, or the job-set CSV of schedule abstraction.
 
     A job set has the jobs of a hyperperiod. Jobs with preemption points become chains of parts, with FILE.prec.csv
-    beside it for their order. What has no place in the other format is left out, and the command says what.
+    beside it for their order. SimSo preempts jobs anywhere: each preemption costs the dearest price of the set
+    (execution time model fixedpenalty), each release its release_cost (overhead_activate). What has no place in the
+    other format is left out, and the command says what.
 
     [bold]Examples[/bold]
 
@@ -42,7 +44,7 @@ def convert(
 
         derca convert sim/tasksets/wcets.toml -o jobs.csv
     """
-    from derca_sim.workload import exchange
+    from derca_sim.workload import exchange, simso
     from derca_sim.workload.priced import checked, load_priced
 
     expect(source, "times", "simso", "jobs")
@@ -55,9 +57,9 @@ def convert(
     if start == ".toml":
         taskset, data = load_priced(source), None
     else:
-        data = exchange.from_simso(source, cycles_per_ms, every) if start == ".xml" else exchange.from_jobs(source)
+        data = simso.from_simso(source, cycles_per_ms, every) if start == ".xml" else exchange.from_jobs(source)
         taskset = checked(data, source)
-    written = {output: exchange.as_toml(data) if end == ".toml" else exchange.as_simso(taskset, cycles_per_ms)
+    written = {output: exchange.as_toml(data) if end == ".toml" else simso.as_simso(taskset, cycles_per_ms)
                if end == ".xml" else ""}
     if end == ".csv":
         written[output], edges = exchange.as_jobs(taskset, least)
@@ -66,6 +68,8 @@ def convert(
     for path, text in written.items():
         write_text(path, text, ours=path.is_file() and path.suffix != ".toml" and _ours(path))
     lost = exchange.left_out(taskset, end == ".xml") if end != ".toml" else []
+    if start == ".xml":
+        lost = simso.left_out_of_simso(source, every) + lost
     if as_json:
         print_json({"source": str(source), "tasks": len(taskset.system.tasks), "files": list(map(str, written)),
                     "left_out": lost})
