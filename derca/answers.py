@@ -23,12 +23,13 @@ from .tasks import TaskSet
 
 @dataclass(frozen=True)
 class TaskAnswer:
-    """What the analysis says of one task; None where nothing is proved.
+    """What the analysis says of one task; None where nothing is known.
 
     `wcet` are the cycles of a job that is never preempted, `charged` those with every preemption it has to pay for.
-    `region` is the longest part that cannot be preempted. `response_bound` is from release to results. `slack` is what
-    every job of the task could take longer, its regions no longer than they are. `points` are the preemption points in
-    use, of `candidates`.
+    `region` is the longest part that cannot be preempted. `response_bound` is from release to results, `late_by` the
+    cycles by which it exceeds the deadline; without a proof only deadline-monotonic tasks have one. `slack` is what
+    every job of the task could take longer, its regions no longer than they are, if all deadlines are proved. `points`
+    are the preemption points in use, of `candidates`.
     """
 
     name: str
@@ -41,6 +42,11 @@ class TaskAnswer:
     slack: int | None
     points: int
     candidates: int
+
+    @property
+    def late_by(self) -> int | None:
+        """Cycles by which the response bound exceeds the deadline; None without a bound."""
+        return None if self.response_bound is None else max(0, self.response_bound - self.deadline)
 
 
 @dataclass(frozen=True)

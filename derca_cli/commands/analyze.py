@@ -119,5 +119,8 @@ def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
     verdict = plan.verdict
     if verdict.witness is not None:
         say("bound", str(verdict.witness))
+    for task in summary["tasks"]:
+        if task["late_by"]:
+            say("late", f"{task['task']}: its response bound exceeds its deadline by {task['late_by']:,} cycles")
     say("load", f"{100 * summary['utilisation']:.1f} % of the time with all charges, "
                 f"{100 * summary['utilisation_unpreempted']:.1f} % without preemption")

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from ..analysis.response import response_bounds, slacks
+from ..analysis.response import late_bounds, response_bounds, slacks
 from ..model.platform import Platform
 from ..planning import Plan
 from ..priced_plan import PricedPlan
@@ -13,7 +13,7 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
     """The result as plain data; `platform` and `clock_mhz` are None for sets of execution times."""
     verdict, system = plan.verdict, plan.system
     good = verdict.schedulable
-    bounds = response_bounds(system, verdict) if good else [None] * len(system.tasks)
+    bounds = response_bounds(system, verdict) if good else late_bounds(system, verdict)
     slack = slacks(system, verdict) if good else [None] * len(system.tasks)
     tasks = []
     for i, task in enumerate(system.tasks):
@@ -22,7 +22,8 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
         tasks.append({
             "task": task.name, "period": task.period, "deadline": task.deadline,
             "unpreempted": task.length, "charged": charged.cost, "longest_region": charged.region,
-            "response_bound": bounds[i], "slack": slack[i],
+            "response_bound": bounds[i],
+            "late_by": None if bounds[i] is None else max(0, bounds[i] - task.deadline), "slack": slack[i],
             "relative_slack": None if slack[i] is None else slack[i] / task.deadline,
             "candidate_points": sum(1 for at in task.points if at), "points": len(used),
             "chosen": [
