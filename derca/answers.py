@@ -106,7 +106,8 @@ def analyze(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True) -> 
     Parameters
     ----------
     strategy
-        np, lw, ir, ip, park, if or joint, as for the command `derca analyze`.
+        np, lw, ir, ip, park, if or joint, as for the command `derca analyze`. `limited` is joint, too. Sets of
+        execution times have `full` besides: every point, each with its cheapest kind.
     placed
         Choose the preemption points; otherwise all are in use.
 
@@ -118,7 +119,7 @@ def analyze(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True) -> 
         If `tasks` is not what `load` or `task_set` returns.
     """
     plan = _plan(tasks, strategy, placed)
-    found = summarise(plan, placed)
+    found = summarise(plan)
     answers = tuple(TaskAnswer(
         row["task"], row["period"], row["deadline"], row["unpreempted"], row["charged"], row["longest_region"],
         row["response_bound"], row["slack"], row["points"], row["candidate_points"]) for row in found["tasks"])

@@ -97,7 +97,7 @@ def test_each_way_of_charging_is_sound_in_bulk(start):
 
 
 def check_late(seed: int) -> Counter:
-    """Bounds of a set without a proof hold in every run, also where jobs are late. Counts tasks that are, or are not."""
+    """Bounds of a set without a proof hold in every run, also where jobs are late. Counts of tasks that are."""
     system = dear(seed)
     system = replace(system, tasks=tuple(replace(t, deadline=1 + t.deadline * 2 // 3) for t in system.tasks))
     verdict = replace(unproved(system), placements=tuple(random_placements(seed, system.tasks)))

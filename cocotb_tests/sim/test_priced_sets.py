@@ -69,6 +69,19 @@ def test_prices_and_jitter_are_read_as_written(tmp_path):
     assert (system.tasks, system.release_cost, system.tail) == (tasks, 2, 7)
 
 
+def test_the_names_of_the_literature(tmp_path):
+    """`full` has every point in use, whether that helps or not, each with its cheapest kind, and says so."""
+    taskset = load_priced(written(tmp_path, '[[task]]\nname = "a"\nperiod = 50\nblocks = [3, 4, 5]\n'
+                                            'points = [[{ swap_in = 3 }, { kind = "park", swap_in = 2 }], '
+                                            '[{ kind = "recompute", swap_in = 1 }]]'))
+    full, limited = analyse_priced(taskset, "full"), analyse_priced(taskset, "limited")
+    assert limited == analyse_priced(taskset, "joint")
+    assert [([c.option.swap_in for c in p.verdict.placements[0].chosen], p.strategy, summarise(p)["placed"])
+            for p in (full, limited)] == [([2, 1], "full", False), ([], "joint", True)]
+    with pytest.raises(InputError, match=r'--strategy = "fully": allowed are np, .*, joint, limited, full'):
+        analyse_priced(taskset, "fully")
+
+
 def test_a_miss_is_named_with_the_releases_that_lead_to_it(tmp_path):
     path = written(tmp_path, '[[task]]\nname = "short"\nperiod = 20\ndeadline = 9\nwcet = 3\n'
                              '[[task]]\nname = "long"\nperiod = 100\nwcet = 16\nevery = 8\nswap_in = 1\nswap_out = 1')

@@ -45,6 +45,17 @@ task = [{{ name = "a", network = "a", period = 50_000 }}, {{ name = "b", network
     return path
 
 
+def test_names_of_the_literature_are_those_of_strategies(tmp_path):
+    text = HEAD.replace('"np"', '"np", "joint", "limited", "ip-all", "full"').replace("sets = 2", "sets = 12")
+    found = load_sweep(written(tmp_path, text + X.replace("0.5", "0.9") + "[tasks]\nnumber = 3\nevery = 2_000\nswap_in "
+                                                                        "= 900\n"))
+    passed = [evaluate(cell)["passed"]["edf"] for cell in found["cells"]]
+    assert all(one["limited"] == one["joint"] and one["full"] == one["ip-all"] for one in passed)
+    assert len({(one["limited"], one["full"]) for one in passed}) > 1
+    assert {labels(found)[name] for name in ("limited", "full")} == {
+        "limited preemption, chosen points", "preemption at every point"}
+
+
 @pytest.mark.parametrize(("number", "total", "least", "most"), [(1, 0.7, 0, 1), (4, 0.8, 0.05, 0.5), (5, 2.0, 0, 0.6)])
 def test_shares_add_up_and_keep_their_bounds(number, total, least, most):
     rng = random.Random(f"{number} {total}")

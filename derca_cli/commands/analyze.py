@@ -63,7 +63,7 @@ def analyze(
     if picture is not None and picture.suffix not in (".svg", ".png"):
         raise InputError(f"--picture = {picture}: allowed are names that end in .svg or .png")
     found = plan_of(taskset, strategy, placed, every, policy, platform)
-    summary = summarise(found, placed)
+    summary = summarise(found)
     drawn = picture is not None and found.miss is not None
     if drawn:
         _draw(found, picture)

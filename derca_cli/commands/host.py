@@ -99,7 +99,7 @@ def host(
     compiled, proof = planned.compiled(), target.proof(planned.proof, tasks.platform)
     horizon = cycles or tasks.horizon
     folder = output or default_folder(
-        "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, horizon=cycles,
+        "host", tasks.name, target.name, compiled.strategy, all_points=not planned.placed, every=every, horizon=cycles,
         netlist=netlist, board=target.simulated is None, platform=platform and platform.stem,
         policy=other_policy(compiled.platform.scheduler.policies[0]))
     with output_directory(folder) as work:

@@ -118,7 +118,7 @@ def run(
     platform, cycles = compiled.platform, horizon or tasks.horizon
     folder = output or default_folder(
         "run", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
-        all_points=not placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
+        all_points=not planned.placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
         handshake=handshake, seed=None if noise is None else seed, policy=other_policy(platform.scheduler.policies[0]),
         platform=new_platform and new_platform.stem, inputs=inputs.stem if inputs else None, **shown_in(first, last))
     if jitter is not None:
@@ -167,7 +167,7 @@ def run(
         }
         problems = [*results.differences, *differences, *hardware_complaints(result)]
         with step("drawing the timeline"):
-            write_files(work, summary, proof, plan_record(planned, placed), result.events, infos, shown)
+            write_files(work, summary, proof, plan_record(planned), result.events, infos, shown)
         if outputs is not None:
             done = {f.task for f in result.finishes}
             with output_file(outputs) as made, open(made, "wb") as file:

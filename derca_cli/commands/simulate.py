@@ -99,7 +99,7 @@ def simulate(
         _check_runs(tasks, runs)
     folder = output or default_folder(
         "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
-        all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None,
+        all_points=not planned.placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None,
         platform=new_platform and new_platform.stem, policy=other_policy(platform.scheduler.policies[0]),
         **shown_in(first, last))
     shown = window(first, last, cycles)
@@ -127,7 +127,7 @@ def simulate(
                 system = HardwareTiming(compiled).system()
                 summary["runs"] = other_arrivals(system, _placements(compiled, system), cycles, runs, seed, progress)
         with step("drawing the timeline"):
-            write_files(work, summary, proof, plan_record(planned, placed), events, infos, shown)
+            write_files(work, summary, proof, plan_record(planned), events, infos, shown)
     def show() -> None:
         show_run(summary, proof)
         if runs:

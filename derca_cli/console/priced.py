@@ -52,7 +52,7 @@ def simulate_priced(file: Path, chosen: Options) -> None:
     cycles = chosen.horizon or taskset.horizon
     shown = window(chosen.first, chosen.last, cycles)
     folder = chosen.output or default_folder(
-        "simulate", taskset.name, plan.strategy, all_points=not chosen.placed, horizon=chosen.horizon,
+        "simulate", taskset.name, plan.strategy, all_points=not plan.placed, horizon=chosen.horizon,
         runs=runs or None, seed=seed if runs else None, policy=other_policy(system.policy),
         **shown_in(chosen.first, chosen.last))
     with output_directory(folder) as work:
@@ -72,7 +72,7 @@ def simulate_priced(file: Path, chosen: Options) -> None:
             with step(f"simulating {runs} runs with other arrivals") as progress:
                 summary["runs"] = other_arrivals(system, placements, cycles, runs, seed, progress)
         with step("drawing the timeline"):
-            write_files(work, summary, proof, plan_record(plan, chosen.placed), events, infos, shown)
+            write_files(work, summary, proof, plan_record(plan), events, infos, shown)
     def show() -> None:
         show_run(summary, proof)
         if runs:

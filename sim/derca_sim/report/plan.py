@@ -9,7 +9,7 @@ from ..priced_plan import PricedPlan
 from .points import candidates
 
 
-def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
+def summarise(plan: Plan | PricedPlan) -> dict:
     """The result as plain data; `platform` and `clock_mhz` are None for sets of execution times."""
     verdict, system = plan.verdict, plan.system
     good = verdict.schedulable
@@ -36,7 +36,7 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
     return {
         "taskset": taskset, "platform": platform,
         "clock_mhz": plan.candidates.platform.clock_mhz if isinstance(plan, Plan) else None,
-        "policy": system.policy, "strategy": plan.strategy, "placed": placed, "verdict": verdict.status,
+        "policy": system.policy, "strategy": plan.strategy, "placed": plan.placed, "verdict": verdict.status,
         "proof": plan.proof.as_dict(),
         "least_relative_slack": plan.proof.least_relative_slack, "reason": verdict.reason,
         "accounting": verdict.accounting.value if verdict.accounting else None,
@@ -51,13 +51,13 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
     }
 
 
-def described(plan: Plan | PricedPlan, placed: bool = True) -> dict:
+def described(plan: Plan | PricedPlan) -> dict:
     """`summarise`, with what a reader of a run needs besides: candidate points, facts about the platform.
 
     Each task has a list `candidates` (see `points.Candidate`). `facts`, pairs of words, are empty for sets of execution
     times.
     """
-    summary = summarise(plan, placed)
+    summary = summarise(plan)
     for i, task in enumerate(summary["tasks"]):
         task["candidates"] = [asdict(point) for point in candidates(plan, i)]
     platform = plan.candidates.platform if isinstance(plan, Plan) else None
