@@ -54,7 +54,8 @@ class Analysis:
     """The answer of `analyze`.
 
     `verdict` is one of proved, disproved, not proved and unknown. `reason` says why. `utilisation` is the load with all
-    charges. `least_relative_slack` is the smallest of slack over deadline; None without a proof.
+    charges. `least_relative_slack` is the smallest of slack over deadline; None without a proof. `unit` is what times
+    count: cycles, or what a set of execution times says.
     """
 
     verdict: str
@@ -64,6 +65,7 @@ class Analysis:
     least_relative_slack: float | None
     tasks: tuple[TaskAnswer, ...]
     plan: Plan | PricedPlan
+    unit: str = "cycles"
 
     @property
     def proved(self) -> bool:
@@ -73,7 +75,10 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule that was simulated: its event log, and figures per task (`derca_sim.report.metrics`)."""
+    """A schedule that was simulated: its event log, and figures per task (`derca_sim.report.metrics`).
+
+    `unit` is what all times count.
+    """
 
     name: str
     horizon: int
@@ -81,6 +86,7 @@ class Schedule:
     metrics: Metrics
     tasks: tuple[TaskInfo, ...]
     clock_mhz: float | None
+    unit: str = "cycles"
 
     @property
     def misses(self) -> int:
@@ -91,7 +97,8 @@ class Schedule:
         """Draw the schedule as .svg or .png; `window` adds a panel that shows cycles (first, last) alone."""
         from derca_sim.report.timeline import draw_timeline
 
-        draw_timeline(Path(path), self.events, self.tasks, self.horizon, self.clock_mhz, self.name, window or "auto")
+        draw_timeline(Path(path), self.events, self.tasks, self.horizon, self.clock_mhz, self.name, window or "auto",
+                      self.unit)
 
 
 def _plan(tasks: TaskSet, strategy: str, placed: bool) -> Plan | PricedPlan:
@@ -124,7 +131,7 @@ def analyze(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True) -> 
         row["task"], row["period"], row["deadline"], row["unpreempted"], row["charged"], row["longest_region"],
         row["response_bound"], row["slack"], row["points"], row["candidate_points"]) for row in found["tasks"])
     return Analysis(plan.proof.verdict, plan.proof.reason, plan.strategy, found["utilisation"],
-                    found["least_relative_slack"], answers, plan)
+                    found["least_relative_slack"], answers, plan, plan.unit)
 
 
 def simulate(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, horizon: int | None = None) -> Schedule:
@@ -144,7 +151,8 @@ def simulate(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, ho
         infos = [TaskInfo(task.name, task.period, task.deadline) for task in plan.system.tasks]
         releases = synchronous(plan.system, cycles, plan.taskset.offsets)
         events = engine.simulate(plan.system, plan.verdict.placements, releases, cycles, log=True).events
-        return Schedule(tasks.name, cycles, tuple(events), measure(events, infos, cycles, 1), tuple(infos), None)
+        return Schedule(tasks.name, cycles, tuple(events), measure(events, infos, cycles, 1), tuple(infos), None,
+                        tasks.unit)
     compiled = plan.compiled()
     infos = [TaskInfo(task.name, task.period, task.deadline, compiled.useful_macs(task.index))
              for task in compiled.tasks]

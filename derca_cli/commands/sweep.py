@@ -67,21 +67,23 @@ def sweep(
     with output_directory(output) as folder:
         (folder / f"{name}.csv").write_text(csv_of(rows), encoding="utf-8")
         with step("drawing"):
-            plot_sweep(rows, parameter, name, [folder / f"{name}.{kind}" for kind in PICTURES], labels(found))
+            plot_sweep(rows, parameter, name, [folder / f"{name}.{kind}" for kind in PICTURES], labels(found),
+                       found["unit"])
     files = [str(output / f"{name}.{kind}") for kind in ("csv", *PICTURES)]
-    result = {"sweep": name, "parameter": parameter, "rows": rows, "files": files}
+    result = {"sweep": name, "parameter": parameter, "unit": found["unit"], "rows": rows, "files": files}
     answer(result, rows, lambda: _show(result), as_json, csv)
 
 
 def _show(result: dict) -> None:
-    name, parameter, rows, files = result.values()
+    name, parameter, unit, rows, files = result.values()
     from derca_sim.experiments.sweeps import curves
 
     values, rates = list(dict.fromkeys(row[parameter] for row in rows)), curves(rows, parameter)
     mean = {curve: sum(of.values()) / len(of) for curve, of in rates.items()}
     say_result("sets proved, over all values: " + "; ".join(f"{curve} {rate:.0f} %" for curve, rate in mean.items()))
     show_table(
-        f"{name}: task sets proved schedulable, in percent, by {parameter}", ["strategy", *(f"{x:g}" for x in values)],
+        f"{name}: task sets proved schedulable, in percent, by {parameter}{f' ({unit})' if unit else ''}",
+        ["strategy", *(f"{x:g}" for x in values)],
         [[strategy, *(f"{of[x]:.0f}" for x in values)] for strategy, of in rates.items()],
         caption=f"{rows[0]['sets']:,} sets at each value. Written: {', '.join(files)}",
     )

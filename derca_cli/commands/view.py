@@ -88,6 +88,7 @@ def view(
     found = {
         "page": str(file), "perfetto": perfetto and str(perfetto),
         "runs": [{"label": run["label"], "origin": run["origin"], "title": run["title"], "horizon": run["horizon"],
+                  "unit": run["unit"],
                   "deadline_misses": run["misses"], "jobs": len(run["jobs"]["task"])} for run in page["runs"]],
     }
     if as_json:
@@ -96,7 +97,7 @@ def view(
         say_result(f"{len(runs)} run{'s' * (len(runs) > 1)} on {file}; open it in a browser")
         for run in found["runs"]:
             say("run", f"{run['label']} ({run['origin']}): {run['title']}; {run['jobs']:,} jobs in "
-                       f"{run['horizon']:,} cycles, deadlines missed: {run['deadline_misses']:,}")
+                       f"{run['horizon']:,} {run['unit']}, deadlines missed: {run['deadline_misses']:,}")
         say("page", str(file))
         if perfetto is not None:
             say("perfetto", f"{perfetto}, to be opened on ui.perfetto.dev or in chrome://tracing")

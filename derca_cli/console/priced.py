@@ -56,13 +56,13 @@ def simulate_priced(file: Path, chosen: Options) -> None:
         runs=runs or None, seed=seed if runs else None, policy=other_policy(system.policy),
         **shown_in(chosen.first, chosen.last))
     with output_directory(folder) as work:
-        with step(f"simulating {cycles:,} cycles"):
+        with step(f"simulating {cycles:,} {taskset.unit}"):
             releases = synchronous(system, cycles, taskset.offsets)
             events = simulate(system, placements, releases, cycles, log=True).events
         infos = [TaskInfo(task.name, task.period, task.deadline) for task in system.tasks]
         metrics = measure(events, infos, cycles, 1)
         summary = {
-            "taskset": taskset.name, "platform": None, "clock_mhz": None, "policy": system.policy,
+            "taskset": taskset.name, "platform": None, "clock_mhz": None, "unit": taskset.unit, "policy": system.policy,
             "strategy": plan.strategy, "proof": proof.as_dict(),
             "horizon": cycles, "deadline_misses": metrics.deadline_misses, "preemptions": metrics.preemptions,
             "events": len(events), "tasks": [asdict(row) for row in metrics.tasks],
@@ -76,7 +76,7 @@ def simulate_priced(file: Path, chosen: Options) -> None:
     def show() -> None:
         show_run(summary, proof)
         if runs:
-            show_arrivals(summary["runs"])
+            show_arrivals(summary["runs"], taskset.unit)
 
     answer(summary, run_rows(summary), show, chosen.as_json, chosen.csv)
     missed = metrics.deadline_misses + (summary["runs"]["deadline_misses"] if runs else 0)

@@ -66,6 +66,11 @@ class Plan:
         """Names of the task set and of its platform."""
         return self.candidates.taskset.name, self.candidates.platform.name
 
+    @property
+    def unit(self) -> str:
+        """What all times count."""
+        return "cycles"
+
     def where(self, task: int, block: int) -> dict:
         """Where the boundary after a block of a task lies: `where` in words, number of the layer, slices before."""
         plan = self.candidates.tasks[task]

@@ -41,10 +41,15 @@ class PricedPlan:
         """Name of the task set; it has no platform."""
         return self.taskset.name, None
 
+    @property
+    def unit(self) -> str:
+        """What all times count."""
+        return self.taskset.unit
+
     def where(self, task: int, block: int) -> dict:
         """Where the boundary after a block of a task lies: `where` in words, the work before it."""
         done = self.system.tasks[task].ends[block]
-        return {"where": f"after {done:,} of {self.system.tasks[task].length:,} cycles", "done": done}
+        return {"where": f"after {done:,} of {self.system.tasks[task].length:,} {self.unit}", "done": done}
 
     @cached_property
     def proof(self) -> Proof:
@@ -77,7 +82,8 @@ def analyse_priced(taskset: PricedTaskSet, strategy: str = DEFAULT, placed: bool
     plan = PricedPlan(taskset, system, verdict, strategy, placed=placed)
     if verdict.schedulable or (miss := find_miss(plan)) is None:
         return plan
-    reason = verdict.reason if verdict.status != UNKNOWN else miss.text([task.name for task in system.tasks])
+    reason = verdict.reason if verdict.status != UNKNOWN else miss.text(
+        [task.name for task in system.tasks], taskset.unit)
     return replace(plan, verdict=replace(verdict, status=NOT_SCHEDULABLE, reason=reason), miss=miss)
 
 

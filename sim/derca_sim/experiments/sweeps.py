@@ -27,10 +27,11 @@ from ..model.platform import Name, Policy
 from ..model.sections import Section
 from ..timing.hardware import HardwareTiming
 from ..timing.mapping import mapped
+from ..units import Unit
 from ..workload.policies import proved_policy
 from ..workload.taskset import load_taskset
 from . import figures, tasksets
-from .random_sets import RandomTasks, drawn, shares
+from .random_sets import TIMES, RandomTasks, drawn, shares
 from .series import ALL_SERIES, PAPER_SERIES, PLAIN
 from .workloads import WORKLOADS
 
@@ -97,6 +98,8 @@ class SweepSection(Section):
     default the first policy of the platform of `networks`, else `edf`. With `reference` only `edf`."""
     x: AxisSection
     """The parameter."""
+    unit: Unit | None = None
+    """With `tasks`: what their times count, cycles, ns, us or ms, for the axis of a figure against a time."""
     tasks: RandomTasks | None = None
     """Execution times and prices drawn at random."""
     networks: NetworksSection | None = None
@@ -107,6 +110,8 @@ class SweepSection(Section):
 
 def load_sweep(path: Path, policies: Sequence[str] | None = None) -> dict:
     """A sweep file as a plain object: `name`, `parameter`, `policies` and `cells`, one for each task set.
+
+    `unit` is that of the parameter, None if it has none.
 
     `policies`, by any of their names, replace those of the file, unless there are none.
 
@@ -142,6 +147,7 @@ def load_sweep(path: Path, policies: Sequence[str] | None = None) -> dict:
     if len(cells) > MAX_SETS:
         raise InputError(problem(path, "sets", section.sets, f"at most {MAX_SETS:,} sets in all"))
     return {"name": section.name, "parameter": section.x.parameter, "source": source, "policies": policies,
+            "unit": section.unit if source == "tasks" and section.x.parameter in TIMES else None,
             "cells": cells}
 
 

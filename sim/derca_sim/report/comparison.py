@@ -62,5 +62,5 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[int, in
             "worst_response": [task.worst_response for task in metrics.tasks],
         })
     return {"taskset": names[0], "platform": names[1], "policy": order, "horizon": cycles,
-            "clock_mhz": None if priced else taskset.platform.clock_mhz,
+            "clock_mhz": None if priced else taskset.platform.clock_mhz, "unit": taskset.unit if priced else "cycles",
             "tasks": [task.name for task in tasks], "strategies": rows}

@@ -36,6 +36,7 @@ def summarise(plan: Plan | PricedPlan) -> dict:
     return {
         "taskset": taskset, "platform": platform,
         "clock_mhz": plan.candidates.platform.clock_mhz if isinstance(plan, Plan) else None,
+        "unit": plan.unit,
         "policy": system.policy, "strategy": plan.strategy, "placed": plan.placed, "verdict": verdict.status,
         "proof": plan.proof.as_dict(),
         "least_relative_slack": plan.proof.least_relative_slack, "reason": verdict.reason,

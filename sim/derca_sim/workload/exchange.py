@@ -43,8 +43,9 @@ def left_out(taskset: PricedTaskSet, simso: bool) -> list[str]:
     found = {
         "where jobs may be preempted (SimSo does it anywhere)": simso and any(len(task.blocks) > 1 for task in tasks),
         "prices of single tasks and points (SimSo has one for all, here the dearest: "
-        f"{max(prices, default=0):,} cycles)": simso and any(priced) and len(prices) > 1,
+        f"{max(prices, default=0):,} {taskset.unit})": simso and any(priced) and len(prices) > 1,
         "what preemption costs": not simso and any(priced),
+        "unit": not simso and taskset.unit != "cycles",
         "jitter": simso and any(task.jitter for task in tasks),
         "release_cost": not simso and taskset.system.release_cost > 0, "tail": taskset.system.tail > 0,
     }

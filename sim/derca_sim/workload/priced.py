@@ -1,7 +1,7 @@
 """Task sets of execution times alone: no network and no platform, but lengths and prices that the user gives.
 
-`load_priced` reads a TOML file into a `PricedTaskSet`. Times are cycles, or any other unit of which they are whole
-numbers.
+`load_priced` reads a TOML file into a `PricedTaskSet`. Times are whole numbers of a unit: cycles, unless the
+file names another. The unit changes no figure; answers and pictures name it.
 """
 
 import math
@@ -20,6 +20,7 @@ from ..model.loading import problem, read_toml, validate
 from ..model.platform import Name
 from ..model.sections import Section
 from ..model.tables import Strategy
+from ..units import Unit
 from .taskset import MAX_DEFAULT_HORIZON, Cycle, Duration
 
 #: Most parts that a job may be divided into.
@@ -70,10 +71,12 @@ class PricedTaskSection(Section):
 
 
 class PricedSection(Section):
-    """A task set file without networks and platform. Times are cycles, or whole numbers of any other unit."""
+    """A task set file without networks and platform. Times are whole numbers of `unit`."""
 
     name: Name
     """Name of the task set."""
+    unit: Unit = "cycles"
+    """What all times count: cycles, or ns, us or ms. Answers, tables and pictures are in this unit, too."""
     horizon: Duration | None = None
     """How long a simulation lasts; by default two hyperperiods after the largest offset, up to 2,000,000."""
     release_cost: Cycle = 0
@@ -100,6 +103,8 @@ class PricedTaskSet:
         First release of each task in a simulation.
     horizon
         How long a simulation runs.
+    unit
+        What all times count.
     """
 
     name: str
@@ -107,6 +112,7 @@ class PricedTaskSet:
     system: System
     offsets: tuple[int, ...]
     horizon: int
+    unit: Unit = "cycles"
 
 
 def load_priced(path: Path) -> PricedTaskSet:
@@ -138,7 +144,8 @@ def checked(data: dict, path: Path) -> PricedTaskSet:
         raise InputError(*problems)
     system = System(tuple(map(_model, section.task)), section.release_cost, section.tail, policy=section.policy)
     offsets = tuple(task.offset for task in section.task)
-    return PricedTaskSet(section.name, path, system, offsets, section.horizon or default_horizon(system, offsets))
+    return PricedTaskSet(section.name, path, system, offsets, section.horizon or default_horizon(system, offsets),
+                         section.unit)
 
 
 def default_horizon(system: System, offsets: Sequence[int]) -> int:

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from ..analysis.model import TaskModel, by_deadline
 from ..errors import InputError
 from ..model.loading import open_input
+from ..units import PER_MS
 from .exchange import own_name
 from .priced import PricedTaskSet
 
@@ -26,7 +27,8 @@ OTHER_COSTS = {"sched": ("overhead", "overhead_terminate"),
 def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict:
     """The content of a task set file for a simulation of SimSo.
 
-    Prices are cycles of SimSo, `cycles_per_ms` of its file in a millisecond; they become cycles of ours, rounded up.
+    A cycle of ours that is a ns, us or ms is called so. Prices are cycles of SimSo, `cycles_per_ms` of its file in a
+    millisecond; they become cycles of ours, rounded up.
     What a release costs is `overhead_activate`. A preemption costs the task's `preemption_cost`. If that is 0 for all
     tasks, it costs what the execution time model `fixedpenalty` charges.
 
@@ -88,7 +90,8 @@ def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict
                         "EDF, and deadline-monotonic priorities")
     if problems:
         raise InputError(*dict.fromkeys(problems))
-    return {"name": own_name(path.stem, 0), "policy": policy, **({"release_cost": cost} if cost else {}),
+    unit = {number: name for name, number in PER_MS.items()}.get(cycles_per_ms, "cycles")
+    return {"name": own_name(path.stem, 0), "unit": unit, "policy": policy, **({"release_cost": cost} if cost else {}),
             "task": tuple(rows)}
 
 
