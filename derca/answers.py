@@ -137,8 +137,8 @@ def analyze(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True) -> 
 def simulate(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, horizon: int | None = None) -> Schedule:
     """Simulate a schedule with the preemption points of `analyze`.
 
-    Networks run on the golden machine, whose events are in the cycles of the hardware's. Execution times are simulated
-    region by region.
+    It lasts as long as `horizon` says, else the task set. Networks run on the golden machine, whose events are in the
+    cycles of the hardware's. Execution times are simulated region by region.
 
     Raises
     ------

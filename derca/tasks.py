@@ -57,7 +57,7 @@ def task_set(tasks: Sequence[Task], name: str = "tasks", *, release_cost: int = 
     tail
         Time from the end of a job's last part until its results are there, while other jobs already run.
     horizon
-        How long a simulation runs; by default two hyperperiods, or less where that is long.
+        How long a simulation runs; by default two hyperperiods, or about 2,000,000 if that is less.
     policy
         What orders jobs: edf, which is the default, or deadline_monotonic.
     unit

@@ -12,14 +12,13 @@ from derca_sim.errors import InputError
 
 from ..console.answer import CsvOption, answer, check_csv
 from ..console.output import JsonOption, say_result, show_milliseconds, show_table
-from ..console.overrides import NewPlatformOption, PolicyOption
+from ..console.overrides import HorizonOption, NewPlatformOption, PolicyOption
 from ..console.verdict import on
 
 
 def compare(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
-    horizon: Annotated[int | None, typer.Option(
-        metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    horizon: HorizonOption = None,
     platform: NewPlatformOption = None,
     policy: PolicyOption = None,
     csv: CsvOption = None,

@@ -18,6 +18,7 @@ from ..console.answer import CsvOption, answer, check_csv
 from ..console.folders import default_folder, other_policy, shown_in
 from ..console.output import JsonOption
 from ..console.overrides import (
+    HorizonOption,
     NewPlatformOption,
     PipelineOption,
     PolicyOption,
@@ -40,8 +41,7 @@ def run(
     release: ReleaseOption = None,
     new_platform: NewPlatformOption = None,
     policy: PolicyOption = None,
-    horizon: Annotated[int | None, typer.Option(
-        metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    horizon: HorizonOption = None,
     first: FromOption = None,
     last: ToOption = None,
     output: Annotated[Path | None, typer.Option(

@@ -19,6 +19,7 @@ from ..console.arrivals import other_arrivals, show_arrivals
 from ..console.folders import default_folder, other_policy, shown_in
 from ..console.output import JsonOption
 from ..console.overrides import (
+    HorizonOption,
     NewPlatformOption,
     PipelineOption,
     PolicyOption,
@@ -41,8 +42,7 @@ def simulate(
     release: ReleaseOption = None,
     new_platform: NewPlatformOption = None,
     policy: PolicyOption = None,
-    horizon: Annotated[int | None, typer.Option(
-        metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    horizon: HorizonOption = None,
     runs: Annotated[int, typer.Option(
         min=0, metavar="N",
         help="Also simulate N runs with random offsets, sporadic delays and early completions.")] = 0,

@@ -15,7 +15,7 @@ from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 
 from ..console.output import JsonOption, print_json, say, say_result
-from ..console.overrides import PoliciesOption
+from ..console.overrides import HorizonOption, PoliciesOption
 
 
 def view(
@@ -25,8 +25,7 @@ def view(
         help="Preemption of the task sets, as with derca analyze; by default joint. Give it several times to compare.",
         show_default=False)] = None,
     policy: PoliciesOption = None,
-    horizon: Annotated[int | None, typer.Option(
-        metavar="N", help="Cycles to run the task sets; by default as they say.", show_default=False)] = None,
+    horizon: HorizonOption = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="The page; by default below out/view/.", show_default=False)] = None,
     perfetto: Annotated[Path | None, typer.Option(

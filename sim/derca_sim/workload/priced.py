@@ -78,7 +78,8 @@ class PricedSection(Section):
     unit: Unit = "cycles"
     """What all times count: cycles, or ns, us or ms. Answers, tables and pictures are in this unit, too."""
     horizon: Duration | None = None
-    """How long a simulation lasts; by default two hyperperiods after the largest offset, up to 2,000,000."""
+    """How long a simulation lasts; by default two hyperperiods after the largest offset. If these are longer than
+    2,000,000, by default 2,000,000 after it, but never less than two of the longest periods."""
     release_cost: Cycle = 0
     """Time that every release takes from the running job."""
     policy: Annotated[Analysed, BeforeValidator(in_full)] = "edf"
@@ -149,7 +150,7 @@ def checked(data: dict, path: Path) -> PricedTaskSet:
 
 
 def default_horizon(system: System, offsets: Sequence[int]) -> int:
-    """Two hyperperiods after the largest offset, up to `MAX_DEFAULT_HORIZON` or two of the longest periods."""
+    """Two hyperperiods after the largest offset, at most `MAX_DEFAULT_HORIZON` or two of the longest periods."""
     periods = [task.period for task in system.tasks]
     return min(2 * math.lcm(*periods), max(MAX_DEFAULT_HORIZON, 2 * max(periods))) + max(offsets)
 
