@@ -1,5 +1,6 @@
 """Sweeps that a user describes: what is drawn, what is asked, what is refused."""
 
+import functools
 import json
 import random
 import re
@@ -14,10 +15,11 @@ from matplotlib.figure import Figure
 
 from derca_sim.analysis.verdict import analyse
 from derca_sim.errors import InputError
-from derca_sim.experiments import figures, sweep
+from derca_sim.experiments import figures, sweep, sweeps
 from derca_sim.experiments.plots import plot_sweep
 from derca_sim.experiments.random_sets import RandomTasks, drawn, shares
 from derca_sim.experiments.sweeps import _of_networks, _timed, curves, evaluate, labels, load_sweep, rows_of
+from kit.cli import derca
 
 SWEEPS = Path(__file__).parents[2] / "sim" / "sweeps"
 HEAD = 'name = "s"\nsets = 2\nstrategies = ["np"]\n'
@@ -168,6 +170,28 @@ def test_rows_count_what_the_analysis_proves(tmp_path):
     cell = found["cells"][0]
     again = drawn(RandomTasks(every=100, periods=(1_000, 20_000), swap_in=5), random.Random("42/sweep/100/0"))
     assert evaluate(cell)["passed"]["edf"]["ip-all"] == analyse(again, "ip", False).schedulable
+
+
+def test_a_larger_sweep_keeps_the_sets_of_a_smaller_one(tmp_path, monkeypatch):
+    """More values, and more sets at each: what is finished is not evaluated again, and the rows are those of one go."""
+    text = HEAD + X.replace("[0.5]", "[0.5, 0.9]") + "[tasks]\nnumber = 3\n"
+    larger = text.replace("sets = 2", "sets = 3").replace("0.9]", "0.7, 0.9]")
+    evaluated, real = [], evaluate
+
+    @functools.wraps(real)
+    def counted(cell):
+        evaluated.append((cell["x"], cell["index"]))
+        return real(cell)
+
+    monkeypatch.setattr(sweeps, "evaluate", counted)
+    for content, new in ((text, [(0.5, 0), (0.5, 1), (0.9, 0), (0.9, 1)]),
+                         (larger, [(0.5, 2), (0.7, 0), (0.7, 1), (0.7, 2), (0.9, 2)]), (larger, [])):
+        evaluated.clear()
+        done = derca("sweep", written(tmp_path, content), "--jobs", 1, "-o", tmp_path / "out", "--json")
+        assert done.exit_code == 0 and evaluated == new, done.output
+    once = derca("sweep", tmp_path / "sweep.toml", "-o", tmp_path / "once", "--json")
+    assert json.loads(done.stdout)["rows"] == json.loads(once.stdout)["rows"]
+    assert {row["sets"] for row in json.loads(done.stdout)["rows"]} == {3}
 
 
 def test_policies_are_curves_of_their_own_on_the_same_sets(tmp_path):

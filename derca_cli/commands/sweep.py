@@ -38,8 +38,8 @@ def sweep(
 
     A sweep file names the parameter on the x axis and where task sets come from: execution times and prices drawn at
     random, networks on their platform (any number of the platform may be the parameter), or the reference's workloads
-    and generator. Finished sets are kept in DIR/cells.jsonl: an interrupted sweep goes on where it stopped. The results
-    do not depend on --jobs or --engine.
+    and generator. Finished sets are kept in DIR/cells.jsonl: an interrupted sweep goes on where it stopped, and one
+    with more values or more sets than before keeps what it has. The results do not depend on --jobs or --engine.
 
     [bold]Examples[/bold]
 
