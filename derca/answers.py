@@ -15,6 +15,7 @@ from derca_sim.report.plan import summarise
 from derca_sim.simulate import engine
 from derca_sim.simulate.releases import synchronous
 from derca_sim.workload import taskset
+from derca_sim.workload.policies import under_policy
 from derca_sim.workload.priced import PricedTaskSet
 
 from .arguments import checked_horizon, checked_strategy, checked_tasks
@@ -72,6 +73,11 @@ class Analysis:
         """Whether every deadline is met, whatever the arrivals."""
         return self.verdict == "proved"
 
+    @property
+    def schedulable(self) -> bool | None:
+        """True if proved, False if disproved; None if neither."""
+        return self.plan.proof.schedulable
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -101,13 +107,14 @@ class Schedule:
                       self.unit)
 
 
-def _plan(tasks: TaskSet, strategy: str, placed: bool) -> Plan | PricedPlan:
-    checked_tasks(tasks), checked_strategy(strategy)
+def _plan(tasks: TaskSet, strategy: str, placed: bool, policy: str | None) -> Plan | PricedPlan:
+    tasks = under_policy(checked_tasks(tasks), policy)
+    checked_strategy(strategy)
     analyse = analyse_priced if isinstance(tasks, PricedTaskSet) else analyse_taskset
     return analyse(tasks, strategy, placed)
 
 
-def analyze(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True) -> Analysis:
+def analyze(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, policy: str | None = None) -> Analysis:
     """Prove that every deadline is met, or say what stands in the way.
 
     Parameters
@@ -117,15 +124,17 @@ def analyze(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True) -> 
         execution times have `full` besides: every point, each with its cheapest kind.
     placed
         Choose the preemption points; otherwise all are in use.
+    policy
+        What orders jobs instead of the policy of the task set, as for `load`.
 
     Raises
     ------
     InputError
-        If there is no such strategy, or the platform cannot hold the task set.
+        If there is no such strategy or policy, or the platform cannot hold the task set.
     TypeError
         If `tasks` is not what `load` or `task_set` returns.
     """
-    plan = _plan(tasks, strategy, placed)
+    plan = _plan(tasks, strategy, placed, policy)
     found = summarise(plan)
     answers = tuple(TaskAnswer(
         row["task"], row["period"], row["deadline"], row["unpreempted"], row["charged"], row["longest_region"],
@@ -134,11 +143,13 @@ def analyze(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True) -> 
                     found["least_relative_slack"], answers, plan, plan.unit)
 
 
-def simulate(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, horizon: int | None = None) -> Schedule:
+def simulate(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, horizon: int | None = None,
+             policy: str | None = None) -> Schedule:
     """Simulate a schedule with the preemption points of `analyze`.
 
-    It lasts as long as `horizon` says, else the task set. Networks run on the golden machine, whose events are in the
-    cycles of the hardware's. Execution times are simulated region by region.
+    It lasts as long as `horizon` says, else the task set. A `policy` replaces that of the task set. Networks run on
+    the golden machine, whose events are in the cycles of the hardware's. Execution times are simulated region by
+    region.
 
     Raises
     ------
@@ -146,7 +157,7 @@ def simulate(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, ho
         As `analyze`; also for a horizon below 1.
     """
     cycles = checked_horizon(horizon, checked_tasks(tasks).horizon)
-    plan = _plan(tasks, strategy, placed)
+    plan = _plan(tasks, strategy, placed, policy)
     if isinstance(plan, PricedPlan):
         infos = [TaskInfo(task.name, task.period, task.deadline) for task in plan.system.tasks]
         releases = synchronous(plan.system, cycles, plan.taskset.offsets)
@@ -161,17 +172,15 @@ def simulate(tasks: TaskSet, strategy: str = DEFAULT, *, placed: bool = True, ho
     return Schedule(tasks.name, cycles, tuple(events), figures, tuple(infos), p.clock_mhz)
 
 
-def compare(path: str | PathLike, horizon: int | None = None, policy: str | None = None) -> list[dict]:
-    """Every strategy on a task set file: verdict, slack, load, and misses and responses of a simulated run.
+def compare(tasks: TaskSet | str | PathLike, horizon: int | None = None, policy: str | None = None) -> list[dict]:
+    """Every strategy on a task set: verdict, slack, load, and misses and responses of a simulated run.
 
-    A `policy` replaces that of the file, as for `load`. It takes the path of a file, as `load` does.
+    It takes what `load` or `task_set` returns, or the path of a file. A `policy` replaces that of the task set.
 
     Raises
     ------
     InputError
-        If the file is wrong.
+        If the file is wrong, or the policy does not apply.
     """
-    if isinstance(path, taskset.TaskSet | PricedTaskSet):
-        raise TypeError(f"path = the task set {path.name}: allowed is the path of a file; analyze and simulate take "
-                        "task sets")
-    return compared(Path(path), None if horizon is None else checked_horizon(horizon, 1), policy=policy)["strategies"]
+    given = tasks if isinstance(tasks, taskset.TaskSet | PricedTaskSet) else Path(tasks)
+    return compared(given, None if horizon is None else checked_horizon(horizon, 1), policy=policy)["strategies"]

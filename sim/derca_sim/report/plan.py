@@ -37,8 +37,8 @@ def summarise(plan: Plan | PricedPlan) -> dict:
         "taskset": taskset, "platform": platform,
         "clock_mhz": plan.candidates.platform.clock_mhz if isinstance(plan, Plan) else None,
         "unit": plan.unit,
-        "policy": system.policy, "strategy": plan.strategy, "placed": plan.placed, "verdict": verdict.status,
-        "proof": plan.proof.as_dict(),
+        "policy": system.policy, "strategy": plan.strategy, "placed": plan.placed,
+        "schedulable": plan.proof.schedulable, "verdict": plan.proof.verdict, "proof": plan.proof.as_dict(),
         "least_relative_slack": plan.proof.least_relative_slack, "reason": verdict.reason,
         "accounting": verdict.accounting.value if verdict.accounting else None,
         "witness": None if witness is None else {
