@@ -119,6 +119,8 @@ def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
                 out.print(f"  {task.name}: {point}", markup=False, highlight=False)
     show_proof(plan.proof)
     verdict = plan.verdict
+    if good and plan.strategy == "joint" and any(t["candidate_points"] for t in summary["tasks"]):
+        say("search", "joint does not try every placement: with fewer candidate points it may find more slack")
     if verdict.witness is not None:
         say("bound", verdict.witness.text(plan.unit))
     for task in summary["tasks"]:
