@@ -75,6 +75,8 @@ def test_networks_are_analysed_on_their_platform():
     (lambda: derca.task_set([derca.Task("t", period=5, wcet=1, kind="swap")]), 'task[0].kind = "swap": allowed are'),
     (lambda: derca.task_set([derca.Task("t", period=5, wcet=1)], "no name"), 'name = "no name": allowed are'),
     (lambda: derca.analyze(drone(), "edf"), '"edf": allowed are np, lw, ir, ip, park, if, joint'),
+    (lambda: derca.analyze(derca.load(SAMPLES / "tasksets" / "digits_tiny.toml"), "full"),
+     '"full": allowed are np, lw, ir, ip, park, if, joint, limited; full, with every point, is for sets of execution'),
     (lambda: derca.simulate(drone(), horizon=0), "horizon = 0: allowed are 1 .. 2147483647"),
     (lambda: derca.run(drone()), "drone: has execution times alone"),
     (lambda: derca.report(SAMPLES / "platforms" / "demo.toml", "virtex"), "target = virtex: allowed are ecp5"),
