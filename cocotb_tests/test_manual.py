@@ -6,10 +6,12 @@ import sys
 
 import pytest
 
+import derca
 from derca_sim.model.sections import Section
 from kit.checkout import ROOT
 from manual.commands import described, leaves
 from manual.files import FILES, models_in, toml_reference
+from manual.signatures import signatures
 from manual.write import CHAPTERS
 
 DOCS = ROOT / "docs"
@@ -19,6 +21,16 @@ DOCS = ROOT / "docs"
 def test_a_chapter_made_of_the_code_is_up_to_date(name):
     committed = (DOCS / name).read_text(encoding="utf-8")
     assert committed == CHAPTERS[name](), "write it anew: ./scripts/manual"
+
+
+def test_the_chapter_on_python_shows_how_everything_is_called():
+    rows = signatures().splitlines()
+    calls = {re.match(r"\| `(\w+)", row)[1] for row in rows if row.startswith("| `")}
+    errors = {"InputError", "CheckFailed", "MissingToolError"}
+    assert calls == set(derca.__all__) - {"TaskSet"} - errors
+    assert ("| `simulate(tasks, strategy='joint', *, placed=True, horizon=None, policy=None)` | `Schedule` | "
+            "Simulate a schedule with the preemption points of `analyze` |") in rows
+    assert {row.count("|") for row in rows} == {4}  # no bar of a type among those of the table
 
 
 def test_every_command_has_a_chapter_and_all_its_options():

@@ -6,7 +6,7 @@ a platform also `run` on the RTL, `generate` writes their Verilog and tables, `r
 samples to results. `simulated`, `open_board` and `open_uio` open an `Accelerator` that takes tensors and gives tensors.
 Bad input raises `InputError`, whose text says what is allowed.
 
-All times are clock cycles, or the unit of the execution times that are given.
+All times are clock cycles, or the unit that a set of execution times says.
 """
 
 from derca_sim.errors import CheckFailed, InputError, MissingToolError

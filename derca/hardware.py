@@ -15,6 +15,7 @@ from derca_sim.errors import CheckFailed, InputError
 from derca_sim.planning import DEFAULT, analyse_taskset
 from derca_sim.report.metrics import measure
 from derca_sim.workload import taskset
+from derca_sim.workload.policies import under_policy
 from derca_sim.workload.priced import PricedTaskSet
 
 from .answers import Schedule
@@ -22,8 +23,10 @@ from .arguments import checked_horizon, checked_strategy, checked_tasks
 from .tasks import TaskSet, load_platform
 
 
-def run(tasks: TaskSet, strategy: str = DEFAULT, *, horizon: int | None = None) -> Schedule:
+def run(tasks: TaskSet, strategy: str = DEFAULT, *, horizon: int | None = None, policy: str | None = None) -> Schedule:
     """Run a task set of networks on the RTL, in a compiled simulation, and compare it with the models.
+
+    A `policy` replaces that of the task set.
 
     Raises
     ------
@@ -38,7 +41,7 @@ def run(tasks: TaskSet, strategy: str = DEFAULT, *, horizon: int | None = None) 
     if isinstance(checked_tasks(tasks), PricedTaskSet):
         raise InputError(f"{tasks.name}: has execution times alone; allowed are task sets of networks on a platform")
     cycles = checked_horizon(horizon, tasks.horizon)
-    compiled = analyse_taskset(tasks, strategy).compiled()
+    compiled = analyse_taskset(under_policy(tasks, policy), strategy).compiled()
     p = compiled.platform
     try:
         result = run_rtl(compiled, cycles)

@@ -47,7 +47,7 @@ class Task:
 
 
 def task_set(tasks: Sequence[Task], name: str = "tasks", *, release_cost: int = 0, tail: int = 0,
-             horizon: int | None = None, policy: str | None = None) -> PricedTaskSet:
+             horizon: int | None = None, policy: str | None = None, unit: str = "cycles") -> PricedTaskSet:
     """A task set of execution times.
 
     Parameters
@@ -57,9 +57,11 @@ def task_set(tasks: Sequence[Task], name: str = "tasks", *, release_cost: int = 
     tail
         Time from the end of a job's last part until its results are there, while other jobs already run.
     horizon
-        How long a simulation runs; by default two hyperperiods, or less where that is long.
+        How long a simulation runs; by default two hyperperiods, or about 2,000,000 if that is less.
     policy
         What orders jobs: edf, which is the default, or deadline_monotonic.
+    unit
+        What all times count: cycles, ns, us or ms. Answers and pictures name it.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def task_set(tasks: Sequence[Task], name: str = "tasks", *, release_cost: int = 
                             "file come with derca.load(FILE)")
     rows = tuple({key: tuple(map(plain, value)) if key == "blocks" else plain(value)
                   for key, value in asdict(task).items() if value is not None} for task in tasks)
-    data = {"name": name, "release_cost": plain(release_cost), "tail": plain(tail), "task": rows}
+    data = {"name": name, "unit": unit, "release_cost": plain(release_cost), "tail": plain(tail), "task": rows}
     made = priced.checked(data | ({} if horizon is None else {"horizon": plain(horizon)}), Path(name))
     return under_policy(made, policy)
 

@@ -115,6 +115,25 @@ def test_a_file_of_somebody_else_stays(tmp_path):
     assert "worst_response_cycles" in (tmp_path / "rows.csv").read_text()
 
 
+@pytest.mark.parametrize(("file", "more", "schedulable", "verdict"), [
+    (SET, (), True, "proved"), (TINY, (), True, "proved"), (SET, ("--strategy", "np"), False, "disproved"),
+    (None, (), None, "not proved")])
+def test_the_json_of_an_analysis_has_one_verdict_and_all_its_keys_are_described(tmp_path, file, more, schedulable,
+                                                                               verdict):
+    if file is None:  # prices that the test charges, and that no schedule pays
+        file = tmp_path / "set.toml"
+        file.write_text('name = "s"\n[[task]]\nname = "a"\nperiod = 10\ndeadline = 8\nwcet = 3\n[[task]]\nname = "b"\n'
+                        'period = 40\nwcet = 15\nevery = 2\nswap_in = 2\nswap_out = 1\n')
+    found = json.loads(derca("analyze", file, *more, "--json").stdout)
+    assert (found["schedulable"], found["verdict"], found["proof"]["verdict"]) == (schedulable, verdict, verdict)
+    text = FORMATS[FORMATS.index("## Answers of derca analyze"):].partition("\n## ")[0]
+    described = set(re.findall(r"`([a-z_]+)`", text))
+    keys = {*found, *(key for task in found["tasks"] for key in task),
+            *(key for task in found["tasks"] for point in task["chosen"] for key in point),
+            *(found["witness"] or {}), *(found["miss"] or {})}
+    assert keys <= described
+
+
 def test_every_column_is_described(tmp_path):
     columns = set()
     for arguments in (("analyze", SET), ("simulate", SET, "--horizon", 30_000, "-o", tmp_path / "out"),

@@ -34,6 +34,22 @@ def test_a_proof_needs_no_network_and_no_platform():
     assert "failed: disproved" in error
 
 
+def test_more_candidate_points_may_leave_joint_with_less_slack(tmp_path):
+    """Points after every 4 are also those after every 8; the search finds less among them, and the answer says so."""
+    tasks, slack, file = ((40, 39, 8, 0, 2), (40, 38, 8, 2, 1), (200, 161, 40, 3, 3)), {}, tmp_path / "set.toml"
+    for every in (8, 4):
+        text = 'name = "s"\n'
+        for i, (period, deadline, wcet, swap_in, swap_out) in enumerate(tasks):
+            text += (f'[[task]]\nname = "t{i}"\nperiod = {period}\ndeadline = {deadline}\nwcet = {wcet}\n'
+                     f"every = {every}\nswap_in = {swap_in}\nswap_out = {swap_out}\n")
+        file.write_text(text)
+        slack[every] = json.loads(derca("analyze", file, "--json")[1])["least_relative_slack"]
+    assert slack[4] < slack[8]
+    words = "search     joint does not try every placement: with fewer candidate points it may find more slack\n"
+    assert words in derca("analyze", file)[1]
+    assert words not in derca("analyze", file, "--strategy", "ip")[1] + derca("analyze", file, "--strategy", "np")[1]
+
+
 def test_a_miss_is_drawn_and_its_releases_are_told(tmp_path):
     code, text, _ = derca("analyze", SET, "--strategy", "np", "--picture", tmp_path / "miss.svg", "--json")
     miss = json.loads(text)["miss"]

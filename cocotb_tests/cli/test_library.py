@@ -9,6 +9,7 @@ import pytest
 import derca
 from derca_sim.planning import analyse_taskset
 from derca_sim.workload.taskset import load_taskset
+from kit.wrong_inputs import taskset
 
 SAMPLES = Path(__file__).parents[2] / "sim"
 WCETS = SAMPLES / "tasksets" / "wcets.toml"
@@ -41,6 +42,23 @@ def test_a_file_and_its_values_give_one_answer():
     assert [task.candidates for task in by_file.tasks] == [0, 49, 2]
 
 
+def test_a_policy_replaces_that_of_the_task_set(tmp_path):
+    """At 5 a job of c, due at 8, comes before one of a, due at 10, under EDF; c has the longest relative deadline."""
+    tasks = derca.task_set([derca.Task("a", period=5, blocks=[1, 1]), derca.Task("b", period=7, blocks=[1, 1, 1]),
+                            derca.Task("c", period=8, wcet=1)])
+    fixed = derca.analyze(tasks, policy="dm")
+    assert (fixed.plan.system.policy, fixed.verdict, fixed.schedulable) == ("deadline_monotonic", "disproved", False)
+    assert (derca.analyze(tasks).plan.system.policy, derca.analyze(tasks).schedulable) == ("edf", True)
+    assert [derca.simulate(tasks, "lw", placed=False, policy=policy).misses > 0 for policy in (None, "dm")] == [
+        False, True]
+    assert [derca.compare(tasks, policy=policy)[-1]["verdict"] for policy in (None, "dm")] == ["proved", "disproved"]
+    with pytest.raises(derca.InputError, match="--policy = fifo: allowed are edf, deadline_monotonic, dm with execut"):
+        derca.analyze(tasks, policy="fifo")
+    (tmp_path / "networks.toml").write_bytes(taskset())
+    networks = derca.load(tmp_path / "networks.toml")
+    assert derca.analyze(networks, policy="dm").plan.system.policy == "deadline_monotonic"
+
+
 def test_networks_are_analysed_on_their_platform():
     path = SAMPLES / "tasksets" / "digits_tiny.toml"
     answer, plan = derca.analyze(derca.load(path)), analyse_taskset(load_taskset(path))
@@ -57,6 +75,8 @@ def test_networks_are_analysed_on_their_platform():
     (lambda: derca.task_set([derca.Task("t", period=5, wcet=1, kind="swap")]), 'task[0].kind = "swap": allowed are'),
     (lambda: derca.task_set([derca.Task("t", period=5, wcet=1)], "no name"), 'name = "no name": allowed are'),
     (lambda: derca.analyze(drone(), "edf"), '"edf": allowed are np, lw, ir, ip, park, if, joint'),
+    (lambda: derca.analyze(derca.load(SAMPLES / "tasksets" / "digits_tiny.toml"), "full"),
+     '"full": allowed are np, lw, ir, ip, park, if, joint, limited; full, with every point, is for sets of execution'),
     (lambda: derca.simulate(drone(), horizon=0), "horizon = 0: allowed are 1 .. 2147483647"),
     (lambda: derca.run(drone()), "drone: has execution times alone"),
     (lambda: derca.report(SAMPLES / "platforms" / "demo.toml", "virtex"), "target = virtex: allowed are ecp5"),
@@ -78,7 +98,7 @@ def test_wrong_arguments_are_told_in_words(ask, words):
     (lambda: derca.simulate(drone(), horizon=True), "horizon = True (bool): allowed are whole numbers"),
     (lambda: derca.task_set([{"name": "t", "period": 5}]), "task[0] = {'name': 't', 'period': 5}: allowed are derca.T"),
     (lambda: derca.task_set([derca.Task("t", period=5, wcet=1), "u"]), "task[1] = 'u': allowed are derca.Task(NAME"),
-    (lambda: derca.compare(drone()), "path = the task set drone: allowed is the path of a file"),
+    (lambda: derca.compare(5), "expected str, bytes or os.PathLike object, not int"),
     (lambda: derca.Task("t", wcet=1), "missing 1 required keyword-only argument: 'period'"),
     (lambda: derca.Task("t", period=5, prio=1), "unexpected keyword argument 'prio'"),
     (lambda: derca.load(5), "expected str, bytes or os.PathLike object, not int"),
@@ -93,6 +113,8 @@ def test_a_single_task_is_a_set():
     assert len(derca.task_set(derca.Task("t", period=5, wcet=1)).system.tasks) == 1
     with pytest.raises(derca.InputError, match="horizon = 0: allowed are 1 .. 2147483647"):
         derca.run(derca.load(SAMPLES / "tasksets" / "digits_tiny.toml"), horizon=0)
+    with pytest.raises(derca.InputError, match="--policy = rm: allowed are edf"):
+        derca.run(derca.load(SAMPLES / "tasksets" / "digits_tiny.toml"), policy="rm")
 
 
 def test_every_name_is_documented_and_typed():
@@ -110,6 +132,8 @@ def test_the_hardware_from_python():
     tasks = derca.load(SAMPLES / "tasksets" / "demo.toml")
     run, model = derca.run(tasks, horizon=100_000), derca.simulate(tasks, horizon=100_000)
     assert run.events == model.events
+    run, other = (ask(tasks, horizon=100_000, policy="dm") for ask in (derca.run, derca.simulate))
+    assert run.events == other.events
     assert "module derca" in derca.generate(SAMPLES / "platforms" / "demo.toml", "ecp5")
     model = SAMPLES / "networks" / "anomaly_detection.tflite"
     results = derca.infer(model, None, SAMPLES / "platforms" / "tflite.toml")

@@ -69,6 +69,20 @@ def test_a_proof_names_the_policy_and_its_bounds_hold(tmp_path):
         assert 0 < task["worst_response"] <= bound["response_bound"] <= bound["deadline"]
 
 
+def test_without_a_proof_each_task_has_its_bound_and_says_how_late_it_may_be(abc):
+    """b waits for a twice, c for all; under EDF there are no bounds without a proof."""
+    found = command("analyze", SAMPLES / "wcets.toml", "--policy", "dm", "--strategy", "np", "--json")
+    tasks = json.loads(found.stdout)["tasks"]
+    assert [(t["response_bound"], t["late_by"]) for t in tasks] == [
+        (4_999 + 300, 3_299), (2_699 + 2 * 300 + 5_000, 0), (2_700 + 5_000 + 3 * 300, 0)]
+    shown = command("analyze", SAMPLES / "wcets.toml", "--policy", "dm", "--strategy", "np")
+    assert "late       control: its response bound exceeds its deadline by 3,299 cycles\n" in shown.stdout
+    edf = json.loads(command("analyze", SAMPLES / "wcets.toml", "--strategy", "np", "--json").stdout)
+    assert {(t["response_bound"], t["late_by"]) for t in edf["tasks"]} == {(None, None)}
+    late, = [t for t in derca.analyze(derca.load(abc, policy="dm")).tasks if t.late_by]
+    assert (late.name, late.response_bound, late.late_by) == ("c", 13, 5)
+
+
 def test_the_schedule_is_that_of_the_policy(abc):
     """In cycle 5 the second job of a has the shorter relative deadline, that of c the earlier absolute one."""
     for policy, chosen in (("edf", 2), ("dm", 0)):

@@ -51,6 +51,14 @@ def test_a_folder_and_a_task_set_give_the_same_run(folder, tmp_path):
     assert again.exit_code == 0 and "page" in again.stdout, again.output
 
 
+def test_runs_with_every_point_are_named_so(tmp_path):
+    derca("simulate", SET, "--horizon", 9_000, "--all-points", "--strategy", "ip", "-o", tmp_path / "ip")
+    done = derca("view", tmp_path / "ip", SET, "--horizon", 9_000, "--strategy", "full", "--strategy", "limited", "-o",
+                 tmp_path / "page.html", "--json")
+    assert [run["label"] for run in json.loads(done.stdout)["runs"]] == [
+        "wcets, ip, every point", "wcets, full", "wcets, joint"]
+
+
 def test_a_set_of_networks_has_lanes_and_facts(tmp_path):
     (tmp_path / "t.toml").write_bytes(taskset())
     done = derca("view", tmp_path / "t.toml", "--strategy", "np", "--strategy", "lw", "-o", tmp_path / "p.html")

@@ -6,12 +6,14 @@ from kit.checkout import rewrite
 from manual.commands import command_reference
 from manual.files import toml_reference
 from manual.latencies import latency_reference
+from manual.signatures import python_reference
 
 #: File of `docs/` -> what makes it.
 CHAPTERS: dict[str, Callable[[], str]] = {
     "commands.md": command_reference,
     "toml.md": toml_reference,
     "latencies.md": latency_reference,
+    "api.md": python_reference,
 }
 
 

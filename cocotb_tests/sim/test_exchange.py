@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from derca_sim.errors import InputError
-from derca_sim.workload.exchange import as_jobs, as_simso, as_toml, from_jobs, from_simso, left_out
+from derca_sim.workload.exchange import as_jobs, as_toml, from_jobs, left_out
 from derca_sim.workload.priced import checked, load_priced
+from derca_sim.workload.simso import as_simso, from_simso, left_out_of_simso
 from oracles.random_tasks import random_tasks
 
 SIMSO = """<?xml version="1.0"?>
@@ -121,12 +122,49 @@ def test_simso_schedules_what_is_written(tmp_path):
     assert jobs["long"][0] == 18
 
 
+def test_simso_charges_the_dearest_price_and_the_releases(tmp_path):
+    """`long` is preempted twice and pays 2 each time; it waits for 3 jobs of `short` and 5 releases."""
+    configuration = pytest.importorskip("simso.configuration")
+    from simso.core import Model
+
+    taskset = checked({"name": "s", "release_cost": 1, "task": (
+        {"name": "short", "period": 10, "wcet": 3, "every": 1, "swap_out": 1},
+        {"name": "long", "period": 40, "wcet": 14, "every": 1, "swap_in": 1, "swap_out": 1})}, "s")
+    path = written(tmp_path, "set.xml", as_simso(replace(taskset, horizon=40), 1000))
+    model = Model(configuration.Configuration(str(path)))
+    model.run_model()
+    jobs = {task.name: [job.response_time for job in result.jobs] for task, result in model.results.tasks.items()}
+    assert jobs["long"][0] == 14 + 2 * 2 + 3 * 3 + 5 * 1
+    assert left_out(taskset, simso=True) == [
+        "where jobs may be preempted (SimSo does it anywhere)",
+        "prices of single tasks and points (SimSo has one for all, here the dearest: 2 cycles)"]
+    again = checked(from_simso(path, 1000, every=1), "set").system
+    assert [{o.swap_in + o.swap_out for at in task.points for o in at} for task in again.tasks] == [{1}, {2}]
+    assert again.release_cost == 1
+
+
 def test_points_of_simso_are_where_the_user_says(tmp_path):
     path = written(tmp_path, "set.xml", SIMSO.format(
-        '<task name="a b" period="5" WCET="2.5" deadline="4" activationDate="1" preemption_cost="7"/>'))
-    task, = checked(from_simso(path, 10, every=10), "set").system.tasks
+        '<task name="a b" period="5" WCET="2.5" deadline="4" activationDate="1" preemption_cost="650"/>'))
+    task, = checked(from_simso(path, 10, every=10), "set").system.tasks  # 650 of 1000 cycles in a ms, 6.5 of 10
     assert (task.name, task.period, task.deadline, task.blocks) == ("a_b", 50, 40, (10, 10, 5))
     assert {o.swap_in for at in task.points for o in at} == {7}
+
+
+def test_a_price_of_all_is_read_where_no_task_has_one(tmp_path):
+    tasks = ('<task name="a" period="5" WCET="3" deadline="5" preemption_cost="{}"/>'
+             '<task name="b" period="9" WCET="4" deadline="9" preemption_cost="0"/>')
+    text = SIMSO.format(tasks).replace('cycles_per_ms="1000">', 'cycles_per_ms="1000" etm="fixedpenalty" '
+                                       'penalty_preemption="25">')
+    text = text.replace('EDF"', 'EDF" overhead_activate="2" overhead="1"')
+    for own, swap_in in ((0, [25, 25]), (40, [40, 0])):
+        path = written(tmp_path, "set.xml", text.format(own))
+        system = checked(from_simso(path, 1000, every=1000), "set").system
+        assert [task.points[0][0].swap_in for task in system.tasks] == swap_in
+        assert system.release_cost == 2
+    assert left_out_of_simso(path, 1000) == ["overhead of sched"]
+    assert left_out_of_simso(path, None) == [
+        "overhead of sched", "what preemption costs (without --every jobs have no points)"]
 
 
 def test_a_task_set_is_written_as_its_file(tmp_path):
@@ -142,6 +180,10 @@ def test_a_task_set_is_written_as_its_file(tmp_path):
     ("a.xml", SIMSO.format('<task name="t" task_type="APeriodic"/>'), "allowed are periodic and sporadic tasks"),
     ("a.xml", SIMSO.replace("<processor/>", "<processor/><processor/>").format('<task name="t" period="5" WCET="1" '
                                                                               'deadline="5"/>'), "2 processors"),
+    ("a.xml", SIMSO.replace('EDF"', 'EDF" overhead_activate="x"').format('<task name="t" period="5" WCET="1" '
+                                                                         'deadline="5"/>'), "overhead_activate = x"),
+    ("a.xml", SIMSO.replace("1000\">", "0\">").format('<task name="t" period="5" WCET="1" deadline="5"/>'),
+     "of which cycles_per_ms, from 1"),
     ("a.csv", "", "has no jobs"),
     ("a.csv", "1,1,0,0,1,1", "line 1 has 6 columns"),
     ("a.csv", "1,1,0,0,1,x,5,5", "line 1: allowed are whole numbers"),
@@ -168,4 +210,5 @@ def test_what_a_conversion_leaves_out_is_named():
     assert left_out(bare, simso=True) == ["where jobs may be preempted (SimSo does it anywhere)", "jitter"]
     assert left_out(priced, simso=False) == ["what preemption costs"]
     whole = checked({"name": "s", "release_cost": 2, "tail": 1, "task": ({"name": "t", "period": 9, "wcet": 4},)}, "s")
-    assert left_out(whole, simso=True) == ["release_cost", "tail"]
+    assert left_out(whole, simso=True) == ["tail"]
+    assert left_out(whole, simso=False) == ["release_cost", "tail"]

@@ -46,12 +46,29 @@ def test_a_sweep_goes_on_where_it_stopped(tmp_path):
     assert sweep.run(cells, count, log) == whole and not EVALUATED
 
 
+def test_more_cells_and_fewer_keep_those_that_are_finished(tmp_path):
+    log, told = tmp_path / "cells.jsonl", []
+    sweep.run([{"n": n} for n in range(0, 10, 2)], count, log)
+    EVALUATED.clear()
+    more = sweep.run([{"n": n} for n in range(10)], count, log, progress=lambda *state: told.append(state))
+    assert more == [{"square": n * n} for n in range(10)] and EVALUATED == [{"n": n} for n in range(1, 10, 2)]
+    assert (told[0], told[-1]) == ((5, 10), (10, 10))
+    EVALUATED.clear()
+    assert sweep.run([{"n": 3}], count, log, progress=lambda *state: told.append(state)) == [{"square": 9}]
+    assert not EVALUATED and told[-1] == (1, 1)
+
+
+def another(cell: dict) -> dict:
+    """What gives other results for the same cells."""
+    return {"square": -cell["n"]}
+
+
 def test_a_log_of_another_plan_is_refused(tmp_path):
     log = tmp_path / "cells.jsonl"
     sweep.run([{"n": 1}], count, log)
-    for cells, identity in (([{"n": 2}], ""), ([{"n": 1}], "another version")):
+    for evaluate, identity in ((another, ""), (count, "another version")):
         with pytest.raises(InputError, match="another experiment"):
-            sweep.run(cells, count, log, identity=identity)
+            sweep.run([{"n": 1}], evaluate, log, identity=identity)
     log.write_text("not JSON\n")
     with pytest.raises(InputError, match="another experiment"):
         sweep.run([{"n": 1}], count, log)

@@ -10,9 +10,9 @@ import pytest
 from derca_sim.analysis.accounting import Accounting, charge
 from derca_sim.analysis.fixed_priority import FixedPriority, Late
 from derca_sim.analysis.model import Chosen, Option, System, TaskModel
-from derca_sim.analysis.response import response_bounds, slacks
+from derca_sim.analysis.response import late_bounds, response_bounds, slacks
 from derca_sim.analysis.search import overheads_of
-from derca_sim.analysis.verdict import KINDS, analyse, least_relative_slack, prove
+from derca_sim.analysis.verdict import KINDS, analyse, least_relative_slack, prove, unproved
 from derca_sim.model.tables import Strategy
 from derca_sim.simulate import early, random_offsets, random_visibility, simulate, sporadic, synchronous
 from kit.tasks import DM, dear, lighter, monotonic, task
@@ -94,6 +94,37 @@ def test_each_way_of_charging_is_sound_on_its_own():
 def test_each_way_of_charging_is_sound_in_bulk(start):
     for seed in range(start, start + 1000):
         check_accounting(seed)
+
+
+def check_late(seed: int) -> Counter:
+    """Bounds of a set without a proof hold in every run, also where jobs are late. Counts of tasks that are."""
+    system = dear(seed)
+    system = replace(system, tasks=tuple(replace(t, deadline=1 + t.deadline * 2 // 3) for t in system.tasks))
+    verdict = replace(unproved(system), placements=tuple(random_placements(seed, system.tasks)))
+    if prove(system, verdict.placements)[0] is not None:
+        return Counter()
+    rng, horizon, found = np.random.default_rng([43, seed]), 10 * max(t.period for t in system.tasks), Counter()
+    limits = late_bounds(system, verdict)
+    for releases in (*aimed(system, verdict.placements, horizon, rng), random_offsets(system, horizon, rng),
+                     sporadic(system, horizon, rng)):
+        result = simulate(system, verdict.placements, releases, horizon)
+        for t, worst, limit in zip(system.tasks, result.worst_response, limits, strict=True):
+            assert limit is None or worst <= limit, f"seed {seed}: response {worst} of {t.name} over its bound {limit}"
+            found["unbounded" if limit is None else "late" if worst > t.deadline else "bounded"] += 1
+    return found
+
+
+def test_bounds_hold_where_jobs_are_late():
+    found = sum((check_late(seed) for seed in range(80)), Counter())
+    assert min(found["late"], found["bounded"], found["unbounded"]) > 20, found
+    assert late_bounds(replace(dear(0), policy="edf"), unproved(dear(0))) == [None] * len(dear(0).tasks)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("start", range(1000, 11000, 1000))
+def test_bounds_hold_where_jobs_are_late_in_bulk(start):
+    for seed in range(start, start + 1000):
+        check_late(seed)
 
 
 @pytest.mark.parametrize("chunk", range(2))

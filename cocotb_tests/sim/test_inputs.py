@@ -6,6 +6,7 @@ import pytest
 
 from derca_sim.errors import InputError
 from derca_sim.workload.taskset import load_platform, load_taskset
+from manual.files import toml_reference
 
 GOOD = """
 name = "t"
@@ -67,6 +68,7 @@ def test_default_horizon_is_two_hyperperiods_and_the_largest_offset(tmp_path):
     assert load_taskset(write(tmp_path, GOOD.replace("horizon = 5000", ""))).horizon == 4010
     long = GOOD.replace("horizon = 5000", "").replace("1000", "9973").replace("2000", "9967")
     assert load_taskset(write(tmp_path, long)).horizon == 2_000_000
+    assert "by default two hyperperiods after the largest offset, at most 2,000,000 in all." in toml_reference()
 
 
 def test_platform_as_a_table(tmp_path):

@@ -1,5 +1,6 @@
 """Task sets of execution times alone: what a file means, what the analysis says of it, what is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from derca_sim.report.plan import summarise
 from derca_sim.simulate import simulate, synchronous
 from derca_sim.workload.priced import load_priced
 from derca_sim.workload.taskset import load_taskset
+from kit.cli import derca
+from manual.commands import command_reference
+from manual.files import toml_reference
 from oracles.brute_force import schedulable
 from oracles.random_tasks import random_tasks
 
@@ -67,6 +71,36 @@ def test_prices_and_jitter_are_read_as_written(tmp_path):
     path = written(tmp_path, "\n".join(map(as_toml, tasks)), 'name = "set"\nrelease_cost = 2\ntail = 7')
     system = load_priced(path).system
     assert (system.tasks, system.release_cost, system.tail) == (tasks, 2, 7)
+
+
+@pytest.mark.parametrize(("periods", "offset", "horizon"), [
+    ((20, 30), 7, 2 * 60 + 7), ((9_973, 9_967), 7, 2_000_000 + 7), ((9_973, 1_500_000), 7, 2 * 1_500_000 + 7)])
+def test_the_default_horizon_is_as_the_manual_has_it(tmp_path, periods, offset, horizon):
+    """In the file's own words, in the help of the commands, and in what they do."""
+    text = "".join(f'[[task]]\nname = "t{i}"\nperiod = {period}\nwcet = 9\noffset = {offset * i}\n'
+                   for i, period in enumerate(periods))
+    file = written(tmp_path, text)
+    assert load_priced(file).horizon == horizon
+    for command in ("simulate", "compare"):
+        options = ("-o", tmp_path / "out") if command == "simulate" else ()
+        assert json.loads(derca(command, file, *options, "--json").stdout)["horizon"] == horizon
+    assert ("by default two hyperperiods after the largest offset. If these are longer than 2,000,000, by default "
+            "2,000,000 after it, but never less than two of the longest periods." in toml_reference())
+    assert command_reference().count("by default the task set's horizon, else two hyperperiods or about 2,000,000, "
+                                     "whichever is less") == 5
+
+
+def test_the_names_of_the_literature(tmp_path):
+    """`full` has every point in use, whether that helps or not, each with its cheapest kind, and says so."""
+    taskset = load_priced(written(tmp_path, '[[task]]\nname = "a"\nperiod = 50\nblocks = [3, 4, 5]\n'
+                                            'points = [[{ swap_in = 3 }, { kind = "park", swap_in = 2 }], '
+                                            '[{ kind = "recompute", swap_in = 1 }]]'))
+    full, limited = analyse_priced(taskset, "full"), analyse_priced(taskset, "limited")
+    assert limited == analyse_priced(taskset, "joint")
+    assert [([c.option.swap_in for c in p.verdict.placements[0].chosen], p.strategy, summarise(p)["placed"])
+            for p in (full, limited)] == [([2, 1], "full", False), ([], "joint", True)]
+    with pytest.raises(InputError, match=r'--strategy = "fully": allowed are np, .*, joint, limited, full'):
+        analyse_priced(taskset, "fully")
 
 
 def test_a_miss_is_named_with_the_releases_that_lead_to_it(tmp_path):

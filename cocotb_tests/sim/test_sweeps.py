@@ -1,5 +1,6 @@
 """Sweeps that a user describes: what is drawn, what is asked, what is refused."""
 
+import functools
 import json
 import random
 import re
@@ -14,10 +15,11 @@ from matplotlib.figure import Figure
 
 from derca_sim.analysis.verdict import analyse
 from derca_sim.errors import InputError
-from derca_sim.experiments import figures, sweep
+from derca_sim.experiments import figures, sweep, sweeps
 from derca_sim.experiments.plots import plot_sweep
 from derca_sim.experiments.random_sets import RandomTasks, drawn, shares
 from derca_sim.experiments.sweeps import _of_networks, _timed, curves, evaluate, labels, load_sweep, rows_of
+from kit.cli import derca
 
 SWEEPS = Path(__file__).parents[2] / "sim" / "sweeps"
 HEAD = 'name = "s"\nsets = 2\nstrategies = ["np"]\n'
@@ -43,6 +45,17 @@ network = [
 task = [{{ name = "a", network = "a", period = 50_000 }}, {{ name = "b", network = "b", period = 50_000 }}]
 ''')
     return path
+
+
+def test_names_of_the_literature_are_those_of_strategies(tmp_path):
+    text = HEAD.replace('"np"', '"np", "joint", "limited", "ip-all", "full"').replace("sets = 2", "sets = 12")
+    found = load_sweep(written(tmp_path, text + X.replace("0.5", "0.9") + "[tasks]\nnumber = 3\nevery = 2_000\nswap_in "
+                                                                        "= 900\n"))
+    passed = [evaluate(cell)["passed"]["edf"] for cell in found["cells"]]
+    assert all(one["limited"] == one["joint"] and one["full"] == one["ip-all"] for one in passed)
+    assert len({(one["limited"], one["full"]) for one in passed}) > 1
+    assert {labels(found)[name] for name in ("limited", "full")} == {
+        "limited preemption, chosen points", "preemption at every point"}
 
 
 @pytest.mark.parametrize(("number", "total", "least", "most"), [(1, 0.7, 0, 1), (4, 0.8, 0.05, 0.5), (5, 2.0, 0, 0.6)])
@@ -157,6 +170,28 @@ def test_rows_count_what_the_analysis_proves(tmp_path):
     cell = found["cells"][0]
     again = drawn(RandomTasks(every=100, periods=(1_000, 20_000), swap_in=5), random.Random("42/sweep/100/0"))
     assert evaluate(cell)["passed"]["edf"]["ip-all"] == analyse(again, "ip", False).schedulable
+
+
+def test_a_larger_sweep_keeps_the_sets_of_a_smaller_one(tmp_path, monkeypatch):
+    """More values, and more sets at each: what is finished is not evaluated again, and the rows are those of one go."""
+    text = HEAD + X.replace("[0.5]", "[0.5, 0.9]") + "[tasks]\nnumber = 3\n"
+    larger = text.replace("sets = 2", "sets = 3").replace("0.9]", "0.7, 0.9]")
+    evaluated, real = [], evaluate
+
+    @functools.wraps(real)
+    def counted(cell):
+        evaluated.append((cell["x"], cell["index"]))
+        return real(cell)
+
+    monkeypatch.setattr(sweeps, "evaluate", counted)
+    for content, new in ((text, [(0.5, 0), (0.5, 1), (0.9, 0), (0.9, 1)]),
+                         (larger, [(0.5, 2), (0.7, 0), (0.7, 1), (0.7, 2), (0.9, 2)]), (larger, [])):
+        evaluated.clear()
+        done = derca("sweep", written(tmp_path, content), "--jobs", 1, "-o", tmp_path / "out", "--json")
+        assert done.exit_code == 0 and evaluated == new, done.output
+    once = derca("sweep", tmp_path / "sweep.toml", "-o", tmp_path / "once", "--json")
+    assert json.loads(done.stdout)["rows"] == json.loads(once.stdout)["rows"]
+    assert {row["sets"] for row in json.loads(done.stdout)["rows"]} == {3}
 
 
 def test_policies_are_curves_of_their_own_on_the_same_sets(tmp_path):

@@ -70,7 +70,7 @@ def test_the_zoom_shows_the_preemption_or_the_miss():
 @pytest.mark.parametrize("window", [(20, 40), (0, 7), (36, 47), (18_541, 38_959), (3, 4)])
 def test_ticks_stand_at_the_cycles_they_name(window):
     axis = Figure(figsize=(15, 3)).subplots()
-    timeline._panel(axis, timeline._Log(TASKS, 50_000, [], []), window, None)
+    timeline._panel(axis, timeline._Log(TASKS, 50_000, [], []), window, None, "cycles")
     axis.figure.draw_without_rendering()
     named = [int(label.get_text().replace(",", "").replace("\N{MINUS SIGN}", "-")) for label in axis.get_xticklabels()]
     assert named == list(axis.get_xticks())

@@ -15,6 +15,7 @@ from derca_sim.report.jobs import TaskInfo
 from derca_sim.report.plan import summarise
 from derca_sim.report.points import candidates
 from derca_sim.report.rows import analysis_rows
+from derca_sim.units import heading
 
 from ..console.answer import CsvOption, answer, check_csv
 from ..console.output import JsonOption, say, say_result, show_milliseconds, show_table, stdout
@@ -63,7 +64,7 @@ def analyze(
     if picture is not None and picture.suffix not in (".svg", ".png"):
         raise InputError(f"--picture = {picture}: allowed are names that end in .svg or .png")
     found = plan_of(taskset, strategy, placed, every, policy, platform)
-    summary = summarise(found, placed)
+    summary = summarise(found)
     drawn = picture is not None and found.miss is not None
     if drawn:
         _draw(found, picture)
@@ -88,7 +89,8 @@ def _draw(plan: Plan | PricedPlan, path: Path) -> None:
     clock = None if isinstance(plan, PricedPlan) else plan.candidates.platform.clock_mhz
     with step("drawing the miss"), output_file(path) as work:
         made = work.with_suffix(path.suffix)
-        draw_miss(made, plan.miss, tasks, clock, f"{plan.names[0]}, {plan.strategy}{named(plan.system.policy)}")
+        draw_miss(made, plan.miss, tasks, clock, f"{plan.names[0]}, {plan.strategy}{named(plan.system.policy)}",
+                  plan.unit)
         made.replace(work)
 
 
@@ -104,9 +106,9 @@ def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
         f"{summary['taskset']}{on(summary['platform'], summary['policy'])}: strategy {summary['strategy']}, "
         f"{'placed points' if good and summary['placed'] else 'every point'}, {plan.proof.title}",
         ["task", "period", "deadline", "alone", "charged", "region", "response", "slack", "points"], rows,
-        caption="Cycles. alone: a job without preemption; charged: with every preemption it has to pay for; "
-                "region: the longest that cannot be preempted; response: bound from release to results in memory; "
-                "slack: what every job of the task could take longer, its regions no longer than they are.",
+        caption=f"{heading(summary['unit'])} alone: a job without preemption; charged: with every preemption it has "
+                "to pay for; region: the longest that cannot be preempted; response: bound from release to results in "
+                "memory; slack: what every job of the task could take longer, its regions no longer than they are.",
     )
     show_milliseconds(summary["clock_mhz"], ["task", "period", "deadline", "alone", "charged", "region", "response",
                                              "slack"], [row[:-1] for row in rows])
@@ -117,7 +119,12 @@ def _show(plan: Plan | PricedPlan, summary: dict, points: bool) -> None:
                 out.print(f"  {task.name}: {point}", markup=False, highlight=False)
     show_proof(plan.proof)
     verdict = plan.verdict
+    if good and plan.strategy == "joint" and any(t["candidate_points"] for t in summary["tasks"]):
+        say("search", "joint does not try every placement: with fewer candidate points it may find more slack")
     if verdict.witness is not None:
-        say("bound", str(verdict.witness))
+        say("bound", verdict.witness.text(plan.unit))
+    for task in summary["tasks"]:
+        if task["late_by"]:
+            say("late", f"{task['task']}: its response bound exceeds its deadline by {task['late_by']:,} {plan.unit}")
     say("load", f"{100 * summary['utilisation']:.1f} % of the time with all charges, "
                 f"{100 * summary['utilisation_unpreempted']:.1f} % without preemption")

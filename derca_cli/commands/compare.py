@@ -12,14 +12,13 @@ from derca_sim.errors import InputError
 
 from ..console.answer import CsvOption, answer, check_csv
 from ..console.output import JsonOption, say_result, show_milliseconds, show_table
-from ..console.overrides import NewPlatformOption, PolicyOption
+from ..console.overrides import HorizonOption, NewPlatformOption, PolicyOption
 from ..console.verdict import on
 
 
 def compare(
     taskset: Annotated[Path, typer.Argument(help="Task set (TOML).")],
-    horizon: Annotated[int | None, typer.Option(
-        metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    horizon: HorizonOption = None,
     platform: NewPlatformOption = None,
     policy: PolicyOption = None,
     csv: CsvOption = None,
@@ -59,7 +58,8 @@ def _show(found: dict) -> None:
     proved = [row["strategy"] for row in found["strategies"] if row["verdict"] == "proved"]
     say_result(f"{found['taskset']}: deadlines are proved under {', '.join(proved) or 'no strategy'}", bool(proved))
     show_table(
-        f"{found['taskset']}{on(found['platform'], found['policy'])}: every strategy, {found['horizon']:,} cycles",
+        f"{found['taskset']}{on(found['platform'], found['policy'])}: every strategy, "
+        f"{found['horizon']:,} {found['unit']}",
         ["strategy", "verdict", "least slack", "load", "missed", "preempted",
          *(f"worst {name}" for name in found["tasks"])],
         [[row["strategy"], row["verdict"], _percent(row["least_relative_slack"]), _percent(row["utilisation"]),
@@ -67,7 +67,7 @@ def _show(found: dict) -> None:
         bad=[i for i, row in enumerate(found["strategies"]) if row["deadline_misses"]],
         caption="least slack: the smallest of slack over deadline among the tasks, if proved; load: of the time, with "
                 "all charges; missed, preempted: deadlines and jobs in a simulated run; worst: response in it, in "
-                "cycles.",
+                f"{found['unit']}.",
     )
     show_milliseconds(found["clock_mhz"], ["strategy", *(f"worst {name}" for name in found["tasks"])],
                       [[row["strategy"], *row["worst_response"]] for row in found["strategies"]])

@@ -8,19 +8,24 @@ import typer
 from derca_flow.tools.files import write_text
 from derca_sim.errors import InputError
 from derca_sim.file_kinds import expect
+from derca_sim.units import PER_MS
 
 from ..console.output import JsonOption, print_json, say, say_result
 
 #: What is read and written, by suffix.
 KINDS = {".toml": "a task set of execution times", ".xml": "a simulation of SimSo",
          ".csv": "a job set of schedule-abstraction tools"}
+#: Cycles in a millisecond of SimSo where nothing says how many.
+CYCLES_PER_MS = 1000
 
 
 def convert(
     source: Annotated[Path, typer.Argument(help="File to read: .toml, .xml (SimSo) or .csv (job set).")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write, of one of the three.")],
-    cycles_per_ms: Annotated[int, typer.Option(
-        min=1, metavar="N", help="Cycles in a millisecond, in which SimSo counts.")] = 1000,
+    cycles_per_ms: Annotated[int | None, typer.Option(
+        min=1, metavar="N", show_default=False,
+        help="Cycles in a millisecond, in which SimSo counts; by default as the unit of the task set says, else "
+             f"{CYCLES_PER_MS:,}.")] = None,
     every: Annotated[int | None, typer.Option(
         min=1, metavar="N", show_default=False,
         help="From SimSo: a job may be preempted each time it has run for N cycles; by default nowhere.")] = None,
@@ -32,7 +37,9 @@ def convert(
     """Convert a task set of execution times: our TOML, SimSo's XML, or the job-set CSV of schedule abstraction.
 
     A job set has the jobs of a hyperperiod. Jobs with preemption points become chains of parts, with FILE.prec.csv
-    beside it for their order. What has no place in the other format is left out, and the command says what.
+    beside it for their order. SimSo preempts jobs anywhere: each preemption costs the dearest price of the set
+    (execution time model fixedpenalty), each release its release_cost (overhead_activate). What has no place in the
+    other format is left out, and the command says what.
 
     [bold]Examples[/bold]
 
@@ -42,7 +49,7 @@ def convert(
 
         derca convert sim/tasksets/wcets.toml -o jobs.csv
     """
-    from derca_sim.workload import exchange
+    from derca_sim.workload import exchange, simso
     from derca_sim.workload.priced import checked, load_priced
 
     expect(source, "times", "simso", "jobs")
@@ -55,17 +62,23 @@ def convert(
     if start == ".toml":
         taskset, data = load_priced(source), None
     else:
-        data = exchange.from_simso(source, cycles_per_ms, every) if start == ".xml" else exchange.from_jobs(source)
+        data = exchange.from_jobs(source) if start == ".csv" else simso.from_simso(
+            source, cycles_per_ms or CYCLES_PER_MS, every)
         taskset = checked(data, source)
-    written = {output: exchange.as_toml(data) if end == ".toml" else exchange.as_simso(taskset, cycles_per_ms)
-               if end == ".xml" else ""}
-    if end == ".csv":
-        written[output], edges = exchange.as_jobs(taskset, least)
+    if end == ".toml":
+        written = {output: exchange.as_toml(data)}
+    elif end == ".xml":
+        written = {output: simso.as_simso(taskset, _per_ms(taskset, cycles_per_ms))}
+    else:
+        jobs, edges = exchange.as_jobs(taskset, least)
+        written = {output: jobs}
         if edges:
             written[output.with_suffix(".prec.csv")] = edges
     for path, text in written.items():
         write_text(path, text, ours=path.is_file() and path.suffix != ".toml" and _ours(path))
     lost = exchange.left_out(taskset, end == ".xml") if end != ".toml" else []
+    if start == ".xml":
+        lost = simso.left_out_of_simso(source, every) + lost
     if as_json:
         print_json({"source": str(source), "tasks": len(taskset.system.tasks), "files": list(map(str, written)),
                     "left_out": lost})
@@ -73,6 +86,15 @@ def convert(
         say_result(f"{len(taskset.system.tasks)} tasks of {KINDS[start]} in {', '.join(map(str, written))}")
         if lost:
             say("left out", "; ".join(lost))
+
+
+def _per_ms(taskset, given: int | None) -> int:
+    """Cycles, or what else times of a task set count, in a millisecond."""
+    known = PER_MS.get(taskset.unit)
+    if given is not None and known not in (None, given):
+        raise InputError(f"--cycles-per-ms = {given}: allowed is {known} with unit = \"{taskset.unit}\" in "
+                         f"{taskset.file}; leave the option out")
+    return given or known or CYCLES_PER_MS
 
 
 def _ours(path: Path) -> bool:

@@ -18,7 +18,7 @@ from ..console.boards import ALLOWED
 from ..console.folders import default_folder, other_policy
 from ..console.host_target import Target, host_target
 from ..console.output import JsonOption, print_json, say, say_result, show_table
-from ..console.overrides import PolicyOption
+from ..console.overrides import DEFAULT_HORIZON, PolicyOption
 from ..console.run_output import met, result_of
 from ..console.verdict import EveryOption, PlacedOption, RequireProofOption, StrategyOption, on, plan, show_proof
 
@@ -55,7 +55,7 @@ def host(
     require_proof: RequireProofOption = False,
     cycles: Annotated[int | None, typer.Option(
         "--horizon", metavar="N", min=1, max=(1 << 31) - 1, show_default=False,
-        help="Cycles to run at least; by default as the task set says.")] = None,
+        help=f"Cycles to run at least; {DEFAULT_HORIZON}.")] = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="DIR", help="Folder for event log and summary; by default below out/host/.",
         show_default=False)] = None,
@@ -99,7 +99,7 @@ def host(
     compiled, proof = planned.compiled(), target.proof(planned.proof, tasks.platform)
     horizon = cycles or tasks.horizon
     folder = output or default_folder(
-        "host", tasks.name, target.name, compiled.strategy, all_points=not placed, every=every, horizon=cycles,
+        "host", tasks.name, target.name, compiled.strategy, all_points=not planned.placed, every=every, horizon=cycles,
         netlist=netlist, board=target.simulated is None, platform=platform and platform.stem,
         policy=other_policy(compiled.platform.scheduler.policies[0]))
     with output_directory(folder) as work:

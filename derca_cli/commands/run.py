@@ -18,6 +18,7 @@ from ..console.answer import CsvOption, answer, check_csv
 from ..console.folders import default_folder, other_policy, shown_in
 from ..console.output import JsonOption
 from ..console.overrides import (
+    HorizonOption,
     NewPlatformOption,
     PipelineOption,
     PolicyOption,
@@ -40,8 +41,7 @@ def run(
     release: ReleaseOption = None,
     new_platform: NewPlatformOption = None,
     policy: PolicyOption = None,
-    horizon: Annotated[int | None, typer.Option(
-        metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    horizon: HorizonOption = None,
     first: FromOption = None,
     last: ToOption = None,
     output: Annotated[Path | None, typer.Option(
@@ -118,7 +118,7 @@ def run(
     platform, cycles = compiled.platform, horizon or tasks.horizon
     folder = output or default_folder(
         "run", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
-        all_points=not placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
+        all_points=not planned.placed, every=every, horizon=horizon, jitter=jitter, stall=stall or None,
         handshake=handshake, seed=None if noise is None else seed, policy=other_policy(platform.scheduler.policies[0]),
         platform=new_platform and new_platform.stem, inputs=inputs.stem if inputs else None, **shown_in(first, last))
     if jitter is not None:
@@ -167,7 +167,7 @@ def run(
         }
         problems = [*results.differences, *differences, *hardware_complaints(result)]
         with step("drawing the timeline"):
-            write_files(work, summary, proof, plan_record(planned, placed), result.events, infos, shown)
+            write_files(work, summary, proof, plan_record(planned), result.events, infos, shown)
         if outputs is not None:
             done = {f.task for f in result.finishes}
             with output_file(outputs) as made, open(made, "wb") as file:

@@ -19,6 +19,7 @@ from ..console.arrivals import other_arrivals, show_arrivals
 from ..console.folders import default_folder, other_policy, shown_in
 from ..console.output import JsonOption
 from ..console.overrides import (
+    HorizonOption,
     NewPlatformOption,
     PipelineOption,
     PolicyOption,
@@ -41,8 +42,7 @@ def simulate(
     release: ReleaseOption = None,
     new_platform: NewPlatformOption = None,
     policy: PolicyOption = None,
-    horizon: Annotated[int | None, typer.Option(
-        metavar="N", help="Cycles to run; by default as the task set says.", show_default=False)] = None,
+    horizon: HorizonOption = None,
     runs: Annotated[int, typer.Option(
         min=0, metavar="N",
         help="Also simulate N runs with random offsets, sporadic delays and early completions.")] = 0,
@@ -99,7 +99,7 @@ def simulate(
         _check_runs(tasks, runs)
     folder = output or default_folder(
         "simulate", tasks.name, compiled.strategy, platform.pipeline, platform.scheduler.kind, platform.release.kind,
-        all_points=not placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None,
+        all_points=not planned.placed, every=every, horizon=horizon, runs=runs or None, seed=seed if runs else None,
         platform=new_platform and new_platform.stem, policy=other_policy(platform.scheduler.policies[0]),
         **shown_in(first, last))
     shown = window(first, last, cycles)
@@ -127,7 +127,7 @@ def simulate(
                 system = HardwareTiming(compiled).system()
                 summary["runs"] = other_arrivals(system, _placements(compiled, system), cycles, runs, seed, progress)
         with step("drawing the timeline"):
-            write_files(work, summary, proof, plan_record(planned, placed), events, infos, shown)
+            write_files(work, summary, proof, plan_record(planned), events, infos, shown)
     def show() -> None:
         show_run(summary, proof)
         if runs:

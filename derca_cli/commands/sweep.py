@@ -38,8 +38,8 @@ def sweep(
 
     A sweep file names the parameter on the x axis and where task sets come from: execution times and prices drawn at
     random, networks on their platform (any number of the platform may be the parameter), or the reference's workloads
-    and generator. Finished sets are kept in DIR/cells.jsonl: an interrupted sweep goes on where it stopped. The results
-    do not depend on --jobs or --engine.
+    and generator. Finished sets are kept in DIR/cells.jsonl: an interrupted sweep goes on where it stopped, and one
+    with more values or more sets than before keeps what it has. The results do not depend on --jobs or --engine.
 
     [bold]Examples[/bold]
 
@@ -67,21 +67,23 @@ def sweep(
     with output_directory(output) as folder:
         (folder / f"{name}.csv").write_text(csv_of(rows), encoding="utf-8")
         with step("drawing"):
-            plot_sweep(rows, parameter, name, [folder / f"{name}.{kind}" for kind in PICTURES], labels(found))
+            plot_sweep(rows, parameter, name, [folder / f"{name}.{kind}" for kind in PICTURES], labels(found),
+                       found["unit"])
     files = [str(output / f"{name}.{kind}") for kind in ("csv", *PICTURES)]
-    result = {"sweep": name, "parameter": parameter, "rows": rows, "files": files}
+    result = {"sweep": name, "parameter": parameter, "unit": found["unit"], "rows": rows, "files": files}
     answer(result, rows, lambda: _show(result), as_json, csv)
 
 
 def _show(result: dict) -> None:
-    name, parameter, rows, files = result.values()
+    name, parameter, unit, rows, files = result.values()
     from derca_sim.experiments.sweeps import curves
 
     values, rates = list(dict.fromkeys(row[parameter] for row in rows)), curves(rows, parameter)
     mean = {curve: sum(of.values()) / len(of) for curve, of in rates.items()}
     say_result("sets proved, over all values: " + "; ".join(f"{curve} {rate:.0f} %" for curve, rate in mean.items()))
     show_table(
-        f"{name}: task sets proved schedulable, in percent, by {parameter}", ["strategy", *(f"{x:g}" for x in values)],
+        f"{name}: task sets proved schedulable, in percent, by {parameter}{f' ({unit})' if unit else ''}",
+        ["strategy", *(f"{x:g}" for x in values)],
         [[strategy, *(f"{of[x]:.0f}" for x in values)] for strategy, of in rates.items()],
         caption=f"{rows[0]['sets']:,} sets at each value. Written: {', '.join(files)}",
     )

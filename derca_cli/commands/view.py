@@ -15,7 +15,7 @@ from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 
 from ..console.output import JsonOption, print_json, say, say_result
-from ..console.overrides import PoliciesOption
+from ..console.overrides import HorizonOption, PoliciesOption
 
 
 def view(
@@ -25,8 +25,7 @@ def view(
         help="Preemption of the task sets, as with derca analyze; by default joint. Give it several times to compare.",
         show_default=False)] = None,
     policy: PoliciesOption = None,
-    horizon: Annotated[int | None, typer.Option(
-        metavar="N", help="Cycles to run the task sets; by default as they say.", show_default=False)] = None,
+    horizon: HorizonOption = None,
     output: Annotated[Path | None, typer.Option(
         "--output", "-o", metavar="FILE", help="The page; by default below out/view/.", show_default=False)] = None,
     perfetto: Annotated[Path | None, typer.Option(
@@ -88,6 +87,7 @@ def view(
     found = {
         "page": str(file), "perfetto": perfetto and str(perfetto),
         "runs": [{"label": run["label"], "origin": run["origin"], "title": run["title"], "horizon": run["horizon"],
+                  "unit": run["unit"],
                   "deadline_misses": run["misses"], "jobs": len(run["jobs"]["task"])} for run in page["runs"]],
     }
     if as_json:
@@ -96,7 +96,7 @@ def view(
         say_result(f"{len(runs)} run{'s' * (len(runs) > 1)} on {file}; open it in a browser")
         for run in found["runs"]:
             say("run", f"{run['label']} ({run['origin']}): {run['title']}; {run['jobs']:,} jobs in "
-                       f"{run['horizon']:,} cycles, deadlines missed: {run['deadline_misses']:,}")
+                       f"{run['horizon']:,} {run['unit']}, deadlines missed: {run['deadline_misses']:,}")
         say("page", str(file))
         if perfetto is not None:
             say("perfetto", f"{perfetto}, to be opened on ui.perfetto.dev or in chrome://tracing")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from derca_sim.analysis.model import Placement, System
+from derca_sim.units import heading
 
 from .output import show_table
 
@@ -30,11 +31,11 @@ def other_arrivals(system: System, placements: Sequence[Placement], horizon: int
             "tasks": [{"name": n, "misses": misses[n], "worst_response": worst[n]} for n in names]}
 
 
-def show_arrivals(result: dict) -> None:
-    """Print what `other_arrivals` found."""
+def show_arrivals(result: dict, unit: str = "cycles") -> None:
+    """Print what `other_arrivals` found, with times in a unit."""
     show_table(
         f"{result['runs']} runs with random arrivals and early completions, {result['jobs']:,} jobs",
         ["task", "worst", "missed"], [[t["name"], t["worst_response"], t["misses"]] for t in result["tasks"]],
         bad=[i for i, t in enumerate(result["tasks"]) if t["misses"]],
-        caption="Cycles, at the lengths and prices of the analysis (never shorter than the hardware's).",
+        caption=f"{heading(unit)[:-1]}, at the lengths and prices of the analysis (never shorter than the hardware's).",
     )

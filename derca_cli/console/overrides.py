@@ -10,7 +10,7 @@ from derca_sim.errors import InputError
 from derca_sim.model.loading import validate
 from derca_sim.model.platform import Platform, ReleaseConfig, SchedulerConfig
 from derca_sim.workload.policies import NAMES, under_policy
-from derca_sim.workload.taskset import TaskSet
+from derca_sim.workload.taskset import MAX_DEFAULT_HORIZON, TaskSet
 
 PipelineOption = Annotated[str | None, typer.Option(
     help="decoupled or lockstep; by default as the platform says.", show_default=False)]
@@ -25,6 +25,12 @@ PolicyOption = Annotated[str | None, typer.Option(help=_POLICY, show_default=Fal
 #: The same for commands that put several side by side.
 PoliciesOption = Annotated[list[str] | None, typer.Option(
     "--policy", help=f"{_POLICY} Give it several times to compare.", show_default=False)]
+#: How long a run lasts unless an option says it.
+DEFAULT_HORIZON = (f"by default the task set's horizon, else two hyperperiods or about {MAX_DEFAULT_HORIZON:,}, "
+                   "whichever is less")
+HorizonOption = Annotated[int | None, typer.Option(
+    metavar="N", help=f"Cycles to run, or what else times of the task set count; {DEFAULT_HORIZON}.",
+    show_default=False)]
 NewPlatformOption = Annotated[Path | None, typer.Option(
     "--platform", metavar="FILE", help="Platform TOML in place of the one that the task set names.",
     show_default=False)]

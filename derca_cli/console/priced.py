@@ -52,17 +52,17 @@ def simulate_priced(file: Path, chosen: Options) -> None:
     cycles = chosen.horizon or taskset.horizon
     shown = window(chosen.first, chosen.last, cycles)
     folder = chosen.output or default_folder(
-        "simulate", taskset.name, plan.strategy, all_points=not chosen.placed, horizon=chosen.horizon,
+        "simulate", taskset.name, plan.strategy, all_points=not plan.placed, horizon=chosen.horizon,
         runs=runs or None, seed=seed if runs else None, policy=other_policy(system.policy),
         **shown_in(chosen.first, chosen.last))
     with output_directory(folder) as work:
-        with step(f"simulating {cycles:,} cycles"):
+        with step(f"simulating {cycles:,} {taskset.unit}"):
             releases = synchronous(system, cycles, taskset.offsets)
             events = simulate(system, placements, releases, cycles, log=True).events
         infos = [TaskInfo(task.name, task.period, task.deadline) for task in system.tasks]
         metrics = measure(events, infos, cycles, 1)
         summary = {
-            "taskset": taskset.name, "platform": None, "clock_mhz": None, "policy": system.policy,
+            "taskset": taskset.name, "platform": None, "clock_mhz": None, "unit": taskset.unit, "policy": system.policy,
             "strategy": plan.strategy, "proof": proof.as_dict(),
             "horizon": cycles, "deadline_misses": metrics.deadline_misses, "preemptions": metrics.preemptions,
             "events": len(events), "tasks": [asdict(row) for row in metrics.tasks],
@@ -72,11 +72,11 @@ def simulate_priced(file: Path, chosen: Options) -> None:
             with step(f"simulating {runs} runs with other arrivals") as progress:
                 summary["runs"] = other_arrivals(system, placements, cycles, runs, seed, progress)
         with step("drawing the timeline"):
-            write_files(work, summary, proof, plan_record(plan, chosen.placed), events, infos, shown)
+            write_files(work, summary, proof, plan_record(plan), events, infos, shown)
     def show() -> None:
         show_run(summary, proof)
         if runs:
-            show_arrivals(summary["runs"])
+            show_arrivals(summary["runs"], taskset.unit)
 
     answer(summary, run_rows(summary), show, chosen.as_json, chosen.csv)
     missed = metrics.deadline_misses + (summary["runs"]["deadline_misses"] if runs else 0)

@@ -72,7 +72,7 @@ def write_files(folder: Path, summary: dict, proof, plan: dict, events, infos,
     pipeline = f", {summary['pipeline']}" if "pipeline" in summary else ""
     title = f"{summary['taskset']}, {summary['strategy']}{named(summary['policy'])}{pipeline}, {proof.title}"
     draw_timeline([folder / FILES[key] for key in ("timeline", "timeline_png")], events, infos, summary["horizon"],
-                  plan["clock_mhz"], title, shown or "auto")
+                  plan["clock_mhz"], title, shown or "auto", plan["unit"])
     for key, content in (("summary", summary), ("plan", plan)):
         (folder / FILES[key]).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
@@ -99,6 +99,7 @@ def show_run(s: dict, proof) -> None:
     missed = s["deadline_misses"] or s.get("runs", {}).get("deadline_misses")
     differs = s.get("bit_exact") is False or s.get("model_cycle_error") not in (None, 0)
     say_result(_result(s, proof), not missed and not differs)
+    unit = s.get("unit", "cycles")
     with_labels = any("accuracy" in t for t in s["tasks"])
     columns = ["task", "period", "deadline", "jobs", "done", "worst", "mean", "missed", KINDS]
     rows = []
@@ -113,10 +114,10 @@ def show_run(s: dict, proof) -> None:
              None, s["deadline_misses"], _by_kind(s["preemptions"]), *([None] if with_labels else [])]
     show_table(
         f"{s['taskset']}{on(s['platform'], s['policy'])}: strategy {s['strategy']}, "
-        f"{s['pipeline'] + ' pipeline, ' if 'pipeline' in s else ''}{s['horizon']:,} cycles, {proof.title}",
+        f"{s['pipeline'] + ' pipeline, ' if 'pipeline' in s else ''}{s['horizon']:,} {unit}, {proof.title}",
         [*columns, *(["accuracy"] if with_labels else [])], [*rows, total], total=True,
         bad=[i for i, t in enumerate(s["tasks"]) if t["misses"]],
-        caption=f"Periods, deadlines, worst and mean response in cycles. {KINDS}: how often jobs were preempted, by "
+        caption=f"Periods, deadlines, worst and mean response in {unit}. {KINDS}: how often jobs were preempted, by "
                 "kind: " + ("not reported with platform.trace.enabled = false" if s["preemptions"] is None
                             else ", ".join(s["preemptions"])) + ".",
     )

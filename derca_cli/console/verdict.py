@@ -16,7 +16,8 @@ from .output import say
 NOTHING_TO_PROVE = "--require-proof: allowed with a task set only; without one there is nothing to prove"
 StrategyOption = Annotated[str, typer.Option(
     help="Preemption: np (none), lw (between layers), ir, ip, park (inside layers: recompute, persist or park), if "
-         "(the cheapest of them at every point), joint (points and kinds chosen together, with the most slack).")]
+         "(the cheapest of them at every point), joint (points and kinds chosen together, for the most slack). "
+         "limited is joint, too. For sets of execution times also full (every point, each with its cheapest kind).")]
 PlacedOption = Annotated[bool, typer.Option(
     "--placed/--all-points", help="Use the points that the analysis chooses, or every candidate.")]
 EveryOption = Annotated[int | None, typer.Option(

@@ -84,8 +84,17 @@ function duration(cycles, mhz) {
   return `${value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)} ${unit}`;
 }
 
+/** What all times count, in the singular where it has one. */
+const UNIT = PAGE.runs[0].unit, CYCLES = UNIT === "cycles";
+
+/** A number of cycles, or of the unit of the task sets. */
+const counted = cycles => CYCLES ? count(cycles, "cycle") : `${figure(cycles)} ${UNIT}`;
+
+/** A moment. */
+const moment = cycle => CYCLES ? `cycle ${figure(cycle)}` : `${figure(cycle)} ${UNIT}`;
+
 /** Cycles, and in brackets the time that they take. */
-const lasting = (cycles, mhz) => `${count(cycles, "cycle")}${mhz ? ` (${duration(cycles, mhz)})` : ""}`;
+const lasting = (cycles, mhz) => `${counted(cycles)}${mhz ? ` (${duration(cycles, mhz)})` : ""}`;
 
 /** The deadlines of a run in words. */
 const met = run => run.misses ? `${count(run.misses, "deadline")} missed`

@@ -117,7 +117,7 @@ function label(context, text, x, y, room) {
 /** The axis above the timelines: cycles, and time where all runs have one clock. */
 function drawAxis(canvas, from, to) {
   const { context, width } = prepare(canvas, CLOCK ? 40 : 24), scale = new Scale(from, to, width);
-  const rows = [[1, CLOCK ? 29 : 12, "cycles", value => figure(value)]];
+  const rows = [[1, CLOCK ? 29 : 12, UNIT, value => figure(value)]];
   if (CLOCK) {
     const span = (to - from) / CLOCK, [unit, name] = span >= 600 ? [1e3, "ms"] : span >= 2 ? [1, "µs"] : [1e-3, "ns"];
     const digits = step => Math.max(0, -Math.floor(Math.log10(step) + 1e-9));

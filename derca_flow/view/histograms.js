@@ -70,7 +70,7 @@ function histogram(place, run, i) {
   chart.over.addEventListener("pointermove", event => {
     const k = Math.min(BINS - 1, Math.max(0, Math.floor(chart.posToVal(event.offsetX, "x") / width)));
     showBox({ title: `${task.name}: ${count(counts[k], "job")}`, colour: laneColour(i), rows: [
-      ["response", `${figure(k * width)} … ${figure((k + 1) * width)} cycles`], ["worst", figure(task.worst)],
+      ["response", `${figure(k * width)} … ${figure((k + 1) * width)} ${UNIT}`], ["worst", figure(task.worst)],
       ["bound", figure(task.bound)], ["deadline", figure(task.deadline)]] }, event.clientX, event.clientY);
   });
   chart.over.addEventListener("pointerleave", hideBox);

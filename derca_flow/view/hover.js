@@ -21,7 +21,7 @@ function aboutJob(run, job, cycle) {
     rows.push(["takes", lasting(spans.end[span] - spans.start[span], mhz)]);
     const price = priceOf(run, task, region);
     if (price !== null)
-      rows.push(["begins", facts.where[region - 1]], ["if preempted", `swap-in of at most ${count(price, "cycle")}`]);
+      rows.push(["begins", facts.where[region - 1]], ["if preempted", `swap-in of at most ${counted(price)}`]);
   } else if (cycle !== null && cycle >= jobs.release[job] && cycle < endOf(run, job))
     rows.push(["now", waits(run, task, cycle)]);
   rows.push(["released", figure(jobs.release[job]) + (jobs.kept[job] ? ", kept until the job before had ended" : "")]);
@@ -44,14 +44,14 @@ function aboutJob(run, job, cycle) {
 function aboutSwitch(run, task, i) {
   const { cycle, resumes, strategy, region, job } = run.index[task].switches, facts = run.tasks[task];
   const kind = PAGE.strategies[strategy[i]].name, next = resumes[i] ? region[i] : region[i] + 1;
-  const rows = [[resumes[i] ? "resumed" : "preempted", `${kind}, cycle ${figure(cycle[i])}`],
+  const rows = [[resumes[i] ? "resumed" : "preempted", `${kind}, ${moment(cycle[i])}`],
     ["goes on with", `region ${next}`]];
   if (facts.where[next - 1]) rows.push(["point", facts.where[next - 1]]);
   const price = priceOf(run, task, next), { spans } = run.index[task];
   if (price !== null) rows.push(["price of the swap-in", `at most ${lasting(price, run.clock_mhz)}`]);
   const first = lowerBound(spans.start, cycle[i]);
   if (resumes[i] && spans.job[first] === job[i])
-    rows.push(["here", `${count(spans.start[first] - cycle[i], "cycle")} until the array works again`]);
+    rows.push(["here", `${counted(spans.start[first] - cycle[i])} until the array works again`]);
   if (!resumes[i] && resumes[i + 1] && job[i + 1] === job[i])
     rows.push(["absent for", lasting(cycle[i + 1] - cycle[i], run.clock_mhz)]);
   return { title: `${facts.name}, job ${run.jobs.number[job[i]]}`, colour: laneColour(task), rows };
@@ -63,7 +63,8 @@ function pointedAt(timeline, x, y) {
   if (!lane || !scale || x < scale.left || x > scale.right) return null;
   const cycle = Math.floor(scale.cycle(x));
   if (cycle < 0 || cycle >= run.horizon) return null;
-  const rows = [["cycle", figure(cycle) + (run.clock_mhz ? ` (${duration(cycle, run.clock_mhz)})` : "")]];
+  const clock = run.clock_mhz, rows = [[CYCLES ? "cycle" : UNIT,
+    figure(cycle) + (clock ? ` (${duration(cycle, clock)})` : "")]];
   if (lane.kind === "task") {
     const { cycle: at } = run.index[lane.task].switches, near = lowerBound(at, scale.cycle(x - 4));
     if (near < at.length && scale.x(at[near]) <= x + 4 && scale.pitch * (at[near + 1] - at[near] || 99) > 2) {

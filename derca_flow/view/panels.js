@@ -58,11 +58,11 @@ function taskTable(run) {
 function shares(parts, whole) {
   const bar = element("div", { class: "shares" }), list = element("ul", { class: "keys" });
   for (const [name, cycles, colour] of parts) {
-    const part = element("i", { title: `${name}: ${count(cycles, "cycle")}, ${share(cycles, whole)}` });
+    const part = element("i", { title: `${name}: ${counted(cycles)}, ${share(cycles, whole)}` });
     part.style.width = `${100 * cycles / whole}%`;
     part.style.background = colour;
     bar.append(part);
-    list.append(element("li", { title: count(cycles, "cycle") }, dot(colour), `${name} `,
+    list.append(element("li", { title: counted(cycles) }, dot(colour), `${name} `,
       element("b", {}, share(cycles, whole))));
   }
   return [bar, list];
@@ -188,7 +188,7 @@ function fillPage() {
   const names = [...new Set(PAGE.runs.map(run => run.taskset))], one = PAGE.runs.length === 1;
   const platforms = [...new Set(PAGE.runs.map(run => run.platform).filter(Boolean))];
   document.getElementById("title").append(names.join(", "), element("small", {},
-    `${platforms.length ? ` on ${platforms.join(", ")}` : ""} · ${count(HORIZON, "cycle")}` +
+    `${platforms.length ? ` on ${platforms.join(", ")}` : ""} · ${counted(HORIZON)}` +
     `${CLOCK ? `, ${duration(HORIZON, CLOCK)} at ${CLOCK} MHz` : ""}`));
   if (one) document.getElementById("verdicts").append(badge(PAGE.runs[0]), deadlines(PAGE.runs[0]));
   document.getElementById("legend").append(...legend());

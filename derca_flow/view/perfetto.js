@@ -1,11 +1,15 @@
 "use strict";
 /* The runs as trace events, as `derca view --perfetto` writes them. */
 
+/** Microseconds of a unit; a cycle without a clock counts as one. */
+const MICROSECONDS = { ns: 1e-3, us: 1, ms: 1e3 };
+
 function traceEvents(page) {
   const events = [];
   let id = 0;
   page.runs.forEach((run, r) => {
-    const pid = r + 1, cycle = run.clock_mhz ? 1 / run.clock_mhz : 1, { jobs, spans, switches } = run;
+    const cycle = run.clock_mhz ? 1 / run.clock_mhz : MICROSECONDS[run.unit] ?? 1;
+    const pid = r + 1, { jobs, spans, switches } = run;
     const instant = (job, at, name) =>
       events.push({ ph: "i", s: "t", pid, tid: jobs.task[job] + 1, ts: at * cycle, name });
     events.push({ ph: "M", pid, name: "process_name", args: { name: run.label } });

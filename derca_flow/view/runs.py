@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from derca_sim.analysis.kinds import FULL
 from derca_sim.errors import InputError
 from derca_sim.events import Event, read_log
 from derca_sim.file_kinds import expect
@@ -25,14 +26,14 @@ from ..area.estimate import estimate, fitted
 EVENTS, SUMMARY, PLAN = "events.jsonl", "summary.json", "plan.json"
 
 
-def plan_record(plan: Plan | PricedPlan, placed: bool = True) -> dict:
+def plan_record(plan: Plan | PricedPlan) -> dict:
     """The content of `plan.json`: `described`, and estimated `resources` of the platform by device family."""
     resources = {}
     if isinstance(plan, Plan):
         rows = {family: estimate(plan.candidates.platform, family)[-1] for family in fitted()["weights"]}
         resources = {family: {kind: count for kind, count in row.items() if kind != "module"}
                      for family, row in rows.items()}
-    return {**described(plan, placed), "resources": resources}
+    return {**described(plan), "resources": resources}
 
 
 def read_run(folder: Path) -> Recorded:
@@ -58,7 +59,7 @@ def read_run(folder: Path) -> Recorded:
     if plan is not None and [t.get("task") for t in plan.get("tasks", ())] != [t.name for t in tasks]:
         raise InputError(f"{folder / PLAN}: is of other tasks than {SUMMARY}: run the command that wrote it again")
     _check_tasks(folder / EVENTS, events, tasks)
-    label = _label(taskset, strategy, str(summary.get("policy", "edf")))
+    label = _label(taskset, strategy, (plan or {}).get("placed", True), str(summary.get("policy", "edf")))
     return Recorded(label, _origin(summary), taskset, platform, strategy, proof, events, tasks,
                     horizon, plan, counted)
 
@@ -91,13 +92,14 @@ def make_run(file: Path, strategy: str, policy: str | None, horizon: int | None,
         events, activity = watched(compiled, cycles)
         origin, tasks, used = "golden machine", compiled.tasks, compiled.strategy
     infos = [TaskInfo(t.name, t.period, t.deadline) for t in tasks]
-    label = _label(taskset.name, used, plan.system.policy)
+    label = _label(taskset.name, used, plan.placed, plan.system.policy)
     return Recorded(label, origin, taskset.name, plan.names[1], used, plan.proof, events, infos, cycles,
                     plan_record(plan), activity=activity)
 
 
-def _label(taskset: str, strategy: str, policy: str) -> str:
-    return f"{taskset}, {strategy}" + ("" if policy == "edf" else f", {policy}")
+def _label(taskset: str, strategy: str, placed: bool, policy: str) -> str:
+    every = "" if placed or strategy == FULL else ", every point"
+    return f"{taskset}, {strategy}{every}" + ("" if policy == "edf" else f", {policy}")
 
 
 def _origin(summary: dict) -> str:

@@ -16,7 +16,7 @@ function draw() {
   for (const kind of PAGE.strategies)
     document.querySelectorAll(`.kind-${kind.name}`).forEach(sign => { sign.style.color = inkOf(kind); });
   document.getElementById("window").textContent =
-    `cycles ${figure(VIEW.from)} … ${figure(VIEW.to)}${CLOCK ? ` (${duration(VIEW.to - VIEW.from, CLOCK)})` : ""}`;
+    `${UNIT} ${figure(VIEW.from)} … ${figure(VIEW.to)}${CLOCK ? ` (${duration(VIEW.to - VIEW.from, CLOCK)})` : ""}`;
 }
 
 function redraw() {

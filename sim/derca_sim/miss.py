@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from .events import Event, Kind
+from .units import instant
 
 #: Events that end a job.
 _ENDS = frozenset((Kind.FINISH, Kind.FAIL, Kind.ABORT))
@@ -27,11 +28,12 @@ class Miss:
     until: int
     source: str = ""
 
-    def text(self, names: Sequence[str]) -> str:
-        """The miss in words."""
+    def text(self, names: Sequence[str], unit: str = "cycles") -> str:
+        """The miss in words, its time in a unit of `units`."""
         what = "is not over at the next release" if self.overrun else "ends late"
         source = f" ({self.source})" if self.source else ""
-        return f"with {self.releases}, job {self.job} of {names[self.task]} {what}, in cycle {self.cycle:,}{source}"
+        return (f"with {self.releases}, job {self.job} of {names[self.task]} {what}, "
+                f"{instant(self.cycle, unit)}{source}")
 
     def as_dict(self, names: Sequence[str]) -> dict:
         """As plain data, for JSON files."""

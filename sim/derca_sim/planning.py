@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from .analysis.kinds import KINDS, limited
+from .analysis.kinds import FIELD_NAMES, FULL, KINDS, limited
 from .analysis.model import Placement, System
 from .analysis.policies import ANALYSED
 from .analysis.verdict import NOT_SCHEDULABLE, UNKNOWN, Verdict, analyse, least_relative_slack, unproved
@@ -31,17 +31,19 @@ DEFAULT = "joint"
 MISS_CYCLES, RUN_CYCLES = 2_000_000, 1_000_000
 
 
-def short_name(strategy: str) -> str:
-    """The name of a strategy in `KINDS`, given that or its full name.
+def short_name(strategy: str, more: Sequence[str] = ()) -> str:
+    """The name of a strategy in `KINDS`, given that, its full name, or that of the literature; or one of `more`.
 
     Raises
     ------
     InputError
         If there is no such strategy.
     """
-    short = {full: alias for alias, full in ALIASES.items() if alias in KINDS}.get(strategy, strategy)
-    if short not in KINDS:
-        raise InputError(f'--strategy = "{strategy}": allowed are {", ".join(KINDS)}')
+    full = {name: alias for alias, name in ALIASES.items() if alias in KINDS}
+    short = (full | FIELD_NAMES).get(strategy, strategy)
+    if short not in (*KINDS, *more):
+        hint = f"; {FULL}, with every point, is for sets of execution times" if strategy == FULL else ""
+        raise InputError(f'--strategy = "{strategy}": allowed are {", ".join((*KINDS, *FIELD_NAMES, *more))}{hint}')
     return short
 
 
@@ -49,7 +51,7 @@ def short_name(strategy: str) -> str:
 class Plan:
     """A task set analysed under a strategy, a key of `KINDS`: candidate points, prices, verdict, tables.
 
-    `miss` is the run that disproves it, if there is one.
+    `miss` is the run that disproves it, if there is one. `placed`: points were to be chosen.
     """
 
     candidates: Compiled
@@ -57,11 +59,17 @@ class Plan:
     verdict: Verdict
     strategy: str = DEFAULT
     miss: Miss | None = None
+    placed: bool = True
 
     @property
     def names(self) -> tuple[str, str]:
         """Names of the task set and of its platform."""
         return self.candidates.taskset.name, self.candidates.platform.name
+
+    @property
+    def unit(self) -> str:
+        """What all times count."""
+        return "cycles"
 
     def where(self, task: int, block: int) -> dict:
         """Where the boundary after a block of a task lies: `where` in words, number of the layer, slices before."""
@@ -112,7 +120,7 @@ def analyse_taskset(taskset: TaskSet, strategy: str = DEFAULT, placed: bool = Tr
 
     Parameters
     ----------
-    strategy : a key of `analysis.verdict.KINDS`, or the full name of one.
+    strategy : a key of `analysis.verdict.KINDS`, or another name of one, see `short_name`.
     placed : choose among the candidate points, or use all of them where only that is proved. Otherwise all are in use.
     `joint` always chooses.
     every : slices between candidate points; default: as few as the platform's tables hold.
@@ -127,7 +135,7 @@ def analyse_taskset(taskset: TaskSet, strategy: str = DEFAULT, placed: bool = Tr
     kind = "lw" if between_layers else "park" if strategy == "park" else "flexible"
     candidates = compile_taskset(mapped(taskset), kind, every)
     system = HardwareTiming(candidates).system()
-    plan = Plan(candidates, system, _verdict(candidates, system, strategy, placed), strategy)
+    plan = Plan(candidates, system, _verdict(candidates, system, strategy, placed), strategy, placed=placed)
     if plan.verdict.status != UNKNOWN:
         return plan
     miss = find_miss(plan)

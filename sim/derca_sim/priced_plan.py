@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from .analysis.kinds import FULL
 from .analysis.model import System
 from .analysis.verdict import NOT_SCHEDULABLE, UNKNOWN, Verdict, analyse, least_relative_slack
 from .events import Event
@@ -23,23 +24,32 @@ MISS_PERIODS = 20
 
 @dataclass(frozen=True)
 class PricedPlan:
-    """A task set of execution times analysed under a strategy, a key of `KINDS`; `miss` is a run that disproves it."""
+    """A task set of execution times analysed under a strategy, a key of `KINDS`, or `FULL`.
+
+    `miss` is a run that disproves it, if there is one. `placed`: points were to be chosen.
+    """
 
     taskset: PricedTaskSet
     system: System
     verdict: Verdict
     strategy: str = DEFAULT
     miss: Miss | None = None
+    placed: bool = True
 
     @property
     def names(self) -> tuple[str, None]:
         """Name of the task set; it has no platform."""
         return self.taskset.name, None
 
+    @property
+    def unit(self) -> str:
+        """What all times count."""
+        return self.taskset.unit
+
     def where(self, task: int, block: int) -> dict:
         """Where the boundary after a block of a task lies: `where` in words, the work before it."""
         done = self.system.tasks[task].ends[block]
-        return {"where": f"after {done:,} of {self.system.tasks[task].length:,} cycles", "done": done}
+        return {"where": f"after {done:,} of {self.system.tasks[task].length:,} {self.unit}", "done": done}
 
     @cached_property
     def proof(self) -> Proof:
@@ -54,7 +64,7 @@ def analyse_priced(taskset: PricedTaskSet, strategy: str = DEFAULT, placed: bool
 
     Parameters
     ----------
-    strategy : a key of `analysis.verdict.KINDS`, or the full name of one.
+    strategy : a key of `analysis.verdict.KINDS` or another name of one, see `short_name`; or `FULL`.
     placed : choose among the candidate points, or use all of them where only that is proved. Otherwise all are in use.
 
     Raises
@@ -62,15 +72,18 @@ def analyse_priced(taskset: PricedTaskSet, strategy: str = DEFAULT, placed: bool
     InputError
         If there is no such strategy.
     """
-    strategy, system = short_name(strategy), taskset.system
+    system = taskset.system
+    strategy = short_name(strategy, (FULL,))
+    placed = placed and strategy != FULL
     verdict = analyse(system, strategy, placed)
     if not verdict.schedulable and placed and strategy not in ("np", "joint"):
         every = analyse(system, strategy, False)
         verdict = every if every.schedulable else verdict
-    plan = PricedPlan(taskset, system, verdict, strategy)
+    plan = PricedPlan(taskset, system, verdict, strategy, placed=placed)
     if verdict.schedulable or (miss := find_miss(plan)) is None:
         return plan
-    reason = verdict.reason if verdict.status != UNKNOWN else miss.text([task.name for task in system.tasks])
+    reason = verdict.reason if verdict.status != UNKNOWN else miss.text(
+        [task.name for task in system.tasks], taskset.unit)
     return replace(plan, verdict=replace(verdict, status=NOT_SCHEDULABLE, reason=reason), miss=miss)
 
 

@@ -44,6 +44,11 @@ class Proof:
         """Whether every deadline is met under the assumptions."""
         return self.verdict == "proved"
 
+    @property
+    def schedulable(self) -> bool | None:
+        """True if proved, False if disproved; None if neither."""
+        return {"proved": True, "disproved": False}.get(self.verdict)
+
     def and_beyond(self, *facts: str) -> "Proof":
         """The same proof, with `facts` that break an assumption."""
         return replace(self, beyond=(*self.beyond, *facts))

@@ -98,9 +98,13 @@ class Witness:
     blocked_by: str | None
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, unit: str = "cycles") -> str:
+        """The witness in words, its times in a unit of `units`."""
         by = f" and {self.blocking:,} of blocking by {self.blocked_by}" if self.blocking else ""
         names = ", ".join(self.tasks[:8]) + (f" and {len(self.tasks) - 8} more" if len(self.tasks) > 8 else "")
-        return f"{self.demand:,} cycles of demand by {names or 'no task'}{by} within {self.time:,} cycles"
+        return f"{self.demand:,} {unit} of demand by {names or 'no task'}{by} within {self.time:,} {unit}"
 
 
 @dataclass(frozen=True)

@@ -99,21 +99,27 @@ class FixedPriority:
                               f"jobs of {self.tasks[i].name} may end after their deadline")
         return Answer(True)
 
-    def responses(self) -> list[int | None]:
-        """The most cycles from release to results in memory for each task; None where there is no bound in time."""
+    def responses(self, late: bool = False) -> list[int | None]:
+        """The most cycles from release to results in memory for each task; None where there is no bound in time.
+
+        With `late` also bounds that exceed deadlines. They need only that a task and the urgent ones have a utilisation
+        of at most 1.
+        """
         out: list[int | None] = []
-        for i in range(len(self.tasks)):
-            try:
-                found = self.response(i, self.blocking(i)[0])
-            except GaveUp:
-                found = None
+        for i, own in enumerate(self.tasks):
+            found = None
+            if not late or Demand([own, *self._urgent[i]], self.overheads).overloaded() <= 0:
+                try:
+                    found = self.response(i, self.blocking(i)[0], UNLIMITED if late else None)
+                except GaveUp:
+                    pass
             out.append(found if isinstance(found, int) else None)
         return out
 
-    def response(self, index: int, blocking: int) -> int | Late:
-        """The longest response of task `index` when `blocking` cycles block it; `Late` if it exceeds the deadline.
+    def response(self, index: int, blocking: int, within: int | None = None) -> int | Late:
+        """The longest response of task `index` when `blocking` cycles block it; `Late` if it exceeds `within` cycles.
 
-        The utilisation must be at most 1.
+        By default these are the relative deadline. The utilisation of the task and the urgent ones must be at most 1.
 
         Raises
         ------
@@ -121,6 +127,7 @@ class FixedPriority:
             If it takes too many rounds.
         """
         own, tail = self.tasks[index], self.overheads.tail
+        within = own.relative if within is None else within
         level = _Level(self._urgent[index], self.overheads, self._budget)
         repeats = math.lcm(own.period, *level.periods)
         before = worst = jobs = 0
@@ -128,11 +135,11 @@ class FixedPriority:
             released = jobs * own.period - own.jitter
             jobs += 1
             work = blocking + jobs * own.cost - own.last
-            latest = released + own.relative - tail - own.last
+            latest = released + within - tail - own.last
             before = level.chosen(work, before, latest)
             end = level.extended(before, own.last) if before <= latest else before + own.last
-            if end + tail - released > own.relative:
-                return Late(released + own.relative, end + tail - blocking)
+            if end + tail - released > within:
+                return Late(released + within, end + tail - blocking)
             worst = max(worst, end + tail - released)
             coming = jobs * own.period - own.jitter
             if jobs * own.period >= repeats or level.idle(blocking + jobs * own.cost, end, coming) <= coming:

@@ -17,9 +17,15 @@ KINDS: dict[str, frozenset[Strategy]] = {
     "if": frozenset(Strategy),
     "joint": frozenset(Strategy),
 }
+#: Names of the literature for strategies.
+FIELD_NAMES = {"limited": "joint"}
+#: Every candidate point in use, each with its cheapest kind: full preemption, as far as jobs can be divided.
+FULL = "full"
 #: Strategies in legends.
 TITLES = {
     "np": "non-preemptive",
+    "limited": "limited preemption, chosen points",
+    "full": "preemption at every point",
     "lw": "limited preemption, between layers",
     "ir": "limited preemption, recompute",
     "ip": "limited preemption, persist",
@@ -39,8 +45,8 @@ def options_of(task: TaskModel, kinds: frozenset[Strategy], within_layers: bool 
 
 
 def limited(system: System, strategy: str) -> System:
-    """The system with only the options of a strategy, a key of `KINDS`."""
-    return replace(system, tasks=tuple(
+    """The system with only the options of a strategy, a key of `KINDS`; all of them for `FULL`."""
+    return system if strategy == FULL else replace(system, tasks=tuple(
         options_of(t, KINDS[strategy], within_layers=strategy != "lw") for t in system.tasks))
 
 

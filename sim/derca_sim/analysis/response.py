@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from .accounting import Accounting, charge
 from .demand import Charged, Demand, Overheads
 from .fixed_priority import FixedPriority
 from .model import Placement, System
@@ -32,6 +33,29 @@ def response_bounds(system: System, verdict: Verdict) -> list[int]:
         bound = None if busy is None else _response(system, charged, overheads, i, placement, busy)
         out.append(task.deadline if bound is None else min(task.deadline, bound + task.jitter))
     return out
+
+
+def late_bounds(system: System, verdict: Verdict) -> list[int | None]:
+    """The same for a system without a proof, at the points of its verdict, where bounds may exceed deadlines.
+
+    Under deadline-monotonic priorities a task has a bound if it and the more urgent ones have a utilisation of at most
+    1; that less urgent tasks are late does not matter to it. Charges by count assume that nobody is late, so they count
+    for a task only if by them neither it nor a more urgent one is. Under other policies no task has a bound.
+    """
+    overheads, tasks = overheads_of(system), system.tasks
+    best: list[int | None] = [None] * len(tasks)
+    if system.policy != "deadline_monotonic":
+        return best
+    for accounting in Accounting:
+        charged = charge(tasks, verdict.placements, accounting, system.policy)
+        bounds = FixedPriority(charged, overheads).responses(late=True)
+        punctual = [bound is not None and bound <= task.deadline for bound, task in zip(bounds, tasks, strict=True)]
+        for i, task in enumerate(tasks):
+            sound = accounting is not Accounting.COUNT or all(
+                on_time for on_time, other in zip(punctual, tasks, strict=True) if other.deadline <= task.deadline)
+            if bounds[i] is not None and sound:
+                best[i] = bounds[i] if best[i] is None else min(best[i], bounds[i])
+    return best
 
 
 def _busy_window(charged: Sequence[Charged], overheads: Overheads, jitters: Sequence[int]) -> int | None:

@@ -17,7 +17,7 @@ from fractions import Fraction
 from .accounting import Accounting, charge, without_prices
 from .budget import UNLIMITED_STEPS, Budget, BudgetSpent
 from .demand import Answer, Charged, Demand, Witness
-from .kinds import KINDS, all_in_use, cheapest_everywhere, limited, longest_part, options_of
+from .kinds import FULL, KINDS, all_in_use, cheapest_everywhere, limited, longest_part, options_of
 from .model import Placement, System
 from .policies import ANALYSED, prover
 from .search import Search, Sought, overheads_of
@@ -90,7 +90,7 @@ def analyse(system: System, strategy: str, placed: bool = True, accountings: Seq
 
     Parameters
     ----------
-    strategy : a key of `KINDS`; `joint` always chooses the points.
+    strategy : a key of `KINDS`, or `FULL`; `joint` always chooses the points, `FULL` never.
     placed : choose the points; otherwise every candidate point is in use.
     accountings : the ways of charging that may be used; a set that passes under any of them is schedulable.
     fits : false for placements that may not be used, such as those that the hardware's tables cannot hold.
@@ -101,8 +101,8 @@ def analyse(system: System, strategy: str, placed: bool = True, accountings: Seq
     ValueError
         If there is no such strategy, no accounting or no task, or the policy of the system is not one of `ANALYSED`.
     """
-    if strategy not in KINDS:
-        raise ValueError(f'strategy = "{strategy}": allowed are {", ".join(KINDS)}')
+    if strategy not in (*KINDS, FULL):
+        raise ValueError(f'strategy = "{strategy}": allowed are {", ".join((*KINDS, FULL))}')
     if system.policy not in ANALYSED:
         raise ValueError(f'system.policy = "{system.policy}": allowed are {", ".join(ANALYSED)}')
     if not system.tasks:
@@ -115,7 +115,7 @@ def analyse(system: System, strategy: str, placed: bool = True, accountings: Seq
         return _refused(own, bare, accountings)
     if strategy == "joint":
         return _joint(own, accountings, fits, first)
-    if not placed or strategy == "np":
+    if not placed or strategy in ("np", FULL):
         for placements in _unplaced(own, strategy):
             found = _first(own, placements, accountings, fits)
             if found is not None:

@@ -49,13 +49,13 @@ def plot_success(rows: Sequence[dict], title: str, path: Path) -> None:
     canvas.savefig(path, dpi=110)
 
 
-def plot_sweep(rows: Sequence[dict], parameter: str, title: str, paths: Sequence[Path], labels: Mapping[str, str]) \
-        -> None:
+def plot_sweep(rows: Sequence[dict], parameter: str, title: str, paths: Sequence[Path], labels: Mapping[str, str],
+               unit: str | None = None) -> None:
     """Percent of sets that are proved against the parameter, written to each of `paths` by its suffix.
 
     Each strategy has a colour, each policy a dash. Curves become thinner and their marks smaller from the first to the
-    last, so that each shows where several coincide. `labels` are strategies in words. Parameters over decades have a
-    log axis.
+    last, so that each shows where several coincide. `labels` are strategies in words, `unit` is that of the
+    parameter. Parameters over decades have a log axis.
     """
     strategies, policies = (list(dict.fromkeys(row[key] for row in rows)) for key in ("strategy", "policy"))
     canvas = Canvas(figsize=(8 if len(policies) == 1 else 9.5, 5.5), layout="constrained")
@@ -72,8 +72,8 @@ def plot_sweep(rows: Sequence[dict], parameter: str, title: str, paths: Sequence
     values = [row[parameter] for row in rows]
     log = min(values) > 0 and max(values) >= 50 * min(values)
     ax.set(title=f"{title}: {rows[0]['sets']:,} task sets at each value, {' and '.join(names)}",
-           xlabel=AXES.get(parameter, parameter) + " (log axis)" * log, ylabel="task sets proved schedulable, %",
-           ylim=(-3, 103))
+           xlabel=AXES.get(parameter, parameter) + (f", {unit}" if unit else "") + " (log axis)" * log,
+           ylabel="task sets proved schedulable, %", ylim=(-3, 103))
     if log:
         ax.set_xscale("log")
     ax.grid(alpha=0.3)

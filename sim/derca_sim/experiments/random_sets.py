@@ -58,6 +58,8 @@ class RandomTasks(Section):
     """Longest time from the end of a job's last part until its results are there."""
 
 
+#: Keys that are times.
+TIMES = ("periods", "every", "swap_in", "swap_out", "jitter", "release_cost", "tail")
 #: Vectors that are drawn before a total is called impossible within its bounds.
 _TRIES = 10_000
 

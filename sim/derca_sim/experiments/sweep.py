@@ -1,8 +1,9 @@
 """Running many independent cells of an experiment: in processes or on a Dask cluster, resumable, in any order.
 
-Finished cells are appended to a JSON-lines file whose first line identifies the plan. A sweep that finds such a file of
-the same plan runs only the missing cells. Results are returned in the order of the cells, so neither the number of
-processes nor the order of completion influences them.
+Finished cells are appended to a JSON-lines file whose first line identifies what results depend on besides their cells.
+A call that finds such a file runs only the cells that the file has not. So one that was interrupted goes on, and one
+with more cells than before keeps those that it had. Results are returned in the order of the cells, so neither the
+number of processes nor the order of completion influences them.
 """
 
 import hashlib
@@ -36,14 +37,14 @@ def run(cells: Sequence[dict], evaluate: Callable[[dict], dict], log: Path | Non
     Raises
     ------
     InputError
-        If the log is of another plan, or the cluster cannot be reached.
+        If the log is of another identity or function, or the cluster cannot be reached.
     MissingToolError
         If the engine is `dask` and dask.distributed is not installed.
     """
     keys = [_key(cell) for cell in cells]
-    plan = "\n".join([identity, f"{evaluate.__module__}.{evaluate.__qualname__}", *keys])
-    plan = hashlib.sha256(plan.encode()).hexdigest()
-    done = _read(log, plan) if log else {}
+    plan = hashlib.sha256(f"{identity}\n{evaluate.__module__}.{evaluate.__qualname__}".encode()).hexdigest()
+    found, wanted = _read(log, plan) if log else {}, set(keys)
+    done = {key: result for key, result in found.items() if key in wanted}
     todo = [cell for cell, key in zip(cells, keys, strict=True) if key not in done]
     progress(len(cells) - len(todo), len(cells))
     with _appending(log, plan) as write:

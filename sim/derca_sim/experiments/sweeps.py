@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from ..analysis.kinds import KINDS, TITLES
+from ..analysis.kinds import FIELD_NAMES, FULL, KINDS, TITLES
 from ..analysis.model import System
 from ..analysis.policies import in_full
 from ..analysis.verdict import analyse
@@ -27,10 +27,11 @@ from ..model.platform import Name, Policy
 from ..model.sections import Section
 from ..timing.hardware import HardwareTiming
 from ..timing.mapping import mapped
+from ..units import Unit
 from ..workload.policies import proved_policy
 from ..workload.taskset import load_taskset
 from . import figures, tasksets
-from .random_sets import RandomTasks, drawn, shares
+from .random_sets import TIMES, RandomTasks, drawn, shares
 from .series import ALL_SERIES, PAPER_SERIES, PLAIN
 from .workloads import WORKLOADS
 
@@ -89,13 +90,16 @@ class SweepSection(Section):
     sets: Annotated[int, Field(ge=1, le=MAX_SETS)] = 100
     """Task sets at each value of the parameter."""
     strategies: Annotated[tuple[str, ...], Field(min_length=1)] = ("np", "joint")
-    """Strategies of `derca analyze`; with `-all` behind, every candidate point is in use. With `reference`, series of
+    """Strategies of `derca analyze`; with `-all` behind, every candidate point is in use. `limited` is another name of
+    `joint`; `full` has every candidate point in use, each with its cheapest kind. With `reference`, series of
     `derca reproduce`."""
     policies: Annotated[tuple[Annotated[Policy, BeforeValidator(in_full)], ...], Field(min_length=1)] | None = None
     """Policies of the analysis, `edf` and `deadline_monotonic`, or `dm`: a curve for each with each strategy. By
     default the first policy of the platform of `networks`, else `edf`. With `reference` only `edf`."""
     x: AxisSection
     """The parameter."""
+    unit: Unit | None = None
+    """With `tasks`: what their times count, cycles, ns, us or ms, for the axis of a figure against a time."""
     tasks: RandomTasks | None = None
     """Execution times and prices drawn at random."""
     networks: NetworksSection | None = None
@@ -106,6 +110,8 @@ class SweepSection(Section):
 
 def load_sweep(path: Path, policies: Sequence[str] | None = None) -> dict:
     """A sweep file as a plain object: `name`, `parameter`, `policies` and `cells`, one for each task set.
+
+    `unit` is that of the parameter, None if it has none.
 
     `policies`, by any of their names, replace those of the file, unless there are none.
 
@@ -121,7 +127,7 @@ def load_sweep(path: Path, policies: Sequence[str] | None = None) -> dict:
         raise InputError(problem(path, "tasks, networks, reference", sources, "exactly one of these tables"))
     source, = sources
     known = tuple(ALL_SERIES) if source == "reference" else tuple(KINDS) + tuple(
-        f"{name}{EVERY_POINT}" for name in KINDS if name not in ("np", "joint"))
+        f"{name}{EVERY_POINT}" for name in KINDS if name not in ("np", "joint")) + (*FIELD_NAMES, FULL)
     problems = [problem(path, f"strategies[{i}]", name, ", ".join(known))
                 for i, name in enumerate(section.strategies) if name not in known]
     if source == "reference" and section.reference.workload not in WORKLOADS:
@@ -141,6 +147,7 @@ def load_sweep(path: Path, policies: Sequence[str] | None = None) -> dict:
     if len(cells) > MAX_SETS:
         raise InputError(problem(path, "sets", section.sets, f"at most {MAX_SETS:,} sets in all"))
     return {"name": section.name, "parameter": section.x.parameter, "source": source, "policies": policies,
+            "unit": section.unit if source == "tasks" and section.x.parameter in TIMES else None,
             "cells": cells}
 
 
@@ -159,8 +166,7 @@ def evaluate(cell: dict) -> dict:
     rng = tasksets.generator(*key)
     system = drawn(RandomTasks.model_validate(freeze(given)), rng) if cell["source"] == "tasks" else \
         _of_networks(given, cell.get("platform", {}), rng)
-    passed = {policy: {name: int(analyse(replace(system, policy=policy), name.removesuffix(EVERY_POINT),
-                                         not name.endswith(EVERY_POINT), first=True).schedulable)
+    passed = {policy: {name: int(analyse(replace(system, policy=policy), *_meant(name), first=True).schedulable)
                        for name in cell["strategies"]} for policy in cell["policies"]}
     return {"passed": passed, "real": sum(task.length / task.period for task in system.tasks)}
 
@@ -192,6 +198,11 @@ def labels(sweep: dict) -> dict[str, str]:
     if sweep["source"] == "reference":
         return TITLES | {name: series.label for name, series in PAPER_SERIES.items()}
     return TITLES | {f"{name}{EVERY_POINT}": f"{title}, every point" for name, title in TITLES.items()}
+
+
+def _meant(name: str) -> tuple[str, bool]:
+    """The strategy of a name in a sweep file, and whether its points are chosen."""
+    return FIELD_NAMES.get(name, name.removesuffix(EVERY_POINT)), not name.endswith(EVERY_POINT)
 
 
 def _policies(section: SweepSection, source: str, given: Sequence[str] | None, path: Path) -> list[str]:

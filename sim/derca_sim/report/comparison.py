@@ -10,39 +10,42 @@ from ..priced_plan import analyse_priced
 from ..simulate import simulate, synchronous
 from ..timing.mapping import mapped
 from ..workload.files import load_tasks
+from ..workload.policies import under_policy
 from ..workload.priced import PricedTaskSet
+from ..workload.taskset import TaskSet
 from .jobs import TaskInfo
 from .metrics import measure
 from .plan import summarise
 
 
-def compared(file: Path, horizon: int | None = None, progress: Callable[[int, int], None] = lambda done, total: None,
+def compared(tasks: Path | TaskSet | PricedTaskSet, horizon: int | None = None,
+             progress: Callable[[int, int], None] = lambda done, total: None,
              policy: str | None = None, platform: Path | None = None) -> dict:
     """The comparison as plain data.
 
     Parameters
     ----------
-    file
-        A task set, of networks on a platform or of execution times alone.
+    tasks
+        A task set, of networks on a platform or of execution times alone, or its file.
     horizon
         Cycles of each run; default: those of the task set.
     progress
         Called with the number of strategies that are done, and of all.
     policy
-        Any name of a policy, see `workload.policies`; default: that of the file.
+        Any name of a policy, see `workload.policies`; default: that of the task set.
     platform
-        A platform file; default: the one that the task set names.
+        A platform file; default: the one that the file of the task set names.
 
     Raises
     ------
     InputError
         If the file is wrong, or the policy does not apply to it.
     """
-    taskset = load_tasks(file, platform, policy)
+    taskset = load_tasks(tasks, platform, policy) if isinstance(tasks, Path) else under_policy(tasks, policy)
     taskset = taskset if isinstance(taskset, PricedTaskSet) else mapped(taskset)
     priced, cycles = isinstance(taskset, PricedTaskSet), horizon or taskset.horizon
-    tasks = taskset.system.tasks if priced else taskset.tasks
-    infos = [TaskInfo(task.name, task.period, task.deadline) for task in tasks]
+    members = taskset.system.tasks if priced else taskset.tasks
+    infos = [TaskInfo(task.name, task.period, task.deadline) for task in members]
     rows, names, order = [], (taskset.name, None), None
     for number, strategy in enumerate(KINDS):
         progress(number, len(KINDS))
@@ -62,5 +65,5 @@ def compared(file: Path, horizon: int | None = None, progress: Callable[[int, in
             "worst_response": [task.worst_response for task in metrics.tasks],
         })
     return {"taskset": names[0], "platform": names[1], "policy": order, "horizon": cycles,
-            "clock_mhz": None if priced else taskset.platform.clock_mhz,
-            "tasks": [task.name for task in tasks], "strategies": rows}
+            "clock_mhz": None if priced else taskset.platform.clock_mhz, "unit": taskset.unit if priced else "cycles",
+            "tasks": [task.name for task in members], "strategies": rows}

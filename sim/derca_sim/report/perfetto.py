@@ -1,9 +1,12 @@
 """Runs in the trace-event format of Chrome, which Perfetto opens.
 
-Timestamps are microseconds at the platform's clock; without a clock, a cycle counts as a microsecond.
+Timestamps are microseconds, at the platform's clock or in the unit of the task set. Without either, a cycle counts as a
+microsecond.
 """
 
 from itertools import count
+
+from ..units import PER_MS
 
 
 def trace_events(page: dict) -> dict:
@@ -19,7 +22,7 @@ def trace_events(page: dict) -> dict:
 
 
 def _of_run(run: dict, pid: int, strategies: list[dict], numbers) -> list[dict]:
-    cycle = 1 / run["clock_mhz"] if run["clock_mhz"] else 1.0
+    cycle = 1 / run["clock_mhz"] if run["clock_mhz"] else 1_000 / PER_MS.get(run["unit"], 1_000)
     out = [{"ph": "M", "pid": pid, "name": "process_name", "args": {"name": run["label"]}}]
     out += [{"ph": "M", "pid": pid, "tid": tid, "name": "thread_name", "args": {"name": task["name"]}}
             for tid, task in enumerate(run["tasks"], 1)]

@@ -2,18 +2,18 @@
 
 from dataclasses import asdict
 
-from ..analysis.response import response_bounds, slacks
+from ..analysis.response import late_bounds, response_bounds, slacks
 from ..model.platform import Platform
 from ..planning import Plan
 from ..priced_plan import PricedPlan
 from .points import candidates
 
 
-def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
+def summarise(plan: Plan | PricedPlan) -> dict:
     """The result as plain data; `platform` and `clock_mhz` are None for sets of execution times."""
     verdict, system = plan.verdict, plan.system
     good = verdict.schedulable
-    bounds = response_bounds(system, verdict) if good else [None] * len(system.tasks)
+    bounds = response_bounds(system, verdict) if good else late_bounds(system, verdict)
     slack = slacks(system, verdict) if good else [None] * len(system.tasks)
     tasks = []
     for i, task in enumerate(system.tasks):
@@ -22,7 +22,8 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
         tasks.append({
             "task": task.name, "period": task.period, "deadline": task.deadline,
             "unpreempted": task.length, "charged": charged.cost, "longest_region": charged.region,
-            "response_bound": bounds[i], "slack": slack[i],
+            "response_bound": bounds[i],
+            "late_by": None if bounds[i] is None else max(0, bounds[i] - task.deadline), "slack": slack[i],
             "relative_slack": None if slack[i] is None else slack[i] / task.deadline,
             "candidate_points": sum(1 for at in task.points if at), "points": len(used),
             "chosen": [
@@ -35,8 +36,9 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
     return {
         "taskset": taskset, "platform": platform,
         "clock_mhz": plan.candidates.platform.clock_mhz if isinstance(plan, Plan) else None,
-        "policy": system.policy, "strategy": plan.strategy, "placed": placed, "verdict": verdict.status,
-        "proof": plan.proof.as_dict(),
+        "unit": plan.unit,
+        "policy": system.policy, "strategy": plan.strategy, "placed": plan.placed,
+        "schedulable": plan.proof.schedulable, "verdict": plan.proof.verdict, "proof": plan.proof.as_dict(),
         "least_relative_slack": plan.proof.least_relative_slack, "reason": verdict.reason,
         "accounting": verdict.accounting.value if verdict.accounting else None,
         "witness": None if witness is None else {
@@ -50,13 +52,13 @@ def summarise(plan: Plan | PricedPlan, placed: bool = True) -> dict:
     }
 
 
-def described(plan: Plan | PricedPlan, placed: bool = True) -> dict:
+def described(plan: Plan | PricedPlan) -> dict:
     """`summarise`, with what a reader of a run needs besides: candidate points, facts about the platform.
 
     Each task has a list `candidates` (see `points.Candidate`). `facts`, pairs of words, are empty for sets of execution
     times.
     """
-    summary = summarise(plan, placed)
+    summary = summarise(plan)
     for i, task in enumerate(summary["tasks"]):
         task["candidates"] = [asdict(point) for point in candidates(plan, i)]
     platform = plan.candidates.platform if isinstance(plan, Plan) else None

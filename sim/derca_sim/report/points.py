@@ -11,7 +11,7 @@ class Candidate:
     """The boundary after a block of a task.
 
     `where` says in words where it lies. `use` is `used`, `dropped`, or `none` where no preemption is possible. `why`
-    says how it is used or why it is not. `strategy` and `swap_in`, in cycles, are those of a used point, else None.
+    says how it is used or why it is not. `strategy` and `swap_in` are those of a used point, else None.
     """
 
     where: str
@@ -36,12 +36,12 @@ def candidates(plan: Plan | PricedPlan, index: int) -> list[Candidate]:
         where = plan.where(index, block)["where"]
         if block in used:
             name, price = used[block].strategy.name.lower(), used[block].swap_in
-            out.append(Candidate(where, "used", f"used, {name}, swap-in {price} cycles", name, price))
+            out.append(Candidate(where, "used", f"used, {name}, swap-in {price} {plan.unit}", name, price))
         elif options:
             cheapest = min(o.swap_in + o.swap_out for o in options)
             whole = around.length + (around.before.swap_in if around.before else 0)
-            out.append(Candidate(where, "dropped", f"dropped, would cost at least {cheapest} cycles, and the region "
-                                 f"around it of {whole} cycles blocks nobody too long"))
+            out.append(Candidate(where, "dropped", f"dropped, would cost at least {cheapest} {plan.unit}, and the "
+                                 f"region around it of {whole} {plan.unit} blocks nobody too long"))
         else:
             out.append(Candidate(where, "none", "no candidate"))
     return out

@@ -46,6 +46,7 @@ def draw_timeline(
     clock_mhz: float | None,
     title: str,
     zoom: tuple[int, int] | str | None = "auto",
+    unit: str = "cycles",
 ) -> None:
     """Write the timeline of a log as SVG or PNG, by the suffix of `path`, or of each of several.
 
@@ -64,6 +65,8 @@ def draw_timeline(
     zoom
         A second panel below that shows cycles (first, last); "auto" shows the surroundings of the first miss, or else
         of a preemption, best one with another nested in it, if the run is much longer than that; None leaves it out.
+    unit
+        What times count, for the axes.
 
     Raises
     ------
@@ -82,10 +85,10 @@ def draw_timeline(
     FigureCanvasAgg(figure)
     axes = figure.subplots(panels, 1, squeeze=False)[:, 0]
     figure.get_layout_engine().set(hspace=0.06)
-    _panel(axes[0], log, (0, horizon), clock_mhz)
+    _panel(axes[0], log, (0, horizon), clock_mhz, unit)
     if window:
-        _panel(axes[1], log, window, clock_mhz)
-        axes[1].set_title(f"cycles {window[0]:,} to {window[1]:,}", loc="left", fontsize=9.5, color=INK)
+        _panel(axes[1], log, window, clock_mhz, unit)
+        axes[1].set_title(f"{unit} {window[0]:,} to {window[1]:,}", loc="left", fontsize=9.5, color=INK)
         axes[0].axvspan(*window, color="#ffd33d", alpha=0.16, lw=0, zorder=0)
     figure.suptitle(textwrap.fill(f"{title}: {_verdict(log)}", _TITLE), x=0.01, ha="left", fontsize=13,
                     fontweight="bold", color=MISS_COLOUR if _misses(log) else INK)
@@ -136,7 +139,7 @@ def _interesting(log: _Log) -> tuple[int, int] | None:
     return window if window[1] - window[0] < 0.6 * log.horizon else None
 
 
-def _panel(axis, log: _Log, window: tuple[int, int], clock_mhz: float | None) -> None:
+def _panel(axis, log: _Log, window: tuple[int, int], clock_mhz: float | None, unit: str) -> None:
     count = len(log.tasks)
     axis.set_xlim(window[0], window[1])
     axis.set_ylim(-0.34, count - 0.02)
@@ -145,7 +148,7 @@ def _panel(axis, log: _Log, window: tuple[int, int], clock_mhz: float | None) ->
         label.set_color(colour)
         label.set_fontweight("bold")
     axis.tick_params(axis="y", length=0)
-    axis.set_xlabel("cycles", fontsize=9, labelpad=3)
+    axis.set_xlabel(unit, fontsize=9, labelpad=3)
     axis.xaxis.set_major_locator(MaxNLocator("auto", steps=(1, 2, 2.5, 5, 10), integer=True, min_n_ticks=1))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axis.grid(axis="x", color="#e3e6ea", lw=0.7)

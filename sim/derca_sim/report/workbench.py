@@ -6,6 +6,7 @@ All times are cycles since the start. Lists of many equal records are stored by 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ..errors import InputError
 from ..events import Event
 from ..golden.watch import Activity
 from ..model.tables import Strategy
@@ -59,7 +60,13 @@ def page_data(runs: Sequence[Recorded]) -> dict:
     ------
     ValueError
         If a log contradicts itself.
+    InputError
+        If times of runs have different units, for all share an axis.
     """
+    units = list(dict.fromkeys((r.plan or {}).get("unit", "cycles") for r in runs))
+    if len(units) > 1:
+        raise InputError(f"{', '.join(r.label for r in runs)}: times in {', '.join(units)}: allowed on one page are "
+                         "runs with times in one unit")
     return {
         "version": VERSION, "runs": [_run(recorded) for recorded in runs],
         "colours": {"lanes": LANE_COLOURS, "miss": MISS_COLOUR},
@@ -75,7 +82,8 @@ def _run(r: Recorded) -> dict:
     return {
         "label": r.label, "origin": r.origin, "taskset": r.taskset, "platform": r.platform, "strategy": r.strategy,
         "title": r.proof.title, "verdict": r.proof.verdict, "proof": r.proof.lines(), "horizon": r.horizon,
-        "clock_mhz": plan.get("clock_mhz"), "facts": plan.get("facts", []), "resources": plan.get("resources", {}),
+        "clock_mhz": plan.get("clock_mhz"), "unit": plan.get("unit", "cycles"),
+        "facts": plan.get("facts", []), "resources": plan.get("resources", {}),
         "misses": metrics.deadline_misses, "finished": sum(t.finished for t in metrics.tasks),
         "analysed": r.plan is not None,
         "load": plan.get("utilisation"), "load_unpreempted": plan.get("utilisation_unpreempted"),

@@ -1,8 +1,8 @@
-"""Task sets of execution times in the formats of other tools: SimSo's XML, and the job sets of schedule abstraction.
+"""Task sets of execution times as TOML, and as the job sets of schedule abstraction; `simso` has those of SimSo.
 
-SimSo (https://projects.laas.fr/simso/) counts in milliseconds, and its jobs can be preempted anywhere. The CSV of
-schedule-abstraction tools (https://github.com/brandenburg/np-schedulability-analysis) lists the jobs of a hyperperiod,
-none of which is preempted; a job with preemption points becomes a chain of them, with a second file of precedences.
+The CSV of schedule-abstraction tools (https://github.com/brandenburg/np-schedulability-analysis) lists the jobs of a
+hyperperiod, none of which is preempted. A job with preemption points becomes a chain of jobs, with a second file of
+precedences.
 """
 
 import csv
@@ -10,13 +10,10 @@ import io
 import math
 import re
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
-from xml.etree import ElementTree
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..analysis.model import by_deadline
 from ..errors import InputError
 from ..model import loading
 from ..model.loading import open_input
@@ -38,112 +35,19 @@ def as_toml(data: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict:
-    """The content of a task set file for a simulation of SimSo.
-
-    Parameters
-    ----------
-    cycles_per_ms : cycles of ours in a millisecond; every time must be a whole number of cycles.
-    every : a job may be preempted each time it has run for so many cycles; None: nowhere.
-
-    Raises
-    ------
-    InputError
-        If it is not such a file, or has what a task set of ours has not.
-    """
-    try:
-        with open_input(path) as file:
-            root = ElementTree.fromstring(file.read())
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read ({e.strerror}): give the path of an existing file") from None
-    except ElementTree.ParseError as e:
-        raise InputError(f"{path}: not well-formed XML: {e}") from None
-    tasks, processors = root.findall("tasks/task"), root.findall("processors/processor")
-    if root.tag != "simulation" or not tasks:
-        raise InputError(f"{path}: has no simulation with tasks: allowed are simulations of SimSo")
-    problems, rows = [], []
-    if len(processors) > 1:
-        problems.append(f"{path}: {len(processors)} processors: allowed is one")
-    for task in tasks:
-        where = f"{path}: task {task.get('name')}"
-        if task.get("task_type", "Periodic") == "APeriodic" or task.get("followed_by"):
-            problems.append(f"{where}: allowed are periodic and sporadic tasks that follow nobody")
-            continue
-        times = {}
-        for key, own in (("period", "period"), ("deadline", "deadline"), ("WCET", "wcet"),
-                         ("activationDate", "offset")):
-            try:
-                exact = Fraction(task.get(key, "0" if own == "offset" else "")) * cycles_per_ms
-            except ValueError:
-                problems.append(f"{where}: {key} = {task.get(key)}: allowed are numbers of milliseconds")
-                continue
-            if exact.denominator != 1:
-                problems.append(f"{where}: {key} = {task.get(key)} ms is not a whole number of cycles at "
-                                f"{cycles_per_ms} cycles in a millisecond: allowed is another --cycles-per-ms")
-            times[own] = int(exact)
-        row = {"name": _name(task.get("name", ""), len(rows)), **times}
-        if every is not None:
-            row |= {"every": every, "swap_in": round(float(task.get("preemption_cost", 0)))}
-        rows.append(row)
-    if not problems and not (policy := _simso_policy(root, rows)):
-        problems.append(f"{path}: sched: fixed priorities in another order than that of the deadlines: allowed are "
-                        "EDF, and deadline-monotonic priorities")
-    if problems:
-        raise InputError(*problems)
-    return {"name": _name(path.stem, 0), "policy": policy, "task": tuple(rows)}
-
-
-def _simso_policy(root: ElementTree.Element, rows: Sequence[dict]) -> str | None:
-    """The policy of a simulation of SimSo with the tasks `rows`; None for fixed priorities that we do not have."""
-    sched = root.find("sched")
-    kind = ("" if sched is None else sched.get("class") or sched.get("className") or "").rpartition(".")[2]
-    if kind not in ("FP", "RM", "RM_mono"):
-        return "edf"
-    try:
-        keys = [int(task.get("priority", 0)) for task in root.findall("tasks/task")] if kind == "FP" else [
-            -row["period"] for row in rows]
-    except ValueError:
-        return None
-    falls = sorted(zip(keys, (row["deadline"] for row in rows), strict=True), key=lambda pair: (-pair[0], pair[1]))
-    deadlines = [deadline for _, deadline in falls]
-    return "deadline_monotonic" if deadlines == sorted(deadlines) else None
-
-
-def as_simso(taskset: PricedTaskSet, cycles_per_ms: int) -> str:
-    """A simulation of SimSo, under its preemptive EDF or FP; prices and preemption points have no place in it."""
-    fixed, own = taskset.system.policy == "deadline_monotonic", taskset.system.tasks
-    root = ElementTree.Element("simulation", duration=str(taskset.horizon), cycles_per_ms=str(cycles_per_ms),
-                               etm="wcet")
-    ElementTree.SubElement(root, "sched", {"class": "simso.schedulers.FP" if fixed else "simso.schedulers.EDF",
-                                           "overhead": "0", "overhead_activate": "0", "overhead_terminate": "0"})
-    ElementTree.SubElement(root, "caches", memory_access_time="100")
-    processors = ElementTree.SubElement(root, "processors")
-    ElementTree.SubElement(processors, "processor", name="accelerator", id="1", cl_overhead="0", cs_overhead="0",
-                           speed="1.0")
-    tasks = ElementTree.SubElement(root, "tasks")
-    ranks = {i: rank for rank, i in enumerate(by_deadline(own))}
-    if fixed:
-        ElementTree.SubElement(tasks, "field", name="priority", type="int")
-    for i, (task, offset) in enumerate(zip(taskset.system.tasks, taskset.offsets, strict=True), 1):
-        ElementTree.SubElement(
-            tasks, "task", name=task.name, id=str(i), task_type="Periodic", abort_on_miss="no",
-            period=_ms(task.period, cycles_per_ms), activationDate=_ms(offset, cycles_per_ms),
-            list_activation_dates="", deadline=_ms(task.deadline, cycles_per_ms), base_cpi="1.0", instructions="0",
-            mix="0.5", WCET=_ms(task.length, cycles_per_ms), ACET="0.0", preemption_cost="0", et_stddev="0.0",
-            **({"priority": str(len(own) - ranks[i - 1])} if fixed else {}))
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, "unicode", xml_declaration=True) + "\n"
-
-
 def left_out(taskset: PricedTaskSet, simso: bool) -> list[str]:
     """What a task set has and its conversion, to SimSo or to a job set, has not."""
     tasks = taskset.system.tasks
+    priced = {option.swap_in + option.swap_out for task in tasks for options in task.points for option in options}
+    prices = priced | {0 for task in tasks if not any(task.points)}  # jobs without points are preempted in SimSo, too
     found = {
         "where jobs may be preempted (SimSo does it anywhere)": simso and any(len(task.blocks) > 1 for task in tasks),
-        "what preemption costs": any(option.swap_in or option.swap_out
-                                     for task in tasks for options in task.points for option in options),
+        "prices of single tasks and points (SimSo has one for all, here the dearest: "
+        f"{max(prices, default=0):,} {taskset.unit})": simso and any(priced) and len(prices) > 1,
+        "what preemption costs": not simso and any(priced),
+        "unit": not simso and taskset.unit != "cycles",
         "jitter": simso and any(task.jitter for task in tasks),
-        "release_cost": taskset.system.release_cost > 0, "tail": taskset.system.tail > 0,
+        "release_cost": not simso and taskset.system.release_cost > 0, "tail": taskset.system.tail > 0,
     }
     return [what for what, there in found.items() if there]
 
@@ -217,7 +121,7 @@ def from_jobs(path: Path) -> dict:
     if problems:
         raise InputError(*problems)
     policy = "deadline_monotonic" if fixed and differ else "edf"  # with all releases at 0 both are the same
-    return {"name": _name(path.stem, 0), "policy": policy, "task": tuple(rows)}
+    return {"name": own_name(path.stem, 0), "policy": policy, "task": tuple(rows)}
 
 
 def _figures(path: Path, columns: Sequence[str], least: int) -> Iterator[list[int]]:
@@ -254,12 +158,7 @@ def _csv(header: Sequence[str], rows: Sequence[tuple]) -> str:
     return out.getvalue()
 
 
-def _ms(cycles: int, cycles_per_ms: int) -> str:
-    """Cycles in milliseconds, exactly where a float of 64 bits can."""
-    return repr(cycles / cycles_per_ms)
-
-
-def _name(text: str, number: int) -> str:
+def own_name(text: str, number: int) -> str:
     """A name that we allow for one that others allow."""
     near = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:40]
     try:

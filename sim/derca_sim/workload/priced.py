@@ -1,7 +1,7 @@
 """Task sets of execution times alone: no network and no platform, but lengths and prices that the user gives.
 
-`load_priced` reads a TOML file into a `PricedTaskSet`. Times are cycles, or any other unit of which they are whole
-numbers.
+`load_priced` reads a TOML file into a `PricedTaskSet`. Times are whole numbers of a unit: cycles, unless the
+file names another. The unit changes no figure; answers and pictures name it.
 """
 
 import math
@@ -20,6 +20,7 @@ from ..model.loading import problem, read_toml, validate
 from ..model.platform import Name
 from ..model.sections import Section
 from ..model.tables import Strategy
+from ..units import Unit
 from .taskset import MAX_DEFAULT_HORIZON, Cycle, Duration
 
 #: Most parts that a job may be divided into.
@@ -70,12 +71,15 @@ class PricedTaskSection(Section):
 
 
 class PricedSection(Section):
-    """A task set file without networks and platform. Times are cycles, or whole numbers of any other unit."""
+    """A task set file without networks and platform. Times are whole numbers of `unit`."""
 
     name: Name
     """Name of the task set."""
+    unit: Unit = "cycles"
+    """What all times count: cycles, or ns, us or ms. Answers, tables and pictures are in this unit, too."""
     horizon: Duration | None = None
-    """How long a simulation lasts; by default two hyperperiods after the largest offset, up to 2,000,000."""
+    """How long a simulation lasts; by default two hyperperiods after the largest offset. If these are longer than
+    2,000,000, by default 2,000,000 after it, but never less than two of the longest periods."""
     release_cost: Cycle = 0
     """Time that every release takes from the running job."""
     policy: Annotated[Analysed, BeforeValidator(in_full)] = "edf"
@@ -100,6 +104,8 @@ class PricedTaskSet:
         First release of each task in a simulation.
     horizon
         How long a simulation runs.
+    unit
+        What all times count.
     """
 
     name: str
@@ -107,6 +113,7 @@ class PricedTaskSet:
     system: System
     offsets: tuple[int, ...]
     horizon: int
+    unit: Unit = "cycles"
 
 
 def load_priced(path: Path) -> PricedTaskSet:
@@ -138,11 +145,12 @@ def checked(data: dict, path: Path) -> PricedTaskSet:
         raise InputError(*problems)
     system = System(tuple(map(_model, section.task)), section.release_cost, section.tail, policy=section.policy)
     offsets = tuple(task.offset for task in section.task)
-    return PricedTaskSet(section.name, path, system, offsets, section.horizon or default_horizon(system, offsets))
+    return PricedTaskSet(section.name, path, system, offsets, section.horizon or default_horizon(system, offsets),
+                         section.unit)
 
 
 def default_horizon(system: System, offsets: Sequence[int]) -> int:
-    """Two hyperperiods after the largest offset, up to `MAX_DEFAULT_HORIZON` or two of the longest periods."""
+    """Two hyperperiods after the largest offset, at most `MAX_DEFAULT_HORIZON` or two of the longest periods."""
     periods = [task.period for task in system.tasks]
     return min(2 * math.lcm(*periods), max(MAX_DEFAULT_HORIZON, 2 * max(periods))) + max(offsets)
 

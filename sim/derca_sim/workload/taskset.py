@@ -102,7 +102,7 @@ class TaskSetSection(Section):
     platform: Platform
     """Path of a platform file, relative to the task set's folder; or a table with its content."""
     horizon: Duration | None = None
-    """Cycles that a run lasts; by default two hyperperiods after the largest offset, up to 2,000,000."""
+    """Cycles that a run lasts; by default two hyperperiods after the largest offset, at most 2,000,000 in all."""
     network: Annotated[tuple[NetworkSection, ...], Field(min_length=1)]
     """The networks, a table each."""
     task: Annotated[tuple[TaskSection, ...], Field(min_length=1)]
@@ -228,6 +228,7 @@ def _words(data: dict) -> dict[tuple, str]:
 
 
 def _default_horizon(tasks: tuple[Task, ...]) -> int:
+    """Two hyperperiods after the largest offset, at most `MAX_DEFAULT_HORIZON` in all."""
     hyperperiod = math.lcm(*(t.period for t in tasks))
     return min(2 * hyperperiod + max(t.offset for t in tasks), MAX_DEFAULT_HORIZON)
 
