@@ -37,7 +37,7 @@ class Forced:
     triggers: list[list[int]]
 
     def placed(self, scenarios: Sequence[Sequence[Step]]) -> list[Sequence[Step]]:
-        """The scenarios up to their first step without a place: a region that ends before its preemptor is free again."""
+        """The scenarios up to their first step without a place: its region ends before its preemptor is free again."""
         return [steps[:len(at)] for steps, at in zip(scenarios, self.triggers, strict=True)]
 
     def misplaced(self, scenarios: Sequence[Sequence[Step]]) -> list[str]:
