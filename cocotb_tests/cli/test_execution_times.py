@@ -140,6 +140,26 @@ def test_strategies_are_compared_in_one_table(tmp_path):
     assert rows["np"]["preemptions"] == 0 < rows["joint"]["preemptions"]
 
 
+def test_a_strategy_that_the_platform_does_not_allow_is_a_row_with_its_reason(tmp_path):
+    platform, tables = tmp_path / "platform.toml", "[tables]\nslices = 16\n"
+    platform.write_text(tables)
+    (tmp_path / "set.toml").write_text(f'''name = "set"
+platform = "{platform}"
+network = [{{ name = "a", layers = [{{ m = 64, k = 64, n = 32 }}] }}]
+task = [{{ name = "a", network = "a", period = 40_000 }}]
+''')
+    code, text, _ = derca("compare", tmp_path / "set.toml", "--json")
+    rows = {row["strategy"]: row for row in json.loads(text)["strategies"]}
+    assert code == 0 and len(rows) == 7
+    assert {name: row["reason"].partition(": ")[2].partition(":")[0] for name, row in rows.items()
+            if row["verdict"] == "impossible"} == {
+        "np": "platform.tables.slices = 16", "lw": "platform.tables.slices = 16", "park": "platform.buffers.spare = 0"}
+    assert "park       impossible: " in derca("compare", tmp_path / "set.toml")[1]
+    platform.write_text(tables.replace("16", "1"))
+    code, _, error = derca("compare", tmp_path / "set.toml")
+    assert code == 2 and "slices = 1: allowed" in error
+
+
 @pytest.mark.full
 def test_networks_are_compared_on_the_golden_machine():
     code, text, _ = derca("compare", SET.with_name("demo.toml"), "--json")

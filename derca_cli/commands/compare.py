@@ -11,7 +11,7 @@ from derca_flow.tools.progress import step
 from derca_sim.errors import InputError
 
 from ..console.answer import CsvOption, answer, check_csv
-from ..console.output import JsonOption, say_result, show_milliseconds, show_table
+from ..console.output import JsonOption, say, say_result, show_milliseconds, show_table
 from ..console.overrides import HorizonOption, NewPlatformOption, PolicyOption
 from ..console.verdict import on
 
@@ -29,7 +29,8 @@ def compare(
     """Analyse and simulate a task set under every strategy of preemption, one row each.
 
     Strategies are those of `derca analyze`. Task sets with networks run on the golden machine, cycle by cycle as the
-    hardware; those of execution times alone are simulated region by region.
+    hardware; those of execution times alone are simulated region by region. Strategies that the platform does not allow
+    are called impossible, with the reason.
 
     [bold]Examples[/bold]
 
@@ -69,8 +70,12 @@ def _show(found: dict) -> None:
                 "all charges; missed, preempted: deadlines and jobs in a simulated run; worst: response in it, in "
                 f"{found['unit']}.",
     )
+    for row in found["strategies"]:
+        if row["verdict"] == "impossible":
+            say(row["strategy"], f"impossible: {row['reason']}")
     show_milliseconds(found["clock_mhz"], ["strategy", *(f"worst {name}" for name in found["tasks"])],
-                      [[row["strategy"], *row["worst_response"]] for row in found["strategies"]])
+                      [[row["strategy"], *row["worst_response"]] for row in found["strategies"]
+                       if row["verdict"] != "impossible"])
 
 
 def _percent(value: float | None) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..analysis.kinds import KINDS
+from ..errors import InputError, MachineError
 from ..golden.machine import run
 from ..planning import analyse_taskset
 from ..priced_plan import analyse_priced
@@ -16,6 +17,17 @@ from ..workload.taskset import TaskSet
 from .jobs import TaskInfo
 from .metrics import measure
 from .plan import summarise
+
+
+def _impossible(strategy: str, reason: InputError, tasks: int) -> dict:
+    """The row of a strategy that the platform or the task set does not allow."""
+    return {"strategy": strategy, "verdict": "impossible", "reason": _first(reason.problems),
+            **dict.fromkeys(("least_relative_slack", "utilisation", "deadline_misses", "preemptions")),
+            "points": [None] * tasks, "worst_response": [None] * tasks}
+
+
+def _first(problems: list[str]) -> str:
+    return problems[0] + f" (and {len(problems) - 1} more)" * (len(problems) > 1)
 
 
 def compared(tasks: Path | TaskSet | PricedTaskSet, horizon: int | None = None,
@@ -39,22 +51,29 @@ def compared(tasks: Path | TaskSet | PricedTaskSet, horizon: int | None = None,
     Raises
     ------
     InputError
-        If the file is wrong, or the policy does not apply to it.
+        If the file is wrong, the policy does not apply to it, or no strategy is possible.
     """
     taskset = load_tasks(tasks, platform, policy) if isinstance(tasks, Path) else under_policy(tasks, policy)
     taskset = taskset if isinstance(taskset, PricedTaskSet) else mapped(taskset)
     priced, cycles = isinstance(taskset, PricedTaskSet), horizon or taskset.horizon
     members = taskset.system.tasks if priced else taskset.tasks
     infos = [TaskInfo(task.name, task.period, task.deadline) for task in members]
-    rows, names, order = [], (taskset.name, None), None
+    rows, names, order, refused = [], (taskset.name, None), None, []
     for number, strategy in enumerate(KINDS):
         progress(number, len(KINDS))
-        plan = analyse_priced(taskset, strategy) if priced else analyse_taskset(taskset, strategy)
-        if priced:
-            releases = synchronous(plan.system, cycles, taskset.offsets)
-            events = simulate(plan.system, plan.verdict.placements, releases, cycles, log=True).events
-        else:
-            events = run(plan.compiled(), cycles)
+        try:
+            plan = analyse_priced(taskset, strategy) if priced else analyse_taskset(taskset, strategy)
+            if priced:
+                releases = synchronous(plan.system, cycles, taskset.offsets)
+                events = simulate(plan.system, plan.verdict.placements, releases, cycles, log=True).events
+            else:
+                events = run(plan.compiled(), cycles)
+        except InputError as e:  # of this strategy: the platform has no bank to park in, or tables hold no such region
+            if isinstance(e, MachineError):
+                raise
+            refused.append(e)
+            rows.append(_impossible(strategy, e, len(members)))
+            continue
         metrics, summary, names = measure(events, infos, cycles, 1), summarise(plan), plan.names
         order = plan.system.policy
         rows.append({
@@ -64,6 +83,8 @@ def compared(tasks: Path | TaskSet | PricedTaskSet, horizon: int | None = None,
             "points": [task["points"] for task in summary["tasks"]],
             "worst_response": [task.worst_response for task in metrics.tasks],
         })
+    if len(refused) == len(rows):
+        raise refused[0]
     return {"taskset": names[0], "platform": names[1], "policy": order, "horizon": cycles,
             "clock_mhz": None if priced else taskset.platform.clock_mhz, "unit": taskset.unit if priced else "cycles",
             "tasks": [task.name for task in members], "strategies": rows}
