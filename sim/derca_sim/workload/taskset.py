@@ -151,7 +151,7 @@ def load_platform(path: Path) -> Platform:
     InputError
         One line for every problem of the file.
     """
-    return validate(_platform_table(path), Platform, path)
+    return validate(_platform_table(path), Platform, path).read_from(Path(path))
 
 
 def _platform_table(path: Path) -> dict:
@@ -202,6 +202,7 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
         section = validate(data, TaskSetSection, path, parts, _words(data))
     except InputError as e:
         raise InputError(*problems, *e.problems) from None
+    section = section.model_copy(update={"platform": section.platform.read_from(parts.get("platform", path))})
     problems += _task_problems(section, path) + _network_problems(section, path)
     networks: dict[str, Network] = {}
     if not problems:
