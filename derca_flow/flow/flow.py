@@ -206,19 +206,33 @@ def check_fit(total: dict[str, float], board: Board) -> None:
             f"({board.platform.name})" for kind in short))
 
 
-def check_estimate(total: dict[str, float], board: Board) -> str:
+def check_estimate(total: dict[str, float], board: Board, parts: dict[str, float]) -> str:
     """Say in words whether an estimated total fits.
+
+    Parameters
+    ----------
+    parts
+        Blocks of RAM by what they hold.
 
     Raises
     ------
     CheckFailed
-        If it would not fit even if the estimate were too high by its tolerance.
+        If it would not fit even if the estimate were too high by its tolerance: a line for each kind, and one for the
+        parts of block RAM that does not fit.
     """
     uses = {kind: total[kind] / board.available[kind] if board.available[kind] else float(total[kind] > 0) * 9
             for kind in KINDS}
+    needs = {kind: f"{kind} {total[kind]:,g} of {board.available[kind]:,}" for kind in KINDS}
+    short = [kind for kind in KINDS if uses[kind] > 1 + TOLERANCE]
+    if short:
+        raise CheckFailed(*(f"will not fit: about {needs[kind]} on {board.title}; make the platform smaller "
+                            f"({board.platform})" for kind in short),
+                          *[f"block RAM by what it holds, and the keys that size it: {named(parts)}"]
+                          * ("BRAM" in short))
     kind = max(uses, key=uses.get)
-    need = f"{kind} {total[kind]:,g} of {board.available[kind]:,}"
-    if uses[kind] > 1 + TOLERANCE:
-        raise CheckFailed(f"will not fit: about {need} on {board.title}; make the platform smaller "
-                          f"({board.platform.name})")
-    return f"{'fits' if uses[kind] < 1 - TOLERANCE else 'may just fit'}: {need}, {uses[kind]:.0%}, the scarcest"
+    return f"{'fits' if uses[kind] < 1 - TOLERANCE else 'may just fit'}: {needs[kind]}, {uses[kind]:.0%}, the scarcest"
+
+
+def named(parts: dict[str, float]) -> str:
+    """Counts with their names, in words."""
+    return ", ".join(f"{count:,g} {name}" for name, count in parts.items())
