@@ -8,9 +8,11 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from derca_flow.area.estimate import estimate
 from derca_flow.package.boards import BOARDS
 from derca_flow.package.device_tree import overlay
 from derca_flow.tools import toolchain
+from derca_flow.tools.cells import KINDS
 from derca_hw.ip import TOP, check_base
 from derca_sim.model.registers import register_map
 from derca_sim.workload.taskset import load_platform
@@ -212,6 +214,18 @@ def test_the_task_set_runs_on_the_platform_of_the_board(tmp_path):
     assert told["platform"] == "arty-a7-100"
     assert {"host_writes.txt", "memory.bin", "ip/component.xml", "README.md"} <= set(told["files"])
     assert (tmp_path / "out" / "memory.bin").stat().st_size <= 262_144
+
+
+def test_the_area_is_estimated_and_named_so(package):
+    """In the answer and in the README: that of `derca report --estimate`, and parts that add up to the block RAM."""
+    told, text = json.loads(package.result.stdout), (package.out / "README.md").read_text()
+    expected = estimate(package.platform, "ultrascale")[-1]
+    assert told["estimate"] == {kind: expected[kind] for kind in KINDS} and min(told["estimate"].values()) > 0
+    assert sum(told["block_ram"].values()) == told["estimate"]["BRAM"]
+    section = text.partition("## Area, estimated")[2].partition("\n## ")[0]
+    assert "Nothing was synthesised" in section
+    for kind, count in told["estimate"].items():
+        assert f"| {kind} | {count:,g} | {package.board.available[kind]:,} |" in section
 
 
 def test_the_readme_names_addresses_and_interfaces(package):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from derca_flow.area.measurement import load_platform
+from derca_flow.package.area import FAMILY_NAME, Area
 from derca_flow.package.boards import BOARDS
 from derca_flow.package.description import write_register_files, write_tables
 from derca_flow.package.package import write_package
@@ -66,7 +67,8 @@ def ip(
     platform.json, registers.json, registers.md, derca.h, derca.svd, host_writes.txt, memory.bin, proof.json
                         as derca generate writes them
 
-    The task set runs on the platform of the board, whatever platform it names. All files appear or none.
+    The task set runs on the platform of the board, whatever platform it names. All files appear or none. Answer and
+    README estimate LUT, REG, BRAM and DSP of the accelerator; nothing is synthesised for that.
 
     [bold]Examples[/bold]
 
@@ -96,6 +98,7 @@ def ip(
         raise InputError(NOTHING_TO_PROVE)
     elif policy is not None:
         raise InputError(no_tasks(policy))
+    area = Area.of(system)
     with output_directory(output) as folder:
         with step("generating the hardware"):
             write_package(folder, system, target, address, proof)
@@ -106,6 +109,7 @@ def ip(
     if as_json:
         print_json({"board": target.name, "part": target.part, "platform": system.name,
                     "config_hash": f"{system.config_hash:08x}", "base": address, "output": str(output),
+                    "estimate": area.total, "block_ram": area.parts, "available": target.available,
                     "proof": proof.as_dict() if proof else None, "files": files})
         return
     say_result(f"IP and project for {target.title} in {output}" + (f"; {outcome(proof)}" if proof else ""),
@@ -114,6 +118,9 @@ def ip(
                [list(f) for f in files.items()],
                caption=f"{target.title}, platform {system.name}, configuration {system.config_hash:08x}; next: "
                        f"vivado -mode batch -source {shlex.quote(str(output / 'build.tcl'))}")
+    show_table("Estimated before any synthesis", ["kind", "estimated", "available", "use"], area.rows(target),
+               caption=f"The accelerator alone, from figures for {FAMILY_NAME}; Vivado's utilization.rpt has the last "
+                       "word. README.md says what the block RAM holds.")
     if proof:
         show_proof(proof)
 

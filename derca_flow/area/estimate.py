@@ -109,6 +109,11 @@ def block_ram(p: Platform, board: Board | None = None, family: str | None = None
     return dict(sorted(((part, count) for part, count in out.items() if count), key=lambda one: -one[1]))
 
 
+def named(parts: dict[str, float]) -> str:
+    """Counts with their names, in words."""
+    return ", ".join(f"{count:,g} {name}" for name, count in parts.items())
+
+
 def weights_of(family: str) -> dict:
     """The fitted weights of a family.
 

@@ -13,7 +13,7 @@ from derca_sim.model.board import Board
 from derca_sim.workload.policies import under_policy
 from derca_sim.workload.taskset import TaskSet, load_taskset
 
-from ..area.estimate import TOLERANCE
+from ..area.estimate import TOLERANCE, named
 from ..package.description import write_tables
 from ..tools import nextpnr
 from ..tools.caching import BOARDS, read_json
@@ -231,8 +231,3 @@ def check_estimate(total: dict[str, float], board: Board, parts: dict[str, float
                           * ("BRAM" in short))
     kind = max(uses, key=uses.get)
     return f"{'fits' if uses[kind] < 1 - TOLERANCE else 'may just fit'}: {needs[kind]}, {uses[kind]:.0%}, the scarcest"
-
-
-def named(parts: dict[str, float]) -> str:
-    """Counts with their names, in words."""
-    return ", ".join(f"{count:,g} {name}" for name, count in parts.items())

@@ -5,6 +5,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map, start_value
 from derca_sim.proof import Proof, varying_memory
 
+from .area import Area
 from .boards import VendorBoard
 from .component import Identity
 from .interfaces import Interface
@@ -86,6 +87,7 @@ explains them. Memory here is {varying_memory(p, board.memory)}: cycles of the g
 latencies.
 
 {proof.markdown() if proof else _NO_TASK_SET}
+{Area.of(p).markdown(board)}
 ## Power-up and reset
 
 Hold `aresetn` low for at least four rising edges of `aclk`. No memory needs a content at power-up, and no register a
