@@ -12,7 +12,6 @@ from derca_flow.package.area import FAMILY_NAME, Area
 from derca_flow.package.boards import BOARDS
 from derca_flow.package.description import write_register_files, write_tables
 from derca_flow.package.package import write_package
-from derca_flow.tools.checkout import sample
 from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_hw.ip import check_base
@@ -37,10 +36,12 @@ from ..console.verdict import (
 def ip(
     taskset: Annotated[Path | None, typer.Argument(
         help="Task set TOML; without it only the hardware is written.", show_default=False)] = None,
-    board: Annotated[str, typer.Option(help=f"One of {', '.join(BOARDS)}.")] = ...,
+    board: Annotated[str, typer.Option(
+        metavar="BOARD", help=f"Board: {', '.join(BOARDS)}, or the TOML file of your own board.",
+        show_default=False)] = ...,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files.")] = ...,
     platform: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Platform TOML in place of the board's own in sim/platforms/.",
+        metavar="FILE", help="Platform TOML in place of the board's own.",
         show_default=False)] = None,
     base: Annotated[str | None, typer.Option(
         metavar="ADDRESS", help="Where the accelerator's memory begins in that of the board; by default as the board's "
@@ -67,6 +68,7 @@ def ip(
     platform.json, registers.json, registers.md, derca.h, derca.svd, host_writes.txt, memory.bin, proof.json
                         as derca generate writes them
 
+    A board is one that comes with derca, or a TOML file that describes yours (docs/boards.md).
     The task set runs on the platform of the board, whatever platform it names. All files appear or none. Answer and
     README estimate LUT, REG, BRAM and DSP of the accelerator; nothing is synthesised for that.
 
@@ -76,10 +78,12 @@ def ip(
 
         derca ip sim/tasksets/demo.toml --board arty-a7-100 -o out/arty
 
+        derca ip taskset.toml --board my.toml --platform platform.toml -o out/mine
+
         vivado -mode batch -source out/arty/build.tcl
     """
     target = vendor_board(board)
-    system = load_platform(platform or sample("platforms", target.platform))
+    system = load_platform(platform or target.platform)
     address = target.base if base is None else _number(base)
     try:
         check_base(system, address)

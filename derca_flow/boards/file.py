@@ -36,7 +36,8 @@ def load_board(path: Path) -> Board:
     named: dict[str, Path | None] = {}
     for key, kind in (("platform", "platforms"), ("taskset", "tasksets"), ("constraints", "constraints")):
         try:
-            named[key] = _file(path, getattr(section, key), kind, pins.SUFFIXES[device.family])
+            named[key] = named_file(
+                path, getattr(section, key), kind, pins.SUFFIXES[device.family] if key == "constraints" else ".toml")
         except InputError as e:
             problems += [f"{key} = {line}" for line in e.problems]
     if problems:
@@ -76,11 +77,21 @@ def with_platform(board: Board, platform: Path | None) -> Board:
     return replace(board, platform=file)
 
 
-def _file(board: Path, value: str | None, kind: str, pins_suffix: str) -> Path | None:
-    """The file that a value names: a path relative to the board file, or a sample if it has no suffix."""
+def named_file(board: Path, value: str | None, kind: str, suffix: str) -> Path | None:
+    """The file that a value names: a path relative to the board file, or a sample if it has no suffix.
+
+    Parameters
+    ----------
+    kind
+        That of the sample, as `tools.checkout.samples` has it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
     if value is None:
         return None
-    suffix = pins_suffix if kind == "constraints" else ".toml"
     if Path(value).suffix:
         path = board.parent / value
         if not path.is_file():

@@ -34,13 +34,14 @@ class Area:
         return Area({kind: total[kind] for kind in KINDS}, block_ram(p, family=FAMILY))
 
     def rows(self, board: VendorBoard) -> list[list]:
-        """Rows of a table: kind, estimate, what the device has, use."""
-        return [[kind, count, board.available[kind], f"{count / board.available[kind]:.0%}"]
+        """Rows of a table: kind, estimate, what the device has, use; None where the board's file does not say."""
+        return [[kind, count, has := board.available.get(kind), f"{count / has:.0%}" if has else None]
                 for kind, count in self.total.items()]
 
     def markdown(self, board: VendorBoard) -> str:
         """The section of a README."""
-        rows = "\n".join(f"| {kind} | {count:,g} | {has:,} | {use} |" for kind, count, has, use in self.rows(board))
+        rows = "\n".join(f"| {kind} | {count:,g} | {f'{has:,}' if has else '-'} | {use or '-'} |"
+                         for kind, count, has, use in self.rows(board))
         return f"""\
 ## Area, estimated
 
