@@ -22,7 +22,7 @@ from derca_flow.boards.file import load_board
 from derca_flow.boards.known import BOARDS
 from derca_flow.flow import flow, routing
 from derca_flow.flow.steps import Steps
-from derca_flow.tools import loaders, nextpnr
+from derca_flow.tools import loaders, nextpnr, packages
 from derca_hw.families.family import Family
 from derca_sim.errors import CheckFailed
 from kit.checkout import ROOT
@@ -218,8 +218,12 @@ def test_what_does_not_fit_is_refused(toy, monkeypatch):
         assert flow.check_estimate(total, BOARD, {}).startswith(told)
 
 
-def test_a_wrong_pin_is_an_error_of_nextpnr(toy):
+def test_a_wrong_pin_is_told_at_once_or_by_nextpnr(toy, monkeypatch):
+    """At once where the pins of the package are known."""
     own = own_board(toy, ('"N17"', '"A99"'))
+    done = derca("--skip", "simulate", "--run", board=own)
+    assert done.exit_code == 2 and 'uart.rx = "A99": CSFBGA285 has no such pin' in done.stderr
+    monkeypatch.setattr(packages, "known", lambda family, options: None)
     done = derca("--skip", "simulate", "--run", board=own)
     assert done.exit_code == 1 and "nextpnr, seed 1: ERROR" in done.stderr and "A99" in done.stderr
 
