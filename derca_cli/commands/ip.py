@@ -65,7 +65,8 @@ def ip(
                         lint waivers: verilator --lint-only -Wall lint.vlt ip_lint.vlt ip/hdl/derca_ip.v
     DSP48E2.v           the device's multiplier as an empty module, where it is named, for lint and the like alone
     README.md           how to use all this, with addresses and the ports
-    platform.json, registers.json, registers.md, derca.h, derca.svd, host_writes.txt, memory.bin, proof.json
+    platform.json, registers.json, registers.md, derca.h, derca.svd; and with a task set
+    host_writes.txt, memory.bin, tensors.json, derca_tasks.h, proof.json
                         as derca generate writes them
 
     A board is one that comes with derca, or a TOML file that describes yours (docs/boards.md).

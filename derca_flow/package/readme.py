@@ -16,6 +16,8 @@ _NO_TASK_SET = """\
 
 This folder was made without a task set, so nothing is proved: `derca ip TASKSET` does that.
 """
+#: What a program in C has of a task set.
+_TENSORS = " `derca_tasks.h` has the tasks' tensors, and `derca_infer`, a function for one inference."
 #: How a host reaches registers and memory.
 _JTAG = """\
 There is no processor: the host is a computer at the JTAG cable. `vivado -mode batch -source run.tcl` configures the
@@ -26,8 +28,8 @@ registers, interrupt and memory as the devices `derca` and `udmabuf0`. Then
 
     derca host TASKSET --platform PLATFORM --uio derca --memory udmabuf0
 
-runs a task set, PLATFORM being the TOML file that this folder was made of; the manual's chapter on Linux has a program
-in C. Bare metal, keep the linker out of the window. The
+runs a task set, PLATFORM being the TOML file that this folder was made of. The manual's chapter on Linux has a program
+in C, which calls `derca_infer` for one inference. Bare metal, keep the linker out of the window. The
 port to the DDR is not coherent: flush and invalidate caches around what the accelerator reads and writes. `interrupt`
 arrives at `pl_ps_irq0`."""
 
@@ -83,8 +85,8 @@ Address 0 of tables and of `memory.bin` is the beginning of the memory window; t
 
 A host program copies `memory.bin` to the memory, makes the writes of `host_writes.txt` (address from the beginning of
 the registers, value), then writes {start_value(p)} to CONTROL. `derca.h` has the registers for C, `registers.md`
-explains them. Memory here is {varying_memory(p, board.memory)}: cycles of the golden model are those of the platform's
-latencies.
+explains them.{_TENSORS if proof else ""} Memory here is
+{varying_memory(p, board.memory)}: cycles of the golden model are those of the platform's latencies.
 
 {proof.markdown() if proof else _NO_TASK_SET}
 {Area.of(p).markdown(board)}
