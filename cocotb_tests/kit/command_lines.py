@@ -119,6 +119,7 @@ BY_TEST = {
     "derca host taskset.toml --board my.toml --sim": _BOARD,
     "derca host drone/taskset.toml --board my.toml --sim": _BOARD,
     "derca init drone --sample digits_small": _BOARD,
+    "derca init sim --sample all": "cli/test_project.py::test_examples_run_outside_of_a_checkout",
     "derca cache --clear --older 30": "flow/test_caches.py",
     "derca explore sim/tasksets/demo.toml --device lfe5u-85f": _EXPLORE,
     "derca explore sim/tasksets/demo.toml --device lfe5u-85f --policy dm":
