@@ -88,7 +88,7 @@ def analyse(request: Request, progress: Progress) -> Path:
     done = cached(BOARDS, ["analyse", *request.software()], fill)
     found = read_json(done / ANALYSIS)
     if found["proof"]["verdict"] != "proved":
-        raise CheckFailed(f"{request.taskset} on {request.platform.name}: {found['proof']['verdict']}: "
+        raise CheckFailed(f"{request.taskset} on {request.platform.where}: {found['proof']['verdict']}: "
                           f"{found['reason']}; "
                           "to build all the same, add --skip analyse")
     return done
@@ -200,10 +200,10 @@ def check_fit(total: dict[str, float], board: Board) -> None:
     if short:
         raise CheckFailed(*(
             f"does not fit: {total[kind]:,g} {kind} of {board.available[kind]:,} on {board.title} "
-            f"({total[kind] / board.available[kind]:.0%}); make the platform smaller ({board.platform.name})"
+            f"({total[kind] / board.available[kind]:.0%}); make the platform smaller ({board.platform})"
             if board.available[kind] else
             f"does not fit: {total[kind]:,g} {kind}, and {board.title} has none; change the platform "
-            f"({board.platform.name})" for kind in short))
+            f"({board.platform})" for kind in short))
 
 
 def check_estimate(total: dict[str, float], board: Board, parts: dict[str, float]) -> str:

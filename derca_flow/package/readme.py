@@ -23,8 +23,14 @@ _JTAG = """\
 There is no processor: the host is a computer at the JTAG cable. `vivado -mode batch -source run.tcl` configures the
 board, loads the task set that this folder was made with, runs it for a second and prints what became of its jobs."""
 _PROCESSOR = """\
-The host is the processor. Under Linux, apply `derca.dtso`: it keeps the kernel out of the memory window, and shows
-registers, interrupt and memory as the devices `derca` and `udmabuf0`. Then
+The host is the processor. `derca.dtso` keeps the kernel of Linux out of the memory window, and shows registers,
+interrupt and memory as the devices `derca` and `udmabuf0`. Linux must get it when it starts, in a device tree that was
+compiled with `dtc -@` as well; the manual's chapter on Linux has the steps of the boot.
+
+    dtc -@ -I dts -O dtb -o derca.dtbo derca.dtso
+    fdtoverlay -i system.dtb -o with-derca.dtb derca.dtbo
+
+In the started system
 
     derca host TASKSET --platform PLATFORM --uio derca --memory udmabuf0
 
