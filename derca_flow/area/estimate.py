@@ -97,14 +97,14 @@ def estimate_board(p: Platform, board: Board, weights: dict | None = None) -> di
 def block_ram(p: Platform, board: Board | None = None, family: str | None = None) -> dict[str, float]:
     """Blocks of RAM by what they hold, the most first: those of a board's top, or of a platform alone in a family.
 
-    Each name is followed by the keys of the platform that size it; the rest of a block goes by the block's name.
+    Each name is followed by the keys of the platform that size it; the rest of a block goes by the name of the block.
     """
     target = board.target if board is not None else family
     found = blocks(p, target) | ({"board": around(p, board)} if board is not None else {})
     out: dict[str, float] = {}
     for name, block in found.items():
         for ram in block.rams:
-            part = ram.part or name
+            part = ram.part or f"others of {name}"
             out[part] = out.get(part, 0) + stored(ram, target).blocks
     return dict(sorted(((part, count) for part, count in out.items() if count), key=lambda one: -one[1]))
 
