@@ -68,7 +68,7 @@ def import_(
         suit = Suit.of(system, network)
         problems = [f"{graph.name}: {line}" for line in suit.problems]
         lines = as_lines(suit.changes, suit.notes)
-        job = None if problems else Job.of(system, network)
+        job = None if problems else Job.of(system, suit.network)
     answer = {**described(graph, placed, system, batch), "reasons": problems,
               **({"platform_lines": lines} if lines else {}),
               **({"job": job.described()} if job else {}),

@@ -25,8 +25,7 @@ class Job:
 
     @staticmethod
     def of(p: Platform, network: Network) -> "Job":
-        """Choose the mappings of a network on a platform for which `Suit` finds no problem."""
-        network = choose(p, network)
+        """The mappings that the layers of a network have on a platform, as `Suit` chose them."""
         return Job(choices(p, network), alone(p, network), floor(of_layers(p, network.layers)))
 
     def rows(self) -> tuple[list[str], list[list]]:
@@ -70,22 +69,24 @@ class Suit:
         Key of the platform -> the value that it needs; empty if the network can run.
     notes
         Key -> what is to be said of it, where it is among the changes.
+    network
+        The network with the chosen mappings; as it was if it cannot run.
     """
 
     problems: list[str]
     changes: dict[str, object]
     notes: dict[str, str]
+    network: Network
 
     @staticmethod
     def of(p: Platform, network: Network) -> "Suit":
         """Try the network on the platform, and on the platform with what was missing, until nothing is."""
         problems: list[str] = []
         needs: list[Need] = []
-        better = p
+        mapped = network
         while True:
             try:
-                better = amended(p, needs) if needs else p
-                _check(better, network)
+                mapped = _checked(amended(p, needs) if needs else p, network)
                 break
             except InputError as e:
                 problems += e.problems
@@ -96,7 +97,7 @@ class Suit:
             if any(need.key == "operators.convolution" for need in new) and _deep(network):
                 needs.append(Need(_DEPTHWISE, True, ""))
         notes = {_DEPTHWISE: "optional: depthwise layers take fewer cycles"}
-        return Suit(list(dict.fromkeys(problems)), values(p, needs), notes)
+        return Suit(list(dict.fromkeys(problems)), values(p, needs), notes, network if problems else mapped)
 
 
 def _deep(network: Network) -> bool:
@@ -105,8 +106,8 @@ def _deep(network: Network) -> bool:
                for layer in network.layers)
 
 
-def _check(p: Platform, network: Network) -> None:
-    """Refuse a network that the platform lacks operators or tables for.
+def _checked(p: Platform, network: Network) -> Network:
+    """The network with mappings for its layers, if the platform has the operators and tables for it.
 
     Raises
     ------
@@ -116,13 +117,14 @@ def _check(p: Platform, network: Network) -> None:
         With the operators, or with the tables if it has all operators.
     """
     check_platform(network, p)
-    never = (1 << p.scheduler.time_width - 2) - 1
-    task = Task(network.name, 0, choose(p, network), never, never, 0, False, ())
+    mapped, never = choose(p, network), (1 << p.scheduler.time_width - 2) - 1
+    task = Task(network.name, 0, mapped, never, never, 0, False, ())
     try:
         compile_taskset(TaskSet(network.name, Path(network.name), p, never, (task,)), "np")
     except Unsuited as e:
         if lines := [line for line in e.problems if _MEMORY not in line]:
             raise Unsuited(*lines, needs=e.needs) from e
+    return mapped
 
 
 def _shape(layer: Layer) -> str:
