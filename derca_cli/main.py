@@ -59,6 +59,8 @@ def derca(
 
         derca bench simulation
 
+    Files in sim/ are samples: of a checkout, or written by derca init sim --sample all.
+
     [bold]Environment[/bold]
 
     \b

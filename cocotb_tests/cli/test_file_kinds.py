@@ -35,6 +35,7 @@ FILES = {
     "sweep": ("sweep.toml", (SAMPLES / "sweeps" / "utilisation.toml").read_bytes()),
     "space": ("space.toml", b'"array.rows, array.cols" = [[4, 4], [8, 8]]\n'),
     "board": ("board.toml", b'name = "b"\n[device]\nname = "lfe5u-25f"\n[clock]\nmhz = 25\n'),
+    "vivado board": ("vivado.toml", b'name = "b"\n[vivado]\npart = "xczu3eg-sbva484-1-i"\n'),
     "model": ("net.tflite", (SAMPLES / "networks" / "anomaly_detection.tflite").read_bytes()),
     "network": ("net.npz", npz()),
     "samples": ("samples.npz", arrays(images=np.zeros((2, 3)))),
@@ -110,6 +111,17 @@ def test_another_kind_is_named_with_the_command_that_takes_it(folder, line, monk
         assert answer.stderr.startswith(f"bad input: {given}: is {found.words}: allowed is "), (line, answer.stderr)
         assert answer.stderr.endswith(f"; {taken}\n") and answer.stdout in ("", _first_line(answer.stdout)), kind
     assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize(("line", "given", "right"), [
+    ("ip --board {} -o new", "board.toml", "derca build and host take it: --board board.toml"),
+    ("build set.toml --board {}", "vivado.toml", "derca ip takes it: --board vivado.toml"),
+    ("ip --board {} -o new", "platform.toml", "is a platform: allowed is a board for Vivado; a task set names it"),
+])
+def test_boards_of_the_two_kinds_are_told_apart(folder, line, given, right, monkeypatch):
+    monkeypatch.chdir(folder)
+    answer = command(*line.format(given).split(), COLUMNS="500")
+    assert answer.exit_code == 2 and right in answer.stderr, answer.stderr
 
 
 def _first_line(text: str) -> str:

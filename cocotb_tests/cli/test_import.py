@@ -1,6 +1,7 @@
 """`derca import`: every operator of a trained model with its place or the reason why it has none."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ def test_every_model_has_a_complete_table(path):
 def test_a_platform_without_the_rounding_is_named():
     done = derca("import", SIM / "networks" / "anomaly_detection.tflite", "--platform", PLATFORMS / "demo.toml")
     assert done.exit_code == 2
-    assert "anomaly_detection on demo: layer 0 needs requant.tflite = true in the platform" in done.stderr
+    assert (f"anomaly_detection: layer 0 needs requant.tflite = true in platform demo ({PLATFORMS / 'demo.toml'})"
+            in done.stderr)
 
 
 def test_tables_that_are_too_small_are_named(tmp_path):
@@ -52,7 +54,32 @@ def test_tables_that_are_too_small_are_named(tmp_path):
     tables.write_text((PLATFORMS / "tinyml.toml").read_text().replace("channels = 8192", "channels = 8"))
     done = derca("import", model, "--platform", tables)
     assert done.exit_code == 2 and derca("import", model, "--platform", PLATFORMS / "tinyml.toml").exit_code == 0
-    assert "on tinyml: platform.requant.channels = 8: allowed are at least 12, the" in " ".join(done.stderr.split())
+    assert f"{tables}: requant.channels = 8: allowed are at least 12 for" in " ".join(done.stderr.split())
+
+
+def test_all_that_a_platform_lacks_is_named_at_once(tmp_path):
+    """The platform with the lines of the answer can run the model, also where tables show only after operators."""
+    model, bare = SIM / "networks" / "tflite_micro_speech.tflite", tmp_path / "bare.toml"
+    bare.write_text('name = "bare"\n\n[tile]\nm = 64\nk = 160\n\n[tables]\nslices = 1\n')
+    done = derca("import", model, "--platform", bare, "--json")
+    lines = json.loads(done.stdout)["platform_lines"]
+    assert done.exit_code == 2 and tomllib.loads(lines) == {
+        "requant": {"tflite": True, "channels": 12}, "operators": {"convolution": True},
+        "tile": {"per_layer": True, "n": 32}, "tables": {"slices": 71}}
+    assert len(done.stderr.splitlines()) == 5 and "tables.slices = 1: allowed are at least 71" in done.stderr
+    assert lines in derca("import", model, "--platform", bare).stdout
+    added = lines.replace("[tile]\n", "[tile]\nm = 64\nk = 160\n")
+    bare.write_text(f'name = "bare"\n\n{added}')
+    done = derca("import", model, "--platform", bare, "--json")
+    assert done.exit_code == 0 and "platform_lines" not in json.loads(done.stdout), done.stderr
+
+
+def test_keys_that_no_platform_can_have_are_refused_with_the_others(tmp_path):
+    model, narrow = SIM / "networks" / "tflite_micro_speech.tflite", tmp_path / "narrow.toml"
+    narrow.write_text('[array]\nrows = 6\n\n[tile]\nm = 24\n\n[bus]\ndata_width = 32\n[store]\nrequant_lanes = 1\n')
+    done = derca("import", model, "--platform", narrow)
+    assert done.exit_code == 2 and len(done.stderr.splitlines()) == 4
+    assert "with what is lacking: operators.convolution = true: allowed are false, or tile.per_layer" in done.stderr
 
 
 def test_convolutions_and_their_windows(tmp_path):
@@ -83,7 +110,7 @@ def test_a_graph_and_what_a_platform_lacks_for_it(tmp_path):
     done = derca("import", tmp_path / "attention.tflite", "--platform", PLATFORMS / "demo.toml")
     assert done.exit_code == 2
     assert "layer 3 multiplies two computed matrices: it needs operators.matmul = true" in done.stderr
-    assert "layer 2 stores its transpose: it needs operators.transpose = true in the platform" in done.stderr
+    assert "layer 2 stores its transpose: it needs operators.transpose = true in platform demo" in done.stderr
 
 
 def test_another_format_is_told(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from derca_cli import main
+from derca_flow.boards.file import load_board
 from derca_flow.tools.checkout import samples
 from derca_flow.tools.doctor import examine
 from derca_flow.tools.project import sample_sets
@@ -18,6 +20,7 @@ from derca_sim.model.loading import read_toml
 from derca_sim.workload.priced import load_priced
 from derca_sim.workload.taskset import load_taskset
 from kit.checkout import ROOT
+from manual.commands import leaves
 
 
 def derca(*arguments: object) -> tuple[int, str, str]:
@@ -42,6 +45,23 @@ def test_every_sample_makes_a_project_that_stands_alone(tmp_path, name):
     assert (project / "README.md").read_text().startswith("# drone\n")
 
 
+def test_examples_run_outside_of_a_checkout(tmp_path, monkeypatch):
+    """A missing sample is answered with the command that brings it; then every sample that a help names is there."""
+    monkeypatch.chdir(tmp_path)
+    for line in ("analyze sim/tasksets/wcets.toml", "sweep sim/sweeps/latency.toml",
+                 "import sim/networks/anomaly_detection.tflite", "generate --platform sim/platforms/demo.toml -o x"):
+        code, _, error = derca(*line.split())
+        assert code == 2 and "`derca init sim --sample all` writes all samples into sim/" in error, error
+    assert "derca init" not in derca("analyze", "sim/tasksets/mine.toml")[2]
+    assert derca("init", "sim", "--sample", "all")[0] == 0
+    assert derca("analyze", "sim/tasksets/wcets.toml")[0] == 0
+    assert load_taskset(Path("sim/tasksets/demo.toml")).tasks and load_board(Path("sim/boards/icebreaker.toml")).leds
+    named = {path for _, command in leaves() for path in re.findall(r"sim/\w+/[\w.-]+", command.help)}
+    assert len(named) > 10 and all(Path(path).is_file() for path in named), named
+    code, text, _ = derca("analyze", "--help")
+    assert "derca init sim --sample all" in " ".join(text.split())
+
+
 def test_a_project_never_touches_what_is_there(tmp_path):
     (tmp_path / "mine").write_text("x")
     code, text, error = derca("init", tmp_path)
@@ -49,7 +69,7 @@ def test_a_project_never_touches_what_is_there(tmp_path):
     assert "exists; allowed are new or empty folders" in error
     code, _, error = derca("init", tmp_path / "new", "--sample", "dmeo")
     assert code == 2
-    assert "--sample = dmeo: allowed are anomaly, demo" in error
+    assert "--sample = dmeo: allowed are anomaly, demo" in error and "wcets, and all" in error
     assert not (tmp_path / "new").exists()
 
 
@@ -104,6 +124,7 @@ def test_the_wheel_alone_is_enough(tmp_path):
     run("run", "taskset.toml", cwd=folder / "digits")
     run("ip", "--board", "zcu104", "-o", "ip")
     run("build", "--board", "icebreaker")
-    run("sweep", str(tmp_path / "site" / "derca_flow" / "samples" / "sweeps" / "utilisation.toml"))
-    run("import", str(tmp_path / "site" / "derca_flow" / "samples" / "networks" / "anomaly_detection.tflite"))
+    run("init", "sim", "--sample", "all")
+    run("sweep", "sim/sweeps/utilisation.toml")
+    run("import", "sim/networks/anomaly_detection.tflite")
     assert str(ROOT / "derca") not in run("doctor", "--json")

@@ -8,6 +8,7 @@ from amaranth_boards.icepi_zero import IcepiZero1_3Platform
 
 from derca_flow.boards.file import load_board, with_platform
 from derca_flow.boards.known import BOARDS, find
+from derca_flow.tools import packages
 from derca_hw.board.system import BoardSystem
 from derca_hw.bus.join import ports
 from derca_hw.families.family import Family
@@ -123,15 +124,43 @@ def test_a_device_that_derca_does_not_know(folder):
     other = ('family = "ice40"\noptions = "--hx4k --package tq144"\n'
              "available = { LUT = 3520, REG = 3520, BRAM = 20, DSP = 0 }\n")
     changes = (('name = "lfe5u-25f"\npackage = "CABGA256"\nspeed = 6\n', other),
-               ("core_mhz = 25\n", ""), (", drive = 4", ""))
+               ("core_mhz = 25\n", ""), (", drive = 4", ""), ("M1", "21"), ("K16", "8"), ("K15", "9"), ("E13", "1"),
+               ("D14", "2"))
     board = load_board(write(folder, *changes))
     assert (board.target, board.part) == ("ice40hx", ("--hx4k", "--package", "tq144"))
     assert board.available == {"LUT": 3520, "REG": 3520, "BRAM": 20, "DSP": 0}
     assert board.constraints == "my-board.pcf"
     assert read(board.pins, ".pcf") == {
-        "clk": {"site": "M1", "mhz": "50"}, "rx": {"site": "K16"}, "tx": {"site": "K15"},
-        "led_running": {"site": "E13"}, "led_fault": {"site": "D14"}}
-    assert "set_io -pullup yes rx K16" in board.pins
+        "clk": {"site": "21", "mhz": "50"}, "rx": {"site": "8"}, "tx": {"site": "9"},
+        "led_running": {"site": "1"}, "led_fault": {"site": "2"}}
+    assert "set_io -pullup yes rx 8" in board.pins
+    with pytest.raises(InputError, match=r"clock.pin = \"35\": tq144 has no such pin .*: allowed are 107"):
+        load_board(write(folder, *changes[:-5], *changes[-4:], ("M1", "35")))
+    with pytest.raises(InputError, match='device.options = "tq145": allowed for --hx4k are .*; did you mean tq144'):
+        load_board(write(folder, (changes[0][0], other.replace("144", "145")), *changes[1:]))
+
+
+def test_the_fastest_series_has_one_speed_grade(folder):
+    """nextpnr refuses every other."""
+    series = ("lfe5u-25f", "lfe5um5g-25f")
+    assert load_board(write(folder, series, ("speed = 6\n", ""))).part[-2:] == ("--speed", "8")
+    with pytest.raises(InputError, match=r"device.speed: speed grade 6: lfe5um5g-25f has 8$"):
+        load_board(write(folder, series))
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_pins_of_every_board_are_known(name):
+    """All pins of its constraints are among those of its package."""
+    board = BOARDS[name]
+    known = packages.known(board.family, board.part)
+    pins = known.packages[board.part[board.part.index("--package") + 1]]
+    placed = read(board.pins, Path(board.constraints).suffix)
+    assert {facts["site"] for facts in placed.values() if "site" in facts} <= pins and 30 < len(pins) < 400
+
+
+def test_without_nextpnr_nothing_is_known_of_pins(folder, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert load_board(write(folder, ('"K15"', '"Z99"'))).part[0] == "--25k"
 
 
 def test_resources_may_differ_from_the_data_sheet(folder):
@@ -162,6 +191,9 @@ WRONG = {
     "a standard with a space": (("[device]", 'standard = "LV CMOS"\n[device]'),
                                 'standard = "LV CMOS": allowed are names'),
     "no site": (('tx = "K15"\n', ""), "uart.tx has no site: allowed are .*such as \"G2\""),
+    "a package in other words": (("CABGA256", "BG256"),
+                                 'device.package = "BG256": allowed for lfe5u-25f are .*; did you mean CABGA256'),
+    "a pin of another package": (('"K15"', '"Y18"'), 'uart.tx = "Y18": CABGA256 has no such pin .* are 197'),
     "a pin that is a number": (('"K15"', "15"), "uart.tx = 15: allowed are tables with the keys"),
     "constraints and sites": (("[device]", 'constraints = "my.lpf"\n[device]'),
                               'clock.pin.site = "M1": not with constraints, which say it'),
@@ -193,6 +225,7 @@ def test_several_mistakes_are_answered_together(folder):
 
 @pytest.mark.parametrize(("old", "new", "told"), [
     ('LOCATE COMP "tx" SITE "K15";\n', "", "no pin for the port tx; add it"),
+    ("E13", "F16x", "led_running at F16x: CABGA256 has no such pin for signals: .*; did you mean F16"),
     ("50.0", "25", "25 MHz for clk, but clock.mhz = 50 in the board file"),
     ('FREQUENCY PORT "clk" 50.0 MHZ;\n', "", "no rate for clk; add it: 50 MHz"),
     ("led_fault", "led_miss", "a pin for the port led_miss, which the board's top has not"),
@@ -207,7 +240,8 @@ def test_constraints_must_suit_the_board_file(folder, old, new, told):
 def test_pcf_constraints_are_understood(folder):
     (folder / "my.pcf").write_text("set_io -nowarn -pullup yes rx B10 # in\nset_io tx B12\nset_io clk J3\n"
                                    "set_frequency clk 50\nset_io --warn-no-port led_running C3\nset_io led_fault C4\n")
-    board = load_board(write(folder, *outside("")[1:], ('name = "lfe5u-25f"', 'name = "hx8k"'), ("speed = 6\n", ""),
+    board = load_board(write(folder, *outside("")[1:], ('name = "lfe5u-25f"', 'name = "hx8k"'), ("CABGA256", "ct256"),
+                             ("speed = 6\n", ""),
                              ("[device]", 'constraints = "my.pcf"\n\n[device]'), ("core_mhz = 25\n", "")))
     assert board.target == "ice40hx" and board.constraints == "my.pcf"
 

@@ -22,7 +22,7 @@ from derca_flow.boards.file import load_board
 from derca_flow.boards.known import BOARDS
 from derca_flow.flow import flow, routing
 from derca_flow.flow.steps import Steps
-from derca_flow.tools import loaders, nextpnr
+from derca_flow.tools import loaders, nextpnr, packages
 from derca_hw.families.family import Family
 from derca_sim.errors import CheckFailed
 from kit.checkout import ROOT
@@ -104,7 +104,7 @@ def states(manifest: dict) -> dict[str, str]:
     return {step["name"]: step["state"] for step in manifest["steps"]}
 
 
-def test_a_dry_run_stops_at_the_estimate_and_writes_nothing(toy, monkeypatch):
+def test_a_dry_run_stops_before_synthesis_and_writes_nothing(toy, monkeypatch):
     monkeypatch.setattr(nextpnr, "place_and_route", None)
     monkeypatch.setattr(nextpnr, "netlist", None)
     done = derca("--skip", "simulate")
@@ -113,7 +113,8 @@ def test_a_dry_run_stops_at_the_estimate_and_writes_nothing(toy, monkeypatch):
     assert not (toy / "out").exists()
     told = json.loads(derca("--skip", "simulate", "--json").stdout)
     assert told["dry_run"] and set(told["expected_seconds"]) == {"synthesise", "route", "pack", "report"}
-    assert [s["state"] for s in told["steps"]] == ["cached", "cached", "skipped", "done"]
+    assert [s["state"] for s in told["steps"]] == ["done", "cached", "cached", "skipped"]
+    assert told["block_ram"]["main memory (memory.size)"] == 28
 
 
 def test_interrupted_resumed_repeated_and_loaded(toy, tools, monkeypatch):
@@ -176,7 +177,7 @@ def test_interrupted_resumed_repeated_and_loaded(toy, tools, monkeypatch):
 
 @pytest.mark.full
 def test_an_ice40_is_packed_by_its_own_tools(toy):
-    skipped = (word for step in ("analyse", "simulate", "estimate") for word in ("--skip", step))
+    skipped = (word for step in ("estimate", "analyse", "simulate") for word in ("--skip", step))
     done = derca(*skipped, "--run", "-o", toy / "made", board="hx8k")
     assert done.exit_code == 0, done.output
     manifest = json.loads((toy / "made" / "manifest.json").read_text())
@@ -197,20 +198,32 @@ def test_a_missed_clock_rate_is_told_with_its_path(toy, monkeypatch):
 
 
 def test_what_does_not_fit_is_refused(toy, monkeypatch):
+    """At once, before the task set is analysed; with what block RAM holds if there is too little of it."""
+    monkeypatch.setattr(flow, "analyse", None)
     done = {"LUT": 30000, "REG": 100, "BRAM": 0, "DSP": 0}
     monkeypatch.setattr("derca_flow.area.estimate.estimate_board", lambda p, board: done)
     result = derca("--skip", "simulate", "--run")
     assert result.exit_code == 1 and "will not fit: about LUT 30,000 of 24,288" in result.stderr
+    assert "block RAM by" not in result.stderr
+    done["BRAM"] = 90
+    line = derca("--run").stderr.splitlines()[-1]
+    assert line.startswith("failed: block RAM by what it holds, and the keys that size it: 28 main memory (")
+    assert ", 12 banks of sums (tile.m, tile.n, buffers.banks), " in line and "of layers (tables.layers)" in line
     with pytest.raises(CheckFailed, match=r"25,000 LUT of 24,288 .*103%"):
         flow.check_fit({"LUT": 25000, "REG": 1, "BRAM": 1, "DSP": 1}, BOARD)
     with pytest.raises(CheckFailed, match="3 DSP, and .* has none"):
         flow.check_fit({"LUT": 1, "REG": 1, "BRAM": 1, "DSP": 3}, BOARDS["hx8k"])
-    assert flow.check_estimate({"LUT": 25000, "REG": 1, "BRAM": 1, "DSP": 1}, BOARD).startswith("may just fit: LUT")
-    assert flow.check_estimate({"LUT": 9000, "REG": 1, "BRAM": 28, "DSP": 1}, BOARD).startswith("fits: BRAM 28 of 56")
+    for total, told in (({"LUT": 25000, "REG": 1, "BRAM": 1, "DSP": 1}, "may just fit: LUT"),
+                        ({"LUT": 9000, "REG": 1, "BRAM": 28, "DSP": 1}, "fits: BRAM 28 of 56")):
+        assert flow.check_estimate(total, BOARD, {}).startswith(told)
 
 
-def test_a_wrong_pin_is_an_error_of_nextpnr(toy):
+def test_a_wrong_pin_is_told_at_once_or_by_nextpnr(toy, monkeypatch):
+    """At once where the pins of the package are known."""
     own = own_board(toy, ('"N17"', '"A99"'))
+    done = derca("--skip", "simulate", "--run", board=own)
+    assert done.exit_code == 2 and 'uart.rx = "A99": CSFBGA285 has no such pin' in done.stderr
+    monkeypatch.setattr(packages, "known", lambda family, options: None)
     done = derca("--skip", "simulate", "--run", board=own)
     assert done.exit_code == 1 and "nextpnr, seed 1: ERROR" in done.stderr and "A99" in done.stderr
 
@@ -239,7 +252,7 @@ def test_a_full_device_is_told(toy):
 
 @pytest.mark.parametrize(("arguments", "told"), [
     (("--board", "atlantis"), "allowed are ecpix5-45f, hx8k, icebreaker"),
-    (("--skip", "route"), "allowed are analyse, simulate, estimate"),
+    (("--skip", "route"), "allowed are estimate, analyse, simulate"),
     (("--strategy", "hope"), "allowed are"),
     (("nowhere.toml",), "nowhere.toml"),
 ])

@@ -241,5 +241,29 @@ def test_weights_of_options_are_those_of_what_was_measured(family):
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_every_board_has_an_estimate(board):
-    found = model.estimate_board(load_platform(BOARDS[board].platform), BOARDS[board])
+    p = load_platform(BOARDS[board].platform)
+    found = model.estimate_board(p, BOARDS[board])
     assert all(found[kind] > 0 or not BOARDS[board].available[kind] for kind in KINDS), found
+    assert sum(model.block_ram(p, BOARDS[board]).values()) == found["BRAM"]
+
+
+def test_keys_named_with_block_ram_size_it():
+    """A part of block RAM grows with each of the keys that it names."""
+    base = load_platform(BOARDS["ulx3s-85f-tinyml"].platform)
+    for key, value in {"requant.tables": 8, "store.requant_lanes": 2, "scheduler.tasks": 64, "tables.layers": 512,
+                       "tables.regions": 512, "release.trace": 4096}.items():
+        base = with_value(base, key, value)
+    before, keys = model.block_ram(base, BOARDS["ulx3s-85f"]), set()
+    for part, count in before.items():
+        for key in set(re.findall(r"[a-z]+\.[a-z_]+", part)) - {"trace.statistics"}:
+            section, name = key.split(".")
+            larger = with_value(base, key, getattr(getattr(base, section), name) * (2 if section == "store" else 16))
+            assert model.block_ram(larger, BOARDS["ulx3s-85f"])[part] > count, (part, key)
+            keys.add(key)
+    assert keys >= {"memory.size", "tables.entries", "tables.layers", "tables.regions", "requant.channels", "tile.m",
+                    "tile.n", "tile.k", "buffers.slots", "buffers.banks", "requant.tables", "release.trace"}
+
+
+def with_value(p: Platform, key: str, value: int) -> Platform:
+    section, name = key.split(".")
+    return p.model_copy(update={section: getattr(p, section).model_copy(update={name: value})})

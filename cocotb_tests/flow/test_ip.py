@@ -5,16 +5,20 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
+from derca_flow.area.estimate import estimate
 from derca_flow.package.boards import BOARDS
 from derca_flow.package.device_tree import overlay
 from derca_flow.tools import toolchain
+from derca_flow.tools.cells import KINDS
 from derca_hw.ip import TOP, check_base
 from derca_sim.model.registers import register_map
 from derca_sim.workload.taskset import load_platform
 from kit.checkout import ROOT
+from kit.documents import blocks
 from kit.ip_package import PLATFORM, derca_ip
 from oracles.device_tree import addresses, parsed
 from oracles.ip.description import Component, differences, netlist, yosys
@@ -214,6 +218,18 @@ def test_the_task_set_runs_on_the_platform_of_the_board(tmp_path):
     assert (tmp_path / "out" / "memory.bin").stat().st_size <= 262_144
 
 
+def test_the_area_is_estimated_and_named_so(package):
+    """In the answer and in the README: that of `derca report --estimate`, and parts that add up to the block RAM."""
+    told, text = json.loads(package.result.stdout), (package.out / "README.md").read_text()
+    expected = estimate(package.platform, "ultrascale")[-1]
+    assert told["estimate"] == {kind: expected[kind] for kind in KINDS} and min(told["estimate"].values()) > 0
+    assert sum(told["block_ram"].values()) == told["estimate"]["BRAM"]
+    section = text.partition("## Area, estimated")[2].partition("\n## ")[0]
+    assert "Nothing was synthesised" in section
+    for kind, count in told["estimate"].items():
+        assert f"| {kind} | {count:,g} | {package.board.available[kind]:,} |" in section
+
+
 def test_the_readme_names_addresses_and_interfaces(package):
     text = (package.out / "README.md").read_text()
     assert f"`{package.board.registers:#x}`" in text
@@ -278,4 +294,62 @@ def test_bad_input(tmp_path, options, told):
     done = derca_ip(*options, "-o", tmp_path / "out")
     assert done.exit_code == 2
     assert told in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+# -- boards of users
+
+#: The files of the manual's example, by name.
+EXAMPLE = {block.text.partition("\n")[0].removeprefix("# "): block.text for block in blocks(ROOT / "docs" / "boards.md")
+           if block.text.startswith("# zcu102.")}
+
+
+def own_board(folder: Path, *changes: tuple[str, str], file: str = "zcu102.toml") -> Path:
+    """The manual's example with changes in one of its files."""
+    for name, text in EXAMPLE.items():
+        (folder / name).write_text(text)
+    text = EXAMPLE[file]
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (folder / file).write_text(text)
+    (folder / "tiny.toml").write_text(PLATFORM)
+    return folder / "zcu102.toml"
+
+
+def test_a_board_of_a_user_is_packaged(tmp_path):
+    """That of the manual: its part, description and pins, the addresses of its design, and its own platform."""
+    board = own_board(tmp_path, ('platform = "zcu104"', 'platform = "tiny.toml"'))
+    done = derca_ip("--board", board, "-o", tmp_path / "out", "--json")
+    assert done.exit_code == 0, done.stderr
+    told, facts = json.loads(done.stdout), settings(tmp_path / "out" / "settings.tcl")
+    assert told["board"] == "my-zcu102" and told["platform"] == "tiny" and told["available"]["BRAM"] == 912
+    assert (facts["part"], facts["board_part"]) == ("xczu9eg-ffvb1156-2-e", "xilinx.com:zcu102:part0:*")
+    assert (facts["registers"], facts["base"]) == ("0xa0000000", "0x40000000")
+    assert (tmp_path / "out" / "board.xdc").read_text() == EXAMPLE["zcu102.xdc"]
+    assert "for AMD ZCU102 with Zynq UltraScale+ XCZU9EG" in (tmp_path / "out" / "derca.dtso").read_text()
+    (tmp_path / "zcu102.toml").write_text(EXAMPLE["zcu102.toml"].replace(
+        '"zynqmp"', '"artix7"\nregisters = 0x44a00000').replace("available =", "# available ="))
+    with open(tmp_path / "zcu102.xdc", "a", encoding="utf-8") as pins:
+        pins.write("set_property -dict {PACKAGE_PIN A1} [get_ports { clk }]\n"
+                   "set_property PACKAGE_PIN A2 [get_ports {resetn}]\n")
+    done = derca_ip("--board", board, "--platform", tmp_path / "tiny.toml", "-o", tmp_path / "other")
+    assert done.exit_code == 0 and "| 912 |" not in done.stdout, done.stderr
+    assert settings(tmp_path / "other" / "settings.tcl")["registers"] == "0x44a00000"
+    assert "| LUT |" in (tmp_path / "other" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    (('"zynqmp"', '"zynq"'), 'vivado.design = "zynq": allowed are one of "zynqmp", "versal", "artix7"'),
+    (('"zynqmp"', '"artix7"'), "zcu102.xdc has no PACKAGE_PIN for the port clk; add it"),
+    (("board_part =", "# board_part ="), 'vivado.board_part is missing: design = "zynqmp" takes the settings'),
+    (('"zcu102.xdc"', '"other.xdc"'), 'constraints = "other.xdc": no file'),
+    (('"zcu104"', '"zcu105"'), 'platform = "zcu105": no sample; allowed are'),
+    (("xczu9eg-ffvb1156-2-e", "xczu9eg}; exec ls"), "allowed are names of letters, digits, - and _"),
+    (("[vivado]", "[device]"), "zcu102.toml: is no board file of derca ip: it has no [vivado]"),
+    (("AMD ZCU102", "AMD */ ZCU102"), "allowed are 1 to 80 characters"),
+])
+def test_what_is_wrong_with_a_board_file_is_told(tmp_path, change, told):
+    done = derca_ip("--board", own_board(tmp_path, change), "-o", tmp_path / "out")
+    assert done.exit_code == 2 and told in done.stderr, done.stderr
     assert not (tmp_path / "out").exists()

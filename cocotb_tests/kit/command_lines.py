@@ -64,6 +64,7 @@ _REFERENCE = "cli/test_report.py::test_reference_shows_both_sides"
 _CONTROL = "cli/test_bench.py::test_cycles_at_the_ports_are_as_declared"
 _BUILD = "flow/test_build.py::test_interrupted_resumed_repeated_and_loaded"
 _BOARD = "test_tutorials.py::test_a_tutorial_leads_where_it_says"
+_OWN_IP = "flow/test_ip.py::test_a_board_of_a_user_is_packaged"
 _ESTIMATE = "flow/test_estimate.py::test_the_command_fits_writes_and_judges"
 _HISTORY = "cli/test_history.py::test_lines_are_appended_and_growth_needs_a_reason"
 _UTILISATION = "cli/test_bench_data.py::test_layers_are_measured_beside_their_roofline"
@@ -113,9 +114,12 @@ BY_TEST = {
     "derca build --board my.toml": _BOARD,
     "derca build taskset.toml --board my.toml --platform platform.toml":
         "flow/test_build.py::test_a_missed_clock_rate_is_told_with_its_path",
+    "derca ip sim/tasksets/demo.toml --board zcu102.toml -o out/zcu102": _OWN_IP,
+    "derca ip taskset.toml --board my.toml --platform platform.toml -o out/mine": _OWN_IP,
     "derca host taskset.toml --board my.toml --sim": _BOARD,
     "derca host drone/taskset.toml --board my.toml --sim": _BOARD,
     "derca init drone --sample digits_small": _BOARD,
+    "derca init sim --sample all": "cli/test_project.py::test_examples_run_outside_of_a_checkout",
     "derca cache --clear --older 30": "flow/test_caches.py",
     "derca explore sim/tasksets/demo.toml --device lfe5u-85f": _EXPLORE,
     "derca explore sim/tasksets/demo.toml --device lfe5u-85f --policy dm":

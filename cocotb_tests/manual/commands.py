@@ -13,7 +13,8 @@ INTRODUCTION = """\
 # Commands
 
 Made from the command line itself, by `./scripts/manual`: what `derca COMMAND --help` prints. Verdicts, exit codes and
-environment variables that all commands share are in [Using derca](guide.md). Examples are run from a checkout.
+environment variables that all commands share are in [Using derca](guide.md). Examples are run from a
+checkout, or where `derca init sim --sample all` has written the samples.
 """
 
 

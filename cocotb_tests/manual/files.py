@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from derca_flow.boards.section import BoardSection, PinSection
+from derca_flow.package.board_file import VivadoBoardSection
 from derca_sim.experiments.sweeps import SweepSection
 from derca_sim.model.loading import allowed_values, show
 from derca_sim.model.platform import Platform
@@ -28,6 +29,7 @@ FILES = (
     ("Platform", "sim/platforms/demo.toml", Platform),
     ("Sweep", "sim/sweeps/utilisation.toml", SweepSection),
     ("Board", "sim/boards/orangecrab-25f.toml", BoardSection),
+    ("Board for Vivado", "docs/boards.md", VivadoBoardSection),
 )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from derca_sim.compile import compile_taskset
 from derca_sim.errors import InputError
 from derca_sim.workload.taskset import load_platform, load_taskset
 from manual.files import toml_reference
@@ -183,6 +184,23 @@ def test_every_cross_check_is_reported_at_once(tmp_path):
 def test_several_platform_cross_checks_are_separate_lines(tmp_path):
     lines = problems_of(write(tmp_path, platform="[tile]\nm = 12\nn = 12\n"), load_taskset)
     assert len(lines) == 2 and all(line.startswith(f"{tmp_path / 'p.toml'}: tile.") for line in lines)
+
+
+def test_what_lies_with_the_platform_names_it_and_its_file(tmp_path):
+    """A platform in a file of its own, one in the task set's file, and what the compiler finds too small."""
+    sporadic = GOOD.replace("[[task]]", "[[task]]\nsporadic = true", 1)
+    path = write(tmp_path, sporadic, f"{PLATFORM}[release]\nsporadic = false\n")
+    told = f"false with release.sporadic = false in platform p ({tmp_path / 'p.toml'}); set it to true there"
+    assert any(told in line for line in problems_of(path))
+    own = '[platform]\nname = "own"\nrelease = { sporadic = false }\n\n[[network]]'
+    path.write_text(sporadic.replace('platform = "p.toml"', "").replace("[[network]]", own, 1))
+    assert any(f"in platform own ({path})" in line for line in problems_of(path))
+    path = write(tmp_path, platform=f"{PLATFORM}[tables]\nlayers = 2\nentries = 4\n")
+    path.write_text(GOOD.replace("layers = [", "layers = [{ m = 8, k = 8, n = 8 }, { m = 8, k = 8, n = 8 }, ", 1))
+    with pytest.raises(InputError) as caught:
+        compile_taskset(load_taskset(path), "lw")
+    assert caught.value.problems[0].startswith(f"{tmp_path / 'p.toml'}: tables.layers = 2: allowed are at least ")
+    assert f" for {path}, the layers of all tasks" in caught.value.problems[0]
 
 
 def test_not_toml(tmp_path):

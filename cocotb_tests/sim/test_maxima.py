@@ -77,7 +77,7 @@ def test_layers_that_are_no_maxima_are_refused_in_words(change, words):
 def test_maxima_need_the_option():
     network = alone(largest(Window((4, 4), 6, (2, 2), (3, 3))), np.zeros((16, 6), np.int8))
     p = random_platform("images", "decoupled")
-    assert misplaced(network, p) == ["layer 0 has maxima: it needs operators.maximum = true in the platform"]
+    assert misplaced(network, p) == [f"layer 0 has maxima: it needs operators.maximum = true in platform {p.name}"]
     with_it, without = (Platform.model_validate({
         **CONVOLUTION, "operators": {"convolution": True, "maximum": maximum}}) for maximum in (True, False))
     assert misplaced(network, with_it) == []

@@ -80,7 +80,7 @@ def two_layers(**second) -> Network:
     ({"c": Place(2, 0, 6)}, "layer 1: C at row 0, column 6 of matrix 2: its 8 x 4 elements do not lie in the matrix"),
     ({"weights": None, "b": Place(1)}, "layer 1 multiplies two computed matrices: it needs operators.matmul = true"),
     ({"add": replace(UNCHANGED, d=Place(1))}, "layer 1 adds a matrix to its outputs: it needs operators.add = true"),
-    ({"transposed": True}, "layer 1 stores its transpose: it needs operators.transpose = true in the platform"),
+    ({"transposed": True}, "layer 1 stores its transpose: it needs operators.transpose = true in platform"),
 ])
 def test_what_cannot_be_placed_is_told(second, allowed):
     with pytest.raises(InputError) as caught:

@@ -10,9 +10,20 @@ from kit.checkout import TASKSETS
 from oracles.tensors import read
 
 
-@pytest.mark.parametrize("name", ["anomaly", "shapes", "hx8k"])
-def test_elements_lie_where_the_rule_says(name):
-    compiled = compile_taskset(load_taskset(TASKSETS / f"{name}.toml"), "lw")
+@pytest.fixture(scope="module")
+def one_sample(tmp_path_factory):
+    """A task set of one sample a job, on a platform with `operators.vectors`: matrices of one row."""
+    file, text = tmp_path_factory.mktemp("one") / "vectors.toml", (TASKSETS / "anomaly.toml").read_text()
+    assert text.count("batch = 8") == 2
+    file.write_text(text.replace("batch = 8", "batch = 1").replace('"../', f'"{TASKSETS.parent}/'))
+    return file
+
+
+@pytest.mark.parametrize("name", ["anomaly", "shapes", "hx8k", "one sample"])
+def test_elements_lie_where_the_rule_says(name, one_sample):
+    file = one_sample if name == "one sample" else TASKSETS / f"{name}.toml"
+    compiled = compile_taskset(load_taskset(file), "lw")
+    assert any(layer.a_vector for layer in compiled.layers) == (name == "one sample")
     noise = np.random.default_rng(1).integers(0, 256, len(compiled.image)).astype(np.uint8)
     for index, (task, told) in enumerate(zip(compiled.tasks, tensors(compiled)["tasks"], strict=True)):
         own = [rows for rows in task.network.inputs if rows is not None]

@@ -20,10 +20,10 @@ from ..console.overrides import PolicyOption
 from ..console.verdict import StrategyOption, on, outcome, show_proof
 
 #: The steps in their order; those from `LONG` on need --run.
-STEPS = ("analyse", "generate", "simulate", "estimate", "synthesise", "route", "pack", "report")
+STEPS = ("estimate", "analyse", "generate", "simulate", "synthesise", "route", "pack", "report")
 LONG = "synthesise"
 #: Steps that may be left out.
-SKIPPABLE = ("analyse", "simulate", "estimate")
+SKIPPABLE = ("estimate", "analyse", "simulate")
 
 
 def build(
@@ -52,8 +52,8 @@ def build(
     """Make a board's bitstream with open tools, and the tables and memory image of a task set for it.
 
     A board is one that comes with derca, or a TOML file that describes yours (docs/boards.md). Its platform replaces
-    the one that the task set names. Eight steps: 1 analyse the task set, 2 generate the
-    hardware, 3 simulate the task set on it against the models, 4 estimate whether it fits, 5 synthesise (Yosys),
+    the one that the task set names. Eight steps: 1 estimate whether it fits, 2 analyse the
+    task set, 3 generate the hardware, 4 simulate the task set on it against the models, 5 synthesise (Yosys),
     6 place and route (nextpnr), 7 pack the bitstream, 8 report. Steps 5 to 8 take minutes and run with --run only;
     without it their expected times are shown. Results are kept (derca cache) by the content of all they depend on:
     after an interruption, or when nothing changed, finished steps are not done again.
@@ -109,11 +109,16 @@ def build(
 
 
 def _prepare(request, steps) -> dict:
-    """The steps up to the estimate: folders of their results, and the estimated total."""
-    from derca_flow.area.estimate import estimate_board
+    """The steps before synthesis: the estimated total with its block RAM by part, and folders of the other results."""
+    from derca_flow.area.estimate import block_ram, estimate_board
     from derca_flow.flow import flow
 
     out = {}
+    if not steps.skips("estimate"):
+        with steps.run("estimate") as running:
+            out["estimate"] = estimate_board(request.platform, request.board)
+            out["block RAM"] = block_ram(request.platform, request.board)
+            running.detail = flow.check_estimate(out["estimate"], request.board, out["block RAM"])
     if not steps.skips("analyse"):
         with steps.run("analyse") as running:
             out["analysis"] = running.used(flow.analyse(request, running.update))
@@ -128,10 +133,6 @@ def _prepare(request, steps) -> dict:
             found = read_json(out["run"] / flow.RUN)
             running.detail = (f"{found['cycles']:,} cycles, {found['jobs_checked']} jobs exact, "
                               f"cycle error {found['cycle_error']:g}")
-    if not steps.skips("estimate"):
-        with steps.run("estimate") as running:
-            out["estimate"] = estimate_board(request.platform, request.board)
-            running.detail = flow.check_estimate(out["estimate"], request.board)
     return out
 
 
@@ -147,7 +148,8 @@ def _show_plan(request, prepared: dict, steps, command: str, as_json: bool) -> N
     planned = [Record(n, name, "planned", times[name]) for n, name in enumerate(STEPS, 1) if name in times]
     if as_json:
         print_json({"board": board.name, "taskset": request.tasks.name, "platform": request.platform.name,
-                    "estimate": total, "available": board.available, "expected_seconds": times,
+                    "estimate": total, "block_ram": prepared.get("block RAM"), "available": board.available,
+                    "expected_seconds": times,
                     "steps": [vars(r) for r in steps.records], "dry_run": True, "command": command,
                     "strategy": request.strategy, "policy": request.platform.scheduler.policies[0],
                     "proof": request.plan.proof.as_dict()})

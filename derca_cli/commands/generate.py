@@ -59,13 +59,15 @@ def generate(
     derca.svd          the same for debuggers (CMSIS-SVD)
     host_writes.txt    AXI4-Lite writes that load all tables and task registers: address and value in hex, one a line
     memory.bin         initial memory from address 0: weights, biases, inputs
+    tensors.json       where in memory the inputs and outputs of each task lie
+    derca_tasks.h      the same for C, and derca_infer, a function for one inference (docs/linux.md)
     proof.json         verdict on these tables, its assumptions, their hash; also at the end of registers.md
 
     The Verilog is read by every tool that knows Verilog-2001. Modules are called after their place in the hardware, or,
     if there are several instances of one, after the class of the component in Python. No memory needs a content at
     power-up and no register a value before the reset: `initial` statements are for simulators of four states.
 
-    host_writes.txt, memory.bin and proof.json need a task set. After the writes, 5 written to CONTROL (1 without
+    The files from host_writes.txt on need a task set. After the writes, 5 written to CONTROL (1 without
     tables.shadow) starts the run. All files appear or none.
 
     [bold]Examples[/bold]

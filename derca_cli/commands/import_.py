@@ -10,7 +10,7 @@ import typer
 from derca_flow.tools.files import write_bytes, write_text
 from derca_sim.errors import InputError
 
-from ..console.output import JsonOption, print_json, say, say_result, show_table
+from ..console.output import JsonOption, print_json, say, say_result, show_table, stdout
 
 
 def import_(
@@ -32,7 +32,8 @@ def import_(
 ):
     """Show every operator of a trained model: where it runs or why it cannot, its shape, its work and its bytes.
 
-    Nothing is built. A model that can run is named by a task set: file = "model.tflite".
+    Nothing is built. A model that can run is named by a task set: file = "model.tflite". With --platform, the answer
+    names everything that the platform lacks at once, with the lines of TOML that add it.
 
     [bold]Examples[/bold]
 
@@ -44,12 +45,13 @@ def import_(
 
     [bold]Exit codes[/bold]  0 the model can run, 2 it cannot, with all reasons, or bad input.
     """
-    from derca_sim.networks.lowering.deploy import Model, check_platform, open_graph
+    from derca_sim.model.needs import as_lines
+    from derca_sim.networks.lowering.deploy import Model, open_graph
     from derca_sim.networks.lowering.mapping import place, reasons
     from derca_sim.networks.lowering.walk import Walk, Where
     from derca_sim.workload.taskset import load_platform
 
-    from ..console.mapping import Job
+    from ..console.mapping import Job, Suit
     from ..console.models import described, rows, summary
 
     if calibrate is not None and not quantize:
@@ -60,15 +62,15 @@ def import_(
     system = load_platform(platform) if platform is not None else None
     walk = Walk(graph)
     placed, problems = place(graph, walk, batch), reasons(graph, walk)
-    job = None
+    job, lines = None, ""
     if not problems and system is not None:
-        try:
-            network = Model(graph).network(graph.name, None, 0, batch)
-            check_platform(network, system)
-            job = Job.of(system, network)
-        except InputError as e:
-            problems = [f"{graph.name} on {system.name}: {line}" for line in e.problems]
+        network = Model(graph).network(graph.name, None, 0, batch)
+        suit = Suit.of(system, network)
+        problems = [f"{graph.name}: {line}" for line in suit.problems]
+        lines = as_lines(suit.changes, suit.notes)
+        job = None if problems else Job.of(system, suit.network)
     answer = {**described(graph, placed, system, batch), "reasons": problems,
+              **({"platform_lines": lines} if lines else {}),
               **({"job": job.described()} if job else {}),
               **({"int8_model": str(model)} if quantize else {})}
     if output is not None and not problems:
@@ -89,6 +91,9 @@ def import_(
             say("alone", job.summary())
         if quantize:
             say("int8 model", str(model))
+        if lines:
+            say("lacking", f"to run the model, set these keys in {platform}, each in the table that has it already:")
+            stdout().print("\n" + lines, markup=False, soft_wrap=True)
     if problems:
         raise InputError(*problems)
 

@@ -19,22 +19,27 @@ def init(
     """Begin a project: a folder with a sample task set, the platform and the networks that it names, and a README.
 
     The samples: demo (three classifiers of digits), anomaly and tinyml (trained TensorFlow Lite networks), wcets
-    (execution times alone, without networks), and others; a wrong name lists all.
+    (execution times alone, without networks), and others; a wrong name lists all. With --sample all, the folder gets
+    every sample file, in folders of task sets, platforms, networks, sweeps and boards. Where there is no checkout, a
+    folder sim made so lets the examples of all commands run as they stand.
 
     [bold]Examples[/bold]
 
         derca init drone
 
         derca init figures --sample wcets
+
+        derca init sim --sample all
     """
-    from derca_flow.tools.project import write_project
+    from derca_flow.tools.project import ALL, write_project, write_samples
 
     if name.exists() and (not name.is_dir() or any(name.iterdir())):
         raise InputError(f"name = {name}: exists; allowed are new or empty folders")
     with output_directory(name) as folder:
-        files = write_project(folder, sample, name.resolve().name)
+        files = write_samples(folder) if sample == ALL else write_project(folder, sample, name.resolve().name)
     if as_json:
         print_json({"folder": str(name), "sample": sample, "files": files})
         return
     say_result(f"{name} holds {', '.join(files)}")
-    say("next", f"cd {name} && derca analyze taskset.toml")
+    say("next", f"derca analyze {name / 'tasksets' / 'demo.toml'}" if sample == ALL else
+        f"cd {name} && derca analyze taskset.toml")

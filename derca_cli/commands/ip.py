@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from derca_flow.area.measurement import load_platform
+from derca_flow.package.area import FAMILY_NAME, Area
 from derca_flow.package.boards import BOARDS
 from derca_flow.package.description import write_register_files, write_tables
 from derca_flow.package.package import write_package
-from derca_flow.tools.checkout import sample
 from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
 from derca_hw.ip import check_base
@@ -36,10 +36,12 @@ from ..console.verdict import (
 def ip(
     taskset: Annotated[Path | None, typer.Argument(
         help="Task set TOML; without it only the hardware is written.", show_default=False)] = None,
-    board: Annotated[str, typer.Option(help=f"One of {', '.join(BOARDS)}.")] = ...,
+    board: Annotated[str, typer.Option(
+        metavar="BOARD", help=f"Board: {', '.join(BOARDS)}, or the TOML file of your own board.",
+        show_default=False)] = ...,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files.")] = ...,
     platform: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Platform TOML in place of the board's own in sim/platforms/.",
+        metavar="FILE", help="Platform TOML in place of the board's own.",
         show_default=False)] = None,
     base: Annotated[str | None, typer.Option(
         metavar="ADDRESS", help="Where the accelerator's memory begins in that of the board; by default as the board's "
@@ -63,10 +65,13 @@ def ip(
                         lint waivers: verilator --lint-only -Wall lint.vlt ip_lint.vlt ip/hdl/derca_ip.v
     DSP48E2.v           the device's multiplier as an empty module, where it is named, for lint and the like alone
     README.md           how to use all this, with addresses and the ports
-    platform.json, registers.json, registers.md, derca.h, derca.svd, host_writes.txt, memory.bin, proof.json
+    platform.json, registers.json, registers.md, derca.h, derca.svd; and with a task set
+    host_writes.txt, memory.bin, tensors.json, derca_tasks.h, proof.json
                         as derca generate writes them
 
-    The task set runs on the platform of the board, whatever platform it names. All files appear or none.
+    A board is one that comes with derca, or a TOML file that describes yours (docs/boards.md).
+    The task set runs on the platform of the board, whatever platform it names. All files appear or none. Answer and
+    README estimate LUT, REG, BRAM and DSP of the accelerator; nothing is synthesised for that.
 
     [bold]Examples[/bold]
 
@@ -74,10 +79,12 @@ def ip(
 
         derca ip sim/tasksets/demo.toml --board arty-a7-100 -o out/arty
 
+        derca ip taskset.toml --board my.toml --platform platform.toml -o out/mine
+
         vivado -mode batch -source out/arty/build.tcl
     """
     target = vendor_board(board)
-    system = load_platform(platform or sample("platforms", target.platform))
+    system = load_platform(platform or target.platform)
     address = target.base if base is None else _number(base)
     try:
         check_base(system, address)
@@ -96,6 +103,7 @@ def ip(
         raise InputError(NOTHING_TO_PROVE)
     elif policy is not None:
         raise InputError(no_tasks(policy))
+    area = Area.of(system)
     with output_directory(output) as folder:
         with step("generating the hardware"):
             write_package(folder, system, target, address, proof)
@@ -106,6 +114,7 @@ def ip(
     if as_json:
         print_json({"board": target.name, "part": target.part, "platform": system.name,
                     "config_hash": f"{system.config_hash:08x}", "base": address, "output": str(output),
+                    "estimate": area.total, "block_ram": area.parts, "available": target.available,
                     "proof": proof.as_dict() if proof else None, "files": files})
         return
     say_result(f"IP and project for {target.title} in {output}" + (f"; {outcome(proof)}" if proof else ""),
@@ -114,6 +123,9 @@ def ip(
                [list(f) for f in files.items()],
                caption=f"{target.title}, platform {system.name}, configuration {system.config_hash:08x}; next: "
                        f"vivado -mode batch -source {shlex.quote(str(output / 'build.tcl'))}")
+    show_table("Estimated before any synthesis", ["kind", "estimated", "available", "use"], area.rows(target),
+               caption=f"The accelerator alone, from figures for {FAMILY_NAME}; Vivado's utilization.rpt has the last "
+                       "word. README.md says what the block RAM holds.")
     if proof:
         show_proof(proof)
 

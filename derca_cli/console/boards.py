@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from derca_flow.boards.file import with_platform
-from derca_flow.boards.known import BOARDS, find, named
+from derca_flow.boards.known import BOARDS, find, is_file, named
+from derca_flow.package.board_file import load_vivado_board
 from derca_flow.package.boards import BOARDS as VENDOR_BOARDS
 from derca_flow.package.boards import VendorBoard
 from derca_sim.model.board import Board
@@ -43,12 +44,14 @@ def board_to_build(text: str, platform: Path | None) -> Board:
     return with_platform(open_board(text), platform)
 
 
-def vendor_board(name: str) -> VendorBoard:
-    """A board that `derca ip` makes projects for.
+def vendor_board(text: str) -> VendorBoard:
+    """A board that `derca ip` makes projects for, by its name or file.
 
     Raises
     ------
     InputError
-        If there is none of this name.
+        If there is none, or its file is wrong.
     """
-    return named(name, VENDOR_BOARDS, dict.fromkeys(BOARDS, "derca build and derca host"))
+    if is_file(text, VENDOR_BOARDS):
+        return load_vivado_board(Path(text))
+    return named(text, VENDOR_BOARDS, dict.fromkeys(BOARDS, "derca build and derca host"))

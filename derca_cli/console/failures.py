@@ -3,11 +3,13 @@
 import contextlib
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import typer
 
+from derca_flow.tools.checkout import samples
 from derca_flow.tools.progress import stderr
+from derca_flow.tools.project import ALL, KINDS
 from derca_flow.tools.surroundings import ClosedPipe, forget
 from derca_sim.errors import (
     EXIT_BAD_INPUT,
@@ -44,7 +46,7 @@ def exits(arguments: Sequence[str]) -> Iterator[None]:
     except UsageError as e:
         code = _complain("bad input", _usage(e, arguments), EXIT_BAD_INPUT)
     except InputError as e:
-        code = _complain(e.label, e.problems, EXIT_BAD_INPUT)
+        code = _complain(e.label, map(_sampled, e.problems), EXIT_BAD_INPUT)
     except MissingToolError as e:
         code = _complain("missing tool", str(e).splitlines(), EXIT_MISSING_TOOL)
     except CheckFailed as e:
@@ -61,7 +63,15 @@ def exits(arguments: Sequence[str]) -> Iterator[None]:
     sys.exit(code)
 
 
-def _complain(what: str, lines: Sequence[str], code: int) -> int:
+def _sampled(line: str) -> str:
+    """A problem, with what brings the file if it is a sample that examples name."""
+    found = re.match(rf"sim/({'|'.join(KINDS)})/([^/:]+): cannot be read", line)
+    if found is None or found[2] not in {path.name for path in samples(found[1])}:
+        return line
+    return f"{line}; this sample comes with derca: `derca init sim --sample {ALL}` writes all samples into sim/"
+
+
+def _complain(what: str, lines: Iterable[str], code: int) -> int:
     console = stderr()
     for line in lines:
         console.print(f"{what}: {one_line(line)}", markup=False, soft_wrap=True)

@@ -16,6 +16,9 @@ from derca_sim.model.loading import forget_read_files
 from .failures import exits
 from .renamed import MEANT, renamed
 
+#: Said below examples that name samples.
+SAMPLES = "Files in sim/ are samples: of a checkout, or written by `derca init sim --sample all`."
+
 
 def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
     """A group of commands, each imported only when it is called or described.
@@ -56,7 +59,9 @@ def lazy_group(package: str, commands: dict[str, str]) -> typer.Typer:
                 group.name = cmd_name  # under which the help lists it
                 return group
             command = typer.Typer(add_completion=False, rich_markup_mode="rich")
-            command.command(cmd_name, no_args_is_help=False, help=_flowing(inspect.getdoc(target) or ""))(target)
+            text = inspect.getdoc(target) or ""
+            command.command(cmd_name, no_args_is_help=False, help=_flowing(text),
+                            epilog=SAMPLES if "sim/" in text else None)(target)
             return typer.main.get_command(command)
 
         def resolve_command(self, ctx, args):

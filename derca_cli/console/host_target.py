@@ -56,7 +56,7 @@ class Target:
             If there is neither an event nor a register that says how jobs went.
         """
         if not self.traced and not p.trace.statistics:
-            raise InputError(f"platform {p.name}: trace.statistics = false: allowed is true where no events reach the "
+            raise InputError(f"{p.where}: trace.statistics = false: allowed is true where no events reach the "
                              "host, because registers must then say how jobs went; set it and build the hardware again")
 
     def proof(self, proof: Proof, p: Platform) -> Proof:

@@ -6,8 +6,10 @@ from pathlib import Path
 from derca_sim.compile.compiler import compile_taskset
 from derca_sim.compile.patches import describe
 from derca_sim.errors import InputError
+from derca_sim.model.needs import Need, Unsuited, amended, values
 from derca_sim.model.network import Layer, Network
 from derca_sim.model.platform import Platform
+from derca_sim.networks.lowering.deploy import check_platform
 from derca_sim.timing.mapping import Choice, alone, choices, choose
 from derca_sim.timing.roofline import floor, of_layers
 from derca_sim.workload.taskset import Task, TaskSet
@@ -23,15 +25,7 @@ class Job:
 
     @staticmethod
     def of(p: Platform, network: Network) -> "Job":
-        """Choose the mappings of a network on a platform.
-
-        Raises
-        ------
-        InputError
-            If its tables are too small for the network, one line for each.
-        """
-        network = choose(p, network)
-        _check_tables(p, network)
+        """The mappings that the layers of a network have on a platform, as `Suit` chose them."""
         return Job(choices(p, network), alone(p, network), floor(of_layers(p, network.layers)))
 
     def rows(self) -> tuple[list[str], list[list]]:
@@ -57,15 +51,80 @@ class Job:
         } for c in self.choices]}
 
 
-def _check_tables(p: Platform, network: Network) -> None:
-    """Refuse a network for which the platform lacks tables; whether it fits in memory is told beside its size."""
-    never = (1 << p.scheduler.time_width - 2) - 1
-    task = Task(network.name, 0, network, never, never, 0, False, ())
+#: Least memory is told beside the size of the network, and is no reason against it.
+_MEMORY = "memory.size"
+#: What depthwise layers gain by.
+_DEPTHWISE = "operators.depthwise"
+
+
+@dataclass(frozen=True)
+class Suit:
+    """What a platform lacks for a network: all of it, also what shows only once something else is there.
+
+    Attributes
+    ----------
+    problems
+        Messages, empty if the network can run.
+    changes
+        Key of the platform -> the value that it needs; empty if the network can run.
+    notes
+        Key -> what is to be said of it, where it is among the changes.
+    network
+        The network with the chosen mappings; as it was if it cannot run.
+    """
+
+    problems: list[str]
+    changes: dict[str, object]
+    notes: dict[str, str]
+    network: Network
+
+    @staticmethod
+    def of(p: Platform, network: Network) -> "Suit":
+        """Try the network on the platform, and on the platform with what was missing, until nothing is."""
+        problems: list[str] = []
+        needs: list[Need] = []
+        mapped = network
+        while True:
+            try:
+                mapped = _checked(amended(p, needs) if needs else p, network)
+                break
+            except InputError as e:
+                problems += e.problems
+                new = [need for need in getattr(e, "needs", ()) if need not in needs]
+            if not new:
+                break
+            needs += new
+            if any(need.key == "operators.convolution" for need in new) and _deep(network):
+                needs.append(Need(_DEPTHWISE, True, ""))
+        notes = {_DEPTHWISE: "optional: depthwise layers take fewer cycles"}
+        return Suit(list(dict.fromkeys(problems)), values(p, needs), notes, network if problems else mapped)
+
+
+def _deep(network: Network) -> bool:
+    """Whether a network has depthwise layers."""
+    return any(layer.window is not None and layer.window.groups == layer.window.channels > 1 and not layer.maximum
+               for layer in network.layers)
+
+
+def _checked(p: Platform, network: Network) -> Network:
+    """The network with mappings for its layers, if the platform has the operators and tables for it.
+
+    Raises
+    ------
+    InputError
+        Where a layer is too large for its slots and banks.
+    Unsuited
+        With the operators, or with the tables if it has all operators.
+    """
+    check_platform(network, p)
+    mapped, never = choose(p, network), (1 << p.scheduler.time_width - 2) - 1
+    task = Task(network.name, 0, mapped, never, never, 0, False, ())
     try:
-        compile_taskset(TaskSet(network.name, Path(p.name), p, never, (task,)), "np")
-    except InputError as e:
-        if lacking := [line.removeprefix(f"{p.name}: ") for line in e.problems if "memory.size" not in line]:
-            raise InputError(*lacking) from e
+        compile_taskset(TaskSet(network.name, Path(network.name), p, never, (task,)), "np")
+    except Unsuited as e:
+        if lines := [line for line in e.problems if _MEMORY not in line]:
+            raise Unsuited(*lines, needs=e.needs) from e
+    return mapped
 
 
 def _shape(layer: Layer) -> str:

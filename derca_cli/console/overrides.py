@@ -72,7 +72,8 @@ def on_platform(tasks: TaskSet, pipeline: str | None = None, scheduler: str | No
         *section, key = _KINDS[option][0]
         (fields[section[0]] if section else fields)[key] = value
     given = " ".join(f"{option} {value}" for option, value in chosen.items())
-    return under_policy(replace(tasks, platform=validate(fields, Platform, f"{tasks.file} with {given}")), policy)
+    platform = validate(fields, Platform, f"{tasks.file} with {given}").read_from(tasks.platform.file)
+    return under_policy(replace(tasks, platform=platform), policy)
 
 
 def no_tasks(policy: str) -> str:

@@ -94,6 +94,26 @@ def estimate_board(p: Platform, board: Board, weights: dict | None = None) -> di
     return _rounded({kind: (total[kind] + added[kind]) * weights["built"].get(kind, 1) for kind in KINDS}, family)
 
 
+def block_ram(p: Platform, board: Board | None = None, family: str | None = None) -> dict[str, float]:
+    """Blocks of RAM by what they hold, the most first: those of a board's top, or of a platform alone in a family.
+
+    Each name is followed by the keys of the platform that size it; the rest of a block goes by the name of the block.
+    """
+    target = board.target if board is not None else family
+    found = blocks(p, target) | ({"board": around(p, board)} if board is not None else {})
+    out: dict[str, float] = {}
+    for name, block in found.items():
+        for ram in block.rams:
+            part = ram.part or f"others of {name}"
+            out[part] = out.get(part, 0) + stored(ram, target).blocks
+    return dict(sorted(((part, count) for part, count in out.items() if count), key=lambda one: -one[1]))
+
+
+def named(parts: dict[str, float]) -> str:
+    """Counts with their names, in words."""
+    return ", ".join(f"{count:,g} {name}" for name, count in parts.items())
+
+
 def weights_of(family: str) -> dict:
     """The fitted weights of a family.
 

@@ -179,7 +179,7 @@ def _top(p: Platform) -> Block:
                   "pages": p.tables.shadow, "triggers": p.release.sporadic * n,
                   "merged": p.release.sporadic and p.release.kind == "swept", "replay": replay > 0},
                  (*(Budgets.memories(p) if s.budgets else []),
-                  *([Ram(TIME_BITS, replay), Ram(bits, replay)] if replay else []),
+                  *(Ram(width, replay, part="triggers (release.trace)") for width in (TIME_BITS, bits) if replay),
                   *(Failures.memories(p) if s.failures else [])))
 
 
@@ -192,5 +192,5 @@ def around(p: Platform, board: Board) -> Block:
     if p.memory.size != 1 << p.bus.address_width:
         rams.append(Ram(1, store_commands(p) * bursts + p.memory.write_latency, 1, "shallow"))
     if board.steps == 1:
-        rams.append(Ram(p.bus.data_width, beats, 1, "block", 32))
+        rams.append(Ram(p.bus.data_width, beats, 1, "block", 32, "main memory (memory.size)"))
     return Block({"one": 1, "data bits": p.bus.data_width}, tuple(rams))

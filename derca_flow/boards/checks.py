@@ -1,8 +1,10 @@
 """Checks of a board file that concern several keys. Problems are lines without the file's name."""
 
 import difflib
+import itertools
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +14,7 @@ from derca_sim.model.pll import ecp5_pll, ice40_pll
 from derca_sim.model.sdram import Sdram
 
 from ..area.devices import DEVICES
+from ..tools import packages
 from ..tools.cells import KINDS
 from . import pins
 from .section import BoardSection, DeviceSection, SdramSection
@@ -27,12 +30,21 @@ _BAUD_ERROR, _BIT_CYCLES = 0.02, 4
 
 @dataclass(frozen=True)
 class Resolved:
-    """The device and the core clock of a board file: nextpnr's options and the resources."""
+    """The device and the core clock of a board file.
+
+    Attributes
+    ----------
+    options
+        Those by which nextpnr knows the device.
+    package
+        Its package with the pins that a design can use; None where they are not known.
+    """
 
     family: str
     options: tuple[str, ...]
     available: dict[str, int]
     core_mhz: float
+    package: pins.Package | None = None
 
 
 def device_of(section: BoardSection) -> tuple[Resolved, list[str]]:
@@ -67,12 +79,33 @@ def device_of(section: BoardSection) -> tuple[Resolved, list[str]]:
     if device.options and (device.package or device.speed):
         problems.append("device.package, device.speed: not with device.options, which say them; remove one of the two")
     core = section.clock.core_mhz or section.clock.mhz
-    return Resolved(family, tuple(options), available, core), problems
+    package, wrong = _package(device, family, options)
+    return Resolved(family, tuple(options), available, core, package), problems + wrong
 
 
 def _options(device: DeviceSection, option: str, family: str) -> list[str]:
-    speed = ["--speed", str(device.speed or 6)] if family == "ecp5" else []
+    slowest = packages.known(family, [option])
+    speed = ["--speed", str(device.speed or (slowest.speeds[0] if slowest else 6))] if family == "ecp5" else []
     return [option, "--package", device.package or "", *speed]
+
+
+def _package(device: DeviceSection, family: str, options: Sequence[str]) -> tuple[pins.Package | None, list[str]]:
+    """The package that options of nextpnr name, and what is wrong with it and with the speed grade."""
+    known, given = packages.known(family, options), dict(itertools.pairwise(options))
+    if known is None:
+        return None, []
+    name, speed = given.get("--package"), given.get("--speed")
+    whose = device.name or known.option
+    problems = []
+    if speed is not None and known.speeds and speed not in known.speeds:
+        problems.append(f"{'device.options' if device.options else 'device.speed'}: speed grade {speed}: {whose} has "
+                        f"{', '.join(known.speeds)}")
+    if name and name not in known.packages:
+        close = difflib.get_close_matches(name.lower(), {each.lower(): each for each in known.packages}, 1, 0.5)
+        hint = next((f"; did you mean {each}?" for each in known.packages if each.lower() in close), "")
+        problems.append(f"{'device.options' if device.options else 'device.package'} = {show(name)}: allowed for "
+                        f"{whose} are {', '.join(known.packages)}{hint}")
+    return pins.Package(name, known.packages[name]) if name in known.packages else None, problems
 
 
 def clock_problems(section: BoardSection, device: Resolved) -> list[str]:
@@ -127,9 +160,10 @@ def _problems_of(call) -> list[str]:
     return []
 
 
-def pin_problems(section: BoardSection, family: str) -> list[str]:
-    """What is wrong with the pins: sites and `constraints` exclude each other, an iCE40 knows few attributes."""
-    problems = []
+def pin_problems(section: BoardSection, device: Resolved) -> list[str]:
+    """What is wrong with the pins: sites and `constraints` exclude each other, an iCE40 knows few attributes, and the
+    package must have them."""
+    problems, family = [], device.family
     sdram = section.memory.sdram
     placed = pins.ports(section)
     if section.constraints is not None:
@@ -154,6 +188,9 @@ def pin_problems(section: BoardSection, family: str) -> list[str]:
         problems += [f"{one.key}.{name} = {show(value)}: an iCE40 has no such setting; remove it"
                      for one in placed for name in ("standard", "drive", "slew", "pull")
                      if (value := getattr(one.pin, name)) and (name, value) != ("pull", "up")]
+    if device.package:
+        problems += [f"{one.key} = {show(one.pin.site)}: {device.package.lacks(one.pin.site)}" for one in placed
+                     if one.pin.site and _is_name(one.pin.site) and one.pin.site not in device.package.pins]
     return problems + _odd_words(placed, section.standard)
 
 

@@ -11,7 +11,7 @@ from derca_sim.workload.taskset import load_platform
 
 from ..tools import checkout
 from . import pins
-from .checks import clock_problems, device_of, pin_problems, program_problems
+from .checks import Resolved, clock_problems, device_of, pin_problems, program_problems
 from .section import BoardSection
 
 
@@ -30,20 +30,21 @@ def load_board(path: Path) -> Board:
         raise InputError(f"{path}: is no board file: it has no [device] and no [clock]; see sim/boards/ulx3s-25f.toml")
     section = validate(data, BoardSection, path)
     device, wrong = device_of(section)
-    problems = wrong or [*clock_problems(section, device), *pin_problems(section, device.family)]
+    problems = wrong or [*clock_problems(section, device), *pin_problems(section, device)]
     problems += program_problems(section)
     files = [path]
     named: dict[str, Path | None] = {}
     for key, kind in (("platform", "platforms"), ("taskset", "tasksets"), ("constraints", "constraints")):
         try:
-            named[key] = _file(path, getattr(section, key), kind, pins.SUFFIXES[device.family])
+            named[key] = named_file(
+                path, getattr(section, key), kind, pins.SUFFIXES[device.family] if key == "constraints" else ".toml")
         except InputError as e:
             problems += [f"{key} = {line}" for line in e.problems]
     if problems:
         raise InputError(*(f"{path}: {line}" for line in problems))
     if (given := named["constraints"]) is not None:
         files.append(given)
-        text = _checked(section, device.family, given)
+        text = _checked(section, device, given)
     else:
         rates = {"fast_clock": 2 * device.core_mhz} if section.memory.kind == "spram" else {}
         if rates or section.clock.mhz != device.core_mhz:
@@ -76,11 +77,21 @@ def with_platform(board: Board, platform: Path | None) -> Board:
     return replace(board, platform=file)
 
 
-def _file(board: Path, value: str | None, kind: str, pins_suffix: str) -> Path | None:
-    """The file that a value names: a path relative to the board file, or a sample if it has no suffix."""
+def named_file(board: Path, value: str | None, kind: str, suffix: str) -> Path | None:
+    """The file that a value names: a path relative to the board file, or a sample if it has no suffix.
+
+    Parameters
+    ----------
+    kind
+        That of the sample, as `tools.checkout.samples` has it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
     if value is None:
         return None
-    suffix = pins_suffix if kind == "constraints" else ".toml"
     if Path(value).suffix:
         path = board.parent / value
         if not path.is_file():
@@ -94,7 +105,7 @@ def _file(board: Path, value: str | None, kind: str, pins_suffix: str) -> Path |
     return known[value]
 
 
-def _checked(section: BoardSection, family: str, file: Path) -> str:
+def _checked(section: BoardSection, device: Resolved, file: Path) -> str:
     """The text of a constraints file that places every port.
 
     Raises
@@ -107,6 +118,7 @@ def _checked(section: BoardSection, family: str, file: Path) -> str:
             text = stream.read().decode("utf-8")
     except (OSError, UnicodeDecodeError) as e:
         raise InputError(f"{file}: cannot be read ({e}); give a text file of constraints for nextpnr") from None
-    if problems := pins.problems_of(text, pins.SUFFIXES[family], pins.needed(section), section.clock.mhz):
+    suffix = pins.SUFFIXES[device.family]
+    if problems := pins.problems_of(text, suffix, pins.needed(section), section.clock.mhz, device.package):
         raise InputError(*(f"{file}: {line}" for line in problems))
     return text

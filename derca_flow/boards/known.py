@@ -53,15 +53,18 @@ def find(text: str, elsewhere: Mapping[str, str]) -> Board:
     InputError
         If there is none, or something is wrong with its file.
     """
-    if text not in BOARDS and (Path(text).suffix == ".toml" or len(Path(text).parts) > 1):
+    if is_file(text, BOARDS):
         return load_board(Path(text))
-    own = Path(f"{text}.toml")
-    return named(text, BOARDS, elsewhere, f", and board files; did you mean {own}?" if own.is_file() else
-                 ", and board files such as my.toml")
+    return named(text, BOARDS, elsewhere)
 
 
-def named(name: str, boards: Mapping, elsewhere: Mapping[str, str], others: str = ""):
-    """The board of `boards` that has this name; `others` says what else is allowed.
+def is_file(text: str, boards: Mapping) -> bool:
+    """Whether a text is the name of a file, since it has a folder or a suffix, and not that of a board."""
+    return text not in boards and (Path(text).suffix == ".toml" or len(Path(text).parts) > 1)
+
+
+def named(name: str, boards: Mapping, elsewhere: Mapping[str, str]):
+    """The board of `boards` that has this name.
 
     Raises
     ------
@@ -70,6 +73,8 @@ def named(name: str, boards: Mapping, elsewhere: Mapping[str, str], others: str 
     """
     if name in boards:
         return boards[name]
+    own = Path(f"{name}.toml")
+    others = f", and board files; did you mean {own}?" if own.is_file() else ", and board files such as my.toml"
     close = difflib.get_close_matches(name.lower(), [*boards, *elsewhere], 1)
     hint = f"; did you mean {close[0]}?" if close and close[0] in boards and "?" not in others else ""
     if name in elsewhere:

@@ -1,5 +1,6 @@
 """The pins of a board as constraints of nextpnr: written from a board file, or checked against it."""
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -21,6 +22,22 @@ class Placed:
     port: str
     key: str
     pin: PinSection
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package, with the names of the pins that a design can use."""
+
+    name: str
+    pins: frozenset[str]
+
+    def lacks(self, site: str) -> str:
+        """Why a site is no pin of it, and which ones are."""
+        close = difflib.get_close_matches(site.upper(), sorted(self.pins), 1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        ordered = sorted(self.pins, key=lambda pin: (len(pin), pin))
+        return (f"{self.name} has no such pin for signals: allowed are {len(self.pins)}, such as {ordered[0]} and "
+                f"{ordered[-1]}{hint}")
 
 
 def ports(board: BoardSection) -> list[Placed]:
@@ -78,19 +95,23 @@ def _pcf(one: Placed) -> list[str]:
     return [f"set_io {'-pullup yes ' if one.pin.pull == 'up' else ''}{one.port} {one.pin.site}"]
 
 
-#: A line that places a port, and one that gives the rate of one, by suffix.
+#: A line that places a port, with the pin, and one that gives the rate of one, by suffix.
 _LINES = {
-    ".lpf": (r'^\s*LOCATE\s+COMP\s+"([^"[]+)', r'^\s*FREQUENCY\s+(?:PORT|NET)\s+"clk"\s+([\d.]+)\s*MHZ'),
-    ".pcf": (r"^\s*set_io\b[^#\n]*?([A-Za-z_]\w*)(?:\[\d+\])?\s+\w+\s*(?:#.*)?$",
+    ".lpf": (r'^\s*LOCATE\s+COMP\s+"([^"[]+)[^"]*"\s+SITE\s+"([^"]+)"',
+             r'^\s*FREQUENCY\s+(?:PORT|NET)\s+"clk"\s+([\d.]+)\s*MHZ'),
+    ".pcf": (r"^\s*set_io\b[^#\n]*?([A-Za-z_]\w*)(?:\[\d+\])?\s+(\w+)\s*(?:#.*)?$",
              r"^\s*set_frequency\s+clk\s+([\d.]+)"),
 }
 
 
-def problems_of(text: str, suffix: str, names: list[str], mhz: float) -> list[str]:
-    """What constraints lack: ports of `names`, or the rate of `clk`, which must be `mhz`. Empty if nothing."""
+def problems_of(text: str, suffix: str, names: list[str], mhz: float, package: Package | None) -> list[str]:
+    """What constraints lack: ports of `names`, or the rate of `clk`, which must be `mhz`; and pins that are none of the
+    package, if that is known. Empty if nothing."""
     place, rate = (re.compile(pattern, re.MULTILINE | re.IGNORECASE) for pattern in _LINES[suffix])
     placed = {found[1] for found in place.finditer(text)}
+    wrong = [found for found in place.finditer(text) if package and found[2] not in package.pins]
     out = [f"no pin for the port {port}; add it" for port in names if port not in placed]
+    out += [f"{found[1]} at {found[2]}: {package.lacks(found[2])}" for found in wrong]
     unknown = sorted(placed - set(names))
     if unknown:
         out.append(f"a pin for the port {unknown[0]}, which the board's top has not: allowed are {', '.join(names)}; "

@@ -69,7 +69,7 @@ class DeviceSection(Section):
     package: str | None = None
     """Package in the words of nextpnr, as `CABGA381`."""
     speed: Literal[6, 7, 8] | None = None
-    """Speed grade (ECP5); by default 6, the slowest."""
+    """Speed grade (ECP5); by default the slowest, 6, and 8 for LFE5UM5G."""
     family: Literal["ecp5", "ice40"] | None = None
     """Family of a device that derca does not know by name."""
     options: str | None = None

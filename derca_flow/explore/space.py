@@ -105,7 +105,7 @@ def changed(base: Platform, changes: dict[str, Any]) -> Platform:
         table[last] = value
     if "store.requant_lanes" not in changes:
         fields["store"]["requant_lanes"] = min(fields["store"]["requant_lanes"], fields["array"]["rows"])
-    return validate(fields, Platform, "candidate")
+    return validate(fields, Platform, "candidate").read_from(base.file)
 
 
 def _known(key: str) -> bool:

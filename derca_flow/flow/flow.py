@@ -13,7 +13,7 @@ from derca_sim.model.board import Board
 from derca_sim.workload.policies import under_policy
 from derca_sim.workload.taskset import TaskSet, load_taskset
 
-from ..area.estimate import TOLERANCE
+from ..area.estimate import TOLERANCE, named
 from ..package.description import write_tables
 from ..tools import nextpnr
 from ..tools.caching import BOARDS, read_json
@@ -88,7 +88,7 @@ def analyse(request: Request, progress: Progress) -> Path:
     done = cached(BOARDS, ["analyse", *request.software()], fill)
     found = read_json(done / ANALYSIS)
     if found["proof"]["verdict"] != "proved":
-        raise CheckFailed(f"{request.taskset} on {request.platform.name}: {found['proof']['verdict']}: "
+        raise CheckFailed(f"{request.taskset} on {request.platform.where}: {found['proof']['verdict']}: "
                           f"{found['reason']}; "
                           "to build all the same, add --skip analyse")
     return done
@@ -200,25 +200,34 @@ def check_fit(total: dict[str, float], board: Board) -> None:
     if short:
         raise CheckFailed(*(
             f"does not fit: {total[kind]:,g} {kind} of {board.available[kind]:,} on {board.title} "
-            f"({total[kind] / board.available[kind]:.0%}); make the platform smaller ({board.platform.name})"
+            f"({total[kind] / board.available[kind]:.0%}); make the platform smaller ({board.platform})"
             if board.available[kind] else
             f"does not fit: {total[kind]:,g} {kind}, and {board.title} has none; change the platform "
-            f"({board.platform.name})" for kind in short))
+            f"({board.platform})" for kind in short))
 
 
-def check_estimate(total: dict[str, float], board: Board) -> str:
+def check_estimate(total: dict[str, float], board: Board, parts: dict[str, float]) -> str:
     """Say in words whether an estimated total fits.
+
+    Parameters
+    ----------
+    parts
+        Blocks of RAM by what they hold.
 
     Raises
     ------
     CheckFailed
-        If it would not fit even if the estimate were too high by its tolerance.
+        If it would not fit even if the estimate were too high by its tolerance: a line for each kind, and one for the
+        parts of block RAM that does not fit.
     """
     uses = {kind: total[kind] / board.available[kind] if board.available[kind] else float(total[kind] > 0) * 9
             for kind in KINDS}
+    needs = {kind: f"{kind} {total[kind]:,g} of {board.available[kind]:,}" for kind in KINDS}
+    short = [kind for kind in KINDS if uses[kind] > 1 + TOLERANCE]
+    if short:
+        raise CheckFailed(*(f"will not fit: about {needs[kind]} on {board.title}; make the platform smaller "
+                            f"({board.platform})" for kind in short),
+                          *[f"block RAM by what it holds, and the keys that size it: {named(parts)}"]
+                          * ("BRAM" in short))
     kind = max(uses, key=uses.get)
-    need = f"{kind} {total[kind]:,g} of {board.available[kind]:,}"
-    if uses[kind] > 1 + TOLERANCE:
-        raise CheckFailed(f"will not fit: about {need} on {board.title}; make the platform smaller "
-                          f"({board.platform.name})")
-    return f"{'fits' if uses[kind] < 1 - TOLERANCE else 'may just fit'}: {need}, {uses[kind]:.0%}, the scarcest"
+    return f"{'fits' if uses[kind] < 1 - TOLERANCE else 'may just fit'}: {needs[kind]}, {uses[kind]:.0%}, the scarcest"

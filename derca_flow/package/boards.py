@@ -1,8 +1,11 @@
-"""The boards of AMD that `derca ip` makes projects for: facts about each. Pins stand in `constraints/`."""
+"""The boards of AMD that come with `derca ip`: facts about each. `board_file` reads those of users."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from derca_hw.families.family import Family
+
+from ..tools.checkout import sample
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class VendorBoard:
     interrupt
         Number of the interrupt that the project connects, among the shared ones of the processor, as the device tree
         counts them; 0 without a processor.
+    platform_file, constraints_file
+        Platform and pins; None for the samples of the board's name.
     """
 
     name: str
@@ -49,6 +54,8 @@ class VendorBoard:
     synthesis: str
     memory: str
     interrupt: int = 0
+    platform_file: Path | None = field(default=None, repr=False)
+    constraints_file: Path | None = field(default=None, repr=False)
 
     @property
     def processor(self) -> bool:
@@ -61,14 +68,14 @@ class VendorBoard:
         return "write_device_image" if self.design == "versal.tcl" else "write_bitstream"
 
     @property
-    def constraints(self) -> str:
-        """Its file in `constraints/`."""
-        return f"{self.name}.xdc"
+    def constraints(self) -> Path:
+        """The file of its pins."""
+        return self.constraints_file or sample("constraints", f"{self.name}.xdc")
 
     @property
-    def platform(self) -> str:
-        """Its file in `sim/platforms/`."""
-        return f"{self.name}.toml"
+    def platform(self) -> Path:
+        """The file of its platform."""
+        return self.platform_file or sample("platforms", f"{self.name}.toml")
 
 
 #: Resources as in the vendor's product tables: DS180 (7 series), DS987 (K26 module), DS891 (Zynq UltraScale+), DS950.

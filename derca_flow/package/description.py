@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from derca_sim.describe import tasks_header
 from derca_sim.describe.header import header
 from derca_sim.describe.markdown import markdown
 from derca_sim.describe.svd import svd
@@ -25,10 +26,12 @@ def write_register_files(folder: Path, system: Platform) -> None:
 
 
 def write_tables(folder: Path, compiled, proof: Proof) -> None:
-    """What a host needs to run a compiled task set, register writes, memory image, tensors; and what is proved."""
+    """What a host needs to run a compiled task set: register writes, memory image, tensors, also in C; and the proof.
+    """
     (folder / "host_writes.txt").write_text(compiled.tables_text)
     (folder / "memory.bin").write_bytes(compiled.image.tobytes())
     _write_json(folder / "tensors.json", tensors(compiled))
+    (folder / tasks_header.FILE).write_text(tasks_header.tasks_header(compiled))
     _write_json(folder / "proof.json", {
         "taskset": compiled.taskset.name, "platform": compiled.platform.name,
         "config_hash": f"{compiled.platform.config_hash:08x}", **proof.as_dict()})

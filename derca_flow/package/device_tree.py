@@ -29,7 +29,8 @@ def overlay(p: Platform, board: VendorBoard, base: int) -> str:
  * Platform {p.name}, configuration {p.config_hash:08x}, for {board.title}. Generated: do not edit.
  *
  * Compile it with: dtc -@ -I dts -O dtb -o derca.dtbo {FILE}
- * Apply it before Linux starts (boot loader, fdtoverlay): memory cannot be reserved later.{aligned}
+ * Apply it before Linux starts (boot loader, fdtoverlay): memory cannot be reserved later. The tree that it is applied
+ * to needs symbols, because this one names the label gic: compile it with dtc -@, too.{aligned}
  */
 /dts-v1/;
 /plugin/;

@@ -10,7 +10,6 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import TaskReg, register_map, start_value
 from derca_sim.proof import Proof
 
-from ..tools.checkout import sample
 from . import device_tree
 from .boards import VendorBoard
 from .component import HDL, OUT_OF_CONTEXT, Identity, component
@@ -47,7 +46,7 @@ def write_package(folder: Path, p: Platform, board: VendorBoard, base: int, proo
     shutil.copyfile(SCRIPTS / board.design, folder / "design.tcl")
     for waivers in (LINT_WAIVERS, IP_LINT_WAIVERS):
         shutil.copyfile(waivers, folder / waivers.name)
-    shutil.copyfile(sample("constraints", board.constraints), folder / "board.xdc")
+    shutil.copyfile(board.constraints, folder / "board.xdc")
 
 
 def settings(p: Platform, board: VendorBoard, base: int, interfaces: dict[str, Interface]) -> str:

@@ -5,6 +5,7 @@ from derca_sim.model.platform import Platform
 from derca_sim.model.registers import register_map, start_value
 from derca_sim.proof import Proof, varying_memory
 
+from .area import Area
 from .boards import VendorBoard
 from .component import Identity
 from .interfaces import Interface
@@ -15,18 +16,26 @@ _NO_TASK_SET = """\
 
 This folder was made without a task set, so nothing is proved: `derca ip TASKSET` does that.
 """
+#: What a program in C has of a task set.
+_TENSORS = " `derca_tasks.h` has the tasks' tensors, and `derca_infer`, a function for one inference."
 #: How a host reaches registers and memory.
 _JTAG = """\
 There is no processor: the host is a computer at the JTAG cable. `vivado -mode batch -source run.tcl` configures the
 board, loads the task set that this folder was made with, runs it for a second and prints what became of its jobs."""
 _PROCESSOR = """\
-The host is the processor. Under Linux, apply `derca.dtso`: it keeps the kernel out of the memory window, and shows
-registers, interrupt and memory as the devices `derca` and `udmabuf0`. Then
+The host is the processor. `derca.dtso` keeps the kernel of Linux out of the memory window, and shows registers,
+interrupt and memory as the devices `derca` and `udmabuf0`. Linux must get it when it starts, in a device tree that was
+compiled with `dtc -@` as well; the manual's chapter on Linux has the steps of the boot.
+
+    dtc -@ -I dts -O dtb -o derca.dtbo derca.dtso
+    fdtoverlay -i system.dtb -o with-derca.dtb derca.dtbo
+
+In the started system
 
     derca host TASKSET --platform PLATFORM --uio derca --memory udmabuf0
 
-runs a task set, PLATFORM being the TOML file that this folder was made of; the manual's chapter on Linux has a program
-in C. Bare metal, keep the linker out of the window. The
+runs a task set, PLATFORM being the TOML file that this folder was made of. The manual's chapter on Linux has a program
+in C, which calls `derca_infer` for one inference. Bare metal, keep the linker out of the window. The
 port to the DDR is not coherent: flush and invalidate caches around what the accelerator reads and writes. `interrupt`
 arrives at `pl_ps_irq0`."""
 
@@ -82,10 +91,11 @@ Address 0 of tables and of `memory.bin` is the beginning of the memory window; t
 
 A host program copies `memory.bin` to the memory, makes the writes of `host_writes.txt` (address from the beginning of
 the registers, value), then writes {start_value(p)} to CONTROL. `derca.h` has the registers for C, `registers.md`
-explains them. Memory here is {varying_memory(p, board.memory)}: cycles of the golden model are those of the platform's
-latencies.
+explains them.{_TENSORS if proof else ""} Memory here is
+{varying_memory(p, board.memory)}: cycles of the golden model are those of the platform's latencies.
 
 {proof.markdown() if proof else _NO_TASK_SET}
+{Area.of(p).markdown(board)}
 ## Power-up and reset
 
 Hold `aresetn` low for at least four rising edges of `aclk`. No memory needs a content at power-up, and no register a

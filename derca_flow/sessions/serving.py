@@ -42,7 +42,7 @@ def compile_networks(p: Platform, networks: Mapping[str, Network]) -> Compiled:
     """
     if not 1 <= len(networks) <= p.scheduler.tasks:
         raise InputError(f"number of networks = {len(networks)}: allowed are 1 .. {p.scheduler.tasks}, scheduler.tasks "
-                         f"of platform {p.name}")
+                         f"of {p.where}")
     never = (1 << p.scheduler.time_width - 2) - 1
     tasks = tuple(Task(name, i, choose(p, network), never, never, 0, False, ())
                   for i, (name, network) in enumerate(networks.items()))
@@ -73,7 +73,7 @@ class Service:
     def __init__(self, host: MemoryTransport, driver: Driver, networks: Mapping[str, Network]):
         p = driver.platform
         if not (p.supervision.interrupts or p.trace.statistics or host.traced):
-            raise InputError(f"platform {p.name}: supervision.interrupts = false, trace.statistics = false: a host "
+            raise InputError(f"{p.where}: supervision.interrupts = false, trace.statistics = false: a host "
                              "without events needs one of them to see the end of a job; set it and build again")
         self._host, self._driver, self._networks = host, driver, dict(networks)
         self._compiled = compile_networks(driver.platform, networks)

@@ -24,6 +24,22 @@ _COMMANDS = {
 }
 
 
+#: Kinds of samples that examples name, as they lie in a checkout's folder `sim`; and the sample that stands for all.
+KINDS, ALL = ("tasksets", "platforms", "networks", "sweeps", "boards"), "all"
+
+
+def write_samples(folder: Path) -> list[str]:
+    """Write all samples into an empty folder, a folder for each of `KINDS`, so that they find each other.
+
+    Returns the names of the folders.
+    """
+    for kind in KINDS:
+        (folder / kind).mkdir()
+        for source in samples(kind):
+            shutil.copyfile(source, folder / kind / source.name)
+    return list(KINDS)
+
+
 def sample_sets() -> list[str]:
     """Names of the sample task sets."""
     return [path.stem for path in samples("tasksets")]
@@ -41,7 +57,7 @@ def write_project(folder: Path, name: str, title: str) -> list[str]:
     """
     found = {path.stem: path for path in samples("tasksets")}
     if name not in found:
-        raise InputError(f"--sample = {name}: allowed are {', '.join(found)}")
+        raise InputError(f"--sample = {name}: allowed are {', '.join(found)}, and {ALL}")
     text = found[name].read_text(encoding="utf-8")
     for kind, file in dict.fromkeys(_NAMED.findall(text)):
         own = "platform.toml" if kind == "platforms" else file

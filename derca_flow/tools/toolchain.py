@@ -195,6 +195,18 @@ def version(tool: str) -> str:
     return importlib.metadata.version(wasm.package) if own == "Usage" else own
 
 
+def nextpnr_share(family: str) -> Path:
+    """The folder with the databases that come with nextpnr for a family, `ecp5` or `ice40`.
+
+    Raises
+    ------
+    MissingToolError
+        If the wheel is missing.
+    """
+    wheel = {"ecp5": _ECP5, "ice40": _ICE40}[family]
+    return _wheel(wheel.replace("-", "_"), wheel) / "share"
+
+
 def yosys_share() -> Path:
     """The folder with the cell libraries that come with Yosys.
 

@@ -48,6 +48,8 @@ class Ram:
           always block RAM, `auto` is Yosys's choice.
     lane
         Bits that are written at a time; 0 for all.
+    part
+        What they hold, with the keys of the platform that size them; "" leaves that to the block that they are in.
     """
 
     width: int
@@ -55,6 +57,7 @@ class Ram:
     count: int = 1
     style: str = "auto"
     lane: int = 0
+    part: str = ""
 
 
 class Shallow(wiring.Component):

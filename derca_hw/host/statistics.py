@@ -89,7 +89,8 @@ class Statistics(wiring.Component):
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
         bits = bits_for(p.scheduler.tasks - 1)
-        return [Ram(32, WORDS << bits, 1, "buffer"), Ram(33, 1 << bits, 1, "shallow"),
+        return [Ram(32, WORDS << bits, 1, "buffer", 0, "statistics of tasks (trace.statistics, scheduler.tasks)"),
+                Ram(33, 1 << bits, 1, "shallow"),
                 *[Ram(32, 1 << bits, 1, "shallow")] * (p.release.overrun != ("skip",))]
 
     def elaborate(self, platform):

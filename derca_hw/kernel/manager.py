@@ -99,11 +99,13 @@ class KernelManager(wiring.Component):
         """Its memories, and those of its parts."""
         t = p.tables
         options = {"pages": 1 + t.shadow, "parity": t.parity}
-        index = Table.memories(index_layout(p), p.scheduler.tasks << bits_for(t.regions - 1), **options)
+        index = Table.memories(index_layout(p), p.scheduler.tasks << bits_for(t.regions - 1),
+                               part="table of regions (tables.regions, scheduler.tasks)", **options)
         if t.read == "word":
             return [*index, *WordTables.memories(p)]
-        return [*index, *Table.memories(entry_layout(p), t.entries, **options),
-                *Table.memories(layer_layout(p), t.layers, **options)]
+        return [*index,
+                *Table.memories(entry_layout(p), t.entries, part="table of entries (tables.entries)", **options),
+                *Table.memories(layer_layout(p), t.layers, part="table of layers (tables.layers)", **options)]
 
     def elaborate(self, platform):
         m = Module()

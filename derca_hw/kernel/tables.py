@@ -96,11 +96,11 @@ class Table(wiring.Component):
         })
 
     @staticmethod
-    def memories(layout: RowLayout, depth: int, pages: int, parity: bool) -> list[Ram]:
-        """Its memories: one per 32-bit word of a row."""
+    def memories(layout: RowLayout, depth: int, pages: int, parity: bool, part: str) -> list[Ram]:
+        """Its memories: one per 32-bit word of a row. `part` is what it holds, for `Ram`."""
         stored = depth + (pages - 1 << bits_for(depth - 1))
         widths = [min(32, layout.width - low) + parity for low in range(0, layout.width, 32)]
-        return [Ram(width, stored, widths.count(width), "table") for width in sorted(set(widths))]
+        return [Ram(width, stored, widths.count(width), "table", 0, part) for width in sorted(set(widths))]
 
     def elaborate(self, family):
         m = Module()

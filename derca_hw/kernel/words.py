@@ -74,7 +74,8 @@ class WordTables(wiring.Component):
         """Its memories, and those of its parts."""
         t, (_, _, depth) = p.tables, _places(p)
         return [Ram(32 + t.parity, depth + (t.shadow << bits_for(depth - 1)), 1,
-                    "table" if t.shadow or t.parity else "words")]
+                    "table" if t.shadow or t.parity else "words", 0,
+                    "tables of entries and layers (tables.entries, tables.layers)")]
 
     def elaborate(self, family):
         m = Module()

@@ -39,6 +39,7 @@ KINDS = {
     "sweep": FileKind("a sweep", "try derca sweep {path}"),
     "space": FileKind("a space of platforms", "derca explore takes it: --space {path}"),
     "board": FileKind("a board", "derca build and host take it: --board {path}"),
+    "vivado board": FileKind("a board for Vivado", "derca ip takes it: --board {path}"),
     "model": FileKind("a trained model", 'a task set names it with file = "FILE"; or try derca import {path}'),
     "network": FileKind("a network", 'a task set names it with file = "FILE"'),
     "samples": FileKind("arrays of samples", "derca run takes them: --inputs {path}; derca import: --calibrate {path}"),
@@ -188,6 +189,8 @@ def _toml(data: dict) -> str | None:
         return "times"
     if isinstance(tasks, list) and "network" in keys or {"network", "platform"} <= keys:
         return "taskset"
+    if "vivado" in keys:
+        return "vivado board"
     if "device" in keys and keys & {"clock", "leds", "pins", "uart"}:
         return "board"
     if keys and all(any(part.strip().partition(".")[0] in PLATFORM and "." in part for part in key.split(","))

@@ -141,7 +141,7 @@ def test_a_function_behind_a_layer_is_a_table_of_it(tmp_path, function):
     np.savez(tmp_path / "s.npz", samples)
     network = model.network("n", tmp_path / "s.npz", 0, 64)
     assert [layer.table is None for layer in network.layers] == [False, True]
-    with pytest.raises(InputError, match="layer 0 needs requant.tables = 1 in the platform"):
+    with pytest.raises(InputError, match="layer 0 needs requant.tables = 1 in platform derca"):
         check_platform(network, Platform())
     check_platform(network, Platform.model_validate({"requant": {"tables": 1}}))
     (name, found), = network.model.results(run_network(network)).items()
@@ -159,13 +159,13 @@ def test_a_platform_says_what_it_lacks():
     check_platform(network, Platform.model_validate({"requant": {"tflite": True, "clamp": True}}))
     tensors[2] = replace(tensors[2], scales=[0.02] * 6, zero_points=[0] * 6)
     channels = Model(graph_of("net", tflite_model(tensors, operators, [0], [1]))).network("net", None, 0, 1)
-    with pytest.raises(InputError, match="layer 0 needs requant.channels = 6 in the platform"):
+    with pytest.raises(InputError, match="layer 0 needs requant.channels = 6 in platform derca"):
         check_platform(channels, Platform.model_validate({"requant": {"tflite": True, "clamp": True}}))
     for options, missing in (({}, ["tflite", "clamp"]), ({"tflite": True}, ["clamp"]), ({"clamp": True}, ["tflite"])):
         with pytest.raises(InputError) as caught:
             check_platform(network, Platform.model_validate({"requant": options}))
-        assert caught.value.problems == [f"layer 0 needs requant.{m} = true in the platform" for m in missing]
-    with pytest.raises(InputError, match="its layers are int8, and array.dtype of the platform is int16"):
+        assert caught.value.problems == [f"layer 0 needs requant.{m} = true in platform derca" for m in missing]
+    with pytest.raises(InputError, match="its layers are int8, and array.dtype is int16 in platform derca"):
         check_platform(network, Platform.model_validate({"array": {"dtype": "int16"}, "requant": {}}))
 
 

@@ -88,7 +88,7 @@ class Banks(wiring.Component):
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
         return [Ram(8 * p.beat_bytes * p.bank_word_beats, 1 << bank_address(p), p.buffers.banks, "buffer",
-                    p.bus.data_width)]
+                    p.bus.data_width, "banks of sums (tile.m, tile.n, buffers.banks)")]
 
     def elaborate(self, platform):
         m = Module()

@@ -9,6 +9,7 @@ from derca_sim.model.tables import bits_for
 
 from ...blocks.ram import Buffer, Ram
 from ..signatures.operands import a_words, image_read
+from .panels import SLOTS_OF_A
 
 
 class ImageMemory(wiring.Component):
@@ -60,7 +61,7 @@ class ImageMemory(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [Ram(8, p.buffers.slots << a_words(p), p.a_lanes, "buffer block")]
+        return [Ram(8, p.buffers.slots << a_words(p), p.a_lanes, "buffer block", 0, SLOTS_OF_A)]
 
     def elaborate(self, platform):
         m = Module()

@@ -9,6 +9,10 @@ from derca_sim.model.tables import bits_for
 
 from ...blocks.ram import Buffer, Ram
 
+#: What the memories of panels hold, for estimates.
+SLOTS_OF_A = "slots of A (tile.m, tile.k, buffers.slots)"
+SLOTS_OF_B = "slots of B (tile.n, tile.k, buffers.slots)"
+
 
 class PanelMemory(wiring.Component):
     """Holds the panels of one operand for all slots; one k step is read per cycle, one cycle after its address.
@@ -60,9 +64,9 @@ class PanelMemory(wiring.Component):
         })
 
     @staticmethod
-    def memories(p: Platform, lanes: int, words: int) -> list[Ram]:
-        """Its memory, of 2^`words` words in a slot."""
-        return [Ram(8 * max(lanes, p.beat_bytes), p.buffers.slots << words, 1, "buffer", 8 * p.beat_bytes)]
+    def memories(p: Platform, lanes: int, words: int, part: str) -> list[Ram]:
+        """Its memory, of 2^`words` words in a slot. `part` is what it holds, for `Ram`."""
+        return [Ram(8 * max(lanes, p.beat_bytes), p.buffers.slots << words, 1, "buffer", 8 * p.beat_bytes, part)]
 
     def elaborate(self, platform):
         m = Module()
@@ -136,7 +140,8 @@ class BiasMemory(wiring.Component):
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
         column = bits_for(p.tile.n // max(1, p.beat_bytes // 4) - 1)
-        return [Ram(p.bus.data_width, 1 << bits_for(p.buffers.slots - 1) + 1 + column, 1, "buffer")]
+        return [Ram(p.bus.data_width, 1 << bits_for(p.buffers.slots - 1) + 1 + column, 1, "buffer", 0,
+                    "slots of biases (tile.n, buffers.slots)")]
 
     def elaborate(self, platform):
         m = Module()

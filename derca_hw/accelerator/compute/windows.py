@@ -71,7 +71,7 @@ class Windows(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [Ram(Layouts(p).window.size, p.tables.layers, 1, "buffer block")]
+        return [Ram(Layouts(p).window.size, p.tables.layers, 1, "buffer block", 0, "windows of layers (tables.layers)")]
 
     def elaborate(self, platform):
         m = Module()

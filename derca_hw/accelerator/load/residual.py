@@ -36,7 +36,8 @@ class ResidualSlots(wiring.Component):
     def memories(p: Platform) -> list[Ram]:
         """Its memory."""
         words = bank_address(p) - _within(p)
-        return [Ram(8 * max(p.a_lanes, p.beat_bytes), residual_slots(p) << words, 1, "buffer", p.bus.data_width)]
+        return [Ram(8 * max(p.a_lanes, p.beat_bytes), residual_slots(p) << words, 1, "buffer", p.bus.data_width,
+                    "slots of D (tile.m, tile.n)")]
 
     def elaborate(self, platform):
         m = Module()

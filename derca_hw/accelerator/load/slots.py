@@ -10,7 +10,7 @@ from derca_sim.model.tables import bits_for
 from ...blocks.ram import Ram
 from ...layouts import Destination
 from ..compute.image import ImageMemory
-from ..compute.panels import BiasMemory, PanelMemory
+from ..compute.panels import SLOTS_OF_A, SLOTS_OF_B, BiasMemory, PanelMemory
 from ..signatures.operands import BiasRead, OperandRead, PlacedBeat, a_words, b_words, word_in_unit
 
 
@@ -56,9 +56,9 @@ class InputSlots(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        of_a = ImageMemory.memories(p) if p.operators.convolution else PanelMemory.memories(p, p.a_lanes, a_words(p))
-        return [*of_a, *PanelMemory.memories(p, p.b_lanes, b_words(p)),
-                *BiasMemory.memories(p)]
+        of_a = ImageMemory.memories(p) if p.operators.convolution else PanelMemory.memories(
+            p, p.a_lanes, a_words(p), SLOTS_OF_A)
+        return [*of_a, *PanelMemory.memories(p, p.b_lanes, b_words(p), SLOTS_OF_B), *BiasMemory.memories(p)]
 
     def elaborate(self, platform):
         m = Module()

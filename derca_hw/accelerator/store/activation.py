@@ -47,7 +47,8 @@ class Activation(wiring.Component):
     def memories(p: Platform) -> list[Ram]:
         """Its memories: those of a lane, as often as there are lanes."""
         depth = ACTIVATION_ENTRIES * p.requant.tables
-        return Table.memories(activation_layout(p), depth, 1 + p.tables.shadow, False) * p.store.requant_lanes
+        return Table.memories(activation_layout(p), depth, 1 + p.tables.shadow, False,
+                              "tables of functions (requant.tables, store.requant_lanes)") * p.store.requant_lanes
 
     def elaborate(self, platform):
         m = Module()

@@ -10,6 +10,9 @@ from derca_sim.model.tables import bits_for
 from ...blocks.ram import Buffer, Ram
 from ...layouts import Layouts, Part, offset_bits, pulse
 
+#: What the memories hold, for estimates.
+PART = "parameters of layers (tables.layers)"
+
 
 class ParameterTable(wiring.Component):
     """Holds a row per layer, written whenever the walk of a layer begins; one row is read per cycle.
@@ -42,7 +45,7 @@ class ParameterTable(wiring.Component):
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
         kept = Layouts(p).parameters.size - bits_for(p.tables.layers - 1) - 2 * offset_bits(p)
-        return [Ram(kept, p.tables.layers, 1, "buffer")]
+        return [Ram(kept, p.tables.layers, 1, "buffer", 0, PART)]
 
     def elaborate(self, platform):
         m = Module()
@@ -96,7 +99,8 @@ class ParameterWords(wiring.Component):
     @staticmethod
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
-        return [Ram(Layouts(p).parameter_write["data"].width, p.tables.layers << Part.as_shape().width, 1, "buffer")]
+        return [Ram(Layouts(p).parameter_write["data"].width, p.tables.layers << Part.as_shape().width, 1, "buffer",
+                    0, PART)]
 
     def elaborate(self, platform):
         m = Module()

@@ -115,7 +115,8 @@ class StoreEngine(wiring.Component):
     def memories(p: Platform) -> list[Ram]:
         """Its memories, and those of its parts."""
         lay, parameters = Layouts(p), ParameterWords if p.tables.read == "word" else ParameterTable
-        scales = Table.memories(scale_layout(p), p.requant.channels, 1 + p.tables.shadow, False) \
+        scales = Table.memories(scale_layout(p), p.requant.channels, 1 + p.tables.shadow, False,
+                                "table of scales (requant.channels)") \
             if p.requant.channels else []
         return [*scales, *BeatAssembler.memories(p), *parameters.memories(p),
                 DroppableQueue.memory(lay.store.size, p.buffers.banks),

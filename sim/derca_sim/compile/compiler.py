@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..model.loading import problem
+from ..model.needs import Need, Unsuited
 from ..model.numerics import run_network
 from ..model.placing import misplaced
 from ..model.platform import Platform
@@ -174,9 +175,10 @@ def _place(taskset: TaskSet) -> tuple[list[tuple[LayerPlan, ...]], int]:
 
 def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]], used: int,
            where: Sequence[Sequence[Point]], sparser: str) -> Compiled:
-    problems = _problems(taskset, strategy, placed, used, where, sparser)
+    needs = _needs(taskset, placed, used, where, sparser)
+    problems = [*(need.text for need in needs), *_problems(taskset, strategy, placed, where)]
     if problems:
-        raise InputError(*problems)
+        raise Unsuited(*problems, needs=needs)
     plans, row = [], 0
     triggers = [task.triggers for task in taskset.tasks]
     if taskset.platform.release.kind == "swept":
@@ -189,14 +191,27 @@ def _build(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]
     return Compiled(taskset, strategy, tuple(plans), used)
 
 
-def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]], used: int,
-              where: Sequence[Sequence[Point]], sparser: str) -> list[str]:
-    """The resources that the platform lacks, one line each."""
-    p, file, out = taskset.platform, taskset.file, []
+def _inline(taskset: TaskSet) -> bool:
+    """Whether the platform is a table of the task set's file, or of no file."""
+    return taskset.platform.file in (None, taskset.file)
+
+
+def _wrong(taskset: TaskSet, key: str, value: object, allowed: str) -> str:
+    """One problem of the platform, in the file where it is."""
+    if _inline(taskset):
+        return problem(taskset.file, f"platform.{key}", value, allowed)
+    return problem(taskset.platform.file, key, value, allowed)
+
+
+def _needs(taskset: TaskSet, placed: Sequence[Sequence[LayerPlan]], used: int, where: Sequence[Sequence[Point]],
+           sparser: str) -> list[Need]:
+    """The resources of which the platform has too little."""
+    p, out = taskset.platform, []
+    whom = "" if _inline(taskset) else f" for {taskset.file}"
 
     def need(key: str, have: int, least: int, why: str):
         if have < least:
-            out.append(problem(file, f"platform.{key}", have, f"at least {least}, {why}"))
+            out.append(Need(key, least, _wrong(taskset, key, have, f"at least {least}{whom}, {why}")))
 
     need("memory.size", p.memory.size, used, "the bytes of all weights, inputs, outputs and save areas")
     need("tables.layers", p.tables.layers, sum(map(len, placed)), "the layers of all tasks")
@@ -219,22 +234,31 @@ def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPl
              "larger tiles")
         need("tables.tiles", p.tables.tiles, max(max(x.m_tiles, x.n_tiles, x.k_tiles) for x in layers),
              f"the tiles along a dimension of a layer of task {task.name}; or use larger tiles")
+    return out
+
+
+def _problems(taskset: TaskSet, strategy: str, placed: Sequence[Sequence[LayerPlan]],
+              where: Sequence[Sequence[Point]]) -> list[str]:
+    """What else of the platform does not suit the task set, one line each."""
+    p, out = taskset.platform, []
     if p.preemption == "layer" and any(point.inside for points in where for point in points):
-        out.append(problem(file, "platform.preemption", '"layer"', '"slice" for points inside layers; or use '
-                           "strategy np or lw"))
+        out.append(_wrong(taskset, "preemption", '"layer"', '"slice" for points inside layers; or use strategy np or '
+                          "lw"))
     if strategy == "park" or any(point.strategy == Strategy.PARK for points in where for point in points):
-        need("buffers.spare", p.buffers.spare, 1, "banks that hold the sums of preempted jobs, for strategy park")
+        if not p.buffers.spare:
+            out.append(_wrong(taskset, "buffers.spare", 0, "at least 1, banks that hold the sums of preempted jobs, "
+                              "for strategy park"))
     for policy in p.scheduler.policies:
         distance = key_distance(policy, p, taskset.tasks, placed, where)
         if distance >= 1 << (p.scheduler.time_width - 1):
-            out.append(problem(file, "platform.scheduler.time_width", p.scheduler.time_width, f"at least "
-                               f"{distance.bit_length() + 1} with policy {policy}: jobs of this task set can be up to "
-                               f"{distance} cycles apart in overload, which must be less than half the range of keys; "
-                               "or use shorter networks or deadlines, overrun = \"skip\", or deadline_monotonic, whose "
-                               "keys do not grow with time"))
+            out.append(_wrong(taskset, "scheduler.time_width", p.scheduler.time_width, f"at least "
+                              f"{distance.bit_length() + 1} with policy {policy}: jobs of this task set can be up to "
+                              f"{distance} cycles apart in overload, which must be less than half the range of keys; "
+                              "or use shorter networks or deadlines, overrun = \"skip\", or deadline_monotonic, whose "
+                              "keys do not grow with time"))
     rows = tables.index_row(p, len(taskset.tasks) - 1, p.tables.regions - 1) + 1
     if rows > tables.POINTER_ROWS:
         most = tables.POINTER_ROWS // len(taskset.tasks)
-        out.append(problem(file, "platform.tables.regions", p.tables.regions, f"powers of two up to {most}, so that "
-                           f"{len(taskset.tasks)} tasks have at most {tables.POINTER_ROWS} index rows"))
+        out.append(_wrong(taskset, "tables.regions", p.tables.regions, f"powers of two up to {most}, so that "
+                          f"{len(taskset.tasks)} tasks have at most {tables.POINTER_ROWS} index rows"))
     return out

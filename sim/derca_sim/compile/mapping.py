@@ -11,7 +11,6 @@ from math import lcm
 
 import numpy as np
 
-from ..errors import InputError
 from ..model.network import Layer
 from ..model.platform import Platform
 from ..model.tile import Mapping, Tile, fits, platform_tile
@@ -125,13 +124,13 @@ def ranked(p: Platform, layer: Layer, fewer_reads: float | None = None) -> list[
 
     Raises
     ------
-    InputError
+    Unsuited
         If no tile holds the windows of a layer.
     """
     costs = {tile: estimate(p, layer, tile) for tile in tiles(p, layer)}
     if not costs:
         if layer.window is not None:
-            raise InputError(too_large(p, layer))
+            raise too_large(p, layer)
         costs = {platform_tile(p): estimate(p, layer, platform_tile(p))}
     share = p.tile.fewer_reads if fewer_reads is None else fewer_reads
     equal = (1 + share) * min(cost.cycles for cost in costs.values())

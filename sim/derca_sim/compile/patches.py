@@ -26,6 +26,7 @@ from math import lcm, prod
 
 import numpy as np
 
+from ..model.needs import Need, Unsuited
 from ..model.network import Layer, Window
 from ..model.platform import Platform
 from ..model.tables import MOVES, bits_for
@@ -232,8 +233,9 @@ def window_tiles(p: Platform, layer: Layer) -> Iterator[Tile]:
     yield from (tile for tile in packed_tiles(p, layer) if holds(p, layer, tile))
 
 
-def too_large(p: Platform, layer: Layer) -> str:
-    """Why no tile holds the windows of a layer, and what would."""
+def too_large(p: Platform, layer: Layer) -> Unsuited:
+    """Why no tile holds the windows of a layer, and what would: a platform whose tile has more columns, or more rows.
+    """
     w, rows = layer.window, p.array.rows
     line = lcm(w.out[1], rows) // rows
     while line < ceil_div(layer.m, rows) and w.strides[0] * (line * rows // w.out[1]) * w.row % (2 * rows):
@@ -241,10 +243,16 @@ def too_large(p: Platform, layer: Layer) -> str:
     panels = min(line, ceil_div(layer.m, rows))
     words = patch_of(p, layer, Tile(panels * rows, prod(w.kernel), p.array.cols)).words
     steps = prod(w.kernel) * (_depth(p, layer) or 1)
-    return (f"a {describe(layer)} has more halo than a slot holds: its least tile has {panels * rows} outputs, {words} "
+    text = (f"a {describe(layer)} has more halo than a slot holds: its least tile has {panels * rows} outputs, {words} "
             f"panels of A and {steps} steps of B. Allowed are platforms with tile.m x tile.k of at least "
             f"{words * rows}, tile.k x tile.n of at least {steps * p.array.cols} and tile.m x tile.n of at least "
             f"{panels * rows * p.array.cols}, or images whose rows are multiples of {2 * rows} pixels")
+    step = lcm(rows, p.array.cols, max(1, p.beat_bytes // 4))
+    n = max(p.tile.n, ceil_div(ceil_div(steps * p.array.cols, p.tile.k), step) * step)
+    least = max(ceil_div(max(words, steps) * rows, p.tile.k), ceil_div(panels * rows * p.array.cols, n))
+    m = max(p.tile.m, ceil_div(least, rows) * rows)
+    return Unsuited(text, needs=[Need(key, value, text) for key, value, has in (
+        ("tile.m", m, p.tile.m), ("tile.n", n, p.tile.n)) if value > has])
 
 
 def describe(layer: Layer) -> str:

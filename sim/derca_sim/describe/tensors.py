@@ -3,6 +3,7 @@
 from ..compile import Compiled
 from ..compile.image import areas_of
 from ..compile.layers import LayerPlan
+from ..compile.layout import Area
 from ..model.network import Network
 from ..model.platform import Platform
 
@@ -25,10 +26,10 @@ def _task(name: str, layers: tuple[LayerPlan, ...], network: Network) -> dict:
     read = [len(layers) - 1] if model is None else model.output_layers
     out = {
         "task": name, "network": network.name,
-        "inputs": [{"matrix": i, **_place(layers[0].platform, area.address, network.matrices[i], area.panel_stride)}
+        "inputs": [{"matrix": i, **_place(layers[0].platform, area.address, network.matrices[i], area)}
                    for i, area in areas_of(layers).items() if network.inputs[i] is not None],
         "outputs": [{"layer": i, "transposed": layers[i].layer.transposed,
-                     **_place(layers[i].platform, layers[i].c_base, layers[i].layer.c_shape, layers[i].c_panel_stride)}
+                     **_place(layers[i].platform, layers[i].c_base, layers[i].layer.c_shape, layers[i].c.area)}
                     for i in read],
     }
     if model is not None:
@@ -43,9 +44,9 @@ def _task(name: str, layers: tuple[LayerPlan, ...], network: Network) -> dict:
     return out
 
 
-def _place(p: Platform, address: int, shape: tuple[int, int], stride: int) -> dict:
+def _place(p: Platform, address: int, shape: tuple[int, int], area: Area) -> dict:
     return {"address": address, "rows": shape[0], "columns": shape[1], "type": p.array.dtype,
-            "panel_rows": p.array.rows, "panel_stride": stride, "column_stride": p.a_lanes,
+            "panel_rows": area.group, "panel_stride": area.panel_stride, "column_stride": area.lanes,
             "element_bytes": p.array.element_bytes}
 
 

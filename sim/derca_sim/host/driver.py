@@ -52,7 +52,7 @@ class Driver:
         meaning = {
             "ID": "there is no accelerator at this address; check address and bitstream",
             "VERSION": "the hardware's interface is of another version; use the driver it was generated with",
-            "CONFIG_HASH": f"the hardware was not built from platform {platform.name} as it is now; generate and load "
+            "CONFIG_HASH": f"the hardware was not built from {platform.where} as it is now; generate and load "
                            "it again, or give the platform.json that was written beside it",
         }
         for register in identity(platform):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .images import unfit
+from .needs import Need
 from .network import Layer, Network, Place
 from .platform import Platform
 
@@ -53,7 +54,7 @@ def misplaced(network: Network, p: Platform) -> list[str]:
 
     Parts begin at whole panels and whole beats, lie in their matrices, and are written once, before they are read.
     """
-    out = _options(network, p)
+    out = [need.text for need in lacking(network, p)] + _shapes(network, p)
     written: dict[int, list[tuple[int, Part]]] = {}
     for i, layer in enumerate(network.layers):
         own = c_part(layer)
@@ -70,27 +71,30 @@ def misplaced(network: Network, p: Platform) -> list[str]:
     return out
 
 
-def _options(network: Network, p: Platform) -> list[str]:
-    products = [i for i, layer in enumerate(network.layers) if layer.b is not None]
-    turned = [i for i, layer in enumerate(network.layers) if layer.transposed]
-    sums = [i for i, layer in enumerate(network.layers) if layer.add is not None]
+def lacking(network: Network, p: Platform) -> list[Need]:
+    """The operators that the platform lacks, each with the first layer that needs it."""
     out = []
-    if sums and not p.operators.add:
-        out.append(f"layer {sums[0]} adds a matrix to its outputs: it needs operators.add = true in the platform")
-    if products and not p.operators.matmul:
-        out.append(f"layer {products[0]} multiplies two computed matrices: it needs operators.matmul = true in the "
-                   "platform")
-    if turned and not p.operators.transpose:
-        out.append(f"layer {turned[0]} stores its transpose: it needs operators.transpose = true in the platform")
+    for option, has, does in (
+            ("add", lambda layer: layer.add is not None, "adds a matrix to its outputs"),
+            ("matmul", lambda layer: layer.b is not None, "multiplies two computed matrices"),
+            ("transpose", lambda layer: layer.transposed, "stores its transpose"),
+            ("convolution", lambda layer: layer.window is not None, "has a window"),
+            ("maximum", lambda layer: layer.maximum, "has maxima")):
+        first = next((i for i, layer in enumerate(network.layers) if has(layer)), None)
+        if first is not None and not getattr(p.operators, option):
+            key = f"operators.{option}"
+            out.append(Need(key, True, f"layer {first} {does}: it needs {key} = true in {p.where}"))
+    return out
+
+
+def _shapes(network: Network, p: Platform) -> list[str]:
+    """Windows and maxima that no platform computes, or this one does not with its array."""
+    out = []
     for i, layer in enumerate(network.layers):
-        if layer.window is not None:
-            if not p.operators.convolution:
-                return [*out, f"layer {i} has a window: it needs operators.convolution = true in the platform"]
+        if layer.window is not None and p.operators.convolution:
             out += [f"layer {i}: {text}" for text in (*unfit(layer), *_uneven(layer, p))]
         if layer.maximum and layer.window is None:
             out.append(f"layer {i} has maxima without a window: allowed are maxima under the places of a kernel")
-        if layer.maximum and not p.operators.maximum:
-            out.append(f"layer {i} has maxima: it needs operators.maximum = true in the platform")
     return out
 
 

@@ -16,6 +16,7 @@ from .sections import (
     OperatorsConfig,
     RequantConfig,
     Section,
+    SectionOfFile,
     StoreConfig,
     TableConfig,
     TileConfig,
@@ -90,7 +91,7 @@ def _ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-class Platform(Section):
+class Platform(SectionOfFile):
     """One accelerator with its scheduler and memory interface."""
 
     name: Name = "derca"
@@ -128,6 +129,11 @@ class Platform(Section):
     """Operators of layers."""
     trace: TraceConfig = TraceConfig()
     """Events and counters."""
+
+    @property
+    def where(self) -> str:
+        """The platform in messages: its name, and its file if it has one."""
+        return f"platform {self.name}" + (f" ({self.file})" if self.file is not None else "")
 
     @model_validator(mode="after")
     def _cross_checks(self):

@@ -1,8 +1,9 @@
 """Sections of a platform that say how large the datapath is and what memory is behind it."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 
 class Section(BaseModel):
@@ -12,6 +13,26 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class SectionOfFile(Section):
+    """A section that may be a file of its own, which messages name. Equality and hash are those of its keys alone."""
+
+    _file: Path | None = PrivateAttr(default=None)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.__dict__ == other.__dict__
+
+    @property
+    def file(self) -> Path | None:
+        """The file it was read from; None if it was not."""
+        return self._file
+
+    def read_from(self, file: Path | None) -> Self:
+        """The same section, read from a file."""
+        out = self.model_copy()
+        out._file = file
+        return out
 
 
 class ArrayConfig(Section):

@@ -75,4 +75,5 @@ def under_policy(tasks: TaskSet | PricedTaskSet, policy: str | None) -> TaskSet 
     fields = tasks.platform.model_dump()
     others = (other for other in tasks.platform.scheduler.policies if other != chosen)
     fields["scheduler"]["policies"] = (chosen, *others)
-    return replace(tasks, platform=validate(fields, Platform, f"{tasks.file} with --policy {policy}"))
+    platform = validate(fields, Platform, f"{tasks.file} with --policy {policy}")
+    return replace(tasks, platform=platform.read_from(tasks.platform.file))

@@ -151,7 +151,7 @@ def load_platform(path: Path) -> Platform:
     InputError
         One line for every problem of the file.
     """
-    return validate(_platform_table(path), Platform, path)
+    return validate(_platform_table(path), Platform, path).read_from(Path(path))
 
 
 def _platform_table(path: Path) -> dict:
@@ -202,6 +202,7 @@ def load_taskset(path: Path, platform: Path | None = None) -> TaskSet:
         section = validate(data, TaskSetSection, path, parts, _words(data))
     except InputError as e:
         raise InputError(*problems, *e.problems) from None
+    section = section.model_copy(update={"platform": section.platform.read_from(parts.get("platform", path))})
     problems += _task_problems(section, path) + _network_problems(section, path)
     networks: dict[str, Network] = {}
     if not problems:
@@ -272,11 +273,11 @@ def _task_problems(s: TaskSetSection, path: Path) -> list[str]:
     """Checks over tasks, and of tasks against the platform."""
     out = []
     names = [n.name for n in s.network]
-    scheduler = s.platform.scheduler
+    scheduler, where = s.platform.scheduler, s.platform.where
     span = 1 << (scheduler.time_width - 1)
     if len(s.task) > scheduler.tasks:
-        out.append(problem(path, "number of tasks", len(s.task), f"1 .. {scheduler.tasks} (platform scheduler.tasks); "
-                           "remove tasks or raise scheduler.tasks"))
+        out.append(problem(path, "number of tasks", len(s.task), f"1 .. {scheduler.tasks}, scheduler.tasks of "
+                           f"{where}; remove tasks or raise scheduler.tasks"))
     for i in _repeated([t.name for t in s.task]):
         out.append(problem(path, f"task[{i}].name", s.task[i].name, "names no other task has"))
     for i, t in enumerate(s.task):
@@ -288,29 +289,30 @@ def _task_problems(s: TaskSetSection, path: Path) -> list[str]:
         if (t.job_budget or t.region_budget) and not s.platform.supervision.budgets and not (
                 t.region_budget and "least_slack" in scheduler.policies):
             out.append(problem(path, f"{key}.job_budget, .region_budget", (t.job_budget, t.region_budget),
-                               "0 unless platform supervision.budgets is true"))
+                               f"0 unless supervision.budgets is true in {where}"))
         if scheduler.policies[0] == "least_slack" and not (t.work and t.region_budget):
             out.append(problem(path, f"{key}.work, .region_budget", (t.work, t.region_budget), "values from 1 with "
-                               "platform scheduler.policies[0] = least_slack, which orders jobs by remaining work"))
+                               f"scheduler.policies[0] = least_slack in {where}: it orders jobs by remaining work"))
         if s.platform.release.kind == "swept":
-            least, why = longest_lap(s.platform), "the longest lap of the job release (platform release.kind = swept)"
+            least = longest_lap(s.platform)
+            why = f"the longest lap of the job release (release.kind = swept in {where})"
         else:
             least, why = 2 * len(s.task) + 3, f"so that {len(s.task)} tasks can be released and overrun at once"
         if t.period < least:
             out.append(problem(path, f"{key}.period", t.period, f"at least {least}, {why}"))
         if t.offset >= 2 * span:
             out.append(problem(path, f"{key}.offset", t.offset, f"0 .. {2 * span - 1}, the range of timers of "
-                               f"{scheduler.time_width} bits (platform scheduler.time_width)"))
+                               f"{scheduler.time_width} bits (scheduler.time_width of {where})"))
         if t.period + deadline >= span:
             out.append(problem(path, f"{key}.period", t.period, f"periods with period + deadline < {span}, since "
-                               f"deadlines compare modulo 2^{scheduler.time_width} (platform scheduler.time_width)"))
+                               f"deadlines compare modulo 2^{scheduler.time_width} (scheduler.time_width of {where})"))
         kinds = s.platform.release.overrun
         if t.overrun not in kinds:
-            out.append(problem(path, f"{key}.overrun", t.overrun, f"those generated in: {', '.join(kinds)} (platform "
-                               "release.overrun); add it there"))
+            out.append(problem(path, f"{key}.overrun", t.overrun, f"those generated in: {', '.join(kinds)} "
+                               f"(release.overrun of {where}); add it there"))
         if t.sporadic and not s.platform.release.sporadic:
-            out.append(problem(path, f"{key}.sporadic", t.sporadic, "false with platform release.sporadic = false; set "
-                               "it to true there"))
+            out.append(problem(path, f"{key}.sporadic", t.sporadic, f"false with release.sporadic = false in {where}; "
+                               "set it to true there"))
         if t.sporadic and t.offset:
             out.append(problem(path, f"{key}.offset", t.offset, "0 with sporadic = true: triggers say when; remove it"))
         if t.triggers and not t.sporadic:
@@ -342,5 +344,6 @@ def _network_problems(s: TaskSetSection, path: Path) -> list[str]:
             need = elements * s.platform.array.element_bytes
             if need > s.platform.memory.size:
                 out.append(problem(path, f"{key}.layers[{j}]", f"{layer.m} x {layer.k} x {layer.n}", f"layers whose "
-                                   f"matrices ({need} bytes) fit memory.size = {s.platform.memory.size} bytes"))
+                                   f"matrices ({need} bytes) fit memory.size = {s.platform.memory.size} bytes of "
+                                   f"{s.platform.where}"))
     return out

@@ -8,8 +8,10 @@ import numpy as np
 
 from ...errors import InputError
 from ...file_kinds import expect
+from ...model.loading import as_toml
+from ...model.needs import Need, Unsuited
 from ...model.network import Layer, Network
-from ...model.placing import misplaced
+from ...model.placing import lacking, misplaced
 from ...model.platform import Platform
 from ...model.rounding import Rounding
 from ..graph import Graph
@@ -107,22 +109,24 @@ def check_platform(network: Network, p: Platform) -> None:
 
     Raises
     ------
-    InputError
+    Unsuited
         With a line for each option that is missing, and the first layer that needs it.
     """
-    problems = []
+    needs = []
     dtype = network.layers[0].dtype
     if dtype != p.array.dtype:
-        problems.append(f"its layers are {dtype}, and array.dtype of the platform is {p.array.dtype}")
-    for option, needs, value in (("tflite", _rounds, "true"), ("clamp", _clamps, "true"),
-                                 ("channels", _scales, sum(layer.n for layer in network.layers)),
-                                 ("tables", _maps, len({x.table.tobytes() for x in network.layers if _maps(x)}))):
-        layers = [i for i, layer in enumerate(network.layers) if needs(layer)]
+        needs.append(Need("array.dtype", dtype, f"its layers are {dtype}, and array.dtype is {p.array.dtype} in "
+                                                f"{p.where}"))
+    for option, has, value in (("tflite", _rounds, True), ("clamp", _clamps, True),
+                               ("channels", _scales, sum(layer.n for layer in network.layers)),
+                               ("tables", _maps, len({x.table.tobytes() for x in network.layers if _maps(x)}))):
+        layers = [i for i, layer in enumerate(network.layers) if has(layer)]
         if layers and not getattr(p.requant, option):
-            problems.append(f"layer {layers[0]} needs requant.{option} = {value} in the platform")
-    problems += misplaced(network, p)
+            key = f"requant.{option}"
+            needs.append(Need(key, value, f"layer {layers[0]} needs {key} = {as_toml(value)} in {p.where}"))
+    problems = [*(need.text for need in needs), *misplaced(network, p)]
     if problems:
-        raise InputError(*problems)
+        raise Unsuited(*problems, needs=(*needs, *lacking(network, p)))
 
 
 def _rounds(layer: Layer) -> bool:
