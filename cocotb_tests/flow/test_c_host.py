@@ -225,7 +225,7 @@ def test_without_triggers_the_header_says_what_is_missing():
     never = Task("a-b", 0, random_network("n", [(4, 4, 4, False)], 1), 9999, 9999, 0, False, ())
     text = tasks_header(compile_taskset(TaskSet("bare", Path("bare.toml"), bare, 1000, (
         never, Task("A_b", 1, never.network, 9999, 9999, 0, False, ()))), "np"))
-    assert "needs release.sporadic = true and trace.statistics = true in the platform blocks" in text
+    assert "needs release.sporadic = true and trace.statistics = true in platform blocks" in text
     assert "derca_infer(" not in text and "#define DERCA_NUMBER_A_B_0 0u\n#define DERCA_NUMBER_A_B_1 1u\n" in text
 
 

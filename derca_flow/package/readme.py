@@ -76,7 +76,7 @@ with Verilator and Yosys, component.xml against it and against IEEE 1685-2009, t
 knows the pins of the cells they connect. The last word is Vivado's.
 
 The timing report of Vivado is the judge of the clock: {p.clock_mhz:g} MHz is what the platform asks for, and what the
-analysis of task sets counts in. Any other clock works; `clock_mhz` in the platform sets it.
+analysis of task sets counts in. Any other clock works; `clock_mhz` of platform {p.name} sets it.
 
 ## Addresses
 

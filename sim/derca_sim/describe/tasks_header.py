@@ -139,7 +139,7 @@ def _infer(p: Platform) -> str:
     lacking = [f"{key} = true" for key, has in (
         ("release.sporadic", p.release.sporadic), ("trace.statistics", p.trace.statistics)) if not has]
     if lacking:
-        return f"/* There is no derca_infer: it needs {' and '.join(lacking)} in the platform {p.name}. */\n"
+        return f"/* There is no derca_infer: it needs {' and '.join(lacking)} in platform {p.name}. */\n"
     return _INFER
 
 
