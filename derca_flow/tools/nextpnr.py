@@ -28,8 +28,6 @@ class Nextpnr:
         Its options for the constraints it reads and the configuration it writes.
     options
         Further options. The electrostatic placer needs a fifth less wire for a full ECP5 than the default one.
-        `router2` resolves the conflicts of all nets together; the default router does not end where nine of ten block
-        RAMs are used.
     """
 
     tool: str
@@ -40,7 +38,7 @@ class Nextpnr:
 
 #: By target of `targets.TARGETS`.
 NEXTPNR = {
-    "ecp5": Nextpnr("nextpnr-ecp5", "--lpf", "--textcfg", ("--placer", "static", "--router", "router2")),
+    "ecp5": Nextpnr("nextpnr-ecp5", "--lpf", "--textcfg", ("--placer", "static")),
     "ice40": Nextpnr("nextpnr-ice40", "--pcf", "--asc"),
     "ice40hx": Nextpnr("nextpnr-ice40", "--pcf", "--asc"),
 }
