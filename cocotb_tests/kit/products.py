@@ -70,7 +70,7 @@ PRODUCTS: dict[str, Callable[[], Product]] = {
 }
 #: Products that ./scripts/test reads; --full reads all. Each has a feature that the others lack.
 QUICK = {"platform small", "platform hx8k", "platform icebreaker", "platform orangecrab-25f", "platform demo",
-         "board icebreaker", "board hx8k", "board ulx3s-85f-sdram", "ip arty-a7-100"}
+         "board icebreaker", "board ulx3s-85f-sdram", "ip arty-a7-100"}
 
 
 def each():

@@ -113,7 +113,7 @@ def test_products_of_larger_arrays(rows, cols, width):
 
 
 @pytest.mark.parametrize("family", BLOCK, ids=lambda f: f.value)
-@pytest.mark.parametrize("width", [8, 16])
+@pytest.mark.parametrize("width", [8, pytest.param(16, marks=pytest.mark.full)])
 def test_netlists_hold_a_block_per_element(family, width):
     rows, cols = 3, 4
     netlist = synthesise(fmax.bare_rtlil(PEArray(rows, cols, width), family), TARGETS[family.value], top="block")

@@ -268,7 +268,7 @@ NARROW = platform(name="narrow", bus={"data_width": 32, "address_width": 16, "ou
     (BLOCK, 1, Family.PORTABLE), (WIDE, 1, Family.PORTABLE), (BLOCK, 1, Family.ICE40HX),
     (NARROW, 2, Family.PORTABLE), (NARROW, 2, Family.ICE40),
 ], ids=["block", "wide", "block on ice40hx", "doubled", "doubled on ice40"])
-@pytest.mark.parametrize("cycles", [8_000, pytest.param(20_000, marks=pytest.mark.full)])
+@pytest.mark.parametrize("cycles", [4_000, pytest.param(20_000, marks=pytest.mark.full)])
 def test_every_beat_in_its_cycle(p, steps, family, cycles):
     cells = (yosys_share() / "ice40" / "cells_sim.v").read_text()
     models = "" if family is Family.PORTABLE else re.search(
