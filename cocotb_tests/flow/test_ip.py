@@ -289,8 +289,7 @@ def test_a_broken_device_tree_is_noticed(packages):
     (["--board", "vck190", "--base", "0x100000000"], "within bus.address_width = 32 bits"),
     (["--board", "vck190", "--base", "-0x1000000"], "allowed are multiples"),
     (["--board", "vck190", "--base", "here"], "--base = here: allowed are addresses"),
-    (["--board", "zcu104", "--base", "0xa0000000"], "--base = 0xa0000000: allowed are addresses where the 0x1000000 "
-     "bytes of memory do not meet the registers, 0xa0000000 .. 0xa003ffff (registers of board zcu104)"),
+    (["--board", "zcu104", "--base", "0xa0000000"], "do not meet the registers, 0xa0000000 .. 0xa003ffff"),
 ])
 def test_bad_input(tmp_path, options, told):
     done = derca_ip(*options, "-o", tmp_path / "out")
@@ -352,10 +351,9 @@ def test_a_board_of_a_user_is_packaged(tmp_path):
     (('"zcu102.xdc"', '"other.xdc"'), 'constraints = "other.xdc": no file'),
     (('"zcu104"', '"zcu105"'), 'platform = "zcu105": no sample; allowed are'),
     (("xczu9eg-ffvb1156-2-e", "xczu9eg}; exec ls"), "allowed are names of letters, digits, - and _"),
-    (("xczu9eg-ffvb1156-2-e", "xcku5p-ffvb676-2-e"), 'vivado.part = "xcku5p-ffvb676-2-e": allowed with design = "zynqmp"'),
+    (("xczu9eg-ffvb1156-2-e", "xcku5p-ffvb676-2-e"), '"xcku5p-ffvb676-2-e": allowed with design = "zynqmp"'),
     (('"zynqmp"', '"zynqmp"\nregisters = 3'), "zcu102.toml: vivado.registers = 0x3: allowed are multiples of 0x40000"),
-    (('"zynqmp"', '"zynqmp"\nregisters = 0x40000000'), "zcu102.toml: vivado.base = 0x40000000: allowed are addresses "
-     "where the 0x1000000 bytes of memory do not meet the registers"),
+    (('"zynqmp"', '"zynqmp"\nregisters = 0x40000000'), "zcu102.toml: vivado.base = 0x40000000: allowed are"),
     (('"zynqmp"', '"zynqmp"\nbase = 5'), "zcu102.toml: vivado.base = 0x5: allowed are multiples of 0x1000000"),
     (("[vivado]", "[device]"), "zcu102.toml: is no board file of derca ip: it has no [vivado]"),
     (("AMD ZCU102", "AMD */ ZCU102"), "allowed are 1 to 80 characters"),

@@ -104,8 +104,8 @@ def load_vivado_board(path: Path) -> VendorBoard:
         problems.append(f"vivado.board_part is missing: design = \"{vivado.design}\" takes the settings of processor "
                         f"and DDR from it, such as {like.board_part}; add it")
     if not re.match(_PARTS[vivado.design], vivado.part.lower()):
-        problems.append(f"vivado.part = {show(vivado.part)}: allowed with design = \"{vivado.design}\" are devices such "
-                        f"as {like.part}")
+        problems.append(f"vivado.part = {show(vivado.part)}: allowed with design = \"{vivado.design}\" are devices "
+                        f"such as {like.part}")
     files: dict[str, Path] = {}
     for key, kind, suffix in (("platform", "platforms", ".toml"), ("constraints", "constraints", ".xdc")):
         try:
