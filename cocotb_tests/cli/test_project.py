@@ -53,7 +53,12 @@ def test_examples_run_outside_of_a_checkout(tmp_path, monkeypatch):
         code, _, error = derca(*line.split())
         assert code == 2 and "`derca init sim --sample all` writes all samples into sim/" in error, error
     assert "derca init" not in derca("analyze", "sim/tasksets/mine.toml")[2]
+    hint = "sim/tasksets/demo.toml comes with derca: `derca init sim --sample all` writes all samples into sim/"
+    Path("empty.toml").touch()
+    for wrong in ("empty.toml", "."):  # the answers name a sample as an example
+        assert hint in derca("analyze", wrong)[2]
     assert derca("init", "sim", "--sample", "all")[0] == 0
+    assert "derca init" not in derca("analyze", "empty.toml")[2]
     assert derca("analyze", "sim/tasksets/wcets.toml")[0] == 0
     assert load_taskset(Path("sim/tasksets/demo.toml")).tasks and load_board(Path("sim/boards/icebreaker.toml")).leds
     named = {path for _, command in leaves() for path in re.findall(r"sim/\w+/[\w.-]+", command.help)}
