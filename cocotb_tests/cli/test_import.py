@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from derca_cli.console.mapping import Job
 from kit.checkout import PLATFORMS, SIM
 from kit.cli import derca
 from kit.conv_models import ConvNet
@@ -99,6 +100,7 @@ def test_memory_is_among_the_lines(tmp_path):
     little.write_text(text.replace(size, f"size = {lines['memory']['size']}"))
     done = derca("import", model, "--platform", little)
     assert done.exit_code == 0 and ": fits" in done.stdout
+    assert "\njob alone " in done.stdout and {"layer alone", "least cycles"} < set(Job([], 0, 1).rows()[0])
     little.write_text(text.replace(size, "size = 4096"))
     done = derca("import", model, "--platform", little)
     assert done.exit_code == 0 and "does not fit" in done.stdout

@@ -88,7 +88,7 @@ def import_(
         for name, text in summary(graph, placed, system, batch):
             say(name, text)
         if job is not None:
-            say("alone", job.summary())
+            say("job alone", job.summary())
         if quantize:
             say("int8 model", str(model))
         if lines:

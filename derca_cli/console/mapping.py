@@ -30,7 +30,7 @@ class Job:
 
     def rows(self) -> tuple[list[str], list[list]]:
         """Columns and rows of the table of layers."""
-        return ["layer", "A x B", "tile", "B ahead by", "cycles alone", "least", "next best tile", "why this tile"], [[
+        return ["layer", "A x B", "tile", "B ahead by", "layer alone", "least cycles", "next best tile", "why this tile"], [[
             i, _shape(c.layer), str(c.mapping.tile), c.mapping.ahead, c.cycles,
             round(c.limit), c.second, c.why,
         ] for i, c in enumerate(self.choices)]
