@@ -30,10 +30,10 @@ class Job:
 
     def rows(self) -> tuple[list[str], list[list]]:
         """Columns and rows of the table of layers."""
-        return ["layer", "A x B", "tile", "B ahead by", "layer alone", "least cycles", "next best tile", "why this tile"], [[
-            i, _shape(c.layer), str(c.mapping.tile), c.mapping.ahead, c.cycles,
-            round(c.limit), c.second, c.why,
-        ] for i, c in enumerate(self.choices)]
+        columns = ["layer", "A x B", "tile", "B ahead by", "layer alone", "least cycles", "next best tile",
+                   "why this tile"]
+        return columns, [[i, _shape(c.layer), str(c.mapping.tile), c.mapping.ahead, c.cycles, round(c.limit), c.second,
+                          c.why] for i, c in enumerate(self.choices)]
 
     def summary(self) -> str:
         """The whole job in words."""
