@@ -78,6 +78,12 @@ def test_a_project_never_touches_what_is_there(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_the_next_command_is_quoted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "cd 'two words' && derca analyze" in derca("init", "two words", "--sample", "wcets")[1]
+    assert "derca analyze 'all of them/tasksets/demo.toml'" in derca("init", "all of them", "--sample", "all")[1]
+
+
 def test_the_doctor_names_what_is_missing_and_what_brings_it(monkeypatch):
     code, text, _ = derca("doctor", "--json")
     found = json.loads(text)
