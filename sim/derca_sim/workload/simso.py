@@ -57,6 +57,8 @@ def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict
         problems.append(f"{path}: cycles_per_ms = {show(root.get('cycles_per_ms', ''))}: allowed are numbers from 1")
         theirs = Fraction(1)
 
+    own_rate = f"; the file counts {theirs}" if theirs != cycles_per_ms else ""
+
     def price(value: str, where: str) -> int:
         exact = _exact(value)
         if exact is None or exact < 0:
@@ -81,7 +83,8 @@ def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict
             exact = given * cycles_per_ms
             if exact.denominator != 1:
                 problems.append(f"{where}: {key} = {task.get(key)} ms is not a whole number of cycles at "
-                                f"{cycles_per_ms} cycles in a millisecond: allowed is another --cycles-per-ms")
+                                f"{cycles_per_ms} cycles in a millisecond: allowed is another --cycles-per-ms"
+                                + own_rate)
             times[own] = int(exact)
         row = {"name": own_name(task.get("name", ""), len(rows)), **times}
         if every is not None:
