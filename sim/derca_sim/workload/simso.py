@@ -55,7 +55,7 @@ def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict
     theirs = _exact(root.get("cycles_per_ms", str(SIMSO_CYCLES)))
     if theirs is None or theirs < 1:
         problems.append(f"{path}: cycles_per_ms = {show(root.get('cycles_per_ms', ''))}: allowed are numbers from 1")
-        theirs = Fraction(1)
+        theirs = Fraction(cycles_per_ms)
 
     own_rate = f"; the file counts {theirs}" if theirs != cycles_per_ms else ""
 
