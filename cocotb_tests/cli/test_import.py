@@ -1,6 +1,7 @@
 """`derca import`: every operator of a trained model with its place or the reason why it has none."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from derca_cli.console.mapping import Job
 from kit.checkout import PLATFORMS, SIM
 from kit.cli import derca
 from kit.conv_models import ConvNet
@@ -63,6 +65,7 @@ def test_all_that_a_platform_lacks_is_named_at_once(tmp_path):
     bare.write_text('name = "bare"\n\n[tile]\nm = 64\nk = 160\n\n[tables]\nslices = 1\n')
     done = derca("import", model, "--platform", bare, "--json")
     lines = json.loads(done.stdout)["platform_lines"]
+    assert json.loads(done.stdout)["platform_lines_suffice"] is True
     assert done.exit_code == 2 and tomllib.loads(lines) == {
         "requant": {"tflite": True, "channels": 12}, "operators": {"convolution": True},
         "tile": {"per_layer": True, "n": 32}, "tables": {"slices": 71}}
@@ -80,6 +83,27 @@ def test_keys_that_no_platform_can_have_are_refused_with_the_others(tmp_path):
     done = derca("import", model, "--platform", narrow)
     assert done.exit_code == 2 and len(done.stderr.splitlines()) == 4
     assert "with what is lacking: operators.convolution = true: allowed are false, or tile.per_layer" in done.stderr
+    assert "to run the model" not in done.stdout and "and what the last line of this answer says" in " ".join(
+        done.stdout.split())
+
+
+def test_memory_is_among_the_lines(tmp_path):
+    """It shows only once tables are there; alone it is no reason against a model, and is told beside its size."""
+    model, little = SIM / "networks" / "tflite_micro_speech.tflite", tmp_path / "little.toml"
+    text = (PLATFORMS / "tinyml.toml").read_text()
+    size = re.search(r"size = \d+", text.partition("[memory]")[2]).group()
+    little.write_text(text.replace(size, "size = 4096").replace("channels = 8192", "channels = 8"))
+    answer = json.loads(derca("import", model, "--platform", little, "--json").stdout)
+    lines = tomllib.loads(answer["platform_lines"])
+    assert lines["requant"] == {"channels": 12} and 16_688 < lines["memory"]["size"] < 60_000
+    assert len(answer["reasons"]) == 1
+    little.write_text(text.replace(size, f"size = {lines['memory']['size']}"))
+    done = derca("import", model, "--platform", little)
+    assert done.exit_code == 0 and ": fits" in done.stdout
+    assert "\njob alone " in done.stdout and {"layer alone", "least cycles"} < set(Job([], 0, 1).rows()[0])
+    little.write_text(text.replace(size, "size = 4096"))
+    done = derca("import", model, "--platform", little)
+    assert done.exit_code == 0 and "does not fit" in done.stdout
 
 
 def test_convolutions_and_their_windows(tmp_path):

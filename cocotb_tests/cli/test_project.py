@@ -53,7 +53,12 @@ def test_examples_run_outside_of_a_checkout(tmp_path, monkeypatch):
         code, _, error = derca(*line.split())
         assert code == 2 and "`derca init sim --sample all` writes all samples into sim/" in error, error
     assert "derca init" not in derca("analyze", "sim/tasksets/mine.toml")[2]
+    hint = "sim/tasksets/demo.toml comes with derca: `derca init sim --sample all` writes all samples into sim/"
+    Path("empty.toml").touch()
+    for wrong in ("empty.toml", "."):  # the answers name a sample as an example
+        assert hint in derca("analyze", wrong)[2]
     assert derca("init", "sim", "--sample", "all")[0] == 0
+    assert "derca init" not in derca("analyze", "empty.toml")[2]
     assert derca("analyze", "sim/tasksets/wcets.toml")[0] == 0
     assert load_taskset(Path("sim/tasksets/demo.toml")).tasks and load_board(Path("sim/boards/icebreaker.toml")).leds
     named = {path for _, command in leaves() for path in re.findall(r"sim/\w+/[\w.-]+", command.help)}
@@ -71,6 +76,12 @@ def test_a_project_never_touches_what_is_there(tmp_path):
     assert code == 2
     assert "--sample = dmeo: allowed are anomaly, demo" in error and "wcets, and all" in error
     assert not (tmp_path / "new").exists()
+
+
+def test_the_next_command_is_quoted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "cd 'two words' && derca analyze" in derca("init", "two words", "--sample", "wcets")[1]
+    assert "derca analyze 'all of them/tasksets/demo.toml'" in derca("init", "all of them", "--sample", "all")[1]
 
 
 def test_the_doctor_names_what_is_missing_and_what_brings_it(monkeypatch):

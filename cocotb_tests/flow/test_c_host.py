@@ -4,6 +4,7 @@
 """
 
 import ctypes
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -227,6 +228,14 @@ def test_without_triggers_the_header_says_what_is_missing():
         never, Task("A_b", 1, never.network, 9999, 9999, 0, False, ()))), "np"))
     assert "needs release.sporadic = true and trace.statistics = true in platform blocks" in text
     assert "derca_infer(" not in text and "#define DERCA_NUMBER_A_B_0 0u\n#define DERCA_NUMBER_A_B_1 1u\n" in text
+
+
+def test_constants_of_tasks_are_different():
+    network = random_network("n", [(4, 4, 4, False)], 1)
+    tasks = tuple(Task(name, i, network, 9999, 9999, 0, False, ()) for i, name in enumerate(("a", "A", "A_0")))
+    text = tasks_header(compile_taskset(TaskSet("alike", Path("alike.toml"), platform(), 1000, tasks), "np"))
+    numbers = dict(re.findall(r"#define (DERCA_NUMBER_\w+) (\d)u", text))
+    assert sorted(numbers.values()) == ["0", "1", "2"]
 
 
 def hooked(code: ctypes.CDLL, read, write, move, wait) -> list:

@@ -289,6 +289,7 @@ def test_a_broken_device_tree_is_noticed(packages):
     (["--board", "vck190", "--base", "0x100000000"], "within bus.address_width = 32 bits"),
     (["--board", "vck190", "--base", "-0x1000000"], "allowed are multiples"),
     (["--board", "vck190", "--base", "here"], "--base = here: allowed are addresses"),
+    (["--board", "zcu104", "--base", "0xa0000000"], "do not meet the registers, 0xa0000000 .. 0xa003ffff"),
 ])
 def test_bad_input(tmp_path, options, told):
     done = derca_ip(*options, "-o", tmp_path / "out")
@@ -329,14 +330,18 @@ def test_a_board_of_a_user_is_packaged(tmp_path):
     assert (tmp_path / "out" / "board.xdc").read_text() == EXAMPLE["zcu102.xdc"]
     assert "for AMD ZCU102 with Zynq UltraScale+ XCZU9EG" in (tmp_path / "out" / "derca.dtso").read_text()
     (tmp_path / "zcu102.toml").write_text(EXAMPLE["zcu102.toml"].replace(
-        '"zynqmp"', '"artix7"\nregisters = 0x44a00000').replace("available =", "# available ="))
+        '"zynqmp"', '"artix7"\nregisters = 0x44a00000').replace("available =", "# available =").replace(
+        "xczu9eg-ffvb1156-2-e", "xc7a200tsbg484-1"))
     with open(tmp_path / "zcu102.xdc", "a", encoding="utf-8") as pins:
-        pins.write("set_property -dict {PACKAGE_PIN A1} [get_ports { clk }]\n"
-                   "set_property PACKAGE_PIN A2 [get_ports {resetn}]\n")
+        pins.write("set_property -dict {PACKAGE_PIN A1} \\\n    [get_ports { clk }]\n"
+                   'set_property PACKAGE_PIN A2 [get_ports "resetn"]\n')
     done = derca_ip("--board", board, "--platform", tmp_path / "tiny.toml", "-o", tmp_path / "other")
     assert done.exit_code == 0 and "| 912 |" not in done.stdout, done.stderr
     assert settings(tmp_path / "other" / "settings.tcl")["registers"] == "0x44a00000"
-    assert "| LUT |" in (tmp_path / "other" / "README.md").read_text()
+    told = (tmp_path / "other" / "README.md").read_text()
+    assert "| LUT |" in told and "block RAM behind an interconnect" in told
+    size = int(settings(tmp_path / "other" / "settings.tcl")["window"], 0)
+    assert f"The project's main memory takes about {size / 4096:g} blocks more." in told
 
 
 @pytest.mark.parametrize(("change", "told"), [
@@ -346,6 +351,10 @@ def test_a_board_of_a_user_is_packaged(tmp_path):
     (('"zcu102.xdc"', '"other.xdc"'), 'constraints = "other.xdc": no file'),
     (('"zcu104"', '"zcu105"'), 'platform = "zcu105": no sample; allowed are'),
     (("xczu9eg-ffvb1156-2-e", "xczu9eg}; exec ls"), "allowed are names of letters, digits, - and _"),
+    (("xczu9eg-ffvb1156-2-e", "xcku5p-ffvb676-2-e"), '"xcku5p-ffvb676-2-e": allowed with design = "zynqmp"'),
+    (('"zynqmp"', '"zynqmp"\nregisters = 3'), "zcu102.toml: vivado.registers = 0x3: allowed are multiples of 0x40000"),
+    (('"zynqmp"', '"zynqmp"\nregisters = 0x40000000'), "zcu102.toml: vivado.base = 0x40000000: allowed are"),
+    (('"zynqmp"', '"zynqmp"\nbase = 5'), "zcu102.toml: vivado.base = 0x5: allowed are multiples of 0x1000000"),
     (("[vivado]", "[device]"), "zcu102.toml: is no board file of derca ip: it has no [vivado]"),
     (("AMD ZCU102", "AMD */ ZCU102"), "allowed are 1 to 80 characters"),
 ])

@@ -71,10 +71,11 @@ def test_parts_of_jobs_are_chains(tmp_path):
 @pytest.mark.parametrize("policy", ["edf", "deadline_monotonic"])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_simulation_of_simso_read_again_is_the_task_set(tmp_path, seed, policy):
-    taskset = plain(seed, policy)
+    taskset = replace(plain(seed, policy), horizon=12_345 + seed)
     found = checked(from_simso(written(tmp_path, "set.xml", as_simso(taskset, 1000)), 1000), "set")
     assert found.offsets == taskset.offsets
     assert found.system.policy == policy
+    assert found.horizon == taskset.horizon
     for own, again in zip(taskset.system.tasks, found.system.tasks, strict=True):
         assert again == replace(own, blocks=(own.length,), points=(), jitter=0)
 
@@ -175,15 +176,19 @@ def test_a_task_set_is_written_as_its_file(tmp_path):
 @pytest.mark.parametrize(("name", "text", "words"), [
     ("a.xml", "<x", "not well-formed XML"),
     ("a.xml", "<x/>", "allowed are simulations of SimSo"),
-    ("a.xml", SIMSO.format('<task name="t" period="5" WCET="0.3" deadline="5"/>'), "WCET = 0.3 ms is not a whole"),
-    ("a.xml", SIMSO.format('<task name="t" period="x" WCET="1" deadline="5"/>'), "period = x: allowed are numbers"),
+    ("a.xml", SIMSO.format('<task name="t" period="5" WCET="0.3" deadline="5"/>'), "-ms; the file counts 1000"),
+    ("a.xml", SIMSO.format('<task name="t" period="x" WCET="1" deadline="5"/>'), 'period = "x": allowed are numbers'),
     ("a.xml", SIMSO.format('<task name="t" task_type="APeriodic"/>'), "allowed are periodic and sporadic tasks"),
     ("a.xml", SIMSO.replace("<processor/>", "<processor/><processor/>").format('<task name="t" period="5" WCET="1" '
                                                                               'deadline="5"/>'), "2 processors"),
     ("a.xml", SIMSO.replace('EDF"', 'EDF" overhead_activate="x"').format('<task name="t" period="5" WCET="1" '
-                                                                         'deadline="5"/>'), "overhead_activate = x"),
+                                                                         'deadline="5"/>'), 'overhead_activate = "x"'),
     ("a.xml", SIMSO.replace("1000\">", "0\">").format('<task name="t" period="5" WCET="1" deadline="5"/>'),
-     "of which cycles_per_ms, from 1"),
+     'a.xml: cycles_per_ms = "0": allowed are numbers from 1'),
+    ("a.xml", SIMSO.replace("1000\">", "1/0\">").format('<task name="t" period="5" WCET="1" deadline="5"/>'),
+     'a.xml: cycles_per_ms = "1/0": allowed are numbers from 1'),
+    *(("a.xml", SIMSO.format(f'<task name="t" period="{odd}" WCET="1" deadline="5"/>'), "period = \"" + odd[:9])
+      for odd in ("1/0", "1e999999999", "nan", "9" * 5000, "")),
     ("a.csv", "", "has no jobs"),
     ("a.csv", "1,1,0,0,1,1", "line 1 has 6 columns"),
     ("a.csv", "1,1,0,0,1,x,5,5", "line 1: allowed are whole numbers"),

@@ -237,6 +237,7 @@ def test_networks_are_timed_on_their_platform(tmp_path):
     (HEAD + 'policies = ["fifo"]\n' + X + "[tasks]", "policies = fifo: allowed are edf, deadline_monotonic"),
     (HEAD + 'policies = ["rm"]\n' + X + "[tasks]", 'policies[0] = "rm": allowed are one of "edf"'),
     (HEAD + 'policies = ["deadline_monotonic"]\n' + X + '[reference]\nworkload = "mlp1"', "allowed are edf alone with"),
+    (HEAD + 'unit = "us"\n' + X + '[reference]\nworkload = "mlp1"', 'unit = "us": allowed with [tasks] only'),
     (HEAD + X, "tasks, networks, reference = []: allowed are exactly one"),
     (HEAD + X + "[tasks]\n[reference]\nworkload = \"mlp1\"", "allowed are exactly one"),
     (HEAD.replace("np", "edf") + X + "[tasks]", 'strategies[0] = "edf": allowed are np, lw'),

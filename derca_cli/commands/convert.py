@@ -38,8 +38,8 @@ def convert(
 
     A job set has the jobs of a hyperperiod. Jobs with preemption points become chains of parts, with FILE.prec.csv
     beside it for their order. SimSo preempts jobs anywhere: each preemption costs the dearest price of the set
-    (execution time model fixedpenalty), each release its release_cost (overhead_activate). What has no place in the
-    other format is left out, and the command says what.
+    (execution time model fixedpenalty), each release its release_cost (overhead_activate). Its duration is the
+    horizon. What has no place in the other format is left out, and the command says what.
 
     [bold]Examples[/bold]
 

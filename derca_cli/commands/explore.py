@@ -156,11 +156,11 @@ def _show(facts: dict, keys: list[str]) -> None:
     show_table(
         f"{facts['taskset']}{on(facts['device'], facts['policy'])} at {facts['clock_mhz']:g} MHz: {facts['proved']} of "
         f"{facts['candidates']} platforms are proved, {len(facts['pareto'])} of them best in some way",
-        [*(key.split(".")[-1] for key in keys), *KINDS, "least MHz", "slack"],
+        [*(key.split(".")[-1] for key in keys), *KINDS, "least clock, MHz", "least slack"],
         [[*(row[key] for key in keys), *(row[kind] for kind in KINDS), row["least_mhz"],
           f"{100 * row['slack']:.1f} %"] for row in sorted(facts["pareto"], key=lambda row: row["LUT"])],
-        caption="Area is estimated. least MHz: the lowest clock with a proof; slack: least relative slack at "
-                f"{facts['clock_mhz']:g} MHz. Results: {facts['folder']}",
+        caption="Area is estimated. least clock: the lowest with a proof; least slack: the smallest of slack "
+                f"over deadline among the tasks, at {facts['clock_mhz']:g} MHz. Results: {facts['folder']}",
     )
     if facts["synthesised"]:
         show_table("Synthesised", [*(key.split(".")[-1] for key in keys), "LUT", "estimated", "REG", "BRAM", "DSP"], [

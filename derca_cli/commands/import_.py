@@ -62,7 +62,7 @@ def import_(
     system = load_platform(platform) if platform is not None else None
     walk = Walk(graph)
     placed, problems = place(graph, walk, batch), reasons(graph, walk)
-    job, lines = None, ""
+    job, suit, lines = None, None, ""
     if not problems and system is not None:
         network = Model(graph).network(graph.name, None, 0, batch)
         suit = Suit.of(system, network)
@@ -70,7 +70,7 @@ def import_(
         lines = as_lines(suit.changes, suit.notes)
         job = None if problems else Job.of(system, suit.network)
     answer = {**described(graph, placed, system, batch), "reasons": problems,
-              **({"platform_lines": lines} if lines else {}),
+              **({"platform_lines": lines, "platform_lines_suffice": suit.complete} if lines else {}),
               **({"job": job.described()} if job else {}),
               **({"int8_model": str(model)} if quantize else {})}
     if output is not None and not problems:
@@ -88,11 +88,13 @@ def import_(
         for name, text in summary(graph, placed, system, batch):
             say(name, text)
         if job is not None:
-            say("alone", job.summary())
+            say("job alone", job.summary())
         if quantize:
             say("int8 model", str(model))
         if lines:
-            say("lacking", f"to run the model, set these keys in {platform}, each in the table that has it already:")
+            say("lacking", (f"to run the model, set these keys in {platform}, " if suit.complete else
+                            f"the model needs these keys in {platform}, and what the last line of this answer says, ")
+                + "each in the table that has it already:")
             stdout().print("\n" + lines, markup=False, soft_wrap=True)
     if problems:
         raise InputError(*problems)

@@ -1,5 +1,6 @@
 """`derca init`: a folder with a first task set, its platform and its networks."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -41,5 +42,5 @@ def init(
         print_json({"folder": str(name), "sample": sample, "files": files})
         return
     say_result(f"{name} holds {', '.join(files)}")
-    say("next", f"derca analyze {name / 'tasksets' / 'demo.toml'}" if sample == ALL else
-        f"cd {name} && derca analyze taskset.toml")
+    say("next", f"derca analyze {shlex.quote(str(name / 'tasksets' / 'demo.toml'))}" if sample == ALL else
+        f"cd {shlex.quote(str(name))} && derca analyze taskset.toml")

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from derca_flow.area.measurement import load_platform
+from derca_flow.package.addresses import check_addresses
 from derca_flow.package.area import FAMILY_NAME, Area
 from derca_flow.package.boards import BOARDS
 from derca_flow.package.description import write_register_files, write_tables
 from derca_flow.package.package import write_package
 from derca_flow.tools.files import output_directory
 from derca_flow.tools.progress import step
-from derca_hw.ip import check_base
 from derca_sim.errors import InputError
 from derca_sim.planning import DEFAULT
 from derca_sim.proof import varying_memory
@@ -86,10 +86,9 @@ def ip(
     target = vendor_board(board)
     system = load_platform(platform or target.platform)
     address = target.base if base is None else _number(base)
-    try:
-        check_base(system, address)
-    except ValueError as e:
-        raise InputError(f"--{e}") from e
+    own = target.platform_file is not None
+    check_addresses(system, target, address, f"{board}: vivado.base" if own and base is None else "--base",
+                    f"{board}: vivado.registers" if own else f"registers of board {target.name}")
     planned = proof = None
     if taskset is not None:
         from derca_sim.workload.policies import under_policy
@@ -125,7 +124,7 @@ def ip(
                        f"vivado -mode batch -source {shlex.quote(str(output / 'build.tcl'))}")
     show_table("Estimated before any synthesis", ["kind", "estimated", "available", "use"], area.rows(target),
                caption=f"The accelerator alone, from figures for {FAMILY_NAME}; Vivado's utilization.rpt has the last "
-                       "word. README.md says what the block RAM holds.")
+                       f"word.{area.main_memory(system, target)} README.md says what the block RAM holds.")
     if proof:
         show_proof(proof)
 

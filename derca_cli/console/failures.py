@@ -4,6 +4,7 @@ import contextlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import typer
 
@@ -64,11 +65,14 @@ def exits(arguments: Sequence[str]) -> Iterator[None]:
 
 
 def _sampled(line: str) -> str:
-    """A problem, with what brings the file if it is a sample that examples name."""
-    found = re.match(rf"sim/({'|'.join(KINDS)})/([^/:]+): cannot be read", line)
-    if found is None or found[2] not in {path.name for path in samples(found[1])}:
+    """A problem, with what brings the sample that it misses, or names as an example."""
+    sample = rf"sim/({'|'.join(KINDS)})/([\w.-]+)"
+    found = re.match(rf"{sample}: cannot be read", line) or re.search(rf"(?:such as|see) {sample}", line)
+    if found is None or found[2] not in {path.name for path in samples(found[1])} or Path(
+            "sim", found[1], found[2]).exists():
         return line
-    return f"{line}; this sample comes with derca: `derca init sim --sample {ALL}` writes all samples into sim/"
+    return (f"{line}; sim/{found[1]}/{found[2]} comes with derca: `derca init sim --sample {ALL}` writes all samples "
+            "into sim/")
 
 
 def _complain(what: str, lines: Iterable[str], code: int) -> int:

@@ -30,10 +30,10 @@ class Job:
 
     def rows(self) -> tuple[list[str], list[list]]:
         """Columns and rows of the table of layers."""
-        return ["layer", "A x B", "tile", "B ahead by", "cycles alone", "least", "next best tile", "why this tile"], [[
-            i, _shape(c.layer), str(c.mapping.tile), c.mapping.ahead, c.cycles,
-            round(c.limit), c.second, c.why,
-        ] for i, c in enumerate(self.choices)]
+        columns = ["layer", "A x B", "tile", "B ahead by", "layer alone", "least cycles", "next best tile",
+                   "why this tile"]
+        return columns, [[i, _shape(c.layer), str(c.mapping.tile), c.mapping.ahead, c.cycles, round(c.limit), c.second,
+                          c.why] for i, c in enumerate(self.choices)]
 
     def summary(self) -> str:
         """The whole job in words."""
@@ -51,7 +51,7 @@ class Job:
         } for c in self.choices]}
 
 
-#: Least memory is told beside the size of the network, and is no reason against it.
+#: Too little memory is told beside the size of the network, and is no reason against it.
 _MEMORY = "memory.size"
 #: What depthwise layers gain by.
 _DEPTHWISE = "operators.depthwise"
@@ -67,6 +67,8 @@ class Suit:
         Messages, empty if the network can run.
     changes
         Key of the platform -> the value that it needs; empty if the network can run.
+    complete
+        Whether the network can run on the platform with these changes.
     notes
         Key -> what is to be said of it, where it is among the changes.
     network
@@ -75,6 +77,7 @@ class Suit:
 
     problems: list[str]
     changes: dict[str, object]
+    complete: bool
     notes: dict[str, str]
     network: Network
 
@@ -83,10 +86,12 @@ class Suit:
         """Try the network on the platform, and on the platform with what was missing, until nothing is."""
         problems: list[str] = []
         needs: list[Need] = []
-        mapped = network
+        mapped, complete = network, False
         while True:
             try:
-                mapped = _checked(amended(p, needs) if needs else p, network)
+                mapped, memory = _checked(amended(p, needs) if needs else p, network)
+                complete = True
+                needs += memory if needs else []
                 break
             except InputError as e:
                 problems += e.problems
@@ -97,7 +102,7 @@ class Suit:
             if any(need.key == "operators.convolution" for need in new) and _deep(network):
                 needs.append(Need(_DEPTHWISE, True, ""))
         notes = {_DEPTHWISE: "optional: depthwise layers take fewer cycles"}
-        return Suit(list(dict.fromkeys(problems)), values(p, needs), notes, network if problems else mapped)
+        return Suit(list(dict.fromkeys(problems)), values(p, needs), complete, notes, network if problems else mapped)
 
 
 def _deep(network: Network) -> bool:
@@ -106,8 +111,8 @@ def _deep(network: Network) -> bool:
                for layer in network.layers)
 
 
-def _checked(p: Platform, network: Network) -> Network:
-    """The network with mappings for its layers, if the platform has the operators and tables for it.
+def _checked(p: Platform, network: Network) -> tuple[Network, list[Need]]:
+    """The network with mappings for its layers, if the platform has the operators and tables for it; more memory.
 
     Raises
     ------
@@ -122,9 +127,11 @@ def _checked(p: Platform, network: Network) -> Network:
     try:
         compile_taskset(TaskSet(network.name, Path(network.name), p, never, (task,)), "np")
     except Unsuited as e:
-        if lines := [line for line in e.problems if _MEMORY not in line]:
-            raise Unsuited(*lines, needs=e.needs) from e
-    return mapped
+        memory = [need for need in e.needs if need.key == _MEMORY]
+        if lines := [line for line in e.problems if line not in [need.text for need in memory]]:
+            raise Unsuited(*lines, needs=[need for need in e.needs if need not in memory]) from e
+        return mapped, memory
+    return mapped, []
 
 
 def _shape(layer: Layer) -> str:

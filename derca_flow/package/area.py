@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from derca_hw.ip import window_bits
 from derca_sim.model.platform import Platform
 
 from ..area.estimate import block_ram, estimate, named
@@ -10,6 +11,8 @@ from .boards import VendorBoard
 
 #: The family that the estimate is of. Devices of AMD that are not UltraScale+ have LUTs and block RAM like it.
 FAMILY, FAMILY_NAME = "ultrascale", "UltraScale+"
+#: Bytes of main memory in a block of RAM of 36 Kbit, whose parity bits stay unused.
+BLOCK_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,13 @@ class Area:
         return [[kind, count, has := board.available.get(kind), f"{count / has:.0%}" if has else None]
                 for kind, count in self.total.items()]
 
-    def markdown(self, board: VendorBoard) -> str:
+    @staticmethod
+    def main_memory(p: Platform, board: VendorBoard) -> str:
+        """A sentence about the blocks of RAM that the project adds as main memory; empty if it adds none."""
+        return "" if board.processor else (
+            f" The project's main memory takes about {(1 << window_bits(p)) / BLOCK_BYTES:,g} blocks more.")
+
+    def markdown(self, p: Platform, board: VendorBoard) -> str:
         """The section of a README."""
         rows = "\n".join(f"| {kind} | {count:,g} | {f'{has:,}' if has else '-'} | {use or '-'} |"
                          for kind, count, has, use in self.rows(board))
@@ -52,5 +61,5 @@ Yosys for {FAMILY_NAME}; other families of AMD come near it. `utilization.rpt` o
 |---|---|---|---|
 {rows}
 
-BRAM counts blocks of 36 Kbit. They hold: {named(self.parts)}.
+BRAM counts blocks of 36 Kbit. They hold: {named(self.parts)}.{self.main_memory(p, board)}
 """

@@ -9,7 +9,7 @@ from pydantic import Field
 from derca_hw.families.family import Family
 from derca_sim.errors import InputError
 from derca_sim.file_kinds import expect
-from derca_sim.model.loading import open_input, read_toml, validate
+from derca_sim.model.loading import open_input, read_toml, show, validate
 from derca_sim.model.platform import Name
 from derca_sim.model.sections import Section
 
@@ -27,6 +27,8 @@ Title = Annotated[str, Field(pattern=r"^[^\x00-\x1f*/`|]{1,80}$", json_schema_ex
     "allowed": "1 to 80 characters on a line, without * / ` |"})]
 #: Boards that come with derca, whose facts a design has by default.
 _LIKE = {"zynqmp": "zcu104", "versal": "vck190", "artix7": "arty-a7-100"}
+#: How the names of a design's devices begin: XCK26 is a Zynq UltraScale+, unlike XCKU5P; XCVU9P is no Versal.
+_PARTS = {"zynqmp": r"x[a-z](zu|k\d)", "versal": r"x[a-z]v[^u]", "artix7": r"x[a-z]7"}
 #: Ports of the project's top that need pins.
 _LEDS = ("led_running", "led_miss", "led_fault")
 
@@ -101,6 +103,9 @@ def load_vivado_board(path: Path) -> VendorBoard:
     if like.processor and not vivado.board_part:
         problems.append(f"vivado.board_part is missing: design = \"{vivado.design}\" takes the settings of processor "
                         f"and DDR from it, such as {like.board_part}; add it")
+    if not re.match(_PARTS[vivado.design], vivado.part.lower()):
+        problems.append(f"vivado.part = {show(vivado.part)}: allowed with design = \"{vivado.design}\" are devices "
+                        f"such as {like.part}")
     files: dict[str, Path] = {}
     for key, kind, suffix in (("platform", "platforms", ".toml"), ("constraints", "constraints", ".xdc")):
         try:
@@ -128,8 +133,8 @@ def _pins(file: Path, ports: tuple[str, ...]) -> list[str]:
             text = stream.read().decode("utf-8")
     except (OSError, UnicodeDecodeError) as e:
         return [f"constraints: {file} cannot be read ({e}); give a text file of constraints for Vivado"]
-    lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")).replace("\\\n", " ")
     placed = {name for command in re.findall(r"PACKAGE_PIN\b.*", lines)
-              for found in re.findall(r"get_ports\s+\{?\s*([\w ]+)", command) for name in found.split()}
+              for found in re.findall(r'get_ports\s+[{"]?\s*([\w ]+)', command) for name in found.split()}
     return [f"constraints: {file} has no PACKAGE_PIN for the port {port}; add it" for port in ports
             if port not in placed]

@@ -87,7 +87,7 @@ BOARDS: dict[str, VendorBoard] = {board.name: board for board in (
     VendorBoard("arty-a7-100", "Digilent Arty A7-100T with Artix-7 XC7A100T", "xc7a100tcsg324-1",
                 "", "", "artix7.tcl", Family.PORTABLE, 0, 0x4000_0000,
                 {"LUT": 63_400, "REG": 126_800, "BRAM": 135, "DSP": 240}, "xc7",
-                "DDR3 behind the memory controller and an interconnect"),
+                "block RAM behind an interconnect that the host shares"),
     VendorBoard("kria-kv260", "AMD Kria KV260 with Zynq UltraScale+ XCK26", "xck26-sfvc784-2LV-c",
                 "xilinx.com:kv260_som:part0:*", "som240_1_connector xilinx.com:kv260_carrier:som240_1_connector:*",
                 "zynqmp.tcl", Family.ULTRASCALE, 0x4000_0000, 0xA000_0000,

@@ -95,7 +95,7 @@ explains them.{_TENSORS if proof else ""} Memory here is
 {varying_memory(p, board.memory)}: cycles of the golden model are those of the platform's latencies.
 
 {proof.markdown() if proof else _NO_TASK_SET}
-{Area.of(p).markdown(board)}
+{Area.of(p).markdown(p, board)}
 ## Power-up and reset
 
 Hold `aresetn` low for at least four rising edges of `aclk`. No memory needs a content at power-up, and no register a

@@ -107,7 +107,8 @@ def expect(path: Path, *wanted: str) -> None:
     found = recognise(path)
     if found is None or found in wanted:
         return
-    allowed = " or ".join(f"{KINDS[kind].words}{_such_as(kind)}" for kind in wanted)
+    separator = ", or " if wanted[0] in EXAMPLES else " or "
+    allowed = separator.join(f"{KINDS[kind].words}{_such_as(kind)}" for kind in wanted)
     folder = path.parent if found not in ("run", "project", "folder") else path
     taken = KINDS[found].taken.format(path=shlex.quote(str(path)), folder=shlex.quote(str(folder)))
     raise InputError(f"{path}: is {KINDS[found].words}: allowed is {allowed}; {taken}")

@@ -155,4 +155,7 @@ def _matrix(at: dict) -> str:
 def _names(tasks: list[str]) -> list[str]:
     """Names of constants for the numbers of tasks, which stay different where tasks differ in case or in - and _."""
     plain = [re.sub(r"\W", "_", task).upper() for task in tasks]
-    return [f"DERCA_NUMBER_{name}" + (f"_{i}" if plain.count(name) > 1 else "") for i, name in enumerate(plain)]
+    names = [f"{name}_{i}" if plain.count(name) > 1 else name for i, name in enumerate(plain)]
+    if len(set(names)) < len(names):  # a task is called as another one with its number
+        names = [f"{name}_{i}" for i, name in enumerate(plain)]
+    return [f"DERCA_NUMBER_{name}" for name in names]

@@ -132,6 +132,8 @@ def load_sweep(path: Path, policies: Sequence[str] | None = None) -> dict:
                 for i, name in enumerate(section.strategies) if name not in known]
     if source == "reference" and section.reference.workload not in WORKLOADS:
         problems.append(problem(path, "reference.workload", section.reference.workload, ", ".join(WORKLOADS)))
+    if source != "tasks" and section.unit is not None:
+        problems.append(f'{path}: unit = "{section.unit}": allowed with [tasks] only; remove it')
     policies = _policies(section, source, policies, path)
     values, base = _values(section.x, path), getattr(section, source).model_dump(mode="json")
     if source == "networks":

@@ -5,6 +5,7 @@ one price for each preemption, whoever the job is of.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,13 +13,16 @@ from xml.etree import ElementTree
 
 from ..analysis.model import TaskModel, by_deadline
 from ..errors import InputError
-from ..model.loading import open_input
+from ..model.loading import open_input, show
 from ..units import PER_MS
 from .exchange import own_name
 from .priced import PricedTaskSet
+from .taskset import MAX_CYCLES
 
 #: Cycles in a millisecond, and the price of a preemption, of a SimSo file that does not say.
 SIMSO_CYCLES, SIMSO_PENALTY = 1_000_000, 100_000
+#: Numbers that it may hold; larger ones would take long to read, and are too large in any unit.
+_NUMBER = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})(e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
 #: Costs of SimSo that a task set of ours has not, by element.
 OTHER_COSTS = {"sched": ("overhead", "overhead_terminate"),
                "processors/processor": ("cs_overhead", "cl_overhead")}
@@ -27,10 +31,10 @@ OTHER_COSTS = {"sched": ("overhead", "overhead_terminate"),
 def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict:
     """The content of a task set file for a simulation of SimSo.
 
-    A cycle of ours that is a ns, us or ms is called so. Prices are cycles of SimSo, `cycles_per_ms` of its file in a
-    millisecond; they become cycles of ours, rounded up.
-    What a release costs is `overhead_activate`. A preemption costs the task's `preemption_cost`. If that is 0 for all
-    tasks, it costs what the execution time model `fixedpenalty` charges.
+    A cycle of ours that is a ns, us or ms is called so. The duration and prices are cycles of SimSo, `cycles_per_ms` of
+    its file in a millisecond; they become cycles of ours, rounded up. The horizon is the duration. A release costs
+    `overhead_activate`. A preemption costs the task's `preemption_cost`. If that is 0 for all tasks, it costs what the
+    execution time model `fixedpenalty` charges.
 
     Parameters
     ----------
@@ -46,18 +50,21 @@ def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict
     tasks, processors = root.findall("tasks/task"), root.findall("processors/processor")
     problems, rows = [], []
     sched = root.find("sched")
-    penalty = root.get("penalty_preemption", SIMSO_PENALTY) if root.get("etm") == "fixedpenalty" else 0
+    penalty = root.get("penalty_preemption", str(SIMSO_PENALTY)) if root.get("etm") == "fixedpenalty" else "0"
 
-    def price(value: str | float, where: str) -> int:
-        try:
-            theirs = Fraction(root.get("cycles_per_ms", SIMSO_CYCLES))
-            if (exact := Fraction(value)) >= 0 and theirs > 0:
-                return math.ceil(exact * cycles_per_ms / theirs)
-        except ValueError:
-            pass
-        problems.append(f"{where} = {value}: allowed are numbers of cycles from 0, of which cycles_per_ms, from 1, "
-                        "make a millisecond")
-        return 0
+    theirs = _exact(root.get("cycles_per_ms", str(SIMSO_CYCLES)))
+    if theirs is None or theirs < 1:
+        problems.append(f"{path}: cycles_per_ms = {show(root.get('cycles_per_ms', ''))}: allowed are numbers from 1")
+        theirs = Fraction(cycles_per_ms)
+
+    own_rate = f"; the file counts {theirs}" if theirs != cycles_per_ms else ""
+
+    def price(value: str, where: str) -> int:
+        exact = _exact(value)
+        if exact is None or exact < 0:
+            problems.append(f"{where} = {show(value)}: allowed are numbers of cycles from 0")
+            return 0
+        return math.ceil(exact * cycles_per_ms / theirs)
 
     if len(processors) > 1:
         problems.append(f"{path}: {len(processors)} processors: allowed is one")
@@ -69,30 +76,38 @@ def from_simso(path: Path, cycles_per_ms: int, every: int | None = None) -> dict
         times = {}
         for key, own in (("period", "period"), ("deadline", "deadline"), ("WCET", "wcet"),
                          ("activationDate", "offset")):
-            try:
-                exact = Fraction(task.get(key, "0" if own == "offset" else "")) * cycles_per_ms
-            except ValueError:
-                problems.append(f"{where}: {key} = {task.get(key)}: allowed are numbers of milliseconds")
+            given = _exact(task.get(key, "0" if own == "offset" else ""))
+            if given is None:
+                problems.append(f"{where}: {key} = {show(task.get(key, ''))}: allowed are numbers of milliseconds")
                 continue
+            exact = given * cycles_per_ms
             if exact.denominator != 1:
                 problems.append(f"{where}: {key} = {task.get(key)} ms is not a whole number of cycles at "
-                                f"{cycles_per_ms} cycles in a millisecond: allowed is another --cycles-per-ms")
+                                f"{cycles_per_ms} cycles in a millisecond: allowed is another --cycles-per-ms"
+                                + own_rate)
             times[own] = int(exact)
         row = {"name": own_name(task.get("name", ""), len(rows)), **times}
         if every is not None:
-            row |= {"every": every, "swap_in": price(task.get("preemption_cost", 0), f"{where}: preemption_cost")}
+            row |= {"every": every, "swap_in": price(task.get("preemption_cost", "0"), f"{where}: preemption_cost")}
         rows.append(row)
     if every is not None and not any(row["swap_in"] for row in rows):
         rows = [row | {"swap_in": price(penalty, f"{path}: penalty_preemption")} for row in rows]
-    cost = price(0 if sched is None else sched.get("overhead_activate", 0), f"{path}: overhead_activate")
+    cost = price("0" if sched is None else sched.get("overhead_activate", "0"), f"{path}: overhead_activate")
+    duration = price(root.get("duration", "0"), f"{path}: duration")
     if not problems and not (policy := _simso_policy(root, rows)):
         problems.append(f"{path}: sched: fixed priorities in another order than that of the deadlines: allowed are "
                         "EDF, and deadline-monotonic priorities")
     if problems:
         raise InputError(*dict.fromkeys(problems))
     unit = {number: name for name, number in PER_MS.items()}.get(cycles_per_ms, "cycles")
-    return {"name": own_name(path.stem, 0), "unit": unit, "policy": policy, **({"release_cost": cost} if cost else {}),
-            "task": tuple(rows)}
+    horizon = {"horizon": duration} if 1 <= duration <= MAX_CYCLES else {}
+    return {"name": own_name(path.stem, 0), "unit": unit, **horizon, "policy": policy,
+            **({"release_cost": cost} if cost else {}), "task": tuple(rows)}
+
+
+def _exact(text: str) -> Fraction | None:
+    """The number that a text is; None if it is none of `_NUMBER`."""
+    return Fraction(text) if _NUMBER.fullmatch(text.strip()) else None
 
 
 def left_out_of_simso(path: Path, every: int | None) -> list[str]:
@@ -105,9 +120,9 @@ def left_out_of_simso(path: Path, every: int | None) -> list[str]:
     """
     root = _simulation(path)
     found = [f"{key} of {at.rpartition('/')[2]}" for at, keys in OTHER_COSTS.items() for key in keys
-             if any(element.get(key, "0") not in ("0", "0.0") for element in root.findall(at))]
+             if any(_exact(element.get(key, "0")) != 0 for element in root.findall(at))]
     priced = root.get("etm") == "fixedpenalty" or any(
-        task.get("preemption_cost", "0") not in ("0", "0.0") for task in root.findall("tasks/task"))
+        _exact(task.get("preemption_cost", "0")) != 0 for task in root.findall("tasks/task"))
     return [*found, *(["what preemption costs (without --every jobs have no points)"]
                       if every is None and priced else [])]
 
