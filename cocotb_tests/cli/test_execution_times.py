@@ -153,7 +153,7 @@ task = [{{ name = "a", network = "a", period = 40_000 }}]
     assert code == 0 and len(rows) == 7
     assert {name: row["reason"].partition(": ")[2].partition(":")[0] for name, row in rows.items()
             if row["verdict"] == "impossible"} == {
-        "np": "platform.tables.slices = 16", "lw": "platform.tables.slices = 16", "park": "platform.buffers.spare = 0"}
+        "np": "tables.slices = 16", "lw": "tables.slices = 16", "park": "buffers.spare = 0"}
     assert "park       impossible: " in derca("compare", tmp_path / "set.toml")[1]
     platform.write_text(tables.replace("16", "1"))
     code, _, error = derca("compare", tmp_path / "set.toml")
