@@ -257,7 +257,8 @@ def _global_registers(p: Platform) -> tuple[Register, ...]:
     ]
     status = [
         Field("running", 0, 1, "time passes"),
-        Field("idle", 1, 1, "no job waits or runs and nothing is on its way to memory"),
+        Field("idle", 1, 1, "no job waits or runs and nothing is on its way to memory; releases that the scheduler has "
+                            "not seen do not count: for the end of a job, wait until FINISHES of its task counts it"),
         Field("locked", 2, 1, "the configuration cannot be changed until reset"),
         Field("safe", 3, 1, "stopped by a fault: nothing is issued any more until a run starts"),
         Field("start_pending", 6, 1, "a start waits until nothing is left of the run before and the statistics are "
