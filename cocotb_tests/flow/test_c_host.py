@@ -219,6 +219,14 @@ def test_elements_are_moved_to_where_the_compiler_has_them(p, rows, tmp_path):
         assert np.array_equal(outputs, given.read_outputs(memory, task.index)[-1])
 
 
+def test_the_headers_are_cpp_as_well(tmp_path):
+    (tmp_path / "main.cpp").write_text('''#include "derca_tasks.h"
+int main() { derca_host host = {}; return derca_infer(&host, &derca_tasks[1], nullptr, nullptr); }
+''')
+    build(tmp_path, compiled(P))
+    subprocess.run(["g++", "-std=c++11", *OPTIONS[1:], "-c", "main.cpp"], cwd=tmp_path, check=True)
+
+
 def test_without_triggers_the_header_says_what_is_missing():
     text = tasks_header(compile_taskset(compiled(P).taskset, "lw"))
     assert "derca_infer(" in text

@@ -8,6 +8,20 @@ from .tensors import tensors
 
 #: Name of the file, which stands beside `host_writes.txt`.
 FILE = "derca_tasks.h"
+_INCLUDES = """\
+#include <stdint.h>
+#include <string.h>
+
+#include "derca.h"
+
+#ifdef __cplusplus
+#include <atomic>
+#define DERCA_FENCE() std::atomic_thread_fence(std::memory_order_seq_cst)
+#else
+#include <stdatomic.h>
+#define DERCA_FENCE() atomic_thread_fence(memory_order_seq_cst)
+#endif
+"""
 _TYPES = """\
 /* A matrix in main memory, of which address 0 is the accelerator's. Element [row, column] lies at
  * address + row / panel_rows * panel_stride + column * column_stride + row % panel_rows * sizeof(derca_element).
@@ -92,7 +106,7 @@ static inline enum derca_result derca_infer(const derca_host *host, const derca_
         return DERCA_NOT_RUNNING;
     for (uint32_t i = 0; i < task->inputs; i++)
         derca_put(host, &task->input[i], inputs[i]);
-    atomic_thread_fence(memory_order_seq_cst);
+    DERCA_FENCE();
     derca_write(registers, DERCA_TRIGGER, task->number);
     while (derca_read(registers, DERCA_TASK_FINISHES(task->number)) == finished) {
         if (derca_read(registers, DERCA_TASK_FAILURES(task->number)) != failed)
@@ -102,7 +116,7 @@ static inline enum derca_result derca_infer(const derca_host *host, const derca_
         if (host->wait && host->wait(host->context))
             return DERCA_GAVE_UP;
     }
-    atomic_thread_fence(memory_order_seq_cst);
+    DERCA_FENCE();
     for (uint32_t i = 0; i < task->outputs; i++)
         derca_get(host, &task->output[i], outputs[i]);
     return DERCA_INFERRED;
@@ -119,8 +133,7 @@ def tasks_header(compiled: Compiled) -> str:
     lines = [
         f"/* Tasks of task set {compiled.taskset.name} on platform {p.name}, tables {compiled.tables_hash[:12]}.",
         " * Generated: do not edit. */",
-        "#ifndef DERCA_TASKS_H", "#define DERCA_TASKS_H", "", "#include <stdatomic.h>", "#include <stdint.h>",
-        "#include <string.h>", "", '#include "derca.h"', "", _TYPES,
+        "#ifndef DERCA_TASKS_H", "#define DERCA_TASKS_H", "", _INCLUDES, _TYPES,
     ]
     rows = []
     for i, task in enumerate(tasks):
