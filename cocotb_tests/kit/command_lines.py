@@ -107,6 +107,7 @@ BY_TEST = {
     'derca bench history --record --because "a second bank for parked sums"': _HISTORY,
     "derca bench simulation": "cli/test_bench.py::test_both_simulators_write_the_same_events",
     "derca build --board icebreaker --run": "flow/test_build.py::test_an_ice40_is_packed_by_its_own_tools",
+    "derca build --board ulx3s-85f-tinyml --run --seeds 1": _BUILD,
     "derca build sim/tasksets/demo.toml --board ulx3s-85f --run": _BUILD,
     "derca build sim/tasksets/demo.toml --board ulx3s-85f --run --seeds 8 -o out/demo_board": _BUILD,
     "derca build --board icebreaker --run --load": _BUILD,
@@ -122,6 +123,7 @@ BY_TEST = {
     "derca init sim --sample all": "cli/test_project.py::test_examples_run_outside_of_a_checkout",
     "derca cache --clear --older 30": "flow/test_caches.py",
     "derca explore sim/tasksets/demo.toml --device lfe5u-85f": _EXPLORE,
+    "derca explore sim/tasksets/demo.toml --device lfe5u-85f --synthesise 2": _EXPLORE,
     "derca explore sim/tasksets/demo.toml --device lfe5u-85f --policy dm":
         "cli/test_policies.py::test_an_exploration_proves_under_the_policy",
     "derca view out/demo/inside --perfetto out/trace.json": _VIEW,

@@ -1,7 +1,7 @@
 """Task sets of execution times from and for SimSo (https://projects.laas.fr/simso/), a simulator of schedules.
 
 SimSo counts in milliseconds, and its jobs can be preempted anywhere. Its execution time model `fixedpenalty` charges
-one price for each preemption, whoever the job is of.
+the same price for each preemption of any job.
 """
 
 import math
