@@ -68,9 +68,9 @@ def compared(tasks: Path | TaskSet | PricedTaskSet, horizon: int | None = None,
                 events = simulate(plan.system, plan.verdict.placements, releases, cycles, log=True).events
             else:
                 events = run(plan.compiled(), cycles)
+        except MachineError:
+            raise
         except InputError as e:  # of this strategy: the platform has no bank to park in, or tables hold no such region
-            if isinstance(e, MachineError):
-                raise
             refused.append(e)
             rows.append(_impossible(strategy, e, len(members)))
             continue
